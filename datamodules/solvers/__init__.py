@@ -1,0 +1,33 @@
+"""Known dynamics: equations, time steppers and the solvers made of them.
+
+The mathematics is split as û_t = L û + N(û): an `Equation` is its symbol L and its tendency N on a
+`Grid`, a `TimeStepper` advances it, a `SpectralSolver` is the pair with a snapshot interval.
+Imports only torch, so that it can be used on its own.
+"""
+
+from datamodules.solvers.beta_plane import BetaPlane, Wave
+from datamodules.solvers.equation import Equation, Variable
+from datamodules.solvers.grid import Grid
+from datamodules.solvers.initial_conditions import GaussianField, InitialCondition
+from datamodules.solvers.kuramoto_sivashinsky import KuramotoSivashinsky
+from datamodules.solvers.solver import Solver, SpectralSolver
+from datamodules.solvers.spectral import resample
+from datamodules.solvers.time_steppers import ETDRK2, ETDRK4, IFRK4, TimeStepper
+
+__all__ = [
+    "ETDRK2",
+    "ETDRK4",
+    "IFRK4",
+    "BetaPlane",
+    "Equation",
+    "GaussianField",
+    "Grid",
+    "InitialCondition",
+    "KuramotoSivashinsky",
+    "Solver",
+    "SpectralSolver",
+    "TimeStepper",
+    "Variable",
+    "Wave",
+    "resample",
+]

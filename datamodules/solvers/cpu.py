@@ -1,0 +1,37 @@
+"""How much of a batch the CPU works on at a time, and with how many threads.
+
+Trajectories do not interact, so many steps of a few of them in the cache beat one step of all of
+them through memory (2.3 times at 16 trajectories of 256²); and a second thread costs more than it
+brings on a field as small as 64². Measured on two cores; on a GPU nothing here applies.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+CACHE_NUMBERS = 2**16  # complex numbers of one state array that stay in the cache with their stages
+SINGLE_THREAD_NUMBERS = 2**12
+
+
+def cache_sized_parts(state: Tensor) -> tuple[Tensor, ...]:
+    """Split a batch into parts that the CPU's cache holds; return it whole on other devices."""
+    if state.device.type != "cpu":
+        return (state,)
+    members = max(1, CACHE_NUMBERS * len(state) // max(1, state.numel()))
+    return state.split(members)
+
+
+@contextmanager
+def threads_for(state: Tensor) -> Iterator[None]:
+    """Use one thread for a state too small to share, and the usual number otherwise."""
+    threads = torch.get_num_threads()
+    if state.device.type != "cpu" or state.numel() > SINGLE_THREAD_NUMBERS or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

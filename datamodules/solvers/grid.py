@@ -1,0 +1,81 @@
+"""The periodic grid on which every field of a spectral solver lives.
+
+Axes are ordered y before x, and x is the last axis and the `rfft` axis. The left edge belongs to
+the grid, the right edge does not: x_j = j L / N for j = 0 .. N-1. Wavenumbers are angular,
+k = 2π m / L [1/L] with the integer mode number m.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Uniform periodic grid in one or two dimensions.
+
+    Args:
+        shape: Points along each axis, (y, x) or (x,); even.
+        lengths: Period along each axis [L], in the same order.
+    """
+
+    shape: tuple[int, ...]
+    lengths: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "lengths", tuple(float(length) for length in self.lengths))
+        if len(self.shape) not in (1, 2) or len(self.shape) != len(self.lengths):
+            raise ValueError(
+                "Grid.shape and Grid.lengths must both have one entry (x) or two (y, x), "
+                f"got shape {self.shape} and lengths {self.lengths}."
+            )
+        if any(size < 4 or size % 2 for size in self.shape):
+            raise ValueError(f"Grid.shape must hold even sizes of at least 4, got {self.shape}.")
+        if any(not (math.isfinite(length) and length > 0) for length in self.lengths):
+            raise ValueError(f"Grid.lengths must be positive, got {self.lengths}.")
+
+    @property
+    def dimensions(self) -> int:
+        """Number of spatial axes."""
+        return len(self.shape)
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The spatial axes of a field, counted from its end."""
+        return tuple(range(-self.dimensions, 0))
+
+    @property
+    def spectrum_shape(self) -> tuple[int, ...]:
+        """Shape of the `rfft` of a field: the last axis keeps only k >= 0."""
+        return (*self.shape[:-1], self.shape[-1] // 2 + 1)
+
+    def coordinates(self) -> tuple[Tensor, ...]:
+        """Return the coordinate [L] of the points along each axis, in float64."""
+        return tuple(
+            torch.arange(size, dtype=torch.float64) * (length / size)
+            for size, length in zip(self.shape, self.lengths, strict=True)
+        )
+
+    def points(self) -> tuple[Tensor, ...]:
+        """Return the coordinates [L] as full fields, (y, x) or (x,)."""
+        return torch.meshgrid(*self.coordinates(), indexing="ij")
+
+    def modes(self) -> tuple[Tensor, ...]:
+        """Return the integer mode numbers of each spectrum axis, shaped to broadcast."""
+        axes = [torch.fft.fftfreq(n, 1 / n, dtype=torch.float64) for n in self.shape[:-1]]
+        axes.append(torch.fft.rfftfreq(self.shape[-1], 1 / self.shape[-1], dtype=torch.float64))
+        count = self.dimensions
+        return tuple(
+            axis.round().reshape([-1 if i == j else 1 for j in range(count)])
+            for i, axis in enumerate(axes)
+        )
+
+    def wavenumbers(self) -> tuple[Tensor, ...]:
+        """Return the angular wavenumbers (l, k) or (k,) [1/L], shaped to broadcast."""
+        return tuple(
+            mode * (2 * math.pi / length)
+            for mode, length in zip(self.modes(), self.lengths, strict=True)
+        )

@@ -1,0 +1,56 @@
+"""Random initial states, one trajectory at a time, so that they do not depend on the batch."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from datamodules.solvers.grid import Grid
+from datamodules.solvers.spectral import (
+    dealias_mask,
+    squared_wavenumber,
+    to_field,
+    to_spectrum,
+)
+
+
+class InitialCondition(ABC):
+    """Distribution of initial states."""
+
+    @abstractmethod
+    def sample(
+        self, grid: Grid, channels: int, generator: torch.Generator
+    ) -> Float[Tensor, "channel *space"]:
+        """Return one state in double precision, drawn on the CPU."""
+
+
+class GaussianField(InitialCondition):
+    """Gaussian random field with zero mean and an isotropic spectrum around one wavenumber.
+
+    White noise filtered by exp(-½ ((|k| - k₀)/w)²), without the modes that the 2/3 rule removes,
+    then scaled to a standard deviation.
+
+    Args:
+        std: Standard deviation over the domain, in the units of the variable.
+        wavenumber: Centre k₀ of the spectrum [1/L], angular.
+        width: Width w of the spectrum [1/L].
+    """
+
+    def __init__(self, std: float = 1.0, wavenumber: float = 4.0, width: float = 2.0) -> None:
+        if not (std > 0 and wavenumber > 0 and width > 0):
+            raise ValueError(
+                "GaussianField needs std, wavenumber and width above 0, "
+                f"got std={std}, wavenumber={wavenumber}, width={width}."
+            )
+        self.std = std
+        self.wavenumber = wavenumber
+        self.width = width
+
+    def sample(self, grid: Grid, channels: int, generator: torch.Generator) -> Tensor:
+        squared = squared_wavenumber(grid)
+        shape = torch.exp(-0.5 * ((squared.sqrt() - self.wavenumber) / self.width) ** 2)
+        shape = shape * dealias_mask(grid) * (squared > 0)
+        noise = torch.randn((channels, *grid.shape), generator=generator, dtype=torch.float64)
+        field = to_field(to_spectrum(noise, grid) * shape, grid)
+        return field * (self.std / field.square().mean(grid.axes, keepdim=True).sqrt())

@@ -1,0 +1,113 @@
+"""Fourier transforms and operators on a periodic `Grid`.
+
+A field is real with shape (..., *grid.shape); its spectrum is complex with shape
+(..., *grid.spectrum_shape), transformed without normalisation (numpy's "backward" convention),
+so that entry 0 is the sum of the field over the grid.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor, nn
+
+from datamodules.solvers.grid import Grid
+
+
+class SpectralModule(nn.Module):
+    """Module whose plain tensor attributes follow `.to()`, `.float()` and `.double()`.
+
+    Complex tensors are converted as pairs of real numbers (PyTorch leaves complex buffers alone in
+    `.double()` and drops their imaginary part in `.to(torch.float64)`), so a solver is built in
+    double precision and `.float()` gives the single-precision one. They are plain attributes and
+    not buffers because reading a buffer costs as much as transforming a small field.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SpectralModule":
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                if value.is_complex():
+                    value = torch.view_as_complex(fn(torch.view_as_real(value)))
+                else:
+                    value = fn(value)
+                vars(self)[name] = value
+        return super()._apply(fn, recurse)
+
+
+def to_spectrum(field: Float[Tensor, "*any"], grid: Grid) -> Complex[Tensor, "*any2"]:
+    """Return the spectrum of a real field."""
+    return torch.fft.rfftn(field, dim=grid.axes)
+
+
+def to_field(spectrum: Complex[Tensor, "*any"], grid: Grid) -> Float[Tensor, "*any2"]:
+    """Return the real field of a spectrum."""
+    return torch.fft.irfftn(spectrum, s=grid.shape, dim=grid.axes)
+
+
+def dealias_mask(grid: Grid) -> Float[Tensor, "*spectrum"]:
+    """Return 1 on modes with |m| < N/3 along every axis and 0 elsewhere.
+
+    With this 2/3 rule a product of two masked fields is exact on the masked modes: what it aliases
+    falls on modes that the mask removes.
+    """
+    kept = torch.ones(grid.spectrum_shape, dtype=torch.float64)
+    for size, mode in zip(grid.shape, grid.modes(), strict=True):
+        kept = kept * (3 * mode.abs() < size)
+    return kept
+
+
+def squared_wavenumber(grid: Grid) -> Float[Tensor, "*spectrum"]:
+    """Return |k|² = k² + l² [1/L²] of every mode."""
+    total = torch.zeros(grid.spectrum_shape, dtype=torch.float64)
+    for axis in grid.wavenumbers():
+        total = total + axis**2
+    return total
+
+
+def inverse_squared_wavenumber(grid: Grid) -> Float[Tensor, "*spectrum"]:
+    """Return 1/|k|² [L²], with 0 for the mean mode: minus the inverse Laplacian."""
+    squared = squared_wavenumber(grid)
+    return torch.where(squared > 0, 1 / squared.clamp_min(1e-300), 0.0)
+
+
+@lru_cache(maxsize=32)
+def parseval_weights(
+    grid: Grid, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "*spectrum"]:
+    """Return w with mean(f g) = Σ w Re(f̂* ĝ): 1/N², doubled where `rfft` keeps one of a pair."""
+    weights = torch.full(grid.spectrum_shape, 2.0, dtype=torch.float64)
+    weights[..., 0] = 1
+    weights[..., -1] = 1
+    points = 1
+    for size in grid.shape:
+        points *= size
+    return (weights / points**2).to(dtype=dtype, device=device)
+
+
+def resample(
+    field: Float[Tensor, "*any"], grid: Grid, shape: tuple[int, ...]
+) -> Float[Tensor, "*any2"]:
+    """Return the field on another number of points, by truncating or zero-padding its spectrum.
+
+    Values of the modes that both grids resolve are unchanged. The Nyquist modes of the smaller grid
+    along an axis, whose sign is ambiguous, are dropped.
+    """
+    target = Grid(shape, grid.lengths)
+    if target.shape == grid.shape:
+        return field
+    spectrum = to_spectrum(field, grid)
+    scale = 1.0
+    for axis, old, new in zip(grid.axes, grid.shape, target.shape, strict=True):
+        scale *= new / old
+        positive = min(old, new) // 2
+        size = new // 2 + 1 if axis == -1 else new
+        parts = [spectrum.narrow(axis, 0, positive)]
+        negative = 0 if axis == -1 else positive - 1
+        empty = list(parts[0].shape)
+        empty[axis] = size - positive - negative
+        parts.append(spectrum.new_zeros(empty))
+        if negative:
+            parts.append(spectrum.narrow(axis, old - negative, negative))
+        spectrum = torch.cat(parts, dim=axis)
+    return to_field(spectrum * scale, target)

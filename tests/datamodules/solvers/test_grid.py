@@ -1,0 +1,70 @@
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from datamodules.solvers import Grid, resample
+from datamodules.solvers.spectral import dealias_mask
+
+
+def test_points_include_the_left_edge_and_not_the_right():
+    y, x = Grid((4, 8), (1.0, 4.0)).points()
+    assert_close(y[:, 0], torch.tensor([0.0, 0.25, 0.5, 0.75]))
+    assert_close(x[0], torch.arange(8) / 2)
+
+
+def test_wavenumbers_are_angular_and_y_comes_first():
+    l, k = Grid((4, 6), (2 * math.pi, math.pi)).wavenumbers()
+    assert_close(l.flatten(), torch.tensor([0.0, 1.0, -2.0, -1.0]))
+    assert_close(k.flatten(), torch.tensor([0.0, 2.0, 4.0, 6.0]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths", "message"),
+    [
+        ((5,), (1.0,), "even sizes"),
+        ((2, 8), (1.0, 1.0), "even sizes of at least 4"),
+        ((8, 8), (1.0,), "one entry"),
+        ((8, 8, 8), (1.0, 1.0, 1.0), "one entry"),
+        ((8,), (-1.0,), "must be positive"),
+        ((8,), (math.inf,), "must be positive"),
+    ],
+)
+def test_malformed_grid_is_refused(shape, lengths, message):
+    with pytest.raises(ValueError, match=message):
+        Grid(shape, lengths)
+
+
+def test_dealias_mask_keeps_modes_below_a_third():
+    # 12 points: |m| < 4; 18 points: |m| < 6
+    mask = dealias_mask(Grid((12, 18), (1.0, 1.0)))
+    assert mask.sum(0).max() == 7
+    assert mask.sum(1).max() == 6
+
+
+@pytest.mark.parametrize("shape", [(12, 20), (48, 40), (12, 40)])
+def test_resample_keeps_the_resolved_field(shape):
+    grid = Grid((24, 30), (2.0, 3.0))
+
+    def field(on):
+        y, x = on.points()
+        return torch.cos(2 * math.pi * (2 * y / 2 - 4 * x / 3)) + torch.sin(2 * math.pi * 5 * y / 2)
+
+    assert_close(resample(field(grid), grid, shape), field(Grid(shape, grid.lengths)))
+
+
+def test_resample_works_in_one_dimension_and_to_the_same_shape():
+    grid = Grid((16,), (1.0,))
+    (x,) = grid.points()
+    wave = torch.sin(2 * math.pi * 3 * x)
+    assert_close(resample(wave, grid, (8,)), wave[::2])
+    assert resample(wave, grid, (16,)) is wave
+
+
+def test_resample_drops_what_the_coarse_grid_cannot_hold():
+    grid = Grid((16,), (1.0,))
+    (x,) = grid.points()
+    for mode in (4, 5, 7):  # 4 is the Nyquist mode of 8 points
+        coarse = resample(torch.cos(2 * math.pi * mode * x), grid, (8,))
+        assert_close(coarse, torch.zeros(8))

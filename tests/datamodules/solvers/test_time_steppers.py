@@ -1,0 +1,67 @@
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from datamodules.solvers import (
+    BetaPlane,
+    GaussianField,
+    Grid,
+    KuramotoSivashinsky,
+    SpectralSolver,
+    TimeStepper,
+    Wave,
+)
+from datamodules.solvers.time_steppers import phi
+
+SCHEMES = TimeStepper.__subclasses__()
+
+
+def turbulence():
+    grid = Grid((32, 32), (2 * math.pi, 2 * math.pi))
+    equation = BetaPlane(grid, beta=5.0, drag=0.1, viscosity=0.02, forcing=(Wave(4.0, 4),))
+    field = GaussianField(4.0, wavenumber=4.0, width=2.0)
+    return equation, field, 0.4, 0.02
+
+
+def flame():
+    grid = Grid((32,), (32.0,))
+    return KuramotoSivashinsky(grid), GaussianField(1.0, wavenumber=0.7, width=0.3), 2.0, 0.04
+
+
+@pytest.mark.parametrize("system", [turbulence, flame])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_measured_order(scheme, system):
+    equation, field, time, dt = system()
+    state = field.sample(equation.grid, 1, torch.Generator().manual_seed(3))[None]
+
+    def final(step):
+        return SpectralSolver(equation, step, time, scheme).step(state)
+
+    exact = final(dt / 32)
+    coarse, fine = ((final(step) - exact).norm() for step in (dt / 2, dt / 4))
+    order = math.log2(coarse / fine)
+    assert scheme.order - 0.25 < order < scheme.order + 0.5
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_linear_equation_is_exact(scheme):
+    symbol = torch.tensor([-3.0 + 5.0j, 0.0, 0.5j])[None]
+    stepper = scheme(symbol, 0.7)
+    u = torch.ones(1, 1, 3, dtype=torch.complex128)
+    assert_close(stepper.step(u, torch.zeros_like)[0], torch.exp(0.7 * symbol))
+
+
+@pytest.mark.parametrize("z", [1e-8, -1e-3, -0.5 + 2j, -40.0, 3j])
+def test_phi_functions_equal_their_definition(z):
+    # series for small arguments, direct division for large ones
+    for order in (1, 2, 3):
+        if abs(z) < 0.1:
+            expected = sum(z**n / math.factorial(n + order) for n in range(12))
+        else:
+            expected = torch.exp(torch.tensor(z, dtype=torch.complex128)).item()
+            for k in range(order):
+                expected = (expected - 1 / math.factorial(k)) / z
+        value = phi(order, torch.tensor(z, dtype=torch.complex128))
+        assert_close(value, torch.tensor(expected, dtype=torch.complex128), rtol=1e-12, atol=1e-14)
