@@ -1,0 +1,230 @@
+"""The command line: `emulate fit | validate | test | predict | generate | compare | study`.
+
+`python cli.py` is the same program as `emulate`. Settings come, each overriding the one before, from
+`configs/trainer.yaml`, the checkpoint named by --ckpt_path, the files given by -c in their order,
+and the options on the command line.
+"""
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+from lightning import LightningModule, Trainer
+from lightning.pytorch.cli import (
+    LightningArgumentParser,
+    LightningCLI,
+    SaveConfigCallback,
+)
+from lightning.pytorch.loggers import TensorBoardLogger
+
+import callbacks  # noqa: F401 - names its classes for class_path
+import emulators
+from callbacks.comparison import compare
+from datamodules import TrajectoryDataModule
+from study import read_study, run_all
+
+HELP = """Train, compare and stress-test neural emulators of dynamical systems.
+
+  emulate generate -c DATA.yaml                          simulate a data set
+  emulate fit -c DATA.yaml -c MODEL.yaml                 train an emulator
+  emulate validate --ckpt_path RUN/last.ckpt             roll out on the validation split
+  emulate test --ckpt_path RUN/last.ckpt                 roll out, score and draw
+  emulate predict --ckpt_path RUN/last.ckpt --steps N    forecast to NetCDF
+  emulate compare RUN RUN ...                            scores side by side
+  emulate study STUDY.yaml                               several runs and their comparison
+
+`emulate COMMAND --help` describes the options of each.
+"""
+TRAINER_DEFAULTS = str(files("configs") / "trainer.yaml")
+
+
+def main() -> None:
+    """Run the command that was typed; errors of use end in one sentence and exit status 1."""
+    try:
+        run(sys.argv[1:])
+    except (ValueError, OSError, FloatingPointError) as error:
+        if os.environ.get("EMULATE_TRACEBACK"):
+            raise
+        print(f"emulate: error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def run(args: Sequence[str]) -> Any:
+    """Run a command and return its result: for a stage, the `EmulatorCLI` with its trainer."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # the user's own modules, also for the console script
+    for message in UNHELPFUL_WARNINGS:
+        warnings.filterwarnings("ignore", message)
+    command, *rest = args or ["--help"]
+    if command in ("-h", "--help"):
+        return print(HELP)
+    others = {"generate": generate, "compare": compare_runs, "study": run_study}
+    if command in others:
+        return others[command](rest)
+    if command in EmulatorCLI.subcommands():
+        with tempfile.TemporaryDirectory() as folder:
+            return EmulatorCLI.run(command, rest, Path(folder))
+    raise ValueError(f"there is no command '{command}'; `emulate --help` lists them.")
+
+
+UNHELPFUL_WARNINGS = (
+    ".*does not have many workers.*",
+    ".*LeafSpec.*",
+    ".*jsonargparse.*deprecated.*",
+    ".*exists and is not empty.*",
+)
+
+
+def generate(args: list[str]) -> None:
+    """Simulate what is missing of a data set; under torchrun, every process its share."""
+    parser = ArgumentParser(prog="emulate generate", description=generate.__doc__)
+    parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
+    parser.add_argument("--device", type=str | None, default=None, help="Such as cpu or cuda:0.")
+    parser.add_class_arguments(TrajectoryDataModule, "data")
+    options = parser.parse_args(args)
+    data = parser.instantiate_classes(options).data
+    if data.generator is None:
+        raise ValueError("there is nothing to generate: the configuration has no data.generator.")
+    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    device = options.device or default_device()
+    data.generator.generate(data.root, rank, ranks, device)
+    print(f"data in {data.root}")
+
+
+def compare_runs(args: list[str]) -> None:
+    """Put the scores of tested runs side by side: a table and a figure."""
+    parser = ArgumentParser(prog="emulate compare", description=compare_runs.__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, help="Folders of tested runs.")
+    parser.add_argument("--output", type=Path, default=Path("."), help="Folder to write into.")
+    options = parser.parse_args(args)
+    print(compare(options.runs, options.output))
+    print(f"wrote {options.output / 'comparison.md'}\nwrote {options.output / 'comparison.png'}")
+
+
+def run_study(args: list[str]) -> None:
+    """Run what is unfinished of a study, several runs at a time, and compare the runs."""
+    parser = ArgumentParser(prog="emulate study", description=run_study.__doc__)
+    parser.add_argument("file", type=Path, help="Study in YAML.")
+    parser.add_argument("--jobs", type=int, default=None, help="Runs at a time; one per core.")
+    options = parser.parse_args(args)
+    root, common, runs = read_study(options.file)
+    jobs = min(options.jobs or torch.get_num_threads(), len(runs))
+    data = [arg for arg in common if "data" in yaml.safe_load(Path(arg[9:]).read_text())]
+    generate(data)
+    failed = run_all(runs, jobs)
+    done = [run.folder for run in runs if run not in failed]
+    if done:
+        compare_runs([*map(str, done), f"--output={root}"])
+    print(f"watch with: tensorboard --logdir {root}")
+    if failed:
+        logs = ", ".join(str(run.folder / "log.txt") for run in failed)
+        raise ValueError(f"{len(failed)} of {len(runs)} runs failed; the reasons are in {logs}.")
+
+
+def default_device() -> str:
+    """Return this process's GPU, or the CPU where there is none."""
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
+
+
+class RunTrainer(Trainer):
+    """Lightning's Trainer whose run lives in one folder, `default_root_dir`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        root = kwargs.get("default_root_dir") or "runs/run"
+        kwargs["default_root_dir"] = root
+        if kwargs.get("logger") in (None, True):
+            kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
+        super().__init__(*args, **kwargs)
+
+
+class SaveSettings(SaveConfigCallback):
+    """Keeps the settings of a run beside it and inside its checkpoints."""
+
+    KEYS = ("seed_everything", "trainer", "model", "data")
+
+    def text(self) -> str:
+        """Return the settings as YAML."""
+        kept = Namespace({key: self.config[key] for key in self.KEYS if key in self.config})
+        return self.parser.dump(kept, skip_none=False, skip_validation=True)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write config.yaml into the folder of the run."""
+        if stage == "fit":
+            folder = Path(trainer.default_root_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "config.yaml").write_text(self.text())
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Put the settings into the checkpoint, as text."""
+        checkpoint["settings"] = self.text()
+
+
+class EmulatorCLI(LightningCLI):
+    """Lightning's command line for emulators and trajectories."""
+
+    @classmethod
+    def run(cls, command: str, args: list[str], folder: Path) -> "EmulatorCLI":
+        """Run a stage; settings in the checkpoint come before those on the command line."""
+        if command == "predict":
+            args = [arg.replace("--steps", "--data.predict_rollouts.steps", 1) for arg in args]
+        settings = settings_in_checkpoint(args, folder)
+        return cls(
+            emulators.Emulator,
+            TrajectoryDataModule,
+            subclass_mode_model=True,
+            trainer_class=RunTrainer,
+            save_config_callback=SaveSettings,
+            save_config_kwargs={"save_to_log_dir": False},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={
+                stage: {"default_config_files": [TRAINER_DEFAULTS]} for stage in cls.subcommands()
+            },
+            args=[command, *settings, *args],
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Let the data say how many channels and dimensions an emulator has."""
+        for name in ("channels", "dimensions"):
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the command line alone: Lightning would let the checkpoint override it."""
+
+
+def settings_in_checkpoint(args: list[str], folder: Path) -> list[str]:
+    """Return the option that reads the settings stored in the checkpoint that args name, if any."""
+    values = [arg.partition("=")[2] for arg in args if arg.startswith("--ckpt_path=")]
+    values += [value for arg, value in zip(args, args[1:]) if arg == "--ckpt_path"]
+    if not values or values[-1] in ("best", "last", "hpc", "registry", "null"):
+        return []
+    path = Path(values[-1])
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint; set --ckpt_path to an existing file.")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f"{path} is not a readable checkpoint ({type(error).__name__}); it may be truncated."
+        ) from None
+    if "settings" not in checkpoint:
+        return []
+    file = folder / "settings.yaml"
+    file.write_text(checkpoint["settings"])
+    return ["--config", str(file)]
+
+
+if __name__ == "__main__":
+    main()

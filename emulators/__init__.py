@@ -1,0 +1,26 @@
+"""Emulators: training recipes and steps, the networks inside them, and the rollout they share."""
+
+from emulators.baseline import Baseline
+from emulators.emulator import Emulator
+from emulators.hierarchical import Hierarchical
+from emulators.losses import L1, L1L2, L2, Distance
+from emulators.networks.network import Network, PlainNetwork
+from emulators.networks.unet import UNet
+from emulators.rollout import RolloutObserver
+from emulators.schedules import WarmupConstant, WarmupCosine
+
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "Baseline",
+    "Distance",
+    "Emulator",
+    "Hierarchical",
+    "Network",
+    "PlainNetwork",
+    "RolloutObserver",
+    "UNet",
+    "WarmupConstant",
+    "WarmupCosine",
+]

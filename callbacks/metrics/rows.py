@@ -1,0 +1,47 @@
+"""One row of results per initial condition, the same on any number of ranks."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class Rows(Metric):
+    """Collects, for each initial condition, named rows of numbers.
+
+    Rows are gathered from all ranks, sorted by the number of their initial condition, and
+    duplicates (samplers pad uneven sets) are dropped. Whatever is computed from them afterwards is
+    therefore independent of ranks, batch sizes and order, to the last bit.
+
+    Args:
+        names: Of the rows.
+    """
+
+    full_state_update = False
+
+    def __init__(self, *names: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.names = names
+        for name in ("index", *names):
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(self, index: Tensor, **rows: Tensor) -> None:
+        """Add the rows (batch, ...) of some initial conditions."""
+        self.index.append(index)
+        for name in self.names:
+            getattr(self, name).append(rows[name].to(index.device))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return each name's rows (initial condition, ...), in order."""
+        index = _concatenated(self.index)
+        numbers, inverse = torch.unique(index, return_inverse=True)
+        first = torch.full((len(numbers),), len(index), device=index.device)
+        positions = torch.arange(len(index), device=index.device)
+        first = first.scatter_reduce(0, inverse, positions, "amin")
+        rows = {name: _concatenated(getattr(self, name))[first].cpu() for name in self.names}
+        return {"index": numbers.cpu(), **rows}
+
+
+def _concatenated(parts: Tensor | list[Tensor]) -> Tensor:
+    return torch.cat(parts) if isinstance(parts, list) else parts

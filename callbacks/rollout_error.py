@@ -1,0 +1,113 @@
+"""Mean squared error of the forecast at every lead time, and the valid prediction time."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import xarray
+from matplotlib.figure import Figure
+
+from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.figures import lead_time_axes
+from callbacks.metrics.rollout_mse import mean_squared_error, valid_steps
+from callbacks.metrics.rows import Rows
+from emulators.rollout import Start, State
+
+
+class RolloutError(RolloutDiagnostic):
+    """Mean squared error against lead time, in units of the training variance.
+
+    MSE(n) = mean over channels of mean over the grid of (û_n - u_n)² / σ², averaged over initial
+    conditions; lead 1 is the first predicted state. The valid prediction time of a trajectory is
+    the last lead time before √MSE first exceeds the threshold, or the end of the truth.
+
+    Args:
+        threshold: Of √MSE, for the valid prediction time.
+        leads: Lead times, in steps, that are named in tables and logs.
+    """
+
+    version = 1
+
+    def __init__(
+        self, threshold: float = 0.5, leads: Sequence[int] = (1, 10, 25, 50, 75, 100)
+    ) -> None:
+        super().__init__()
+        if not threshold > 0:
+            raise ValueError(f"RolloutError.threshold must be positive, got {threshold}.")
+        self.threshold = threshold
+        self.leads = tuple(leads)
+        self.rows = Rows("error")
+
+    def begin(self, start: Start) -> None:
+        batch, channels = start.initial.shape[:2]
+        self.index = start.index
+        self.error = torch.full(
+            (batch, start.truth_steps, channels),
+            float("nan"),
+            dtype=torch.float64,
+            device=start.initial.device,
+        )
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        if truth is not None:
+            self.error[:, lead - 1] = mean_squared_error(forecast, truth)
+
+    def end(self) -> None:
+        self.rows.update(self.index, error=self.error)
+        del self.error
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows.compute()
+        physical = rows["error"]
+        std = self.emulator.standardize.std.double().cpu()
+        error = (physical / std**2).mean(-1)
+        valid = valid_steps(error, self.threshold)
+        lead = np.arange(1, error.shape[1] + 1) * self.data.interval
+        dataset = xarray.Dataset(
+            {
+                "mse": (
+                    ("initial_condition", "lead_time"),
+                    error.numpy(),
+                    {"long_name": "mean squared error", "units": "training variance"},
+                ),
+                "mse_physical": (
+                    ("initial_condition", "lead_time", "channel"),
+                    physical.numpy(),
+                    {"long_name": "mean squared error", "units": "squared units of the variable"},
+                ),
+                "valid_prediction_time": (
+                    ("initial_condition",),
+                    valid.numpy() * self.data.interval,
+                    {"long_name": f"lead time before √MSE exceeds {self.threshold}"},
+                ),
+            },
+            coords={
+                "lead_time": lead,
+                "initial_condition": rows["index"].numpy(),
+                "channel": [variable.name for variable in self.data.fields],
+            },
+        )
+        dataset["mse_mean"] = dataset["mse"].mean("initial_condition", skipna=False)
+        dataset["mse_std"] = dataset["mse"].std("initial_condition", skipna=False, ddof=0)
+        return dataset
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        mean = scores["mse_mean"].values
+        named = {
+            f"mse/lead_{lead}": float(mean[lead - 1]) for lead in self.leads if lead <= len(mean)
+        }
+        return {
+            **named,
+            "valid_prediction_time": float(scores["valid_prediction_time"].mean()),
+        }
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure, axes = lead_time_axes("mean squared error / variance")
+        lead, mean = scores["lead_time"], scores["mse_mean"]
+        each = scores["mse"].transpose("lead_time", "initial_condition")
+        axes.plot(lead, each, color="C0", alpha=0.2, linewidth=0.7)
+        axes.plot(lead, mean, color="C0", label="mean over initial conditions")
+        axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")
+        axes.set_yscale("log")
+        axes.legend(loc="lower right")
+        return {"rollout_error": figure}

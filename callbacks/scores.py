@@ -1,0 +1,119 @@
+"""Writes what the diagnostics found: files, figures, TensorBoard, and a table on the terminal."""
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import xarray
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+
+from callbacks.diagnostic import RolloutDiagnostic
+from datamodules.netcdf import written_whole
+
+
+class Scores(Callback):
+    """Writes `scores.nc`, `scores.json` and one PNG per figure after a test.
+
+    Args:
+        folder: Where to write; by default the trainer's `default_root_dir`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write everything, on one rank."""
+        if not trainer.is_global_zero:
+            return
+        folder = Path(self.folder or trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        diagnostics = [
+            callback
+            for callback in trainer.callbacks
+            if isinstance(callback, RolloutDiagnostic) and callback.results is not None
+        ]
+        datasets = [diagnostic.results for diagnostic in diagnostics]
+        scores = xarray.merge(datasets, compat="override", join="outer")
+        summary = {
+            name: value
+            for diagnostic in diagnostics
+            for name, value in diagnostic.summary(diagnostic.results).items()
+        }
+        about = provenance(trainer, pl_module, diagnostics)
+        scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
+        written = [save_netcdf(scores, folder / "scores.nc")]
+        text = json.dumps({"scores": summary, **about}, indent=2, default=str)
+        with written_whole(folder / "scores.json") as temporary:
+            temporary.write_text(text + "\n")
+        written.append(folder / "scores.json")
+        for diagnostic in diagnostics:
+            for name, figure in diagnostic.figures(diagnostic.results).items():
+                with written_whole(folder / f"{name}.png") as temporary:
+                    figure.savefig(temporary, format="png")
+                written.append(folder / f"{name}.png")
+                add_figure = getattr(
+                    trainer.logger and trainer.logger.experiment, "add_figure", None
+                )
+                if add_figure is not None:
+                    add_figure(f"test/{name}", figure, trainer.global_step)
+        print(table(summary))
+        print("\n".join(f"wrote {path}" for path in written))
+
+
+def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
+    """Write a dataset whole or not at all, without fill values, and return its path."""
+    encoding = {name: {"_FillValue": None} for name in dataset.variables}
+    with written_whole(path) as temporary:
+        dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+    return path
+
+
+def provenance(
+    trainer: Trainer, emulator: LightningModule, diagnostics: list[RolloutDiagnostic]
+) -> dict[str, Any]:
+    """Return what determines the scores: definitions, data, code, machine."""
+    data = trainer.datamodule
+    plan = data.rollouts["test"]
+    return {
+        "emulator": type(emulator).__name__,
+        "parameters": sum(p.numel() for p in emulator.parameters() if p.requires_grad),
+        "data": str(data.root),
+        "data_hash": data.content_hash("test"),
+        "rollouts": {
+            "initial_conditions": plan.initial_conditions,
+            "steps": plan.steps,
+            "truth_steps": plan.truth_steps,
+        },
+        "metric_versions": {type(d).__name__: d.version for d in diagnostics},
+        "precision": str(trainer.precision),
+        "commit": commit(),
+        "versions": {
+            "implicit-emulators": version("implicit-emulators"),
+            "torch": torch.__version__,
+            "lightning": version("lightning"),
+            "python": platform.python_version(),
+        },
+        "machine": f"{platform.machine()}, {trainer.accelerator.__class__.__name__}, "
+        f"{trainer.world_size} process(es)",
+    }
+
+
+def commit() -> str:
+    """Return the commit of the code, with -dirty if it was changed, or 'unknown'."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.stdout.strip()
+
+
+def table(summary: dict[str, float]) -> str:
+    """Return the scores as lines for a terminal."""
+    width = max((len(name) for name in summary), default=0)
+    return "\n".join(f"  {name:<{width}}  {value:.4g}" for name, value in summary.items())

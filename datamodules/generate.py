@@ -1,0 +1,287 @@
+"""Run a solver over an ensemble and store the trajectories, one file per group of them.
+
+A file appears whole or not at all. While one is made its snapshots lie beside it, in
+`NAME.nc.partial/`, in segments that are themselves renamed into place together with the solver's
+state; a killed run starts from the last of them and ends with the same data. Files are independent
+of each other, so that any number of processes share them out by number.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from datamodules.netcdf import read_provenance, write_trajectories, written_whole
+from datamodules.provenance import canonical, describe, first_difference, random_seed
+from datamodules.solvers import Grid, InitialCondition, Solver, resample
+
+SEGMENT = 100  # snapshots between two resting points of a run
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process of this machine is in the folder; it is made if missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
+    try:
+        try:
+            import fcntl
+        except ImportError:  # not on Windows: two processes may then do the same work twice
+            yield
+            return
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Size of one split.
+
+    Args:
+        trajectories: Number of independent trajectories.
+        snapshots: Snapshots of each.
+    """
+
+    trajectories: int
+    snapshots: int
+
+
+class Generator:
+    """Simulated data set: a solver, random initial states, and how much of it.
+
+    Trajectory k of a split depends on the seed, the name of the split and k alone.
+
+    Args:
+        solver: What is solved; its interval is the time between snapshots.
+        initial: Distribution of the states before the spin-up.
+        splits: Size of each split, by its name.
+        spin_up: Discarded start of every trajectory [T].
+        shape: Points of the stored fields, if coarser than the solver's; the spectrum is truncated.
+        seed: Of all random choices.
+        trajectories_per_file: Trajectories simulated together and stored in one file.
+        precision: Of the simulation, in bits.
+    """
+
+    def __init__(
+        self,
+        solver: Solver,
+        initial: InitialCondition,
+        splits: dict[str, Split],
+        spin_up: float = 0.0,
+        shape: tuple[int, ...] | None = None,
+        seed: int = 0,
+        trajectories_per_file: int = 1,
+        precision: int = 32,
+    ) -> None:
+        if precision not in (32, 64):
+            raise ValueError(f"Generator.precision must be 32 or 64, got {precision}.")
+        if trajectories_per_file < 1:
+            raise ValueError(
+                f"Generator.trajectories_per_file must be at least 1, got {trajectories_per_file}."
+            )
+        self.solver = solver.float() if precision == 32 else solver.double()
+        self.initial = initial
+        self.splits = dict(splits)
+        self.spin_up = spin_up
+        self.shape = None if shape is None else tuple(shape)
+        self.seed = seed
+        self.trajectories_per_file = trajectories_per_file
+        self.precision = precision
+        self.grid = Grid(self.shape or solver.grid.shape, solver.grid.lengths)
+        if any(new > old for new, old in zip(self.grid.shape, solver.grid.shape, strict=True)):
+            raise ValueError(
+                f"Generator.shape must not be finer than the solver's grid {solver.grid.shape}, "
+                f"got {self.grid.shape}."
+            )
+
+    def files(self, root: Path) -> list["Shard"]:
+        """Return every file of the data set, made or not."""
+        return [
+            Shard(
+                self, root, split, first, min(self.trajectories_per_file, size.trajectories - first)
+            )
+            for split, size in self.splits.items()
+            for first in range(0, size.trajectories, self.trajectories_per_file)
+        ]
+
+    def generate(self, root: Path, rank: int = 0, ranks: int = 1, device: str = "cpu") -> None:
+        """Make what is missing of this process's share of the files, with a progress bar.
+
+        Raises:
+            ValueError: A file that exists was made with other settings.
+            FloatingPointError: The solution left the range of numbers.
+        """
+        shards = self.files(root)
+        for shard in shards:
+            shard.check()
+        missing = [shard for shard in shards[rank::ranks] if not shard.path.exists()]
+        if not missing:
+            return
+        self.solver.to(device)
+        total = sum(shard.solver_steps * shard.count for shard in missing)
+        with tqdm(total=total, desc=f"simulating {root}", unit="snapshot") as progress:
+            for shard in missing:
+                shard.make(progress, device)
+
+
+class Shard:
+    """One file of a generated data set.
+
+    Args:
+        generator: What makes it.
+        root: Folder of the data set.
+        split: Name of the split.
+        first: Number of the first trajectory within the split.
+        count: Number of trajectories.
+    """
+
+    def __init__(
+        self, generator: Generator, root: Path, split: str, first: int, count: int
+    ) -> None:
+        self.generator = generator
+        self.split = split
+        self.first = first
+        self.count = count
+        self.snapshots = generator.splits[split].snapshots
+        self.path = (
+            Path(root) / split / f"{split}_{first // generator.trajectories_per_file:04d}.nc"
+        )
+        self.partial = self.path.with_name(f"{self.path.name}.partial")
+        self.spin_up_steps = round(generator.spin_up / generator.solver.interval)
+        self.solver_steps = self.spin_up_steps + self.snapshots
+
+    def provenance(self) -> dict[str, Any]:
+        """Return everything that determines the data of this file."""
+        description = describe(self.generator)
+        del description["splits"]
+        description.update(
+            split=self.split, first=self.first, count=self.count, snapshots=self.snapshots
+        )
+        return description
+
+    def check(self) -> None:
+        """Refuse a file of the same name that was made with other settings."""
+        if not self.path.exists():
+            return
+        try:
+            found = read_provenance(self.path)
+        except OSError:
+            raise ValueError(
+                f"{self.path} is not a readable NetCDF file; remove it and it is made again."
+            ) from None
+        if found is None:
+            raise ValueError(
+                f"{self.path} was not made by this generator; move it away or set another data.root."
+            )
+        difference = first_difference(found, self.provenance())
+        if difference:
+            raise ValueError(
+                f"{self.path} was made with other settings ({difference}); remove the file to make "
+                "it again, set another data.root, or restore the setting."
+            )
+
+    def initial_state(self) -> Tensor:
+        """Return the random states at the start of the spin-up, (trajectory, channel, *space)."""
+        solver, generator = self.generator.solver, self.generator
+        states = [
+            generator.initial.sample(
+                solver.grid,
+                len(solver.variables),
+                torch.Generator().manual_seed(random_seed(generator.seed, self.split, number)),
+            )
+            for number in range(self.first, self.first + self.count)
+        ]
+        dtype = torch.float32 if generator.precision == 32 else torch.float64
+        return torch.stack(states).to(dtype)
+
+    def make(self, progress: tqdm, device: str) -> None:
+        """Simulate, in segments that survive a killed run, then write the file."""
+        with alone_in(self.partial):
+            if self.path.exists():  # another process made it while this one waited
+                shutil.rmtree(self.partial, ignore_errors=True)
+                return
+            self._discard_other_settings()
+            done = self._resting_points()
+            if done:
+                with np.load(self._segment(done - 1)) as last:
+                    state = torch.from_numpy(last["state"])
+                progress.update(self.count * min(done * SEGMENT, self.solver_steps))
+            else:
+                state = self.initial_state()
+            state = state.to(device)
+            for segment in range(done, -(-self.solver_steps // SEGMENT)):
+                state = self._simulate(segment, state, progress)
+            self._assemble()
+            shutil.rmtree(self.partial)
+
+    def _segment(self, number: int) -> Path:
+        return self.partial / f"{number:05d}.npz"
+
+    def _discard_other_settings(self) -> None:
+        """Start anew where the segments on disk belong to other settings."""
+        note, settings = self.partial / "settings.json", canonical(self.provenance())
+        if note.exists() and note.read_text() == settings:
+            return
+        for segment in self.partial.glob("*.npz"):
+            segment.unlink()
+        with written_whole(note) as temporary:
+            temporary.write_text(settings)
+
+    def _resting_points(self) -> int:
+        """Return how many segments, from the first on, lie complete on disk."""
+        done = 0
+        while self._segment(done).exists():
+            done += 1
+        return done
+
+    @torch.inference_mode()
+    def _simulate(self, segment: int, state: Tensor, progress: tqdm) -> Tensor:
+        """Store the snapshots of one segment, if the spin-up is over, and the state after them."""
+        generator, solver = self.generator, self.generator.solver
+        fields = []
+        first = segment * SEGMENT
+        for step in range(first, min(first + SEGMENT, self.solver_steps)):
+            if step >= self.spin_up_steps:
+                fields.append(resample(state, solver.grid, generator.grid.shape).float().cpu())
+            state = solver.step(state)
+            progress.update(self.count)
+        if not torch.isfinite(state).all():
+            raise FloatingPointError(
+                f"The solution for {self.path} left the range of numbers before t = "
+                f"{(first + SEGMENT) * solver.interval:g}; lower the solver's dt "
+                f"({getattr(solver, 'dt', solver.interval):g})."
+            )
+        stored = torch.stack(fields, dim=1).numpy() if fields else np.empty(0, dtype=np.float32)
+        with written_whole(self._segment(segment)) as temporary, open(temporary, "wb") as file:
+            np.savez(file, fields=stored, state=state.cpu().numpy())
+        return state
+
+    def _fields(self) -> Iterator[np.ndarray]:
+        for segment in range(self._resting_points()):
+            with np.load(self._segment(segment)) as stored:
+                if stored["fields"].size:
+                    yield stored["fields"]
+
+    def _assemble(self) -> None:
+        generator = self.generator
+        write_trajectories(
+            self.path,
+            self._fields(),
+            (self.count, self.snapshots),
+            generator.solver.variables,
+            generator.grid,
+            generator.solver.interval,
+            self.first,
+            f"Trajectories of {type(generator.solver).__name__}, split {self.split}",
+            self.provenance(),
+        )

@@ -1,0 +1,166 @@
+"""One NetCDF file of trajectories, validated when it is opened and read one window at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from datamodules.netcdf import Dimensions, open_array
+from datamodules.provenance import content_hash
+from datamodules.solvers import Grid, Variable
+
+
+class TrajectoryFile:
+    """A validated file of trajectories on one grid with one interval.
+
+    Args:
+        path: NetCDF file.
+        variables: Names of the variables that become channels, in this order.
+        dimensions: Names of the dimensions.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not NetCDF, or a variable, a dimension or the time axis is not as asked;
+            the message names the file and what to change.
+    """
+
+    def __init__(
+        self, path: Path, variables: Sequence[str], dimensions: Dimensions = Dimensions()
+    ) -> None:
+        self.path = Path(path)
+        self.dimensions = dimensions
+        self._arrays: list[Any] | None = None
+        if not self.path.is_file():
+            raise FileNotFoundError(f"{path}: no such file.")
+        try:
+            dataset = netCDF4.Dataset(self.path)
+        except OSError as error:
+            raise ValueError(
+                f"{path} is not a readable NetCDF file ({error.strerror or error}): it may be "
+                "truncated or of another format; restore it or remove it from the folder."
+            ) from None
+        with dataset:
+            shapes = {name: self._check_dimensions(dataset, name) for name in variables}
+            if len(set(shapes.values())) > 1:
+                raise ValueError(
+                    f"{path}: the variables must have the same dimensions, got {shapes}."
+                )
+            self.shape = shapes[variables[0]]
+            self.space = self.shape[-len(dimensions.space) :]
+            self.times = self._read_times(dataset)
+            self.grid = self._read_grid(dataset)
+            self.time_units = str(getattr(dataset[dimensions.time], "units", "1")).split(" since")[
+                0
+            ]
+            self.variables = tuple(
+                Variable(
+                    name,
+                    str(getattr(dataset[name], "long_name", name)),
+                    str(getattr(dataset[name], "units", "1")),
+                )
+                for name in variables
+            )
+            self.content_hash: str | None = getattr(dataset, "content_hash", None)
+        self.has_trajectories = len(self.shape) == 2 + len(self.space)
+        self.trajectories = self.shape[0] if self.has_trajectories else 1
+        self.snapshots = len(self.times)
+        self.interval = float(self.times[1] - self.times[0])
+
+    def _check_dimensions(self, dataset: netCDF4.Dataset, name: str) -> tuple[int, ...]:
+        if name not in dataset.variables:
+            available = [k for k in dataset.variables if k not in dataset.dimensions]
+            raise ValueError(
+                f"{self.path} has no variable '{name}', only {', '.join(available) or 'none'}; "
+                "set data.variables to the names of the fields."
+            )
+        required = (self.dimensions.time, *self.dimensions.space)
+        found = dataset[name].dimensions
+        if found not in (required, (self.dimensions.trajectory, *required)):
+            raise ValueError(
+                f"{self.path}: variable '{name}' has dimensions ({', '.join(found)}), expected "
+                f"({', '.join(required)}) or ({self.dimensions.trajectory}, {', '.join(required)}); "
+                "set data.dimensions to the names and the order in the file."
+            )
+        return dataset[name].shape
+
+    def _read_times(self, dataset: netCDF4.Dataset) -> np.ndarray:
+        name = self.dimensions.time
+        if name not in dataset.variables:
+            raise ValueError(
+                f"{self.path} has no coordinate variable '{name}' for its time dimension; add one "
+                "with uniform steps."
+            )
+        times = np.ma.filled(np.ma.asarray(dataset[name][:], dtype=np.float64), np.nan)
+        if len(times) < 2:
+            raise ValueError(f"{self.path} holds {len(times)} snapshots, at least 2 are needed.")
+        steps = np.diff(times)
+        worst = int(np.abs(steps - steps[0]).argmax()) if np.isfinite(steps).all() else 0
+        # a float32 time axis keeps about 7 digits of its largest value
+        slack = 1e-4 * abs(steps[0]) + 4e-7 * np.abs(times).max()
+        if not steps[0] > 0 or not abs(steps[worst] - steps[0]) <= slack:
+            raise ValueError(
+                f"{self.path}: '{name}' must increase in uniform steps, but goes "
+                f"{times[0]:g}, {times[1]:g}, ... and {times[worst]:g}, {times[worst + 1]:g}; "
+                "interpolate the data to a uniform time axis."
+            )
+        return times
+
+    def _read_grid(self, dataset: netCDF4.Dataset) -> Grid | None:
+        """Return the periodic grid of uniform coordinates, or None where there is none."""
+        lengths = []
+        for name, size in zip(self.dimensions.space, self.space, strict=True):
+            if name not in dataset.variables or size < 4 or size % 2:
+                return None
+            steps = np.diff(np.asarray(dataset[name][:], dtype=np.float64))
+            if not (steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-3)):
+                return None
+            lengths.append(float(steps.mean() * size))
+        return Grid(self.space, tuple(lengths))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_arrays": None}  # handles do not cross to another process
+
+    def compute_hash(self) -> str:
+        """Return the hash of the fields of a file that carries none."""
+        names = [variable.name for variable in self.variables]
+        return content_hash({name: open_array(self.path, name) for name in names}, {})
+
+    def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
+        """Return snapshots start..stop of a trajectory, float32 (time, channel, *space)."""
+        if self._arrays is None:
+            self._arrays = [open_array(self.path, variable.name) for variable in self.variables]
+        key = (trajectory, slice(start, stop)) if self.has_trajectories else slice(start, stop)
+        window = np.empty((stop - start, len(self._arrays), *self.space), dtype=np.float32)
+        for channel, array in enumerate(self._arrays):
+            window[:, channel] = array[key]
+        return window
+
+
+def check_agreement(files: Sequence[TrajectoryFile]) -> None:
+    """Refuse files that differ in grid or interval.
+
+    Raises:
+        ValueError: Two files differ; the message names both and the difference.
+    """
+    for file in files[1:]:
+        first = files[0]
+        if file.space != first.space:
+            difference = f"a grid of {file.space}", f"of {first.space}"
+        elif not _same_domain(file.grid, first.grid):
+            difference = f"the domain {file.grid}", f"{first.grid}"
+        elif abs(file.interval - first.interval) > 1e-3 * first.interval:
+            difference = f"a time step of {file.interval:g}", f"of {first.interval:g}"
+        else:
+            continue
+        raise ValueError(
+            f"{file.path} has {difference[0]}, {first.path} {difference[1]}; all files of a data "
+            "set must share grid and time step."
+        )
+
+
+def _same_domain(a: Grid | None, b: Grid | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return np.allclose(a.lengths, b.lengths, rtol=1e-3)

@@ -1,0 +1,281 @@
+"""An emulator: a training recipe and a step.
+
+An emulator advances a state of a dynamical system by one snapshot interval, again and again. A
+subclass says what one `step` is and which `loss` a window of true snapshots gives; everything else
+(rollouts, evaluation, optimiser, averaged weights, statistics, checkpoints) is here, once.
+
+States outside are float32 in physical units. Inside, fields are standardised by the statistics of
+the training split, which are buffers and travel in the checkpoint.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from lightning import LightningModule
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from emulators.losses import Distance, L1L2
+from emulators.networks.network import Network, NetworkFactory, PlainNetwork
+from emulators.networks.unet import UNet
+from emulators.rollout import RolloutObserver, Start, watch
+from emulators.schedules import WarmupCosine
+from emulators.standardize import Standardize
+
+State = Float[Tensor, "batch channel *space"]
+Window = Float[Tensor, "batch time channel *space"]
+Schedule = Callable[[Optimizer, int], LRScheduler]
+
+
+class Emulator(LightningModule, ABC):
+    """Learned map from a state to the state one snapshot interval later.
+
+    Args:
+        network: Trained part: a `Network` class with its options, or any module from
+            (batch, channel, *space) to the same grid.
+        channels: Fields of a state; set by the data.
+        dimensions: Spatial dimensions; set by the data.
+        predict: Whether the network's output is the next state, or the change to it.
+        distance: d(prediction, target) of the training objective.
+        optimizer: Optimiser of all parameters.
+        schedule: Learning rate over the steps of the run; None keeps it constant.
+        ema_decay: Decay of the running average of the weights, which validation, test and
+            prediction use; 0 uses the trained weights themselves.
+    """
+
+    def __init__(
+        self,
+        network: NetworkFactory | nn.Module = UNet,
+        channels: int = 1,
+        dimensions: int = 2,
+        predict: Literal["state", "increment"] = "state",
+        distance: Distance = L1L2(),
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        schedule: Schedule | None = WarmupCosine,
+        ema_decay: float = 0.999,
+    ) -> None:
+        super().__init__()
+        if not 0 <= ema_decay < 1:
+            raise ValueError(f"ema_decay must lie in [0, 1), got {ema_decay}.")
+        self.save_hyperparameters(logger=False)
+        for name, value in list(self.hparams.items()):
+            if not _is_plain(value):  # objects given from Python would not load with weights_only
+                del self.hparams[name]
+        self.network_option = network
+        self.channels = channels
+        self.dimensions = dimensions
+        self.predict = predict
+        self.distance = distance
+        self.optimizer_option = optimizer
+        self.schedule = schedule
+        self.ema_decay = ema_decay
+        self.standardize = Standardize(channels)
+        self.trained_on: dict[str, Any] = {}
+
+    # What a subclass says ---------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def window(self) -> int:
+        """Consecutive snapshots that `loss` needs."""
+
+    @abstractmethod
+    def step(self, state: State, memory: Any = None) -> tuple[State, Any]:
+        """Return the state one interval later, and what the next step must remember.
+
+        Args:
+            state: Physical units.
+            memory: What the previous step returned; None at the start.
+        """
+
+    @abstractmethod
+    def loss(self, window: Window) -> Float[Tensor, ""]:
+        """Return the training objective on consecutive true snapshots in physical units."""
+
+    def check_window(self, window: Window) -> None:
+        """Refuse a window that is too short for `loss`."""
+        if window.shape[1] < self.window:
+            raise ValueError(
+                f"{type(self).__name__} needs windows of at least {self.window} snapshots, got "
+                f"{window.shape[1]}; use longer trajectories or latents with shorter leads."
+            )
+
+    def build_network(
+        self,
+        latent_inputs: tuple[int, ...] = (),
+        latent_outputs: tuple[int, ...] = (),
+        cases: int = 1,
+    ) -> None:
+        """Make `self.network` for these latents; call it once, in the constructor."""
+        option = self.network_option
+        shape = (self.channels, self.dimensions, latent_inputs, latent_outputs, cases)
+        if not isinstance(option, nn.Module):
+            self.trained = option(*shape)
+        elif isinstance(option, Network):
+            self.trained = option
+        else:
+            self.trained = PlainNetwork(*shape, module=option)
+        self.averaged = AveragedModel(self.trained) if self.ema_decay else None
+        if self.averaged is not None:
+            self.averaged.requires_grad_(False)
+
+    # Rollouts ---------------------------------------------------------------------------------------
+
+    @property
+    def network(self) -> Network:
+        """The network: trained weights in training mode, averaged weights in evaluation mode."""
+        if self.training or self.averaged is None:
+            return self.trained
+        return self.averaged.module
+
+    def next_state(self, state: State, output: State) -> State:
+        """Return the next state from the network's output, both standardised, in full precision."""
+        output = output.to(state.dtype)
+        if self.predict == "state":
+            return output
+        return state + self.standardize.increment_scale(state) * output
+
+    def unroll(self, state: State) -> Iterator[State]:
+        """Yield the states at lead times of one interval, two intervals, ... without end."""
+        memory = None
+        while True:
+            state, memory = self.step(state, memory)
+            yield state
+
+    def rollout(self, state: State, steps: int) -> Float[Tensor, "batch time channel *space"]:
+        """Return the states at lead times of 1 to `steps` intervals."""
+        return torch.stack(list(islice(self.unroll(state), steps)), dim=1)
+
+    # Lightning --------------------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        """Check that the data suit the network, and take their statistics before training."""
+        data = self.trainer.datamodule
+        if data is None:
+            raise ValueError(
+                "An emulator needs a data module: call the trainer with "
+                "datamodule=TrajectoryDataModule(...)."
+            )
+        if (data.channels, data.dimensions) != (self.channels, self.dimensions):
+            raise ValueError(
+                f"The emulator has {self.channels} channels in {self.dimensions} dimensions, the "
+                f"data {data.channels} ({', '.join(data.variables)}) in {data.dimensions}; set "
+                "model.channels and model.dimensions to those of the data."
+            )
+        self._compare_with_training(data)
+        self.check(data.shape)
+        if stage == "fit":
+            statistics = data.statistics
+            self.standardize.set_statistics(
+                statistics.mean, statistics.std, statistics.increment_std
+            )
+            self.trained_on = describe_data(data)
+
+    @torch.no_grad()
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse a grid that the network cannot take, by trying two steps on it."""
+        training = self.training
+        try:
+            self.eval().rollout(torch.zeros(1, self.channels, *shape, device=self.device), 2)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise ValueError(
+                f"{type(self).__name__} cannot step on a grid of {tuple(shape)}: {reason}; change "
+                "model.network or the data."
+            ) from error
+        finally:
+            self.train(training)
+
+    def training_step(self, window: Window, batch_idx: int) -> Tensor:
+        """Return the training objective of a batch."""
+        loss = self.loss(window)
+        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(window))
+        return loss
+
+    def validation_step(self, start: Start, batch_idx: int) -> None:
+        """Roll out from a batch of validation states."""
+        self._watch(start, None if self.trainer.training else "validate")
+
+    def test_step(self, start: Start, batch_idx: int) -> None:
+        """Roll out from a batch of test states."""
+        self._watch(start, "test")
+
+    def predict_step(self, start: Start, batch_idx: int) -> None:
+        """Roll out from a batch of states; observers keep the forecast."""
+        self._watch(start, "predict")
+
+    def _watch(self, start: Start, progress: str | None) -> None:
+        callbacks = self.trainer.callbacks
+        observers = [callback for callback in callbacks if isinstance(callback, RolloutObserver)]
+        shown = self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None
+        watch(self, start, observers, progress if shown else None)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Update the averaged weights after each step of the optimiser."""
+        super().optimizer_step(*args, **kwargs)
+        if self.averaged is not None:
+            # young averages forget faster, so that the random start does not linger
+            seen = int(self.averaged.n_averaged)
+            decay = min(self.ema_decay, (1 + seen) / (10 + seen))
+            self.averaged.multi_avg_fn = get_ema_multi_avg_fn(decay)
+            self.averaged.update_parameters(self.trained)
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser, with its schedule if there is one."""
+        optimizer = self.optimizer_option(p for p in self.parameters() if p.requires_grad)
+        if self.schedule is None:
+            return optimizer
+        scheduler = self.schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    # Checkpoints ------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store what the emulator was trained on."""
+        checkpoint["trained_on"] = self.trained_on
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint that was trained on other variables or another grid."""
+        self.trained_on = checkpoint.get("trained_on", {})
+        if self._trainer is not None and self.trainer.datamodule is not None:
+            self._compare_with_training(self.trainer.datamodule)
+
+    def _compare_with_training(self, data: Any) -> None:
+        if not self.trained_on:
+            return
+        for name, value in describe_data(data).items():
+            trained = self.trained_on.get(name, value)
+            if trained != value:
+                raise ValueError(
+                    f"The emulator was trained on data with {name} {trained}, these data have "
+                    f"{value}; use the data it was trained for, or train it on these."
+                )
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def describe_data(data: Any) -> dict[str, Any]:
+    """Return what of a data set an emulator depends on, as plain numbers and strings."""
+    grid = data.grid
+    return {
+        "variables": list(data.variables),
+        "shape": list(data.shape),
+        "domain lengths": [float(f"{length:.5g}") for length in grid.lengths] if grid else None,
+        "interval": float(f"{data.interval:.5g}"),
+    }

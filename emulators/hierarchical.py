@@ -1,0 +1,167 @@
+r"""The hierarchical implicit emulator: each step is given coarse predictions of the future.
+
+With latents z^(l)_m = T(u_{m}; r_l) at leads 1 .. L-1 and factors r_1 <= r_2 <= ..., one step is
+
+    û_{n+1}, ẑ^(1)_{n+2}, ..., ẑ^(L-1)_{n+L} = f(u_n, ẑ^(1)_{n+1}, ..., ẑ^(L-1)_{n+L-1}),
+
+so that level l looks l steps further ahead and is coarser. The latents carried from step to step
+are the network's own. At the start they are zero and are estimated by L-1 further calls, nearest
+first, which training prepares by masking. `emulators.stencil` says which calls, for any stencil.
+
+Reference: Jiang et al., "Hierarchical Implicit Neural Emulators", NeurIPS 2025,
+https://arxiv.org/abs/2506.04528, equations 9-12.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from emulators.emulator import Emulator, State, Window
+from emulators.networks.network import Latents, coarsen
+from emulators.stencil import Stencil
+
+Memory = tuple[Latents, tuple[State, ...]]
+
+
+class Hierarchical(Emulator):
+    """Hierarchical implicit emulator (Jiang et al. 2025): steps conditioned on coarse futures.
+
+    Args:
+        latents: (lead, factor) of each latent: steps from now, and coarsening by averaging.
+            `[[1, 8]]` is L = 2 and `[[1, 8], [2, 32]]` L = 3 of the paper; leads of 0 give its
+            spatial hierarchy and negative ones its histories.
+        masking: Probability that a training sample is a cold start, shared by all such cases.
+        state_weight: Weight of the state in the loss, relative to one latent.
+    """
+
+    def __init__(
+        self,
+        latents: list[tuple[int, int]] = [(1, 4), (2, 16)],  # noqa: B006 - shown in --help
+        masking: float = 0.15,
+        state_weight: float = 2.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= masking < 1:
+            raise ValueError(f"masking must lie in [0, 1), got {masking}.")
+        if not state_weight > 0:
+            raise ValueError(f"state_weight must be positive, got {state_weight}.")
+        self.latents = [tuple(latent) for latent in latents]
+        self.masking = masking
+        self.state_weight = state_weight
+        self.stencil = Stencil(self.latents)
+        stencil = self.stencil
+        self.build_network(
+            stencil.factors,
+            tuple(stencil.factors[i] for i in stencil.predicted),
+            len(stencil.cases),
+        )
+        cases = stencil.cases
+        self.register_buffer("given", torch.tensor([case.given for case in cases]), False)
+        self.register_buffer("asks_state", torch.tensor([case.state for case in cases]), False)
+        self.register_buffer("asked", torch.tensor([case.asked for case in cases]), False)
+        self.register_buffer("advance", torch.tensor([case.advance for case in cases]), False)
+
+    @property
+    def window(self) -> int:
+        """Snapshots from the oldest input to the latest target."""
+        return self.stencil.window
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse factors that do not divide the grid."""
+        for factor in self.stencil.factors:
+            if any(size % factor for size in shape):
+                raise ValueError(
+                    f"model.latents has the factor {factor}, which does not divide the grid "
+                    f"{tuple(shape)}; choose factors that divide it."
+                )
+        super().check(shape)
+
+    # Stepping -----------------------------------------------------------------------------------
+
+    def step(self, state: State, memory: Memory | None = None) -> tuple[State, Memory]:
+        u = self.standardize(state)
+        predicted, past = self._cold_start(u) if memory is None else memory
+        case = self.stencil.regular_case(len(past))
+        output, latents = self._call(u, self._inputs(u, predicted, past), case)
+        past = (u, *past)[: self.stencil.memory]
+        return self.standardize.inverse(self.next_state(u, output)), (latents, past)
+
+    def _cold_start(self, u: State) -> Memory:
+        """Estimate the latents ahead by one call per lead, nearest first; count no time."""
+        stencil = self.stencil
+        predicted = tuple(
+            coarsen(u, factor) * (lead == 0) for lead, factor in stencil.latents if lead >= 0
+        )
+        for case in range(len(stencil.ahead)):
+            _, estimates = self._call(u, self._inputs(u, predicted, ()), case)
+            asked = [stencil.cases[case].asked[i] for i in stencil.predicted]
+            predicted = tuple(
+                new if wanted else old
+                for new, old, wanted in zip(estimates, predicted, asked, strict=True)
+            )
+        return predicted, ()
+
+    def _inputs(self, u: State, predicted: Latents, past: tuple[State, ...]) -> Latents:
+        """Return all latent inputs: predicted ones, remembered ones, zeros for what is missing."""
+        ahead = iter(predicted)
+        inputs = []
+        for lead, factor in self.stencil.latents:
+            if lead >= 0:
+                inputs.append(next(ahead))
+            elif -lead <= len(past):
+                inputs.append(coarsen(past[-lead - 1], factor))
+            else:
+                inputs.append(torch.zeros_like(coarsen(u, factor)))
+        return tuple(inputs)
+
+    def _call(self, u: State, inputs: Latents, case: int) -> tuple[State, Latents]:
+        cases = torch.full((len(u),), case, device=u.device)
+        output, latents = self.network(u, inputs, cases)
+        return output, tuple(z.to(u.dtype) for z in latents)
+
+    # Training -----------------------------------------------------------------------------------
+
+    def draw_cases(self, samples: int) -> Int[Tensor, " batch"]:
+        """Return a random case per sample: the regular one with probability 1 - masking."""
+        others = len(self.stencil.cases) - 1
+        case = torch.full((samples,), others, device=self.device)
+        if others:
+            masked = torch.rand(samples, device=self.device) < self.masking
+            case = torch.where(masked, torch.randint(others, (samples,), device=self.device), case)
+        return case
+
+    def loss(self, window: Window) -> Float[Tensor, ""]:
+        """Return the objective of equation 12, with cases drawn at random."""
+        self.check_window(window)
+        return self.loss_of_cases(window, self.draw_cases(len(window)))
+
+    def loss_of_cases(self, window: Window, case: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+        """Return Σ weight · mean over the batch of d(prediction, target), 0 where nothing is asked.
+
+        Inputs and targets are true snapshots: the input latent at index n + lead, its target one
+        later in a regular step and the same in a cold start.
+        """
+        now = self.stencil.memory
+        frames = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
+        u = frames[:, now]
+
+        def only(chosen: Tensor, like: Tensor) -> Tensor:
+            return chosen[case].to(like.dtype).reshape(-1, *[1] * (like.dim() - 1))
+
+        inputs = []
+        for i, (lead, factor) in enumerate(self.stencil.latents):
+            z = coarsen(frames[:, now + lead], factor)
+            inputs.append(z * only(self.given[:, i], z))
+        output, latents = self.network(u, tuple(inputs), case)
+        distance = self.distance(self.next_state(u, output), frames[:, now + 1])
+        total = self.state_weight * (distance * self.asks_state[case]).mean()
+        for i, prediction in zip(self.stencil.predicted, latents, strict=True):
+            lead, factor = self.stencil.latents[i]
+            same, later = (coarsen(frames[:, now + lead + k], factor) for k in (0, 1))
+            target = torch.lerp(same, later, only(self.advance, same))
+            distance = self.distance(prediction.to(target.dtype), target)
+            total = total + (distance * self.asked[case, i]).mean()
+        return total

@@ -1,0 +1,1 @@
+"""Networks: standardised fields in, standardised fields out."""

@@ -1,0 +1,135 @@
+"""Convolutions on a periodic or a zero-padded grid, in one or two dimensions."""
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Padding = Literal["periodic", "zeros"]
+Features = Float[Tensor, "batch channel *space"]
+
+
+class _PadPeriodic(torch.autograd.Function):
+    """Periodic halo with a backward that adds the halo's gradient onto the edges it copied.
+
+    Slicing and concatenating under autograd would allocate and add a full-size tensor for each
+    slice; that costs more than the convolution.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, width: int) -> Tensor:
+        sizes = x.shape[2:]
+        padded = torch.empty(
+            (*x.shape[:2], *(size + 2 * width for size in sizes)),
+            dtype=x.dtype,
+            device=x.device,
+            memory_format=torch.channels_last if x.dim() == 4 else torch.contiguous_format,
+        )
+        inside = padded
+        for axis, size in enumerate(sizes, start=2):
+            inside = inside.narrow(axis, width, size)
+        inside.copy_(x)
+        for axis, size in enumerate(sizes, start=2):  # corners follow from the axes done before
+            padded.narrow(axis, 0, width).copy_(padded.narrow(axis, size, width))
+            padded.narrow(axis, size + width, width).copy_(padded.narrow(axis, width, width))
+        return padded
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        ctx.width = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        width = ctx.width
+        for axis in range(grad.dim() - 1, 1, -1):
+            size = grad.shape[axis] - 2 * width
+            left, right = grad.narrow(axis, 0, width), grad.narrow(axis, size + width, width)
+            grad = grad.narrow(axis, width, size).clone()
+            grad.narrow(axis, 0, width).add_(right)
+            grad.narrow(axis, size - width, width).add_(left)
+        return grad, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        return _PadPeriodic.apply(tangent, ctx.width)
+
+
+def pad_periodic(x: Features, width: int) -> Features:
+    """Return x with a halo of `width` points copied from the opposite side, along each axis.
+
+    Keeps the memory format, which `torch.nn.functional.pad(mode="circular")` does not.
+    """
+    return _PadPeriodic.apply(x, width)
+
+
+class Convolution(nn.Module):
+    """Convolution that keeps the size of the grid; odd kernel.
+
+    Args:
+        dimensions: 1 or 2.
+        inputs: Channels in.
+        outputs: Channels out.
+        kernel: Points along each axis, odd.
+        padding: What lies beyond the edge: the opposite side, or zeros.
+    """
+
+    def __init__(
+        self,
+        dimensions: int,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        padding: Padding = "periodic",
+    ) -> None:
+        super().__init__()
+        if kernel % 2 != 1:
+            raise ValueError(f"Convolution.kernel must be odd, got {kernel}.")
+        half = kernel // 2
+        self.halo = half if padding == "periodic" else 0
+        layer = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]
+        self.layer = layer(inputs, outputs, kernel, padding=0 if self.halo else half)
+
+    @property
+    def weight(self) -> Tensor:
+        """Weights of the kernel."""
+        return self.layer.weight
+
+    def forward(self, x: Features) -> Features:
+        return self.layer(pad_periodic(x, self.halo) if self.halo else x)
+
+
+class PointNorm(nn.Module):
+    """Layer normalisation over the channels of each point.
+
+    Statistics over space would tie distant points together, and cost more than a convolution in
+    channels-last layout on a CPU; this norm runs on contiguous rows.
+
+    Args:
+        channels: Channels of the features.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Features) -> Features:
+        return self.norm(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def to_patches(x: Features, size: int) -> Features:
+    """Return the field with every patch of `size` points per axis moved into the channels."""
+    if size == 1:
+        return x
+    if x.dim() == 4:
+        return nn.functional.pixel_unshuffle(x, size)
+    return x.unflatten(2, (-1, size)).transpose(2, 3).flatten(1, 2)
+
+
+def from_patches(x: Features, size: int) -> Features:
+    """Undo `to_patches`."""
+    if size == 1:
+        return x
+    if x.dim() == 4:
+        return nn.functional.pixel_shuffle(x, size)
+    return x.unflatten(1, (-1, size)).transpose(2, 3).flatten(2, 3)

@@ -1,0 +1,85 @@
+"""The one streamed rollout, and the interface of whoever watches it.
+
+A rollout is computed once, state by state; every observer sees each state as it passes and keeps
+what it needs of it. Nothing here keeps a state, so that memory does not grow with the length.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from tqdm import tqdm
+
+State = Float[Tensor, "batch channel *space"]
+
+
+class Start(Protocol):
+    """Initial conditions of a batch of rollouts, and what really followed.
+
+    Attributes:
+        initial: States at lead time 0, (batch, channel, *space), physical units.
+        index: Number of each initial condition within the whole evaluation.
+        steps: Length of the rollout, in snapshot intervals.
+        truth_steps: How far the truth goes.
+    """
+
+    initial: State
+    index: Int[Tensor, " batch"]
+    steps: int
+    truth_steps: int
+
+    def truth(self, lead: int) -> State:
+        """Return the true states `lead` intervals after the initial ones."""
+
+
+class Unrolls(Protocol):
+    """Whatever advances states by one snapshot interval: an emulator or a solver."""
+
+    def unroll(self, state: State) -> Iterator[State]:
+        """Yield the states one interval later, two intervals later, ... without end."""
+
+
+class RolloutObserver(ABC):
+    """Watches rollouts, one batch of initial conditions after the other."""
+
+    @abstractmethod
+    def begin(self, start: Start) -> None:
+        """Take note of the initial conditions of the rollouts that follow."""
+
+    @abstractmethod
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        """Take note of the forecasts at lead time `lead` intervals; truth is None past its end."""
+
+    def end(self) -> None:  # noqa: B027 - optional
+        """Take note that the rollouts of this batch are over."""
+
+
+def watch(
+    model: Unrolls, start: Start, observers: Sequence[RolloutObserver], progress: str | None = None
+) -> None:
+    """Roll out from the initial conditions of a batch and show every state to every observer.
+
+    Args:
+        model: Makes the forecasts.
+        start: Initial conditions, length, and truth.
+        observers: Who watches. They run outside autocast: statistics are never rounded to bfloat16.
+        progress: Label of a progress bar in steps, or None for no bar.
+    """
+    for observer in observers:
+        observer.begin(start)
+    states = model.unroll(start.initial)
+    leads = tqdm(
+        range(1, start.steps + 1), desc=progress, unit="step", disable=progress is None, leave=False
+    )
+    device = start.initial.device
+    for lead in leads:
+        forecast = next(states)
+        truth = start.truth(lead).to(device) if lead <= start.truth_steps else None
+        with torch.autocast(device.type, enabled=False):
+            for observer in observers:
+                observer.observe(lead, forecast, truth)
+    for observer in observers:
+        observer.end()

@@ -1,0 +1,55 @@
+"""Between physical units, outside an emulator, and standardised numbers, inside."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+State = Float[Tensor, "batch channel *space"]
+
+
+class Standardize(nn.Module):
+    """Subtract the mean and divide by the standard deviation of each channel.
+
+    The statistics are buffers: computed by `fit` from the training split, saved in the checkpoint.
+
+    Args:
+        channels: Fields of a state.
+    """
+
+    mean: Tensor
+    std: Tensor
+    increment_std: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
+        self.register_buffer("increment_std", torch.ones(channels))
+
+    def set_statistics(
+        self,
+        mean: Float[Tensor, " channel"],
+        std: Float[Tensor, " channel"],
+        increment_std: Float[Tensor, " channel"],
+    ) -> None:
+        """Take over the statistics of a training split, in physical units."""
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+        self.increment_std.copy_(increment_std)
+
+    def _per_channel(self, statistic: Tensor, like: State) -> Tensor:
+        return statistic.to(like.dtype).reshape(-1, *[1] * (like.dim() - 2))
+
+    def forward(self, state: State) -> State:
+        """Return standardised numbers of a state in physical units."""
+        mean, std = (self._per_channel(s, state) for s in (self.mean, self.std))
+        return (state - mean) / std
+
+    def inverse(self, state: State) -> State:
+        """Return physical units of standardised numbers."""
+        mean, std = (self._per_channel(s, state) for s in (self.mean, self.std))
+        return torch.addcmul(mean, state, std)
+
+    def increment_scale(self, like: State) -> Tensor:
+        """Return the size of the change over one interval, in standardised numbers."""
+        return self._per_channel(self.increment_std / self.std, like)

@@ -1,0 +1,173 @@
+"""Several runs and their comparison: each an ordinary `fit` and `test` in a folder of its own.
+
+A study is a YAML file:
+
+    root: runs/quickstart             # a folder per run appears here
+    common: [../trainer.yaml, ...]    # configuration files of every run, relative to this file
+    options: [--trainer.max_steps=3000]
+    runs:                             # configuration files of each run
+      baseline: [../model/baseline.yaml]
+
+Runs that are finished are skipped, interrupted ones are resumed, and a failed one does not keep the
+others from running.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+
+@dataclass
+class StudyRun:
+    """One run of a study: its folder and the commands that make it."""
+
+    name: str
+    folder: Path
+    arguments: list[str]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has been tested."""
+        return (self.folder / "scores.json").exists()
+
+    def commands(self) -> list[list[str]]:
+        """Return the stages that remain, as arguments of this program."""
+        last = self.folder / "last.ckpt"
+        resume = [f"--ckpt_path={last}"] if last.exists() else []
+        fit = ["fit", *self.arguments, f"--trainer.default_root_dir={self.folder}", *resume]
+        return [fit, ["test", f"--ckpt_path={last}"]]
+
+
+def read_study(file: Path) -> tuple[Path, list[str], list[StudyRun]]:
+    """Return the root folder, the data's configuration arguments and the runs of a study.
+
+    Raises:
+        FileNotFoundError: The study or a file that it names does not exist.
+        ValueError: A key is missing or unknown.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such study; give the path of its YAML file.")
+    study: dict[str, Any] = yaml.safe_load(file.read_text()) or {}
+    keys = {"root", "common", "options", "runs"}
+    wrong = sorted(set(study) ^ keys - ({"common", "options"} - set(study)))
+    if wrong:
+        raise ValueError(
+            f"{file}: '{wrong[0]}' is {'not a key of a study' if wrong[0] in study else 'missing'}; "
+            f"the keys are {', '.join(sorted(keys))}."
+        )
+
+    def config(names: list[str]) -> list[str]:
+        paths = [file.parent / name for name in names]
+        for path in paths:
+            if not path.is_file():
+                raise FileNotFoundError(f"{path}: no such file, but {file} names it.")
+        return [f"--config={path}" for path in paths]
+
+    common = config(study.get("common", []))
+    options = [str(option) for option in study.get("options", [])]
+    root = Path(study["root"])
+    runs = [
+        StudyRun(name, root / name, [*common, *config(names), *options])
+        for name, names in study["runs"].items()
+    ]
+    return root, common, runs
+
+
+def run_all(runs: list[StudyRun], jobs: int) -> list[StudyRun]:
+    """Run the unfinished runs, `jobs` at a time, and return those that failed."""
+    waiting = [run for run in runs if not run.finished]
+    active: list[Job] = []
+    failed = []
+    display = Display()
+    threads = max(1, torch.get_num_threads() // jobs)
+    while waiting or active:
+        while waiting and len(active) < jobs:
+            active.append(Job(waiting.pop(0), threads))
+        time.sleep(0.5)
+        display.show([job.status() for job in active])
+        for job in list(active):
+            if job.advance():
+                active.remove(job)
+                display.leave(f"{job.run.name}: {'failed' if job.failed else 'done'}")
+                if job.failed:
+                    failed.append(job.run)
+    return failed
+
+
+class Job:
+    """The processes of one run, one stage after the other, with their output in `log.txt`."""
+
+    def __init__(self, run: StudyRun, threads: int) -> None:
+        self.run = run
+        self.stages = run.commands()
+        self.environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        self.failed = False
+        run.folder.mkdir(parents=True, exist_ok=True)
+        self.log = run.folder / "log.txt"
+        self.start()
+
+    def start(self) -> None:
+        """Start the next stage."""
+        self.stage = self.stages.pop(0)
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("cli.py")), *self.stage],
+            stdin=subprocess.DEVNULL,
+            stdout=self.log.open("a"),
+            stderr=subprocess.STDOUT,
+            env=self.environment,
+        )
+
+    def advance(self) -> bool:
+        """Go on to the next stage if one ended; return whether the run is over."""
+        if self.process.poll() is None:
+            return False
+        if self.process.returncode:
+            self.failed = True
+            return True
+        if self.stages:
+            self.start()
+            return False
+        return True
+
+    def status(self) -> str:
+        """Return the newest line of the run's progress bar."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 2000))
+            text = file.read().decode(errors="replace")
+        lines = [line for line in text.replace("\r", "\n").split("\n") if "%|" in line]
+        return (
+            f"{self.run.name:<14} {self.stage[0]:<5} {lines[-1].strip() if lines else 'starting'}"
+        )
+
+
+class Display:
+    """Status lines that overwrite themselves on a terminal, and appear now and then in a file."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.shown = 0.0
+
+    def show(self, lines: list[str]) -> None:
+        """Show the newest status."""
+        if sys.stdout.isatty():
+            width = os.get_terminal_size().columns - 1
+            print(f"\x1b[{self.lines}F\x1b[J" * bool(self.lines), end="")
+            print("\n".join(line[:width] for line in lines), flush=True)
+            self.lines = len(lines)
+        elif time.monotonic() - self.shown > 30:
+            print("\n".join(lines), flush=True)
+            self.shown = time.monotonic()
+
+    def leave(self, line: str) -> None:
+        """Print a line that stays."""
+        if self.lines:
+            print(f"\x1b[{self.lines}F\x1b[J", end="")
+            self.lines = 0
+        print(line, flush=True)
