@@ -5,6 +5,7 @@
 and the options on the command line.
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -15,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from lightning import LightningModule, Trainer
 from lightning.pytorch.cli import (
     LightningArgumentParser,
@@ -28,8 +28,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
 from callbacks.comparison import compare
+from configs.errors import explain
+from configs.study import read_study, run_all
 from datamodules import TrajectoryDataModule
-from study import read_study, run_all
 
 HELP = """Train, compare and stress-test neural emulators of dynamical systems.
 
@@ -50,10 +51,11 @@ def main() -> None:
     """Run the command that was typed; errors of use end in one sentence and exit status 1."""
     try:
         run(sys.argv[1:])
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ArgumentError, ValueError, OSError, FloatingPointError) as error:
         if os.environ.get("EMULATE_TRACEBACK"):
             raise
-        print(f"emulate: error: {error}", file=sys.stderr)
+        text = explain(str(error), *sys.argv[1:2])
+        print(f"emulate: error: {text}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
@@ -63,6 +65,8 @@ def run(args: Sequence[str]) -> Any:
         sys.path.insert(0, os.getcwd())  # the user's own modules, also for the console script
     for message in UNHELPFUL_WARNINGS:
         warnings.filterwarnings("ignore", message)
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     command, *rest = args or ["--help"]
     if command in ("-h", "--help"):
         return print(HELP)
@@ -80,12 +84,16 @@ UNHELPFUL_WARNINGS = (
     ".*LeafSpec.*",
     ".*jsonargparse.*deprecated.*",
     ".*exists and is not empty.*",
+    ".*LightningCLI's args parameter.*",
+    ".*`weights_only` was not set.*",
 )
 
 
 def generate(args: list[str]) -> None:
     """Simulate what is missing of a data set; under torchrun, every process its share."""
-    parser = ArgumentParser(prog="emulate generate", description=generate.__doc__)
+    parser = ArgumentParser(
+        prog="emulate generate", exit_on_error=False, description=generate.__doc__
+    )
     parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
     parser.add_argument("--device", type=str | None, default=None, help="Such as cpu or cuda:0.")
     parser.add_class_arguments(TrajectoryDataModule, "data")
@@ -101,7 +109,9 @@ def generate(args: list[str]) -> None:
 
 def compare_runs(args: list[str]) -> None:
     """Put the scores of tested runs side by side: a table and a figure."""
-    parser = ArgumentParser(prog="emulate compare", description=compare_runs.__doc__)
+    parser = ArgumentParser(
+        prog="emulate compare", exit_on_error=False, description=compare_runs.__doc__
+    )
     parser.add_argument("runs", nargs="+", type=Path, help="Folders of tested runs.")
     parser.add_argument("--output", type=Path, default=Path("."), help="Folder to write into.")
     options = parser.parse_args(args)
@@ -111,22 +121,26 @@ def compare_runs(args: list[str]) -> None:
 
 def run_study(args: list[str]) -> None:
     """Run what is unfinished of a study, several runs at a time, and compare the runs."""
-    parser = ArgumentParser(prog="emulate study", description=run_study.__doc__)
+    parser = ArgumentParser(
+        prog="emulate study", exit_on_error=False, description=run_study.__doc__
+    )
     parser.add_argument("file", type=Path, help="Study in YAML.")
     parser.add_argument("--jobs", type=int, default=None, help="Runs at a time; one per core.")
     options = parser.parse_args(args)
-    root, common, runs = read_study(options.file)
-    jobs = min(options.jobs or torch.get_num_threads(), len(runs))
-    data = [arg for arg in common if "data" in yaml.safe_load(Path(arg[9:]).read_text())]
-    generate(data)
-    failed = run_all(runs, jobs)
-    done = [run.folder for run in runs if run not in failed]
+    study = read_study(options.file)
+    cores = torch.get_num_threads()
+    jobs = min(options.jobs or cores, len(study.runs))
+    generate([f"--config={path}" for path in study.data])
+    failed = run_all(study.runs, jobs, threads=max(1, cores // jobs))
+    done = [str(run.folder) for run in study.runs if run not in failed]
     if done:
-        compare_runs([*map(str, done), f"--output={root}"])
-    print(f"watch with: tensorboard --logdir {root}")
+        compare_runs([*done, f"--output={study.root}"])
+    print(f"watch with: tensorboard --logdir {study.root}")
     if failed:
         logs = ", ".join(str(run.folder / "log.txt") for run in failed)
-        raise ValueError(f"{len(failed)} of {len(runs)} runs failed; the reasons are in {logs}.")
+        raise ValueError(
+            f"{len(failed)} of {len(study.runs)} runs failed; the reasons are in {logs}."
+        )
 
 
 def default_device() -> str:
@@ -142,6 +156,14 @@ class RunTrainer(Trainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         root = kwargs.get("default_root_dir") or "runs/run"
         kwargs["default_root_dir"] = root
+        try:
+            Path(root).mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=root).close()
+        except OSError as error:
+            raise OSError(
+                f"{root}: cannot write here ({error.strerror}); set trainer.default_root_dir to a "
+                "folder that can be written."
+            ) from None
         if kwargs.get("logger") in (None, True):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
         super().__init__(*args, **kwargs)
@@ -190,7 +212,11 @@ class EmulatorCLI(LightningCLI):
             seed_everything_default=0,
             auto_configure_optimizers=False,
             parser_kwargs={
-                stage: {"default_config_files": [TRAINER_DEFAULTS]} for stage in cls.subcommands()
+                "exit_on_error": False,
+                **{
+                    stage: {"default_config_files": [TRAINER_DEFAULTS], "exit_on_error": False}
+                    for stage in cls.subcommands()
+                },
             },
             args=[command, *settings, *args],
         )

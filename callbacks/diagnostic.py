@@ -28,6 +28,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         results: Scores of the last evaluation.
     """
 
+    stages = ("validate", "test")
     version: ClassVar[int] = 1
 
     def __init__(self) -> None:
@@ -62,31 +63,36 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.data = trainer.datamodule
         self.emulator = pl_module
 
-    def _start(self, pl_module: LightningModule) -> None:
+    def start(self, device: torch.device) -> None:
+        """Forget earlier evaluations and prepare for one on this device."""
         for metric in self._metrics():
             metric.reset()
-            metric.to(pl_module.device)
+            metric.to(device)
         self.prepare()
 
-    def _finish(self, stage: str, pl_module: LightningModule) -> None:
-        with torch.no_grad():
-            self.results = self.scores()
-        for name, value in self.summary(self.results).items():
-            # the same number on all ranks already: rows were gathered before they were averaged
+    @torch.no_grad()
+    def finish(self) -> Mapping[str, float]:
+        """Score what was seen on all ranks and return the summary."""
+        self.results = self.scores()
+        return self.summary(self.results)
+
+    def _log(self, stage: str, pl_module: LightningModule) -> None:
+        for name, value in self.finish().items():
+            # the same number on all ranks: rows were gathered before they were averaged
             pl_module.log(f"{stage}/{name}", value, sync_dist=False, rank_zero_only=False)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget earlier evaluations."""
-        self._start(pl_module)
+        self.start(pl_module.device)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget earlier evaluations."""
-        self._start(pl_module)
+        self.start(pl_module.device)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score what was seen."""
-        self._finish("val", pl_module)
+        self._log("val", pl_module)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score what was seen."""
-        self._finish("test", pl_module)
+        self._log("test", pl_module)

@@ -23,24 +23,20 @@ class ForecastWriter(Callback, RolloutObserver):
         every: Steps between two stored states.
     """
 
+    stages = ("predict",)
+
     def __init__(self, folder: Path | None = None, every: int = 1) -> None:
         if every < 1:
             raise ValueError(f"ForecastWriter.every must be at least 1, got {every}.")
         self.folder = folder
         self.every = every
         self.file: netCDF4.Dataset | None = None
-        self.active = False
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take hold of the data and make the folder."""
-        self.active = True
         self.data: Any = trainer.datamodule
         self.target = Path(self.folder or trainer.default_root_dir)
         self.target.mkdir(parents=True, exist_ok=True)
-
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop watching."""
-        self.active = False
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
@@ -51,8 +47,6 @@ class ForecastWriter(Callback, RolloutObserver):
             self.file = None
 
     def begin(self, start: Start) -> None:
-        if not self.active:
-            return
         self.path = self.target / f"forecast_{int(start.index[0]):04d}.nc"
         self.partial = self.path.with_suffix(".partial.nc")
         self.file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
@@ -66,7 +60,7 @@ class ForecastWriter(Callback, RolloutObserver):
         self.stored = 0
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        if self.file is None or lead % self.every:
+        if lead % self.every:
             return
         self.file["time"][self.stored] = lead * self.data.interval
         fields = forecast.float().cpu().numpy()
@@ -77,8 +71,6 @@ class ForecastWriter(Callback, RolloutObserver):
             self.file.sync()
 
     def end(self) -> None:
-        if self.file is None:
-            return
         self.file.close()
         self.file = None
         self.partial.replace(self.path)

@@ -63,13 +63,13 @@ class Panels(RolloutDiagnostic):
         lead = np.array([lead for lead in self.leads if lead <= self._steps(rows)])
         return xarray.Dataset(
             {
-                "panel_forecast": (dims, rows["forecast"][0].numpy(), attributes),
-                "panel_truth": (dims, rows["truth"][0].numpy(), attributes),
+                "panel_forecast": (dims, rows["forecast"][0], attributes),
+                "panel_truth": (dims, rows["truth"][0], attributes),
             },
             coords={"panel_lead_time": lead * self.data.interval},
         )
 
-    def _steps(self, rows: Mapping[str, torch.Tensor]) -> int:
+    def _steps(self, rows: Mapping[str, np.ndarray]) -> int:
         return self.leads[rows["forecast"].shape[1] - 1]
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:

@@ -59,20 +59,20 @@ class RolloutError(RolloutDiagnostic):
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
         physical = rows["error"]
-        std = self.emulator.standardize.std.double().cpu()
+        std = self.emulator.standardize.std.double().cpu().numpy()
         error = (physical / std**2).mean(-1)
-        valid = valid_steps(error, self.threshold)
+        valid = valid_steps(torch.from_numpy(error), self.threshold)
         lead = np.arange(1, error.shape[1] + 1) * self.data.interval
         dataset = xarray.Dataset(
             {
                 "mse": (
                     ("initial_condition", "lead_time"),
-                    error.numpy(),
+                    error,
                     {"long_name": "mean squared error", "units": "training variance"},
                 ),
                 "mse_physical": (
                     ("initial_condition", "lead_time", "channel"),
-                    physical.numpy(),
+                    physical,
                     {"long_name": "mean squared error", "units": "squared units of the variable"},
                 ),
                 "valid_prediction_time": (
@@ -83,7 +83,7 @@ class RolloutError(RolloutDiagnostic):
             },
             coords={
                 "lead_time": lead,
-                "initial_condition": rows["index"].numpy(),
+                "initial_condition": rows["index"],
                 "channel": [variable.name for variable in self.data.fields],
             },
         )

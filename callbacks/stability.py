@@ -97,7 +97,7 @@ class EnergyStability(RolloutDiagnostic):
         checks = int(rows["kept"].max())
         between = self.data.interval * self.every
         stride = max(1, -(-checks // self.points))
-        rate = stability_rate(rows["survived"], checks)[stride - 1 :: stride]
+        rate = stability_rate(torch.from_numpy(rows["survived"]), checks)[stride - 1 :: stride]
         lead = np.arange(1, len(rate) + 1) * between * stride
         kind = (
             "kinetic energy"
@@ -108,7 +108,7 @@ class EnergyStability(RolloutDiagnostic):
             {
                 "energy": (
                     ("initial_condition", "long_lead_time"),
-                    rows["energy"].numpy(),
+                    rows["energy"],
                     {"long_name": kind},
                 ),
                 "stability_rate": (
@@ -118,19 +118,19 @@ class EnergyStability(RolloutDiagnostic):
                 ),
                 "survival_time": (
                     ("initial_condition",),
-                    rows["survived"].numpy() * between,
+                    rows["survived"] * between,
                     {"long_name": "lead time before the energy first leaves the band"},
                 ),
                 "stable": (
                     ("initial_condition",),
-                    (rows["survived"] == checks).numpy(),
+                    rows["survived"] == checks,
                     {"long_name": "energy within the band to the end"},
                 ),
                 "reference_energy_mean": ((), self.mean, {"long_name": f"mean {kind} of the data"}),
                 "reference_energy_std": ((), self.std, {"long_name": f"std of {kind} of the data"}),
                 "band": ((), self.width, {"long_name": "half width of the band", "units": "std"}),
             },
-            coords={"long_lead_time": lead, "initial_condition": rows["index"].numpy()},
+            coords={"long_lead_time": lead, "initial_condition": rows["index"]},
         )
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:

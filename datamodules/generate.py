@@ -29,8 +29,14 @@ SEGMENT = 100  # snapshots between two resting points of a run
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Wait until no other process of this machine is in the folder; it is made if missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
+    except OSError as error:
+        raise OSError(
+            f"{folder}: cannot write here ({error.strerror}); set data.root to a folder that can be "
+            "written."
+        ) from None
     try:
         try:
             import fcntl

@@ -23,7 +23,7 @@ class Statistics:
     increment_std: Float[Tensor, " channel"]
 
 
-def accumulate(chunks: Iterable[Float[Tensor, "time channel *space"]]) -> Statistics:
+def accumulate(chunks: Iterable[Float[Tensor, "_ channel *space"]]) -> Statistics:
     """Return the statistics of all snapshots; increments are taken within each chunk.
 
     Sums are in float64. The variance is that of the departure from the mean of the first chunk, so

@@ -198,7 +198,7 @@ class TrajectoryDataModule(LightningDataModule):
         windows = WindowDataset(self.trajectories("train"), self.trainer.lightning_module.window)
         return DataLoader(
             windows,
-            self.batch_size,
+            batch_size=self.batch_size,
             shuffle=True,
             drop_last=len(windows) > self.batch_size,
             num_workers=self.workers,
@@ -224,7 +224,7 @@ class TrajectoryDataModule(LightningDataModule):
         starts = InitialConditions(
             self.trajectories(split), plan.initial_conditions, plan.steps, plan.truth_steps
         )
-        return DataLoader(starts, plan.batch_size, collate_fn=starts.collate)
+        return DataLoader(starts, batch_size=plan.batch_size, collate_fn=starts.collate)
 
 
 def as_it_is(batch: Any) -> Any:

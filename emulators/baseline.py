@@ -12,8 +12,7 @@ class Baseline(Emulator):
     """One-step emulator: û_{n+1} = f(u_n), trained on single steps (L = 1 of Jiang et al. 2025)."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.build_network()
+        super().__init__(latent_inputs=(), latent_outputs=(), cases=1, **kwargs)
 
     @property
     def window(self) -> int:

@@ -8,6 +8,8 @@ States outside are float32 in physical units. Inside, fields are standardised by
 the training split, which are buffers and travel in the checkpoint.
 """
 
+import inspect
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -23,7 +25,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from emulators.losses import Distance, L1L2
-from emulators.networks.network import Network, NetworkFactory, PlainNetwork
+from emulators.networks.network import Network, NetworkFactory, as_network
 from emulators.networks.unet import UNet
 from emulators.rollout import RolloutObserver, Start, watch
 from emulators.schedules import WarmupCosine
@@ -48,6 +50,9 @@ class Emulator(LightningModule, ABC):
         schedule: Learning rate over the steps of the run; None keeps it constant.
         ema_decay: Decay of the running average of the weights, which validation, test and
             prediction use; 0 uses the trained weights themselves.
+        latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
+        latent_outputs: Coarsening factors of the latents that it takes from the network.
+        cases: Number of cases that it tells the network apart.
     """
 
     def __init__(
@@ -60,15 +65,14 @@ class Emulator(LightningModule, ABC):
         optimizer: OptimizerCallable = torch.optim.AdamW,
         schedule: Schedule | None = WarmupCosine,
         ema_decay: float = 0.999,
+        latent_inputs: tuple[int, ...] = (),
+        latent_outputs: tuple[int, ...] = (),
+        cases: int = 1,
     ) -> None:
         super().__init__()
         if not 0 <= ema_decay < 1:
             raise ValueError(f"ema_decay must lie in [0, 1), got {ema_decay}.")
-        self.save_hyperparameters(logger=False)
-        for name, value in list(self.hparams.items()):
-            if not _is_plain(value):  # objects given from Python would not load with weights_only
-                del self.hparams[name]
-        self.network_option = network
+        self._keep_plain_hyperparameters()
         self.channels = channels
         self.dimensions = dimensions
         self.predict = predict
@@ -78,6 +82,18 @@ class Emulator(LightningModule, ABC):
         self.ema_decay = ema_decay
         self.standardize = Standardize(channels)
         self.trained_on: dict[str, Any] = {}
+        shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
+        self.trained = as_network(network, *shape)
+        self.averaged = AveragedModel(self.trained).requires_grad_(False) if ema_decay else None
+
+    def _keep_plain_hyperparameters(self) -> None:
+        """Keep settings for checkpoints; objects given from Python would not load again safely."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about saving modules, which are left out here
+            self.save_hyperparameters(logger=False, frame=inspect.currentframe().f_back)
+        for name, value in list(self.hparams.items()):
+            if not _is_plain(value):
+                del self.hparams[name]
 
     # What a subclass says ---------------------------------------------------------------------------
 
@@ -106,25 +122,6 @@ class Emulator(LightningModule, ABC):
                 f"{type(self).__name__} needs windows of at least {self.window} snapshots, got "
                 f"{window.shape[1]}; use longer trajectories or latents with shorter leads."
             )
-
-    def build_network(
-        self,
-        latent_inputs: tuple[int, ...] = (),
-        latent_outputs: tuple[int, ...] = (),
-        cases: int = 1,
-    ) -> None:
-        """Make `self.network` for these latents; call it once, in the constructor."""
-        option = self.network_option
-        shape = (self.channels, self.dimensions, latent_inputs, latent_outputs, cases)
-        if not isinstance(option, nn.Module):
-            self.trained = option(*shape)
-        elif isinstance(option, Network):
-            self.trained = option
-        else:
-            self.trained = PlainNetwork(*shape, module=option)
-        self.averaged = AveragedModel(self.trained) if self.ema_decay else None
-        if self.averaged is not None:
-            self.averaged.requires_grad_(False)
 
     # Rollouts ---------------------------------------------------------------------------------------
 
@@ -181,6 +178,7 @@ class Emulator(LightningModule, ABC):
     @torch.no_grad()
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse a grid that the network cannot take, by trying two steps on it."""
+        self.trained.check(shape)
         training = self.training
         try:
             self.eval().rollout(torch.zeros(1, self.channels, *shape, device=self.device), 2)
@@ -201,7 +199,7 @@ class Emulator(LightningModule, ABC):
 
     def validation_step(self, start: Start, batch_idx: int) -> None:
         """Roll out from a batch of validation states."""
-        self._watch(start, None if self.trainer.training else "validate")
+        self._watch(start, "validate")
 
     def test_step(self, start: Start, batch_idx: int) -> None:
         """Roll out from a batch of test states."""
@@ -211,11 +209,14 @@ class Emulator(LightningModule, ABC):
         """Roll out from a batch of states; observers keep the forecast."""
         self._watch(start, "predict")
 
-    def _watch(self, start: Start, progress: str | None) -> None:
-        callbacks = self.trainer.callbacks
-        observers = [callback for callback in callbacks if isinstance(callback, RolloutObserver)]
-        shown = self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None
-        watch(self, start, observers, progress if shown else None)
+    def _watch(self, start: Start, stage: str) -> None:
+        observers = [
+            callback
+            for callback in self.trainer.callbacks
+            if isinstance(callback, RolloutObserver) and stage in callback.stages
+        ]
+        bar = self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None
+        watch(self, start, observers, stage if bar else None)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update the averaged weights after each step of the optimiser."""

@@ -43,21 +43,20 @@ class Hierarchical(Emulator):
         state_weight: float = 2.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        stencil = Stencil(latents)
+        super().__init__(
+            latent_inputs=stencil.factors,
+            latent_outputs=tuple(stencil.factors[i] for i in stencil.predicted),
+            cases=len(stencil.cases),
+            **kwargs,
+        )
         if not 0 <= masking < 1:
             raise ValueError(f"masking must lie in [0, 1), got {masking}.")
         if not state_weight > 0:
             raise ValueError(f"state_weight must be positive, got {state_weight}.")
-        self.latents = [tuple(latent) for latent in latents]
+        self.stencil = stencil
         self.masking = masking
         self.state_weight = state_weight
-        self.stencil = Stencil(self.latents)
-        stencil = self.stencil
-        self.build_network(
-            stencil.factors,
-            tuple(stencil.factors[i] for i in stencil.predicted),
-            len(stencil.cases),
-        )
         cases = stencil.cases
         self.register_buffer("given", torch.tensor([case.given for case in cases]), False)
         self.register_buffer("asks_state", torch.tensor([case.state for case in cases]), False)

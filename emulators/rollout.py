@@ -6,7 +6,7 @@ what it needs of it. Nothing here keeps a state, so that memory does not grow wi
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ from tqdm import tqdm
 State = Float[Tensor, "batch channel *space"]
 
 
+@runtime_checkable
 class Start(Protocol):
     """Initial conditions of a batch of rollouts, and what really followed.
 
@@ -35,6 +36,7 @@ class Start(Protocol):
         """Return the true states `lead` intervals after the initial ones."""
 
 
+@runtime_checkable
 class Unrolls(Protocol):
     """Whatever advances states by one snapshot interval: an emulator or a solver."""
 
@@ -43,7 +45,13 @@ class Unrolls(Protocol):
 
 
 class RolloutObserver(ABC):
-    """Watches rollouts, one batch of initial conditions after the other."""
+    """Watches rollouts, one batch of initial conditions after the other.
+
+    Attributes:
+        stages: During which of validate, test and predict it watches.
+    """
+
+    stages: ClassVar[tuple[str, ...]] = ("validate", "test", "predict")
 
     @abstractmethod
     def begin(self, start: Start) -> None:

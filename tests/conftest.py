@@ -1,5 +1,11 @@
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
+
+import cli
 
 
 @pytest.fixture(autouse=True)
@@ -9,3 +15,50 @@ def double_precision_seeded_single_thread():
     torch.manual_seed(0)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+SMOKE = Path(__file__).with_name("smoke.yaml")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder in which the smoke configuration was fitted: data/ and runs/smoke/last.ckpt."""
+    folder = tmp_path_factory.mktemp("trained")
+    here = os.getcwd()
+    torch.set_default_dtype(torch.float32)
+    os.chdir(folder)
+    try:
+        cli.run(["fit", "-c", str(SMOKE), "--trainer.default_root_dir=runs/smoke"])
+    finally:
+        os.chdir(here)
+    return folder
+
+
+@pytest.fixture
+def single_precision():
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def workplace(trained, tmp_path, monkeypatch, single_precision):
+    """A copy of the trained folder as the working directory."""
+    shutil.copytree(trained, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+@pytest.fixture
+def say(monkeypatch, capsys):
+    """Run the program as a user would type it; return its exit status and what it said."""
+
+    def run(*words):
+        monkeypatch.setattr("sys.argv", ["emulate", *map(str, words)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            status = stop.code
+        output = capsys.readouterr()
+        return status, output.out, output.err
+
+    return run

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -32,15 +33,18 @@ class Rows(Metric):
         for name in self.names:
             getattr(self, name).append(rows[name].to(index.device))
 
-    def compute(self) -> dict[str, Tensor]:
-        """Return each name's rows (initial condition, ...), in order."""
+    def compute(self) -> dict[str, np.ndarray]:
+        """Return each name's rows (initial condition, ...), in order.
+
+        As numpy arrays, because torchmetrics would drop the axes of a tensor with one element.
+        """
         index = _concatenated(self.index)
         numbers, inverse = torch.unique(index, return_inverse=True)
         first = torch.full((len(numbers),), len(index), device=index.device)
         positions = torch.arange(len(index), device=index.device)
         first = first.scatter_reduce(0, inverse, positions, "amin")
-        rows = {name: _concatenated(getattr(self, name))[first].cpu() for name in self.names}
-        return {"index": numbers.cpu(), **rows}
+        rows = {name: _concatenated(getattr(self, name))[first] for name in self.names}
+        return {name: row.cpu().numpy() for name, row in {"index": numbers, **rows}.items()}
 
 
 def _concatenated(parts: Tensor | list[Tensor]) -> Tensor:

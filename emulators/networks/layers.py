@@ -7,33 +7,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Padding = Literal["periodic", "zeros"]
-Features = Float[Tensor, "batch channel *space"]
+Features = Float[Tensor, "batch _ ..."]
 
 
 class _PadPeriodic(torch.autograd.Function):
-    """Periodic halo with a backward that adds the halo's gradient onto the edges it copied.
+    """Periodic halo with a backward that adds the halo's gradient onto the points it copied.
 
     Slicing and concatenating under autograd would allocate and add a full-size tensor for each
-    slice; that costs more than the convolution.
+    slice, which costs more than the convolution that follows.
     """
 
     @staticmethod
     def forward(x: Tensor, width: int) -> Tensor:
-        sizes = x.shape[2:]
-        padded = torch.empty(
-            (*x.shape[:2], *(size + 2 * width for size in sizes)),
-            dtype=x.dtype,
-            device=x.device,
-            memory_format=torch.channels_last if x.dim() == 4 else torch.contiguous_format,
-        )
-        inside = padded
-        for axis, size in enumerate(sizes, start=2):
-            inside = inside.narrow(axis, width, size)
-        inside.copy_(x)
-        for axis, size in enumerate(sizes, start=2):  # corners follow from the axes done before
-            padded.narrow(axis, 0, width).copy_(padded.narrow(axis, size, width))
-            padded.narrow(axis, size + width, width).copy_(padded.narrow(axis, width, width))
-        return padded
+        x = nn.functional.pad(x, [width] * (2 * (x.dim() - 2)))
+        for axis in range(2, x.dim()):  # corners follow from the axes done before
+            end = x.shape[axis] - width
+            x.narrow(axis, 0, width).copy_(x.narrow(axis, end - width, width))
+            x.narrow(axis, end, width).copy_(x.narrow(axis, width, width))
+        return x
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
@@ -42,12 +33,12 @@ class _PadPeriodic(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         width = ctx.width
-        for axis in range(grad.dim() - 1, 1, -1):
+        for axis in range(2, grad.dim()):
             size = grad.shape[axis] - 2 * width
-            left, right = grad.narrow(axis, 0, width), grad.narrow(axis, size + width, width)
-            grad = grad.narrow(axis, width, size).clone()
-            grad.narrow(axis, 0, width).add_(right)
-            grad.narrow(axis, size - width, width).add_(left)
+            total = grad.narrow(axis, width, size).clone()
+            total.narrow(axis, size - width, width).add_(grad.narrow(axis, 0, width))
+            total.narrow(axis, 0, width).add_(grad.narrow(axis, size + width, width))
+            grad = total
         return grad, None
 
     @staticmethod
@@ -88,12 +79,7 @@ class Convolution(nn.Module):
         half = kernel // 2
         self.halo = half if padding == "periodic" else 0
         layer = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]
-        self.layer = layer(inputs, outputs, kernel, padding=0 if self.halo else half)
-
-    @property
-    def weight(self) -> Tensor:
-        """Weights of the kernel."""
-        return self.layer.weight
+        self.layer = layer(inputs, outputs, kernel, padding=half - self.halo)
 
     def forward(self, x: Features) -> Features:
         return self.layer(pad_periodic(x, self.halo) if self.halo else x)

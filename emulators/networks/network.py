@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 State = Float[Tensor, "batch channel *space"]
-Latents = tuple[Float[Tensor, "batch channel *coarse"], ...]
+Latents = tuple[Float[Tensor, "batch channel ..."], ...]
 
 
 class Network(nn.Module, ABC):
@@ -35,6 +35,9 @@ class Network(nn.Module, ABC):
         self, state: State, latents: Latents = (), case: Int[Tensor, " batch"] | None = None
     ) -> tuple[State, Latents]:
         """Return the predicted fields; `case` may be None where there is only one."""
+
+    def check(self, shape: tuple[int, ...]) -> None:  # noqa: B027 - optional
+        """Refuse a grid that the network cannot take, in a sentence that names the option."""
 
 
 NetworkFactory = Callable[[int, int, Sequence[int], Sequence[int], int], Network]
@@ -100,3 +103,29 @@ class PlainNetwork(Network):
         return first, tuple(
             coarsen(field, r) for field, r in zip(rest, self.latent_outputs, strict=True)
         )
+
+
+def as_network(
+    option: NetworkFactory | nn.Module,
+    channels: int,
+    dimensions: int,
+    latent_inputs: Sequence[int],
+    latent_outputs: Sequence[int],
+    cases: int,
+) -> Network:
+    """Return the network that an option of an emulator stands for.
+
+    Args:
+        option: A network, any other module, or what makes a network from the arguments that follow.
+        channels: Fields of a state.
+        dimensions: Spatial dimensions.
+        latent_inputs: Coarsening factors of the latents given.
+        latent_outputs: Coarsening factors of the latents returned.
+        cases: Number of cases.
+    """
+    shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
+    if isinstance(option, Network):
+        return option
+    if isinstance(option, nn.Module):
+        return PlainNetwork(*shape, module=option)
+    return option(*shape)

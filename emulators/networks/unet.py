@@ -21,7 +21,7 @@ from emulators.networks.layers import (
 )
 from emulators.networks.network import Latents, Network, State, coarsen, refine
 
-Features = Float[Tensor, "batch channel *space"]
+Features = Float[Tensor, "batch _ ..."]
 
 
 class Block(nn.Module):
@@ -66,7 +66,7 @@ def stem(dimensions: int, inputs: int, outputs: int, padding: Padding) -> nn.Seq
     return nn.Sequential(
         Convolution(dimensions, inputs, outputs, 3, padding),
         nn.SiLU(),
-        Convolution(dimensions, outputs, outputs, 3, padding),
+        Convolution(dimensions, outputs, outputs, 1, padding),
     )
 
 
@@ -105,6 +105,12 @@ class UNet(Network):
                 raise ValueError(f"UNet.{name} must be at least 1, got {value}.")
         if not multipliers or min(multipliers) < 1:
             raise ValueError(f"UNet.multipliers must be at least 1, got {tuple(multipliers)}.")
+        for factor in (*latent_inputs, *latent_outputs):
+            if factor % patch and patch % factor:
+                raise ValueError(
+                    f"A latent of factor {factor} does not fit patches of {patch} points; choose "
+                    "factors that are multiples or divisors of UNet.patch."
+                )
         self.patch = patch
         self.latent_inputs = tuple(latent_inputs)
         self.latent_outputs = tuple(latent_outputs)
@@ -143,6 +149,15 @@ class UNet(Network):
     def _level(self, factor: int) -> int:
         """Return the coarsest level whose stride divides the factor; the finest if none does."""
         return max((i for i, stride in enumerate(self.strides) if factor % stride == 0), default=0)
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse a grid that the halvings do not divide."""
+        if any(size % self.strides[-1] for size in shape):
+            raise ValueError(
+                f"A UNet with {len(self.strides)} levels and patches of {self.patch} needs a grid "
+                f"divisible by {self.strides[-1]}, got {tuple(shape)}; shorten "
+                "model.network.multipliers or lower model.network.patch."
+            )
 
     def forward(
         self, state: State, latents: Latents = (), case: Int[Tensor, " batch"] | None = None
@@ -184,11 +199,6 @@ class UNet(Network):
 
 def resize(field: Features, stride: int, wanted: int) -> Features:
     """Return a field on a grid of spacing `stride` on one of spacing `wanted`, by blocks."""
-    if wanted % stride == 0:
+    if wanted >= stride:
         return coarsen(field, wanted // stride)
-    if stride % wanted == 0:
-        return refine(field, stride // wanted)
-    raise ValueError(
-        f"A latent with factor {wanted} does not fit a network whose finest level has stride "
-        f"{stride}; choose a factor that is a multiple or a divisor of UNet.patch."
-    )
+    return refine(field, stride // wanted)

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
+
+PROGRAM = Path(__file__).parents[1] / "cli.py"
 
 
 @dataclass
@@ -45,8 +46,23 @@ class StudyRun:
         return [fit, ["test", f"--ckpt_path={last}"]]
 
 
-def read_study(file: Path) -> tuple[Path, list[str], list[StudyRun]]:
-    """Return the root folder, the data's configuration arguments and the runs of a study.
+@dataclass
+class Study:
+    """What a study file asks for.
+
+    Attributes:
+        root: Folder of the runs and of their comparison.
+        data: Configuration files with the data, to be simulated before the runs start.
+        runs: In the order of the file.
+    """
+
+    root: Path
+    data: list[Path]
+    runs: list[StudyRun]
+
+
+def read_study(file: Path) -> Study:
+    """Return what a study file asks for.
 
     Raises:
         FileNotFoundError: The study or a file that it names does not exist.
@@ -63,30 +79,30 @@ def read_study(file: Path) -> tuple[Path, list[str], list[StudyRun]]:
             f"the keys are {', '.join(sorted(keys))}."
         )
 
-    def config(names: list[str]) -> list[str]:
+    def existing(names: list[str]) -> list[Path]:
         paths = [file.parent / name for name in names]
         for path in paths:
             if not path.is_file():
                 raise FileNotFoundError(f"{path}: no such file, but {file} names it.")
-        return [f"--config={path}" for path in paths]
+        return paths
 
-    common = config(study.get("common", []))
+    common = existing(study.get("common", []))
     options = [str(option) for option in study.get("options", [])]
     root = Path(study["root"])
-    runs = [
-        StudyRun(name, root / name, [*common, *config(names), *options])
-        for name, names in study["runs"].items()
-    ]
-    return root, common, runs
+    runs = []
+    for name, names in study["runs"].items():
+        files = [f"--config={path}" for path in (*common, *existing(names))]
+        runs.append(StudyRun(name, root / name, [*files, *options]))
+    data = [path for path in common if "data" in (yaml.safe_load(path.read_text()) or {})]
+    return Study(root, data, runs)
 
 
-def run_all(runs: list[StudyRun], jobs: int) -> list[StudyRun]:
+def run_all(runs: list[StudyRun], jobs: int, threads: int) -> list[StudyRun]:
     """Run the unfinished runs, `jobs` at a time, and return those that failed."""
     waiting = [run for run in runs if not run.finished]
     active: list[Job] = []
     failed = []
     display = Display()
-    threads = max(1, torch.get_num_threads() // jobs)
     while waiting or active:
         while waiting and len(active) < jobs:
             active.append(Job(waiting.pop(0), threads))
@@ -117,7 +133,7 @@ class Job:
         """Start the next stage."""
         self.stage = self.stages.pop(0)
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("cli.py")), *self.stage],
+            [sys.executable, str(PROGRAM), *self.stage],
             stdin=subprocess.DEVNULL,
             stdout=self.log.open("a"),
             stderr=subprocess.STDOUT,

@@ -1,0 +1,67 @@
+import types
+
+import pytest
+import torch
+
+from datamodules.solvers import Grid, Variable
+from emulators.rollout import watch
+from emulators.standardize import Standardize
+
+
+class Exact:
+    """Emulator of u_{n+1} = factor · u_n."""
+
+    def __init__(self, factor=1.0, std=2.0, channels=1):
+        self.factor = factor
+        self.standardize = Standardize(channels)
+        one = torch.ones(channels)
+        self.standardize.set_statistics(0 * one, std * one, one)
+
+    def unroll(self, state):
+        while True:
+            state = self.factor * state
+            yield state
+
+
+class Start:
+    """Initial conditions whose truth grows by `growth` per step."""
+
+    def __init__(self, initial, index, steps, truth_steps, growth=1.0):
+        self.initial, self.index = initial, index
+        self.steps, self.truth_steps, self.growth = steps, truth_steps, growth
+
+    def truth(self, lead):
+        return self.initial * self.growth**lead
+
+
+class Data:
+    def __init__(self, grid, reference, variables=("vorticity",), interval=0.5):
+        self.grid, self.reference = grid, reference
+        self.variables, self.interval = list(variables), interval
+        self.fields = tuple(Variable(name, f"long {name}", "s-1") for name in variables)
+        names = ("y", "x")[-(reference.dim() - 2) :]
+        self.dimension_names = types.SimpleNamespace(space=names)
+
+    def trajectories(self, split):
+        assert split == "train"
+        return types.SimpleNamespace(chunks=lambda label: self.reference.split(3))
+
+
+@pytest.fixture
+def evaluate():
+    """Run a diagnostic over batches of initial conditions and return its scores."""
+
+    def run(diagnostic, emulator, data, starts):
+        diagnostic.data, diagnostic.emulator = data, emulator
+        diagnostic.start(torch.device("cpu"))
+        for start in starts:
+            watch(emulator, start, [diagnostic])
+        emulator.summary = diagnostic.finish()
+        return diagnostic.results
+
+    return run
+
+
+@pytest.fixture
+def plane():
+    return Grid((8, 8), (2.0, 2.0))

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+
+from callbacks import RolloutError
+from tests.callbacks.conftest import Data, Exact, Start
+
+
+def starts(batches, steps=10, truth_steps=6, growth=1.0):
+    torch.manual_seed(0)
+    initial = torch.randn(5, 1, 8, 8)
+    return initial, [
+        Start(initial[b], torch.tensor(b), steps, truth_steps, growth) for b in batches
+    ]
+
+
+def test_exact_emulator_has_no_error_and_stays_valid(evaluate, plane):
+    _, batches = starts([[0, 1, 2, 3, 4]])
+    scores = evaluate(RolloutError(), Exact(), Data(plane, torch.randn(6, 1, 8, 8)), batches)
+    assert (scores["mse"] == 0).all()
+    assert (scores["valid_prediction_time"] == 6 * 0.5).all()
+
+
+def test_error_against_growing_truth_equals_the_formula(evaluate, plane):
+    initial, batches = starts([[0, 1, 2], [3, 4]], growth=1.5)
+    scores = evaluate(RolloutError(), Exact(std=2.0), Data(plane, initial), batches)
+    power = (initial.numpy() ** 2).mean(axis=(1, 2, 3))
+    lead = np.arange(1, 7)
+    expected = power[:, None] * (1.5**lead - 1) ** 2
+    np.testing.assert_allclose(scores["mse"], expected / 4)  # in units of std² = 4
+    np.testing.assert_allclose(scores["mse_physical"][..., 0], expected)
+    np.testing.assert_allclose(scores["mse_mean"], (expected / 4).mean(0))
+    np.testing.assert_allclose(scores["mse_std"], (expected / 4).std(0))
+    np.testing.assert_allclose(scores["lead_time"], lead * 0.5)
+
+
+@pytest.mark.parametrize(
+    "batches", [[[0], [1], [2], [3], [4]], [[4, 2], [0, 1, 3]], [[3, 4, 0, 1, 2]]]
+)
+def test_scores_do_not_depend_on_the_batches(evaluate, plane, batches):
+    data = Data(plane, torch.randn(6, 1, 8, 8))
+    whole = evaluate(RolloutError(), Exact(), data, starts([[0, 1, 2, 3, 4]], growth=1.1)[1])
+    parts = evaluate(RolloutError(), Exact(), data, starts(batches, growth=1.1)[1])
+    assert whole.identical(parts)
+
+
+def test_each_channel_is_scaled_by_its_own_deviation(evaluate, plane):
+    emulator = Exact(channels=2)
+    one = torch.tensor([1.0, 10.0])
+    emulator.standardize.set_statistics(0 * one, one, one)
+    data = Data(plane, torch.randn(6, 2, 8, 8), variables=("a", "b"))
+    initial = torch.ones(1, 2, 8, 8) * one[:, None, None]
+    batches = [Start(initial, torch.tensor([0]), 2, 2, growth=2.0)]
+    scores = evaluate(RolloutError(), emulator, data, batches)
+    # standardised errors are equal: 1 after one step, 9 after two
+    np.testing.assert_allclose(scores["mse"][0], [1.0, 9.0])
+    np.testing.assert_allclose(scores["mse_physical"][0], [[1.0, 100.0], [9.0, 900.0]])
+
+
+def test_summary_names_lead_times_within_the_truth(evaluate, plane):
+    diagnostic = RolloutError(leads=(1, 5, 50))
+    emulator = Exact()
+    _, batches = starts([[0, 1, 2, 3, 4]], growth=1.1)
+    evaluate(diagnostic, emulator, Data(plane, torch.randn(6, 1, 8, 8)), batches)
+    assert set(emulator.summary) == {"mse/lead_1", "mse/lead_5", "valid_prediction_time"}
+
+
+def test_forecast_that_is_not_finite_is_reported_as_such(evaluate, plane):
+    diagnostic, emulator = RolloutError(), Exact(float("nan"))
+    _, batches = starts([[0, 1, 2, 3, 4]])
+    scores = evaluate(diagnostic, emulator, Data(plane, torch.randn(6, 1, 8, 8)), batches)
+    assert np.isnan(scores["mse_mean"]).all()
+    assert (scores["valid_prediction_time"] == 0).all()
+    assert diagnostic.figures(scores)["rollout_error"]
+
+
+def test_figure_shows_every_initial_condition_and_the_mean(evaluate, plane):
+    diagnostic = RolloutError()
+    _, batches = starts([[0, 1, 2, 3, 4]], growth=1.1)
+    scores = evaluate(diagnostic, Exact(), Data(plane, torch.randn(6, 1, 8, 8)), batches)
+    (axes,) = diagnostic.figures(scores)["rollout_error"].axes
+    assert len(axes.lines) == 5 + 2
+    np.testing.assert_allclose(axes.lines[5].get_ydata(), scores["mse_mean"])
+    assert axes.get_yscale() == "log"
+
+
+def test_threshold_must_be_positive():
+    with pytest.raises(ValueError, match="threshold must be positive, got 0"):
+        RolloutError(threshold=0.0)

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import torch
+
+from callbacks import EnergyStability
+from datamodules.solvers.vorticity import energy
+from tests.callbacks.conftest import Data, Exact, Start
+
+
+def data(plane):
+    torch.manual_seed(0)
+    return Data(plane, torch.randn(9, 1, 8, 8))
+
+
+def start(size, steps=40, count=1, index=0):
+    torch.manual_seed(0)
+    initial = size * torch.randn(1, 1, 8, 8).expand(count, -1, -1, -1)
+    return Start(initial, torch.arange(index, index + count), steps, 0)
+
+
+def test_reference_is_the_energy_of_the_split(evaluate, plane):
+    reference = data(plane)
+    scores = evaluate(EnergyStability(), Exact(), reference, [start(1.0)])
+    values = energy(reference.reference[:, 0], plane)
+    np.testing.assert_allclose(scores["reference_energy_mean"], values.mean())
+    np.testing.assert_allclose(scores["reference_energy_std"], values.std(correction=0))
+
+
+def test_steady_flow_inside_the_band_is_stable(evaluate, plane):
+    scores = evaluate(EnergyStability(width=50.0), Exact(), data(plane), [start(1.0, count=3)])
+    assert scores["stable"].all()
+    assert (scores["stability_rate"] == 1).all()
+    assert (scores["survival_time"] == 40 * 0.5).all()
+
+
+def test_growing_energy_leaves_the_band_when_the_formula_says(evaluate, plane):
+    # E_n = E_0 growth^(2n) leaves |E - m| <= w s first when E_0 growth^(2n) > m + w s
+    growth, width = 1.05, 5.0
+    reference = data(plane)
+    values = energy(reference.reference[:, 0], plane)
+    limit = values.mean() + width * values.std(correction=0)
+    first = energy(start(1.0).initial[:, 0], plane)
+    survived = int(torch.floor(torch.log(limit / first) / (2 * np.log(growth))))
+    assert 0 < survived < 40
+    scores = evaluate(EnergyStability(width=width), Exact(growth), reference, [start(1.0)])
+    assert scores["survival_time"].item() == survived * 0.5
+    assert not scores["stable"].item()
+    expected = (np.arange(1, 41) <= survived).astype(float)
+    np.testing.assert_array_equal(scores["stability_rate"], expected)
+
+
+class Recovering(Exact):
+    def unroll(self, state):
+        for lead in range(1, 1000):
+            yield state * (100.0 if lead == 3 else 1.0)
+
+
+def test_recovery_does_not_count(evaluate, plane):
+    scores = evaluate(EnergyStability(width=50.0), Recovering(), data(plane), [start(1.0)])
+    assert scores["survival_time"].item() == 2 * 0.5
+    assert scores["stability_rate"].values[-1] == 0
+
+
+def test_what_is_not_finite_is_unstable_from_the_first_step(evaluate, plane):
+    diagnostic = EnergyStability(width=50.0)
+    scores = evaluate(diagnostic, Exact(float("nan")), data(plane), [start(1.0)])
+    assert scores["survival_time"].item() == 0
+    assert diagnostic.summary(scores)["stability_rate"] == 0
+    assert diagnostic.figures(scores)["energy"]
+
+
+def test_checks_every_so_many_steps(evaluate, plane):
+    # unstable at step 3 alone: a check every 2 steps does not see it
+    scores = evaluate(EnergyStability(50.0, every=2), Recovering(), data(plane), [start(1.0)])
+    assert scores["stable"].item()
+    np.testing.assert_allclose(scores["long_lead_time"], np.arange(1, 21) * 2 * 0.5)
+
+
+def test_long_series_are_thinned_but_checked_everywhere(evaluate, plane):
+    diagnostic = EnergyStability(width=50.0, points=7)
+    scores = evaluate(diagnostic, Recovering(), data(plane), [start(1.0)])
+    # 40 checks in at most 7 points: every sixth, at steps 6, 12, ... 36
+    np.testing.assert_allclose(scores["long_lead_time"], np.arange(1, 7) * 6 * 0.5)
+    assert scores["energy"].shape == (1, 6)
+    assert np.isfinite(scores["energy"]).all()
+    assert not scores["stable"].item()
+
+
+def test_scores_do_not_depend_on_the_batches(evaluate, plane):
+    whole = evaluate(EnergyStability(), Exact(1.01), data(plane), [start(1.0, count=4)])
+    parts = evaluate(
+        EnergyStability(),
+        Exact(1.01),
+        data(plane),
+        [start(1.0, count=1, index=3), start(1.0, count=3, index=0)],
+    )
+    assert whole.identical(parts)
+
+
+def test_other_systems_use_half_the_mean_square(evaluate):
+    torch.manual_seed(0)
+    line = Data(None, torch.randn(9, 1, 16), variables=("u",))
+    scores = evaluate(
+        EnergyStability(), Exact(), line, [Start(torch.ones(1, 1, 16), torch.arange(1), 5, 0)]
+    )
+    np.testing.assert_allclose(scores["energy"], 0.5)
+    assert scores["energy"].attrs["long_name"] == "half mean square"
+
+
+@pytest.mark.parametrize("options", [{"width": 0.0}, {"every": 0}, {"points": 1}])
+def test_malformed_options_are_refused(options):
+    with pytest.raises(ValueError, match="EnergyStability needs width above 0"):
+        EnergyStability(**options)

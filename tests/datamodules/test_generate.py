@@ -1,0 +1,223 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from datamodules.dataset import Trajectories
+from datamodules.generate import Generator, Split
+from datamodules.netcdf import Dimensions, written_whole
+from datamodules.solvers import (
+    BetaPlane,
+    GaussianField,
+    Grid,
+    KuramotoSivashinsky,
+    SpectralSolver,
+    resample,
+)
+from datamodules.trajectory_file import TrajectoryFile
+
+
+def flame(dt=0.25, splits=None, **options):
+    grid = Grid((16,), (22.0,))
+    solver = SpectralSolver(KuramotoSivashinsky(grid), dt, interval=0.5)
+    splits = splits or {"train": Split(5, 120), "test": Split(2, 30)}
+    initial = GaussianField(1.0, 0.7, 0.3)
+    return Generator(solver, initial, splits, **{"trajectories_per_file": 2, **options})
+
+
+def read(root, split, variable="u", space=("x",)):
+    paths = sorted(Path(root).glob(f"{split}/*.nc"))
+    files = [TrajectoryFile(path, [variable], Dimensions(space=space)) for path in paths]
+    return [file.read(k, 0, file.snapshots) for file in files for k in range(file.trajectories)]
+
+
+def hashes(root):
+    found = {}
+    for path in sorted(Path(root).glob("*/*.nc")):
+        with netCDF4.Dataset(path) as dataset:
+            found[str(path.relative_to(root))] = dataset.content_hash
+    return found
+
+
+def test_files_hold_consecutive_states_of_the_solver(tmp_path):
+    generator = flame(spin_up=3.0)
+    generator.generate(tmp_path)
+    trajectories = read(tmp_path, "train")
+    assert len(trajectories) == 5
+    state = torch.from_numpy(trajectories[3][40][None])
+    assert_close(generator.solver.step(state)[0].numpy(), trajectories[3][41])
+
+
+def test_layout_is_a_folder_per_split_and_a_file_per_group(tmp_path):
+    flame().generate(tmp_path)
+    found = sorted(
+        str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()
+    )
+    train = [f"train/train_000{n}.nc" for n in range(3)]
+    assert found == ["test/test_0000.nc", *train]
+
+
+def test_spin_up_is_discarded(tmp_path):
+    flame(spin_up=3.0).generate(tmp_path / "a")
+    flame().generate(tmp_path / "b")
+    # six intervals of spin-up: snapshot 0 of one is snapshot 6 of the other
+    assert_close(read(tmp_path / "a", "train")[0][0], read(tmp_path / "b", "train")[0][6])
+
+
+def test_trajectories_do_not_depend_on_the_grouping_into_files(tmp_path):
+    flame(trajectories_per_file=1).generate(tmp_path / "a")
+    flame(trajectories_per_file=5).generate(tmp_path / "b")
+    first, second = read(tmp_path / "a", "train"), read(tmp_path / "b", "train")
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a[:20], b[:20], atol=1e-4)  # rounding of batched transforms
+
+
+def test_seed_and_split_decide_the_initial_states(tmp_path):
+    flame().generate(tmp_path / "a")
+    flame(seed=1).generate(tmp_path / "b")
+    a, b = read(tmp_path / "a", "train"), read(tmp_path / "b", "train")
+    test = read(tmp_path / "a", "test")
+    starts = [trajectory[0].tobytes() for trajectory in (*a, *b, *test)]
+    assert len(set(starts)) == len(starts)
+
+
+def test_fields_are_truncated_to_the_asked_shape(tmp_path):
+    grid = Grid((16, 16), (2 * math.pi, 2 * math.pi))
+    solver = SpectralSolver(BetaPlane(grid, beta=3.0), 0.05, 0.1)
+    splits = {"train": Split(1, 3)}
+    initial = GaussianField(3.0)
+    Generator(solver, initial, splits).generate(tmp_path / "fine")
+    Generator(solver, initial, splits, shape=(8, 8)).generate(tmp_path / "coarse")
+    fine = torch.from_numpy(read(tmp_path / "fine", "train", "vorticity", ("y", "x"))[0])
+    coarse = torch.from_numpy(read(tmp_path / "coarse", "train", "vorticity", ("y", "x"))[0])
+    assert_close(coarse, resample(fine, grid, (8, 8)))
+
+
+def test_several_processes_share_the_files_by_number(tmp_path):
+    generator = flame()
+    generator.generate(tmp_path, rank=0, ranks=2)
+    # files in order: train 0, 1, 2, test 0
+    assert set(hashes(tmp_path)) == {"train/train_0000.nc", "train/train_0002.nc"}
+    generator.generate(tmp_path, rank=1, ranks=2)
+    flame().generate(tmp_path / "alone")
+    assert hashes(tmp_path / "alone") == {
+        key: value for key, value in hashes(tmp_path).items() if "alone" not in key
+    }
+
+
+def test_existing_files_are_left_alone(tmp_path):
+    flame().generate(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nc")}
+    flame().generate(tmp_path)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nc")}
+
+
+SCRIPT = """
+import sys
+from tests.datamodules.test_generate import flame
+from datamodules.generate import Split
+flame(dt=0.0125, spin_up=20.0, splits={"train": Split(2, 400)}).generate(sys.argv[1])
+"""
+
+
+def test_killed_run_resumes_to_the_same_data(tmp_path):
+    generator = flame(dt=0.0125, spin_up=20.0, splits={"train": Split(2, 400)})
+    generator.generate(tmp_path / "uninterrupted")
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "killed")],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    partial = tmp_path / "killed" / "train" / "train_0000.nc.partial"
+    deadline = time.monotonic() + 90
+    while not (partial / "00001.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (partial / "00001.npz").exists()
+    assert not (tmp_path / "killed" / "train" / "train_0000.nc").exists()
+    generator.generate(tmp_path / "killed")
+    assert hashes(tmp_path / "killed") == hashes(tmp_path / "uninterrupted")
+    assert not partial.exists()
+
+
+def test_segments_of_other_settings_are_not_continued(tmp_path):
+    generator = flame(splits={"train": Split(2, 120)})
+    shard = generator.files(tmp_path)[0]
+    shard.partial.mkdir(parents=True)
+    (shard.partial / "settings.json").write_text("{}")
+    with written_whole(shard.partial / "00000.npz") as temporary, open(temporary, "wb") as file:
+        np.savez(file, fields=np.zeros((2, 100, 1, 16)), state=np.zeros((2, 1, 16)))
+    generator.generate(tmp_path)
+    assert read(tmp_path, "train")[0].std() > 0.1
+
+
+def test_file_made_with_other_settings_is_refused(tmp_path):
+    flame().generate(tmp_path)
+    with pytest.raises(ValueError, match=r"train_0000.nc was made .*\(seed=0 in the file, 3 asked"):
+        flame(seed=3).generate(tmp_path)
+    with pytest.raises(ValueError, match=r"solver.dt=0.25 in the file, 0.125 asked for"):
+        flame(dt=0.125).generate(tmp_path)
+
+
+def test_foreign_or_broken_file_in_the_way_is_refused(tmp_path):
+    path = tmp_path / "train" / "train_0000.nc"
+    path.parent.mkdir()
+    netCDF4.Dataset(path, "w").close()
+    with pytest.raises(ValueError, match="train_0000.nc was not made by this generator"):
+        flame().generate(tmp_path)
+    path.write_text("broken")
+    with pytest.raises(ValueError, match="train_0000.nc is not a readable NetCDF file; remove it"):
+        flame().generate(tmp_path)
+
+
+def test_solution_that_blows_up_is_reported_and_leaves_no_file(tmp_path):
+    grid = Grid((32, 32), (2 * math.pi, 2 * math.pi))
+    solver = SpectralSolver(BetaPlane(grid), 0.5, 0.5)
+    generator = Generator(solver, GaussianField(50.0), {"train": Split(1, 200)})
+    with pytest.raises(FloatingPointError, match=r"train_0000.nc left .*lower the solver's dt"):
+        generator.generate(tmp_path)
+    assert not list(tmp_path.rglob("*.nc"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": 16}, "precision must be 32 or 64, got 16"),
+        ({"trajectories_per_file": 0}, "trajectories_per_file must be at least 1, got 0"),
+        ({"shape": (32,)}, r"must not be finer than the solver's grid \(16,\), got \(32,\)"),
+    ],
+)
+def test_malformed_settings_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        flame(**options)
+
+
+def test_double_precision_simulates_in_double(tmp_path):
+    generator = flame(precision=64, splits={"train": Split(1, 3)})
+    assert generator.files(tmp_path)[0].initial_state().dtype == torch.float64
+    generator.generate(tmp_path)
+    start = generator.files(tmp_path)[0].initial_state()
+    assert_close(
+        read(tmp_path, "train")[0][2], generator.solver.rollout(start, 2)[0, 1].float().numpy()
+    )
+
+
+def test_generated_data_serve_training(tmp_path):
+    flame().generate(tmp_path)
+    files = [
+        TrajectoryFile(path, ["u"], Dimensions(space=("x",)))
+        for path in sorted(tmp_path.glob("train/*.nc"))
+    ]
+    assert Trajectories(files).lengths == [120] * 5

@@ -1,0 +1,133 @@
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from datamodules import Dimensions, Range, Rollouts, Source, TrajectoryDataModule
+from datamodules.solvers import Grid
+from tests.datamodules.files import write_file
+
+
+class FakeTrainer:
+    class lightning_module:  # noqa: N801
+        window = 4
+
+
+@pytest.fixture
+def root(tmp_path):
+    for seed, split in enumerate(("train", "val", "test")):
+        write_file(tmp_path / split / "a.nc", (3, 40, 8, 8), seed=seed)
+    return tmp_path
+
+
+def module(root, **options):
+    data = TrajectoryDataModule(root, **options)
+    data.trainer = FakeTrainer()
+    return data
+
+
+@pytest.mark.parametrize("storage", ["memory", "disk"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_training_batches_have_the_window_of_the_emulator(root, storage, workers):
+    loader = module(root, batch_size=5, storage=storage, workers=workers).train_dataloader()
+    batches = list(loader)
+    assert all(batch.shape == (5, 4, 1, 8, 8) for batch in batches)
+    assert len(batches) == 3 * 37 // 5
+
+
+def test_order_of_windows_follows_the_seed(root):
+    first, again, other = (
+        next(iter(module(root, seed=seed).train_dataloader())) for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_rollouts_start_from_their_own_split(root):
+    plan = Rollouts(initial_conditions=6, steps=30, truth_steps=5, batch_size=4)
+    data = module(root, val_rollouts=plan, test_rollouts=plan)
+    for split in ("val", "test"):
+        batches = list(getattr(data, f"{split}_dataloader")())
+        assert [len(batch.index) for batch in batches] == [4, 2]
+        expected = data.trajectories(split).read(0, 0, 1)
+        assert_close(batches[0].initial[:1], expected)
+
+
+def test_statistics_are_those_of_the_training_split(root):
+    data = module(root)
+    values = torch.cat(data.trajectories("train").memory)
+    assert_close(data.statistics.mean, values.mean().reshape(1), atol=1e-6, rtol=1e-5)
+    assert_close(data.statistics.std, values.std(correction=0).reshape(1), atol=1e-6, rtol=1e-5)
+
+
+def test_shape_grid_and_interval_are_known_from_any_split(root):
+    data = module(root)
+    assert data.shape == (8, 8)
+    assert data.grid == Grid((8, 8), (2.0, 2.0))
+    assert data.interval == 0.5
+    assert (data.channels, data.dimensions) == (1, 2)
+    assert data.fields[0].name == "vorticity"
+
+
+def test_several_variables_become_channels(tmp_path):
+    write_file(tmp_path / "train/a.nc", (30, 16), ("u", "h"), ("time", "x"), lengths=(1.0,))
+    data = module(tmp_path, variables=["u", "h"], dimensions=Dimensions(space=("x",)))
+    assert (data.channels, data.dimensions) == (2, 1)
+    assert next(iter(data.train_dataloader())).shape == (8, 4, 2, 16)
+
+
+def test_one_file_can_serve_all_splits_by_ranges(tmp_path):
+    write_file(tmp_path / "all.nc", (40, 8, 8), dims=("time", "y", "x"))
+    data = module(
+        tmp_path,
+        train=Source("all.nc", times=Range(0, 20)),
+        test=Source("all.nc", times=Range(25)),
+    )
+    assert data.trajectories("train").lengths == [20]
+    assert data.trajectories("test").lengths == [15]
+
+
+def test_auto_storage_goes_by_the_size_of_the_split(root, monkeypatch):
+    assert module(root).trajectories("train").memory is not None
+    size = 3 * 40 * 64 * 4
+    monkeypatch.setattr("datamodules.trajectories.MEMORY_LIMIT", size - 1)
+    assert module(root).trajectories("train").memory is None
+
+
+def test_missing_files_are_named_with_their_pattern(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No files match .*train/\*.nc: set data.root"):
+        module(tmp_path).files("train")
+
+
+def test_splits_that_disagree_are_refused(root):
+    write_file(root / "test" / "a.nc", (3, 40, 8, 16))
+    data = module(root)
+    data.files("train")
+    with pytest.raises(ValueError, match="share grid and time step"):
+        data.files("test")
+
+
+def test_no_variables_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="data.variables must name at least one"):
+        TrajectoryDataModule(tmp_path, variables=[])
+
+
+def test_hash_of_a_split_follows_its_content(root):
+    before = module(root).content_hash("test")
+    assert module(root).content_hash("test") == before
+    write_file(root / "test" / "a.nc", (3, 40, 8, 8), seed=9)
+    assert module(root).content_hash("test") != before
+
+
+def test_missing_data_are_generated_and_contradicting_ones_refused(tmp_path):
+    from tests.datamodules.test_generate import flame
+
+    options = {"variables": ["u"], "dimensions": Dimensions(space=("x",))}
+    data = module(tmp_path, generator=flame(), **options)
+    data.prepare_data()
+    assert data.trajectories("train").lengths == [120] * 5
+    assert math.isclose(data.grid.lengths[0], 22.0)
+    assert math.isclose(data.interval, 0.5)
+    with pytest.raises(ValueError, match="made with other settings"):
+        module(tmp_path, generator=flame(seed=1), **options).prepare_data()

@@ -1,0 +1,134 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from emulators import UNet
+
+
+def build(dimensions=2, latents=(), cases=1, **options):
+    torch.manual_seed(1)
+    options = {"width": 4, "multipliers": (1, 2), "patch": 2, **options}
+    network = UNet(1, dimensions, latents, latents, cases, **options)
+    for parameter in network.parameters():  # blocks start as the identity: leave that
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return network
+
+
+def inputs(size, latents=(), cases=1, batch=2, dimensions=2):
+    state = torch.randn(batch, 1, *[size] * dimensions)
+    coarse = tuple(torch.randn(batch, 1, *[size // r] * dimensions) for r in latents)
+    return state, coarse, torch.arange(batch) % cases if cases > 1 else None
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+@pytest.mark.parametrize("size", [16, 24, 20])
+@pytest.mark.parametrize("patch", [1, 2])
+def test_fields_and_latents_keep_their_shapes(dimensions, size, patch):
+    latents = (1, 2, 4)
+    network = build(dimensions, latents, 3, patch=patch)
+    state, coarse, case = inputs(size, latents, 3, dimensions=dimensions)
+    out, out_coarse = network(state, coarse, case)
+    assert out.shape == state.shape
+    assert [z.shape for z in out_coarse] == [z.shape for z in coarse]
+
+
+def test_odd_number_of_patches_works_without_halving():
+    network = build(multipliers=(1,), patch=1)
+    assert network(torch.randn(1, 1, 9, 15))[0].shape == (1, 1, 9, 15)
+
+
+def test_shift_by_the_stride_shifts_the_output():
+    latents = (2, 4)
+    network = build(latents=latents, cases=3)
+    state, coarse, case = inputs(16, latents, 3)
+    out, out_coarse = network(state, coarse, case)
+    shift = network.strides[-1]
+    moved, moved_coarse = network(
+        state.roll(shift, -1),
+        tuple(z.roll(shift // r, -1) for z, r in zip(coarse, latents, strict=True)),
+        case,
+    )
+    assert_close(moved, out.roll(shift, -1))
+    for z, expected, r in zip(moved_coarse, out_coarse, latents, strict=True):
+        assert_close(z, expected.roll(shift // r, -1))
+
+
+def test_zero_padding_breaks_the_shift():
+    network = build(padding="zeros")
+    state, _, _ = inputs(16)
+    assert not torch.allclose(network(state.roll(4, -1))[0], network(state)[0].roll(4, -1))
+
+
+def test_every_input_reaches_every_output():
+    latents = (4, 8)
+    network = build(latents=latents, cases=2, multipliers=(1, 2, 2))
+    state, coarse, case = inputs(16, latents, 2)
+    leaves = [state, *coarse]
+    for leaf in leaves:
+        leaf.requires_grad_()
+    out, out_coarse = network(state, coarse, case)
+    for target in (out, *out_coarse):
+        for grad in torch.autograd.grad(target.square().sum(), leaves, retain_graph=True):
+            assert grad.abs().max() > 0
+
+
+def test_case_changes_the_output():
+    network = build(cases=2)
+    state, _, _ = inputs(16)
+    zero, one = (network(state, (), torch.full((2,), case))[0] for case in (0, 1))
+    assert not torch.allclose(zero, one)
+
+
+def test_trunk_is_the_same_with_and_without_latents():
+    plain, conditioned = build(), build(latents=(4,), cases=2)
+    names = {name: p.shape for name, p in plain.named_parameters()}
+    others = {name: p.shape for name, p in conditioned.named_parameters()}
+    assert names.items() <= others.items()
+    added = {name.split(".")[0] for name in others.keys() - names.keys()}
+    assert added == {"stems", "heads", "case"}
+
+
+def test_latents_meet_the_coarsest_level_that_divides_their_factor():
+    network = build(latents=(2, 4, 6, 8, 16, 12), multipliers=(1, 1, 1))
+    assert network.strides == [2, 4, 8]
+    assert network.input_levels == [0, 1, 0, 2, 2, 1]
+
+
+def test_blocks_start_as_the_identity():
+    block = UNet(1, 2, width=4, multipliers=(1,)).encoder[0]
+    x = torch.randn(1, 4, 8, 8)
+    assert_close(block(x), x)
+
+
+def test_factor_that_does_not_fit_the_patches_is_refused():
+    with pytest.raises(ValueError, match="factor 3 does not fit patches of 2 points; choose"):
+        build(latents=(3,), patch=2)
+
+
+def test_grid_that_the_halvings_do_not_divide_is_refused():
+    with pytest.raises(ValueError, match=r"needs a grid divisible by 4, got \(18, 16\); shorten"):
+        build().check((18, 16))
+    build().check((16, 8))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 0}, "UNet.width must be at least 1, got 0"),
+        ({"blocks": 0}, "UNet.blocks must be at least 1, got 0"),
+        ({"patch": 0}, "UNet.patch must be at least 1, got 0"),
+        ({"multipliers": ()}, r"UNet.multipliers must be at least 1, got \(\)"),
+        ({"multipliers": (1, 0)}, r"UNet.multipliers must be at least 1, got \(1, 0\)"),
+    ],
+)
+def test_malformed_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        build(**options)
+
+
+def test_half_precision_autocast_stays_close():
+    network, (state, _, _) = build().float(), inputs(16)
+    state = state.float()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network(state)[0]
+    assert_close(half.float(), network(state)[0], atol=0.1, rtol=0.1)

@@ -1,0 +1,206 @@
+"""What a user can get wrong, each answered in one sentence that says what to change."""
+
+import netCDF4
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import SMOKE
+from tests.datamodules.files import write_file
+
+CHECKPOINT = "runs/smoke/last.ckpt"
+FOREIGN = "--data.generator=null"  # the files are the user's own: nothing to compare them with
+
+
+@pytest.fixture
+def refused(workplace, say):
+    """Run the program, expect one sentence and no half-written file; return the sentence."""
+
+    def run(*words):
+        status, _, err = say(*words)
+        assert status == 1
+        assert "Traceback" not in err
+        lines = [line for line in err.splitlines() if line.startswith("emulate: error: ")]
+        assert len(lines) == 1
+        assert not [path for path in workplace.rglob("*") if ".tmp" in path.name]
+        return lines[0]
+
+    return run
+
+
+def test_file(root="data"):
+    return next(iter(sorted(__import__("pathlib").Path(root, "test").glob("*.nc"))))
+
+
+test_file.__test__ = False
+
+
+def rewrite(workplace, **options):
+    path = test_file()
+    path.unlink()
+    options = {"shape": (2, 40, 32), "names": ("u",), "dims": ("trajectory", "time", "x"), **options}
+    write_file(path, lengths=options.pop("lengths", (22.0,)), **options)
+
+
+def test_misnamed_variable(workplace, refused):
+    rewrite(workplace, names=("height",))
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN)
+    assert "test_0000.nc has no variable 'u', only height; set data.variables" in sentence
+
+
+def test_wrong_dimensions(workplace, refused):
+    rewrite(workplace, dims=("run", "time", "x"))
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN)
+    assert "dimensions (run, time, x), expected (time, x) or (trajectory, time, x)" in sentence
+    assert "set data.dimensions" in sentence
+
+
+def test_uneven_time(workplace, refused):
+    rewrite(workplace, interval=0.5)
+    with netCDF4.Dataset(test_file(), "a") as file:
+        file["time"][7] = 3.6
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN)
+    assert "'time' must increase in uniform steps" in sentence
+
+
+def test_values_that_are_not_finite(workplace, refused):
+    with netCDF4.Dataset(test_file(), "a") as file:
+        file["u"][1, 3, 5] = np.nan
+    sentence = refused("test", "--ckpt_path", CHECKPOINT)
+    assert "'u' is not finite at trajectory 1, snapshot 3, point (5,)" in sentence
+
+
+def test_grids_that_differ_between_files(workplace, refused):
+    write_file(
+        test_file().with_name("test_0001.nc"),
+        (2, 40, 64),
+        ("u",),
+        ("trajectory", "time", "x"),
+        lengths=(22.0,),
+    )
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN)
+    assert "test_0001.nc has a grid of (64,)" in sentence
+    assert "of (32,)" in sentence
+
+
+def test_too_few_snapshots_for_the_window(workplace, refused):
+    sentence = refused("fit", "--ckpt_path", CHECKPOINT, "--data.train.times.stop=3")
+    assert "trajectories of at most 3 snapshots" in sentence
+    assert "needs windows of 4" in sentence
+
+
+def test_too_few_snapshots_for_the_rollouts(workplace, refused):
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, "--data.test_rollouts.truth_steps=39",
+                       "--data.test_rollouts.steps=50")
+    assert "room for 2 rollouts of 39 true steps, 5 were asked for" in sentence
+
+
+def test_truncated_file(workplace, refused):
+    path = test_file()
+    path.write_bytes(path.read_bytes()[:3000])
+    assert "test_0000.nc is not a readable NetCDF file" in refused(
+        "test", "--ckpt_path", CHECKPOINT
+    )
+
+
+def test_what_is_not_netcdf(workplace, refused):
+    test_file().write_text("time,u\n0,1\n")
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN)
+    assert "test_0000.nc is not a readable NetCDF file" in sentence
+
+
+def test_no_data_and_no_generator(workplace, refused):
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN, "--data.root=elsewhere")
+    assert "No files match elsewhere/t" in sentence
+    assert "or give data.generator" in sentence
+
+
+def test_data_made_with_other_settings(workplace, refused):
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, "--data.generator.seed=4")
+    assert "made with other settings (seed=0 in the file, 4 asked for); remove the file" in sentence
+
+
+def test_checkpoint_of_another_grid(workplace, refused):
+    for split in ("train", "val", "test"):
+        write_file(
+            workplace / "fine" / split / "a.nc",
+            (2, 40, 64),
+            ("u",),
+            ("trajectory", "time", "x"),
+            lengths=(22.0,),
+        )
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN, "--data.root=fine")
+    assert "trained on data with shape [32], these data have [64]" in sentence
+
+
+def test_checkpoint_of_another_variable(workplace, refused):
+    rewrite(workplace, names=("h",))
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN, "--data.variables=[h]")
+    assert "trained on data with variables ['u'], these data have ['h']" in sentence
+
+
+def test_checkpoint_of_another_network(workplace, refused):
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, "--model.network.width=8")
+    assert "last.ckpt" in sentence or "checkpoint" in sentence
+    assert "model" in sentence
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
+def test_broken_checkpoint(workplace, refused, content):
+    (workplace / CHECKPOINT).write_bytes(content)
+    assert "last.ckpt is not a readable checkpoint" in refused("test", "--ckpt_path", CHECKPOINT)
+
+
+def test_truncated_checkpoint(workplace, refused):
+    data = (workplace / CHECKPOINT).read_bytes()
+    (workplace / CHECKPOINT).write_bytes(data[: len(data) // 2])
+    assert "it may be truncated" in refused("test", "--ckpt_path", CHECKPOINT)
+
+
+def test_missing_checkpoint(refused):
+    assert "gone.ckpt: no such checkpoint" in refused("test", "--ckpt_path", "gone.ckpt")
+
+
+def test_factor_that_does_not_divide_the_grid(workplace, refused):
+    sentence = refused("fit", "-c", SMOKE, "--model.latents=[[1, 5]]", "--model.network.patch=1")
+    assert "model.latents has the factor 5, which does not divide the grid (32,)" in sentence
+
+
+def test_run_folder_that_cannot_be_written(workplace, refused):
+    (workplace / "taken").write_text("a file, not a folder")
+    words = ["fit", "-c", SMOKE, "--trainer.default_root_dir=taken"]
+    assert "taken: cannot write here" in refused(*words)
+    assert "set trainer.default_root_dir" in refused(*words)
+
+
+def test_data_folder_that_cannot_be_written(workplace, refused):
+    (workplace / "taken").write_text("a file, not a folder")
+    sentence = refused("fit", "-c", SMOKE, "--data.root=taken")
+    assert "cannot write here" in sentence
+    assert "set data.root" in sentence
+
+
+def test_nothing_to_generate(workplace, refused):
+    (workplace / "own.yaml").write_text("data: {root: data}\n")
+    assert "has no data.generator" in refused("generate", "-c", "own.yaml")
+
+
+def test_user_emulator_that_returns_nan_still_ends_normally(workplace, say):
+    (workplace / "broken.py").write_text(
+        "from emulators import Baseline\n"
+        "class Broken(Baseline):\n"
+        "    '''Forecast of nothing.'''\n"
+        "    def step(self, state, memory=None):\n"
+        "        return state * float('nan'), None\n"
+    )
+    status, out, _ = say(
+        "test",
+        "-c",
+        SMOKE,
+        "--model=broken.Broken",
+        "--model.network.width=4",
+        "--trainer.default_root_dir=runs/broken",
+    )
+    assert status == 0
+    assert "stability_rate" in out
+    assert torch.tensor(float(out.split("stability_rate")[1].split()[0])) == 0

@@ -1,0 +1,196 @@
+"""The program from end to end, on the smoke configuration."""
+
+import json
+
+import netCDF4
+import numpy as np
+import pytest
+import torch
+import xarray
+from lightning import LightningModule
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import cli
+import emulators
+from tests.conftest import SMOKE
+
+CHECKPOINT = "runs/smoke/last.ckpt"
+
+
+def test_fit_leaves_a_checkpoint_settings_and_logs(trained):
+    folder = trained / "runs" / "smoke"
+    assert (folder / "config.yaml").is_file()
+    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 6
+    assert checkpoint["trained_on"]["variables"] == ["u"]
+    events = EventAccumulator(str(folder)).Reload()
+    assert {"train/loss", "val/mse/lead_1", "val/stability_rate"} <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("val/mse/lead_1")] == [2, 5]
+
+
+def test_test_needs_only_the_checkpoint(workplace):
+    tested = cli.run(["test", "--ckpt_path", CHECKPOINT])
+    assert "test/mse/lead_1" in tested.trainer.callback_metrics
+    folder = workplace / "runs" / "smoke"
+    names = {path.name for path in folder.iterdir()}
+    wanted = {"scores.nc", "scores.json", "rollout_error.png", "energy.png", "panels.png"}
+    assert wanted <= names
+    scores = xarray.open_dataset(folder / "scores.nc", decode_times=False)
+    assert scores.sizes["initial_condition"] == 5
+    assert scores["mse"].dims == ("initial_condition", "lead_time")
+    assert scores.sizes["lead_time"] == 8
+    assert scores.sizes["long_lead_time"] == 20  # the rollout went on past the truth
+    about = json.loads((folder / "scores.json").read_text())
+    assert about["scores"]["mse/lead_1"] == pytest.approx(float(scores["mse_mean"][0]))
+    assert about["metric_versions"] == {"RolloutError": 1, "EnergyStability": 1, "Panels": 1}
+    assert len(about["data_hash"]) == 64
+    assert {"commit", "versions", "machine", "parameters"} <= set(about)
+
+
+def test_figures_reach_tensorboard(workplace):
+    cli.run(["test", "--ckpt_path", CHECKPOINT])
+    events = EventAccumulator(str(workplace / "runs" / "smoke")).Reload()
+    wanted = {"test/rollout_error", "test/energy", "test/panels"}
+    assert wanted <= set(events.Tags()["images"])
+
+
+def test_scores_in_the_table_are_those_of_an_independent_rollout(workplace):
+    tested = cli.run(["test", "--ckpt_path", CHECKPOINT])
+    emulator = tested.model.eval()
+    files = sorted((workplace / "data" / "test").glob("*.nc"))
+    truth = xarray.open_dataset(files[0], decode_times=False)["u"].values
+    starts = [divmod(int(n), 32) for n in np.linspace(0, 63, 5).round()]  # 40 - 8 starts each
+    initial = torch.from_numpy(np.stack([truth[k, n] for k, n in starts]))[:, None]
+    with torch.no_grad():
+        forecast = emulator.rollout(initial, 8)[:, :, 0].numpy()
+    wanted = np.stack([truth[k, n + 1 : n + 9] for k, n in starts])
+    train = xarray.open_dataset(workplace / "data/train/train_0000.nc", decode_times=False)["u"]
+    error = ((forecast - wanted) ** 2).mean((0, 2)) / float(train.values.std()) ** 2
+    for lead in (1, 5):
+        found = tested.trainer.callback_metrics[f"test/mse/lead_{lead}"]
+        assert found == pytest.approx(error[lead - 1], rel=1e-4)
+
+
+def test_statistics_of_the_checkpoint_win_over_those_of_the_data(workplace):
+    # other training data beside the same checkpoint: the standardisation must not follow them
+    path = workplace / "data" / "train" / "train_0000.nc"
+    with netCDF4.Dataset(path, "a") as file:
+        file["u"][:] = 10 * file["u"][:]
+    tested = cli.run(["test", "--ckpt_path", CHECKPOINT])
+    stored = torch.load(CHECKPOINT, weights_only=True)["state_dict"]["standardize.std"]
+    assert torch.equal(tested.model.standardize.std, stored)
+
+
+def test_command_line_wins_over_file_wins_over_checkpoint(workplace):
+    (workplace / "more.yaml").write_text(
+        "data: {test_rollouts: {steps: 12}}\ntrainer: {max_steps: 9}\n"
+    )
+    words = ["test", "--ckpt_path", CHECKPOINT, "-c", "more.yaml", "--data.test_rollouts.steps=10"]
+    tested = cli.run(words)
+    config = tested.config["test"]
+    assert config.data.test_rollouts.steps == 10  # command line
+    assert config.trainer.max_steps == 9  # file
+    assert config.data.test_rollouts.initial_conditions == 5  # checkpoint
+    assert config.trainer.gradient_clip_val == 1.0  # configs/trainer.yaml
+
+
+def test_command_line_wins_over_the_checkpoint_for_the_model_too(workplace):
+    tested = cli.run(["test", f"--ckpt_path={CHECKPOINT}", "--model.masking=0.4"])
+    assert tested.model.masking == 0.4
+
+
+def test_validate_reports_the_validation_split(workplace):
+    validated = cli.run(["validate", "--ckpt_path", CHECKPOINT])
+    assert "val/mse/lead_1" in validated.trainer.callback_metrics
+
+
+def test_fit_resumes_from_a_checkpoint(workplace):
+    resumed = cli.run(["fit", "--ckpt_path", CHECKPOINT, "--trainer.max_steps=8"])
+    assert resumed.trainer.global_step == 8
+    assert torch.load(CHECKPOINT, weights_only=True)["global_step"] == 8
+
+
+def test_predict_writes_a_cf_forecast(workplace):
+    cli.run(["predict", "--ckpt_path", CHECKPOINT, "--steps", "10"])
+    path = workplace / "runs" / "smoke" / "forecast_0000.nc"
+    with netCDF4.Dataset(path) as file:
+        assert file.Conventions == "CF-1.11"
+        assert file["u"].dimensions == ("trajectory", "time", "x")
+        assert file["u"].shape == (2, 5, 32)  # every second of ten steps
+        np.testing.assert_allclose(file["time"][:], [1.0, 2.0, 3.0, 4.0, 5.0])
+        assert np.isfinite(file["u"][:]).all()
+    assert not list(path.parent.glob("*partial*"))
+
+
+def test_forecast_equals_the_rollout(workplace):
+    predicted = cli.run(["predict", "--ckpt_path", CHECKPOINT])
+    with netCDF4.Dataset(workplace / "runs" / "smoke" / "forecast_0000.nc") as file:
+        stored = file["u"][:]
+    with netCDF4.Dataset(workplace / "data" / "test" / "test_0000.nc") as file:
+        initial = torch.from_numpy(np.asarray(file["u"][0, 0]))[None, None]
+    with torch.no_grad():
+        forecast = predicted.model.eval().rollout(initial, 8)[0, 1::2, 0]
+    np.testing.assert_allclose(stored[0], forecast, rtol=1e-4, atol=1e-5)
+
+
+def test_checkpoint_loads_in_python_to_the_same_forecast(workplace):
+    loaded = LightningModule.load_from_checkpoint(CHECKPOINT, weights_only=True)
+    assert type(loaded) is emulators.Hierarchical
+    tested = cli.run(["test", "--ckpt_path", CHECKPOINT])
+    initial = torch.randn(2, 1, 32)
+    with torch.no_grad():
+        expected = tested.model.eval().rollout(initial, 4)
+        assert torch.equal(loaded.eval().rollout(initial, 4), expected)
+
+
+def test_same_seed_gives_the_same_weights(tmp_path, monkeypatch, single_precision, trained):
+    monkeypatch.chdir(trained)
+    words = ["fit", "-c", str(SMOKE), f"--trainer.default_root_dir={tmp_path}"]
+    cli.run(words)
+    first = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    stored = torch.load(trained / CHECKPOINT, weights_only=True)["state_dict"]
+    assert all(torch.equal(first[name], stored[name]) for name in stored)
+
+
+@pytest.mark.parametrize("kind", ["Baseline", "Hierarchical"])
+def test_help_describes_every_argument(kind, say):
+    status, out, _ = say("fit", "--model.help", kind)
+    assert status == 0
+    words = " ".join(out.split())
+    for text in (
+        "Trained part",
+        "Whether the network's output is the next state",
+        "training objective",
+        "Learning rate over the steps",
+        "Decay of the running average",
+    ):
+        assert text in words
+    if kind == "Hierarchical":
+        assert "Probability that a training sample is a cold start" in words
+
+
+def test_help_lists_the_commands(say):
+    status, out, _ = say("--help")
+    assert status == 0
+    for command in ("fit", "validate", "test", "predict", "generate", "compare", "study"):
+        assert f"emulate {command}" in out
+
+
+def test_generate_makes_data_alone(tmp_path, monkeypatch, say):
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "data.yaml"
+    config.write_text(SMOKE.read_text()[SMOKE.read_text().index("data:") :])
+    status, out, _ = say("generate", "-c", config, "--data.root", "elsewhere")
+    assert status == 0
+    assert "elsewhere" in out
+    assert len(list((tmp_path / "elsewhere").glob("*/*.nc"))) == 3
+
+
+def test_generate_takes_its_share_of_the_processes(tmp_path, monkeypatch, say):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    config = tmp_path / "data.yaml"
+    config.write_text(SMOKE.read_text()[SMOKE.read_text().index("data:") :])
+    assert say("generate", "-c", config)[0] == 0
+    assert [path.parent.name for path in (tmp_path / "data").glob("*/*.nc")] == ["val"]

@@ -1,0 +1,56 @@
+"""Every YAML that ships parses and makes its objects."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from jsonargparse import ArgumentParser
+
+import cli
+import emulators
+from configs.study import read_study
+from datamodules import TrajectoryDataModule
+
+CONFIGS = Path(cli.__file__).parent / "configs"
+
+
+def named(folder):
+    return pytest.mark.parametrize(
+        "path", sorted((CONFIGS / folder).glob("*.yaml")), ids=lambda path: path.stem
+    )
+
+
+@named("data")
+def test_data_configuration(path):
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("-c", action="config")
+    parser.add_class_arguments(TrajectoryDataModule, "data")
+    data = parser.instantiate_classes(parser.parse_args(["-c", str(path)])).data
+    assert data.root == Path("data") / path.stem
+    assert data.generator is not None
+    assert {"train", "val", "test"} <= set(data.generator.splits)
+    names = [variable.name for variable in data.generator.solver.variables]
+    assert names == data.variables
+    assert data.dimensions == data.generator.grid.dimensions
+
+
+@named("model")
+def test_model_configuration(path):
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("-c", action="config")
+    parser.add_subclass_arguments(emulators.Emulator, "model")
+    model = parser.instantiate_classes(parser.parse_args(["-c", str(path)])).model
+    assert model.eval().rollout(torch.zeros(1, 1, 64, 64), 2).shape == (1, 2, 1, 64, 64)
+
+
+@named("study")
+def test_study_configuration(path):
+    study = read_study(path)
+    assert study.runs
+    assert study.data
+
+
+def test_trainer_configuration_is_the_default():
+    parser = ArgumentParser(exit_on_error=False, default_config_files=[cli.TRAINER_DEFAULTS])
+    parser.add_class_arguments(cli.RunTrainer, "trainer")
+    assert parser.get_defaults().trainer.max_steps == 10000

@@ -1,0 +1,65 @@
+"""Imports point down: cli, then callbacks, then emulators and datamodules, then the solvers."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = ("cli", "callbacks", "emulators", "datamodules", "configs")
+MAY_IMPORT = {
+    "datamodules/solvers": {"datamodules.solvers"},
+    "emulators/networks": {"emulators.networks"},
+    "emulators": {"emulators", "datamodules.solvers"},
+    "datamodules": {"datamodules"},
+    "callbacks": {"callbacks", "emulators", "datamodules.solvers", "datamodules.netcdf"},
+    "configs": {"configs"},
+}
+LIBRARIES = {  # what the lowest rooms may use besides the standard library
+    "datamodules/solvers": {"torch", "numpy", "jaxtyping"},
+    "emulators/networks": {"torch", "numpy", "jaxtyping"},
+    "configs": {"yaml"},
+}
+FILES = [
+    path.relative_to(ROOT)
+    for package in OURS[1:]
+    for path in sorted((ROOT / package).rglob("*.py"))
+]
+
+
+def room(path):
+    return next(name for name in MAY_IMPORT if path.as_posix().startswith(name + "/"))
+
+
+def imports(path):
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_point_down(path):
+    allowed = MAY_IMPORT[room(path)]
+    for module in imports(path):
+        if module.split(".")[0] in OURS:
+            inside = any(module == name or module.startswith(f"{name}.") for name in allowed)
+            assert inside, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_low_rooms_use_few_libraries(path):
+    import sys
+
+    allowed = LIBRARIES.get(room(path))
+    if allowed is not None:
+        for module in imports(path):
+            top = module.split(".")[0]
+            assert top in allowed or top in OURS or top in sys.stdlib_module_names, module
+
+
+@pytest.mark.parametrize("path", [*FILES, Path("cli.py")], ids=str)
+def test_files_stay_under_300_lines(path):
+    assert len((ROOT / path).read_text().splitlines()) <= 300
