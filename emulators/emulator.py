@@ -245,6 +245,18 @@ class Emulator(LightningModule, ABC):
         """Store what the emulator was trained on."""
         checkpoint["trained_on"] = self.trained_on
 
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load weights and statistics; refuse those of another network in one sentence."""
+        try:
+            return super().load_state_dict(*args, **kwargs)
+        except RuntimeError as error:
+            lines = str(error).splitlines()
+            raise ValueError(
+                f"The checkpoint does not fit this {type(self).__name__}: "
+                f"{lines[min(1, len(lines) - 1)].strip().rstrip('.')}; leave the model's settings as "
+                "they were in training."
+            ) from None
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint that was trained on other variables or another grid."""
         self.trained_on = checkpoint.get("trained_on", {})

@@ -15,7 +15,10 @@ from configs.errors import explain
         (["--model=Nothere"], "model names the class 'Nothere', which is neither"),
         (["--model.ema_decay=2"], "ema_decay must lie in [0, 1), got 2.0."),
         (["--model.network.width=0"], "UNet.width must be at least 1, got 0."),
-        (["--data.generator.solver.dt=0.3"], "SpectralSolver.interval must be a whole number of dt"),
+        (
+            ["--data.generator.solver.dt=0.3"],
+            "SpectralSolver.interval must be a whole number of dt",
+        ),
     ],
 )
 def test_wrong_setting_is_one_sentence(words, sentence, say, workplace):
