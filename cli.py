@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import warnings
+from argparse import SUPPRESS
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -97,6 +98,8 @@ def generate(args: list[str]) -> None:
     parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
     parser.add_argument("--device", type=str | None, default=None, help="Such as cpu or cuda:0.")
     parser.add_class_arguments(TrajectoryDataModule, "data")
+    for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
+        parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
     options = parser.parse_args(args)
     data = parser.instantiate_classes(options).data
     if data.generator is None:

@@ -1,0 +1,153 @@
+import shutil
+
+import pytest
+import xarray
+
+import cli
+from callbacks.comparison import load_runs, table
+from configs.study import Job, StudyRun, read_study, run_all
+from tests.conftest import SMOKE
+
+
+def write(folder, text):
+    (folder / "study.yaml").write_text(text)
+    return folder / "study.yaml"
+
+
+def test_study_names_runs_with_their_files_and_options(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text("model: {}\n")
+    (tmp_path / "data.yaml").write_text("data: {root: somewhere}\n")
+    file = write(
+        tmp_path,
+        "root: runs/x\ncommon: [data.yaml]\noptions: [--trainer.max_steps=3]\n"
+        "runs: {one: [a.yaml], two: [a.yaml, b.yaml]}\n",
+    )
+    study = read_study(file)
+    assert study.data == [tmp_path / "data.yaml"]
+    one, two = study.runs
+    assert (one.name, str(one.folder)) == ("one", "runs/x/one")
+    assert two.arguments == [
+        f"--config={tmp_path / 'data.yaml'}",
+        f"--config={tmp_path / 'a.yaml'}",
+        f"--config={tmp_path / 'b.yaml'}",
+        "--trainer.max_steps=3",
+    ]
+
+
+def test_run_is_fitted_then_tested_and_resumed_if_interrupted(tmp_path):
+    run = StudyRun("one", tmp_path / "one", ["--config=a.yaml"])
+    fit, test = run.commands()
+    folder = tmp_path / "one"
+    assert fit == ["fit", "--config=a.yaml", f"--trainer.default_root_dir={folder}"]
+    assert test == ["test", f"--ckpt_path={folder / 'last.ckpt'}"]
+    assert not run.finished
+    folder.mkdir()
+    (folder / "last.ckpt").touch()
+    assert run.commands()[0][-1] == f"--ckpt_path={folder / 'last.ckpt'}"
+    (folder / "scores.json").touch()
+    assert run.finished
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("root: a\n", "'runs' is missing"),
+        ("root: a\nruns: {}\nruns_: {}\n", "'runs_' is not a key of a study"),
+        ("root: a\nruns: {one: [gone.yaml]}\n", "gone.yaml: no such file, but .*study.yaml names"),
+    ],
+)
+def test_malformed_study_is_refused(tmp_path, text, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        read_study(write(tmp_path, text))
+
+
+def test_missing_study_is_refused(say):
+    status, _, err = say("study", "gone.yaml")
+    assert status == 1
+    assert "gone.yaml: no such study" in err
+
+
+def test_failed_run_does_not_stop_the_others(tmp_path, monkeypatch):
+    programs = {"good": "print('fine')", "bad": "raise SystemExit(3)"}
+    monkeypatch.setattr("configs.study.PROGRAM", tmp_path / "program.py")
+    (tmp_path / "program.py").write_text("import sys\nexec(sys.argv[1])\n")
+    monkeypatch.setattr(StudyRun, "commands", lambda run: [[programs[run.name]]])
+    runs = [StudyRun(name, tmp_path / name, []) for name in ("bad", "good")]
+    assert [run.name for run in run_all(runs, jobs=1, threads=1)] == ["bad"]
+    assert (tmp_path / "good" / "log.txt").read_text() == "fine\n"
+
+
+def test_status_is_the_newest_line_of_the_progress_bar(tmp_path, monkeypatch):
+    monkeypatch.setattr("configs.study.PROGRAM", tmp_path / "program.py")
+    (tmp_path / "program.py").write_text("print('a: 10%|# |\\ra: 20%|##|\\nother', end='')\n")
+    monkeypatch.setattr(StudyRun, "commands", lambda run: [["fit"]])
+    job = Job(StudyRun("one", tmp_path / "one", []), threads=1)
+    job.process.wait()
+    assert job.status().split() == ["one", "fit", "a:", "20%|##|"]
+
+
+@pytest.fixture
+def two_runs(workplace):
+    cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt"])
+    shutil.copytree("runs/smoke", "runs/other")
+    return workplace / "runs"
+
+
+def test_comparison_is_a_table_and_a_figure(two_runs, say):
+    status, out, _ = say("compare", two_runs / "smoke", two_runs / "other", "--output", two_runs)
+    assert status == 0
+    assert (two_runs / "comparison.png").stat().st_size > 10_000
+    text = (two_runs / "comparison.md").read_text()
+    assert text.strip() in out
+    header, _, first, second = text.splitlines()[:4]
+    assert header.split(" | ")[:3] == ["| run", "parameters", "MSE at 1"]
+    assert first.startswith("| smoke |")
+    assert second.startswith("| other |")
+    scores = xarray.open_dataset(two_runs / "smoke" / "scores.nc", decode_times=False)
+    assert f"{float(scores['mse'][:, 0].mean()):.2g}" in first
+    assert f"{100 * float(scores['stable'].mean()):.0f} %" in first
+
+
+def test_runs_on_other_data_or_definitions_are_not_compared(two_runs):
+    path = two_runs / "other" / "scores.nc"
+    with xarray.open_dataset(path, decode_times=False) as dataset:
+        scores = dataset.load()
+    for old, new, key in (
+        ('"data_hash": "', '"data_hash": "f', "data_hash"),
+        ('"RolloutError": 1', '"RolloutError": 2', "metric_versions"),
+        ('"steps": 20', '"steps": 30', "rollouts"),
+    ):
+        changed = scores.copy()
+        assert old in scores.attrs["provenance"]
+        changed.attrs["provenance"] = scores.attrs["provenance"].replace(old, new)
+        changed.to_netcdf(path)
+        with pytest.raises(ValueError, match=f"other and smoke cannot be compared: their {key}"):
+            load_runs([two_runs / "smoke", two_runs / "other"])
+
+
+def test_run_without_scores_is_named(tmp_path, say):
+    status, _, err = say("compare", tmp_path)
+    assert status == 1
+    assert "scores.nc: no such file; run `emulate test" in err
+
+
+def test_table_leaves_out_leads_beyond_the_truth(two_runs):
+    assert "MSE at 10" not in table(load_runs([two_runs / "smoke"]))
+
+
+def test_study_runs_and_compares(workplace, say):
+    (workplace / "smoke.yaml").write_text(SMOKE.read_text())
+    (workplace / "baseline.yaml").write_text(
+        "model: {class_path: Baseline, init_args: {network: {class_path: UNet, init_args: "
+        "{width: 4, multipliers: [1, 2]}}}}\n"
+    )
+    write(workplace, "root: runs\ncommon: [smoke.yaml]\nruns: {smoke: [], base: [baseline.yaml]}\n")
+    status, out, err = say("study", "study.yaml", "--jobs", "2")
+    assert status == 0, err
+    assert "| smoke |" in out
+    assert "| base |" in out
+    assert (workplace / "runs" / "comparison.png").is_file()
+    before = (workplace / "runs/base/scores.json").stat().st_mtime_ns
+    assert say("study", "study.yaml")[0] == 0  # finished: nothing runs again
+    assert (workplace / "runs/base/scores.json").stat().st_mtime_ns == before
