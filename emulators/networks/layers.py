@@ -63,6 +63,7 @@ class Convolution(nn.Module):
         outputs: Channels out.
         kernel: Points along each axis, odd.
         padding: What lies beyond the edge: the opposite side, or zeros.
+        zero: Whether the weights start at zero.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Convolution(nn.Module):
         outputs: int,
         kernel: int = 3,
         padding: Padding = "periodic",
+        zero: bool = False,
     ) -> None:
         super().__init__()
         if kernel % 2 != 1:
@@ -80,6 +82,9 @@ class Convolution(nn.Module):
         self.halo = half if padding == "periodic" else 0
         layer = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]
         self.layer = layer(inputs, outputs, kernel, padding=half - self.halo)
+        if zero:
+            nn.init.zeros_(self.layer.weight)
+            nn.init.zeros_(self.layer.bias)
 
     def forward(self, x: Features) -> Features:
         return self.layer(pad_periodic(x, self.halo) if self.halo else x)

@@ -7,6 +7,7 @@ features there. Without latents the same trunk remains.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -25,33 +26,45 @@ Features = Float[Tensor, "batch _ ..."]
 
 
 class Block(nn.Module):
-    """Residual block: x + conv(act(norm(conv(act(norm(x)))))); starts as the identity.
+    """Residual block: x + conv(act(modulated norm(conv(act(norm(x)))))); starts as the identity.
+
+    An embedding of the case scales and shifts the second norm, so that one trunk can do the
+    different tasks of a cold start and of a regular step.
 
     Args:
         dimensions: 1 or 2.
         inputs: Channels in.
         outputs: Channels out.
+        embedding: Numbers that describe the case; 0 for a block without modulation.
         padding: What lies beyond the edge.
     """
 
-    def __init__(self, dimensions: int, inputs: int, outputs: int, padding: Padding) -> None:
+    def __init__(
+        self, dimensions: int, inputs: int, outputs: int, embedding: int, padding: Padding
+    ) -> None:
         super().__init__()
-        last = Convolution(dimensions, outputs, outputs, 3, padding)
-        nn.init.zeros_(last.layer.weight)
-        nn.init.zeros_(last.layer.bias)
-        self.change = nn.Sequential(
-            PointNorm(inputs),
-            nn.SiLU(),
-            Convolution(dimensions, inputs, outputs, 3, padding),
-            PointNorm(outputs),
-            nn.SiLU(),
-            last,
+        self.first = nn.Sequential(
+            PointNorm(inputs), nn.SiLU(), Convolution(dimensions, inputs, outputs, 3, padding)
+        )
+        self.norm = PointNorm(outputs)
+        self.last = nn.Sequential(
+            nn.SiLU(), Convolution(dimensions, outputs, outputs, 3, padding, zero=True)
         )
         same = inputs == outputs
         self.skip = nn.Identity() if same else Convolution(dimensions, inputs, outputs, 1, padding)
+        self.modulation = None
+        if embedding:
+            self.modulation = nn.Linear(embedding, 2 * outputs)
+            nn.init.zeros_(self.modulation.weight)
+            nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, x: Features) -> Features:
-        return self.skip(x) + self.change(x)
+    def forward(self, x: Features, embedding: Float[Tensor, "batch _"] | None = None) -> Features:
+        h = self.norm(self.first(x))
+        if self.modulation is not None:
+            factors = self.modulation(embedding).to(h.dtype)
+            scale, shift = factors.reshape(len(h), -1, *[1] * (h.dim() - 2)).chunk(2, dim=1)
+            h = torch.addcmul(shift, h, 1 + scale)
+        return self.skip(x) + self.last(h)
 
 
 def head(dimensions: int, inputs: int, outputs: int, padding: Padding) -> nn.Sequential:
@@ -118,13 +131,16 @@ class UNet(Network):
         self.strides = [patch * 2**level for level in range(len(widths))]
         in_patch = channels * patch**dimensions
 
-        def stack(inputs: int, outputs: int) -> nn.Sequential:
+        embedding = 4 * width if cases > 1 else 0
+
+        def stack(inputs: int, outputs: int) -> nn.ModuleList:
             sizes = [inputs] + [outputs] * blocks
-            pairs = zip(sizes, sizes[1:], strict=False)
-            return nn.Sequential(*(Block(dimensions, i, o, padding) for i, o in pairs))
+            return nn.ModuleList(
+                Block(dimensions, i, o, embedding, padding) for i, o in pairwise(sizes)
+            )
 
         down = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]
-        steps = list(zip(widths, widths[1:], strict=False))
+        steps = list(pairwise(widths))
         self.enter = Convolution(dimensions, in_patch, widths[0], 3, padding)
         self.encoder = nn.ModuleList(stack(w, w) for w in widths)
         self.down = nn.ModuleList(down(fine, coarse, 2, stride=2) for fine, coarse in steps)
@@ -142,7 +158,7 @@ class UNet(Network):
         self.heads = nn.ModuleList(
             head(dimensions, widths[level], channels, padding) for level in self.output_levels
         )
-        self.case = nn.Embedding(cases, widths[0]) if cases > 1 else None
+        self.case = nn.Embedding(cases, embedding) if embedding else None
         if dimensions == 2:
             self.to(memory_format=torch.channels_last)
 
@@ -166,12 +182,12 @@ class UNet(Network):
         if x.dim() == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         x = self.enter(x)
-        if self.case is not None:
-            embedding = self.case(case).to(x.dtype)
-            x = x + embedding.reshape(*embedding.shape, *[1] * (x.dim() - 2))
+        embedding = None if self.case is None else nn.functional.silu(self.case(case))
         skips = []
         for level, blocks in enumerate(self.encoder):
-            x = blocks(self._add_latents(x, level, latents))
+            x = self._add_latents(x, level, latents)
+            for block in blocks:
+                x = block(x, embedding)
             if level + 1 < len(self.encoder):
                 skips.append(x)
                 x = self.down[level](x)
@@ -179,7 +195,8 @@ class UNet(Network):
         self._read_latents(x, len(self.down), outputs)
         for level in reversed(range(len(self.down))):
             x = torch.cat((refine(self.up[level](x), 2), skips[level]), dim=1)
-            x = self.decoder[level](x)
+            for block in self.decoder[level]:
+                x = block(x, embedding)
             self._read_latents(x, level, outputs)
         return from_patches(self.leave(x), self.patch), tuple(outputs)
 

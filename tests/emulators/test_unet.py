@@ -84,8 +84,10 @@ def test_trunk_is_the_same_with_and_without_latents():
     names = {name: p.shape for name, p in plain.named_parameters()}
     others = {name: p.shape for name, p in conditioned.named_parameters()}
     assert names.items() <= others.items()
-    added = {name.split(".")[0] for name in others.keys() - names.keys()}
-    assert added == {"stems", "heads", "case"}
+    added = others.keys() - names.keys()
+    assert all(
+        name.startswith(("stems", "heads", "case")) or ".modulation." in name for name in added
+    )
 
 
 def test_latents_meet_the_coarsest_level_that_divides_their_factor():
@@ -95,9 +97,10 @@ def test_latents_meet_the_coarsest_level_that_divides_their_factor():
 
 
 def test_blocks_start_as_the_identity():
-    block = UNet(1, 2, width=4, multipliers=(1,)).encoder[0]
     x = torch.randn(1, 4, 8, 8)
-    assert_close(block(x), x)
+    assert_close(UNet(1, 2, width=4, multipliers=(1,)).encoder[0][0](x), x)
+    block = UNet(1, 2, cases=2, width=4, multipliers=(1,)).encoder[0][0]
+    assert_close(block(x, torch.randn(1, 16)), x)
 
 
 def test_factor_that_does_not_fit_the_patches_is_refused():

@@ -1,0 +1,110 @@
+"""Seconds per training iteration: hierarchical against baseline, periodic against zero padding.
+
+All variants take turns in one process, one iteration each, so that they meet the same machine; the
+ratios are medians of the ratios of neighbouring iterations. An iteration is what `fit` does with a
+batch: forward in bfloat16 autocast, backward, gradient clipping, AdamW, averaged weights.
+
+    python benchmarks/training_step.py [--threads 2]
+"""
+
+import argparse
+import statistics
+import time
+from functools import partial
+
+import torch
+from machine import header
+
+from emulators import L2, Baseline, Hierarchical, UNet
+
+NETWORKS = {
+    "quickstart (32² after patches, width 48)": {},
+    "no patches (64², width 32)": {"patch": 1, "width": 32, "multipliers": (1, 2, 2, 4)},
+}
+LATENTS = [(1, 4), (2, 16)]
+
+
+class TorchCircular(torch.nn.Module):
+    """torch's own circular padding, for comparison."""
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        half = layer.kernel_size[0] // 2
+        layer.padding, layer.padding_mode = (half, half), "circular"
+        layer._reversed_padding_repeated_twice = [half] * 4
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def iteration(emulator, batch: int = 8, size: int = 64):
+    torch.manual_seed(0)
+    emulator.train()
+    parameters = [p for p in emulator.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, 1e-3)
+    window = torch.randn(batch, emulator.window, 1, size, size)
+
+    def run() -> float:
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = emulator.loss(window)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        emulator.averaged.update_parameters(emulator.trained)
+        return time.perf_counter() - start
+
+    return run
+
+
+def variants(options):
+    def net(**more):
+        return partial(UNet, **options, **more)
+
+    circular = Baseline(network=net(padding="zeros"), distance=L2())
+    for module in list(circular.trained.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, torch.nn.Conv2d) and child.kernel_size[0] > 2:
+                setattr(module, name, TorchCircular(child))
+    return {
+        "baseline": Baseline(network=net(), distance=L2()),
+        "hierarchical L = 3": Hierarchical(network=net(), latents=LATENTS, distance=L2()),
+        "baseline, zero padding": Baseline(network=net(padding="zeros"), distance=L2()),
+        "baseline, torch's circular padding": circular,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rounds", type=int, default=41)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(header("Training iteration, batch 8 of 64², bf16 autocast"))
+    for name, network in NETWORKS.items():
+        runs = {key: iteration(emulator) for key, emulator in variants(network).items()}
+        seconds = {key: [] for key in runs}
+        for round_number in range(options.rounds):
+            for key, run in runs.items():
+                elapsed = run()
+                if round_number > 2:
+                    seconds[key].append(elapsed)
+        print(f"## {name}\n\n| variant | median ms | fastest ms |\n|---|---|---|")
+        for key, values in seconds.items():
+            print(f"| {key} | {1e3 * statistics.median(values):.0f} | {1e3 * min(values):.0f} |")
+
+        def ratio(a: str, b: str, seconds=seconds) -> str:
+            pairs = zip(seconds[a], seconds[b], strict=True)
+            paired = statistics.median(x / y for x, y in pairs)
+            return f"{paired:.3f} (of the fastest: {min(seconds[a]) / min(seconds[b]):.3f})"
+
+        print(f"\n- hierarchical / baseline: {ratio('hierarchical L = 3', 'baseline')}")
+        print(f"- periodic / zero padding: {ratio('baseline', 'baseline, zero padding')}")
+        circular = ratio("baseline, torch's circular padding", "baseline, zero padding")
+        print(f"- torch's circular / zero padding: {circular}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
