@@ -87,6 +87,7 @@ UNHELPFUL_WARNINGS = (
     ".*exists and is not empty.*",
     ".*LightningCLI's args parameter.*",
     ".*`weights_only` was not set.*",
+    ".*predict returned None.*",
 )
 
 
@@ -171,6 +172,14 @@ class RunTrainer(Trainer):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
         super().__init__(*args, **kwargs)
 
+    def test(self, *args: Any, verbose: bool = False, **kwargs: Any) -> Any:
+        """Roll out from test states and score the rollouts.
+
+        Args:
+            verbose: Whether to print Lightning's table beside that of the scores.
+        """
+        return super().test(*args, verbose=verbose, **kwargs)
+
 
 class SaveSettings(SaveConfigCallback):
     """Keeps the settings of a run beside it and inside its checkpoints."""
@@ -180,7 +189,7 @@ class SaveSettings(SaveConfigCallback):
     def text(self) -> str:
         """Return the settings as YAML."""
         kept = Namespace({key: self.config[key] for key in self.KEYS if key in self.config})
-        return self.parser.dump(kept, skip_none=False, skip_validation=True)
+        return self.parser.dump(kept, skip_unset=False, skip_validation=True)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write config.yaml into the folder of the run."""

@@ -1,0 +1,57 @@
+"""Says what a command is about to do, and how long it took."""
+
+import time
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+
+
+class Announcements(Callback):
+    """Prints a line before training, test, validation and prediction, and one after training."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is trained on what."""
+        self.began, self.first_step = time.monotonic(), trainer.global_step
+        if trainer.is_global_zero:
+            parameters = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
+            windows = len(trainer.train_dataloader.dataset)
+            print(
+                f"training {type(pl_module).__name__} ({parameters:,} parameters) on "
+                f"{windows:,} windows of {pl_module.window} snapshots from {trainer.datamodule.root}, "
+                f"steps {trainer.global_step} to {trainer.max_steps}, in {trainer.default_root_dir}",
+                flush=True,
+            )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say how fast it went and what can follow."""
+        steps = trainer.global_step - self.first_step
+        if trainer.is_global_zero and steps:
+            seconds = time.monotonic() - self.began
+            print(
+                f"trained {steps} steps in {seconds:.0f} s ({seconds / steps:.3f} s per step, "
+                f"validation included)\nnext: emulate test "
+                f"--ckpt_path {trainer.default_root_dir}/last.ckpt",
+                flush=True,
+            )
+
+    def _announce(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.is_global_zero and not trainer.training:
+            plan = trainer.datamodule.rollouts[stage]
+            print(
+                f"{type(pl_module).__name__}: {plan.initial_conditions} rollouts of {plan.steps} "
+                f"steps from {trainer.datamodule.root}",
+                flush=True,
+            )
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is rolled out."""
+        self._announce(trainer, pl_module, "test")
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is rolled out."""
+        if not trainer.sanity_checking and trainer.state.fn == "validate":
+            self._announce(trainer, pl_module, "val")
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is rolled out."""
+        self._announce(trainer, pl_module, "predict")

@@ -1,0 +1,18 @@
+from tests.conftest import SMOKE
+
+CHECKPOINT = "runs/smoke/last.ckpt"
+
+
+def test_commands_say_what_they_do(workplace, say):
+    _, out, _ = say("fit", "-c", SMOKE, "--trainer.default_root_dir=runs/new")
+    # 4 trajectories of 40 snapshots have 37 windows of 4 each
+    assert "training Hierarchical (" in out
+    assert "on 148 windows of 4 snapshots from data, steps 0 to 6, in runs/new" in out
+    assert "trained 6 steps in" in out
+    assert "next: emulate test --ckpt_path runs/new/last.ckpt" in out
+    _, out, _ = say("test", "--ckpt_path", CHECKPOINT)
+    assert "Hierarchical: 5 rollouts of 20 steps from data" in out
+    _, out, _ = say("validate", "--ckpt_path", CHECKPOINT)
+    assert "Hierarchical: 2 rollouts of 6 steps from data" in out
+    _, out, _ = say("predict", "--ckpt_path", CHECKPOINT)
+    assert "Hierarchical: 2 rollouts of 8 steps from data" in out
