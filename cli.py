@@ -88,6 +88,7 @@ UNHELPFUL_WARNINGS = (
     ".*LightningCLI's args parameter.*",
     ".*`weights_only` was not set.*",
     ".*predict returned None.*",
+    ".*your dataloader is not resumable.*",  # its sampler continues by itself
 )
 
 

@@ -53,7 +53,7 @@ def iteration(emulator, batch: int = 8, size: int = 64):
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        emulator.averaged.update_parameters(emulator.trained)
+        emulator.update_average(1000)
         return time.perf_counter() - start
 
     return run

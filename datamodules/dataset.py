@@ -4,7 +4,7 @@ A split is a list of trajectories, whatever files they come from. A window is a 
 snapshots of one trajectory and never straddles two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, DistributedSampler
 from tqdm import tqdm
 
 from datamodules.trajectory_file import TrajectoryFile
@@ -146,6 +146,41 @@ class WindowDataset(Dataset):
 
     def __getitems__(self, indices: list[int]) -> Float[Tensor, "batch time channel *space"]:
         return torch.stack([self[index] for index in indices])
+
+
+class WindowSampler(DistributedSampler):
+    """Shuffled order of windows that a resumed run continues where it was interrupted.
+
+    The order follows from the seed and the number of batches that were drawn before, so that nothing
+    of it needs to be in a checkpoint. (Lightning keeps samplers of this kind under DDP.)
+
+    Args:
+        windows: What is sampled.
+        batch_size: Windows per batch and process.
+        seed: Of the order.
+        drawn: Returns how many batches this process has drawn since the start of the training.
+        ranks: Number of processes.
+        rank: Number of this process.
+    """
+
+    def __init__(
+        self,
+        windows: WindowDataset,
+        batch_size: int,
+        seed: int,
+        drawn: Callable[[], int],
+        ranks: int = 1,
+        rank: int = 0,
+    ) -> None:
+        super().__init__(windows, ranks, rank, shuffle=True, seed=seed)
+        self.batch_size = batch_size
+        self.drawn = drawn
+
+    def __iter__(self) -> Iterator[int]:
+        per_epoch = max(1, self.num_samples // self.batch_size)
+        epoch, done = divmod(self.drawn(), per_epoch)
+        self.set_epoch(epoch)
+        return iter(list(super().__iter__())[done * self.batch_size :])
 
 
 @dataclass

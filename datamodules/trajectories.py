@@ -10,7 +10,14 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.dataset import InitialConditions, Range, Storage, Trajectories, WindowDataset
+from datamodules.dataset import (
+    InitialConditions,
+    Range,
+    Storage,
+    Trajectories,
+    WindowDataset,
+    WindowSampler,
+)
 from datamodules.generate import Generator
 from datamodules.netcdf import Dimensions
 from datamodules.solvers import Grid, Variable
@@ -195,16 +202,25 @@ class TrajectoryDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Return batches of windows, (batch, time, channel, *space), as long as the emulator asks."""
-        windows = WindowDataset(self.trajectories("train"), self.trainer.lightning_module.window)
+        trainer = self.trainer
+        windows = WindowDataset(self.trajectories("train"), trainer.lightning_module.window)
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        sampler = WindowSampler(
+            windows,
+            self.batch_size,
+            self.seed,
+            lambda: progress.total.ready,
+            trainer.world_size,
+            trainer.global_rank,
+        )
         return DataLoader(
             windows,
             batch_size=self.batch_size,
-            shuffle=True,
-            drop_last=len(windows) > self.batch_size,
+            sampler=sampler,
+            drop_last=len(sampler) >= self.batch_size,
             num_workers=self.workers,
             collate_fn=as_it_is,
             persistent_workers=self.workers > 0,
-            generator=torch.Generator().manual_seed(self.seed),
         )
 
     def val_dataloader(self) -> DataLoader:

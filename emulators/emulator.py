@@ -12,9 +12,11 @@ import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from itertools import islice
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from lightning import LightningModule
@@ -22,8 +24,9 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from emulators.compatibility import check_fields, check_training_data, describe, is_plain
 from emulators.losses import Distance, L1L2
 from emulators.networks.network import Network, NetworkFactory, as_network
 from emulators.networks.unet import UNet
@@ -84,7 +87,7 @@ class Emulator(LightningModule, ABC):
         self.trained_on: dict[str, Any] = {}
         shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
         self.trained = as_network(network, *shape)
-        self.averaged = AveragedModel(self.trained).requires_grad_(False) if ema_decay else None
+        self.averaged = deepcopy(self.trained).requires_grad_(False) if ema_decay else None
 
     def _keep_plain_hyperparameters(self) -> None:
         """Keep settings for checkpoints; objects given from Python would not load again safely."""
@@ -92,7 +95,7 @@ class Emulator(LightningModule, ABC):
             warnings.simplefilter("ignore")  # about saving modules, which are left out here
             self.save_hyperparameters(logger=False, frame=inspect.currentframe().f_back)
         for name, value in list(self.hparams.items()):
-            if not _is_plain(value):
+            if not is_plain(value):
                 del self.hparams[name]
 
     # What a subclass says ---------------------------------------------------------------------------
@@ -123,6 +126,19 @@ class Emulator(LightningModule, ABC):
                 f"{window.shape[1]}; use longer trajectories or latents with shorter leads."
             )
 
+    def random(self) -> torch.Generator | None:
+        """Return the source of random numbers of this training step, on the CPU.
+
+        It depends on the seed, the rank and the number of the step alone, so that a resumed run
+        draws what the uninterrupted one draws. Outside of training it is torch's own (None).
+        """
+        if self._trainer is None or not self.trainer.training:
+            return None
+        step = self.trainer.fit_loop.total_batch_idx
+        words = [torch.initial_seed() % 2**32, self.trainer.global_rank, step]
+        seed = int(np.random.SeedSequence(words).generate_state(1)[0])
+        return torch.Generator().manual_seed(seed)
+
     # Rollouts ---------------------------------------------------------------------------------------
 
     @property
@@ -130,7 +146,7 @@ class Emulator(LightningModule, ABC):
         """The network: trained weights in training mode, averaged weights in evaluation mode."""
         if self.training or self.averaged is None:
             return self.trained
-        return self.averaged.module
+        return self.averaged
 
     def next_state(self, state: State, output: State) -> State:
         """Return the next state from the network's output, both standardised, in full precision."""
@@ -155,25 +171,15 @@ class Emulator(LightningModule, ABC):
     def setup(self, stage: str) -> None:
         """Check that the data suit the network, and take their statistics before training."""
         data = self.trainer.datamodule
-        if data is None:
-            raise ValueError(
-                "An emulator needs a data module: call the trainer with "
-                "datamodule=TrajectoryDataModule(...)."
-            )
-        if (data.channels, data.dimensions) != (self.channels, self.dimensions):
-            raise ValueError(
-                f"The emulator has {self.channels} channels in {self.dimensions} dimensions, the "
-                f"data {data.channels} ({', '.join(data.variables)}) in {data.dimensions}; set "
-                "model.channels and model.dimensions to those of the data."
-            )
-        self._compare_with_training(data)
+        check_fields(data, self.channels, self.dimensions)
+        check_training_data(self.trained_on, data)
         self.check(data.shape)
         if stage == "fit":
             statistics = data.statistics
             self.standardize.set_statistics(
                 statistics.mean, statistics.std, statistics.increment_std
             )
-            self.trained_on = describe_data(data)
+            self.trained_on = describe(data)
 
     @torch.no_grad()
     def check(self, shape: tuple[int, ...]) -> None:
@@ -222,11 +228,20 @@ class Emulator(LightningModule, ABC):
         """Update the averaged weights after each step of the optimiser."""
         super().optimizer_step(*args, **kwargs)
         if self.averaged is not None:
-            # young averages forget faster, so that the random start does not linger
-            seen = int(self.averaged.n_averaged)
-            decay = min(self.ema_decay, (1 + seen) / (10 + seen))
-            self.averaged.multi_avg_fn = get_ema_multi_avg_fn(decay)
-            self.averaged.update_parameters(self.trained)
+            self.update_average(self.trainer.global_step)
+
+    @torch.no_grad()
+    def update_average(self, steps: int) -> None:
+        """Move the averaged weights towards the trained ones, by 1 - decay.
+
+        A young average forgets faster, so that the random start does not linger: the decay after
+        n steps is at most (1 + n)/(10 + n).
+        """
+        decay = min(self.ema_decay, (1 + steps) / (10 + steps))
+        average = get_ema_multi_avg_fn(decay)
+        average(list(self.averaged.parameters()), list(self.trained.parameters()), steps)
+        for averaged, current in zip(self.averaged.buffers(), self.trained.buffers(), strict=True):
+            averaged.copy_(current)
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser, with its schedule if there is one."""
@@ -261,34 +276,4 @@ class Emulator(LightningModule, ABC):
         """Refuse a checkpoint that was trained on other variables or another grid."""
         self.trained_on = checkpoint.get("trained_on", {})
         if self._trainer is not None and self.trainer.datamodule is not None:
-            self._compare_with_training(self.trainer.datamodule)
-
-    def _compare_with_training(self, data: Any) -> None:
-        if not self.trained_on:
-            return
-        for name, value in describe_data(data).items():
-            trained = self.trained_on.get(name, value)
-            if trained != value:
-                raise ValueError(
-                    f"The emulator was trained on data with {name} {trained}, these data have "
-                    f"{value}; use the data it was trained for, or train it on these."
-                )
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_plain(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, bool | int | float | str)
-
-
-def describe_data(data: Any) -> dict[str, Any]:
-    """Return what of a data set an emulator depends on, as plain numbers and strings."""
-    grid = data.grid
-    return {
-        "variables": list(data.variables),
-        "shape": list(data.shape),
-        "domain lengths": [float(f"{length:.5g}") for length in grid.lengths] if grid else None,
-        "interval": float(f"{data.interval:.5g}"),
-    }
+            check_training_data(self.trained_on, self.trainer.datamodule)

@@ -126,11 +126,12 @@ class Hierarchical(Emulator):
     def draw_cases(self, samples: int) -> Int[Tensor, " batch"]:
         """Return a random case per sample: the regular one with probability 1 - masking."""
         others = len(self.stencil.cases) - 1
-        case = torch.full((samples,), others, device=self.device)
+        case = torch.full((samples,), others)
         if others:
-            masked = torch.rand(samples, device=self.device) < self.masking
-            case = torch.where(masked, torch.randint(others, (samples,), device=self.device), case)
-        return case
+            generator = self.random()
+            masked = torch.rand(samples, generator=generator) < self.masking
+            case = torch.where(masked, torch.randint(others, (samples,), generator=generator), case)
+        return case.to(self.device)
 
     def loss(self, window: Window) -> Float[Tensor, ""]:
         """Return the objective of equation 12, with cases drawn at random."""

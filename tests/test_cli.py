@@ -110,6 +110,36 @@ def test_fit_resumes_from_a_checkpoint(workplace):
     assert torch.load(CHECKPOINT, weights_only=True)["global_step"] == 8
 
 
+INTERRUPT = """
+from lightning.pytorch import Callback
+
+
+class Interrupt(Callback):
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == 42:
+            raise RuntimeError("interrupted")
+"""
+
+
+def test_resumed_training_equals_the_uninterrupted_one(workplace, monkeypatch):
+    # 37 batches per epoch: the interruption falls into the second, after the checkpoint of step 40
+    words = ["fit", "-c", str(SMOKE), "--trainer.max_steps=48", "--trainer.val_check_interval=20"]
+    cli.run([*words, "--trainer.default_root_dir=runs/whole"])
+    (workplace / "interrupting.py").write_text(INTERRUPT)
+    monkeypatch.syspath_prepend(workplace)
+    broken = [*words, "--trainer.default_root_dir=runs/broken"]
+    with pytest.raises(RuntimeError, match="interrupted"):
+        cli.run([*broken, "--trainer.callbacks+=interrupting.Interrupt"])
+    assert torch.load("runs/broken/last.ckpt", weights_only=True)["global_step"] == 40
+    cli.run([*broken, "--ckpt_path=runs/broken/last.ckpt"])
+    whole, resumed = (
+        torch.load(f"runs/{name}/last.ckpt", weights_only=True) for name in ("whole", "broken")
+    )
+    assert resumed["global_step"] == whole["global_step"] == 48
+    for name, value in whole["state_dict"].items():
+        assert torch.equal(resumed["state_dict"][name], value), name
+
+
 def test_predict_writes_a_cf_forecast(workplace):
     cli.run(["predict", "--ckpt_path", CHECKPOINT, "--steps", "10"])
     path = workplace / "runs" / "smoke" / "forecast_0000.nc"

@@ -3,7 +3,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from datamodules.dataset import InitialConditions, Range, Trajectories, WindowDataset
+from datamodules.dataset import (
+    InitialConditions,
+    Range,
+    Trajectories,
+    WindowDataset,
+    WindowSampler,
+)
 from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
 
@@ -102,3 +108,9 @@ def test_chunks_cover_every_snapshot_once(files, in_memory):
     assert sorted(values) == sorted(
         [100 * k + n for k in range(3) for n in range(20)] + [1000 + n for n in range(20)]
     )
+
+
+def test_ranks_share_the_windows_of_an_epoch(files):
+    windows = WindowDataset(Trajectories(files), 4)
+    shares = [list(WindowSampler(windows, 4, 0, lambda: 0, 2, rank)) for rank in (0, 1)]
+    assert sorted(shares[0] + shares[1]) == list(range(68))

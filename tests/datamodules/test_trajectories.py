@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,9 +10,13 @@ from datamodules.solvers import Grid
 from tests.datamodules.files import write_file
 
 
-class FakeTrainer:
-    class lightning_module:  # noqa: N801
-        window = 4
+def fake_trainer(drawn=0):
+    """What the data module asks of a trainer: the emulator's window and the batches drawn so far."""
+    progress = SimpleNamespace(total=SimpleNamespace(ready=drawn))
+    loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
+    return SimpleNamespace(
+        lightning_module=SimpleNamespace(window=4), fit_loop=loop, world_size=1, global_rank=0
+    )
 
 
 @pytest.fixture
@@ -21,9 +26,9 @@ def root(tmp_path):
     return tmp_path
 
 
-def module(root, **options):
+def module(root, drawn=0, **options):
     data = TrajectoryDataModule(root, **options)
-    data.trainer = FakeTrainer()
+    data.trainer = fake_trainer(drawn)
     return data
 
 
@@ -42,6 +47,21 @@ def test_order_of_windows_follows_the_seed(root):
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_resumed_loader_continues_the_order(root):
+    whole = list(module(root, batch_size=5).train_dataloader())
+    resumed = list(module(root, drawn=8, batch_size=5).train_dataloader())
+    assert len(resumed) == len(whole) - 8
+    assert all(torch.equal(a, b) for a, b in zip(resumed, whole[8:], strict=True))
+
+
+def test_every_epoch_has_another_order(root):
+    per_epoch = 3 * 37 // 5
+    first = next(iter(module(root, batch_size=5).train_dataloader()))
+    second = next(iter(module(root, drawn=per_epoch, batch_size=5).train_dataloader()))
+    assert not torch.equal(first, second)
+    assert len(list(module(root, drawn=per_epoch, batch_size=5).train_dataloader())) == per_epoch
 
 
 def test_rollouts_start_from_their_own_split(root):

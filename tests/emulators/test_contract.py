@@ -16,7 +16,7 @@ def build(kind, **options):
     for parameter in emulator.trained.parameters():  # blocks start as the identity: leave that
         parameter.data += 0.05 * torch.randn_like(parameter)
     if emulator.averaged is not None:
-        emulator.averaged.module.load_state_dict(emulator.trained.state_dict())
+        emulator.averaged.load_state_dict(emulator.trained.state_dict())
     one = torch.ones(emulator.channels)
     emulator.standardize.set_statistics(2.0 * one, 3.0 * one, 0.5 * one)
     return emulator
@@ -83,13 +83,26 @@ def test_two_channels_and_one_dimension(kind):
 
 def test_evaluation_uses_the_averaged_weights(kind):
     emulator = build(kind)
-    emulator.averaged.module.load_state_dict(
+    emulator.averaged.load_state_dict(
         {k: v + 0.1 for k, v in emulator.trained.state_dict().items()}
     )
     assert emulator.train().network is emulator.trained
-    assert emulator.eval().network is emulator.averaged.module
+    assert emulator.eval().network is emulator.averaged
     plain = build(kind, ema_decay=0.0)
     assert plain.eval().network is plain.trained
+
+
+def test_average_follows_the_formula(kind):
+    emulator = build(kind, ema_decay=0.9)
+    start = [p.clone() for p in emulator.averaged.parameters()]
+    for parameter in emulator.trained.parameters():
+        parameter.data += 1
+    emulator.update_average(2)  # young: decay 3/12
+    for average, old in zip(emulator.averaged.parameters(), start, strict=True):
+        assert_close(average, old + 0.75)
+    emulator.update_average(1000)  # old: decay 0.9
+    for average, old in zip(emulator.averaged.parameters(), start, strict=True):
+        assert_close(average, old + 0.75 * 0.9 + 0.1)
 
 
 def test_only_the_trained_weights_are_optimised(kind):
@@ -100,7 +113,7 @@ def test_only_the_trained_weights_are_optimised(kind):
 
 def test_increment_of_zero_is_persistence(kind):
     emulator = build(kind, predict="increment").eval()
-    for parameter in emulator.averaged.module.parameters():
+    for parameter in emulator.averaged.parameters():
         parameter.data.zero_()
     assert_close(emulator.rollout(states(), 3), states()[:, None].expand(-1, 3, -1, -1, -1))
 
