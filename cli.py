@@ -1,8 +1,8 @@
 """The command line: `emulate fit | validate | test | predict | generate | compare | study`.
 
-`python cli.py` is the same program as `emulate`. Settings come, each overriding the one before, from
-`configs/trainer.yaml`, the checkpoint named by --ckpt_path, the files given by -c in their order,
-and the options on the command line.
+`python cli.py` is the same program as `emulate`. Settings come, each overriding the one before,
+from `configs/trainer.yaml`, the checkpoint named by --ckpt_path, the files given by -c in their
+order, and the options on the command line.
 """
 
 import logging
@@ -13,6 +13,7 @@ import warnings
 from argparse import SUPPRESS
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ class RunTrainer(Trainer):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
         super().__init__(*args, **kwargs)
 
-    def test(self, *args: Any, verbose: bool = False, **kwargs: Any) -> Any:
+    def test(self, *args: Any, verbose: bool = False, **kwargs: Any) -> Any:  # noqa: D417
         """Roll out from test states and score the rollouts.
 
         Args:
@@ -244,9 +245,9 @@ class EmulatorCLI(LightningCLI):
 
 
 def settings_in_checkpoint(args: list[str], folder: Path) -> list[str]:
-    """Return the option that reads the settings stored in the checkpoint that args name, if any."""
+    """Return the option that reads the settings in the checkpoint that args name, if any."""
     values = [arg.partition("=")[2] for arg in args if arg.startswith("--ckpt_path=")]
-    values += [value for arg, value in zip(args, args[1:]) if arg == "--ckpt_path"]
+    values += [value for arg, value in pairwise(args) if arg == "--ckpt_path"]
     if not values or values[-1] in ("best", "last", "hpc", "registry", "null"):
         return []
     path = Path(values[-1])

@@ -17,8 +17,9 @@ class Announcements(Callback):
             windows = len(trainer.train_dataloader.dataset)
             print(
                 f"training {type(pl_module).__name__} ({parameters:,} parameters) on "
-                f"{windows:,} windows of {pl_module.window} snapshots from {trainer.datamodule.root}, "
-                f"steps {trainer.global_step} to {trainer.max_steps}, in {trainer.default_root_dir}",
+                f"{windows:,} windows of {pl_module.window} snapshots from "
+                f"{trainer.datamodule.root}, steps {trainer.global_step} to {trainer.max_steps}, "
+                f"in {trainer.default_root_dir}",
                 flush=True,
             )
 

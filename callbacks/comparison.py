@@ -94,8 +94,9 @@ def table(runs: Sequence[Run]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     about = runs[0].about["rollouts"]
     note = (
-        f"MSE in units of the training variance, mean ± spread over {about['initial_conditions']} "
-        f"initial conditions; stable: energy within the band of the truth for {about['steps']} steps."
+        "MSE in units of the training variance, mean ± spread over "
+        f"{about['initial_conditions']} initial conditions; stable: energy within the band of the "
+        f"truth for {about['steps']} steps."
     )
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note}"
 

@@ -38,7 +38,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     # What a subclass says -----------------------------------------------------------------------
 
-    def prepare(self) -> None:  # noqa: B027 - optional
+    def prepare(self) -> None:
         """Compute what is needed from the data before the first rollout."""
 
     @abstractmethod

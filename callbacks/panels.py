@@ -16,7 +16,7 @@ from emulators.rollout import Start, State
 class Panels(RolloutDiagnostic):
     """Fields of the first initial condition: truth, forecast and difference.
 
-    Past the end of the truth only the forecast is drawn. Lead times beyond the rollout are left out.
+    Past the end of the truth only the forecast is drawn. Lead times past the rollout are left out.
 
     Args:
         leads: Lead times of the columns, in steps.

@@ -43,8 +43,8 @@ class EnergyStability(RolloutDiagnostic):
         super().__init__()
         if not (width > 0 and every >= 1 and points >= 2):
             raise ValueError(
-                "EnergyStability needs width above 0, every of at least 1 and points of at least 2, "
-                f"got width={width}, every={every}, points={points}."
+                "EnergyStability needs width above 0, every of at least 1 and points of at least "
+                f"2, got width={width}, every={every}, points={points}."
             )
         self.width = width
         self.every = every

@@ -1,1 +1,1 @@
-"""Settings: the YAML files that ship, what a study of several runs means, and errors in settings."""
+"""Settings: the YAML files that ship, studies of several runs, and errors in settings."""

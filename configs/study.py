@@ -75,7 +75,7 @@ def read_study(file: Path) -> Study:
     wrong = sorted(set(study) ^ keys - ({"common", "options"} - set(study)))
     if wrong:
         raise ValueError(
-            f"{file}: '{wrong[0]}' is {'not a key of a study' if wrong[0] in study else 'missing'}; "
+            f"{file}: '{wrong[0]}' is {'not a key' if wrong[0] in study else 'missing'}; "
             f"the keys are {', '.join(sorted(keys))}."
         )
 

@@ -1,4 +1,4 @@
-"""Trajectories: simulated by a solver or brought by the user, stored in NetCDF, served to emulators."""
+"""Trajectories: simulated or brought by the user, stored in NetCDF, served to emulators."""
 
 from datamodules.dataset import InitialConditions, Range, RolloutBatch, Trajectories, WindowDataset
 from datamodules.generate import Generator, Split

@@ -73,10 +73,11 @@ class Trajectories:
         window = file.read(index, span.start + start, span.start + stop)
         if not np.isfinite(window).all():
             bad = np.argwhere(~np.isfinite(window))[0]
+            snapshot, point = span.start + start + bad[0], tuple(map(int, bad[2:]))
             raise ValueError(
-                f"{file.path}: variable '{file.variables[bad[1]].name}' is not finite at trajectory "
-                f"{index}, snapshot {span.start + start + bad[0]}, point {tuple(map(int, bad[2:]))}; "
-                "fill or cut out missing values."
+                f"{file.path}: variable '{file.variables[bad[1]].name}' is not finite at "
+                f"trajectory {index}, snapshot {snapshot}, point {point}; fill or cut out missing "
+                "values."
             )
         return torch.from_numpy(window)
 
@@ -151,8 +152,8 @@ class WindowDataset(Dataset):
 class WindowSampler(DistributedSampler):
     """Shuffled order of windows that a resumed run continues where it was interrupted.
 
-    The order follows from the seed and the number of batches that were drawn before, so that nothing
-    of it needs to be in a checkpoint. (Lightning keeps samplers of this kind under DDP.)
+    The order follows from the seed and the number of batches that were drawn before, so that
+    nothing of it needs to be in a checkpoint. (Lightning keeps samplers of this kind under DDP.)
 
     Args:
         windows: What is sampled.

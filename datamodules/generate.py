@@ -34,8 +34,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
     except OSError as error:
         raise OSError(
-            f"{folder}: cannot write here ({error.strerror}); set data.root to a folder that can be "
-            "written."
+            f"{folder}: cannot write here ({error.strerror}); set data.root to a folder that can "
+            "be written."
         ) from None
     try:
         try:
@@ -187,7 +187,8 @@ class Shard:
             ) from None
         if found is None:
             raise ValueError(
-                f"{self.path} was not made by this generator; move it away or set another data.root."
+                f"{self.path} was not made by this generator; move it away or set another "
+                "data.root."
             )
         difference = first_difference(found, self.provenance())
         if difference:

@@ -49,7 +49,8 @@ class Rollouts:
     Args:
         initial_conditions: Number of rollouts, started evenly over the split.
         steps: Length of each, in snapshot intervals; may exceed the data.
-        truth_steps: True snapshots to compare with; by default a quarter of the shortest trajectory.
+        truth_steps: True snapshots to compare with; a quarter of the shortest trajectory by
+            default.
         batch_size: Rollouts computed together.
     """
 
@@ -201,7 +202,7 @@ class TrajectoryDataModule(LightningDataModule):
     # Loaders ------------------------------------------------------------------------------------
 
     def train_dataloader(self) -> DataLoader:
-        """Return batches of windows, (batch, time, channel, *space), as long as the emulator asks."""
+        """Return batches of windows (batch, time, channel, *space) of the emulator's length."""
         trainer = self.trainer
         windows = WindowDataset(self.trajectories("train"), trainer.lightning_module.window)
         progress = trainer.fit_loop.epoch_loop.batch_progress

@@ -78,10 +78,11 @@ class TrajectoryFile:
         required = (self.dimensions.time, *self.dimensions.space)
         found = dataset[name].dimensions
         if found not in (required, (self.dimensions.trajectory, *required)):
+            wanted = ", ".join(required)
             raise ValueError(
                 f"{self.path}: variable '{name}' has dimensions ({', '.join(found)}), expected "
-                f"({', '.join(required)}) or ({self.dimensions.trajectory}, {', '.join(required)}); "
-                "set data.dimensions to the names and the order in the file."
+                f"({wanted}) or ({self.dimensions.trajectory}, {wanted}); set data.dimensions to "
+                "the names and the order in the file."
             )
         return dataset[name].shape
 

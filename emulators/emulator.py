@@ -27,7 +27,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from emulators.compatibility import check_fields, check_training_data, describe, is_plain
-from emulators.losses import Distance, L1L2
+from emulators.losses import L1L2, Distance
 from emulators.networks.network import Network, NetworkFactory, as_network
 from emulators.networks.unet import UNet
 from emulators.rollout import RolloutObserver, Start, watch
@@ -98,7 +98,7 @@ class Emulator(LightningModule, ABC):
             if not is_plain(value):
                 del self.hparams[name]
 
-    # What a subclass says ---------------------------------------------------------------------------
+    # What a subclass says -----------------------------------------------------------------------
 
     @property
     @abstractmethod
@@ -139,7 +139,7 @@ class Emulator(LightningModule, ABC):
         seed = int(np.random.SeedSequence(words).generate_state(1)[0])
         return torch.Generator().manual_seed(seed)
 
-    # Rollouts ---------------------------------------------------------------------------------------
+    # Rollouts -----------------------------------------------------------------------------------
 
     @property
     def network(self) -> Network:
@@ -166,7 +166,7 @@ class Emulator(LightningModule, ABC):
         """Return the states at lead times of 1 to `steps` intervals."""
         return torch.stack(list(islice(self.unroll(state), steps)), dim=1)
 
-    # Lightning --------------------------------------------------------------------------------------
+    # Lightning ----------------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
         """Check that the data suit the network, and take their statistics before training."""
@@ -254,7 +254,7 @@ class Emulator(LightningModule, ABC):
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
-    # Checkpoints ------------------------------------------------------------------------------------
+    # Checkpoints --------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what the emulator was trained on."""
@@ -268,8 +268,8 @@ class Emulator(LightningModule, ABC):
             lines = str(error).splitlines()
             raise ValueError(
                 f"The checkpoint does not fit this {type(self).__name__}: "
-                f"{lines[min(1, len(lines) - 1)].strip().rstrip('.')}; leave the model's settings as "
-                "they were in training."
+                f"{lines[min(1, len(lines) - 1)].strip().rstrip('.')}; leave the model's settings "
+                "as they were in training."
             ) from None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -71,8 +71,8 @@ class SpectralSolver(Solver, SpectralModule):
         self.substeps = round(interval / dt)
         if self.substeps < 1 or abs(self.substeps * dt - interval) > 1e-9 * interval:
             raise ValueError(
-                f"SpectralSolver.interval must be a whole number of dt, got interval={interval} and "
-                f"dt={dt} ({interval / dt:g} steps)."
+                f"SpectralSolver.interval must be a whole number of dt, got interval={interval} "
+                f"and dt={dt} ({interval / dt:g} steps)."
             )
         self.equation = equation
         self.dt = dt

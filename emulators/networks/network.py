@@ -36,7 +36,7 @@ class Network(nn.Module, ABC):
     ) -> tuple[State, Latents]:
         """Return the predicted fields; `case` may be None where there is only one."""
 
-    def check(self, shape: tuple[int, ...]) -> None:  # noqa: B027 - optional
+    def check(self, shape: tuple[int, ...]) -> None:
         """Refuse a grid that the network cannot take, in a sentence that names the option."""
 
 

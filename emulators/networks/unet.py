@@ -1,9 +1,9 @@
 """Encoder and decoder with skip connections, with stems and heads for latents.
 
-The trunk works on levels whose grids are coarser by 1, 2, 4, ... times the patch size. A latent that
-is coarser than the state by a factor r meets the trunk at the coarsest level whose stride divides
-r: its stem's features are added there before the encoder's blocks, its head reads the decoder's
-features there. Without latents the same trunk remains.
+The trunk works on levels whose grids are coarser by 1, 2, 4, ... times the patch size. A latent
+that is coarser than the state by a factor r meets the trunk at the coarsest level whose stride
+divides r: its stem's features are added there before the encoder's blocks, its head reads the
+decoder's features there. Without latents the same trunk remains.
 """
 
 from collections.abc import Sequence

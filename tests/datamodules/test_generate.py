@@ -175,10 +175,10 @@ def test_foreign_or_broken_file_in_the_way_is_refused(tmp_path):
     path = tmp_path / "train" / "train_0000.nc"
     path.parent.mkdir()
     netCDF4.Dataset(path, "w").close()
-    with pytest.raises(ValueError, match="train_0000.nc was not made by this generator"):
+    with pytest.raises(ValueError, match=r"train_0000.nc was not made by this generator"):
         flame().generate(tmp_path)
     path.write_text("broken")
-    with pytest.raises(ValueError, match="train_0000.nc is not a readable NetCDF file; remove it"):
+    with pytest.raises(ValueError, match=r"train_0000.nc is not a readable NetCDF file; remove it"):
         flame().generate(tmp_path)
 
 

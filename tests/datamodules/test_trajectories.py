@@ -11,7 +11,7 @@ from tests.datamodules.files import write_file
 
 
 def fake_trainer(drawn=0):
-    """What the data module asks of a trainer: the emulator's window and the batches drawn so far."""
+    """What the data module asks of a trainer: the emulator's window, the batches so far."""
     progress = SimpleNamespace(total=SimpleNamespace(ready=drawn))
     loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
     return SimpleNamespace(
@@ -129,7 +129,7 @@ def test_splits_that_disagree_are_refused(root):
 
 
 def test_no_variables_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="data.variables must name at least one"):
+    with pytest.raises(ValueError, match=r"data.variables must name at least one"):
         TrajectoryDataModule(tmp_path, variables=[])
 
 

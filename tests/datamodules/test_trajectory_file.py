@@ -9,7 +9,7 @@ from datamodules.solvers import Grid
 from datamodules.trajectory_file import TrajectoryFile, check_agreement
 from tests.datamodules.files import write_file
 
-LINE = Dimensions(space=("x",))
+PLANE, LINE = Dimensions(), Dimensions(space=("x",))
 
 
 def test_window_has_time_channel_y_x(tmp_path):
@@ -103,7 +103,7 @@ def test_single_precision_time_axis_counts_as_uniform(tmp_path):
     )
 
 
-def refused(path, variables=("vorticity",), dimensions=Dimensions()):
+def refused(path, variables=("vorticity",), dimensions=PLANE):
     with pytest.raises(ValueError, match=str(path)) as error:
         TrajectoryFile(path, list(variables), dimensions)
     return str(error.value)

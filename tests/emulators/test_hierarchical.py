@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from emulators import L1, L2, Hierarchical, L1L2, Network
+from emulators import L1, L1L2, L2, Hierarchical, Network
 from emulators.networks.network import coarsen
 
 PAPER = [(1, 2), (2, 4)]

@@ -1,0 +1,52 @@
+import netCDF4
+import numpy as np
+import pytest
+import torch
+from lightning import LightningModule, Trainer
+
+from callbacks import ForecastWriter
+from emulators.rollout import watch
+from tests.callbacks.conftest import Data, Exact, Start
+
+
+def writer(folder, plane, every=1):
+    forecast = ForecastWriter(folder, every)
+    forecast.data = Data(plane, torch.zeros(1, 1, 8, 8))
+    forecast.target = folder
+    return forecast
+
+
+def test_file_is_named_after_the_first_initial_condition(tmp_path, plane, capsys):
+    initial = torch.randn(2, 1, 8, 8)
+    watch(Exact(2.0), Start(initial, torch.tensor([4, 5]), 6, 0), [writer(tmp_path, plane, 3)])
+    assert [path.name for path in tmp_path.iterdir()] == ["forecast_0004.nc"]
+    assert "wrote" in capsys.readouterr().out
+    with netCDF4.Dataset(tmp_path / "forecast_0004.nc") as file:
+        np.testing.assert_allclose(file["time"][:], [1.5, 3.0])
+        assert file["trajectory"][:].tolist() == [4, 5]
+        np.testing.assert_allclose(file["vorticity"][:, 1], 64 * initial[:, 0], rtol=1e-6)
+        assert file["vorticity"].long_name == "long vorticity"
+
+
+class Failing(Exact):
+    def unroll(self, state):
+        for _ in range(150):
+            yield state
+        raise RuntimeError("out of memory")
+
+
+def test_interrupted_forecast_keeps_what_it_had(tmp_path, plane):
+    forecast = writer(tmp_path, plane)
+    start = Start(torch.randn(1, 1, 8, 8), torch.tensor([0]), 200, 0)
+    with pytest.raises(RuntimeError) as error:
+        watch(Failing(), start, [forecast])
+    trainer = Trainer(logger=False, enable_checkpointing=False)
+    forecast.on_exception(trainer, LightningModule(), error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["forecast_0000.partial.nc"]
+    with netCDF4.Dataset(tmp_path / "forecast_0000.partial.nc") as file:
+        assert file["vorticity"].shape == (1, 150, 8, 8)
+
+
+def test_spacing_must_be_positive():
+    with pytest.raises(ValueError, match="every must be at least 1, got 0"):
+        ForecastWriter(every=0)
