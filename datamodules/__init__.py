@@ -1,10 +1,12 @@
 """Trajectories: simulated or brought by the user, stored in NetCDF, served to emulators."""
 
-from datamodules.dataset import InitialConditions, Range, RolloutBatch, Trajectories, WindowDataset
 from datamodules.generate import Generator, Split
 from datamodules.netcdf import Dimensions
+from datamodules.split import Range, Trajectories
+from datamodules.starts import InitialConditions, RolloutBatch
 from datamodules.statistics import Statistics
 from datamodules.trajectories import Rollouts, Source, TrajectoryDataModule
+from datamodules.windows import WindowDataset
 
 __all__ = [
     "Dimensions",

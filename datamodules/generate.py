@@ -6,47 +6,20 @@ state; a killed run starts from the last of them and ends with the same data. Fi
 of each other, so that any number of processes share them out by number.
 """
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datamodules.netcdf import read_provenance, write_trajectories, written_whole
-from datamodules.provenance import canonical, describe, first_difference, random_seed
+from datamodules.netcdf import read_provenance, write_trajectories
+from datamodules.provenance import describe, first_difference, random_seed
+from datamodules.segments import Segments, alone_in
 from datamodules.solvers import Grid, InitialCondition, Solver, resample
 
 SEGMENT = 100  # snapshots between two resting points of a run
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other process of this machine is in the folder; it is made if missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
-    except OSError as error:
-        raise OSError(
-            f"{folder}: cannot write here ({error.strerror}); set data.root to a folder that can "
-            "be written."
-        ) from None
-    try:
-        try:
-            import fcntl
-        except ImportError:  # not on Windows: two processes may then do the same work twice
-            yield
-            return
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 @dataclass(frozen=True)
@@ -162,7 +135,7 @@ class Shard:
         self.path = (
             Path(root) / split / f"{split}_{first // generator.trajectories_per_file:04d}.nc"
         )
-        self.partial = self.path.with_name(f"{self.path.name}.partial")
+        self.segments = Segments(self.path.with_name(f"{self.path.name}.partial"))
         self.spin_up_steps = round(generator.spin_up / generator.solver.interval)
         self.solver_steps = self.spin_up_steps + self.snapshots
 
@@ -213,43 +186,19 @@ class Shard:
 
     def make(self, progress: tqdm, device: str) -> None:
         """Simulate, in segments that survive a killed run, then write the file."""
-        with alone_in(self.partial):
+        with alone_in(self.segments.folder):
             if self.path.exists():  # another process made it while this one waited
-                shutil.rmtree(self.partial, ignore_errors=True)
+                self.segments.remove()
                 return
-            self._discard_other_settings()
-            done = self._resting_points()
-            if done:
-                with np.load(self._segment(done - 1)) as last:
-                    state = torch.from_numpy(last["state"])
-                progress.update(self.count * min(done * SEGMENT, self.solver_steps))
-            else:
-                state = self.initial_state()
+            self.segments.belong_to(self.provenance())
+            done = self.segments.count()
+            state = self.segments.last_state() if done else self.initial_state()
+            progress.update(self.count * min(done * SEGMENT, self.solver_steps))
             state = state.to(device)
             for segment in range(done, -(-self.solver_steps // SEGMENT)):
                 state = self._simulate(segment, state, progress)
             self._assemble()
-            shutil.rmtree(self.partial)
-
-    def _segment(self, number: int) -> Path:
-        return self.partial / f"{number:05d}.npz"
-
-    def _discard_other_settings(self) -> None:
-        """Start anew where the segments on disk belong to other settings."""
-        note, settings = self.partial / "settings.json", canonical(self.provenance())
-        if note.exists() and note.read_text() == settings:
-            return
-        for segment in self.partial.glob("*.npz"):
-            segment.unlink()
-        with written_whole(note) as temporary:
-            temporary.write_text(settings)
-
-    def _resting_points(self) -> int:
-        """Return how many segments, from the first on, lie complete on disk."""
-        done = 0
-        while self._segment(done).exists():
-            done += 1
-        return done
+            self.segments.remove()
 
     @torch.inference_mode()
     def _simulate(self, segment: int, state: Tensor, progress: tqdm) -> Tensor:
@@ -268,22 +217,14 @@ class Shard:
                 f"{(first + SEGMENT) * solver.interval:g}; lower the solver's dt "
                 f"({getattr(solver, 'dt', solver.interval):g})."
             )
-        stored = torch.stack(fields, dim=1).numpy() if fields else np.empty(0, dtype=np.float32)
-        with written_whole(self._segment(segment)) as temporary, open(temporary, "wb") as file:
-            np.savez(file, fields=stored, state=state.cpu().numpy())
+        self.segments.store(segment, fields, state)
         return state
-
-    def _fields(self) -> Iterator[np.ndarray]:
-        for segment in range(self._resting_points()):
-            with np.load(self._segment(segment)) as stored:
-                if stored["fields"].size:
-                    yield stored["fields"]
 
     def _assemble(self) -> None:
         generator = self.generator
         write_trajectories(
             self.path,
-            self._fields(),
+            self.segments.fields(),
             (self.count, self.snapshots),
             generator.solver.variables,
             generator.grid,

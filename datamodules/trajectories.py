@@ -4,26 +4,22 @@ import glob
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.dataset import (
-    InitialConditions,
-    Range,
-    Storage,
-    Trajectories,
-    WindowDataset,
-    WindowSampler,
-)
 from datamodules.generate import Generator
 from datamodules.netcdf import Dimensions
 from datamodules.solvers import Grid, Variable
+from datamodules.split import Range, Trajectories
+from datamodules.starts import InitialConditions
 from datamodules.statistics import Statistics, accumulate
 from datamodules.trajectory_file import TrajectoryFile, check_agreement
+from datamodules.windows import WindowDataset, WindowSampler
 
+Storage = Literal["auto", "memory", "disk"]
 MEMORY_LIMIT = 2**32  # bytes of one split that "auto" still reads into memory
 
 

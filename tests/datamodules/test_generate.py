@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from datamodules.dataset import Trajectories
 from datamodules.generate import Generator, Split
 from datamodules.netcdf import Dimensions, written_whole
 from datamodules.solvers import (
@@ -23,6 +22,7 @@ from datamodules.solvers import (
     SpectralSolver,
     resample,
 )
+from datamodules.split import Trajectories
 from datamodules.trajectory_file import TrajectoryFile
 
 
@@ -155,9 +155,12 @@ def test_killed_run_resumes_to_the_same_data(tmp_path):
 def test_segments_of_other_settings_are_not_continued(tmp_path):
     generator = flame(splits={"train": Split(2, 120)})
     shard = generator.files(tmp_path)[0]
-    shard.partial.mkdir(parents=True)
-    (shard.partial / "settings.json").write_text("{}")
-    with written_whole(shard.partial / "00000.npz") as temporary, open(temporary, "wb") as file:
+    shard.segments.folder.mkdir(parents=True)
+    (shard.segments.folder / "settings.json").write_text("{}")
+    with (
+        written_whole(shard.segments.folder / "00000.npz") as temporary,
+        open(temporary, "wb") as file,
+    ):
         np.savez(file, fields=np.zeros((2, 100, 1, 16)), state=np.zeros((2, 1, 16)))
     generator.generate(tmp_path)
     assert read(tmp_path, "train")[0].std() > 0.1

@@ -1,0 +1,85 @@
+"""Training windows: runs of consecutive snapshots, in an order that a resumed run continues."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset, DistributedSampler
+
+from datamodules.split import Trajectories
+
+
+class WindowDataset(Dataset):
+    """All windows of `window` consecutive snapshots; batches are (batch, time, channel, *space).
+
+    Args:
+        trajectories: Split to take windows from.
+        window: Snapshots per window.
+
+    Raises:
+        ValueError: No trajectory is long enough.
+    """
+
+    def __init__(self, trajectories: Trajectories, window: int) -> None:
+        self.trajectories = trajectories
+        self.window = window
+        counts = [max(0, length - window + 1) for length in trajectories.lengths]
+        self.ends = np.cumsum(counts)
+        if not counts or self.ends[-1] == 0:
+            raise ValueError(
+                f"{trajectories.files[0].path} holds trajectories of at most "
+                f"{max(trajectories.lengths, default=0)} snapshots, the emulator needs windows of "
+                f"{window}; use longer trajectories or latents with shorter leads."
+            )
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """Return (trajectory, first snapshot) of a window."""
+        k = int(np.searchsorted(self.ends, index, side="right"))
+        return k, index - (int(self.ends[k - 1]) if k else 0)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "time channel *space"]:
+        k, start = self.locate(index)
+        return self.trajectories.read(k, start, start + self.window)
+
+    def __getitems__(self, indices: list[int]) -> Float[Tensor, "batch time channel *space"]:
+        return torch.stack([self[index] for index in indices])
+
+
+class WindowSampler(DistributedSampler):
+    """Shuffled order of windows that a resumed run continues where it was interrupted.
+
+    The order follows from the seed and the number of batches that were drawn before, so that
+    nothing of it needs to be in a checkpoint. (Lightning keeps samplers of this kind under DDP.)
+
+    Args:
+        windows: What is sampled.
+        batch_size: Windows per batch and process.
+        seed: Of the order.
+        drawn: Returns how many batches this process has drawn since the start of the training.
+        ranks: Number of processes.
+        rank: Number of this process.
+    """
+
+    def __init__(
+        self,
+        windows: WindowDataset,
+        batch_size: int,
+        seed: int,
+        drawn: Callable[[], int],
+        ranks: int = 1,
+        rank: int = 0,
+    ) -> None:
+        super().__init__(windows, ranks, rank, shuffle=True, seed=seed)
+        self.batch_size = batch_size
+        self.drawn = drawn
+
+    def __iter__(self) -> Iterator[int]:
+        per_epoch = max(1, self.num_samples // self.batch_size)
+        epoch, done = divmod(self.drawn(), per_epoch)
+        self.set_epoch(epoch)
+        return iter(list(super().__iter__())[done * self.batch_size :])

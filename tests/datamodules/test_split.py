@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+import torch
+
+from datamodules.split import Trajectories
+from datamodules.trajectory_file import TrajectoryFile
+from tests.datamodules.files import write_file
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_values_that_are_not_finite_are_located(tmp_path, in_memory):
+    values = np.zeros((2, 20, 8, 8), dtype="f4")
+    values[1, 7, 2, 5] = np.nan
+    write_file(tmp_path / "a.nc", (2, 20, 8, 8), fields={"vorticity": values})
+    file = TrajectoryFile(tmp_path / "a.nc", ["vorticity"])
+    with pytest.raises(ValueError, match=r"a.nc: .*trajectory 1, snapshot 7, point \(2, 5\)"):
+        Trajectories([file], in_memory=in_memory).read(1, 4, 9)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_chunks_cover_every_snapshot_once(files, in_memory):
+    chunks = list(Trajectories(files, in_memory=in_memory).chunks("reading", snapshots=7))
+    assert [len(chunk) for chunk in chunks[:3]] == [7, 7, 6]
+    values = torch.cat([chunk[:, 0, 0, 0] for chunk in chunks]).int().tolist()
+    assert sorted(values) == sorted(
+        [100 * k + n for k in range(3) for n in range(20)] + [1000 + n for n in range(20)]
+    )
