@@ -219,7 +219,7 @@ class Emulator(LightningModule, ABC):
         observers = [
             callback
             for callback in self.trainer.callbacks
-            if isinstance(callback, RolloutObserver) and stage in callback.stages
+            if isinstance(callback, RolloutObserver) and callback.watches(stage)
         ]
         bar = self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None
         watch(self, start, observers, stage if bar else None)

@@ -53,6 +53,10 @@ class RolloutObserver(ABC):
 
     stages: ClassVar[tuple[str, ...]] = ("validate", "test", "predict")
 
+    def watches(self, stage: str) -> bool:
+        """Return whether it watches the rollouts of a stage."""
+        return stage in self.stages
+
     @abstractmethod
     def begin(self, start: Start) -> None:
         """Take note of the initial conditions of the rollouts that follow."""

@@ -85,9 +85,7 @@ def test_trunk_is_the_same_with_and_without_latents():
     others = {name: p.shape for name, p in conditioned.named_parameters()}
     assert names.items() <= others.items()
     added = others.keys() - names.keys()
-    assert all(
-        name.startswith(("stems", "heads", "case")) or ".modulation." in name for name in added
-    )
+    assert all(name.startswith(("stems", "heads")) or ".modulation." in name for name in added)
 
 
 def test_latents_meet_the_coarsest_level_that_divides_their_factor():
@@ -100,7 +98,32 @@ def test_blocks_start_as_the_identity():
     x = torch.randn(1, 4, 8, 8)
     assert_close(UNet(1, 2, width=4, multipliers=(1,)).encoder[0][0](x), x)
     block = UNet(1, 2, cases=2, width=4, multipliers=(1,)).encoder[0][0]
-    assert_close(block(x, torch.randn(1, 16)), x)
+    assert_close(block(x, torch.tensor([1])), x)
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_last_layer_reads_the_state_point_by_point(patch):
+    # with features of zero the output is the last convolution of the state alone
+    network = build(patch=patch, detail=3)
+    for parameter in network.leave.parameters():
+        torch.nn.init.zeros_(parameter)
+    state, _, _ = inputs(16)
+    layer = network.last.layer
+    field = torch.nn.functional.pad(state, (1, 1, 1, 1), mode="circular")
+    wanted = torch.nn.functional.conv2d(field, layer.weight[:, 3:], layer.bias)
+    assert_close(network(state)[0], wanted)
+
+
+def test_state_passes_the_last_layer_in_full_precision_under_autocast():
+    # a gain of 1.001 lies between two numbers of bfloat16
+    network = build(patch=2).float()
+    for parameter in (*network.leave.parameters(), *network.last.parameters()):
+        torch.nn.init.zeros_(parameter)
+    network.last.layer.weight.data[:, -1, 1, 1] = 1.001
+    state = inputs(16)[0].float()
+    with torch.autocast("cpu", torch.bfloat16):
+        out = network(state)[0]
+    assert_close(out, 1.001 * state, rtol=1e-6, atol=0)
 
 
 def test_factor_that_does_not_fit_the_patches_is_refused():
@@ -120,6 +143,7 @@ def test_grid_that_the_halvings_do_not_divide_is_refused():
         ({"width": 0}, "UNet.width must be at least 1, got 0"),
         ({"blocks": 0}, "UNet.blocks must be at least 1, got 0"),
         ({"patch": 0}, "UNet.patch must be at least 1, got 0"),
+        ({"detail": 0}, "UNet.detail must be at least 1, got 0"),
         ({"multipliers": ()}, r"UNet.multipliers must be at least 1, got \(\)"),
         ({"multipliers": (1, 0)}, r"UNet.multipliers must be at least 1, got \(1, 0\)"),
     ],
