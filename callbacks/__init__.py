@@ -3,19 +3,31 @@
 from callbacks.announcements import Announcements
 from callbacks.checkpoints import Checkpoints
 from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.distribution import Distribution
+from callbacks.extremes import Extremes
 from callbacks.forecast_writer import ForecastWriter
+from callbacks.moments import Moments
 from callbacks.panels import Panels
+from callbacks.pca_autocorrelation import PCAAutocorrelation
 from callbacks.rollout_error import RolloutError
 from callbacks.scores import Scores
+from callbacks.spectrum import Spectrum
 from callbacks.stability import EnergyStability
+from callbacks.zonal_mean import ZonalMean
 
 __all__ = [
     "Announcements",
     "Checkpoints",
+    "Distribution",
     "EnergyStability",
+    "Extremes",
     "ForecastWriter",
+    "Moments",
+    "PCAAutocorrelation",
     "Panels",
     "RolloutDiagnostic",
     "RolloutError",
     "Scores",
+    "Spectrum",
+    "ZonalMean",
 ]

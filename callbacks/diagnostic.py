@@ -38,6 +38,10 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     # What a subclass says -----------------------------------------------------------------------
 
+    def undefined(self) -> str:
+        """Return why the scores are not defined for these data, or nothing if they are."""
+        return ""
+
     def prepare(self) -> None:
         """Compute what is needed from the data before the first rollout."""
 
@@ -63,8 +67,14 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.data = trainer.datamodule
         self.emulator = pl_module
 
+    def watches(self, stage: str) -> bool:
+        """Return whether it watches a stage: not where its scores are undefined."""
+        return super().watches(stage) and not self.undefined()
+
     def start(self, device: torch.device) -> None:
         """Forget earlier evaluations and prepare for one on this device."""
+        if self.undefined():
+            return
         for metric in self._metrics():
             metric.reset()
             metric.to(device)
@@ -73,6 +83,8 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     @torch.no_grad()
     def finish(self) -> Mapping[str, float]:
         """Score what was seen on all ranks and return the summary."""
+        if self.undefined():
+            return {}
         self.results = self.scores()
         return self.summary(self.results)
 

@@ -18,6 +18,14 @@ def lead_time_axes(label: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def mean_of_finite(rows: np.ndarray) -> np.ndarray:
+    """Return the mean over the first axis of what is finite; NaN where nothing is."""
+    finite = np.isfinite(rows)
+    total = np.where(finite, rows, 0).sum(0)
+    count = finite.sum(0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
 def draw_field(axes: Axes, field: np.ndarray, limit: float) -> None:
     """Draw a field (y, x) in colours symmetric about zero, or (x,) as a line; y points up."""
     axes.set_xticks([])

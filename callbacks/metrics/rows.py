@@ -28,10 +28,10 @@ class Rows(Metric):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(self, index: Tensor, **rows: Tensor) -> None:
-        """Add the rows (batch, ...) of some initial conditions."""
+        """Add the rows (batch, ...) of some initial conditions, of all names or always the same."""
         self.index.append(index)
-        for name in self.names:
-            getattr(self, name).append(rows[name].to(index.device))
+        for name, row in rows.items():
+            getattr(self, name).append(row.to(index.device))
 
     def compute(self) -> dict[str, np.ndarray]:
         """Return each name's rows (initial condition, ...), in order.
@@ -43,7 +43,8 @@ class Rows(Metric):
         first = torch.full((len(numbers),), len(index), device=index.device)
         positions = torch.arange(len(index), device=index.device)
         first = first.scatter_reduce(0, inverse, positions, "amin")
-        rows = {name: _concatenated(getattr(self, name))[first] for name in self.names}
+        given = [name for name in self.names if len(getattr(self, name))]
+        rows = {name: _concatenated(getattr(self, name))[first] for name in given}
         return {name: row.cpu().numpy() for name, row in {"index": numbers, **rows}.items()}
 
 

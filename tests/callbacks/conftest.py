@@ -1,4 +1,6 @@
+import tempfile
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -35,16 +37,27 @@ class Start:
 
 
 class Data:
+    """Data module whose training split is one trajectory, `reference` (time, channel, *space)."""
+
     def __init__(self, grid, reference, variables=("vorticity",), interval=0.5):
         self.grid, self.reference = grid, reference
         self.variables, self.interval = list(variables), interval
+        self.dimensions = reference.dim() - 2
         self.fields = tuple(Variable(name, f"long {name}", "s-1") for name in variables)
         names = ("y", "x")[-(reference.dim() - 2) :]
         self.dimension_names = types.SimpleNamespace(space=names)
+        self.root = Path(tempfile.mkdtemp())
+
+    def content_hash(self, split):
+        return str(self.reference.sum().item())
 
     def trajectories(self, split):
         assert split == "train"
-        return types.SimpleNamespace(chunks=lambda label: self.reference.split(3))
+        return types.SimpleNamespace(
+            chunks=lambda label, snapshots=3: self.reference.split(snapshots),
+            lengths=[len(self.reference)],
+            snapshots=len(self.reference),
+        )
 
 
 @pytest.fixture

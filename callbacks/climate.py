@@ -1,0 +1,105 @@
+"""Time means over free rollouts, beside those of the data."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.metrics.rows import Rows
+from callbacks.reference import cached
+from emulators.rollout import Start, State
+
+Split = Literal["train", "val", "test"]
+
+
+class ClimateDiagnostic(RolloutDiagnostic):
+    """Time means of functions of the state, per trajectory, and their means over the data.
+
+    A state that is not finite ends the mean of its trajectory; `count` says how many states entered
+    it. A trajectory that never had a finite state has a mean of NaN.
+
+    Args:
+        every: Steps between two states that enter the means.
+        spin_up: Steps at the start of a rollout that do not enter.
+        reference: Split whose mean is the reference.
+
+    Attributes:
+        quantities: Names of the functions.
+    """
+
+    quantities: tuple[str, ...] = ()
+
+    def __init__(self, every: int = 10, spin_up: int = 0, reference: Split = "train") -> None:
+        super().__init__()
+        if every < 1 or spin_up < 0:
+            raise ValueError(
+                f"{type(self).__name__} needs every of at least 1 and spin_up of at least 0, got "
+                f"every={every}, spin_up={spin_up}."
+            )
+        self.every = every
+        self.spin_up = spin_up
+        self.reference_split = reference
+        self.reference: Mapping[str, np.ndarray] = {}
+        self.means = Rows("count", *self.quantities)
+
+    @abstractmethod
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        """Return every quantity of each state, (batch, ...), in float64."""
+
+    def definition(self) -> Mapping[str, object]:
+        """Return what determines the reference beside the data: name, version, options."""
+        return {
+            "name": type(self).__name__,
+            "version": self.version,
+            "variables": list(self.data.variables),
+        }
+
+    def prepare(self) -> None:
+        if not self.reference:
+            self.reference = cached(
+                self.data, self.reference_split, self.definition(), self.reference_means
+            )
+
+    def reference_means(self) -> Mapping[str, np.ndarray]:
+        """Return the mean of every quantity over all states of the reference split."""
+        total: dict[str, Tensor] = {}
+        split, count = self.data.trajectories(self.reference_split), 0
+        for chunk in split.chunks(f"{type(self).__name__}: reference", snapshots=64):
+            for name, value in self.evaluate(chunk).items():
+                total[name] = total.get(name, 0) + value.sum(0)
+            count += len(chunk)
+        return {name: (value / count).cpu().numpy() for name, value in total.items()}
+
+    def begin(self, start: Start) -> None:
+        self.index = start.index
+        self.alive = torch.ones(len(start.index), dtype=torch.bool, device=start.initial.device)
+        self.count = torch.zeros_like(self.alive, dtype=torch.float64)
+        self.total: dict[str, Tensor] = {}
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        if lead <= self.spin_up or (lead - self.spin_up) % self.every:
+            return
+        values = self.evaluate(forecast)
+        for value in values.values():
+            self.alive = self.alive & value.flatten(1).isfinite().all(1)
+        self.count += self.alive
+        for name, value in values.items():
+            alive = self.alive.reshape(-1, *[1] * (value.dim() - 1))
+            part = torch.where(alive, value, 0.0)
+            self.total[name] = self.total[name] + part if name in self.total else part
+
+    def end(self) -> None:
+        if not self.total:
+            raise ValueError(
+                f"{type(self).__name__} saw no state: the rollout must be longer than spin_up + "
+                f"every = {self.spin_up + self.every} steps; lower them or make it longer."
+            )
+        means = {
+            name: value / self.count.reshape(-1, *[1] * (value.dim() - 1))
+            for name, value in self.total.items()
+        }
+        self.means.update(self.index, count=self.count, **means)

@@ -1,0 +1,145 @@
+"""Probability densities of the state and of its velocity, with a distance to those of the data."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import xarray
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.climate import ClimateDiagnostic, Split
+from callbacks.figures import COLOURS
+from callbacks.metrics.distribution import histogram, wasserstein
+from callbacks.metrics.energy import has_kinetic_energy
+from datamodules.solvers.vorticity import velocity
+from emulators.rollout import State
+
+
+class Distribution(ClimateDiagnostic):
+    """Histograms of every channel, and of u and v of a flow, over space and the rollout.
+
+    The Wasserstein-1 distance to the data is ∫ |F - F_ref|, with the distribution functions F of
+    the histograms, in units of the standard deviation of the data. Values beyond the outermost bins
+    are counted in them.
+
+    Args:
+        bins: Number of bins.
+        reach: Distance of the outermost edges from the mean, in standard deviations.
+        every: Steps between two states that enter the means.
+        spin_up: Steps at the start of a rollout that do not enter.
+        reference: Split whose histogram is the reference.
+    """
+
+    version = 1
+    quantities = ("histogram",)
+
+    def __init__(
+        self,
+        bins: int = 200,
+        reach: float = 8.0,
+        every: int = 10,
+        spin_up: int = 0,
+        reference: Split = "train",
+    ) -> None:
+        super().__init__(every, spin_up, reference)
+        if bins < 2 or not reach > 0:
+            raise ValueError(
+                "Distribution needs bins of at least 2 and reach above 0, got "
+                f"bins={bins}, reach={reach}."
+            )
+        self.bins = bins
+        self.reach = reach
+        self.centre: Tensor | None = None
+        self.scale: Tensor | None = None
+
+    def definition(self) -> Mapping[str, object]:
+        return {**super().definition(), "bins": self.bins, "reach": self.reach}
+
+    @property
+    def names(self) -> list[str]:
+        """Fields that have a histogram."""
+        return [*self.data.variables, *(("u", "v") if self._flow else ())]
+
+    @property
+    def _flow(self) -> bool:
+        return has_kinetic_energy(self.data.variables, self.data.grid)
+
+    def fields(self, state: State) -> Float[Tensor, "batch field *space"]:
+        """Return the channels, and u and v of a flow."""
+        if not self._flow:
+            return state
+        vorticity = state[:, self.data.variables.index("vorticity")]
+        return torch.cat((state, torch.stack(velocity(vorticity, self.data.grid), 1)), 1)
+
+    def prepare(self) -> None:
+        if self.centre is None:  # the first states of the split fix the bins, once and for all
+            first = next(iter(self.data.trajectories(self.reference_split).chunks("bins")))
+            values = self.fields(first).double().movedim(1, 0).flatten(1)
+            self.centre, self.scale = values.mean(1), values.std(1).clamp_min(1e-300)
+        super().prepare()
+
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        fields = self.fields(state)
+        shape = (-1, *[1] * (fields.dim() - 2))
+        centre, scale = (x.to(fields).reshape(shape) for x in (self.centre, self.scale))
+        return {"histogram": histogram((fields - centre) / scale, self.bins, self.reach)}
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.means.compute()
+        width = 2 * self.reach / self.bins
+        edges = np.linspace(-self.reach, self.reach, self.bins + 1)
+        scale = self.scale.cpu().numpy()
+        values = self.centre.cpu().numpy()[:, None] + scale[:, None] * (edges[1:] + edges[:-1]) / 2
+        density = rows["histogram"] / (width * scale[:, None])
+        reference = self.reference["histogram"]
+        distance = wasserstein(rows["histogram"], reference, width)
+        return xarray.Dataset(
+            {
+                "density": (
+                    ("initial_condition", "field", "bin"),
+                    density,
+                    {"long_name": "probability density over space and the rollout"},
+                ),
+                "reference_density": (
+                    ("field", "bin"),
+                    reference / (width * scale[:, None]),
+                    {"long_name": f"probability density of the {self.reference_split} split"},
+                ),
+                "wasserstein": (
+                    ("initial_condition", "field"),
+                    distance,
+                    {"long_name": "Wasserstein-1 distance", "units": "standard deviation"},
+                ),
+            },
+            coords={
+                "initial_condition": rows["index"],
+                "field": self.names,
+                "value": (("field", "bin"), values),
+            },
+        )
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        mean = scores["wasserstein"].mean("initial_condition")
+        return {f"wasserstein/{name}": float(mean.sel(field=name)) for name in self.names}
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        count = len(self.names)
+        figure = Figure(figsize=(4 * count, 3.6), layout="constrained", dpi=120)
+        panels = figure.subplots(1, count, squeeze=False)[0]
+        for axes, name in zip(panels, self.names, strict=True):
+            one = scores.sel(field=name)
+            axes.semilogy(
+                one["value"], one["density"].values.T, color=COLOURS[0], alpha=0.2, linewidth=0.7
+            )
+            mean = one["density"].mean("initial_condition")
+            axes.semilogy(one["value"], mean, color=COLOURS[0], label="forecast")
+            axes.semilogy(
+                one["value"], one["reference_density"], color="black", linestyle="--", label="data"
+            )
+            axes.set(xlabel=name, ylabel="probability density")
+            axes.set_ylim(bottom=1e-7 * float(one["reference_density"].max()))
+            axes.grid(alpha=0.3)
+            axes.legend()
+        return {"distribution": figure}

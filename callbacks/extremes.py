@@ -1,0 +1,124 @@
+"""How often large values come: return periods of the largest value in the domain."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import xarray
+from matplotlib.figure import Figure
+
+from callbacks.climate import Split
+from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.figures import COLOURS, mean_of_finite
+from callbacks.metrics.extremes import return_levels
+from callbacks.metrics.rows import Rows
+from callbacks.reference import cached
+from emulators.rollout import Start, State
+
+
+class Extremes(RolloutDiagnostic):
+    """Return levels of the largest |q| in the domain, per trajectory, against those of the data.
+
+    Of n values in ascending order, the m-th is exceeded once in T = Δt / (1 - m/(n + 1)), with Δt
+    the time between two of them. Levels are interpolated in log T between the empirical ones; the
+    spread over trajectories is their confidence. A value that is not finite ends a trajectory.
+
+    Args:
+        channel: Which channel.
+        every: Steps between two values.
+        reference: Split whose return levels are the reference.
+        periods: Number of return periods, evenly spaced in log T.
+    """
+
+    version = 1
+
+    def __init__(
+        self, channel: int = 0, every: int = 1, reference: Split = "train", periods: int = 60
+    ) -> None:
+        super().__init__()
+        if every < 1 or periods < 2:
+            raise ValueError(
+                "Extremes needs every of at least 1 and periods of at least 2, got "
+                f"every={every}, periods={periods}."
+            )
+        self.channel = channel
+        self.every = every
+        self.reference_split = reference
+        self.periods = periods
+        self.rows = Rows("largest")
+        self.reference: np.ndarray | None = None
+
+    def largest(self, state: State) -> torch.Tensor:
+        """Return the largest |q| of each state."""
+        return state[:, self.channel].flatten(1).abs().amax(1)
+
+    def prepare(self) -> None:
+        if self.reference is None:
+            definition = {
+                "name": "Extremes",
+                "version": self.version,
+                "variable": self.data.variables[self.channel],
+            }
+            arrays = cached(self.data, self.reference_split, definition, self._reference)
+            self.reference = arrays["largest"]
+
+    def _reference(self) -> Mapping[str, np.ndarray]:
+        chunks = self.data.trajectories(self.reference_split).chunks("Extremes: reference")
+        return {"largest": torch.cat([self.largest(chunk) for chunk in chunks]).cpu().numpy()}
+
+    def begin(self, start: Start) -> None:
+        self.index = start.index
+        shape = (len(start.index), start.steps // self.every)
+        self.series = torch.full(shape, float("nan"), device=start.initial.device)
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        number, rest = divmod(lead, self.every)
+        if not rest:
+            self.series[:, number - 1] = self.largest(forecast)
+
+    def end(self) -> None:
+        self.rows.update(self.index, largest=self.series)
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows.compute()
+        interval = self.data.interval
+        longest = interval * min(rows["largest"].shape[1] * self.every, len(self.reference))
+        periods = np.geomspace(2 * interval * self.every, longest, self.periods)
+        levels = np.stack(
+            [return_levels(series, interval * self.every, periods) for series in rows["largest"]]
+        )
+        return xarray.Dataset(
+            {
+                "return_level": (
+                    ("initial_condition", "return_period"),
+                    levels,
+                    {"long_name": f"level of the largest |{self.data.variables[self.channel]}|"},
+                ),
+                "reference_return_level": (
+                    ("return_period",),
+                    return_levels(self.reference, interval, periods),
+                    {"long_name": f"the same of the {self.reference_split} split"},
+                ),
+            },
+            coords={"return_period": periods, "initial_condition": rows["index"]},
+        )
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        ratio = scores["return_level"] / scores["reference_return_level"]
+        return {"return_level_ratio": float(ratio.mean())}
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure = Figure(figsize=(7, 4), layout="constrained", dpi=120)
+        axes = figure.subplots()
+        periods, levels = scores["return_period"], scores["return_level"].values
+        known = levels[:, np.isfinite(levels).any(0)]
+        low, high = np.nanquantile(levels, (0.25, 0.75), axis=0) if known.size else (np.nan, np.nan)
+        axes.fill_between(periods, low, high, color=COLOURS[0], alpha=0.3, linewidth=0)
+        axes.semilogx(periods, mean_of_finite(levels), color=COLOURS[0], label="forecast")
+        axes.semilogx(
+            periods, scores["reference_return_level"], color="black", linestyle="--", label="data"
+        )
+        axes.set(xlabel="return period", ylabel=scores["return_level"].attrs["long_name"])
+        axes.grid(alpha=0.3)
+        axes.legend()
+        return {"extremes": figure}

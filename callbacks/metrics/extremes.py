@@ -1,0 +1,22 @@
+"""Empirical return periods."""
+
+import numpy as np
+from jaxtyping import Float
+
+
+def return_levels(
+    series: Float[np.ndarray, " time"], interval: float, periods: Float[np.ndarray, " period"]
+) -> Float[np.ndarray, " period"]:
+    """Return the level that is exceeded once in each period, from values `interval` apart.
+
+    The m-th of n ascending values has the period interval / (1 - m/(n + 1)). Beyond the longest of
+    them, and for a series without finite values, the level is NaN. Values after the first that is
+    not finite are left out.
+    """
+    bad = np.flatnonzero(~np.isfinite(series))
+    values = np.sort(series[: bad[0]] if len(bad) else series)
+    if not len(values):
+        return np.full(len(periods), np.nan)
+    rank = np.arange(1, len(values) + 1)
+    empirical = interval / (1 - rank / (len(values) + 1))
+    return np.interp(np.log(periods), np.log(empirical), values, right=np.nan)

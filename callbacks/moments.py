@@ -1,0 +1,82 @@
+"""Maps of the mean and of the variance of a rollout."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.climate import ClimateDiagnostic
+from callbacks.figures import draw_field, mean_of_finite
+from emulators.rollout import State
+
+
+class Moments(ClimateDiagnostic):
+    """Mean and variance of every point over the rollout, against those of the data.
+
+    Errors are root mean squares over the grid, of the mean in units of the training standard
+    deviation and of the variance in units of the training variance, of the average over all
+    trajectories.
+
+    Args:
+        every: Steps between two states that enter the means.
+        spin_up: Steps at the start of a rollout that do not enter.
+        reference: Split whose moments are the reference.
+    """
+
+    version = 1
+    quantities = ("mean", "square")
+
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        values = state.double()
+        return {"mean": values, "square": values.square()}
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.means.compute()
+        mean, square = (mean_of_finite(rows[name]) for name in self.quantities)
+        reference, reference_square = (self.reference[name] for name in self.quantities)
+        std = self.emulator.standardize.std.double().cpu().numpy()
+        std = std.reshape(-1, *[1] * (mean.ndim - 1))
+        variance, reference_variance = square - mean**2, reference_square - reference**2
+        dims = ("channel", *self.data.dimension_names.space)
+        axes = tuple(range(1, mean.ndim))
+
+        def rms(difference: np.ndarray) -> np.ndarray:
+            return np.sqrt((difference**2).mean(axes))
+
+        return xarray.Dataset(
+            {
+                "mean_map": (dims, mean, {"long_name": "mean over rollouts"}),
+                "variance_map": (dims, variance, {"long_name": "variance over rollouts"}),
+                "reference_mean_map": (dims, reference),
+                "reference_variance_map": (dims, reference_variance),
+                "mean_map_error": (
+                    ("channel",),
+                    rms((mean - reference) / std),
+                    {"long_name": "rms error of the mean", "units": "training std"},
+                ),
+                "variance_map_error": (
+                    ("channel",),
+                    rms((variance - reference_variance) / std**2),
+                    {"long_name": "rms error of the variance", "units": "training variance"},
+                ),
+            },
+            coords={"channel": [variable.name for variable in self.data.fields]},
+        )
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        names = ("mean_map_error", "variance_map_error")
+        return {name: float(scores[name].mean()) for name in names}
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure = Figure(figsize=(6, 6), layout="constrained", dpi=120)
+        axes = figure.subplots(2, 2)
+        for row, name in enumerate(("mean", "variance")):
+            truth = scores[f"reference_{name}_map"][0].values
+            limit = float(np.abs(truth).max()) or 1.0
+            fields = {"data": truth, "forecast": scores[f"{name}_map"][0].values}
+            for column, (label, field) in enumerate(fields.items()):
+                draw_field(axes[row, column], field, limit)
+                axes[row, column].set_title(f"{name}, {label}")
+        return {"moments": figure}

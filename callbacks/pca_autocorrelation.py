@@ -1,0 +1,181 @@
+"""Memory of the leading principal components."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import xarray
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.climate import Split
+from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.figures import COLOURS, mean_of_finite
+from callbacks.metrics.pca import autocorrelation, principal_components
+from callbacks.metrics.rows import Rows
+from callbacks.reference import cached
+from emulators.rollout import Start, State
+
+
+class PCAAutocorrelation(RolloutDiagnostic):
+    """Autocorrelation, with lag, of the projections on the principal components of the data.
+
+    The rollout's first `length` states are projected on the leading components of the reference
+    split; c(k) = Σ_t x(t) x(t + k), of the departure x from the mean of the series, divided by
+    c(0). The reference is the mean over pieces of the same length of the split's trajectories. The
+    variant of Jiang et al. (2025) is `components: 1`, `centre: false`, `normalise: false`.
+
+    Args:
+        components: Number of leading components.
+        length: States of each rollout that enter; a shorter rollout enters whole.
+        lags: Longest lag, in steps.
+        centre: Whether means are removed, from the states and from the series.
+        normalise: Whether to divide by the value at lag 0.
+        reference: Split that gives the components and the reference.
+    """
+
+    version = 1
+
+    def __init__(
+        self,
+        components: int = 3,
+        length: int = 200,
+        lags: int = 100,
+        centre: bool = True,
+        normalise: bool = True,
+        reference: Split = "train",
+    ) -> None:
+        super().__init__()
+        if components < 1 or not 1 <= lags < length:
+            raise ValueError(
+                "PCAAutocorrelation needs components of at least 1 and lags of at least 1 and "
+                f"below length, got components={components}, lags={lags}, length={length}."
+            )
+        self.components = components
+        self.length = length
+        self.lags = lags
+        self.centre = centre
+        self.normalise = normalise
+        self.reference_split = reference
+        self.rows = Rows("series")
+        self.basis: tuple[Tensor, Tensor] | None = None
+        self.reference: Mapping[str, np.ndarray] = {}
+
+    def prepare(self) -> None:
+        if self.reference:
+            return
+        definition = {
+            "name": "PCAAutocorrelation",
+            "version": self.version,
+            "variables": list(self.data.variables),
+            "components": self.components,
+            "centre": self.centre,
+        }
+        self.reference = cached(self.data, self.reference_split, definition, self._reference)
+        self.basis = tuple(torch.from_numpy(self.reference[n]) for n in ("mean", "components"))
+
+    def _reference(self) -> Mapping[str, np.ndarray]:
+        split = self.data.trajectories(self.reference_split)
+
+        def chunks():  # noqa: ANN202
+            return split.chunks("principal components")
+
+        mean, components, variances = principal_components(chunks, self.components, self.centre)
+        self.basis = (mean, components)
+        series = [self.project(chunk) for chunk in split.chunks("principal components: series")]
+        total = sum(chunk.double().sub(mean.reshape(chunk.shape[1:])).square().sum()
+                    for chunk in split.chunks("principal components: variance"))  # fmt: skip
+        return {
+            "mean": mean.numpy(),
+            "components": components.numpy(),
+            "share": (variances * split.snapshots / total).numpy(),
+            "series": torch.cat(series).numpy(),
+            "lengths": np.array(split.lengths),
+        }
+
+    def project(self, state: State) -> Tensor:
+        """Return the projections of each state, (batch, component), in float64."""
+        mean, components = (part.to(state.device) for part in self.basis)
+        return (state.double().flatten(1) - mean) @ components.T
+
+    def begin(self, start: Start) -> None:
+        self.index = start.index
+        self.basis = tuple(part.to(start.initial.device) for part in self.basis)
+        shape = (len(start.index), min(self.length, start.steps), self.components)
+        self.series = torch.full(shape, float("nan"), dtype=torch.float64)
+        self.series = self.series.to(start.initial.device)
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        if lead <= self.series.shape[1]:
+            self.series[:, lead - 1] = self.project(forecast)
+
+    def end(self) -> None:
+        self.rows.update(self.index, series=self.series)
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows.compute()
+        steps = rows["series"].shape[1]
+        lags = min(self.lags + 1, steps)
+        options = (lags, self.centre, self.normalise)
+        series = torch.from_numpy(rows["series"]).movedim(1, 2)
+        forecast = autocorrelation(series, *options).numpy()
+        reference = autocorrelation(self._pieces(steps), *options).mean(0).numpy()
+        dims = ("initial_condition", "component", "lag")
+        deviation = np.abs(forecast - reference).mean(-1)
+        return xarray.Dataset(
+            {
+                "autocorrelation": (dims, forecast, {"long_name": "autocorrelation"}),
+                "reference_autocorrelation": (dims[1:], reference),
+                "autocorrelation_deviation": (
+                    dims[:2],
+                    deviation,
+                    {"long_name": "mean over lags of |c - c_ref|"},
+                ),
+                "explained_variance": (("component",), self.reference["share"]),
+            },
+            coords={
+                "initial_condition": rows["index"],
+                "component": np.arange(1, self.components + 1),
+                "lag": np.arange(lags) * self.data.interval,
+            },
+        )
+
+    def _pieces(self, steps: int) -> Tensor:
+        """Return series (piece, component, time) of `steps` states from the reference."""
+        ends = np.cumsum(self.reference["lengths"])
+        pieces = [
+            self.reference["series"][start : start + steps]
+            for end, length in zip(ends, self.reference["lengths"], strict=True)
+            for start in range(end - length, end - steps + 1, steps)
+        ]
+        if not pieces:
+            raise ValueError(
+                f"PCAAutocorrelation.length is {self.length} steps, but no trajectory of the "
+                f"{self.reference_split} split has {steps} snapshots; lower length to at most "
+                f"{self.reference['lengths'].max()}."
+            )
+        return torch.from_numpy(np.stack(pieces)).movedim(1, 2)
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        mean = scores["autocorrelation_deviation"].mean("initial_condition")
+        return {f"autocorrelation_deviation/pc_{c}": float(mean.sel(component=c)) for c in
+                scores["component"].values}  # fmt: skip
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure, lag = Figure(figsize=(4.2 * self.components, 3.6), layout="constrained"), "lag"
+        figure.set_dpi(120)
+        panels = figure.subplots(1, self.components, squeeze=False)[0]
+        for axes, component in zip(panels, scores["component"].values, strict=True):
+            one = scores.sel(component=component)
+            each = one["autocorrelation"].values
+            axes.plot(one[lag], each.T, color=COLOURS[0], alpha=0.2, linewidth=0.7)
+            axes.plot(one[lag], mean_of_finite(each), color=COLOURS[0], label="forecast")
+            axes.plot(
+                one[lag], one["reference_autocorrelation"], color="black", linestyle="--",
+                label="data",
+            )  # fmt: skip
+            share = 100 * float(one["explained_variance"])
+            axes.set(xlabel="lag", title=f"component {component} ({share:.0f} % of the variance)")
+            axes.grid(alpha=0.3)
+            axes.legend()
+        return {"pca_autocorrelation": figure}

@@ -1,0 +1,120 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from callbacks import PCAAutocorrelation
+from callbacks.metrics.pca import autocorrelation, principal_components
+from tests.callbacks.conftest import Data, Exact, Start
+
+
+def spread(states=90, points=40, rank=6):
+    """States with clearly separated components and a mean."""
+    basis = torch.linalg.qr(torch.randn(points, rank)).Q
+    scale = 2.0 ** -torch.arange(rank)
+    return torch.randn(states, rank) * scale @ basis.T + torch.randn(points)
+
+
+@pytest.mark.parametrize("centre", [True, False])
+def test_components_are_those_of_a_singular_value_decomposition(centre):
+    data = spread()
+    mean, components, variances = principal_components(lambda: data.split(7), 3, centre)
+    x = (data - data.mean(0) * centre).numpy()
+    _, singular, rows = np.linalg.svd(x, full_matrices=False)
+    np.testing.assert_allclose(variances, singular[:3] ** 2 / 90, rtol=1e-10)
+    overlap = np.abs((components.numpy() * rows[:3]).sum(1))
+    np.testing.assert_allclose(overlap, 1, rtol=1e-8)
+    np.testing.assert_allclose(mean, data.mean(0) * centre, atol=1e-12)
+
+
+def test_sign_makes_the_largest_entry_positive():
+    data = spread()
+    for sign in (1, -1):
+        _, components, _ = principal_components(lambda sign=sign: (sign * data).split(50), 3)
+        assert (components.gather(1, components.abs().argmax(1, keepdim=True)) > 0).all()
+
+
+def test_chunks_do_not_matter():
+    data = spread()
+    one, several = (principal_components(lambda n=n: data.split(n), 2)[1] for n in (90, 11))
+    np.testing.assert_allclose(one, several, atol=1e-9)
+
+
+def test_fewer_states_than_components_are_refused():
+    with pytest.raises(ValueError, match=r"9 principal components .* there are 5 states; lower"):
+        principal_components(lambda: [torch.randn(5, 40)], 9)
+
+
+@pytest.mark.parametrize("centre", [True, False])
+@pytest.mark.parametrize("normalise", [True, False])
+def test_autocorrelation_is_that_of_numpy(centre, normalise):
+    series = 1 + torch.randn(3, 50)
+    found = autocorrelation(series, 20, centre, normalise)
+    for row, x in zip(found, series.numpy(), strict=True):
+        x = x - x.mean() * centre
+        wanted = np.correlate(x, x, "full")[49:69]
+        np.testing.assert_allclose(row, wanted / wanted[0] if normalise else wanted, atol=1e-10)
+
+
+def test_autocorrelation_of_a_first_order_autoregression():
+    # x_{t+1} = a x_t + noise has c(k) = a^k
+    generator = np.random.default_rng(0)
+    x, a = [0.0], 0.9
+    for noise in generator.standard_normal(200_000):
+        x.append(a * x[-1] + noise)
+    found = autocorrelation(torch.tensor(x), 10)
+    np.testing.assert_allclose(found, a ** np.arange(10), atol=0.02)
+
+
+class Turning(Exact):
+    """A standing wave that oscillates with a period of 40 steps."""
+
+    def unroll(self, state):
+        for lead in range(1, 10_000):
+            yield state * math.cos(2 * math.pi * lead / 40)
+
+
+def test_oscillation_is_seen_in_its_component(evaluate, plane):
+    pattern = torch.randn(1, 1, 8, 8)
+    times = torch.arange(400) * 2 * math.pi / 40
+    reference = torch.cos(times).reshape(-1, 1, 1, 1) * pattern
+    diagnostic = PCAAutocorrelation(components=1, length=400, lags=40)
+    scores = evaluate(
+        diagnostic, Turning(), Data(plane, reference), [Start(pattern, torch.arange(1), 400, 0)]
+    )
+    lag = np.arange(41)
+    wave = np.cos(2 * math.pi * np.arange(1, 401) / 40)
+    wanted = np.correlate(wave, wave, "full")[399:440] / 200
+    np.testing.assert_allclose(wanted, np.cos(2 * math.pi * lag / 40), atol=0.11)
+    np.testing.assert_allclose(scores["autocorrelation"][0, 0], wanted, atol=1e-9)
+    wave = np.roll(wave, 1)
+    wanted = np.correlate(wave, wave, "full")[399:440] / 200
+    np.testing.assert_allclose(scores["reference_autocorrelation"][0], wanted, atol=1e-9)
+    np.testing.assert_allclose(scores["explained_variance"], 1, rtol=1e-9)
+    np.testing.assert_allclose(scores["lag"], lag * 0.5)
+    assert 0 < float(scores["autocorrelation_deviation"].max()) < 0.03
+    assert set(diagnostic.figures(scores)) == {"pca_autocorrelation"}
+
+
+def test_variant_of_the_paper_keeps_means_and_sums(evaluate, plane):
+    state = torch.ones(1, 1, 8, 8)
+    diagnostic = PCAAutocorrelation(1, length=20, lags=5, centre=False, normalise=False)
+    scores = evaluate(
+        diagnostic, Exact(), Data(plane, state.expand(30, -1, -1, -1).clone()),
+        [Start(state, torch.arange(1), 20, 0)],
+    )  # fmt: skip
+    # the projection on the constant unit vector is 8; 20 - k products of 64
+    np.testing.assert_allclose(scores["autocorrelation"][0, 0], 64 * (20 - np.arange(6)))
+    np.testing.assert_allclose(scores["autocorrelation_deviation"], 0, atol=1e-9)
+
+
+def test_reference_shorter_than_the_series_is_refused(evaluate, plane):
+    start = Start(torch.randn(1, 1, 8, 8), torch.arange(1), 60, 0)
+    with pytest.raises(ValueError, match="no trajectory of the train split has 60 snapshots"):
+        evaluate(PCAAutocorrelation(), Exact(), Data(plane, torch.randn(50, 1, 8, 8)), [start])
+
+
+def test_malformed_options_are_refused():
+    with pytest.raises(ValueError, match="below length, got components=1, lags=9, length=9"):
+        PCAAutocorrelation(1, 9, 9)

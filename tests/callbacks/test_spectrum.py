@@ -1,0 +1,100 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from callbacks import Spectrum
+from callbacks.metrics.spectra import bands
+from datamodules.solvers import Grid
+from datamodules.solvers.vorticity import energy, enstrophy
+from tests.callbacks.conftest import Data, Exact, Start
+
+PLANE = Grid((16, 16), (2 * math.pi, 2 * math.pi))
+LINE = Grid((16,), (2 * math.pi,))
+
+
+def mode(amplitude=3.0):
+    y, x = PLANE.points()
+    return amplitude * torch.cos(3 * x + 4 * y)[None, None]
+
+
+def test_single_mode_stays_in_its_bin(evaluate):
+    start = Start(mode(), torch.arange(1), 20, 5)
+    scores = evaluate(Spectrum(every=5, leads=[1, 5]), Exact(), Data(PLANE, mode()), [start])
+    expected = np.zeros(9)
+    expected[5] = 9 / 4 / 25
+    np.testing.assert_allclose(scores["spectrum_isotropic"][0], expected, atol=1e-15)
+    np.testing.assert_allclose(scores["spectrum_enstrophy"][0], 25 * expected, atol=1e-14)
+    assert scores["spectrum_zonal"][0].values.argmax() == 3
+    assert scores["spectrum_meridional"][0].values.argmax() == 4
+    np.testing.assert_allclose(scores["wavenumber"], np.arange(9))
+    np.testing.assert_allclose(scores["spectrum_error"], 0, atol=1e-15)
+    np.testing.assert_allclose(scores["spectrum_lead_time"], [0.5, 2.5])
+
+
+def test_errors_of_a_field_that_is_twice_too_strong(evaluate):
+    # energy is four times the reference: |E - E_ref| = 3 E_ref in one of 8 rings, std is 2
+    start = Start(mode(6.0), torch.arange(1), 20, 5)
+    scores = evaluate(Spectrum(leads=[1]), Exact(), Data(PLANE, mode()), [start])
+    np.testing.assert_allclose(scores["spectrum_error"], 3 * (9 / 4 / 25) / 8 / 4)
+    (name,) = [name for name, ring in bands(9) if ring.start <= 5 < ring.stop]
+    np.testing.assert_allclose(scores["spectrum_band_error"].sel(band=name), 3)
+
+
+def test_forecast_and_truth_at_a_lead_time(evaluate):
+    # the forecast doubles, the truth triples per step: energy 4 and 9 times the initial one
+    start = Start(mode(), torch.arange(1), 10, 3, growth=3.0)
+    scores = evaluate(Spectrum(leads=[1, 7]), Exact(2.0), Data(PLANE, mode()), [start])
+    first = 9 / 4 / 25
+    assert scores.sizes["spectrum_lead_time"] == 1  # 7 lies beyond the truth
+    at = scores.isel(initial_condition=0, spectrum_lead_time=0)
+    assert at["spectrum_at_lead_forecast"][5] == pytest.approx(4 * first)
+    assert at["spectrum_at_lead_truth"][5] == pytest.approx(9 * first)
+    assert at["spectrum_error_at_lead"] == pytest.approx(5 * first / 8 / 4)
+
+
+def test_reference_is_the_mean_over_the_split(evaluate):
+    reference = torch.randn(7, 1, 16, 16)
+    start = Start(mode(), torch.arange(1), 20, 0)
+    scores = evaluate(Spectrum(), Exact(), Data(PLANE, reference), [start])
+    total = energy(reference[:, 0], PLANE).mean()
+    np.testing.assert_allclose(scores["reference_spectrum_zonal"].sum(), total)
+    total = enstrophy(reference[:, 0]).mean()
+    assert float(scores["reference_spectrum_enstrophy"].sum()) < total  # corners belong to no ring
+
+
+def test_one_dimension_and_several_channels(evaluate):
+    (x,) = LINE.points()
+    state = torch.stack([torch.sin(2 * x), 2 * torch.cos(3 * x)])[None]
+    start = Start(state, torch.arange(1), 20, 0)
+    data = Data(LINE, state, variables=("u", "v"))
+    scores = evaluate(Spectrum(), Exact(channels=2), data, [start])
+    expected = np.zeros(9)
+    expected[[2, 3]] = 0.25, 1.0
+    np.testing.assert_allclose(scores["spectrum_isotropic"][0], expected, atol=1e-15)
+    assert "spectrum_zonal" not in scores
+
+
+def test_is_left_out_where_the_grid_is_not_periodic(evaluate):
+    diagnostic = Spectrum()
+    assert evaluate(diagnostic, Exact(), Data(None, mode()), []) is None
+    assert "not periodic" in diagnostic.undefined()
+    assert not diagnostic.watches("test")
+
+
+def test_bands_are_thirds_in_the_logarithm():
+    # rings 1 .. 64: edges at 4 and 16
+    assert bands(65) == [("low", slice(1, 5)), ("mid", slice(5, 17)), ("high", slice(17, 65))]
+
+
+def test_figure(evaluate):
+    diagnostic = Spectrum(leads=[1])
+    scores = evaluate(
+        diagnostic, Exact(), Data(PLANE, torch.randn(3, 1, 16, 16)),
+        [Start(torch.randn(2, 1, 16, 16), torch.arange(2), 20, 5)],
+    )  # fmt: skip
+    assert set(diagnostic.figures(scores)) == {"spectrum"}
+    assert set(diagnostic.summary(scores)) == {
+        "spectrum_error", "spectrum_error/low", "spectrum_error/mid", "spectrum_error/high"
+    }  # fmt: skip
