@@ -10,7 +10,6 @@ from torch import Tensor
 
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.metrics.rows import Rows
-from callbacks.reference import cached
 from emulators.rollout import Start, State
 
 Split = Literal["train", "val", "test"]
@@ -60,8 +59,8 @@ class ClimateDiagnostic(RolloutDiagnostic):
 
     def prepare(self) -> None:
         if not self.reference:
-            self.reference = cached(
-                self.data, self.reference_split, self.definition(), self.reference_means
+            self.reference = self.data.reference(
+                self.reference_split, self.definition(), self.reference_means
             )
 
     def reference_means(self) -> Mapping[str, np.ndarray]:

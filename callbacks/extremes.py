@@ -12,7 +12,6 @@ from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, mean_of_finite
 from callbacks.metrics.extremes import return_levels
 from callbacks.metrics.rows import Rows
-from callbacks.reference import cached
 from emulators.rollout import Start, State
 
 
@@ -59,7 +58,7 @@ class Extremes(RolloutDiagnostic):
                 "version": self.version,
                 "variable": self.data.variables[self.channel],
             }
-            arrays = cached(self.data, self.reference_split, definition, self._reference)
+            arrays = self.data.reference(self.reference_split, definition, self._reference)
             self.reference = arrays["largest"]
 
     def _reference(self) -> Mapping[str, np.ndarray]:

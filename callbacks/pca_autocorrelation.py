@@ -13,7 +13,6 @@ from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, mean_of_finite
 from callbacks.metrics.pca import autocorrelation, principal_components
 from callbacks.metrics.rows import Rows
-from callbacks.reference import cached
 from emulators.rollout import Start, State
 
 
@@ -71,7 +70,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
             "components": self.components,
             "centre": self.centre,
         }
-        self.reference = cached(self.data, self.reference_split, definition, self._reference)
+        self.reference = self.data.reference(self.reference_split, definition, self._reference)
         self.basis = tuple(torch.from_numpy(self.reference[n]) for n in ("mean", "components"))
 
     def _reference(self) -> Mapping[str, np.ndarray]:

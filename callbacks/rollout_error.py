@@ -8,8 +8,13 @@ import xarray
 from matplotlib.figure import Figure
 
 from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import lead_time_axes
-from callbacks.metrics.rollout_mse import mean_squared_error, valid_steps
+from callbacks.figures import COLOURS, lead_time_axes
+from callbacks.metrics.rollout_mse import (
+    mean_squared_error,
+    pattern_correlation,
+    spatial_variance,
+    valid_steps,
+)
 from callbacks.metrics.rows import Rows
 from emulators.rollout import Start, State
 
@@ -20,6 +25,10 @@ class RolloutError(RolloutDiagnostic):
     MSE(n) = mean over channels of mean over the grid of (û_n - u_n)² / σ², averaged over initial
     conditions; lead 1 is the first predicted state. The valid prediction time of a trajectory is
     the last lead time before √MSE first exceeds the threshold, or the end of the truth.
+
+    Beside it: RMSE(n) = √MSE(n); VRMSE(n), the root of the squared error over the spatial variance
+    of the true state, mean over channels (Ohana et al. 2024, The Well); and the pattern correlation
+    of û_n and u_n over the grid, mean over channels.
 
     Args:
         threshold: Of √MSE, for the valid prediction time.
@@ -36,25 +45,25 @@ class RolloutError(RolloutDiagnostic):
             raise ValueError(f"RolloutError.threshold must be positive, got {threshold}.")
         self.threshold = threshold
         self.leads = tuple(leads)
-        self.rows = Rows("error")
+        self.rows = Rows("error", "variance", "correlation")
 
     def begin(self, start: Start) -> None:
         batch, channels = start.initial.shape[:2]
         self.index = start.index
-        self.error = torch.full(
-            (batch, start.truth_steps, channels),
-            float("nan"),
-            dtype=torch.float64,
-            device=start.initial.device,
-        )
+        shape, device = (batch, start.truth_steps, channels), start.initial.device
+        self.error = torch.full(shape, float("nan"), dtype=torch.float64, device=device)
+        self.variance, self.correlation = self.error.clone(), self.error.clone()
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if truth is not None:
             self.error[:, lead - 1] = mean_squared_error(forecast, truth)
+            self.variance[:, lead - 1] = spatial_variance(truth)
+            self.correlation[:, lead - 1] = pattern_correlation(forecast, truth)
 
     def end(self) -> None:
-        self.rows.update(self.index, error=self.error)
-        del self.error
+        self.rows.update(
+            self.index, error=self.error, variance=self.variance, correlation=self.correlation
+        )
 
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
@@ -63,15 +72,32 @@ class RolloutError(RolloutDiagnostic):
         error = (physical / std**2).mean(-1)
         valid = valid_steps(torch.from_numpy(error), self.threshold)
         lead = np.arange(1, error.shape[1] + 1) * self.data.interval
+        dims = ("initial_condition", "lead_time")
+        variance = np.maximum(rows["variance"], np.finfo(float).tiny)
         dataset = xarray.Dataset(
             {
                 "mse": (
-                    ("initial_condition", "lead_time"),
+                    dims,
                     error,
                     {"long_name": "mean squared error", "units": "training variance"},
                 ),
+                "rmse": (
+                    dims,
+                    np.sqrt(error),
+                    {"long_name": "root mean squared error", "units": "training std"},
+                ),
+                "vrmse": (
+                    dims,
+                    np.sqrt(physical / variance).mean(-1),
+                    {"long_name": "root of squared error over spatial variance", "units": "1"},
+                ),
+                "pattern_correlation": (
+                    dims,
+                    rows["correlation"].mean(-1),
+                    {"long_name": "pattern correlation", "units": "1"},
+                ),
                 "mse_physical": (
-                    ("initial_condition", "lead_time", "channel"),
+                    (*dims, "channel"),
                     physical,
                     {"long_name": "mean squared error", "units": "squared units of the variable"},
                 ),
@@ -105,8 +131,8 @@ class RolloutError(RolloutDiagnostic):
         figure, axes = lead_time_axes("mean squared error / variance")
         lead, mean = scores["lead_time"], scores["mse_mean"]
         each = scores["mse"].transpose("lead_time", "initial_condition")
-        axes.plot(lead, each, color="C0", alpha=0.2, linewidth=0.7)
-        axes.plot(lead, mean, color="C0", label="mean over initial conditions")
+        axes.plot(lead, each, color=COLOURS[0], alpha=0.2, linewidth=0.7)
+        axes.plot(lead, mean, color=COLOURS[0], label="mean over initial conditions")
         axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")
         axes.set_yscale("log")
         axes.legend(loc="lower right")

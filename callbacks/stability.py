@@ -1,19 +1,26 @@
 """Whether the energy of a long rollout stays where the truth's energy is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 import xarray
+from jaxtyping import Bool
 from matplotlib.figure import Figure
+from torch import Tensor
 
+from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, lead_time_axes
 from callbacks.metrics.energy import has_kinetic_energy, kinetic_energy, mean_square
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
+from datamodules.solvers.vorticity import enstrophy
 from emulators.rollout import Start, State
+
+Quantity = Literal["energy", "enstrophy"]
+REASONS = ("", "not finite", "energy", "enstrophy")
 
 
 class EnergyStability(RolloutDiagnostic):
@@ -22,13 +29,19 @@ class EnergyStability(RolloutDiagnostic):
     A trajectory fails at the first check at which |E - mean| > width · std, with mean and standard
     deviation of the energy of a data split, and stays failed. What is not finite has failed.
     Energy is the kinetic energy of the flow where the state holds its vorticity on a periodic grid,
-    and half the mean square of the state elsewhere.
+    and half the mean square of the state elsewhere. Of a flow the enstrophy is recorded too.
+
+    The state at the last check before the failure is kept. A trajectory that is not finite, or
+    `lost` times farther from the mean than the band reaches, will not come back: past the end of
+    the truth it is no longer computed.
 
     Args:
         width: Half width of the band, in standard deviations of the reference.
         every: Steps between two checks.
         reference: Split whose energy is the reference.
         points: Energies kept per trajectory, evenly spaced, for the figure.
+        bands: Quantities that must stay within their bands.
+        lost: Distance from the mean at which a trajectory is given up, in half widths of the band.
     """
 
     version = 1
@@ -37,8 +50,10 @@ class EnergyStability(RolloutDiagnostic):
         self,
         width: float = 5.0,
         every: int = 1,
-        reference: Literal["train", "val", "test"] = "train",
+        reference: Split = "train",
         points: int = 1000,
+        bands: Sequence[Quantity] = ("energy",),
+        lost: float = 4.0,
     ) -> None:
         super().__init__()
         if not (width > 0 and every >= 1 and points >= 2):
@@ -46,26 +61,52 @@ class EnergyStability(RolloutDiagnostic):
                 "EnergyStability needs width above 0, every of at least 1 and points of at least "
                 f"2, got width={width}, every={every}, points={points}."
             )
+        if lost < 1 or not bands:
+            raise ValueError(
+                "EnergyStability needs lost of at least 1 and at least one of bands, got "
+                f"lost={lost}, bands={list(bands)}."
+            )
         self.width = width
         self.every = every
         self.reference = reference
         self.points = points
-        self.rows = Rows("survived", "energy", "kept")
-        self.mean: float | None = None
-        self.std: float | None = None
+        self.bands = tuple(bands)
+        self.lost = lost
+        self.rows = Rows("survived", "reason", "energy", "enstrophy", "kept", "last_good")
+        self.mean: Mapping[str, float] = {}
+        self.std: Mapping[str, float] = {}
 
-    def energy(self, state: State) -> torch.Tensor:
-        """Return the energy of each state in float64."""
-        if has_kinetic_energy(self.data.variables, self.data.grid):
-            return kinetic_energy(state, self.data.grid, self.data.variables.index("vorticity"))
-        return mean_square(state)
+    @property
+    def _flow(self) -> bool:
+        return has_kinetic_energy(self.data.variables, self.data.grid)
+
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        """Return energy, and of a flow enstrophy, of each state in float64."""
+        if not self._flow:
+            return {"energy": mean_square(state)}
+        channel = self.data.variables.index("vorticity")
+        return {
+            "energy": kinetic_energy(state, self.data.grid, channel),
+            "enstrophy": enstrophy(state[:, channel].double()),
+        }
 
     def prepare(self) -> None:
-        if self.mean is not None:
-            return
+        if not self.mean:
+            definition = {"name": "EnergyStability", "variables": list(self.data.variables)}
+            series = self.data.reference(self.reference, definition, self._reference)
+            self.mean = {name: float(values.mean()) for name, values in series.items()}
+            self.std = {name: float(values.std()) for name, values in series.items()}
+        missing = [name for name in self.bands if name not in self.mean]
+        if missing:
+            raise ValueError(
+                f"EnergyStability.bands asks for '{missing[0]}', which is defined for the "
+                "vorticity of a flow on a periodic grid only; leave it out."
+            )
+
+    def _reference(self) -> Mapping[str, np.ndarray]:
         chunks = self.data.trajectories(self.reference).chunks("reference energy")
-        energy = torch.cat([self.energy(chunk) for chunk in chunks])
-        self.mean, self.std = energy.mean().item(), energy.std(correction=0).item()
+        parts = [self.evaluate(chunk) for chunk in chunks]
+        return {name: torch.cat([p[name] for p in parts]).cpu().numpy() for name in parts[0]}
 
     def begin(self, start: Start) -> None:
         batch, device = len(start.initial), start.initial.device
@@ -73,24 +114,53 @@ class EnergyStability(RolloutDiagnostic):
         self.checks = start.steps // self.every
         self.stride = max(1, -(-self.checks // self.points))
         self.alive = torch.ones(batch, dtype=torch.bool, device=device)
+        self.gone = torch.zeros_like(self.alive)
         self.survived = torch.zeros(batch, dtype=torch.int64, device=device)
-        kept = self.checks // self.stride
-        self.kept = torch.full((batch, kept), float("nan"), dtype=torch.float64, device=device)
+        self.reason = torch.zeros_like(self.survived)
+        self.last_good = start.initial.clone()
+        kept = (batch, self.checks // self.stride)
+        self.kept = {
+            name: torch.full(kept, float("nan"), dtype=torch.float64, device=device)
+            for name in self.mean
+        }
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         check, rest = divmod(lead, self.every)
         if rest:
             return
-        energy = self.energy(forecast)
-        self.alive &= within_band(energy, self.mean, self.std, self.width)
+        values = self.evaluate(forecast)
+        reason = torch.zeros_like(self.reason)
+        for name in reversed(self.bands):  # energy comes first in the list of reasons
+            inside = within_band(values[name], self.mean[name], self.std[name], self.width)
+            reason = torch.where(inside, reason, REASONS.index(name))
+        finite = torch.stack([value.isfinite() for value in values.values()]).all(0)
+        reason = torch.where(finite, reason, REASONS.index("not finite"))
+        self.reason = torch.where(self.alive, reason, self.reason)
+        self.alive = self.alive & (reason == 0)
+        far = self.lost * self.width
+        near = within_band(values["energy"], self.mean["energy"], self.std["energy"], far)
+        self.gone = self.gone | ~near
         self.survived += self.alive
+        alive = self.alive.reshape(-1, *[1] * (forecast.dim() - 1))
+        self.last_good = torch.where(alive, forecast.to(self.last_good.dtype), self.last_good)
         point, rest = divmod(check, self.stride)
-        if not rest and point <= self.kept.shape[1]:
-            self.kept[:, point - 1] = energy
+        if not rest and point <= self.kept["energy"].shape[1]:
+            for name, value in values.items():
+                self.kept[name][:, point - 1] = value
+
+    def given_up(self) -> Bool[Tensor, " batch"]:
+        return self.gone
 
     def end(self) -> None:
         size = torch.full_like(self.survived, self.checks)
-        self.rows.update(self.index, survived=self.survived, energy=self.kept, kept=size)
+        self.rows.update(
+            self.index,
+            survived=self.survived,
+            reason=self.reason,
+            kept=size,
+            last_good=self.last_good,
+            **self.kept,
+        )
 
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
@@ -99,53 +169,63 @@ class EnergyStability(RolloutDiagnostic):
         stride = max(1, -(-checks // self.points))
         rate = stability_rate(torch.from_numpy(rows["survived"]), checks)[stride - 1 :: stride]
         lead = np.arange(1, len(rate) + 1) * between * stride
-        kind = (
-            "kinetic energy"
-            if has_kinetic_energy(self.data.variables, self.data.grid)
-            else "half mean square"
-        )
-        return xarray.Dataset(
-            {
-                "energy": (
-                    ("initial_condition", "long_lead_time"),
-                    rows["energy"],
-                    {"long_name": kind},
-                ),
-                "stability_rate": (
-                    ("long_lead_time",),
-                    rate.numpy(),
-                    {"long_name": "share of trajectories that never left the band", "units": "1"},
-                ),
-                "survival_time": (
-                    ("initial_condition",),
-                    rows["survived"] * between,
-                    {"long_name": "lead time before the energy first leaves the band"},
-                ),
-                "stable": (
-                    ("initial_condition",),
-                    rows["survived"] == checks,
-                    {"long_name": "energy within the band to the end"},
-                ),
-                "reference_energy_mean": ((), self.mean, {"long_name": f"mean {kind} of the data"}),
-                "reference_energy_std": ((), self.std, {"long_name": f"std of {kind} of the data"}),
-                "band": ((), self.width, {"long_name": "half width of the band", "units": "std"}),
-            },
-            coords={"long_lead_time": lead, "initial_condition": rows["index"]},
-        )
+        kinds = {"energy": "kinetic energy" if self._flow else "half mean square"}
+        kinds["enstrophy"] = "enstrophy"
+        start, stable = ("initial_condition",), rows["survived"] == checks
+        data = {
+            "stability_rate": (
+                ("long_lead_time",),
+                rate.numpy(),
+                {"long_name": "share of trajectories that never left the band", "units": "1"},
+            ),
+            "survival_time": (
+                start,
+                rows["survived"] * between,
+                {"long_name": "lead time before the trajectory first leaves the band"},
+            ),
+            "stable": (start, stable, {"long_name": "within the band to the end"}),
+            "failure": (
+                start,
+                np.array(REASONS)[rows["reason"]],
+                {"long_name": "what left its band first"},
+            ),
+            "band": ((), self.width, {"long_name": "half width of the band", "units": "std"}),
+        }
+        for name, mean in self.mean.items():
+            data[name] = ((*start, "long_lead_time"), rows[name], {"long_name": kinds[name]})
+            label = {"long_name": f"mean {kinds[name]} of the data"}
+            data[f"reference_{name}_mean"] = ((), mean, label)
+            label = {"long_name": f"std of {kinds[name]} of the data"}
+            data[f"reference_{name}_std"] = ((), self.std[name], label)
+        coordinates = {"long_lead_time": lead, "initial_condition": rows["index"]}
+        if not stable.all():
+            data["last_good_state"] = (
+                ("failed", "channel", *self.data.dimension_names.space),
+                rows["last_good"][~stable],
+                {"long_name": "state at the last check before the failure"},
+            )
+            coordinates["failed"] = rows["index"][~stable]
+            coordinates["channel"] = [variable.name for variable in self.data.fields]
+        return xarray.Dataset(data, coords=coordinates)
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
-        energy = scores["energy"].values
         return {
             "stability_rate": float(scores["stable"].mean()),
             "survival_time": float(scores["survival_time"].mean()),
-            "mean_energy_ratio": float(energy.mean() / scores["reference_energy_mean"]),
+            **{
+                f"mean_{name}_ratio": float(scores[name].mean() / scores[f"reference_{name}_mean"])
+                for name in self.mean
+            },
         }
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure, axes = lead_time_axes(scores["energy"].attrs["long_name"])
-        mean, std = float(scores["reference_energy_mean"]), float(scores["reference_energy_std"])
+        return {name: self._figure(scores, name) for name in self.mean}
+
+    def _figure(self, scores: xarray.Dataset, name: str) -> Figure:
+        figure, axes = lead_time_axes(scores[name].attrs["long_name"])
+        mean, std = (float(scores[f"reference_{name}_{kind}"]) for kind in ("mean", "std"))
         lead, stable = scores["long_lead_time"].values, scores["stable"].values
-        for trajectory, good in zip(scores["energy"].values, stable, strict=True):
+        for trajectory, good in zip(scores[name].values, stable, strict=True):
             axes.plot(lead, trajectory, color=COLOURS[0 if good else 1], linewidth=0.7)
         band = float(scores["band"]) * std
         axes.axhspan(
@@ -155,4 +235,4 @@ class EnergyStability(RolloutDiagnostic):
         axes.set_ylim(mean - 2 * band, mean + 2 * band)
         axes.set_title(f"{stable.sum()} of {len(stable)} trajectories stay in the band")
         axes.legend(loc="upper left")
-        return {"energy": figure}
+        return figure

@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.generate import Generator
 from datamodules.netcdf import Dimensions
+from datamodules.reference import Arrays, cached
 from datamodules.solvers import Grid, Variable
 from datamodules.split import Range, Trajectories
 from datamodules.starts import InitialConditions
@@ -159,6 +161,12 @@ class TrajectoryDataModule(LightningDataModule):
         if self._statistics is None:
             self._statistics = accumulate(self.trajectories("train").chunks("statistics"))
         return self._statistics
+
+    def reference(
+        self, split: str, definition: Mapping[str, Any], compute: Callable[[], Arrays]
+    ) -> Arrays:
+        """Return arrays that follow from a split and a definition, computed once and kept."""
+        return cached(self.root, self.content_hash(split), definition, compute)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ the training split, which are buffers and travel in the checkpoint.
 import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from copy import deepcopy
 from itertools import islice
 from typing import Any, Literal
@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from lightning import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -111,7 +112,8 @@ class Emulator(LightningModule, ABC):
 
         Args:
             state: Physical units.
-            memory: What the previous step returned; None at the start.
+            memory: What the previous step returned; None at the start. Tensors in it, however
+                nested, have the batch first.
         """
 
     @abstractmethod
@@ -155,12 +157,19 @@ class Emulator(LightningModule, ABC):
             return output
         return state + self.standardize.increment_scale(state) * output
 
-    def unroll(self, state: State) -> Iterator[State]:
-        """Yield the states at lead times of one interval, two intervals, ... without end."""
+    def unroll(self, state: State) -> Generator[State, Tensor | None, None]:
+        """Yield the states at lead times of one interval, two intervals, ... without end.
+
+        What is sent to the generator chooses the members of the batch that go on.
+        """
         memory = None
         while True:
             state, memory = self.step(state, memory)
-            yield state
+            choice = yield state
+            if choice is not None:
+                state, memory = apply_to_collection(
+                    (state, memory), Tensor, lambda value, choice=choice: value[choice]
+                )
 
     def rollout(self, state: State, steps: int) -> Float[Tensor, "batch time channel *space"]:
         """Return the states at lead times of 1 to `steps` intervals."""

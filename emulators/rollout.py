@@ -5,15 +5,17 @@ what it needs of it. Nothing here keeps a state, so that memory does not grow wi
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from tqdm import tqdm
 
 State = Float[Tensor, "batch channel *space"]
+Choice = Bool[Tensor, " batch"]
+PATIENCE = 100  # steps between two looks for trajectories that were given up
 
 
 @runtime_checkable
@@ -40,8 +42,11 @@ class Start(Protocol):
 class Unrolls(Protocol):
     """Whatever advances states by one snapshot interval: an emulator or a solver."""
 
-    def unroll(self, state: State) -> Iterator[State]:
-        """Yield the states one interval later, two intervals later, ... without end."""
+    def unroll(self, state: State) -> Generator[State, Choice | None, None]:
+        """Yield the states one interval later, two intervals later, ... without end.
+
+        What is sent chooses the members of the batch that go on; None or nothing means all.
+        """
 
 
 class RolloutObserver(ABC):
@@ -65,8 +70,18 @@ class RolloutObserver(ABC):
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         """Take note of the forecasts at lead time `lead` intervals; truth is None past its end."""
 
+    def given_up(self) -> Choice | None:
+        """Return which trajectories of the batch need not be computed further, or None.
+
+        Past the end of the truth they may be left out; their forecasts are NaN from then on.
+        """
+        return None
+
     def end(self) -> None:  # noqa: B027 - optional
-        """Take note that the rollouts of this batch are over."""
+        """Take note that the rollouts of this batch are over.
+
+        They may have ended early, if every trajectory was given up.
+        """
 
 
 def watch(
@@ -83,15 +98,35 @@ def watch(
     for observer in observers:
         observer.begin(start)
     states = model.unroll(start.initial)
+    device = start.initial.device
+    going = torch.arange(len(start.initial), device=device)
+    choice: Choice | None = None
     leads = tqdm(
         range(1, start.steps + 1), desc=progress, unit="step", disable=progress is None, leave=False
     )
-    device = start.initial.device
     for lead in leads:
-        forecast = next(states)
+        forecast = next(states) if choice is None else states.send(choice)
+        choice = None
+        if len(forecast) < len(start.initial):
+            part, forecast = forecast, torch.full_like(start.initial, float("nan"))
+            forecast[going] = part.to(forecast.dtype)
         truth = start.truth(lead).to(device) if lead <= start.truth_steps else None
         with torch.autocast(device.type, enabled=False):
             for observer in observers:
                 observer.observe(lead, forecast, truth)
+        if lead >= start.truth_steps and lead % PATIENCE == 0:
+            lost = lost_trajectories(observers)
+            if lost is None or not lost[going].any():
+                continue
+            choice = ~lost[going]
+            going = going[choice]
+            if not len(going):
+                break
     for observer in observers:
         observer.end()
+
+
+def lost_trajectories(observers: Sequence[RolloutObserver]) -> Choice | None:
+    """Return which trajectories some observer has given up, or None if none says."""
+    lost = [choice for observer in observers if (choice := observer.given_up()) is not None]
+    return torch.stack(lost).any(0) if lost else None

@@ -12,6 +12,26 @@ def mean_squared_error(
     return (forecast.double() - truth.double()).square().flatten(2).mean(2)
 
 
+def spatial_variance(
+    field: Float[Tensor, "batch channel *space"],
+) -> Float[Tensor, "batch channel"]:
+    """Return the variance over the grid, in float64."""
+    return field.double().flatten(2).var(2, correction=0)
+
+
+def pattern_correlation(
+    forecast: Float[Tensor, "batch channel *space"], truth: Float[Tensor, "batch channel *space"]
+) -> Float[Tensor, "batch channel"]:
+    """Return the correlation over the grid of û and u, each without its spatial mean, in float64.
+
+    It is zero where one of them is constant.
+    """
+    one, two = (field.double().flatten(2) for field in (forecast, truth))
+    one, two = one - one.mean(2, keepdim=True), two - two.mean(2, keepdim=True)
+    norm = (one.square().sum(2) * two.square().sum(2)).sqrt()
+    return (one * two).sum(2) / torch.where(norm == 0, 1.0, norm)
+
+
 def valid_steps(error: Float[Tensor, "start lead"], threshold: float) -> Int[Tensor, " start"]:
     """Return how many leads pass, per trajectory, before √error first exceeds the threshold.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from datamodules.reference import cached
 from datamodules.solvers import Grid, Variable
 from emulators.rollout import watch
 from emulators.standardize import Standardize
@@ -40,7 +41,7 @@ class Data:
     """Data module whose training split is one trajectory, `reference` (time, channel, *space)."""
 
     def __init__(self, grid, reference, variables=("vorticity",), interval=0.5):
-        self.grid, self.reference = grid, reference
+        self.grid, self.states = grid, reference
         self.variables, self.interval = list(variables), interval
         self.dimensions = reference.dim() - 2
         self.fields = tuple(Variable(name, f"long {name}", "s-1") for name in variables)
@@ -49,14 +50,17 @@ class Data:
         self.root = Path(tempfile.mkdtemp())
 
     def content_hash(self, split):
-        return str(self.reference.sum().item())
+        return str(self.states.sum().item())
+
+    def reference(self, split, definition, compute):
+        return cached(self.root, self.content_hash(split), definition, compute)
 
     def trajectories(self, split):
         assert split == "train"
         return types.SimpleNamespace(
-            chunks=lambda label, snapshots=3: self.reference.split(snapshots),
-            lengths=[len(self.reference)],
-            snapshots=len(self.reference),
+            chunks=lambda label, snapshots=3: self.states.split(snapshots),
+            lengths=[len(self.states)],
+            snapshots=len(self.states),
         )
 
 

@@ -69,7 +69,7 @@ def test_reference_is_kept_beside_the_data_until_the_data_change(kind, evaluate,
     if kind is not Distribution:  # which reads its first states to place the bins
         evaluate(kind(), Exact(), reference, [start()])
     other = data(plane)
-    other.root, other.reference = reference.root, 2 * other.reference
+    other.root, other.states = reference.root, 2 * other.states
     evaluate(kind(), Exact(), other, [start()])
     assert len(list((reference.root / "reference").glob("*.npz"))) == 2
 

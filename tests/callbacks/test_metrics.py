@@ -5,7 +5,12 @@ import torch
 from torch.testing import assert_close
 
 from callbacks.metrics.energy import has_kinetic_energy, kinetic_energy, mean_square
-from callbacks.metrics.rollout_mse import mean_squared_error, valid_steps
+from callbacks.metrics.rollout_mse import (
+    mean_squared_error,
+    pattern_correlation,
+    spatial_variance,
+    valid_steps,
+)
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
 from datamodules.solvers import Grid
@@ -93,3 +98,22 @@ def test_rows_can_be_reset():
     rows.reset()
     rows.update(torch.tensor([1]), a=torch.tensor([2.0]))
     assert rows.compute()["index"].tolist() == [1]
+
+
+def test_correlation_of_a_shifted_wave_is_the_cosine_of_the_shift():
+    x = torch.arange(24) * 2 * math.pi / 24
+    wave = 3 + torch.cos(x).expand(1, 1, 6, 24)
+    for shift in (0, 3, 6, 12):
+        moved = 7 + 2 * torch.cos(x - x[shift]).expand(1, 1, 6, 24)
+        assert_close(pattern_correlation(moved, wave).item(), math.cos(x[shift]))
+
+
+def test_correlation_with_a_constant_is_zero_and_with_nothing_finite_is_not_a_number():
+    wave = torch.randn(1, 1, 4, 4)
+    assert pattern_correlation(torch.ones(1, 1, 4, 4), wave).item() == 0
+    assert pattern_correlation(wave * NAN, wave).isnan().all()
+
+
+def test_spatial_variance_is_per_channel():
+    field = torch.randn(3, 2, 4, 5)
+    np.testing.assert_allclose(spatial_variance(field), field.numpy().var(axis=(2, 3)))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import xarray
 
 from callbacks import RolloutError
 from tests.callbacks.conftest import Data, Exact, Start
@@ -41,7 +42,8 @@ def test_scores_do_not_depend_on_the_batches(evaluate, plane, batches):
     data = Data(plane, torch.randn(6, 1, 8, 8))
     whole = evaluate(RolloutError(), Exact(), data, starts([[0, 1, 2, 3, 4]], growth=1.1)[1])
     parts = evaluate(RolloutError(), Exact(), data, starts(batches, growth=1.1)[1])
-    assert whole.identical(parts)
+    assert whole["mse"].identical(parts["mse"])
+    xarray.testing.assert_allclose(whole, parts, rtol=1e-12)
 
 
 def test_each_channel_is_scaled_by_its_own_deviation(evaluate, plane):
@@ -87,3 +89,16 @@ def test_figure_shows_every_initial_condition_and_the_mean(evaluate, plane):
 def test_threshold_must_be_positive():
     with pytest.raises(ValueError, match="threshold must be positive, got 0"):
         RolloutError(threshold=0.0)
+
+
+def test_relative_error_and_correlation_are_those_of_numpy(evaluate, plane):
+    initial, batches = starts([[0, 1, 2], [3, 4]], growth=1.5)
+    scores = evaluate(RolloutError(), Exact(0.5, std=2.0), Data(plane, initial), batches)
+    u = initial.numpy()
+    for lead in (1, 4):
+        forecast, truth = u * 0.5**lead, u * 1.5**lead
+        squares = ((forecast - truth) ** 2).mean((1, 2, 3))
+        at = scores.isel(lead_time=lead - 1)
+        np.testing.assert_allclose(at["rmse"], np.sqrt(squares) / 2)
+        np.testing.assert_allclose(at["vrmse"], np.sqrt(squares / truth.var((1, 2, 3))))
+        np.testing.assert_allclose(at["pattern_correlation"], 1)

@@ -21,7 +21,7 @@ def start(size, steps=40, count=1, index=0):
 def test_reference_is_the_energy_of_the_split(evaluate, plane):
     reference = data(plane)
     scores = evaluate(EnergyStability(), Exact(), reference, [start(1.0)])
-    values = energy(reference.reference[:, 0], plane)
+    values = energy(reference.states[:, 0], plane)
     np.testing.assert_allclose(scores["reference_energy_mean"], values.mean())
     np.testing.assert_allclose(scores["reference_energy_std"], values.std(correction=0))
 
@@ -37,7 +37,7 @@ def test_growing_energy_leaves_the_band_when_the_formula_says(evaluate, plane):
     # E_n = E_0 growth^(2n) leaves |E - m| <= w s first when E_0 growth^(2n) > m + w s
     growth, width = 1.05, 5.0
     reference = data(plane)
-    values = energy(reference.reference[:, 0], plane)
+    values = energy(reference.states[:, 0], plane)
     limit = values.mean() + width * values.std(correction=0)
     first = energy(start(1.0).initial[:, 0], plane)
     survived = int(torch.floor(torch.log(limit / first) / (2 * np.log(growth))))
@@ -111,3 +111,94 @@ def test_other_systems_use_half_the_mean_square(evaluate):
 def test_malformed_options_are_refused(options):
     with pytest.raises(ValueError, match="EnergyStability needs width above 0"):
         EnergyStability(**options)
+
+
+def test_options_that_contradict_are_refused():
+    with pytest.raises(ValueError, match="lost of at least 1 and at least one of bands, got lost"):
+        EnergyStability(lost=0.5)
+
+
+def test_enstrophy_has_its_own_band_and_reason(evaluate, plane):
+    # the pattern moves to smaller scales at constant energy: only the enstrophy leaves its band
+    y, x = plane.points()
+    unit = 2 * np.pi / 2.0
+    initial = 3 * torch.cos(unit * x)[None, None]
+
+    class Refining(Exact):
+        def unroll(self, state):
+            while True:
+                yield 3 * 3 * torch.cos(3 * unit * y)[None, None]
+
+    reference = Data(plane, initial * (1 + 0.1 * torch.randn(9, 1, 1, 1)))
+    starts = [Start(initial, torch.arange(1), 10, 0)]
+    one = evaluate(EnergyStability(), Refining(), reference, starts)
+    assert one["stable"].item()
+    assert one["failure"].item() == ""
+    both = EnergyStability(bands=("energy", "enstrophy"))
+    scores = evaluate(both, Refining(), reference, starts)
+    assert scores["failure"].item() == "enstrophy"
+    np.testing.assert_allclose(scores["enstrophy"], 81 / 4)
+    np.testing.assert_allclose(scores["reference_enstrophy_mean"], float(
+        (reference.states**2).mean() / 2))  # fmt: skip
+    assert set(both.figures(scores)) == {"energy", "enstrophy"}
+
+
+def test_enstrophy_is_refused_where_it_is_not_defined(evaluate):
+    line = Data(None, torch.randn(9, 1, 16), variables=("u",))
+    with pytest.raises(ValueError, match="bands asks for 'enstrophy', which is defined for the"):
+        evaluate(EnergyStability(bands=("enstrophy",)), Exact(), line, [])
+
+
+def test_reason_and_last_good_state_of_each_failure(evaluate, plane):
+    class Failing(Exact):
+        def unroll(self, state):
+            first = state
+            for lead in range(1, 1000):
+                state = (1 + 0.01 * lead) * first
+                if lead > 5:
+                    state[0] = float("nan")
+                if lead > 7:
+                    state[1] = 1000 * first[1]
+                yield state
+
+    starts = [start(1.0, steps=20, count=3)]
+    scores = evaluate(EnergyStability(width=50.0), Failing(), data(plane), starts)
+    assert scores["failure"].values.tolist() == ["not finite", "energy", ""]
+    assert scores["failed"].values.tolist() == [0, 1]
+    first = starts[0].initial[0]
+    np.testing.assert_allclose(scores["last_good_state"][0], 1.05 * first)
+    np.testing.assert_allclose(scores["last_good_state"][1], 1.07 * first)
+
+
+class Counting(Exact):
+    """Doubles the first trajectory at each step, and notes how many it was asked for."""
+
+    def unroll(self, state):
+        self.sizes = []
+        growth = torch.ones(len(state), 1, 1, 1)
+        growth[0] = 2.0
+        while True:
+            state = growth * state
+            self.sizes.append(len(state))
+            choice = yield state
+            if choice is not None:
+                state, growth = state[choice], growth[choice]
+
+
+def test_what_is_lost_is_no_longer_computed_past_the_truth(evaluate, plane):
+    emulator, starts = Counting(), [start(1.0, steps=250, count=3)]
+    starts[0].truth_steps = 150
+    scores = evaluate(EnergyStability(width=50.0), emulator, data(plane), starts)
+    assert emulator.sizes == 200 * [3] + 50 * [2]
+    assert scores["stable"].values.tolist() == [False, True, True]
+    assert np.isfinite(scores["energy"].values[1:]).all()
+    assert np.isfinite(scores["energy"].values[0, :200]).all()
+    assert np.isnan(scores["energy"].values[0, 200:]).all()
+
+
+def test_rollout_ends_when_all_are_lost(evaluate, plane):
+    emulator = Counting()
+    scores = evaluate(EnergyStability(), emulator, data(plane), [start(1.0, steps=500)])
+    assert emulator.sizes == 100 * [1]
+    assert scores["survival_time"].item() < 50
+    assert scores["stability_rate"][-1] == 0

@@ -143,3 +143,14 @@ def test_only_plain_settings_are_kept_as_hyperparameters(kind):
     emulator = build(kind)
     assert emulator.hparams["predict"] == "state"
     assert "network" not in emulator.hparams
+
+
+def test_members_that_are_left_out_do_not_change_the_others(kind):
+    emulator = build(kind).eval()
+    whole, partial = emulator.unroll(states()), emulator.unroll(states())
+    keep = torch.tensor([True, False, True])
+    for _ in range(2):
+        next(whole)
+        next(partial)
+    assert_close(partial.send(keep), next(whole)[keep])
+    assert_close(next(partial), next(whole)[keep])
