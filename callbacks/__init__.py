@@ -9,6 +9,7 @@ from callbacks.forecast_writer import ForecastWriter
 from callbacks.moments import Moments
 from callbacks.panels import Panels
 from callbacks.pca_autocorrelation import PCAAutocorrelation
+from callbacks.predictability import PredictabilityLimit
 from callbacks.rollout_error import RolloutError
 from callbacks.scores import Scores
 from callbacks.spectrum import Spectrum
@@ -25,6 +26,7 @@ __all__ = [
     "Moments",
     "PCAAutocorrelation",
     "Panels",
+    "PredictabilityLimit",
     "RolloutDiagnostic",
     "RolloutError",
     "Scores",

@@ -8,6 +8,7 @@ from emulators.networks.network import Network, PlainNetwork
 from emulators.networks.unet import UNet
 from emulators.rollout import RolloutObserver
 from emulators.schedules import WarmupConstant, WarmupCosine
+from emulators.simulation import Simulation
 
 __all__ = [
     "L1",
@@ -20,6 +21,7 @@ __all__ = [
     "Network",
     "PlainNetwork",
     "RolloutObserver",
+    "Simulation",
     "UNet",
     "WarmupConstant",
     "WarmupCosine",

@@ -40,6 +40,9 @@ def test_model_configuration(path):
     parser.add_argument("-c", action="config")
     parser.add_subclass_arguments(emulators.Emulator, "model")
     model = parser.instantiate_classes(parser.parse_args(["-c", str(path)])).model
+    if isinstance(model, emulators.Simulation):
+        assert model.solver is None  # the data bring it
+        return
     assert model.eval().rollout(torch.zeros(1, 1, 64, 64), 2).shape == (1, 2, 1, 64, 64)
 
 
