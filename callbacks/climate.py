@@ -30,6 +30,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
         quantities: Names of the functions.
     """
 
+    stages = ("test",)
     quantities: tuple[str, ...] = ()
 
     def __init__(self, every: int = 10, spin_up: int = 0, reference: Split = "train") -> None:

@@ -63,9 +63,11 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return [value for value in vars(self).values() if isinstance(value, Metric)]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Take hold of the data and the emulator."""
+        """Take hold of the data and the emulator; say if the scores are not defined for them."""
         self.data = trainer.datamodule
         self.emulator = pl_module
+        if stage == "test" and trainer.is_global_zero and self.undefined():
+            print(f"{type(self).__name__} is left out: {self.undefined()}", flush=True)
 
     def watches(self, stage: str) -> bool:
         """Return whether it watches a stage: not where its scores are undefined."""
@@ -73,6 +75,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     def start(self, device: torch.device) -> None:
         """Forget earlier evaluations and prepare for one on this device."""
+        self.results = None
         if self.undefined():
             return
         for metric in self._metrics():
@@ -88,23 +91,30 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.results = self.scores()
         return self.summary(self.results)
 
-    def _log(self, stage: str, pl_module: LightningModule) -> None:
+    def _begin(self, stage: str, pl_module: LightningModule) -> None:
+        if self.watches(stage):
+            self.start(pl_module.device)
+
+    def _finish(self, stage: str, pl_module: LightningModule) -> None:
+        if not self.watches(stage):
+            return
+        label = "val" if stage == "validate" else stage
         for name, value in self.finish().items():
             # the same number on all ranks: rows were gathered before they were averaged
-            pl_module.log(f"{stage}/{name}", value, sync_dist=False, rank_zero_only=False)
+            pl_module.log(f"{label}/{name}", value, sync_dist=False, rank_zero_only=False)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget earlier evaluations."""
-        self.start(pl_module.device)
+        self._begin("validate", pl_module)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget earlier evaluations."""
-        self.start(pl_module.device)
+        self._begin("test", pl_module)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score what was seen."""
-        self._log("val", pl_module)
+        self._finish("validate", pl_module)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score what was seen."""
-        self._log("test", pl_module)
+        self._finish("test", pl_module)

@@ -29,6 +29,7 @@ class Extremes(RolloutDiagnostic):
         periods: Number of return periods, evenly spaced in log T.
     """
 
+    stages = ("test",)
     version = 1
 
     def __init__(

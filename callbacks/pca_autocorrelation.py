@@ -33,6 +33,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         reference: Split that gives the components and the reference.
     """
 
+    stages = ("test",)
     version = 1
 
     def __init__(

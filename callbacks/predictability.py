@@ -28,6 +28,7 @@ class PredictabilityLimit(RolloutDiagnostic):
         leads: Lead times, in steps, at which the ratios of the error to P and S are reported.
     """
 
+    stages = ("test",)
     version = 1
 
     def __init__(self, leads: Sequence[int] = (10, 25, 50, 100)) -> None:

@@ -102,13 +102,13 @@ class Spectrum(ClimateDiagnostic):
             {"long_name": "mean over wavenumbers of |E - E_ref|", "units": "training variance"},
         )
         data["spectrum_band_error"] = (
-            ("initial_condition", "band"),
+            ("initial_condition", "wavenumber_band"),
             band_error(mean, reference),
             {"long_name": "relative error of the energy of a band", "units": "1"},
         )
         coordinates = {
             "wavenumber": wavenumber,
-            "band": [name for name, _ in bands(len(reference))],
+            "wavenumber_band": [name for name, _ in bands(len(reference))],
         }
         coordinates["initial_condition"] = rows["index"]
         if self.at_leads.index:
@@ -126,8 +126,8 @@ class Spectrum(ClimateDiagnostic):
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         named = {"spectrum_error": float(scores["spectrum_error"].mean())}
-        for band in scores["band"].values:
-            error = scores["spectrum_band_error"].sel(band=band).mean()
+        for band in scores["wavenumber_band"].values:
+            error = scores["spectrum_band_error"].sel(wavenumber_band=band).mean()
             named[f"spectrum_error/{band}"] = float(error)
         return named
 

@@ -42,9 +42,17 @@ def test_test_needs_only_the_checkpoint(workplace):
     assert scores.sizes["long_lead_time"] == 20  # the rollout went on past the truth
     about = json.loads((folder / "scores.json").read_text())
     assert about["scores"]["mse/lead_1"] == pytest.approx(float(scores["mse_mean"][0]))
-    assert about["metric_versions"] == {"RolloutError": 1, "EnergyStability": 1, "Panels": 1}
+    watched = {"RolloutError", "EnergyStability", "Panels", "PredictabilityLimit", "Spectrum"}
+    watched |= {"Distribution", "Moments", "Extremes", "PCAAutocorrelation"}
+    assert about["metric_versions"] == dict.fromkeys(watched, 1)  # no zonal mean in 1-D
     assert len(about["data_hash"]) == 64
     assert {"commit", "versions", "machine", "parameters"} <= set(about)
+
+
+def test_scores_that_are_not_defined_are_left_out_in_a_sentence(workplace, say):
+    status, out, _ = say("test", "--ckpt_path", CHECKPOINT)
+    assert status == 0
+    assert "ZonalMean is left out: a zonal mean needs two dimensions" in out
 
 
 def test_figures_reach_tensorboard(workplace):

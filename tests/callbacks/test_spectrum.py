@@ -39,7 +39,7 @@ def test_errors_of_a_field_that_is_twice_too_strong(evaluate):
     scores = evaluate(Spectrum(leads=[1]), Exact(), Data(PLANE, mode()), [start])
     np.testing.assert_allclose(scores["spectrum_error"], 3 * (9 / 4 / 25) / 8 / 4)
     (name,) = [name for name, ring in bands(9) if ring.start <= 5 < ring.stop]
-    np.testing.assert_allclose(scores["spectrum_band_error"].sel(band=name), 3)
+    np.testing.assert_allclose(scores["spectrum_band_error"].sel(wavenumber_band=name), 3)
 
 
 def test_forecast_and_truth_at_a_lead_time(evaluate):
