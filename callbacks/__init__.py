@@ -4,6 +4,7 @@ from callbacks.announcements import Announcements
 from callbacks.checkpoints import Checkpoints
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.distribution import Distribution
+from callbacks.ensemble import EnsembleSkill
 from callbacks.extremes import Extremes
 from callbacks.forecast_writer import ForecastWriter
 from callbacks.moments import Moments
@@ -21,6 +22,7 @@ __all__ = [
     "Checkpoints",
     "Distribution",
     "EnergyStability",
+    "EnsembleSkill",
     "Extremes",
     "ForecastWriter",
     "Moments",

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from datamodules.provenance import random_seed
 from datamodules.split import Trajectories
 
 
@@ -22,6 +23,7 @@ class RolloutBatch:
         truth_steps: How far the truth goes; at most `steps`.
         source: Trajectories of the truth.
         places: (trajectory, snapshot) of each initial condition.
+        perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
     """
 
     initial: Float[Tensor, "batch channel *space"]
@@ -30,6 +32,7 @@ class RolloutBatch:
     truth_steps: int
     source: Trajectories
     places: list[tuple[int, int]]
+    perturbed: Float[Tensor, "member batch channel *space"] | None = None
 
     def truth(self, lead: int) -> Float[Tensor, "batch channel *space"]:
         """Return the true states `lead` intervals after the initial ones."""
@@ -48,6 +51,10 @@ class InitialConditions(Dataset):
         steps: Length of each rollout, in snapshot intervals.
         truth_steps: True snapshots that must follow each start; None for as many as one quarter of
             the shortest trajectory, at most `steps`.
+        members: Size of the ensemble that starts from each, the unperturbed member included.
+        noise: Amplitude of the white noise added to the other members, in units of the spatial
+            standard deviation of each channel of the initial state.
+        seed: Of the noise, which depends on it and on the number of the initial condition alone.
 
     Raises:
         ValueError: No trajectory is long enough, or there are not `count` different starts.
@@ -59,7 +66,18 @@ class InitialConditions(Dataset):
         count: int,
         steps: int,
         truth_steps: int | None = None,
+        members: int = 1,
+        noise: float = 0.0,
+        seed: int = 0,
     ) -> None:
+        if members < 1 or noise < 0 or (members > 1 and noise == 0):
+            raise ValueError(
+                "An ensemble needs members of at least 1 and, above that, initial_noise above 0, "
+                f"got members={members}, initial_noise={noise}."
+            )
+        self.members = members
+        self.noise = noise
+        self.seed = seed
         self.trajectories = trajectories
         self.steps = steps
         shortest = min(trajectories.lengths, default=0)
@@ -95,4 +113,18 @@ class InitialConditions(Dataset):
             self.truth_steps,
             self.trajectories,
             places,
+            self._perturbed(initial, indices) if self.members > 1 else None,
         )
+
+    def _perturbed(
+        self, initial: Float[Tensor, "batch channel *space"], indices: list[int]
+    ) -> Float[Tensor, "member batch channel *space"]:
+        """Return the perturbed members of each ensemble."""
+        axes = tuple(range(1, initial.dim() - 1))
+        parts = []
+        for index, state in zip(indices, initial, strict=True):
+            generator = torch.Generator().manual_seed(random_seed(self.seed, "ensemble", index))
+            shape = (self.members - 1, *state.shape)
+            draw = torch.randn(shape, generator=generator, dtype=state.dtype)
+            parts.append(state + self.noise * state.std(axes, keepdim=True) * draw)
+        return torch.stack(parts, dim=1)

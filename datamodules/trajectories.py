@@ -50,12 +50,17 @@ class Rollouts:
         truth_steps: True snapshots to compare with; a quarter of the shortest trajectory by
             default.
         batch_size: Rollouts computed together.
+        members: Size of an ensemble from each initial condition, the unperturbed member included.
+        initial_noise: Amplitude of the white noise added to the other members, in units of the
+            spatial standard deviation of the initial state.
     """
 
     initial_conditions: int = 16
     steps: int = 100
     truth_steps: int | None = None
     batch_size: int = 16
+    members: int = 1
+    initial_noise: float = 0.0
 
 
 class TrajectoryDataModule(LightningDataModule):
@@ -243,7 +248,13 @@ class TrajectoryDataModule(LightningDataModule):
     def _rollout_loader(self, stage: str, split: str) -> DataLoader:
         plan = self.rollouts[stage]
         starts = InitialConditions(
-            self.trajectories(split), plan.initial_conditions, plan.steps, plan.truth_steps
+            self.trajectories(split),
+            plan.initial_conditions,
+            plan.steps,
+            plan.truth_steps,
+            plan.members,
+            plan.initial_noise,
+            self.seed,
         )
         return DataLoader(starts, batch_size=plan.batch_size, collate_fn=starts.collate)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 State = Float[Tensor, "batch channel *space"]
+Members = Float[Tensor, "member batch channel *space"]
 Choice = Bool[Tensor, " batch"]
 PATIENCE = 100  # steps between two looks for trajectories that were given up
 
@@ -27,12 +28,14 @@ class Start(Protocol):
         index: Number of each initial condition within the whole evaluation.
         steps: Length of the rollout, in snapshot intervals.
         truth_steps: How far the truth goes.
+        perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
     """
 
     initial: State
     index: Int[Tensor, " batch"]
     steps: int
     truth_steps: int
+    perturbed: Members | None
 
     def truth(self, lead: int) -> State:
         """Return the true states `lead` intervals after the initial ones."""
@@ -68,7 +71,15 @@ class RolloutObserver(ABC):
 
     @abstractmethod
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        """Take note of the forecasts at lead time `lead` intervals; truth is None past its end."""
+        """Take note of the forecasts at lead time `lead` intervals; truth is None past its end.
+
+        Of an ensemble it is the member that started from the unperturbed state.
+        """
+
+    def observe_members(  # noqa: B027 - optional
+        self, lead: int, members: Members, truth: State | None
+    ) -> None:
+        """Take note of all members of an ensemble, that of `observe` first."""
 
     def given_up(self) -> Choice | None:
         """Return which trajectories of the batch need not be computed further, or None.
@@ -97,9 +108,12 @@ def watch(
     """
     for observer in observers:
         observer.begin(start)
-    states = model.unroll(start.initial)
-    device = start.initial.device
-    going = torch.arange(len(start.initial), device=device)
+    device, batch = start.initial.device, len(start.initial)
+    initial = start.initial
+    if start.perturbed is not None:
+        initial = torch.cat((initial, start.perturbed.flatten(0, 1)))
+    states = model.unroll(initial)
+    going = torch.arange(len(initial), device=device)
     choice: Choice | None = None
     leads = tqdm(
         range(1, start.steps + 1), desc=progress, unit="step", disable=progress is None, leave=False
@@ -107,21 +121,26 @@ def watch(
     for lead in leads:
         forecast = next(states) if choice is None else states.send(choice)
         choice = None
-        if len(forecast) < len(start.initial):
-            part, forecast = forecast, torch.full_like(start.initial, float("nan"))
+        if len(forecast) < len(initial):
+            part, forecast = forecast, torch.full_like(initial, float("nan"))
             forecast[going] = part.to(forecast.dtype)
         truth = start.truth(lead).to(device) if lead <= start.truth_steps else None
         with torch.autocast(device.type, enabled=False):
             for observer in observers:
-                observer.observe(lead, forecast, truth)
+                observer.observe(lead, forecast[:batch], truth)
+                if start.perturbed is not None:
+                    observer.observe_members(lead, forecast.unflatten(0, (-1, batch)), truth)
         if lead >= start.truth_steps and lead % PATIENCE == 0:
             lost = lost_trajectories(observers)
-            if lost is None or not lost[going].any():
+            if lost is None or not lost.any():
                 continue
+            lost = lost.repeat(len(initial) // batch)  # an ensemble goes with its first member
             choice = ~lost[going]
             going = going[choice]
             if not len(going):
                 break
+            if choice.all():
+                choice = None
     for observer in observers:
         observer.end()
 

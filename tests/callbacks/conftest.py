@@ -29,6 +29,8 @@ class Exact:
 class Start:
     """Initial conditions whose truth grows by `growth` per step."""
 
+    perturbed = None
+
     def __init__(self, initial, index, steps, truth_steps, growth=1.0):
         self.initial, self.index = initial, index
         self.steps, self.truth_steps, self.growth = steps, truth_steps, growth

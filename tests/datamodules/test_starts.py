@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from torch.testing import assert_close
 
 from datamodules.split import Trajectories
@@ -35,3 +36,41 @@ def test_truth_never_exceeds_the_rollout_and_defaults_to_a_quarter(files):
 def test_more_starts_than_there_is_room_for_are_refused(files):
     with pytest.raises(ValueError, match=r"room for 8 rollouts of 18 true steps, 9 were asked"):
         InitialConditions(Trajectories(files), 9, 18, truth_steps=18)
+
+
+def varying(files):
+    trajectories = Trajectories(files)
+    torch.manual_seed(0)
+    trajectories.memory = [torch.randn(part.shape) * 3 for part in trajectories.memory]
+    return trajectories
+
+
+def test_members_of_an_ensemble_depend_on_the_initial_condition_alone(files):
+    trajectories = varying(files)
+
+    def perturbed(indices, **options):
+        options = {"members": 4, "noise": 0.1, **options}
+        starts = InitialConditions(trajectories, 5, 3, 3, **options)
+        batch = starts.collate(indices)
+        return batch.initial, batch.perturbed
+
+    initial, several = perturbed([0, 3, 4])
+    assert several.shape == (3, *initial.shape)
+    assert torch.equal(perturbed([3])[1][:, 0], several[:, 1])
+    assert not torch.equal(several[0], several[1])
+    assert not torch.equal(perturbed([3], seed=1)[1][:, 0], several[:, 1])
+
+
+def test_noise_is_in_units_of_the_initial_state(files):
+    starts = InitialConditions(varying(files), 5, 3, 3, members=4000, noise=0.1)
+    batch = starts.collate([2])
+    space = tuple(range(2, batch.initial.dim()))
+    wanted = 0.1 * batch.initial.std(space)
+    found = (batch.perturbed - batch.initial).std((0, *(axis + 1 for axis in space)))
+    assert torch.allclose(found, wanted, rtol=0.02)
+
+
+@pytest.mark.parametrize("options", [{"members": 0}, {"members": 3}, {"noise": -1.0}])
+def test_malformed_ensembles_are_refused(files, options):
+    with pytest.raises(ValueError, match="An ensemble needs members of at least 1 and, above"):
+        InitialConditions(Trajectories(files), 5, 3, 3, **options)

@@ -16,6 +16,7 @@ class Start:
     index = torch.arange(3)
     steps = 5
     truth_steps = 2
+    perturbed = None
 
     def truth(self, lead):
         return torch.full((3, 1, 4), 10.0 * lead)

@@ -1,0 +1,102 @@
+"""Skill and spread of ensembles."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import xarray
+from matplotlib.figure import Figure
+
+from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.figures import COLOURS, lead_time_axes
+from callbacks.metrics.ensemble import crps, ensemble_spread, ensemble_square_error
+from callbacks.metrics.rows import Rows
+from emulators.rollout import Members, Start, State
+
+
+class EnsembleSkill(RolloutDiagnostic):
+    """Continuous ranked probability score, spread and skill against lead time.
+
+    With M members x_m and the truth y, per point and averaged over the grid,
+
+        CRPS = (1/M) Σ_m |x_m - y| - 1/(2 M (M - 1)) Σ_m Σ_k |x_m - x_k|     (the fair estimate)
+        spread² = 1/(M - 1) Σ_m (x_m - x̄)²,   skill² = (x̄ - y)²,
+
+    in standardised units, means over channels. In a reliable ensemble √(1 + 1/M) · spread equals
+    skill (Fortin et al. 2014). Needs `members` and `initial_noise` in `data.test_rollouts`.
+    """
+
+    stages = ("test",)
+    version = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = Rows("crps", "spread", "skill", "members")
+
+    def undefined(self) -> str:
+        if self.data.rollouts["test"].members > 1:
+            return ""
+        return "there is no ensemble: data.test_rollouts.members is 1"
+
+    def begin(self, start: Start) -> None:
+        self.index = start.index
+        shape = (len(start.initial), start.truth_steps, start.initial.shape[1])
+        self.crps = torch.full(shape, float("nan"), dtype=torch.float64)
+        self.crps = self.crps.to(start.initial.device)
+        self.spread, self.skill = self.crps.clone(), self.crps.clone()
+        self.members = torch.full_like(start.index, 1 + len(start.perturbed))
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        """See `observe_members`."""
+
+    def observe_members(self, lead: int, members: Members, truth: State | None) -> None:
+        if truth is not None:
+            self.crps[:, lead - 1] = crps(members, truth)
+            self.spread[:, lead - 1] = ensemble_spread(members)
+            self.skill[:, lead - 1] = ensemble_square_error(members, truth)
+
+    def end(self) -> None:
+        self.rows.update(
+            self.index, crps=self.crps, spread=self.spread, skill=self.skill, members=self.members
+        )
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows.compute()
+        std = self.emulator.standardize.std.double().cpu().numpy()
+        dims, unit = ("initial_condition", "lead_time"), "training std"
+        correction = np.sqrt(1 + 1 / rows["members"].max())
+        spread, skill = ((rows[name] / std**2).mean(-1) for name in ("spread", "skill"))
+        data = {
+            "crps": (dims, (rows["crps"] / std).mean(-1), {"units": unit}),
+            "ensemble_spread": (dims, np.sqrt(spread), {"units": unit}),
+            "ensemble_skill": (dims, np.sqrt(skill), {"units": unit}),
+            "spread_skill_ratio": (
+                ("lead_time",),
+                correction * np.sqrt(spread.mean(0) / skill.mean(0)),
+                {"long_name": "ratio of spread to skill, one if reliable", "units": "1"},
+            ),
+        }
+        lead = np.arange(1, spread.shape[1] + 1) * self.data.interval
+        return xarray.Dataset(data, {"lead_time": lead, "initial_condition": rows["index"]})
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        return {
+            "crps": float(scores["crps"].mean()),
+            "spread_skill_ratio": float(scores["spread_skill_ratio"].mean()),
+        }
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure, axes = lead_time_axes("standardised units")
+        names = {
+            "ensemble_skill": "root mean square error of the mean",
+            "ensemble_spread": "spread",
+            "crps": "CRPS",
+        }
+        for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
+            axes.plot(
+                scores["lead_time"], scores[name].mean("initial_condition"), color=colour,
+                label=label,
+            )  # fmt: skip
+        axes.set_yscale("log")
+        axes.legend()
+        return {"ensemble": figure}
