@@ -121,8 +121,8 @@ def compare_runs(args: list[str]) -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="Folders of tested runs.")
     parser.add_argument("--output", type=Path, default=Path("."), help="Folder to write into.")
     options = parser.parse_args(args)
-    print(compare(options.runs, options.output))
-    print(f"wrote {options.output / 'comparison.md'}\nwrote {options.output / 'comparison.png'}")
+    text, paths = compare(options.runs, options.output)
+    print(text, *(f"wrote {path}" for path in paths), sep="\n")
 
 
 def run_study(args: list[str]) -> None:

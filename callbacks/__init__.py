@@ -15,6 +15,7 @@ from callbacks.rollout_error import RolloutError
 from callbacks.scores import Scores
 from callbacks.spectrum import Spectrum
 from callbacks.stability import EnergyStability
+from callbacks.training_cost import TrainingCost
 from callbacks.zonal_mean import ZonalMean
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "RolloutError",
     "Scores",
     "Spectrum",
+    "TrainingCost",
     "ZonalMean",
 ]

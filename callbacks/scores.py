@@ -79,6 +79,7 @@ def provenance(
     """Return what determines the scores: definitions, data, code, machine."""
     data = trainer.datamodule
     plan = data.rollouts["test"]
+    training = Path(trainer.default_root_dir) / "training.json"
     return {
         "emulator": type(emulator).__name__,
         "parameters": sum(p.numel() for p in emulator.parameters() if p.requires_grad),
@@ -91,6 +92,7 @@ def provenance(
         },
         "metric_versions": {type(d).__name__: d.version for d in diagnostics},
         "precision": str(trainer.precision),
+        "training": json.loads(training.read_text()) if training.is_file() else {},
         "commit": commit(),
         "versions": {
             "implicit-emulators": version("implicit-emulators"),

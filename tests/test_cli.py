@@ -28,6 +28,16 @@ def test_fit_leaves_a_checkpoint_settings_and_logs(trained):
     assert [event.step for event in events.Scalars("val/mse/lead_1")] == [2, 5]
 
 
+def test_fit_reports_what_it_costs(workplace, capsys):
+    words = ["fit", "-c", str(SMOKE), "--trainer.max_steps=13", "--trainer.default_root_dir=cost"]
+    cli.run([*words, "--trainer.callbacks+=TrainingCost"])
+    cost = json.loads((workplace / "cost" / "training.json").read_text())
+    assert cost["steps"] == 13
+    assert cost["samples_per_second"] == pytest.approx(4 / cost["seconds_per_step"])
+    assert cost["peak_memory_bytes"] > 10_000_000
+    assert f"{cost['seconds_per_step']:.4f} s per iteration" in capsys.readouterr().out
+
+
 def test_test_needs_only_the_checkpoint(workplace):
     tested = cli.run(["test", "--ckpt_path", CHECKPOINT])
     assert "test/mse/lead_1" in tested.trainer.callback_metrics

@@ -1,10 +1,12 @@
+import csv
 import shutil
 
+import numpy as np
 import pytest
 import xarray
 
 import cli
-from callbacks.comparison import load_runs, table
+from callbacks.comparison import compare, load_runs, table
 from configs.study import Job, StudyRun, read_study, run_all
 from tests.conftest import SMOKE
 
@@ -107,6 +109,34 @@ def test_comparison_is_a_table_and_a_figure(two_runs, say):
     scores = xarray.open_dataset(two_runs / "smoke" / "scores.nc", decode_times=False)
     assert f"{float(scores['mse'][:, 0].mean()):.2g}" in first
     assert f"{100 * float(scores['stable'].mean()):.0f} %" in first
+    page = (two_runs / "comparison.html").read_text()
+    pictures = len(list((two_runs / "smoke").glob("*.png")))
+    assert page.count("data:image/png;base64,") == 1 + 2 * pictures
+    assert 'src="http' not in page
+    rows = list(csv.DictReader((two_runs / "comparison.csv").open()))
+    assert [row["run"] for row in rows] == ["smoke", "other"]
+    assert float(rows[0]["MSE at 1"]) == pytest.approx(float(scores["mse"][:, 0].mean()))
+
+
+def test_seeds_of_a_method_share_a_row_with_their_spread(two_runs):
+    shutil.copytree(two_runs / "smoke", two_runs / "smoke-seed0")
+    (two_runs / "other").rename(two_runs / "smoke-seed1")
+    path = two_runs / "smoke-seed1" / "scores.nc"
+    with xarray.open_dataset(path, decode_times=False) as dataset:
+        scores = dataset.load()
+    first = float(scores["mse"][:, 0].mean())
+    scores["mse"] = 3 * scores["mse"]
+    scores.to_netcdf(path)
+    text, _ = compare([two_runs / f"smoke-seed{n}" for n in (0, 1)], two_runs)
+    (row,) = text.splitlines()[2:3]
+    assert row.startswith("| smoke (2 seeds) |")
+    assert f"| {2 * first:.2g} ± {first * np.sqrt(2):.2g} |" in row
+
+
+def test_files_that_hold_no_scores_are_refused(two_runs):
+    (two_runs / "other" / "scores.nc").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"scores.nc does not hold scores; run `emulate test"):
+        load_runs([two_runs / "other"])
 
 
 def test_runs_on_other_data_or_definitions_are_not_compared(two_runs):

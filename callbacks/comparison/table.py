@@ -1,0 +1,117 @@
+"""The table of a comparison: one row per method."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from callbacks.comparison.runs import Run, methods
+
+LEADS = (1, 10, 25, 50, 75, 100, 200)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Heading, what it shows of a run (None where it was not computed), and how it is written."""
+
+    heading: str
+    value: Callable[[Run], float | None]
+    form: str = "{:.2g}"
+    spread: Callable[[Run], float] | None = None
+
+
+def mse(run: Run, lead: int) -> float:
+    """Return the mean over initial conditions of the MSE after `lead` steps."""
+    return float(run.scores["mse"].isel(lead_time=lead - 1).mean(skipna=False))
+
+
+def mse_spread(run: Run, lead: int) -> float:
+    """Return the standard deviation over initial conditions of the MSE after `lead` steps."""
+    return float(run.scores["mse"].isel(lead_time=lead - 1).std())
+
+
+def stable(run: Run) -> float | None:
+    """Return the percentage of rollouts that stayed within the band."""
+    share = run.mean("stable")
+    return None if share is None else 100 * share
+
+
+def energy_ratio(run: Run) -> float | None:
+    """Return the mean energy of the rollouts over that of the data."""
+    if "energy" not in run.scores:
+        return None
+    return float(run.scores["energy"].mean() / run.scores["reference_energy_mean"])
+
+
+def columns(run: Run) -> list[Column]:
+    """Return the columns that the scores of a run allow."""
+    steps = run.scores.sizes.get("lead_time", 0)
+    found = [
+        Column(
+            f"MSE at {lead}",
+            lambda run, lead=lead: mse(run, lead),
+            spread=lambda run, lead=lead: mse_spread(run, lead),
+        )
+        for lead in LEADS
+        if lead <= steps
+    ]
+    found += [
+        Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}"),
+        Column("stable", stable, "{:.0f} %"),
+        Column("energy / truth", energy_ratio, "{:.2f}"),
+        Column("spectrum error", lambda run: run.mean("spectrum_error")),
+        Column("zonal mean error", lambda run: run.mean("zonal_mean_error_absolute")),
+        Column("s / iteration", lambda run: run.about.get("training", {}).get("seconds_per_step")),
+    ]
+    return [column for column in found if column.value(run) is not None]
+
+
+def cells(runs: Sequence[Run]) -> list[list[str]]:
+    """Return heading and rows of the table."""
+    shown = columns(runs[0])
+    rows = [["run", "parameters", *(column.heading for column in shown)]]
+    for method in methods(runs):
+        row = [method.name, f"{method.runs[0].about['parameters']:,}"]
+        if len(method.runs) > 1:
+            row[0] += f" ({len(method.runs)} seeds)"
+        for column in shown:
+            values = [value for run in method.runs if (value := column.value(run)) is not None]
+            text = column.form.format(np.mean(values)) if values else "-"
+            if len(values) > 1:
+                text += f" ± {column.form.format(np.std(values, ddof=1))}"
+            elif values and column.spread:
+                text += f" ± {column.spread(method.runs[0]):.1g}"
+            row.append(text)
+        rows.append(row)
+    return rows
+
+
+def note(runs: Sequence[Run]) -> str:
+    """Return what the numbers of the table are."""
+    about = runs[0].about["rollouts"]
+    seeds = any(len(method.runs) > 1 for method in methods(runs))
+    spread = "seeds" if seeds else f"{about['initial_conditions']} initial conditions"
+    return (
+        f"MSE in units of the training variance, mean ± spread over {spread}; stable: energy "
+        f"within the band of the truth for {about['steps']} steps."
+    )
+
+
+def table(runs: Sequence[Run]) -> str:
+    """Return the table in Markdown."""
+    header, *rows = cells(runs)
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note(runs)}"
+
+
+def table_csv(runs: Sequence[Run]) -> str:
+    """Return the numbers of every run as comma-separated values, unrounded."""
+    shown = columns(runs[0])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", "parameters", *(column.heading for column in shown)])
+    for run in runs:
+        writer.writerow([run.name, run.about["parameters"], *(c.value(run) for c in shown)])
+    return text.getvalue()

@@ -1,0 +1,81 @@
+"""What training costs: time per iteration, samples per second, peak memory."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+
+from datamodules.netcdf import written_whole
+
+
+class TrainingCost(Callback):
+    """Writes `training.json` into the run's folder at the end of training, and prints it.
+
+    Time is that of forward, backward and optimiser, without reading data and without validation,
+    from the eleventh iteration on. A resumed run reports its own part.
+    """
+
+    WARM_UP = 10
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.iterations = 0
+        self.samples = 0
+        self.skipped = 0
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Start the clock."""
+        self._wait(pl_module)
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop the clock."""
+        if self.skipped < self.WARM_UP:
+            self.skipped += 1
+            return
+        self._wait(pl_module)
+        self.seconds += time.perf_counter() - self.began
+        self.iterations += 1
+        self.samples += len(batch) * trainer.world_size
+
+    def _wait(self, pl_module: LightningModule) -> None:
+        if pl_module.device.type == "cuda":
+            torch.cuda.synchronize(pl_module.device)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write and print what was measured."""
+        if not (trainer.is_global_zero and self.iterations):
+            return
+        cost = {
+            "seconds_per_step": self.seconds / self.iterations,
+            "samples_per_second": self.samples / self.seconds,
+            "peak_memory_bytes": peak_memory(pl_module.device),
+            "steps": trainer.global_step,
+        }
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        with written_whole(folder / "training.json") as temporary:
+            temporary.write_text(json.dumps(cost, indent=2) + "\n")
+        print(
+            f"{cost['seconds_per_step']:.4f} s per iteration, {cost['samples_per_second']:.3g} "
+            f"samples/s, peak memory {cost['peak_memory_bytes'] / 2**30:.2f} GiB",
+            flush=True,
+        )
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the peak memory in bytes, of the GPU or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
