@@ -8,6 +8,7 @@ from callbacks.ensemble import EnsembleSkill
 from callbacks.extremes import Extremes
 from callbacks.forecast_writer import ForecastWriter
 from callbacks.moments import Moments
+from callbacks.movie import Movie
 from callbacks.panels import Panels
 from callbacks.pca_autocorrelation import PCAAutocorrelation
 from callbacks.predictability import PredictabilityLimit
@@ -27,6 +28,7 @@ __all__ = [
     "Extremes",
     "ForecastWriter",
     "Moments",
+    "Movie",
     "PCAAutocorrelation",
     "Panels",
     "PredictabilityLimit",

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import xarray
 from lightning import LightningModule, Trainer
@@ -55,6 +56,10 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         """Return pictures of the scores, by name."""
+        return {}
+
+    def movies(self, scores: xarray.Dataset) -> Mapping[str, np.ndarray]:
+        """Return moving pictures, by name: frames (time, height, width, rgb), uint8."""
         return {}
 
     # When it happens ----------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
 from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.pictures import gif, png, show
 from datamodules.netcdf import written_whole
 
 
@@ -53,14 +54,11 @@ class Scores(Callback):
         written.append(folder / "scores.json")
         for diagnostic in diagnostics:
             for name, figure in diagnostic.figures(diagnostic.results).items():
-                with written_whole(folder / f"{name}.png") as temporary:
-                    figure.savefig(temporary, format="png")
-                written.append(folder / f"{name}.png")
-                add_figure = getattr(
-                    trainer.logger and trainer.logger.experiment, "add_figure", None
-                )
-                if add_figure is not None:
-                    add_figure(f"test/{name}", figure, trainer.global_step)
+                written.append(save_bytes(png(figure), folder / f"{name}.png"))
+                show(trainer, f"test/{name}", written[-1])
+            for name, frames in diagnostic.movies(diagnostic.results).items():
+                written.append(save_bytes(gif(frames), folder / f"{name}.gif"))
+                show(trainer, f"test/{name}", written[-1])
         print(table(summary))
         print("\n".join(f"wrote {path}" for path in written))
 
@@ -70,6 +68,13 @@ def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
     encoding = {name: {"_FillValue": None} for name in dataset.variables}
     with written_whole(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+    return path
+
+
+def save_bytes(content: bytes, path: Path) -> Path:
+    """Write a file whole or not at all and return its path."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
     return path
 
 

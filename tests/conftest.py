@@ -34,6 +34,21 @@ def trained(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def tested(trained, tmp_path_factory):
+    """A copy of the trained folder in which the run was tested, and what tested it."""
+    folder = tmp_path_factory.mktemp("tested") / "copy"
+    shutil.copytree(trained, folder)
+    here, precision = os.getcwd(), torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    os.chdir(folder)
+    try:
+        return folder, cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt"])
+    finally:
+        os.chdir(here)
+        torch.set_default_dtype(precision)
+
+
 @pytest.fixture
 def single_precision():
     torch.set_default_dtype(torch.float32)

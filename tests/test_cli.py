@@ -15,6 +15,7 @@ import emulators
 from tests.conftest import SMOKE
 
 CHECKPOINT = "runs/smoke/last.ckpt"
+NO_BATCHES = "--trainer.limit_test_batches=0"
 
 
 def test_fit_leaves_a_checkpoint_settings_and_logs(trained):
@@ -38,10 +39,9 @@ def test_fit_reports_what_it_costs(workplace, capsys):
     assert f"{cost['seconds_per_step']:.4f} s per iteration" in capsys.readouterr().out
 
 
-def test_test_needs_only_the_checkpoint(workplace):
-    tested = cli.run(["test", "--ckpt_path", CHECKPOINT])
-    assert "test/mse/lead_1" in tested.trainer.callback_metrics
-    folder = workplace / "runs" / "smoke"
+def test_test_needs_only_the_checkpoint(tested):
+    assert "test/mse/lead_1" in tested[1].trainer.callback_metrics
+    folder = tested[0] / "runs" / "smoke"
     names = {path.name for path in folder.iterdir()}
     wanted = {"scores.nc", "scores.json", "rollout_error.png", "energy.png", "panels.png"}
     assert wanted <= names
@@ -60,20 +60,19 @@ def test_test_needs_only_the_checkpoint(workplace):
 
 
 def test_scores_that_are_not_defined_are_left_out_in_a_sentence(workplace, say):
-    status, out, _ = say("test", "--ckpt_path", CHECKPOINT)
+    status, out, _ = say("test", "--ckpt_path", CHECKPOINT, NO_BATCHES)
     assert status == 0
     assert "ZonalMean is left out: a zonal mean needs two dimensions" in out
 
 
-def test_figures_reach_tensorboard(workplace):
-    cli.run(["test", "--ckpt_path", CHECKPOINT])
-    events = EventAccumulator(str(workplace / "runs" / "smoke")).Reload()
+def test_figures_reach_tensorboard(tested):
+    events = EventAccumulator(str(tested[0] / "runs" / "smoke")).Reload()
     wanted = {"test/rollout_error", "test/energy", "test/panels"}
     assert wanted <= set(events.Tags()["images"])
 
 
-def test_scores_in_the_table_are_those_of_an_independent_rollout(workplace):
-    tested = cli.run(["test", "--ckpt_path", CHECKPOINT])
+def test_scores_in_the_table_are_those_of_an_independent_rollout(tested, single_precision):
+    workplace, tested = tested
     emulator = tested.model.eval()
     files = sorted((workplace / "data" / "test").glob("*.nc"))
     truth = xarray.open_dataset(files[0], decode_times=False)["u"].values
@@ -94,7 +93,7 @@ def test_statistics_of_the_checkpoint_win_over_those_of_the_data(workplace):
     path = workplace / "data" / "train" / "train_0000.nc"
     with netCDF4.Dataset(path, "a") as file:
         file["u"][:] = 10 * file["u"][:]
-    tested = cli.run(["test", "--ckpt_path", CHECKPOINT])
+    tested = cli.run(["test", "--ckpt_path", CHECKPOINT, NO_BATCHES])
     stored = torch.load(CHECKPOINT, weights_only=True)["state_dict"]["standardize.std"]
     assert torch.equal(tested.model.standardize.std, stored)
 
@@ -104,7 +103,7 @@ def test_command_line_wins_over_file_wins_over_checkpoint(workplace):
         "data: {test_rollouts: {steps: 12}}\ntrainer: {max_steps: 9}\n"
     )
     words = ["test", "--ckpt_path", CHECKPOINT, "-c", "more.yaml", "--data.test_rollouts.steps=10"]
-    tested = cli.run(words)
+    tested = cli.run([*words, NO_BATCHES])
     config = tested.config["test"]
     assert config.data.test_rollouts.steps == 10  # command line
     assert config.trainer.max_steps == 9  # file
@@ -113,7 +112,7 @@ def test_command_line_wins_over_file_wins_over_checkpoint(workplace):
 
 
 def test_command_line_wins_over_the_checkpoint_for_the_model_too(workplace):
-    tested = cli.run(["test", f"--ckpt_path={CHECKPOINT}", "--model.masking=0.4"])
+    tested = cli.run(["test", f"--ckpt_path={CHECKPOINT}", "--model.masking=0.4", NO_BATCHES])
     assert tested.model.masking == 0.4
 
 
@@ -181,10 +180,10 @@ def test_forecast_equals_the_rollout(workplace):
     np.testing.assert_allclose(stored[0], forecast, rtol=1e-4, atol=1e-5)
 
 
-def test_checkpoint_loads_in_python_to_the_same_forecast(workplace):
-    loaded = LightningModule.load_from_checkpoint(CHECKPOINT, weights_only=True)
+def test_checkpoint_loads_in_python_to_the_same_forecast(tested, single_precision):
+    folder, tested = tested
+    loaded = LightningModule.load_from_checkpoint(folder / CHECKPOINT, weights_only=True)
     assert type(loaded) is emulators.Hierarchical
-    tested = cli.run(["test", "--ckpt_path", CHECKPOINT])
     initial = torch.randn(2, 1, 32)
     with torch.no_grad():
         expected = tested.model.eval().rollout(initial, 4)

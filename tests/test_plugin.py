@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import SMOKE
 
 MINE = '''
@@ -84,18 +82,15 @@ trainer:
 """
 
 
-@pytest.mark.parametrize(
-    "program",
-    [[sys.executable, str(Path(__file__).parents[1] / "cli.py")], ["emulate"]],
-    ids=["python cli.py", "emulate"],
-)
-def test_own_classes_plug_in_from_another_folder(trained, tmp_path, program):
+PYTHON = [sys.executable, str(Path(__file__).parents[1] / "cli.py")]
+EMULATE = [str(Path(sys.executable).with_name("emulate"))]
+
+
+def test_own_classes_plug_in_from_another_folder(trained, tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "mine.yaml").write_text(SETTINGS)
-    if program == ["emulate"]:
-        program = [str(Path(sys.executable).with_name("emulate"))]
 
-    def run(*words):
+    def run(program, *words):
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         return subprocess.run(
             [*program, *words],
@@ -106,9 +101,9 @@ def test_own_classes_plug_in_from_another_folder(trained, tmp_path, program):
             timeout=120,
         )
 
-    fitted = run("fit", f"-c={SMOKE}", "-c=mine.yaml", f"--data.root={trained / 'data'}")
+    fitted = run(PYTHON, "fit", f"-c={SMOKE}", "-c=mine.yaml", f"--data.root={trained / 'data'}")
     assert fitted.returncode == 0, fitted.stderr
-    tested = run("test", "--ckpt_path=runs/run/last.ckpt")
+    tested = run(EMULATE, "test", "--ckpt_path=runs/run/last.ckpt")
     assert tested.returncode == 0, tested.stderr
     assert "largest" in tested.stdout
     assert "stability_rate" in tested.stdout

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import xarray
 
-import cli
 from callbacks.comparison import compare, load_runs, table
 from configs.study import Job, StudyRun, read_study, run_all
 from tests.conftest import SMOKE
@@ -90,10 +89,10 @@ def test_status_is_the_newest_line_of_the_progress_bar(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def two_runs(workplace):
-    cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt"])
-    shutil.copytree("runs/smoke", "runs/other")
-    return workplace / "runs"
+def two_runs(tested, tmp_path):
+    for name in ("smoke", "other"):
+        shutil.copytree(tested[0] / "runs" / "smoke", tmp_path / "runs" / name)
+    return tmp_path / "runs"
 
 
 def test_comparison_is_a_table_and_a_figure(two_runs, say):

@@ -10,7 +10,7 @@ def test_commands_say_what_they_do(workplace, say):
     assert "on 148 windows of 4 snapshots from data, steps 0 to 6, in runs/new" in out
     assert "trained 6 steps in" in out
     assert "next: emulate test --ckpt_path runs/new/last.ckpt" in out
-    _, out, _ = say("test", "--ckpt_path", CHECKPOINT)
+    _, out, _ = say("test", "--ckpt_path", CHECKPOINT, "--trainer.callbacks=Announcements")
     assert "Hierarchical: 5 rollouts of 20 steps from data" in out
     _, out, _ = say("validate", "--ckpt_path", CHECKPOINT)
     assert "Hierarchical: 2 rollouts of 6 steps from data" in out
