@@ -3,11 +3,12 @@
 Clones the last commit into a temporary folder, makes a virtual environment there, and runs the
 README's commands in it; the data are simulated on their own first, to be timed apart.
 
-    python benchmarks/readme_commands.py
+    python benchmarks/readme_commands.py [--keep FOLDER]
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,9 @@ COMMANDS = {
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", type=Path, help="Folder to copy the comparison into.")
+    options = parser.parse_args()
     print(header("The README's commands, from a fresh clone"), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "clone", "-q", PROJECT, folder], check=True)
@@ -45,6 +48,10 @@ def main() -> None:
         print()
         compare = ["emulate", "compare", "runs/quickstart/baseline", "runs/quickstart/hierarchical"]
         subprocess.run(compare, cwd=folder, env=environment, check=True)
+        if options.keep:
+            options.keep.mkdir(parents=True, exist_ok=True)
+            for kind in ("md", "csv", "png", "html"):
+                shutil.copy(f"{folder}/runs/quickstart/comparison.{kind}", options.keep)
 
 
 if __name__ == "__main__":
