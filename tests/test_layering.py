@@ -1,6 +1,7 @@
 """Imports point down: cli, then callbacks, then emulators and datamodules, then the solvers."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,8 @@ def test_low_rooms_use_few_libraries(path):
 @pytest.mark.parametrize("path", [*FILES, Path("cli.py")], ids=str)
 def test_files_stay_under_300_lines(path):
     assert len((ROOT / path).read_text().splitlines()) <= 300
+
+
+def test_constraints_are_names_and_versions():
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        assert re.fullmatch(r"#.*|[\w.-]+==[\w.+]+", line), line
