@@ -174,12 +174,18 @@ class RunTrainer(Trainer):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
         super().__init__(*args, **kwargs)
 
-    def test(self, *args: Any, verbose: bool = False, **kwargs: Any) -> Any:  # noqa: D417
+    def test(  # noqa: D417
+        self, *args: Any, verbose: bool = False, resume: bool = False, **kwargs: Any
+    ) -> Any:
         """Roll out from test states and score the rollouts.
 
         Args:
             verbose: Whether to print Lightning's table beside that of the scores.
+            resume: Whether to go on with an interrupted test of this run.
         """
+        for callback in self.callbacks:
+            if isinstance(callback, emulators.Bookmark):
+                callback.resume = resume
         return super().test(*args, verbose=verbose, **kwargs)
 
 

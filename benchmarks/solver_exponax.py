@@ -4,8 +4,8 @@ Both solve the unforced two-dimensional vorticity equation with the same scheme,
 exponax lives in an environment of its own; this script starts one process of each and lets them
 take turns, so that both meet the same machine:
 
-    python -m venv /tmp/exponax && /tmp/exponax/bin/pip install exponax
-    python benchmarks/solver_exponax.py --python /tmp/exponax/bin/python
+    python -m venv exponax-env && exponax-env/bin/pip install exponax
+    python benchmarks/solver_exponax.py --python exponax-env/bin/python
 """
 
 import argparse

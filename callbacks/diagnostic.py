@@ -62,6 +62,25 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Return moving pictures, by name: frames (time, height, width, rgb), uint8."""
         return {}
 
+    def notes(self) -> dict[str, Any]:
+        """Return what was noted so far, with the rows of the batches that are complete."""
+        rows = {
+            name: metric.metric_state
+            for name, metric in vars(self).items()
+            if isinstance(metric, Metric)
+        }
+        return {**super().notes(), "rows": rows}
+
+    def restore(self, notes: dict[str, Any]) -> None:
+        """Go on from notes, after `begin`."""
+        rows = notes.pop("rows")
+        super().restore(notes)
+        for name, state in rows.items():
+            metric = getattr(self, name)
+            for key, value in state.items():
+                setattr(metric, key, value)
+            metric._update_count = 1  # or torchmetrics warns that nothing was updated
+
     # When it happens ----------------------------------------------------------------------------
 
     def _metrics(self) -> list[Metric]:

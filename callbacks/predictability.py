@@ -50,19 +50,19 @@ class PredictabilityLimit(RolloutDiagnostic):
         self.error = torch.full(shape, float("nan"), dtype=torch.float64)
         self.error = self.error.to(start.initial.device)
         self.limit = self.error.clone()
+        self.solver = self.data.generator.solver.to(start.initial.device).float()
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if truth is None:
             return
         self.error[:, lead - 1] = mean_squared_error(forecast, truth)
-        solver = self.data.generator.solver
         if lead == 1:
-            solver = solver.to(device=forecast.device).float()
             both = torch.cat((truth, forecast.to(truth.dtype)))
-            self.twins = solver.unroll(resample(both, self.data.grid, solver.grid.shape).float())
+            self.twins = resample(both, self.data.grid, self.solver.grid.shape).float()
             self.limit[:, 0] = self.error[:, 0]
             return
-        both = resample(next(self.twins), solver.grid, self.data.grid.shape)
+        self.twins = self.solver.step(self.twins)
+        both = resample(self.twins, self.solver.grid, self.data.grid.shape)
         exact, perturbed = both.chunk(2)
         self.limit[:, lead - 1] = mean_squared_error(perturbed, exact)
 

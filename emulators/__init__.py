@@ -1,6 +1,7 @@
 """Emulators: training recipes and steps, the networks inside them, and the rollout they share."""
 
 from emulators.baseline import Baseline
+from emulators.bookmark import Bookmark
 from emulators.emulator import Emulator
 from emulators.hierarchical import Hierarchical
 from emulators.losses import L1, L1L2, L2, Distance
@@ -15,6 +16,7 @@ __all__ = [
     "L1L2",
     "L2",
     "Baseline",
+    "Bookmark",
     "Distance",
     "Emulator",
     "Hierarchical",

@@ -11,7 +11,7 @@ the training split, which are buffers and travel in the checkpoint.
 import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from itertools import islice
 from typing import Any, Literal
@@ -21,12 +21,12 @@ import torch
 from jaxtyping import Float
 from lightning import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
-from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from emulators.bookmark import Bookmark
 from emulators.compatibility import check_fields, check_training_data, describe, is_plain
 from emulators.losses import L1L2, Distance
 from emulators.networks.network import Network, NetworkFactory, as_network
@@ -157,19 +157,12 @@ class Emulator(LightningModule, ABC):
             return output
         return state + self.standardize.increment_scale(state) * output
 
-    def unroll(self, state: State) -> Generator[State, Tensor | None, None]:
-        """Yield the states at lead times of one interval, two intervals, ... without end.
-
-        What is sent to the generator chooses the members of the batch that go on.
-        """
+    def unroll(self, state: State) -> Iterator[State]:
+        """Yield the states at lead times of one interval, two intervals, ... without end."""
         memory = None
         while True:
             state, memory = self.step(state, memory)
-            choice = yield state
-            if choice is not None:
-                state, memory = apply_to_collection(
-                    (state, memory), Tensor, lambda value, choice=choice: value[choice]
-                )
+            yield state
 
     def rollout(self, state: State, steps: int) -> Float[Tensor, "batch time channel *space"]:
         """Return the states at lead times of 1 to `steps` intervals."""
@@ -231,7 +224,9 @@ class Emulator(LightningModule, ABC):
             if isinstance(callback, RolloutObserver) and callback.watches(stage)
         ]
         bar = self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None
-        watch(self, start, observers, stage if bar else None)
+        marks = [callback for callback in self.trainer.callbacks if isinstance(callback, Bookmark)]
+        bookmark = marks[0] if marks and stage == "test" else None
+        watch(self, start, observers, stage if bar else None, bookmark)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update the averaged weights after each step of the optimiser."""

@@ -5,11 +5,12 @@ what it needs of it. Nothing here keeps a state, so that memory does not grow wi
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from tqdm import tqdm
 
@@ -42,14 +43,48 @@ class Start(Protocol):
 
 
 @runtime_checkable
-class Unrolls(Protocol):
-    """Whatever advances states by one snapshot interval: an emulator or a solver."""
+class Steps(Protocol):
+    """Whatever advances states by one snapshot interval."""
 
-    def unroll(self, state: State) -> Generator[State, Choice | None, None]:
-        """Yield the states one interval later, two intervals later, ... without end.
+    def step(self, state: State, memory: Any = None) -> tuple[State, Any]:
+        """Return the states one interval later, and what the next step must remember.
 
-        What is sent chooses the members of the batch that go on; None or nothing means all.
+        Tensors in the memory, however nested, have the batch first.
         """
+
+
+class Position(NamedTuple):
+    """Where the rollouts of a batch stand.
+
+    Attributes:
+        lead: Steps done.
+        state: States of the trajectories that are still computed.
+        memory: What their next step must remember.
+        going: Their numbers within the batch.
+    """
+
+    lead: int
+    state: State
+    memory: Any
+    going: Int[Tensor, " going"]
+
+    def choose(self, choice: Choice) -> "Position":
+        """Return the position of some of the trajectories alone."""
+        state, memory, going = apply_to_collection(
+            (self.state, self.memory, self.going), Tensor, lambda value: value[choice]
+        )
+        return Position(self.lead, state, memory, going)
+
+
+@runtime_checkable
+class Bookkeeper(Protocol):
+    """Keeps where a rollout stands, so that it can go on after an interruption."""
+
+    def open(self, start: Start, observers: Sequence["RolloutObserver"]) -> Position | None:
+        """Return where the next batch stands; None at its start, a negative lead at its end."""
+
+    def turn(self, place: Position, observers: Sequence["RolloutObserver"]) -> None:
+        """Take note of where the rollouts stand."""
 
 
 class RolloutObserver(ABC):
@@ -81,6 +116,17 @@ class RolloutObserver(ABC):
     ) -> None:
         """Take note of all members of an ensemble, that of `observe` first."""
 
+    def notes(self) -> dict[str, Any]:
+        """Return what was noted so far of this batch and of those before, to go on from it later.
+
+        These are all attributes that are made of tensors and numbers.
+        """
+        return {name: value for name, value in vars(self).items() if is_note(value)}
+
+    def restore(self, notes: dict[str, Any]) -> None:
+        """Go on from notes, after `begin`."""
+        vars(self).update(notes)
+
     def given_up(self) -> Choice | None:
         """Return which trajectories of the batch need not be computed further, or None.
 
@@ -95,8 +141,21 @@ class RolloutObserver(ABC):
         """
 
 
+def is_note(value: Any) -> bool:
+    """Return whether a value is made of tensors and numbers."""
+    if isinstance(value, dict):
+        return all(is_note(part) for part in value.values())
+    if isinstance(value, list | tuple):
+        return all(is_note(part) for part in value)
+    return isinstance(value, Tensor | bool | int | float)
+
+
 def watch(
-    model: Unrolls, start: Start, observers: Sequence[RolloutObserver], progress: str | None = None
+    model: Steps,
+    start: Start,
+    observers: Sequence[RolloutObserver],
+    progress: str | None = None,
+    bookmark: Bookkeeper | None = None,
 ) -> None:
     """Roll out from the initial conditions of a batch and show every state to every observer.
 
@@ -105,25 +164,34 @@ def watch(
         start: Initial conditions, length, and truth.
         observers: Who watches. They run outside autocast: statistics are never rounded to bfloat16.
         progress: Label of a progress bar in steps, or None for no bar.
+        bookmark: Keeps where the rollouts stand, or None.
     """
-    for observer in observers:
-        observer.begin(start)
     device, batch = start.initial.device, len(start.initial)
     initial = start.initial
     if start.perturbed is not None:
         initial = torch.cat((initial, start.perturbed.flatten(0, 1)))
-    states = model.unroll(initial)
-    going = torch.arange(len(initial), device=device)
-    choice: Choice | None = None
-    leads = tqdm(
-        range(1, start.steps + 1), desc=progress, unit="step", disable=progress is None, leave=False
-    )
-    for lead in leads:
-        forecast = next(states) if choice is None else states.send(choice)
-        choice = None
-        if len(forecast) < len(initial):
-            part, forecast = forecast, torch.full_like(initial, float("nan"))
-            forecast[going] = part.to(forecast.dtype)
+    for observer in observers:
+        observer.begin(start)
+    place = Position(0, initial, None, torch.arange(len(initial), device=device))
+    if bookmark is not None:
+        place = bookmark.open(start, observers) or place
+        if place.lead < 0:
+            return
+    for lead in tqdm(
+        range(place.lead + 1, start.steps + 1),
+        desc=progress,
+        unit="step",
+        disable=progress is None,
+        leave=False,
+        initial=place.lead,
+        total=start.steps,
+    ):
+        state, memory = model.step(place.state, place.memory)
+        place = Position(lead, state, memory, place.going)
+        forecast = state
+        if len(state) < len(initial):
+            forecast = torch.full_like(initial, float("nan"))
+            forecast[place.going] = state.to(forecast.dtype)
         truth = start.truth(lead).to(device) if lead <= start.truth_steps else None
         with torch.autocast(device.type, enabled=False):
             for observer in observers:
@@ -132,15 +200,13 @@ def watch(
                     observer.observe_members(lead, forecast.unflatten(0, (-1, batch)), truth)
         if lead >= start.truth_steps and lead % PATIENCE == 0:
             lost = lost_trajectories(observers)
-            if lost is None or not lost.any():
-                continue
-            lost = lost.repeat(len(initial) // batch)  # an ensemble goes with its first member
-            choice = ~lost[going]
-            going = going[choice]
-            if not len(going):
-                break
-            if choice.all():
-                choice = None
+            if lost is not None and lost.any():
+                lost = lost.repeat(len(initial) // batch)  # an ensemble goes with its first member
+                place = place.choose(~lost[place.going])
+                if not len(place.going):
+                    break
+        if bookmark is not None:
+            bookmark.turn(place, observers)
     for observer in observers:
         observer.end()
 

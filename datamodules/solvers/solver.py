@@ -1,7 +1,7 @@
 """A solver advances a physical state by one snapshot interval, as an emulator does."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import torch
@@ -32,16 +32,11 @@ class Solver(nn.Module, ABC):
     def step(self, state: State) -> State:
         """Return the state one snapshot interval later."""
 
-    def unroll(self, state: State) -> Generator[State, Tensor | None, None]:
-        """Yield the states one interval later, two intervals later, ... without end.
-
-        What is sent to the generator chooses the members of the batch that go on.
-        """
+    def unroll(self, state: State) -> Iterator[State]:
+        """Yield the states one interval later, two intervals later, ... without end."""
         while True:
             state = self.step(state)
-            choice = yield state
-            if choice is not None:
-                state = state[choice]
+            yield state
 
     def rollout(self, state: State, steps: int) -> Float[Tensor, "batch time channel *space"]:
         """Return the states at lead times of 1 to `steps` intervals."""

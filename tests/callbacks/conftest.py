@@ -20,10 +20,19 @@ class Exact:
         one = torch.ones(channels)
         self.standardize.set_statistics(0 * one, std * one, one)
 
-    def unroll(self, state):
-        while True:
-            state = self.factor * state
-            yield state
+    def step(self, state, memory=None):
+        return self.factor * state, None
+
+
+class Scripted(Exact):
+    """Emulator whose state after `lead` steps is a function of the first."""
+
+    def at(self, lead, first):
+        raise NotImplementedError
+
+    def step(self, state, memory=None):
+        first, lead = memory or (state, 0)
+        return self.at(lead + 1, first.clone()), (first, lead + 1)
 
 
 class Start:

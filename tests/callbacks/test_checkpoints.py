@@ -50,3 +50,49 @@ def test_written_when_a_person_interrupts(watching):
 def test_interval_must_be_positive():
     with pytest.raises(ValueError, match="every must be at least 1, got 0"):
         Checkpoints(every=0)
+
+
+BEST = """
+from callbacks import RolloutDiagnostic
+import xarray
+
+
+class Scripted(RolloutDiagnostic):
+    values = [3.0, 1.0, 2.0, 0.5, 0.7]
+
+    def begin(self, start):
+        pass
+
+    def observe(self, lead, forecast, truth):
+        pass
+
+    def scores(self):
+        return xarray.Dataset()
+
+    def summary(self, scores):
+        return {"scripted": self.values.pop(0)}
+"""
+
+
+@pytest.mark.parametrize(("mode", "step"), [("min", 4), ("max", 1)])
+def test_best_is_that_of_the_best_validation(workplace, monkeypatch, mode, step):
+    (workplace / f"best_{mode}.py").write_text(BEST)
+    monkeypatch.syspath_prepend(workplace)
+    (workplace / "best.yaml").write_text(
+        f"trainer:\n  callbacks:\n    - class_path: best_{mode}.Scripted\n    - class_path: "
+        f"Checkpoints\n      init_args: {{monitor: val/scripted, mode: {mode}}}\n"
+    )
+    words = ["-c", "best.yaml", "--trainer.max_steps=5", "--trainer.val_check_interval=1"]
+    cli.run([*FIT, *words])
+    assert torch.load("runs/watched/best.ckpt", weights_only=True)["global_step"] == step
+
+
+def test_monitor_that_validation_does_not_give_is_refused(workplace, say):
+    (workplace / "best.yaml").write_text(
+        "trainer:\n  callbacks:\n    - class_path: RolloutError\n      init_args: {leads: [5]}\n"
+        "    - class_path: Checkpoints\n      init_args: {monitor: val/mse}\n"
+    )
+    status, _, err = say(*FIT, "-c", "best.yaml")
+    assert status == 1
+    assert "Checkpoints.monitor is 'val/mse', which validation does not give; choose" in err
+    assert "val/mse/lead_5" in err

@@ -4,7 +4,7 @@ import torch
 
 from callbacks import Distribution, Extremes, Moments, PCAAutocorrelation, Spectrum, ZonalMean
 from callbacks.climate import ClimateDiagnostic
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, Scripted, Start
 
 ALL = (Distribution, Extremes, Moments, PCAAutocorrelation, Spectrum, ZonalMean)
 CLIMATE = ClimateDiagnostic.__subclasses__()
@@ -19,15 +19,13 @@ def data(plane):
     return Data(plane, torch.randn(300, 1, 8, 8))
 
 
-class Breaking(Exact):
+class Breaking(Scripted):
     """Holds still for five steps and is not finite from then on, for the first trajectory."""
 
-    def unroll(self, state):
-        for lead in range(1, 1000):
-            state = state.clone()
-            if lead > 5:
-                state[0] = float("nan")
-            yield state
+    def at(self, lead, first):
+        if lead > 5:
+            first[0] = float("nan")
+        return first
 
 
 @pytest.mark.parametrize("kind", CLIMATE)

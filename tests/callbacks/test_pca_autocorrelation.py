@@ -6,7 +6,7 @@ import torch
 
 from callbacks import PCAAutocorrelation
 from callbacks.metrics.pca import autocorrelation, principal_components
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, Scripted, Start
 
 
 def spread(states=90, points=40, rank=6):
@@ -67,12 +67,11 @@ def test_autocorrelation_of_a_first_order_autoregression():
     np.testing.assert_allclose(found, a ** np.arange(10), atol=0.02)
 
 
-class Turning(Exact):
+class Turning(Scripted):
     """A standing wave that oscillates with a period of 40 steps."""
 
-    def unroll(self, state):
-        for lead in range(1, 10_000):
-            yield state * math.cos(2 * math.pi * lead / 40)
+    def at(self, lead, first):
+        return first * math.cos(2 * math.pi * lead / 40)
 
 
 def test_oscillation_is_seen_in_its_component(evaluate, plane):

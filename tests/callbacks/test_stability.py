@@ -4,7 +4,7 @@ import torch
 
 from callbacks import EnergyStability
 from datamodules.solvers.vorticity import energy
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, Scripted, Start
 
 
 def data(plane):
@@ -49,10 +49,9 @@ def test_growing_energy_leaves_the_band_when_the_formula_says(evaluate, plane):
     np.testing.assert_array_equal(scores["stability_rate"], expected)
 
 
-class Recovering(Exact):
-    def unroll(self, state):
-        for lead in range(1, 1000):
-            yield state * (100.0 if lead == 3 else 1.0)
+class Recovering(Scripted):
+    def at(self, lead, first):
+        return first * (100.0 if lead == 3 else 1.0)
 
 
 def test_recovery_does_not_count(evaluate, plane):
@@ -124,10 +123,9 @@ def test_enstrophy_has_its_own_band_and_reason(evaluate, plane):
     unit = 2 * np.pi / 2.0
     initial = 3 * torch.cos(unit * x)[None, None]
 
-    class Refining(Exact):
-        def unroll(self, state):
-            while True:
-                yield 3 * 3 * torch.cos(3 * unit * y)[None, None]
+    class Refining(Scripted):
+        def at(self, lead, first):
+            return 3 * 3 * torch.cos(3 * unit * y)[None, None]
 
     reference = Data(plane, initial * (1 + 0.1 * torch.randn(9, 1, 1, 1)))
     starts = [Start(initial, torch.arange(1), 10, 0)]
@@ -150,16 +148,14 @@ def test_enstrophy_is_refused_where_it_is_not_defined(evaluate):
 
 
 def test_reason_and_last_good_state_of_each_failure(evaluate, plane):
-    class Failing(Exact):
-        def unroll(self, state):
-            first = state
-            for lead in range(1, 1000):
-                state = (1 + 0.01 * lead) * first
-                if lead > 5:
-                    state[0] = float("nan")
-                if lead > 7:
-                    state[1] = 1000 * first[1]
-                yield state
+    class Failing(Scripted):
+        def at(self, lead, first):
+            state = (1 + 0.01 * lead) * first
+            if lead > 5:
+                state[0] = float("nan")
+            if lead > 7:
+                state[1] = 1000 * first[1]
+            return state
 
     starts = [start(1.0, steps=20, count=3)]
     scores = evaluate(EnergyStability(width=50.0), Failing(), data(plane), starts)
@@ -173,16 +169,13 @@ def test_reason_and_last_good_state_of_each_failure(evaluate, plane):
 class Counting(Exact):
     """Doubles the first trajectory at each step, and notes how many it was asked for."""
 
-    def unroll(self, state):
-        self.sizes = []
-        growth = torch.ones(len(state), 1, 1, 1)
-        growth[0] = 2.0
-        while True:
-            state = growth * state
-            self.sizes.append(len(state))
-            choice = yield state
-            if choice is not None:
-                state, growth = state[choice], growth[choice]
+    def step(self, state, growth=None):
+        if growth is None:
+            self.sizes = []
+            growth = torch.ones(len(state), 1, 1, 1)
+            growth[0] = 2.0
+        self.sizes.append(len(state))
+        return growth * state, growth
 
 
 def test_what_is_lost_is_no_longer_computed_past_the_truth(evaluate, plane):

@@ -1,0 +1,130 @@
+"""Keeps a long rollout while it runs, so that one that was interrupted can go on."""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+from torch import Tensor
+
+from emulators.rollout import Position, RolloutObserver, Start
+
+
+class Bookmark(Callback):
+    """Writes, now and then, where a test stands: state, memory and what the observers have noted.
+
+    Each process keeps `rollout-RANK.ckpt` in the run's folder while it tests; the file appears
+    whole or not at all and is removed at the end. A test that resumes goes on from there and ends
+    with the same scores, bit for bit on a CPU.
+
+    Args:
+        seconds: Time between two writes; an interruption by the keyboard writes too.
+    """
+
+    def __init__(self, seconds: float = 300.0) -> None:
+        if not seconds >= 0:
+            raise ValueError(f"Bookmark.seconds must be at least 0, got {seconds}.")
+        self.seconds = seconds
+        self.resume = False
+        self.current: dict[str, Any] | None = None
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find the file of an earlier test, or forget it."""
+        self.path = Path(trainer.default_root_dir) / f"rollout-{trainer.global_rank}.ckpt"
+        self.purpose = fingerprint(trainer, pl_module)
+        self.batch, self.found, self.current = -1, None, None
+        self.written = time.monotonic()
+        if not self.resume:
+            self.path.unlink(missing_ok=True)
+        elif self.path.exists():
+            found = torch.load(self.path, map_location=pl_module.device, weights_only=True)
+            if found["purpose"] != self.purpose:
+                raise ValueError(
+                    f"{self.path} was left by another test (other weights, data, lengths or number "
+                    "of processes); test without --resume."
+                )
+            self.found = found
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove the file of a test that is complete."""
+        self.current = None
+        self.path.unlink(missing_ok=True)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Write where the test stood when a person interrupted it."""
+        if isinstance(exception, KeyboardInterrupt) and self.current is not None:
+            self.write()
+
+    # What `watch` asks --------------------------------------------------------------------------
+
+    def open(self, start: Start, observers: list[RolloutObserver]) -> Position | None:
+        """Return where the rollouts of the next batch stand, and give the observers their notes.
+
+        A negative lead time means that the batch is complete.
+        """
+        self.batch += 1
+        if self.found is None or self.batch > self.found["batch"]:
+            return None
+        if self.batch < self.found["batch"]:
+            return Position(-1, start.initial, None, start.index)
+        for name, observer in named(observers).items():
+            if name not in self.found["notes"]:
+                raise ValueError(
+                    f"{self.path} has no notes of {name.split('/')[0]}, which was not there when "
+                    "the test began; leave it out or test without --resume."
+                )
+            observer.restore(self.found["notes"][name])
+        place, self.found = self.found["place"], None
+        return Position(*place)
+
+    def turn(self, place: Position, observers: list[RolloutObserver]) -> None:
+        """Take note of where the rollouts stand, and write it if it is time."""
+        self.current = {
+            "purpose": self.purpose,
+            "batch": self.batch,
+            "place": place,
+            "observers": observers,
+        }
+        if time.monotonic() - self.written >= self.seconds:
+            self.write()
+
+    def write(self) -> None:
+        """Write the file, aside first."""
+        observers = named(self.current["observers"])
+        notes = {name: observer.notes() for name, observer in observers.items()}
+        content = {key: self.current[key] for key in ("purpose", "batch")}
+        content |= {"place": tuple(self.current["place"]), "notes": notes}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".tmp")
+        torch.save(content, temporary)
+        os.replace(temporary, self.path)
+        self.written = time.monotonic()
+
+
+def named(observers: list[RolloutObserver]) -> dict[str, RolloutObserver]:
+    """Return the observers by their class, numbered where there are several of one."""
+    found: dict[str, RolloutObserver] = {}
+    for observer in observers:
+        kind = type(observer).__qualname__
+        count = sum(name.startswith(f"{kind}/") for name in found)
+        found[f"{kind}/{count}"] = observer
+    return found
+
+
+def fingerprint(trainer: Trainer, emulator: LightningModule) -> str:
+    """Return a hash of weights, data, lengths and number of processes."""
+    digest = hashlib.sha256()
+    for name, value in sorted(emulator.state_dict().items()):
+        digest.update(name.encode())
+        if isinstance(value, Tensor):
+            digest.update(value.detach().float().cpu().numpy().tobytes())
+    data = trainer.datamodule
+    digest.update(repr((data.rollouts["test"], trainer.world_size)).encode())
+    digest.update(data.content_hash("test").encode())
+    return digest.hexdigest()
