@@ -1,7 +1,8 @@
 """Peak memory of a rollout against its length, with the diagnostics of `emulate test` watching.
 
-Each length runs in a process of its own, after the same short warm-up; the peak is the operating
-system's. The figure of merit is the peak of the long rollout over that of 100 steps.
+Each length runs in a process of its own; the peak is the operating system's. The figure of merit is
+the peak of the long rollout over that of 100 steps. The emulator is untrained; the band of the
+energy is so wide that no trajectory is given up.
 
     python benchmarks/rollout_memory.py
 """
@@ -11,13 +12,13 @@ import resource
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import torch
+from diagnostics_cost import KINDS
 from machine import header
+from systems import RandomData, Start
 
-from callbacks import EnergyStability, Panels, RolloutError
-from datamodules.solvers import Grid, Variable
+from callbacks import EnergyStability
 from emulators import Baseline, UNet
 from emulators.rollout import watch
 
@@ -28,46 +29,30 @@ SYSTEMS = {
 }
 
 
-class Start:
-    def __init__(self, initial: torch.Tensor, steps: int) -> None:
-        self.initial, self.steps = initial, steps
-        self.index = torch.arange(len(initial))
-        self.truth_steps = min(steps, 100)
-
-    def truth(self, lead: int) -> torch.Tensor:
-        return self.initial
-
-
 def peak(name: str, steps: int) -> dict[str, float]:
     shape, batch, options, _ = SYSTEMS[name]
     torch.manual_seed(0)
-    dimensions = len(shape)
+    data = RandomData(shape)
 
     def network(*interface):
         return UNet(*interface, **options)
 
-    emulator = Baseline(network=network, dimensions=dimensions).eval()
+    emulator = Baseline(network=network, dimensions=len(shape)).eval()
     initial = torch.randn(batch, 1, *shape)
-    data = SimpleNamespace(
-        grid=Grid(shape, (6.28,) * dimensions),
-        variables=["vorticity"],
-        interval=0.02,
-        fields=(Variable("vorticity", "vorticity", "s-1"),),
-        dimension_names=SimpleNamespace(space=("y", "x")[-dimensions:]),
-        trajectories=lambda split: SimpleNamespace(chunks=lambda label: [initial]),
-    )
-    observers = [RolloutError(), EnergyStability(), Panels()]
-    for observer in observers:
+    observers = []
+    for kind in KINDS:
+        observer = kind(width=1e12) if kind is EnergyStability else kind()
         observer.data, observer.emulator = data, emulator
-    start = time.perf_counter()
+        if not observer.undefined():
+            observers.append(observer)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for observer in observers:
             observer.start(torch.device("cpu"))
-        watch(emulator, Start(initial, steps), observers)
-        for observer in observers:
-            observer.finish()
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"MiB": kilobytes / 1024, "seconds": time.perf_counter() - start}
+        start = time.perf_counter()
+        watch(emulator, Start(initial, steps, 100), observers)
+        seconds = time.perf_counter() - start
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"MiB": kilobytes / 1024, "seconds": seconds}
 
 
 def main() -> None:

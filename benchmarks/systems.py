@@ -1,0 +1,65 @@
+"""Stand-ins for data of any size: random states in the place of trajectories."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+from datamodules.reference import cached
+from datamodules.solvers import BetaPlane, Grid, SpectralSolver, Variable
+
+
+class RandomData:
+    """What diagnostics ask of a data module, with states of white noise.
+
+    Args:
+        shape: Points along each axis.
+        snapshots: Of the reference split, one trajectory.
+    """
+
+    def __init__(self, shape: tuple[int, ...], snapshots: int = 220) -> None:
+        self.grid = Grid(shape, (6.283185307179586,) * len(shape))
+        self.dimensions = len(shape)
+        self.variables = ["vorticity"]
+        self.interval = 0.02
+        self.fields = (Variable("vorticity", "vorticity", "s-1"),)
+        self.dimension_names = SimpleNamespace(space=("y", "x")[-len(shape) :])
+        self.rollouts = {"test": SimpleNamespace(members=1)}
+        self.states = torch.randn(snapshots, 1, *shape)
+        self.root = Path(tempfile.mkdtemp())
+        self.generator = None
+        if len(shape) == 2:
+            solver = SpectralSolver(BetaPlane(self.grid, 20.0, 0.1, 1e-3), 0.01, 0.02)
+            self.generator = SimpleNamespace(solver=solver)
+
+    def content_hash(self, split: str) -> str:
+        """Return a name for the states."""
+        return hashlib.sha256(repr(tuple(self.states.shape)).encode()).hexdigest()
+
+    def reference(self, split, definition, compute):
+        """Return what is computed from the states, once."""
+        return cached(self.root, self.content_hash(split), definition, compute)
+
+    def trajectories(self, split: str) -> SimpleNamespace:
+        """Return the states as one trajectory."""
+        return SimpleNamespace(
+            chunks=lambda label, snapshots=256: self.states.split(snapshots),
+            lengths=[len(self.states)],
+            snapshots=len(self.states),
+        )
+
+
+class Start:
+    """Initial conditions from the states, with the same states as truth."""
+
+    perturbed = None
+
+    def __init__(self, initial: torch.Tensor, steps: int, truth_steps: int) -> None:
+        self.initial, self.steps, self.truth_steps = initial, steps, truth_steps
+        self.index = torch.arange(len(initial))
+
+    def truth(self, lead: int) -> torch.Tensor:
+        """Return the initial states."""
+        return self.initial
