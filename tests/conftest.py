@@ -25,6 +25,7 @@ def trained(tmp_path_factory):
     """A folder in which the smoke configuration was fitted: data/ and runs/smoke/last.ckpt."""
     folder = tmp_path_factory.mktemp("trained")
     here = os.getcwd()
+    torch.set_num_threads(1)  # sums in another order would give other weights
     torch.set_default_dtype(torch.float32)
     os.chdir(folder)
     try:
@@ -40,6 +41,7 @@ def tested(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tested") / "copy"
     shutil.copytree(trained, folder)
     here, precision = os.getcwd(), torch.get_default_dtype()
+    torch.set_num_threads(1)
     torch.set_default_dtype(torch.float32)
     os.chdir(folder)
     try:
