@@ -93,6 +93,9 @@ def main() -> None:
     if options.serve:
         serve(options.serve)
         return
+    from machine import header  # needs torch, which the other environment lacks
+
+    print(header("Time per step of the beta-plane flow against exponax"), flush=True)
     workers = {
         name: subprocess.Popen(
             [python, __file__, "--serve", name],
