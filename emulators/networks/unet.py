@@ -209,7 +209,7 @@ class UNet(Network):
             self._read_latents(x, level, outputs)
         detail = from_patches(self.leave(x), self.patch)
         with torch.autocast(state.device.type, enabled=False):
-            exact = self.last.layer.weight.dtype
+            exact = next(self.last.parameters()).dtype
             detail = torch.cat((detail.to(exact), state.to(exact)), dim=1)
             return self.last(channels_last(detail)), tuple(outputs)
 
