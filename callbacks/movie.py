@@ -26,7 +26,7 @@ class Movie(RolloutDiagnostic):
     version = 1
 
     def __init__(
-        self, frames: int = 100, steps: int | None = 200, channel: int = 0, width: int = 256
+        self, frames: int = 100, steps: int | None = 200, channel: int = 0, width: int = 128
     ) -> None:
         super().__init__()
         if frames < 1 or (steps is not None and steps < 1):

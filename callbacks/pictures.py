@@ -26,7 +26,7 @@ def gif(frames: np.ndarray, milliseconds: int = 80) -> bytes:
     return buffer.getvalue()
 
 
-def show(trainer: Trainer, tag: str, path: Path) -> None:
+def show(trainer: Trainer, tag: str, path: Path, step: int) -> None:
     """Show a picture file in TensorBoard, if the run is logged there; a GIF moves."""
     for logger in trainer.loggers:
         writer = getattr(logger.experiment, "_get_file_writer", lambda: None)()
@@ -38,4 +38,4 @@ def show(trainer: Trainer, tag: str, path: Path) -> None:
             encoded_image_string=content, height=height, width=width, colorspace=3
         )
         summary = Summary(value=[Summary.Value(tag=tag, image=image)])
-        writer.add_summary(summary, trainer.global_step)
+        writer.add_summary(summary, step)

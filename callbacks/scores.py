@@ -55,10 +55,10 @@ class Scores(Callback):
         for diagnostic in diagnostics:
             for name, figure in diagnostic.figures(diagnostic.results).items():
                 written.append(save_bytes(png(figure), folder / f"{name}.png"))
-                show(trainer, f"test/{name}", written[-1])
+                show(trainer, f"test/{name}", written[-1], pl_module.trained_steps)
             for name, frames in diagnostic.movies(diagnostic.results).items():
                 written.append(save_bytes(gif(frames), folder / f"{name}.gif"))
-                show(trainer, f"test/{name}", written[-1])
+                show(trainer, f"test/{name}", written[-1], pl_module.trained_steps)
         print(table(summary))
         print("\n".join(f"wrote {path}" for path in written))
 
@@ -97,6 +97,7 @@ def provenance(
         },
         "metric_versions": {type(d).__name__: d.version for d in diagnostics},
         "precision": str(trainer.precision),
+        "steps": emulator.trained_steps,
         "training": json.loads(training.read_text()) if training.is_file() else {},
         "commit": commit(),
         "versions": {

@@ -86,6 +86,7 @@ class Emulator(LightningModule, ABC):
         self.ema_decay = ema_decay
         self.standardize = Standardize(channels)
         self.trained_on: dict[str, Any] = {}
+        self.trained_steps = 0
         shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
         self.trained = as_network(network, *shape)
         self.averaged = deepcopy(self.trained).requires_grad_(False) if ema_decay else None
@@ -279,5 +280,6 @@ class Emulator(LightningModule, ABC):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint that was trained on other variables or another grid."""
         self.trained_on = checkpoint.get("trained_on", {})
+        self.trained_steps = checkpoint.get("global_step", 0)
         if self._trainer is not None and self.trainer.datamodule is not None:
             check_training_data(self.trained_on, self.trainer.datamodule)

@@ -69,6 +69,8 @@ def test_figures_reach_tensorboard(tested):
     events = EventAccumulator(str(tested[0] / "runs" / "smoke")).Reload()
     wanted = {"test/rollout_error", "test/energy", "test/panels"}
     assert wanted <= set(events.Tags()["images"])
+    (image,) = events.Images("test/energy")
+    assert image.step == 6  # as trained, though nothing was trained in this process
 
 
 def test_scores_in_the_table_are_those_of_an_independent_rollout(tested, single_precision):
