@@ -55,6 +55,9 @@ def main() -> None:
     parser.add_argument("--dt", type=float, default=0.005)
     options = parser.parse_args()
     torch.set_grad_enabled(False)
+    from machine import header  # found only when this file is run, not when a test imports it
+
+    print(header("Stationary statistics of the paper's flows"), flush=True)
     for name in FLOWS:
         start = time.perf_counter()
         result = statistics(name, options.size, options.dt)
