@@ -26,6 +26,8 @@ from lightning.pytorch.cli import (
     SaveConfigCallback,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from yaml import YAMLError
 
 import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
@@ -53,12 +55,22 @@ def main() -> None:
     """Run the command that was typed; errors of use end in one sentence and exit status 1."""
     try:
         run(sys.argv[1:])
-    except (ArgumentError, ValueError, OSError, FloatingPointError) as error:
+    except EXPECTED as error:
         if os.environ.get("EMULATE_TRACEBACK"):
             raise
         text = explain(str(error), *sys.argv[1:2])
         print(f"emulate: error: {text}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+EXPECTED = (
+    ArgumentError,
+    ValueError,
+    OSError,
+    FloatingPointError,
+    MisconfigurationException,
+    YAMLError,
+)
 
 
 def run(args: Sequence[str]) -> Any:
@@ -84,7 +96,7 @@ def run(args: Sequence[str]) -> Any:
 UNHELPFUL_WARNINGS = (
     ".*does not have many workers.*",
     ".*LeafSpec.*",
-    ".*jsonargparse.*deprecated.*",
+    r"(?s).*deprecated in v4.*",
     ".*exists and is not empty.*",
     ".*LightningCLI's args parameter.*",
     ".*`weights_only` was not set.*",
@@ -104,7 +116,7 @@ def generate(args: list[str]) -> None:
     for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
         parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
     options = parser.parse_args(args)
-    data = parser.instantiate_classes(options).data
+    data = parser.instantiate(options).data
     if data.generator is None:
         raise ValueError("there is nothing to generate: the configuration has no data.generator.")
     rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

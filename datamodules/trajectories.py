@@ -62,6 +62,14 @@ class Rollouts:
     members: int = 1
     initial_noise: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name in ("initial_conditions", "steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} of data.val_rollouts, test_rollouts or predict_rollouts must be at "
+                    f"least 1, got {getattr(self, name)}."
+                )
+
 
 class TrajectoryDataModule(LightningDataModule):
     """Trajectories in NetCDF files, one folder per split, simulated first if they are missing.
@@ -104,6 +112,8 @@ class TrajectoryDataModule(LightningDataModule):
         super().__init__()
         if not variables:
             raise ValueError("data.variables must name at least one variable.")
+        if batch_size < 1:
+            raise ValueError(f"data.batch_size must be at least 1, got {batch_size}.")
         self.root = Path(root)
         self.variables = list(variables)
         self.dimension_names = dimensions

@@ -213,3 +213,40 @@ def test_user_emulator_that_returns_nan_still_ends_normally(workplace, say):
     assert status == 0
     assert "stability_rate" in out
     assert torch.tensor(float(out.split("stability_rate")[1].split()[0])) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["predict", "--steps=-3"],
+            "steps of data.val_rollouts, test_rollouts or",
+        ),
+        (["predict", "--steps=0"], "must be at least 1, got 0"),
+        (["test", "--data.test_rollouts.steps=-4"], "must be at least 1, got -4"),
+        (["test", "--data.test_rollouts.initial_conditions=0"], "initial_conditions of data.val"),
+        (["test", "--data.batch_size=0"], "data.batch_size must be at least 1, got 0"),
+        (["test", "--trainer.accelerator=cuda"], "emulate: error: "),
+    ],
+)
+def test_numbers_out_of_range_and_missing_devices_are_one_sentence(workplace, say, words, message):
+    status, _, err = say(words[0], "--ckpt_path", "runs/smoke/last.ckpt", *words[1:])
+    assert status == 1
+    assert message in err
+    assert "Traceback" not in err
+    assert not list(workplace.glob("runs/smoke/*partial*"))
+
+
+def test_other_scheme_contradicts_the_provenance(workplace, say):
+    words = ["-c", "runs/smoke/config.yaml", "--data.generator.solver.scheme=ETDRK2"]
+    status, _, err = say("generate", *words)
+    assert status == 1
+    assert "ETDRK4" in err
+    assert "ETDRK2" in err
+
+
+def test_study_that_is_not_yaml_is_one_sentence(tmp_path, say):
+    (tmp_path / "study.yaml").write_text("root: [\n")
+    status, _, err = say("study", tmp_path / "study.yaml")
+    assert status == 1
+    assert "Traceback" not in err

@@ -25,7 +25,7 @@ def test_data_configuration(path):
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("-c", action="config")
     parser.add_class_arguments(TrajectoryDataModule, "data")
-    data = parser.instantiate_classes(parser.parse_args(["-c", str(path)])).data
+    data = parser.instantiate(parser.parse_args(["-c", str(path)])).data
     assert data.root == Path("data") / path.stem
     assert data.generator is not None
     assert {"train", "val", "test"} <= set(data.generator.splits)
@@ -39,7 +39,7 @@ def test_model_configuration(path):
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("-c", action="config")
     parser.add_subclass_arguments(emulators.Emulator, "model")
-    model = parser.instantiate_classes(parser.parse_args(["-c", str(path)])).model
+    model = parser.instantiate(parser.parse_args(["-c", str(path)])).model
     if isinstance(model, emulators.Simulation):
         assert model.solver is None  # the data bring it
         return

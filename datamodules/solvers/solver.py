@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import partial
+from inspect import signature
 from itertools import islice
 
 import torch
@@ -77,10 +79,14 @@ class SpectralSolver(Solver, SpectralModule):
         self.equation = equation
         self.dt = dt
         self.interval = interval
-        self.scheme = scheme
         self.grid = equation.grid
         self.variables = equation.variables
         self.stepper = scheme(equation.symbol(), dt)
+        # what was made, not what made it: a command line hides the class behind a function
+        options = list(signature(type(self.stepper).__init__).parameters)[3:]
+        self.scheme = partial(
+            type(self.stepper), **{name: getattr(self.stepper, name) for name in options}
+        )
         self.mask = dealias_mask(self.grid).to(torch.complex128)
 
     def advance(self, state_hat: Spectrum, steps: int) -> Spectrum:
