@@ -2,7 +2,8 @@
 
 Jiang et al. (2025) divide the vorticity of their jet flow by 10 and of their jet-free flow by 6.
 Kinetic energy is about 4.45 with jets; the mean squared change over one interval of 0.05 is about
-0.41 in units of 10². Run with `python benchmarks/reference_statistics.py [--size 128]`.
+0.41 in units of 10² (with a coarse time step: 0.43 with IFRK4 at dt 8.3e-3 and 128², 0.51 once
+converged in dt, 0.375 at 256²). Run with `python benchmarks/reference_statistics.py [--size 128]`.
 """
 
 import argparse

@@ -32,6 +32,13 @@ def explain(message: str, command: str = "fit") -> str:
     kind = re.search(r"Expected a <class '([^']+)'>\. Got value: (.+)", message)
     if kind and kind[1] != "NoneType":
         return f"{key} must be of type {kind[1]}, got {kind[2]}."
+    module = _last(r"No module named '([^']+)'", message)
+    if module:
+        owner = _last(rf"class_path '({re.escape(module)}\.[\w.]+)'", message) or module
+        return (
+            f"'{owner}' cannot be imported: there is no module '{module}'; run from the folder "
+            f"that holds {module.split('.')[0]}.py, or install it."
+        )
     import_path = _last(r"Expected a dot import path string: (\S+)", message)
     if import_path:
         return (

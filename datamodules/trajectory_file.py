@@ -82,7 +82,7 @@ class TrajectoryFile:
             raise ValueError(
                 f"{self.path}: variable '{name}' has dimensions ({', '.join(found)}), expected "
                 f"({wanted}) or ({self.dimensions.trajectory}, {wanted}); set data.dimensions to "
-                "the names and the order in the file."
+                "the names in the file, and transpose a file whose order differs."
             )
         return dataset[name].shape
 

@@ -45,3 +45,14 @@ def test_unknown_command_is_named(say):
 def test_message_without_a_pattern_is_shortened_to_one_line():
     assert explain("first\n  second") == "first second"
     assert len(explain("word " * 500)) < 420
+
+
+def test_module_that_is_not_there_is_named_with_where_to_run():
+    message = (
+        "Parser key \"model\":\n  - Problem with given class_path 'mine.MyNet':\n"
+        "      No module named 'mine'\n"
+    )
+    assert explain(message) == (
+        "'mine.MyNet' cannot be imported: there is no module 'mine'; run from the folder that "
+        "holds mine.py, or install it."
+    )
