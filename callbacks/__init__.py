@@ -7,6 +7,7 @@ from callbacks.distribution import Distribution
 from callbacks.ensemble import EnsembleSkill
 from callbacks.extremes import Extremes
 from callbacks.forecast_writer import ForecastWriter
+from callbacks.hovmoeller import Hovmoeller
 from callbacks.moments import Moments
 from callbacks.movie import Movie
 from callbacks.panels import Panels
@@ -27,6 +28,7 @@ __all__ = [
     "EnsembleSkill",
     "Extremes",
     "ForecastWriter",
+    "Hovmoeller",
     "Moments",
     "Movie",
     "PCAAutocorrelation",

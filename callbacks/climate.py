@@ -50,14 +50,6 @@ class ClimateDiagnostic(RolloutDiagnostic):
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         """Return every quantity of each state, (batch, ...), in float64."""
 
-    def definition(self) -> Mapping[str, object]:
-        """Return what determines the reference beside the data: name, version, options."""
-        return {
-            "name": type(self).__name__,
-            "version": self.version,
-            "variables": list(self.data.variables),
-        }
-
     def prepare(self) -> None:
         if not self.reference:
             self.reference = self.data.reference(

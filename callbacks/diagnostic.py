@@ -14,9 +14,11 @@ import xarray
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 from matplotlib.figure import Figure
+from torch import Tensor
 from torchmetrics import Metric
 
-from emulators.rollout import RolloutObserver
+from callbacks.metrics.energy import has_kinetic_energy
+from emulators.rollout import RolloutObserver, Start
 
 
 class RolloutDiagnostic(Callback, RolloutObserver):
@@ -37,6 +39,31 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.emulator: Any = None
         self.results: xarray.Dataset | None = None
 
+    # What a subclass may use --------------------------------------------------------------------
+
+    @property
+    def vorticity(self) -> int | None:
+        """Number of the channel that is the vorticity of a flow on a periodic grid, or None."""
+        if has_kinetic_energy(self.data.variables, self.data.grid):
+            return self.data.variables.index("vorticity")
+        return None
+
+    @property
+    def training_std(self) -> np.ndarray:
+        """Standard deviation of each channel over the training split, (channel,)."""
+        return self.emulator.standardize.std.double().cpu().numpy()
+
+    def definition(self) -> dict[str, Any]:
+        """Return what determines a reference beside the data: name, version, variables."""
+        variables = list(self.data.variables)
+        return {"name": type(self).__name__, "version": self.version, "variables": variables}
+
+    @staticmethod
+    def unknown(start: Start, *shape: int) -> Tensor:
+        """Return rows (batch, *shape) of NaN in float64, to be filled during a rollout."""
+        size = (len(start.index), *shape)
+        return torch.full(size, float("nan"), dtype=torch.float64, device=start.initial.device)
+
     # What a subclass says -----------------------------------------------------------------------
 
     def undefined(self) -> str:
@@ -55,7 +82,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return {}
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        """Return pictures of the scores, by name."""
+        """Return pictures, by name, of all scores of the evaluation, its own among them."""
         return {}
 
     def movies(self, scores: xarray.Dataset) -> Mapping[str, np.ndarray]:
@@ -64,11 +91,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     def notes(self) -> dict[str, Any]:
         """Return what was noted so far, with the rows of the batches that are complete."""
-        rows = {
-            name: metric.metric_state
-            for name, metric in vars(self).items()
-            if isinstance(metric, Metric)
-        }
+        rows = {name: metric.metric_state for name, metric in self._metrics().items()}
         return {**super().notes(), "rows": rows}
 
     def restore(self, notes: dict[str, Any]) -> None:
@@ -83,8 +106,8 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     # When it happens ----------------------------------------------------------------------------
 
-    def _metrics(self) -> list[Metric]:
-        return [value for value in vars(self).values() if isinstance(value, Metric)]
+    def _metrics(self) -> dict[str, Metric]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Metric)}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Take hold of the data and the emulator; say if the scores are not defined for them."""
@@ -102,7 +125,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.results = None
         if self.undefined():
             return
-        for metric in self._metrics():
+        for metric in self._metrics().values():
             metric.reset()
             metric.to(device)
         self.prepare()

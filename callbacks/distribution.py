@@ -1,6 +1,7 @@
 """Probability densities of the state and of its velocity, with a distance to those of the data."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor
 from callbacks.climate import ClimateDiagnostic, Split
 from callbacks.figures import COLOURS
 from callbacks.metrics.distribution import histogram, wasserstein
-from callbacks.metrics.energy import has_kinetic_energy
 from datamodules.solvers.vorticity import velocity
 from emulators.rollout import State
 
@@ -54,24 +54,20 @@ class Distribution(ClimateDiagnostic):
         self.centre: Tensor | None = None
         self.scale: Tensor | None = None
 
-    def definition(self) -> Mapping[str, object]:
+    def definition(self) -> dict[str, Any]:
         return {**super().definition(), "bins": self.bins, "reach": self.reach}
 
     @property
     def names(self) -> list[str]:
         """Fields that have a histogram."""
-        return [*self.data.variables, *(("u", "v") if self._flow else ())]
-
-    @property
-    def _flow(self) -> bool:
-        return has_kinetic_energy(self.data.variables, self.data.grid)
+        return [*self.data.variables, *(() if self.vorticity is None else ("u", "v"))]
 
     def fields(self, state: State) -> Float[Tensor, "batch field *space"]:
         """Return the channels, and u and v of a flow."""
-        if not self._flow:
+        if self.vorticity is None:
             return state
-        vorticity = state[:, self.data.variables.index("vorticity")]
-        return torch.cat((state, torch.stack(velocity(vorticity, self.data.grid), 1)), 1)
+        flow = velocity(state[:, self.vorticity], self.data.grid)
+        return torch.cat((state, torch.stack(flow, 1)), 1)
 
     def prepare(self) -> None:
         if self.centre is None:  # the first states of the split fix the bins, once and for all

@@ -40,9 +40,7 @@ class EnsembleSkill(RolloutDiagnostic):
 
     def begin(self, start: Start) -> None:
         self.index = start.index
-        shape = (len(start.initial), start.truth_steps, start.initial.shape[1])
-        self.crps = torch.full(shape, float("nan"), dtype=torch.float64)
-        self.crps = self.crps.to(start.initial.device)
+        self.crps = self.unknown(start, start.truth_steps, start.initial.shape[1])
         self.spread, self.skill = self.crps.clone(), self.crps.clone()
         self.members = torch.full_like(start.index, 1 + len(start.perturbed))
 
@@ -62,12 +60,11 @@ class EnsembleSkill(RolloutDiagnostic):
 
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
-        std = self.emulator.standardize.std.double().cpu().numpy()
         dims, unit = ("initial_condition", "lead_time"), "training std"
         correction = np.sqrt(1 + 1 / rows["members"].max())
-        spread, skill = ((rows[name] / std**2).mean(-1) for name in ("spread", "skill"))
+        spread, skill = ((rows[name] / self.training_std**2).mean(-1) for name in ("spread", "skill"))
         data = {
-            "crps": (dims, (rows["crps"] / std).mean(-1), {"units": unit}),
+            "crps": (dims, (rows["crps"] / self.training_std).mean(-1), {"units": unit}),
             "ensemble_spread": (dims, np.sqrt(spread), {"units": unit}),
             "ensemble_skill": (dims, np.sqrt(skill), {"units": unit}),
             "spread_skill_ratio": (

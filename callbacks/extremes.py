@@ -54,11 +54,7 @@ class Extremes(RolloutDiagnostic):
 
     def prepare(self) -> None:
         if self.reference is None:
-            definition = {
-                "name": "Extremes",
-                "version": self.version,
-                "variable": self.data.variables[self.channel],
-            }
+            definition = {**self.definition(), "channel": self.channel}
             arrays = self.data.reference(self.reference_split, definition, self._reference)
             self.reference = arrays["largest"]
 
@@ -68,8 +64,7 @@ class Extremes(RolloutDiagnostic):
 
     def begin(self, start: Start) -> None:
         self.index = start.index
-        shape = (len(start.index), start.steps // self.every)
-        self.series = torch.full(shape, float("nan"), device=start.initial.device)
+        self.series = self.unknown(start, start.steps // self.every)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         number, rest = divmod(lead, self.every)

@@ -36,8 +36,7 @@ class Moments(ClimateDiagnostic):
         rows = self.means.compute()
         mean, square = (mean_of_finite(rows[name]) for name in self.quantities)
         reference, reference_square = (self.reference[name] for name in self.quantities)
-        std = self.emulator.standardize.std.double().cpu().numpy()
-        std = std.reshape(-1, *[1] * (mean.ndim - 1))
+        std = self.training_std.reshape(-1, *[1] * (mean.ndim - 1))
         variance, reference_variance = square - mean**2, reference_square - reference**2
         dims = ("channel", *self.data.dimension_names.space)
         axes = tuple(range(1, mean.ndim))

@@ -1,6 +1,7 @@
 """Memory of the leading principal components."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,17 +62,15 @@ class PCAAutocorrelation(RolloutDiagnostic):
         self.basis: tuple[Tensor, Tensor] | None = None
         self.reference: Mapping[str, np.ndarray] = {}
 
+    def definition(self) -> dict[str, Any]:
+        return {**super().definition(), "components": self.components, "centre": self.centre}
+
     def prepare(self) -> None:
         if self.reference:
             return
-        definition = {
-            "name": "PCAAutocorrelation",
-            "version": self.version,
-            "variables": list(self.data.variables),
-            "components": self.components,
-            "centre": self.centre,
-        }
-        self.reference = self.data.reference(self.reference_split, definition, self._reference)
+        self.reference = self.data.reference(
+            self.reference_split, self.definition(), self._reference
+        )
         self.basis = tuple(torch.from_numpy(self.reference[n]) for n in ("mean", "components"))
 
     def _reference(self) -> Mapping[str, np.ndarray]:
@@ -82,9 +81,10 @@ class PCAAutocorrelation(RolloutDiagnostic):
 
         mean, components, variances = principal_components(chunks, self.components, self.centre)
         self.basis = (mean, components)
-        series = [self.project(chunk) for chunk in split.chunks("principal components: series")]
-        total = sum(chunk.double().sub(mean.reshape(chunk.shape[1:])).square().sum()
-                    for chunk in split.chunks("principal components: variance"))  # fmt: skip
+        series, total = [], 0.0
+        for chunk in split.chunks("principal components: series"):
+            series.append(self.project(chunk))
+            total = total + (chunk.double().flatten(1) - mean).square().sum()
         return {
             "mean": mean.numpy(),
             "components": components.numpy(),
@@ -101,9 +101,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
     def begin(self, start: Start) -> None:
         self.index = start.index
         self.basis = tuple(part.to(start.initial.device) for part in self.basis)
-        shape = (len(start.index), min(self.length, start.steps), self.components)
-        self.series = torch.full(shape, float("nan"), dtype=torch.float64)
-        self.series = self.series.to(start.initial.device)
+        self.series = self.unknown(start, min(self.length, start.steps), self.components)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if lead <= self.series.shape[1]:

@@ -1,7 +1,6 @@
 """Pictures as files and in TensorBoard."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 from lightning import Trainer
@@ -26,13 +25,12 @@ def gif(frames: np.ndarray, milliseconds: int = 80) -> bytes:
     return buffer.getvalue()
 
 
-def show(trainer: Trainer, tag: str, path: Path, step: int) -> None:
-    """Show a picture file in TensorBoard, if the run is logged there; a GIF moves."""
+def show(trainer: Trainer, tag: str, content: bytes, step: int) -> None:
+    """Show a picture, PNG or GIF, in TensorBoard, if the run is logged there; a GIF moves."""
     for logger in trainer.loggers:
         writer = getattr(logger.experiment, "_get_file_writer", lambda: None)()
         if writer is None:
             continue
-        content = path.read_bytes()
         width, height = Image.open(io.BytesIO(content)).size
         image = Summary.Image(
             encoded_image_string=content, height=height, width=width, colorspace=3

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 import xarray
-from matplotlib.figure import Figure
 
 from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import COLOURS, lead_time_axes
 from callbacks.metrics.rollout_mse import mean_squared_error
 from callbacks.metrics.rows import Rows
 from datamodules.solvers import resample
@@ -22,17 +20,28 @@ class PredictabilityLimit(RolloutDiagnostic):
     P(n), the mean squared difference after n steps, is what an emulator would reach that made this
     error once and was exact otherwise. If it made as large an error anew at every step, independent
     of the others, its error would be the sum S(n) = P(1) + ... + P(n), as long as errors are small.
-    Between the two lies what an emulator with this one-step error can reach.
+    Between the two lies what an emulator with this one-step error can reach. `RolloutError` draws
+    both beside the error.
 
     Args:
+        initial_conditions: Of how many the solver is run, evenly spaced among all: it may cost as
+            much as the emulator.
         leads: Lead times, in steps, at which the ratios of the error to P and S are reported.
     """
 
     stages = ("test",)
-    version = 1
+    version = 2
 
-    def __init__(self, leads: Sequence[int] = (10, 25, 50, 100)) -> None:
+    def __init__(
+        self, initial_conditions: int = 4, leads: Sequence[int] = (10, 25, 50, 100)
+    ) -> None:
         super().__init__()
+        if initial_conditions < 1:
+            raise ValueError(
+                "PredictabilityLimit.initial_conditions must be at least 1, got "
+                f"{initial_conditions}."
+            )
+        self.initial_conditions = initial_conditions
         self.leads = tuple(leads)
         self.rows = Rows("error", "limit")
 
@@ -45,19 +54,21 @@ class PredictabilityLimit(RolloutDiagnostic):
         return ""
 
     def begin(self, start: Start) -> None:
-        self.index = start.index
-        shape = (len(start.initial), start.truth_steps, start.initial.shape[1])
-        self.error = torch.full(shape, float("nan"), dtype=torch.float64)
-        self.error = self.error.to(start.initial.device)
+        total = self.data.rollouts["test"].initial_conditions
+        every = max(1, total // self.initial_conditions)
+        self.chosen = (start.index % every == 0).nonzero()[:, 0]
+        self.index = start.index[self.chosen]
+        self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])[self.chosen]
         self.limit = self.error.clone()
         self.solver = self.data.generator.solver.to(start.initial.device).float()
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        if truth is None:
+        if truth is None or not len(self.chosen):
             return
+        forecast, truth = forecast[self.chosen].to(truth.dtype), truth[self.chosen]
         self.error[:, lead - 1] = mean_squared_error(forecast, truth)
         if lead == 1:
-            both = torch.cat((truth, forecast.to(truth.dtype)))
+            both = torch.cat((truth, forecast))
             self.twins = resample(both, self.data.grid, self.solver.grid.shape).float()
             self.limit[:, 0] = self.error[:, 0]
             return
@@ -71,29 +82,29 @@ class PredictabilityLimit(RolloutDiagnostic):
 
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
-        variance = self.emulator.standardize.std.double().cpu().numpy() ** 2
-        error, limit = ((rows[name] / variance).mean(-1) for name in ("error", "limit"))
-        dims, unit = ("initial_condition", "lead_time"), "training variance"
+        error, once = ((rows[n] / self.training_std**2).mean(-1) for n in ("error", "limit"))
+        always, unit = once.cumsum(1), {"units": "training variance"}
+        dims, text = ("twin", "lead_time"), {"long_name": "error over that limit", "units": "1"}
         return xarray.Dataset(
             {
                 "limit_once": (
                     dims,
-                    limit,
-                    {"long_name": "error of the solver after one such error", "units": unit},
+                    once,
+                    {"long_name": "error of the solver after one such error", **unit},
                 ),
                 "limit_always": (
                     dims,
-                    limit.cumsum(1),
-                    {"long_name": "sum of such errors, one at every step", "units": unit},
+                    always,
+                    {"long_name": "sum of such errors, one at every step", **unit},
                 ),
-                "limit_ratio_once": ("lead_time", error.mean(0) / limit.mean(0)),
-                "limit_ratio_always": ("lead_time", error.mean(0) / limit.mean(0).cumsum()),
+                "limit_ratio_once": ("lead_time", error.mean(0) / once.mean(0), text),
+                "limit_ratio_always": ("lead_time", error.mean(0) / always.mean(0), text),
             },
             coords={
-                "lead_time": np.arange(1, limit.shape[1] + 1) * self.data.interval,
-                "initial_condition": rows["index"],
+                "lead_time": np.arange(1, once.shape[1] + 1) * self.data.interval,
+                "twin": ("twin", rows["index"], {"long_name": "number of the initial condition"}),
             },
-        ).assign(error_beside_limit=("lead_time", error.mean(0)))
+        )
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         return {
@@ -102,18 +113,3 @@ class PredictabilityLimit(RolloutDiagnostic):
             for lead in self.leads
             if lead <= scores.sizes["lead_time"]
         }
-
-    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure, axes = lead_time_axes("mean squared error / variance")
-        lead = scores["lead_time"]
-        once, always = (
-            scores[f"limit_{kind}"].mean("initial_condition") for kind in ("once", "always")
-        )
-        axes.plot(lead, scores["error_beside_limit"], color=COLOURS[0], label="emulator")
-        axes.fill_between(lead, once, always, color="0.85", label="within reach")
-        axes.plot(lead, once, color="black", linestyle="--", label="exact after the first step")
-        axes.plot(lead, always, color="black", linestyle=":", label="its error anew at each step")
-        axes.set_yscale("log")
-        axes.set_ylim(top=4)
-        axes.legend(loc="lower right")
-        return {"predictability": figure}

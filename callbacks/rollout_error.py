@@ -48,10 +48,8 @@ class RolloutError(RolloutDiagnostic):
         self.rows = Rows("error", "variance", "correlation")
 
     def begin(self, start: Start) -> None:
-        batch, channels = start.initial.shape[:2]
         self.index = start.index
-        shape, device = (batch, start.truth_steps, channels), start.initial.device
-        self.error = torch.full(shape, float("nan"), dtype=torch.float64, device=device)
+        self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])
         self.variance, self.correlation = self.error.clone(), self.error.clone()
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
@@ -68,8 +66,7 @@ class RolloutError(RolloutDiagnostic):
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
         physical = rows["error"]
-        std = self.emulator.standardize.std.double().cpu().numpy()
-        error = (physical / std**2).mean(-1)
+        error = (physical / self.training_std**2).mean(-1)
         valid = valid_steps(torch.from_numpy(error), self.threshold)
         lead = np.arange(1, error.shape[1] + 1) * self.data.interval
         dims = ("initial_condition", "lead_time")
@@ -131,9 +128,16 @@ class RolloutError(RolloutDiagnostic):
         figure, axes = lead_time_axes("mean squared error / variance")
         lead, mean = scores["lead_time"], scores["mse_mean"]
         each = scores["mse"].transpose("lead_time", "initial_condition")
-        axes.plot(lead, each, color=COLOURS[0], alpha=0.2, linewidth=0.7)
+        label = ["each initial condition", *["_"] * (each.shape[1] - 1)]
+        axes.plot(lead, each, color=COLOURS[0], alpha=0.2, linewidth=0.7, label=label)
         axes.plot(lead, mean, color=COLOURS[0], label="mean over initial conditions")
+        if "limit_once" in scores:
+            once, always = (scores[f"limit_{kind}"].mean("twin") for kind in ("once", "always"))
+            axes.fill_between(lead, once, always, color="0.9", label="within reach", zorder=0)
+            axes.plot(lead, once, color="black", linestyle="--", label="this first error once")
+            axes.plot(lead, always, color="black", linestyle="-.", label="anew at every step")
         axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")
         axes.set_yscale("log")
+        axes.set_ylim(top=4)
         axes.legend(loc="lower right")
         return {"rollout_error": figure}

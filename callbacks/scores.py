@@ -14,7 +14,7 @@ from lightning.pytorch import Callback
 
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.pictures import gif, png, show
-from datamodules.netcdf import written_whole
+from datamodules.netcdf import write_whole, written_whole
 
 
 class Scores(Callback):
@@ -49,16 +49,13 @@ class Scores(Callback):
         scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
         written = [save_netcdf(scores, folder / "scores.nc")]
         text = json.dumps({"scores": summary, **about}, indent=2, default=str)
-        with written_whole(folder / "scores.json") as temporary:
-            temporary.write_text(text + "\n")
-        written.append(folder / "scores.json")
+        written.append(write_whole(folder / "scores.json", text + "\n"))
         for diagnostic in diagnostics:
-            for name, figure in diagnostic.figures(diagnostic.results).items():
-                written.append(save_bytes(png(figure), folder / f"{name}.png"))
-                show(trainer, f"test/{name}", written[-1], pl_module.trained_steps)
-            for name, frames in diagnostic.movies(diagnostic.results).items():
-                written.append(save_bytes(gif(frames), folder / f"{name}.gif"))
-                show(trainer, f"test/{name}", written[-1], pl_module.trained_steps)
+            pictures = {f"{n}.png": png(f) for n, f in diagnostic.figures(scores).items()}
+            pictures |= {f"{n}.gif": gif(f) for n, f in diagnostic.movies(scores).items()}
+            for name, content in pictures.items():
+                written.append(write_whole(folder / name, content))
+                show(trainer, f"test/{Path(name).stem}", content, pl_module.trained_steps)
         print(table(summary))
         print("\n".join(f"wrote {path}" for path in written))
 
@@ -68,13 +65,6 @@ def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
     encoding = {name: {"_FillValue": None} for name in dataset.variables}
     with written_whole(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
-    return path
-
-
-def save_bytes(content: bytes, path: Path) -> Path:
-    """Write a file whole or not at all and return its path."""
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content)
     return path
 
 

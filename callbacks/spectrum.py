@@ -10,7 +10,6 @@ from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic, Split
 from callbacks.figures import COLOURS, mean_of_finite
-from callbacks.metrics.energy import has_kinetic_energy
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.spectra import band_error, bands, spectra
 from datamodules.solvers.spectra import spacing
@@ -54,13 +53,6 @@ class Spectrum(ClimateDiagnostic):
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         return spectra(state, self.data.grid, self.vorticity)
 
-    @property
-    def vorticity(self) -> int | None:
-        """Number of the channel that is the vorticity of a flow."""
-        if has_kinetic_energy(self.data.variables, self.data.grid):
-            return self.data.variables.index("vorticity")
-        return None
-
     def begin(self, start: Start) -> None:
         super().begin(start)
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
@@ -84,7 +76,7 @@ class Spectrum(ClimateDiagnostic):
         rows, grid = self.means.compute(), self.data.grid
         energy = self.vorticity is not None
         kind = "energy" if energy else "half the variance"
-        unit = float(self.emulator.standardize.std.square().mean())
+        unit = float((self.training_std**2).mean())
         wavenumber = np.arange(rows["isotropic"].shape[-1]) * spacing(grid)
         data = {}
         for name in rows.keys() & set(self.quantities):

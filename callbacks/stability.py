@@ -13,7 +13,7 @@ from torch import Tensor
 from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, lead_time_axes
-from callbacks.metrics.energy import has_kinetic_energy, kinetic_energy, mean_square
+from callbacks.metrics.energy import kinetic_energy, mean_square
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
 from datamodules.solvers.vorticity import enstrophy
@@ -72,28 +72,22 @@ class EnergyStability(RolloutDiagnostic):
         self.points = points
         self.bands = tuple(bands)
         self.lost = lost
-        self.rows = Rows("survived", "reason", "energy", "enstrophy", "kept", "last_good")
+        self.rows = Rows("survived", "reason", "energy", "enstrophy", "checks", "last_good")
         self.mean: Mapping[str, float] = {}
         self.std: Mapping[str, float] = {}
 
-    @property
-    def _flow(self) -> bool:
-        return has_kinetic_energy(self.data.variables, self.data.grid)
-
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         """Return energy, and of a flow enstrophy, of each state in float64."""
-        if not self._flow:
+        if self.vorticity is None:
             return {"energy": mean_square(state)}
-        channel = self.data.variables.index("vorticity")
         return {
-            "energy": kinetic_energy(state, self.data.grid, channel),
-            "enstrophy": enstrophy(state[:, channel].double()),
+            "energy": kinetic_energy(state, self.data.grid, self.vorticity),
+            "enstrophy": enstrophy(state[:, self.vorticity].double()),
         }
 
     def prepare(self) -> None:
         if not self.mean:
-            definition = {"name": "EnergyStability", "variables": list(self.data.variables)}
-            series = self.data.reference(self.reference, definition, self._reference)
+            series = self.data.reference(self.reference, self.definition(), self._reference)
             self.mean = {name: float(values.mean()) for name, values in series.items()}
             self.std = {name: float(values.std()) for name, values in series.items()}
         missing = [name for name in self.bands if name not in self.mean]
@@ -118,11 +112,8 @@ class EnergyStability(RolloutDiagnostic):
         self.survived = torch.zeros(batch, dtype=torch.int64, device=device)
         self.reason = torch.zeros_like(self.survived)
         self.last_good = start.initial.clone()
-        kept = (batch, self.checks // self.stride)
-        self.kept = {
-            name: torch.full(kept, float("nan"), dtype=torch.float64, device=device)
-            for name in self.mean
-        }
+        points = self.checks // self.stride
+        self.kept = {name: self.unknown(start, points) for name in self.mean}
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         check, rest = divmod(lead, self.every)
@@ -152,24 +143,24 @@ class EnergyStability(RolloutDiagnostic):
         return self.gone
 
     def end(self) -> None:
-        size = torch.full_like(self.survived, self.checks)
+        checks = torch.full_like(self.survived, self.checks)
         self.rows.update(
             self.index,
             survived=self.survived,
             reason=self.reason,
-            kept=size,
+            checks=checks,
             last_good=self.last_good,
             **self.kept,
         )
 
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
-        checks = int(rows["kept"].max())
+        checks = int(rows["checks"].max())
         between = self.data.interval * self.every
         stride = max(1, -(-checks // self.points))
         rate = stability_rate(torch.from_numpy(rows["survived"]), checks)[stride - 1 :: stride]
         lead = np.arange(1, len(rate) + 1) * between * stride
-        kinds = {"energy": "kinetic energy" if self._flow else "half mean square"}
+        kinds = {"energy": "half mean square" if self.vorticity is None else "kinetic energy"}
         kinds["enstrophy"] = "enstrophy"
         start, stable = ("initial_condition",), rows["survived"] == checks
         data = {

@@ -11,7 +11,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
-from datamodules.netcdf import written_whole
+from datamodules.netcdf import write_whole
 
 
 class TrainingCost(Callback):
@@ -64,8 +64,7 @@ class TrainingCost(Callback):
         }
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        with written_whole(folder / "training.json") as temporary:
-            temporary.write_text(json.dumps(cost, indent=2) + "\n")
+        write_whole(folder / "training.json", json.dumps(cost, indent=2) + "\n")
         print(
             f"{cost['seconds_per_step']:.4f} s per iteration, {cost['samples_per_second']:.3g} "
             f"samples/s, peak memory {cost['peak_memory_bytes'] / 2**30:.2f} GiB",

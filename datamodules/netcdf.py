@@ -56,6 +56,13 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, content: bytes | str) -> Path:
+    """Write a file whole or not at all, text in UTF-8, and return its path."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
 def define(
     dataset: netCDF4.Dataset,
     variables: Sequence[Variable],

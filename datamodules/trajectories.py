@@ -128,6 +128,7 @@ class TrajectoryDataModule(LightningDataModule):
         self.dimensions = len(dimensions.space)
         self._files: dict[str, list[TrajectoryFile]] = {}
         self._splits: dict[str, Trajectories] = {}
+        self._hashes: dict[str, str] = {}
         self._statistics: Statistics | None = None
 
     def prepare_data(self) -> None:
@@ -205,8 +206,10 @@ class TrajectoryDataModule(LightningDataModule):
 
     def content_hash(self, split: str) -> str:
         """Return a hash of the contents of all files of a split."""
-        hashes = [file.content_hash or file.compute_hash() for file in self.files(split)]
-        return hashlib.sha256("".join(hashes).encode()).hexdigest()
+        if split not in self._hashes:
+            hashes = [file.content_hash or file.compute_hash() for file in self.files(split)]
+            self._hashes[split] = hashlib.sha256("".join(hashes).encode()).hexdigest()
+        return self._hashes[split]
 
     def _any_file(self) -> TrajectoryFile:
         for files in self._files.values():

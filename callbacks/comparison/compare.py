@@ -7,7 +7,8 @@ from callbacks.comparison.figures import draw
 from callbacks.comparison.page import page
 from callbacks.comparison.runs import load_runs
 from callbacks.comparison.table import table, table_csv
-from datamodules.netcdf import written_whole
+from callbacks.pictures import png
+from datamodules.netcdf import write_whole
 
 
 def compare(folders: Sequence[Path], output: Path) -> tuple[str, list[Path]]:
@@ -22,14 +23,8 @@ def compare(folders: Sequence[Path], output: Path) -> tuple[str, list[Path]]:
     """
     runs = load_runs(folders)
     output.mkdir(parents=True, exist_ok=True)
-    paths = [output / f"comparison.{kind}" for kind in ("md", "csv", "png", "html")]
-    text = table(runs)
-    with written_whole(paths[0]) as temporary:
-        temporary.write_text(text + "\n")
-    with written_whole(paths[1]) as temporary:
-        temporary.write_text(table_csv(runs))
-    with written_whole(paths[2]) as temporary:
-        draw(runs).savefig(temporary, format="png")
-    with written_whole(paths[3]) as temporary:
-        temporary.write_text(page(runs, paths[2]))
-    return text, paths
+    text, figure = table(runs), png(draw(runs))
+    contents = {"md": text + "\n", "csv": table_csv(runs), "png": figure}
+    contents["html"] = page(runs, figure)
+    written = [write_whole(output / f"comparison.{kind}", c) for kind, c in contents.items()]
+    return text, written

@@ -38,7 +38,7 @@ def error(axes: Axes, groups: Sequence[Method]) -> None:
     for colour, method in zip(COLOURS, groups, strict=False):
         axes.plot(lead, method.curve("mse"), color=colour, label=method.name)
     if "limit_once" in scores:
-        limits = [groups[0].curve(f"limit_{kind}") for kind in ("once", "always")]
+        limits = [groups[0].curve(f"limit_{kind}", over=["twin"]) for kind in ("once", "always")]
         label = f"within reach of {groups[0].name}'s first error"
         axes.fill_between(lead, *limits, color="0.85", label=label, zorder=0)
     axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")

@@ -3,7 +3,6 @@
 import base64
 import html
 from collections.abc import Sequence
-from pathlib import Path
 
 from callbacks.comparison.runs import Run
 from callbacks.comparison.table import cells, note
@@ -20,7 +19,7 @@ figure { margin: 0 }
 """
 
 
-def page(runs: Sequence[Run], figure: Path) -> str:
+def page(runs: Sequence[Run], figure: bytes) -> str:
     """Return the page: the table, the common figure, and every figure of every run.
 
     Args:
@@ -37,7 +36,7 @@ def page(runs: Sequence[Run], figure: Path) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8><title>Comparison of emulators</title>",
         f"<style>{STYLE}</style><h1>Comparison of emulators</h1>",
         f"<table><tr>{head}</tr>{body}</table><p>{html.escape(note(runs))}</p>",
-        embedded(figure, "comparison"),
+        embedded(figure, "png", "comparison"),
         *(figures(name, runs) for name in figure_names(runs)),
         f"<p>Data {html.escape(about['data_hash'][:16])}, commit "
         f"{html.escape(str(about['commit']))}.</p></html>",
@@ -47,23 +46,24 @@ def page(runs: Sequence[Run], figure: Path) -> str:
 
 def figure_names(runs: Sequence[Run]) -> list[str]:
     """Return the file names of the figures that the tests left, in alphabetical order."""
-    return sorted({path.name for run in runs for path in run.folder.glob("*.[pg][ni][gf]")})
+    paths = (path for run in runs for path in run.folder.iterdir())
+    return sorted({path.name for path in paths if path.suffix in (".png", ".gif")})
 
 
 def figures(name: str, runs: Sequence[Run]) -> str:
     """Return the figure of that name of every run, side by side."""
+    stem, _, kind = name.rpartition(".")
     found = [
         f"<figure><figcaption>{html.escape(run.name)}</figcaption>"
-        f"{embedded(run.folder / name, run.name)}</figure>"
+        f"{embedded((run.folder / name).read_bytes(), kind, run.name)}</figure>"
         for run in runs
         if (run.folder / name).is_file()
     ]
-    title = html.escape(Path(name).stem.replace("_", " "))
+    title = html.escape(stem.replace("_", " "))
     return f"<h2>{title}</h2><div class=runs>{''.join(found)}</div>"
 
 
-def embedded(path: Path, text: str) -> str:
-    """Return an image element that holds the image itself."""
-    data = base64.b64encode(path.read_bytes()).decode()
-    kind = path.suffix[1:]
+def embedded(image: bytes, kind: str, text: str) -> str:
+    """Return an image element that holds the image itself, a PNG or GIF as `kind` says."""
+    data = base64.b64encode(image).decode()
     return f'<img alt="{html.escape(text)}" src="data:image/{kind};base64,{data}">'

@@ -22,11 +22,6 @@ class Column:
     spread: Callable[[Run], float] | None = None
 
 
-def mse(run: Run, lead: int) -> float:
-    """Return the mean over initial conditions of the MSE after `lead` steps."""
-    return float(run.scores["mse"].isel(lead_time=lead - 1).mean(skipna=False))
-
-
 def mse_spread(run: Run, lead: int) -> float:
     """Return the standard deviation over initial conditions of the MSE after `lead` steps."""
     return float(run.scores["mse"].isel(lead_time=lead - 1).std())
@@ -51,7 +46,7 @@ def columns(run: Run) -> list[Column]:
     found = [
         Column(
             f"MSE at {lead}",
-            lambda run, lead=lead: mse(run, lead),
+            lambda run, lead=lead: run.mean("mse", lead_time=lead - 1),
             spread=lambda run, lead=lead: mse_spread(run, lead),
         )
         for lead in LEADS

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.solvers import Grid
-from datamodules.solvers.spectral import to_spectrum
+from datamodules.solvers.vorticity import velocity
 
 
 def zonal_mean(state: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch channel y"]:
@@ -17,17 +16,8 @@ def zonal_mean(state: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batc
 
 
 def zonal_velocity(vorticity: Float[Tensor, "batch y x"], grid: Grid) -> Float[Tensor, "batch y"]:
-    """Return ū(y), the mean of u along x, in float64.
-
-    The zonal mean of ζ = ∂v/∂x - ∂u/∂y is -∂ū/∂y, so that ū follows from it alone; its mean over y
-    is zero as that of every velocity of a streamfunction.
-    """
-    line = Grid(grid.shape[:1], grid.lengths[:1])
-    spectrum = to_spectrum(vorticity.double().mean(-1), line)
-    (l,) = (axis.to(spectrum.real) for axis in line.wavenumbers())
-    inverse = torch.where(l > 0, 1 / l.clamp_min(1e-300), 0.0)
-    inverse[-1] = 0  # the derivative of the highest mode is not resolved
-    return torch.fft.irfft(1j * inverse * spectrum, n=line.shape[0])
+    """Return ū(y), the mean of u along x, in float64."""
+    return velocity(vorticity.double(), grid)[0].mean(-1)
 
 
 def profile_errors(

@@ -59,6 +59,7 @@ class Data:
         names = ("y", "x")[-(reference.dim() - 2) :]
         self.dimension_names = types.SimpleNamespace(space=names)
         self.root = Path(tempfile.mkdtemp())
+        self.rollouts = {"test": types.SimpleNamespace(members=1, initial_conditions=2)}
 
     def content_hash(self, split):
         return str(self.states.sum().item())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from callbacks import PredictabilityLimit
+from callbacks import PredictabilityLimit, RolloutError
 from datamodules.solvers import Grid
 from tests.callbacks.conftest import Data, Exact, Start
 
@@ -45,12 +45,48 @@ def test_limits_of_a_flow_in_which_errors_double(evaluate, plane, size):
     np.testing.assert_allclose(scores["limit_once"], once, rtol=1e-5)
     np.testing.assert_allclose(scores["limit_always"], once.cumsum(1), rtol=1e-5)
     error = power[:, None] * (2.1 ** np.arange(1, 6) - 2.0 ** np.arange(1, 6)) ** 2
-    np.testing.assert_allclose(scores["error_beside_limit"], error.mean(0), rtol=1e-5)
     ratio = error.mean(0) / once.mean(0)
     np.testing.assert_allclose(scores["limit_ratio_once"], ratio, rtol=1e-5)
     wanted = {"limit_ratio_once/lead_2", "limit_ratio_always/lead_2"}
     assert set(emulator.summary) == wanted
-    assert set(diagnostic.figures(scores)) == {"predictability"}
+
+
+def test_solver_starts_from_a_few_states_evenly_spaced_among_all(evaluate, plane):
+    solver = Growing(plane)
+    initial = torch.randn(8, 1, 8, 8)
+    batches = [
+        Start(initial[part], torch.arange(8)[part], 3, 3, growth=2.0)
+        for part in (slice(0, 3), slice(3, 4), slice(4, 8))
+    ]
+    known = data(plane, solver)
+    known.rollouts["test"].initial_conditions = 8
+    diagnostic = PredictabilityLimit(initial_conditions=2)
+    scores = evaluate(diagnostic, Exact(2.1, std=1.0), known, batches)
+    assert scores["twin"].values.tolist() == [0, 4]
+    power = (initial[[0, 4]] ** 2).mean((1, 2, 3)).numpy()
+    np.testing.assert_allclose(scores["limit_once"][:, 0], 0.01 * power, rtol=1e-5)
+    error = power.mean() * (2.1**3 - 8) ** 2
+    limit = power.mean() * 0.01 * 16
+    np.testing.assert_allclose(scores["limit_ratio_once"][2], error / limit, rtol=1e-5)
+
+
+def test_needs_an_initial_condition():
+    with pytest.raises(ValueError, match="initial_conditions must be at least 1, got 0"):
+        PredictabilityLimit(initial_conditions=0)
+
+
+def test_limits_are_drawn_beside_the_error(evaluate, plane):
+    known = data(plane, Growing(plane))
+    limits = evaluate(PredictabilityLimit(), Exact(2.1), known, [start()])
+    diagnostic = RolloutError()
+    scores = evaluate(diagnostic, Exact(2.1), known, [start()])
+    axes = diagnostic.figures(scores)["rollout_error"].axes[0]
+    assert "this first error once" not in [line.get_label() for line in axes.lines]
+    axes = diagnostic.figures(scores.merge(limits))["rollout_error"].axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+    once, always = limits["limit_once"].mean("twin"), limits["limit_always"].mean("twin")
+    np.testing.assert_allclose(lines["this first error once"], once)
+    np.testing.assert_allclose(lines["anew at every step"], always)
 
 
 def test_is_left_out_without_a_solver_of_the_same_domain(plane):

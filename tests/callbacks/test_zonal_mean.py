@@ -58,17 +58,7 @@ def test_profiles_and_errors_of_jets_that_are_three_times_too_strong(evaluate):
     np.testing.assert_allclose(first["zonal_mean_error_scaled_norm"], math.sqrt(8))
     np.testing.assert_allclose(first["zonal_mean_error_scaled_rms"], math.sqrt(0.5))
     np.testing.assert_allclose(scores["reference_zonal_velocity"], -np.sin(2 * y) / 2, atol=1e-12)
-    assert set(diagnostic.figures(scores)) == {"zonal_mean", "hovmoeller"}
-
-
-def test_history_holds_every_so_many_profiles_of_the_first_trajectory(evaluate):
-    scores = evaluated(evaluate, ZonalMean(points=7), 3.0, steps=20, truth_steps=6)
-    np.testing.assert_allclose(scores["hovmoeller_lead_time"], [1.5, 3, 4.5, 6, 7.5, 9])
-    y = PLANE.coordinates()[0].numpy()
-    np.testing.assert_allclose(scores["hovmoeller_forecast"][-1], 3 * np.cos(2 * y), atol=1e-6)
-    assert np.isfinite(scores["hovmoeller_truth"].values).all(1).tolist() == [True, True] + 4 * [
-        False
-    ]
+    assert set(diagnostic.figures(scores)) == {"zonal_mean"}
 
 
 def test_is_left_out_in_one_dimension():

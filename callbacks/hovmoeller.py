@@ -1,0 +1,73 @@
+"""Space against time in one picture."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.snapshots import Snapshots
+from emulators.rollout import State
+
+
+class Hovmoeller(Snapshots):
+    """Hovmöller diagram of the first initial condition: truth above, forecast below.
+
+    In two dimensions it is the zonal mean q̄(y, t), the mean of q over x; in one the field q(x, t).
+
+    Args:
+        points: States kept, evenly spaced over the rollout.
+        channel: Channel that is drawn.
+    """
+
+    version = 1
+
+    def __init__(self, points: int = 400, channel: int = 0) -> None:
+        super().__init__(channel)
+        if points < 1:
+            raise ValueError(f"Hovmoeller.points must be at least 1, got {points}.")
+        self.points = points
+
+    def choose(self, steps: int) -> Sequence[int]:
+        stride = max(1, -(-steps // self.points))
+        return range(stride, steps + 1, stride)
+
+    def look(self, state: State) -> Tensor:
+        field = super().look(state)
+        return field.mean(-1) if field.dim() == 3 else field
+
+    def scores(self) -> xarray.Dataset:
+        what = "zonal mean of the " if self.data.dimensions == 2 else ""
+        axis = self.data.dimension_names.space[0]
+        return xarray.Dataset(
+            {
+                f"hovmoeller_{name}": (
+                    ("hovmoeller_lead_time", axis),
+                    field,
+                    {"long_name": f"{what}{name}, first initial condition"},
+                )
+                for name, field in zip(("forecast", "truth"), self.shown(), strict=True)
+            },
+            coords={"hovmoeller_lead_time": np.array(self.leads) * self.data.interval},
+        )
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure = Figure(figsize=(9, 5), layout="constrained", dpi=120)
+        lead = scores["hovmoeller_lead_time"].values
+        fields = {name: scores[f"hovmoeller_{name}"].values.T for name in ("truth", "forecast")}
+        known = fields["truth"][np.isfinite(fields["truth"])]
+        limit = 1.2 * float(np.abs(known).max(initial=0)) or 1.0
+        axis = self.data.dimension_names.space[0]
+        panels = figure.subplots(2, 1, sharex=True)
+        for axes, (name, field) in zip(panels, fields.items(), strict=True):
+            extent = (lead[0], lead[-1], 0, len(field))
+            image = axes.imshow(
+                field, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower", extent=extent,
+                aspect="auto",
+            )  # fmt: skip
+            axes.set(ylabel=f"{axis} (points)", title=name)
+        panels[-1].set_xlabel("lead time")
+        what = "zonal mean of " if self.data.dimensions == 2 else ""
+        figure.colorbar(image, ax=panels, label=what + self.data.fields[self.channel].long_name)
+        return {"hovmoeller": figure}
