@@ -62,7 +62,8 @@ class EnsembleSkill(RolloutDiagnostic):
         rows = self.rows.compute()
         dims, unit = ("initial_condition", "lead_time"), "training std"
         correction = np.sqrt(1 + 1 / rows["members"].max())
-        spread, skill = ((rows[name] / self.training_std**2).mean(-1) for name in ("spread", "skill"))
+        variance = self.training_std**2
+        spread, skill = ((rows[name] / variance).mean(-1) for name in ("spread", "skill"))
         data = {
             "crps": (dims, (rows["crps"] / self.training_std).mean(-1), {"units": unit}),
             "ensemble_spread": (dims, np.sqrt(spread), {"units": unit}),

@@ -6,10 +6,13 @@ import numpy as np
 import torch
 import xarray
 from matplotlib.figure import Figure
+from torch import Tensor
 
+from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, lead_time_axes
 from callbacks.metrics.rollout_mse import (
+    anomaly_correlation,
     mean_squared_error,
     pattern_correlation,
     spatial_variance,
@@ -27,40 +30,65 @@ class RolloutError(RolloutDiagnostic):
     the last lead time before √MSE first exceeds the threshold, or the end of the truth.
 
     Beside it: RMSE(n) = √MSE(n); VRMSE(n), the root of the squared error over the spatial variance
-    of the true state, mean over channels (Ohana et al. 2024, The Well); and the pattern correlation
-    of û_n and u_n over the grid, mean over channels.
+    of the true state, mean over channels (Ohana et al. 2024, The Well); the pattern correlation of
+    û_n and u_n over the grid, and their anomaly correlation Σab/√(Σa²Σb²), with a and b the
+    departures from the time mean of the data at each point, both mean over channels.
 
     Args:
         threshold: Of √MSE, for the valid prediction time.
         leads: Lead times, in steps, that are named in tables and logs.
+        reference: Split whose time mean the anomalies depart from.
     """
 
-    version = 1
+    version = 2
 
     def __init__(
-        self, threshold: float = 0.5, leads: Sequence[int] = (1, 10, 25, 50, 75, 100)
+        self,
+        threshold: float = 0.5,
+        leads: Sequence[int] = (1, 10, 25, 50, 75, 100),
+        reference: Split = "train",
     ) -> None:
         super().__init__()
         if not threshold > 0:
             raise ValueError(f"RolloutError.threshold must be positive, got {threshold}.")
         self.threshold = threshold
         self.leads = tuple(leads)
-        self.rows = Rows("error", "variance", "correlation")
+        self.reference_split = reference
+        self.climate: Tensor | None = None
+        self.rows = Rows("error", "variance", "correlation", "anomaly")
+
+    def prepare(self) -> None:
+        if self.climate is None:
+            definition = {**self.definition(), "name": "time_mean"}
+            arrays = self.data.reference(self.reference_split, definition, self._time_mean)
+            self.climate = torch.from_numpy(arrays["mean"])
+
+    def _time_mean(self) -> Mapping[str, np.ndarray]:
+        split = self.data.trajectories(self.reference_split)
+        total = sum(chunk.double().sum(0) for chunk in split.chunks("time mean"))
+        return {"mean": (total / split.snapshots).cpu().numpy()}
 
     def begin(self, start: Start) -> None:
         self.index = start.index
         self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])
         self.variance, self.correlation = self.error.clone(), self.error.clone()
+        self.anomaly = self.error.clone()
+        self.climate = self.climate.to(start.initial.device)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if truth is not None:
             self.error[:, lead - 1] = mean_squared_error(forecast, truth)
             self.variance[:, lead - 1] = spatial_variance(truth)
             self.correlation[:, lead - 1] = pattern_correlation(forecast, truth)
+            self.anomaly[:, lead - 1] = anomaly_correlation(forecast, truth, self.climate)
 
     def end(self) -> None:
         self.rows.update(
-            self.index, error=self.error, variance=self.variance, correlation=self.correlation
+            self.index,
+            error=self.error,
+            variance=self.variance,
+            correlation=self.correlation,
+            anomaly=self.anomaly,
         )
 
     def scores(self) -> xarray.Dataset:
@@ -92,6 +120,11 @@ class RolloutError(RolloutDiagnostic):
                     dims,
                     rows["correlation"].mean(-1),
                     {"long_name": "pattern correlation", "units": "1"},
+                ),
+                "anomaly_correlation": (
+                    dims,
+                    rows["anomaly"].mean(-1),
+                    {"long_name": "anomaly correlation", "units": "1"},
                 ),
                 "mse_physical": (
                     (*dims, "channel"),

@@ -19,7 +19,8 @@ def describe(value: Any) -> Any:
     """Return numbers, strings, lists and dictionaries that determine an object.
 
     Raises:
-        ValueError: An object does not keep a constructor argument as an attribute.
+        ValueError: An object does not keep a constructor argument as an attribute, or a function
+            has no name by which it could be told from others.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -34,6 +35,11 @@ def describe(value: Any) -> Any:
     if isinstance(value, partial):
         return {**describe(value.func), **describe(value.keywords)}
     if getattr(value, "__name__", None) and callable(value):
+        if "<" in value.__qualname__:
+            raise ValueError(
+                f"{value.__qualname__} is defined within a function, so data made with it cannot "
+                "be described; define it at the top of a module."
+            )
         return {"class": value.__name__}
     arguments = list(inspect.signature(type(value).__init__).parameters)[1:]
     missing = [name for name in arguments if not hasattr(value, name)]

@@ -144,7 +144,7 @@ def test_runs_on_other_data_or_definitions_are_not_compared(two_runs):
         scores = dataset.load()
     for old, new, key in (
         ('"data_hash": "', '"data_hash": "f', "data_hash"),
-        ('"RolloutError": 1', '"RolloutError": 2', "metric_versions"),
+        ('"RolloutError": 2', '"RolloutError": 3', "metric_versions"),
         ('"steps": 20', '"steps": 30', "rollouts"),
     ):
         changed = scores.copy()

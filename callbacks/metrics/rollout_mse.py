@@ -26,8 +26,26 @@ def pattern_correlation(
 
     It is zero where one of them is constant.
     """
-    one, two = (field.double().flatten(2) for field in (forecast, truth))
-    one, two = one - one.mean(2, keepdim=True), two - two.mean(2, keepdim=True)
+    axes = tuple(range(2, truth.dim()))
+    return _cosine(*(f.double() - f.double().mean(axes, keepdim=True) for f in (forecast, truth)))
+
+
+def anomaly_correlation(
+    forecast: Float[Tensor, "batch channel *space"],
+    truth: Float[Tensor, "batch channel *space"],
+    climate: Float[Tensor, "channel *space"],
+) -> Float[Tensor, "batch channel"]:
+    """Return Σ a b / √(Σ a² Σ b²) over the grid, a = û - climate, b = u - climate, in float64.
+
+    Anomalies keep their spatial means. It is zero where one of them vanishes.
+    """
+    return _cosine(forecast.double() - climate, truth.double() - climate)
+
+
+def _cosine(
+    one: Float[Tensor, "batch channel *space"], two: Float[Tensor, "batch channel *space"]
+) -> Float[Tensor, "batch channel"]:
+    one, two = one.flatten(2), two.flatten(2)
     norm = (one.square().sum(2) * two.square().sum(2)).sqrt()
     return (one * two).sum(2) / torch.where(norm == 0, 1.0, norm)
 

@@ -71,8 +71,9 @@ def test_reliable_ensemble_has_a_ratio_of_one(evaluate, plane):
 def test_others_see_the_unperturbed_member_alone(evaluate, plane):
     alone = start(0.5)
     alone.perturbed = None
-    one = evaluate(RolloutError(), Exact(0.9), data(plane), [alone])
-    several = evaluate(RolloutError(), Exact(0.9), data(plane), [start(0.5)])
+    known = data(plane)
+    one = evaluate(RolloutError(), Exact(0.9), known, [alone])
+    several = evaluate(RolloutError(), Exact(0.9), known, [start(0.5)])
     assert one.identical(several)
 
 

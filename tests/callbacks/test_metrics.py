@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from callbacks.metrics.energy import has_kinetic_energy, kinetic_energy, mean_square
 from callbacks.metrics.rollout_mse import (
+    anomaly_correlation,
     mean_squared_error,
     pattern_correlation,
     spatial_variance,
@@ -106,6 +107,18 @@ def test_correlation_of_a_shifted_wave_is_the_cosine_of_the_shift():
     for shift in (0, 3, 6, 12):
         moved = 7 + 2 * torch.cos(x - x[shift]).expand(1, 1, 6, 24)
         assert_close(pattern_correlation(moved, wave).item(), math.cos(x[shift]))
+
+
+def test_anomaly_correlation_is_of_departures_from_the_climate():
+    x = 2 * math.pi * torch.arange(24, dtype=torch.float64) / 24
+    climate = 50 * torch.cos(2 * x)[None]
+    for shift in (0, 3, 6, 12):
+        one, two = torch.cos(x - x[shift])[None, None], 3 * torch.cos(x)[None, None]
+        found = anomaly_correlation(climate + one, climate + two, climate)
+        assert_close(found.item(), math.cos(x[shift]))
+        assert pattern_correlation(climate + one, climate + two).item() > 0.99
+    bias = torch.ones(1, 1, 24)  # spatial means belong to the anomalies
+    assert_close(anomaly_correlation(climate - 2 * bias, climate + bias, climate).item(), -1.0)
 
 
 def test_correlation_with_a_constant_is_zero_and_with_nothing_finite_is_not_a_number():

@@ -102,3 +102,17 @@ def test_relative_error_and_correlation_are_those_of_numpy(evaluate, plane):
         np.testing.assert_allclose(at["rmse"], np.sqrt(squares) / 2)
         np.testing.assert_allclose(at["vrmse"], np.sqrt(squares / truth.var((1, 2, 3))))
         np.testing.assert_allclose(at["pattern_correlation"], 1)
+
+
+def test_anomalies_depart_from_the_time_mean_of_the_data(evaluate, plane):
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(7, 1, 8, 8)).astype(np.float32) + 3
+    first = rng.normal(size=(2, 1, 8, 8)).astype(np.float32)
+    start = Start(torch.from_numpy(first), torch.arange(2), 4, 3, growth=0.5)
+    data = Data(plane, torch.from_numpy(reference))
+    scores = evaluate(RolloutError(), Exact(2.0), data, [start])
+    climate = reference.mean(0)
+    for lead in (1, 2, 3):
+        a, b = first * 2.0**lead - climate, first * 0.5**lead - climate
+        expected = (a * b).sum((1, 2, 3)) / np.sqrt((a**2).sum((1, 2, 3)) * (b**2).sum((1, 2, 3)))
+        np.testing.assert_allclose(scores["anomaly_correlation"][:, lead - 1], expected, rtol=1e-5)

@@ -108,3 +108,8 @@ def test_dataclass_is_described_by_its_fields():
         x: int = 3
 
     assert describe([Point(), None, "a"]) == [{"x": 3}, None, "a"]
+
+
+def test_functions_without_a_name_of_their_own_are_refused():
+    with pytest.raises(ValueError, match=r"<lambda> is defined within a function"):
+        describe({"scheme": lambda symbol, dt: None})
