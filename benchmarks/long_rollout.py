@@ -2,7 +2,8 @@
 
 The network multiplies by one, so that what is measured is the engine, `EnergyStability` at every
 hundredth step as in Jiang et al. (2025), and the diagnostics of the climate at every tenth. Memory
-is the peak of the process, reported ten times along the way.
+is the peak of the process, reported ten times along the way. At the end a few steps of the U-Net of
+the quickstart, from which the time of as long a rollout follows.
 
     python benchmarks/long_rollout.py [--steps 200000]
 """
@@ -17,6 +18,7 @@ from machine import header
 from systems import RandomData, Start
 
 from callbacks import EnergyStability, PredictabilityLimit
+from emulators import Baseline
 from emulators.rollout import RolloutObserver, watch
 from emulators.standardize import Standardize
 
@@ -62,7 +64,15 @@ def main() -> None:
                 observers.append(observer)
         with torch.inference_mode():
             watch(emulator, Start(initial, options.steps, 100), observers)
-        print()
+        print(flush=True)
+    unet = Baseline().eval()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        unet.rollout(initial, 2)
+        begin = time.perf_counter()
+        unet.rollout(initial, 10)
+        step = (time.perf_counter() - begin) / 10
+    hours = step * options.steps / 3600
+    print(f"U-Net in bfloat16: {1e3 * step:.0f} ms per step, {hours:.1f} h in all")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ states and computes its scores once, when all ranks have seen all their batches.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,6 +64,12 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         size = (len(start.index), *shape)
         return torch.full(size, float("nan"), dtype=torch.float64, device=start.initial.device)
 
+    def beyond(self, leads: Iterable[int], steps: int, end: str) -> list[str]:
+        """Return a remark on the lead times that lie past an end, if any do."""
+        times = ", ".join(str(lead) for lead in leads if lead > steps)
+        name, past = type(self).__name__, f"lie past the end of {end} ({steps} steps)"
+        return [f"{name}: lead times {times} {past} and are left out."] if times else []
+
     # What a subclass says -----------------------------------------------------------------------
 
     def undefined(self) -> str:
@@ -80,6 +86,10 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         """Return the few numbers worth a line on the terminal, by name."""
         return {}
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        """Return sentences on what was asked for and could not be scored."""
+        return []
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         """Return pictures, by name, of all scores of the evaluation, its own among them."""

@@ -106,6 +106,9 @@ class PredictabilityLimit(RolloutDiagnostic):
             },
         )
 
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        return self.beyond(self.leads, scores.sizes["lead_time"], "the truth")
+
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         return {
             f"limit_ratio_{kind}/lead_{lead}": float(scores[f"limit_ratio_{kind}"][lead - 1])

@@ -147,6 +147,9 @@ class RolloutError(RolloutDiagnostic):
         dataset["mse_std"] = dataset["mse"].std("initial_condition", skipna=False, ddof=0)
         return dataset
 
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        return self.beyond(self.leads, scores.sizes["lead_time"], "the truth")
+
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         mean = scores["mse_mean"].values
         named = {

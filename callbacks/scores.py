@@ -57,6 +57,8 @@ class Scores(Callback):
                 written.append(write_whole(folder / name, content))
                 show(trainer, f"test/{Path(name).stem}", content, pl_module.trained_steps)
         print(table(summary))
+        for diagnostic in diagnostics:
+            print("".join(f"{text}\n" for text in diagnostic.remarks(diagnostic.results)), end="")
         print("\n".join(f"wrote {path}" for path in written))
 
 

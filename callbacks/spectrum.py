@@ -56,6 +56,7 @@ class Spectrum(ClimateDiagnostic):
     def begin(self, start: Start) -> None:
         super().begin(start)
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self.truth_steps = start.truth_steps
         self.shown = [lead for lead in self.leads if lead <= start.truth_steps]
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
@@ -115,6 +116,9 @@ class Spectrum(ClimateDiagnostic):
             shown = self.leads[: kept["forecast"].shape[1]]
             coordinates["spectrum_lead_time"] = np.array(shown) * self.data.interval
         return xarray.Dataset(data, coords=coordinates)
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        return self.beyond(self.leads, self.truth_steps, "the truth")
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         named = {"spectrum_error": float(scores["spectrum_error"].mean())}

@@ -98,7 +98,8 @@ def two_runs(tested, tmp_path):
 def test_comparison_is_a_table_and_a_figure(two_runs, say):
     status, out, _ = say("compare", two_runs / "smoke", two_runs / "other", "--output", two_runs)
     assert status == 0
-    assert (two_runs / "comparison.png").stat().st_size > 10_000
+    for name in ("comparison.png", "comparison_climate.png"):
+        assert (two_runs / name).stat().st_size > 10_000
     text = (two_runs / "comparison.md").read_text()
     assert text.strip() in out
     header, _, first, second = text.splitlines()[:4]
@@ -110,7 +111,7 @@ def test_comparison_is_a_table_and_a_figure(two_runs, say):
     assert f"{100 * float(scores['stable'].mean()):.0f} %" in first
     page = (two_runs / "comparison.html").read_text()
     pictures = len(list((two_runs / "smoke").glob("*.png")))
-    assert page.count("data:image/png;base64,") == 1 + 2 * pictures
+    assert page.count("data:image/png;base64,") == 2 + 2 * pictures
     assert 'src="http' not in page
     rows = list(csv.DictReader((two_runs / "comparison.csv").open()))
     assert [row["run"] for row in rows] == ["smoke", "other"]

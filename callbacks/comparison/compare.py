@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from callbacks.comparison.figures import draw
+from callbacks.comparison.figures import draw, draw_climate
 from callbacks.comparison.page import page
 from callbacks.comparison.runs import load_runs
 from callbacks.comparison.table import table, table_csv
@@ -12,7 +12,7 @@ from datamodules.netcdf import write_whole
 
 
 def compare(folders: Sequence[Path], output: Path) -> tuple[str, list[Path]]:
-    """Write `comparison.md`, `.csv`, `.png` and `.html` into a folder.
+    """Write `comparison.md`, `.csv`, `.png`, `.html` and `comparison_climate.png` into a folder.
 
     Args:
         folders: Of tested runs.
@@ -23,8 +23,12 @@ def compare(folders: Sequence[Path], output: Path) -> tuple[str, list[Path]]:
     """
     runs = load_runs(folders)
     output.mkdir(parents=True, exist_ok=True)
-    text, figure = table(runs), png(draw(runs))
-    contents = {"md": text + "\n", "csv": table_csv(runs), "png": figure}
-    contents["html"] = page(runs, figure)
-    written = [write_whole(output / f"comparison.{kind}", c) for kind, c in contents.items()]
-    return text, written
+    text, figures = table(runs), [png(draw(runs)), png(draw_climate(runs))]
+    contents = {
+        "comparison.md": text + "\n",
+        "comparison.csv": table_csv(runs),
+        "comparison.png": figures[0],
+        "comparison_climate.png": figures[1],
+        "comparison.html": page(runs, figures),
+    }
+    return text, [write_whole(output / name, content) for name, content in contents.items()]

@@ -19,12 +19,12 @@ figure { margin: 0 }
 """
 
 
-def page(runs: Sequence[Run], figure: bytes) -> str:
-    """Return the page: the table, the common figure, and every figure of every run.
+def page(runs: Sequence[Run], pictures: Sequence[bytes]) -> str:
+    """Return the page: the table, the common figures, and every figure of every run.
 
     Args:
         runs: What is compared.
-        figure: The common figure, PNG.
+        pictures: The common figures, PNG.
     """
     header, *rows = cells(runs)
     head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
@@ -36,7 +36,7 @@ def page(runs: Sequence[Run], figure: bytes) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8><title>Comparison of emulators</title>",
         f"<style>{STYLE}</style><h1>Comparison of emulators</h1>",
         f"<table><tr>{head}</tr>{body}</table><p>{html.escape(note(runs))}</p>",
-        embedded(figure, "png", "comparison"),
+        *(embedded(picture, "png", "comparison") for picture in pictures),
         *(figures(name, runs) for name in figure_names(runs)),
         f"<p>Data {html.escape(about['data_hash'][:16])}, commit "
         f"{html.escape(str(about['commit']))}.</p></html>",

@@ -39,11 +39,9 @@ class Method:
     name: str
     runs: list[Run]
 
-    def curve(self, name: str, over: Sequence[str] = ("initial_condition",)) -> np.ndarray:
-        """Return the mean of a labelled array over seeds and some of its dimensions."""
-        each = [run.scores[name].mean(over, skipna=False) if over else run.scores[name]
-                for run in self.runs]  # fmt: skip
-        return np.mean([curve.values for curve in each], axis=0)
+    def each(self, name: str, over: Sequence[str] = ("initial_condition",)) -> np.ndarray:
+        """Return the means (seed, ...) of a labelled array over some of its dimensions."""
+        return np.stack([run.scores[name].mean(over, skipna=False).values for run in self.runs])
 
 
 def methods(runs: Sequence[Run]) -> list[Method]:
@@ -81,9 +79,10 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
         runs.append(Run(folder.resolve().name, scores, about, folder))
     for run in runs[1:]:
         for key in ("data_hash", "rollouts", "metric_versions"):
-            if run.about[key] != runs[0].about[key]:
+            if run.about.get(key) != runs[0].about.get(key):
                 raise ValueError(
                     f"{run.name} and {runs[0].name} cannot be compared: their {key} differ "
-                    f"({run.about[key]} and {runs[0].about[key]}); test both in the same way."
+                    f"({run.about.get(key)} and {runs[0].about.get(key)}); test both in the same "
+                    "way."
                 )
     return runs

@@ -116,3 +116,16 @@ def test_anomalies_depart_from_the_time_mean_of_the_data(evaluate, plane):
         a, b = first * 2.0**lead - climate, first * 0.5**lead - climate
         expected = (a * b).sum((1, 2, 3)) / np.sqrt((a**2).sum((1, 2, 3)) * (b**2).sum((1, 2, 3)))
         np.testing.assert_allclose(scores["anomaly_correlation"][:, lead - 1], expected, rtol=1e-5)
+
+
+def test_leads_past_the_truth_are_named(evaluate, plane):
+    _, batches = starts([[0, 1, 2, 3, 4]])
+    diagnostic = RolloutError(leads=(1, 6, 7, 100))
+    data = Data(plane, torch.randn(6, 1, 8, 8))
+    emulator = Exact()
+    scores = evaluate(diagnostic, emulator, data, batches)
+    assert {name for name in emulator.summary if "lead" in name} == {"mse/lead_1", "mse/lead_6"}
+    assert diagnostic.remarks(scores) == [
+        "RolloutError: lead times 7, 100 lie past the end of the truth (6 steps) and are left out."
+    ]
+    assert RolloutError(leads=(6,)).remarks(scores) == []
