@@ -192,7 +192,7 @@ def watch(
         if len(state) < len(initial):
             forecast = torch.full_like(initial, float("nan"))
             forecast[place.going] = state.to(forecast.dtype)
-        truth = start.truth(lead).to(device) if lead <= start.truth_steps else None
+        truth = moved(start.truth(lead), device) if lead <= start.truth_steps else None
         with torch.autocast(device.type, enabled=False):
             for observer in observers:
                 observer.observe(lead, forecast[:batch], truth)
@@ -209,6 +209,13 @@ def watch(
             bookmark.turn(place, observers)
     for observer in observers:
         observer.end()
+
+
+def moved(state: State, device: torch.device) -> State:
+    """Return a state on a device, on its way there while the device still works."""
+    if device.type == "cuda" and state.device.type == "cpu":
+        return state.pin_memory().to(device, non_blocking=True)
+    return state.to(device)
 
 
 def lost_trajectories(observers: Sequence[RolloutObserver]) -> Choice | None:

@@ -1,0 +1,50 @@
+"""Watching a rollout never makes the host wait for the device.
+
+Fake tensors have no values: whatever needs one (a branch, an index, a size that depends on data)
+raises, as it would wait on a GPU.
+"""
+
+import types
+from inspect import isabstract
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+import callbacks
+from callbacks import RolloutDiagnostic
+from datamodules.solvers import BetaPlane, Grid, SpectralSolver
+from tests.callbacks.conftest import Data, Exact, Start
+
+PLANE = Grid((16, 16), (6.0, 6.0))
+KINDS = [
+    kind
+    for kind in vars(callbacks).values()
+    if isinstance(kind, type) and issubclass(kind, RolloutDiagnostic) and not isabstract(kind)
+]
+
+
+def test_all_diagnostics_are_found():
+    assert len(KINDS) == 13
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_observing_needs_no_value(kind):
+    data = Data(PLANE, torch.randn(220, 1, 16, 16))
+    data.rollouts["test"].members = 3
+    solver = SpectralSolver(BetaPlane(PLANE, 20.0, 0.1, 1e-3), 0.01, 0.02)
+    data.generator = types.SimpleNamespace(solver=solver)
+    initial = torch.randn(4, 1, 16, 16)
+    start = Start(initial, torch.arange(4), 60, 12)
+    start.perturbed = torch.randn(2, 4, 1, 16, 16)
+    diagnostic = kind()
+    diagnostic.data, diagnostic.emulator = data, Exact()
+    diagnostic.start(torch.device("cpu"))
+    diagnostic.begin(start)
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with torch.no_grad(), mode:
+        state, members = mode.from_tensor(initial), mode.from_tensor(torch.randn(3, 4, 1, 16, 16))
+        for lead in range(1, 31):
+            truth = state if lead <= 12 else None
+            diagnostic.observe(lead, state, truth)
+            diagnostic.observe_members(lead, members, truth)
