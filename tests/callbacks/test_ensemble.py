@@ -68,6 +68,24 @@ def test_reliable_ensemble_has_a_ratio_of_one(evaluate, plane):
     np.testing.assert_allclose(scores["spread_skill_ratio"], 1, rtol=0.02)
 
 
+class Autoregression(Exact):
+    """Every point on its own: u' = φ u + e, e of variance one."""
+
+    def step(self, state, memory=None):
+        return self.factor * state + torch.randn_like(state), None
+
+
+def test_spread_of_an_autoregression_is_that_of_its_formula(evaluate, plane):
+    # members that start alike have a variance of (1 - φ^2n) / (1 - φ²) after n steps
+    torch.manual_seed(2)
+    found = Start(torch.zeros(2, 1, 100, 100), torch.arange(2), 5, 5)
+    found.perturbed = torch.zeros(9, 2, 1, 100, 100)
+    scores = evaluate(EnsembleSkill(), Autoregression(0.8, std=1.0), data(plane), [found])
+    variance = (1 - 0.8 ** (2 * np.arange(1, 6))) / (1 - 0.8**2)
+    spread = (scores["ensemble_spread"] ** 2).mean("initial_condition")
+    np.testing.assert_allclose(spread, variance, rtol=0.02)
+
+
 def test_others_see_the_unperturbed_member_alone(evaluate, plane):
     alone = start(0.5)
     alone.perturbed = None
