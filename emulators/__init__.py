@@ -2,11 +2,13 @@
 
 from emulators.baseline import Baseline
 from emulators.bookmark import Bookmark
+from emulators.bundled import Bundled
 from emulators.emulator import Emulator
 from emulators.hierarchical import Hierarchical
 from emulators.losses import L1, L1L2, L2, Distance
 from emulators.networks.network import Network, PlainNetwork
 from emulators.networks.unet import UNet
+from emulators.pushforward import Pushforward, Unrolled
 from emulators.rollout import RolloutObserver
 from emulators.schedules import WarmupConstant, WarmupCosine
 from emulators.simulation import Simulation
@@ -17,14 +19,17 @@ __all__ = [
     "L2",
     "Baseline",
     "Bookmark",
+    "Bundled",
     "Distance",
     "Emulator",
     "Hierarchical",
     "Network",
     "PlainNetwork",
+    "Pushforward",
     "RolloutObserver",
     "Simulation",
     "UNet",
+    "Unrolled",
     "WarmupConstant",
     "WarmupCosine",
 ]

@@ -19,13 +19,15 @@ class Baseline(Emulator):
         """Two snapshots: input and target."""
         return 2
 
-    def step(self, state: State, memory: None = None) -> tuple[State, None]:
-        u = self.standardize(state)
+    def advance(self, u: State) -> State:
+        """Return the next state, both standardised."""
         output, _ = self.network(u)
-        return self.standardize.inverse(self.next_state(u, output)), None
+        return self.next_state(u, output)
+
+    def step(self, state: State, memory: None = None) -> tuple[State, None]:
+        return self.standardize.inverse(self.advance(self.standardize(state))), None
 
     def loss(self, window: Window) -> Float[Tensor, ""]:
         self.check_window(window)
         u, target = (self.standardize(window[:, n]) for n in (0, 1))
-        output, _ = self.network(u)
-        return self.distance(self.next_state(u, output), target).mean()
+        return self.distance(self.advance(self.perturb(u)), target).mean()

@@ -16,7 +16,6 @@ from copy import deepcopy
 from itertools import islice
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from lightning import LightningModule
@@ -31,6 +30,7 @@ from emulators.compatibility import check_fields, check_training_data, describe,
 from emulators.losses import L1L2, Distance
 from emulators.networks.network import Network, NetworkFactory, as_network
 from emulators.networks.unet import UNet
+from emulators.noise import add_noise, generator_of
 from emulators.rollout import RolloutObserver, Start, watch
 from emulators.schedules import WarmupCosine
 from emulators.standardize import Standardize
@@ -54,6 +54,9 @@ class Emulator(LightningModule, ABC):
         schedule: Learning rate over the steps of the run; None keeps it constant.
         ema_decay: Decay of the running average of the weights, which validation, test and
             prediction use; 0 uses the trained weights themselves.
+        noise: Standard deviation of the white noise that training adds to the input state, in
+            units of the data's; the target is the true next state, so that the emulator learns to
+            return to the truth.
         latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
         latent_outputs: Coarsening factors of the latents that it takes from the network.
         cases: Number of cases that it tells the network apart.
@@ -69,6 +72,7 @@ class Emulator(LightningModule, ABC):
         optimizer: OptimizerCallable = torch.optim.AdamW,
         schedule: Schedule | None = WarmupCosine,
         ema_decay: float = 0.999,
+        noise: float = 0.0,
         latent_inputs: tuple[int, ...] = (),
         latent_outputs: tuple[int, ...] = (),
         cases: int = 1,
@@ -76,6 +80,8 @@ class Emulator(LightningModule, ABC):
         super().__init__()
         if not 0 <= ema_decay < 1:
             raise ValueError(f"ema_decay must lie in [0, 1), got {ema_decay}.")
+        if noise < 0:
+            raise ValueError(f"noise must be at least 0, got {noise}.")
         self._keep_plain_hyperparameters()
         self.channels = channels
         self.dimensions = dimensions
@@ -84,6 +90,7 @@ class Emulator(LightningModule, ABC):
         self.optimizer_option = optimizer
         self.schedule = schedule
         self.ema_decay = ema_decay
+        self.noise = noise
         self.standardize = Standardize(channels)
         self.trained_on: dict[str, Any] = {}
         self.trained_steps = 0
@@ -126,21 +133,24 @@ class Emulator(LightningModule, ABC):
         if window.shape[1] < self.window:
             raise ValueError(
                 f"{type(self).__name__} needs windows of at least {self.window} snapshots, got "
-                f"{window.shape[1]}; use longer trajectories or latents with shorter leads."
+                f"{window.shape[1]}; use longer trajectories, or fewer steps or shorter leads."
             )
 
-    def random(self) -> torch.Generator | None:
-        """Return the source of random numbers of this training step, on the CPU.
+    def random(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator | None:
+        """Return the source of random numbers for one purpose within this training step.
 
-        It depends on the seed, the rank and the number of the step alone, so that a resumed run
-        draws what the uninterrupted one draws. Outside of training it is torch's own (None).
+        It depends on the seed, the rank, the number of the step and the purpose alone, so that a
+        resumed run draws what the uninterrupted one draws. Outside of training it is torch's own
+        (None).
         """
         if self._trainer is None or not self.trainer.training:
             return None
-        step = self.trainer.fit_loop.total_batch_idx
-        words = [torch.initial_seed() % 2**32, self.trainer.global_rank, step]
-        seed = int(np.random.SeedSequence(words).generate_state(1)[0])
-        return torch.Generator().manual_seed(seed)
+        rank, step = self.trainer.global_rank, self.trainer.fit_loop.total_batch_idx
+        return generator_of(torch.initial_seed(), rank, step, purpose, str(device))
+
+    def perturb(self, u: State) -> State:
+        """Return standardised states with the noise of training."""
+        return add_noise(u, self.noise, self.random("noise", u.device)) if self.noise else u
 
     # Rollouts -----------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from emulators.emulator import Emulator, State, Window
 from emulators.networks.network import Latents, coarsen
+from emulators.noise import add_noise
 from emulators.stencil import Stencil
 
 Memory = tuple[Latents, tuple[State, ...]]
@@ -34,6 +35,8 @@ class Hierarchical(Emulator):
             spatial hierarchy and negative ones its histories.
         masking: Probability that a training sample is a cold start, shared by all such cases.
         state_weight: Weight of the state in the loss, relative to one latent.
+        latent_noise: Standard deviation of the white noise that training adds to each latent given,
+            as `noise` does to the state.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Hierarchical(Emulator):
         latents: list[tuple[int, int]] = [(1, 4), (2, 16)],  # noqa: B006 - shown in --help
         masking: float = 0.15,
         state_weight: float = 2.0,
+        latent_noise: float = 0.0,
         **kwargs: Any,
     ) -> None:
         stencil = Stencil(latents)
@@ -56,7 +60,10 @@ class Hierarchical(Emulator):
             raise ValueError(f"state_weight must be positive, got {state_weight}.")
         self.stencil = stencil
         self.masking = masking
+        if latent_noise < 0:
+            raise ValueError(f"latent_noise must be at least 0, got {latent_noise}.")
         self.state_weight = state_weight
+        self.latent_noise = latent_noise
         cases = stencil.cases
         self.register_buffer("given", torch.tensor([case.given for case in cases]), False)
         self.register_buffer("asks_state", torch.tensor([case.state for case in cases]), False)
@@ -128,7 +135,7 @@ class Hierarchical(Emulator):
         others = len(self.stencil.cases) - 1
         case = torch.full((samples,), others)
         if others:
-            generator = self.random()
+            generator = self.random("cases")
             masked = torch.rand(samples, generator=generator) < self.masking
             case = torch.where(masked, torch.randint(others, (samples,), generator=generator), case)
         return case.to(self.device)
@@ -146,7 +153,7 @@ class Hierarchical(Emulator):
         """
         now = self.stencil.memory
         frames = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
-        u = frames[:, now]
+        u = self.perturb(frames[:, now])
 
         def only(chosen: Tensor, like: Tensor) -> Tensor:
             return chosen[case].to(like.dtype).reshape(-1, *[1] * (like.dim() - 1))
@@ -154,6 +161,8 @@ class Hierarchical(Emulator):
         inputs = []
         for i, (lead, factor) in enumerate(self.stencil.latents):
             z = coarsen(frames[:, now + lead], factor)
+            if self.latent_noise:
+                z = add_noise(z, self.latent_noise, self.random(f"latent {i}", z.device))
             inputs.append(z * only(self.given[:, i], z))
         output, latents = self.network(u, tuple(inputs), case)
         distance = self.distance(self.next_state(u, output), frames[:, now + 1])

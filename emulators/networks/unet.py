@@ -3,7 +3,8 @@
 The trunk works on levels whose grids are coarser by 1, 2, 4, ... times the patch size. A latent
 that is coarser than the state by a factor r meets the trunk at the coarsest level whose stride
 divides r: its stem's features are added there before the encoder's blocks, its head reads the
-decoder's features there. Without latents the same trunk remains. Blocks below the finest level,
+decoder's features there. Latents finer than the patches go with the state through the first layer
+and the last. Without latents the same trunk remains. Blocks below the finest level,
 where it costs little, are told the case.
 
 The last layer, which passes the state on, works in the state's own precision: its weights rounded
@@ -141,9 +142,12 @@ class UNet(Network):
         self.patch = patch
         self.latent_inputs = tuple(latent_inputs)
         self.latent_outputs = tuple(latent_outputs)
+        self.channels = channels
+        self.fine_inputs = [n for n, factor in enumerate(latent_inputs) if factor < patch]
+        self.fine_outputs = [n for n, factor in enumerate(latent_outputs) if factor < patch]
         widths = [width * multiplier for multiplier in multipliers]
         self.strides = [patch * 2**level for level in range(len(widths))]
-        in_patch = channels * patch**dimensions
+        in_patch = channels * (1 + len(self.fine_inputs)) * patch**dimensions
 
         def stack(level: int, inputs: int) -> nn.ModuleList:
             sizes = [inputs] + [widths[level]] * blocks
@@ -162,22 +166,33 @@ class UNet(Network):
             stack(level, 2 * fine) for level, (fine, _) in enumerate(steps)
         )
         self.leave = head(dimensions, widths[0], detail * patch**dimensions, 3, padding)
-        self.last = Convolution(dimensions, detail + channels, channels, 3, padding)
+        fields = channels * (1 + len(self.fine_outputs))
+        self.last = Convolution(dimensions, detail + channels, fields, 3, padding)
 
-        self.input_levels = [self._level(factor) for factor in self.latent_inputs]
-        self.output_levels = [self._level(factor) for factor in self.latent_outputs]
-        self.stems = nn.ModuleList(
-            stem(dimensions, channels, widths[level], padding) for level in self.input_levels
+        self.input_levels = self._levels(self.latent_inputs)
+        self.output_levels = self._levels(self.latent_outputs)
+        self.stems = nn.ModuleDict(
+            {
+                str(number): stem(dimensions, channels, widths[level], padding)
+                for number, level in self.input_levels.items()
+            }
         )
-        self.heads = nn.ModuleList(
-            head(dimensions, widths[level], channels, 1, padding) for level in self.output_levels
+        self.heads = nn.ModuleDict(
+            {
+                str(number): head(dimensions, widths[level], channels, 1, padding)
+                for number, level in self.output_levels.items()
+            }
         )
         if dimensions == 2:
             self.to(memory_format=torch.channels_last)
 
-    def _level(self, factor: int) -> int:
-        """Return the coarsest level whose stride divides the factor; the finest if none does."""
-        return max((i for i, stride in enumerate(self.strides) if factor % stride == 0), default=0)
+    def _levels(self, factors: Sequence[int]) -> dict[int, int]:
+        """Return, for each latent that is not finer, the coarsest level whose stride divides it."""
+        return {
+            number: max(i for i, stride in enumerate(self.strides) if factor % stride == 0)
+            for number, factor in enumerate(factors)
+            if factor >= self.patch
+        }
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse a grid that the halvings do not divide."""
@@ -191,7 +206,9 @@ class UNet(Network):
     def forward(
         self, state: State, latents: Latents = (), case: Int[Tensor, " batch"] | None = None
     ) -> tuple[State, Latents]:
-        x = self.enter(channels_last(to_patches(state, self.patch)))
+        fine = [refine(latents[number], self.latent_inputs[number]) for number in self.fine_inputs]
+        fields = torch.cat((state, *fine), dim=1) if fine else state
+        x = self.enter(channels_last(to_patches(fields, self.patch)))
         skips = []
         for level, blocks in enumerate(self.encoder):
             x = self._add_latents(x, level, latents)
@@ -200,7 +217,7 @@ class UNet(Network):
             if level + 1 < len(self.encoder):
                 skips.append(x)
                 x = self.down[level](x)
-        outputs: list[Tensor | None] = [None] * len(self.heads)
+        outputs: list[Tensor | None] = [None] * len(self.latent_outputs)
         self._read_latents(x, len(self.down), outputs)
         for level in reversed(range(len(self.down))):
             x = torch.cat((refine(self.up[level](x), 2), skips[level]), dim=1)
@@ -211,20 +228,23 @@ class UNet(Network):
         with torch.autocast(state.device.type, enabled=False):
             exact = next(self.last.parameters()).dtype
             detail = torch.cat((detail.to(exact), state.to(exact)), dim=1)
-            return self.last(channels_last(detail)), tuple(outputs)
+            fields = self.last(channels_last(detail)).split(self.channels, dim=1)
+        for number, field in zip(self.fine_outputs, fields[1:], strict=True):
+            outputs[number] = coarsen(field, self.latent_outputs[number])
+        return fields[0], tuple(outputs)
 
     def _add_latents(self, x: Features, level: int, latents: Latents) -> Features:
-        for number, at in enumerate(self.input_levels):
+        for number, at in self.input_levels.items():
             if at == level:
-                features = self.stems[number](latents[number])
+                features = self.stems[str(number)](latents[number])
                 x = x + resize(features, self.latent_inputs[number], self.strides[level])
         return x
 
     def _read_latents(self, x: Features, level: int, outputs: list[Tensor | None]) -> None:
-        for number, at in enumerate(self.output_levels):
+        for number, at in self.output_levels.items():
             if at == level:
                 features = resize(x, self.strides[level], self.latent_outputs[number])
-                outputs[number] = self.heads[number](features)
+                outputs[number] = self.heads[str(number)](features)
 
 
 def channels_last(x: Features) -> Features:

@@ -8,7 +8,13 @@ from emulators import Emulator, Simulation, UNet
 from emulators.rollout import Position
 from tests.emulators.networks_for_tests import small_unet
 
-EMULATORS = [kind for kind in Emulator.__subclasses__() if kind is not Simulation]
+
+def below(kind):
+    """All classes under a class."""
+    return [found for child in kind.__subclasses__() for found in (child, *below(child))]
+
+
+EMULATORS = [kind for kind in below(Emulator) if kind is not Simulation]
 
 
 def build(kind, **options):

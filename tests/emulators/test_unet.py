@@ -91,7 +91,7 @@ def test_trunk_is_the_same_with_and_without_latents():
 def test_latents_meet_the_coarsest_level_that_divides_their_factor():
     network = build(latents=(2, 4, 6, 8, 16, 12), multipliers=(1, 1, 1))
     assert network.strides == [2, 4, 8]
-    assert network.input_levels == [0, 1, 0, 2, 2, 1]
+    assert list(network.input_levels.values()) == [0, 1, 0, 2, 2, 1]
 
 
 def test_blocks_start_as_the_identity():
@@ -159,3 +159,18 @@ def test_half_precision_autocast_stays_close():
     with torch.autocast("cpu", torch.bfloat16):
         half = network(state)[0]
     assert_close(half.float(), network(state)[0], atol=0.1, rtol=0.1)
+
+
+def test_latents_finer_than_patches_keep_their_resolution():
+    network = build(latents=(1,), patch=2)
+    state, latent = torch.zeros(1, 1, 16, 16), torch.randn(1, 1, 16, 16)
+    _, (output,) = network(state, (latent,))
+    assert output.shape == latent.shape
+    blocks = output.reshape(8, 2, 8, 2)
+    assert (blocks.amax((1, 3)) - blocks.amin((1, 3))).min() > 0  # no block is of one value
+    # two points of one patch are told apart
+    points = [latent.clone(), latent.clone()]
+    points[0][0, 0, 4, 4] += 1
+    points[1][0, 0, 5, 5] += 1
+    one, two = (network(state, (changed,))[0] for changed in points)
+    assert (one - two).abs().max() > 1e-4

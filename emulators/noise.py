@@ -1,0 +1,21 @@
+"""Random numbers of training that a resumed run draws again."""
+
+from zlib import crc32
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def generator_of(seed: int, rank: int, step: int, purpose: str, device: str) -> torch.Generator:
+    """Return the source of random numbers for one purpose within one training step."""
+    words = [seed % 2**32, rank, step, crc32(purpose.encode())]
+    return torch.Generator(device).manual_seed(
+        int(np.random.SeedSequence(words).generate_state(1)[0])
+    )
+
+
+def add_noise(field: Tensor, amplitude: float, generator: torch.Generator | None) -> Tensor:
+    """Return a field with white noise of a standard deviation added."""
+    noise = torch.randn(field.shape, generator=generator, device=field.device, dtype=field.dtype)
+    return field + amplitude * noise

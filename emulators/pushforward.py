@@ -1,0 +1,132 @@
+r"""Training on the emulator's own states: pushforward and unrolled losses around the same step.
+
+One name covers several methods elsewhere. With û_0 = u_n and û_{k+1} = f(û_k),
+
+- `Pushforward` draws r, computes û_r without gradient and takes the loss of the next step alone,
+  d(f(û_r), u_{n+r+1}) (Brandstetter, Worrall and Welling, "Message Passing Neural PDE Solvers",
+  ICLR 2022, section 3.1);
+- `Unrolled` takes the loss of all K steps, (1/K) Σ_k d(û_k, u_{n+k}), with the gradient through the
+  whole rollout (backpropagation through time), or cut between steps.
+"""
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from emulators.baseline import Baseline
+from emulators.emulator import Window
+
+
+def check_options(kind: str, steps: int, curriculum: int) -> None:
+    """Refuse numbers that make no sense."""
+    if steps < 1 or curriculum < 0:
+        raise ValueError(
+            f"{kind} needs steps of at least 1 and curriculum of at least 0, got steps={steps}, "
+            f"curriculum={curriculum}."
+        )
+
+
+def grown(first: int, last: int, every: int, emulator: Baseline) -> int:
+    """Return a number that grows by one every so many optimiser steps, from first to last.
+
+    It follows from the number of optimiser steps alone, so that a resumed run goes on with it. If
+    `every` is 0, and outside of training, it is the last.
+    """
+    if not every or emulator._trainer is None:
+        return last
+    return min(last, first + emulator.trainer.global_step // every)
+
+
+class Pushforward(Baseline):
+    """Pushforward: the loss of one step from a state that the emulator made without gradient.
+
+    Args:
+        steps: R, most steps without gradient.
+        draw: Whether r is drawn from 0 .. R for each batch, as Brandstetter et al. do, or is R.
+        curriculum: Optimiser steps after which R grows by one, from 0; 0 starts with the whole R.
+    """
+
+    def __init__(
+        self,
+        steps: int = 1,
+        draw: Literal["uniform", "fixed"] = "uniform",
+        curriculum: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        check_options("Pushforward", steps, curriculum)
+        super().__init__(**kwargs)
+        self.steps = steps
+        self.draw = draw
+        self.curriculum = curriculum
+
+    @property
+    def window(self) -> int:
+        """The input, R steps, and the target."""
+        return self.steps + 2
+
+    def draw_steps(self) -> int:
+        """Return r, the number of steps without gradient."""
+        most = grown(0, self.steps, self.curriculum, self)
+        if self.draw == "fixed":
+            return most
+        return int(torch.randint(most + 1, (), generator=self.random("pushforward")))
+
+    def loss(self, window: Window) -> Float[Tensor, ""]:
+        self.check_window(window)
+        steps = self.draw_steps()
+        u = self.perturb(self.standardize(window[:, 0]))
+        with torch.no_grad():
+            for _ in range(steps):
+                u = self.advance(u)
+        target = self.standardize(window[:, steps + 1])
+        return self.distance(self.advance(u), target).mean()
+
+
+class Unrolled(Baseline):
+    """The mean loss of several steps, each from the state that the previous one made.
+
+    Args:
+        steps: K, steps of the rollout.
+        gradient: Through the whole rollout, or of each step alone (its input is a constant).
+        curriculum: Optimiser steps after which K grows by one, from 1; 0 starts with the whole K.
+        checkpointing: Keep the states between steps only, and compute the activations of a step
+            again when its gradient is needed: memory of one step, time of one more forward pass.
+    """
+
+    def __init__(
+        self,
+        steps: int = 2,
+        gradient: Literal["full", "detached"] = "full",
+        curriculum: int = 0,
+        checkpointing: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        check_options("Unrolled", steps, curriculum)
+        super().__init__(**kwargs)
+        self.steps = steps
+        self.gradient = gradient
+        self.curriculum = curriculum
+        self.checkpointing = checkpointing
+
+    @property
+    def window(self) -> int:
+        """The input and K targets."""
+        return self.steps + 1
+
+    def loss(self, window: Window) -> Float[Tensor, ""]:
+        self.check_window(window)
+        steps = grown(1, self.steps, self.curriculum, self)
+        u = self.perturb(self.standardize(window[:, 0]))
+        total = torch.zeros((), device=u.device)
+        for lead in range(1, steps + 1):
+            if self.checkpointing:
+                u = checkpoint(self.advance, u, use_reentrant=False)
+            else:
+                u = self.advance(u)
+            total = total + self.distance(u, self.standardize(window[:, lead])).mean()
+            if self.gradient == "detached":
+                u = u.detach()
+        return total / steps
