@@ -12,12 +12,14 @@ from emulators.pushforward import Pushforward, Unrolled
 from emulators.rollout import RolloutObserver
 from emulators.schedules import WarmupConstant, WarmupCosine
 from emulators.simulation import Simulation
+from emulators.spectral_losses import BinnedSpectralPower, Sobolev
 
 __all__ = [
     "L1",
     "L1L2",
     "L2",
     "Baseline",
+    "BinnedSpectralPower",
     "Bookmark",
     "Bundled",
     "Distance",
@@ -28,6 +30,7 @@ __all__ = [
     "Pushforward",
     "RolloutObserver",
     "Simulation",
+    "Sobolev",
     "UNet",
     "Unrolled",
     "WarmupConstant",
