@@ -7,6 +7,7 @@ order, and the options on the command line.
 
 import logging
 import os
+import shlex
 import sys
 import tempfile
 import warnings
@@ -144,8 +145,15 @@ def run_study(args: list[str]) -> None:
     )
     parser.add_argument("file", type=Path, help="Study in YAML.")
     parser.add_argument("--jobs", type=int, default=None, help="Runs at a time; one per core.")
+    parser.add_argument(
+        "--dry_run", action="store_true", help="Only print the commands, one run per line."
+    )
     options = parser.parse_args(args)
     study = read_study(options.file)
+    if options.dry_run:
+        for run in (run for run in study.runs if not run.finished):
+            print(" && ".join(shlex.join(["emulate", *command]) for command in run.commands()))
+        return
     cores = torch.get_num_threads()
     jobs = min(options.jobs or cores, len(study.runs))
     generate([f"--config={path}" for path in study.data])

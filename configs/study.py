@@ -5,8 +5,10 @@ A study is a YAML file:
     root: runs/quickstart             # a folder per run appears here
     common: [../trainer.yaml, ...]    # configuration files of every run, relative to this file
     options: [--trainer.max_steps=3000]
-    runs:                             # configuration files of each run
+    seeds: [0, 1, 2]                  # if given, each run once per seed: NAME-seed0, ...
+    runs:                             # configuration files and options of each run
       baseline: [../model/baseline.yaml]
+      noisy: [../model/baseline.yaml, --model.noise=0.03]
 
 Runs that are finished are skipped, interrupted ones are resumed, and a failed one does not keep the
 others from running.
@@ -71,8 +73,9 @@ def read_study(file: Path) -> Study:
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such study; give the path of its YAML file.")
     study: dict[str, Any] = yaml.safe_load(file.read_text()) or {}
-    keys = {"root", "common", "options", "runs"}
-    wrong = sorted(set(study) ^ keys - ({"common", "options"} - set(study)))
+    optional = {"common", "options", "seeds"}
+    keys = {"root", "runs", *optional}
+    wrong = sorted(set(study) ^ keys - (optional - set(study)))
     if wrong:
         raise ValueError(
             f"{file}: '{wrong[0]}' is {'not a key' if wrong[0] in study else 'missing'}; "
@@ -90,9 +93,16 @@ def read_study(file: Path) -> Study:
     options = [str(option) for option in study.get("options", [])]
     root = Path(study["root"])
     runs = []
-    for name, names in study["runs"].items():
-        files = [f"--config={path}" for path in (*common, *existing(names))]
-        runs.append(StudyRun(name, root / name, [*files, *options]))
+    for seed in study.get("seeds", [None]):  # so that a study that is cut short has every method
+        for name, own in study["runs"].items():
+            words = [str(word) for word in own]
+            paths = [*common, *existing([word for word in words if not word.startswith("--")])]
+            arguments = [f"--config={path}" for path in paths] + options
+            arguments += [word for word in words if word.startswith("--")]
+            if seed is not None:
+                name = f"{name}-seed{seed}"
+                arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
+            runs.append(StudyRun(name, root / name, arguments))
     data = [path for path in common if "data" in (yaml.safe_load(path.read_text()) or {})]
     return Study(root, data, runs)
 

@@ -36,6 +36,41 @@ def test_study_names_runs_with_their_files_and_options(tmp_path):
     ]
 
 
+def test_every_method_runs_with_one_seed_before_the_next(tmp_path):
+    (tmp_path / "a.yaml").write_text("model: {}\n")
+    file = write(
+        tmp_path,
+        "root: runs\nseeds: [0, 7]\noptions: [--x=1]\n"
+        "runs: {one: [a.yaml], two: [a.yaml, --model.noise=0.1]}\n",
+    )
+    runs = read_study(file).runs
+    assert [run.name for run in runs] == ["one-seed0", "two-seed0", "one-seed7", "two-seed7"]
+    assert str(runs[3].folder) == "runs/two-seed7"
+    assert runs[3].arguments == [
+        f"--config={tmp_path / 'a.yaml'}",
+        "--x=1",
+        "--model.noise=0.1",
+        "--seed_everything=7",
+        "--data.seed=7",
+    ]
+
+
+def test_dry_run_prints_the_commands_of_what_is_unfinished(tmp_path, say, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a b.yaml").write_text("model: {}\n")
+    write(tmp_path, "root: runs\nruns: {one: [a b.yaml], two: [a b.yaml], done: []}\n")
+    (tmp_path / "runs" / "done").mkdir(parents=True)
+    (tmp_path / "runs" / "done" / "scores.json").touch()
+    status, out, _ = say("study", "study.yaml", "--dry_run")
+    assert status == 0
+    assert out.splitlines() == [
+        f"emulate fit '--config=a b.yaml' --trainer.default_root_dir=runs/{name} && "
+        f"emulate test --ckpt_path=runs/{name}/last.ckpt"
+        for name in ("one", "two")
+    ]
+    assert not (tmp_path / "runs" / "one").exists()
+
+
 def test_run_is_fitted_then_tested_and_resumed_if_interrupted(tmp_path):
     run = StudyRun("one", tmp_path / "one", ["--config=a.yaml"])
     fit, test = run.commands()
