@@ -6,6 +6,7 @@ from emulators.bundled import Bundled
 from emulators.emulator import Emulator
 from emulators.hierarchical import Hierarchical
 from emulators.losses import L1, L1L2, L2, Distance
+from emulators.networks.fourier_unet import FourierUNet
 from emulators.networks.network import Network, PlainNetwork
 from emulators.networks.unet import UNet
 from emulators.pushforward import Pushforward, Unrolled
@@ -24,6 +25,7 @@ __all__ = [
     "Bundled",
     "Distance",
     "Emulator",
+    "FourierUNet",
     "Hierarchical",
     "Network",
     "PlainNetwork",

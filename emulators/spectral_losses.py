@@ -10,7 +10,7 @@ from emulators.losses import Distance, Fields
 def power(field: Fields) -> tuple[Float[Tensor, "batch channel *mode"], Float[Tensor, "*mode"]]:
     """Return |f̂_m|² of every mode, whose sum is the mean of f², and |m|², in float32 at least."""
     axes = tuple(range(2, field.dim()))
-    exact = field if field.dtype == torch.float64 else field.float()  # no FFT in bfloat16
+    exact = field.to(torch.promote_types(field.dtype, torch.float32))  # no FFT in bfloat16
     spectrum = torch.fft.fftn(exact, dim=axes, norm="forward")
     squared = torch.zeros((), device=field.device, dtype=exact.dtype)
     for axis in axes:

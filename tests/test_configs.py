@@ -43,7 +43,8 @@ def test_model_configuration(path):
     if isinstance(model, emulators.Simulation):
         assert model.solver is None  # the data bring it
         return
-    assert model.eval().rollout(torch.zeros(1, 1, 64, 64), 2).shape == (1, 2, 1, 64, 64)
+    size = getattr(model.trained, "size", 64)
+    assert model.eval().rollout(torch.zeros(1, 1, size, size), 2).shape == (1, 2, 1, size, size)
 
 
 @named("study")

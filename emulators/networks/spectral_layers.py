@@ -1,0 +1,44 @@
+"""Layers that multiply Fourier modes. Weights are pairs of real numbers, transforms are float32.
+
+Complex parameters are dropped by some optimisers and not reduced by all communication libraries,
+and there are no transforms in bfloat16; a pair of numbers and an island of float32 work everywhere.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Features = Float[Tensor, "batch channel *space"]
+
+
+class DepthwiseSpectral(nn.Module):
+    """Multiply the lowest modes of each channel by weights of its own; remove all others.
+
+    Along the last axis modes 0 .. m-1 are kept, along the other, in two dimensions, 0 .. m-1 and
+    -m .. -1.
+
+    Args:
+        dimensions: 1 or 2.
+        channels: Channels of the features.
+        modes: m.
+    """
+
+    def __init__(self, dimensions: int, channels: int, modes: int) -> None:
+        super().__init__()
+        self.modes = modes
+        shape = (2 ** (dimensions - 1), channels, *[modes] * dimensions, 2)
+        self.weight = nn.Parameter(torch.rand(shape) / channels**2)
+
+    def forward(self, x: Features) -> Features:
+        axes, m = tuple(range(2, x.dim())), self.modes
+        with torch.autocast(x.device.type, enabled=False):
+            exact = torch.promote_types(x.dtype, torch.float32)
+            spectrum = torch.fft.rfftn(x.to(exact), dim=axes)
+            weight = torch.view_as_complex(self.weight.to(exact))
+            result = torch.zeros_like(spectrum)
+            if x.dim() == 3:
+                result[..., :m] = spectrum[..., :m] * weight[0]
+            else:
+                result[..., :m, :m] = spectrum[..., :m, :m] * weight[0]
+                result[..., -m:, :m] = spectrum[..., -m:, :m] * weight[1]
+            return torch.fft.irfftn(result, s=x.shape[2:], dim=axes).to(x.dtype)

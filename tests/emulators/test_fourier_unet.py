@@ -1,0 +1,132 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from emulators import FourierUNet
+from emulators.networks.fourier_unet import Attention, sinusoids
+from emulators.networks.spectral_layers import DepthwiseSpectral
+
+
+def parameters(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("factors", "published"),
+    [((), 17_442_497), ((8,), 17.94e6), ((8, 32), 18_334_723)],
+    ids=["L=1", "L=2", "L=3"],
+)
+def test_parameters_are_as_many_as_published(factors, published):
+    network = FourierUNet(1, 2, factors, factors, len(factors) + 1)
+    assert parameters(network) == pytest.approx(published, rel=0 if published != 17.94e6 else 3e-4)
+
+
+def small(factors=(), cases=1, **options):
+    torch.manual_seed(0)
+    options = {"size": 32, "width": 8, "multipliers": (1, 2, 2), "dropout": 0.0, **options}
+    network = FourierUNet(1, 2, factors, factors, cases, **options)
+    for parameter in network.parameters():  # second convolutions start at zero: leave that
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    return network.eval()
+
+
+def test_fields_and_latents_keep_their_shapes():
+    network = small((1, 2, 4), 3)
+    state = torch.randn(3, 1, 32, 32)
+    latents = tuple(torch.randn(3, 1, 32 // r, 32 // r) for r in (1, 2, 4))
+    output, coarse = network(state, latents, torch.arange(3))
+    assert output.shape == state.shape
+    assert [z.shape for z in coarse] == [z.shape for z in latents]
+
+
+@pytest.mark.parametrize(
+    ("size", "factors", "points"),
+    [(256, (8, 32), [64, 32]), (512, (8, 32), [64, 32]), (256, (1,), [256]), (256, (2,), [128])],
+)
+def test_latents_enter_where_the_paper_adds_them(size, factors, points):
+    multipliers = (1,) * (6 if size == 256 else 7)
+    network = FourierUNet(1, 2, factors, (), 2, size=size, width=4, multipliers=multipliers)
+    assert [size >> level for level in network.input_levels] == points
+
+
+def test_latents_and_case_reach_the_output():
+    network, state = small((4,), 2), torch.randn(1, 1, 32, 32)
+    latent, case = torch.randn(1, 1, 8, 8), torch.tensor([0])
+    one, (coarse,) = network(state, (latent,), case)
+    two, (other,) = network(state, (latent + 1,), case)
+    three, _ = network(state, (latent,), case + 1)
+    assert (one - two).abs().max() > 1e-4
+    assert (coarse - other).abs().max() > 1e-4
+    assert (one - three).abs().max() > 1e-4
+
+
+def test_periodic_padding_commutes_with_shifts_of_the_coarsest_grid():
+    network, state = small(padding="periodic"), torch.randn(1, 1, 32, 32)
+    moved = network(state.roll((4, 8), (2, 3)))[0]
+    assert_close(moved, network(state)[0].roll((4, 8), (2, 3)), atol=1e-4, rtol=1e-4)
+    zeros = small(padding="zeros")
+    moved = zeros(state.roll((4, 8), (2, 3)))[0]
+    assert (moved - zeros(state)[0].roll((4, 8), (2, 3))).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_all_modes_with_weights_of_one_are_the_identity(size, dimensions):
+    layer = DepthwiseSpectral(dimensions, 2, size // 2 + 1)
+    layer.weight.data[..., 0], layer.weight.data[..., 1] = 1, 0
+    x = torch.randn(1, 2, *[size] * dimensions)
+    assert_close(layer(x), x)
+
+
+def test_modes_beyond_the_highest_are_removed_and_others_multiplied():
+    layer = DepthwiseSpectral(2, 1, 3)
+    layer.weight.data[0, ..., 0], layer.weight.data[0, ..., 1] = 2, 0  # rows 0 .. m-1
+    layer.weight.data[1, ..., 0], layer.weight.data[1, ..., 1] = 0, 1  # rows -m .. -1: times i
+    t = 2 * torch.pi * torch.arange(16) / 16
+    y, x = torch.meshgrid(t, t, indexing="ij")
+
+    def wave(l, k):
+        return torch.cos(l * y + k * x)[None, None]
+
+    assert_close(layer(wave(2, 1)), 2 * wave(2, 1))
+    assert_close(layer(wave(-2, 1)), -torch.sin(-2 * y + x)[None, None], atol=1e-5, rtol=1e-5)
+    assert layer(wave(2, 3)).abs().max() < 1e-5
+    assert layer(wave(4, 1)).abs().max() < 1e-5
+
+
+def test_transforms_are_single_precision_under_autocast():
+    layer = DepthwiseSpectral(2, 2, 4)
+    x = torch.randn(1, 2, 12, 12)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x.bfloat16())
+    assert found.dtype == torch.bfloat16
+    assert_close(found.float(), layer(x.bfloat16().float()), atol=1e-2, rtol=1e-2)
+
+
+def test_attention_mixes_points_and_starts_as_the_identity():
+    x = torch.randn(2, 128, 4, 4)
+    layer = Attention(128)
+    assert_close(layer(x), x)
+    torch.nn.init.normal_(layer.project.weight)
+    # per head: softmax(q k / 8) v, over the sixteen points
+    qkv = layer.qkv(layer.norm(x)).flatten(2)
+    q, k, v = (part.unflatten(1, (2, 64)) for part in qkv.chunk(3, dim=1))
+    weight = torch.einsum("bhci,bhcj->bhij", q, k).div(8).softmax(-1)
+    mixed = torch.einsum("bhij,bhcj->bhci", weight, v).flatten(1, 2).reshape(x.shape)
+    assert_close(layer(x), x + layer.project(mixed), atol=1e-5, rtol=1e-4)
+
+
+def test_sinusoids_of_a_case():
+    found = sinusoids(torch.tensor([0, 2]), torch.zeros(2, 1))
+    assert_close(found[0], torch.tensor([1.0] * 8 + [0.0] * 8))
+    angle = 2 * 10000 ** (-torch.arange(8) / 8)
+    assert_close(found[1], torch.cat((angle.cos(), angle.sin())))
+
+
+def test_grids_and_factors_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"made for 32 x 32 points, the data have \(64, 64\)"):
+        small().check((64, 64))
+    with pytest.raises(ValueError, match="size divisible by 4, got 2 dimensions and size=30"):
+        small(size=30)
+    with pytest.raises(ValueError, match=r"A latent of factor 16 has 2 points"):
+        small((16,))
