@@ -68,11 +68,16 @@ def read_study(file: Path) -> Study:
 
     Raises:
         FileNotFoundError: The study or a file that it names does not exist.
-        ValueError: A key is missing or unknown.
+        ValueError: It is not YAML, or a key is missing or unknown.
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such study; give the path of its YAML file.")
-    study: dict[str, Any] = yaml.safe_load(file.read_text()) or {}
+    try:
+        study: dict[str, Any] = yaml.safe_load(file.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(
+            f"{file} is not readable as YAML: {' '.join(str(error).split())}"
+        ) from None
     optional = {"common", "options", "seeds"}
     keys = {"root", "runs", *optional}
     wrong = sorted(set(study) ^ keys - (optional - set(study)))

@@ -89,6 +89,7 @@ def test_run_is_fitted_then_tested_and_resumed_if_interrupted(tmp_path):
     ("text", "message"),
     [
         ("root: a\n", "'runs' is missing"),
+        ("root: a: b\n", "study.yaml is not readable as YAML: mapping values are not allowed"),
         ("root: a\nruns: {}\nruns_: {}\n", "'runs_' is not a key"),
         ("root: a\nruns: {one: [gone.yaml]}\n", "gone.yaml: no such file, but .*study.yaml names"),
     ],

@@ -101,6 +101,8 @@ def density(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
     axes.plot(scores["value"][0], reference, **DATA)
     axes.set(yscale="log", xlabel=str(scores["field"].values[0]), ylabel="probability density")
     axes.set_ylim(1e-6 * reference.max(), 2 * reference.max())
+    known = scores["value"][0].values[reference > 0]
+    axes.set_xlim(1.2 * known.min() - 0.2 * known.max(), 1.2 * known.max() - 0.2 * known.min())
     axes.set_title("Density over the whole rollout")
     axes.legend(fontsize="small")
 
