@@ -8,6 +8,7 @@ from emulators.hierarchical import Hierarchical
 from emulators.losses import L1, L1L2, L2, Distance
 from emulators.networks.fourier_unet import FourierUNet
 from emulators.networks.network import Network, PlainNetwork
+from emulators.networks.plain import FNO, DilatedResNet
 from emulators.networks.unet import UNet
 from emulators.pushforward import Pushforward, Unrolled
 from emulators.rollout import RolloutObserver
@@ -16,6 +17,7 @@ from emulators.simulation import Simulation
 from emulators.spectral_losses import BinnedSpectralPower, Sobolev
 
 __all__ = [
+    "FNO",
     "L1",
     "L1L2",
     "L2",
@@ -23,6 +25,7 @@ __all__ = [
     "BinnedSpectralPower",
     "Bookmark",
     "Bundled",
+    "DilatedResNet",
     "Distance",
     "Emulator",
     "FourierUNet",

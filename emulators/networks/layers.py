@@ -64,6 +64,7 @@ class Convolution(nn.Module):
         kernel: Points along each axis, odd.
         padding: What lies beyond the edge: the opposite side, or zeros.
         zero: Whether the weights start at zero.
+        dilation: Distance between the points of the kernel.
     """
 
     def __init__(
@@ -74,14 +75,15 @@ class Convolution(nn.Module):
         kernel: int = 3,
         padding: Padding = "periodic",
         zero: bool = False,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
         if kernel % 2 != 1:
             raise ValueError(f"Convolution.kernel must be odd, got {kernel}.")
-        half = kernel // 2
+        half = dilation * (kernel // 2)
         self.halo = half if padding == "periodic" else 0
         layer = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]
-        self.layer = layer(inputs, outputs, kernel, padding=half - self.halo)
+        self.layer = layer(inputs, outputs, kernel, padding=half - self.halo, dilation=dilation)
         if zero:
             nn.init.zeros_(self.layer.weight)
             nn.init.zeros_(self.layer.bias)

@@ -42,3 +42,46 @@ class DepthwiseSpectral(nn.Module):
                 result[..., :m, :m] = spectrum[..., :m, :m] * weight[0]
                 result[..., -m:, :m] = spectrum[..., -m:, :m] * weight[1]
             return torch.fft.irfftn(result, s=x.shape[2:], dim=axes).to(x.dtype)
+
+
+class SpectralConvolution(nn.Module):
+    """Multiply the lowest modes of all channels by a matrix per mode; remove all others.
+
+    Of `modes` modes along an axis, m = modes // 2 + 1 are kept along the last one, 0 .. m-1, and
+    -modes//2 .. modes - modes//2 - 1 along the other.
+
+    Args:
+        dimensions: 1 or 2.
+        inputs: Channels in.
+        outputs: Channels out.
+        modes: Modes kept along each axis, of either sign together.
+    """
+
+    def __init__(self, dimensions: int, inputs: int, outputs: int, modes: int) -> None:
+        super().__init__()
+        self.modes = modes
+        kept = [*[modes] * (dimensions - 1), modes // 2 + 1]
+        scale = (2 / (inputs + outputs)) ** 0.5
+        self.weight = nn.Parameter(scale * torch.randn(inputs, outputs, *kept, 2) / 2**0.5)
+        self.bias = nn.Parameter(scale * torch.randn(outputs, *[1] * dimensions))
+
+    def forward(self, x: Float[Tensor, "batch _ *space"]) -> Float[Tensor, "batch _ *space"]:
+        axes = tuple(range(2, x.dim()))
+        with torch.autocast(x.device.type, enabled=False):
+            exact = torch.promote_types(x.dtype, torch.float32)
+            spectrum = torch.fft.rfftn(x.to(exact), dim=axes, norm="forward")
+            weight = torch.view_as_complex(self.weight.to(exact))
+            last = slice(0, min(weight.shape[-1], spectrum.shape[-1]))
+            result = spectrum.new_zeros(len(x), weight.shape[1], *spectrum.shape[2:])
+            if x.dim() == 3:
+                part = torch.einsum("bik,iok->bok", spectrum[..., last], weight[..., last])
+                result[..., last] = part
+            else:
+                half = self.modes // 2
+                rows = torch.arange(-half, self.modes - half, device=x.device)
+                part = torch.einsum(
+                    "bilk,iolk->bolk", spectrum[:, :, rows][..., last], weight[..., last]
+                )
+                result[:, :, rows, last] = part
+            field = torch.fft.irfftn(result, s=x.shape[2:], dim=axes, norm="forward")
+            return (field + self.bias.to(exact)).to(x.dtype)
