@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import (
     LightningArgumentParser,
     LightningCLI,
@@ -33,7 +34,7 @@ from yaml import YAMLError
 import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
 from callbacks.comparison import compare
-from configs.errors import explain
+from configs.errors import UNHELPFUL_WARNINGS, explain
 from configs.study import read_study, run_all
 from datamodules import TrajectoryDataModule
 
@@ -92,18 +93,6 @@ def run(args: Sequence[str]) -> Any:
         with tempfile.TemporaryDirectory() as folder:
             return EmulatorCLI.run(command, rest, Path(folder))
     raise ValueError(f"there is no command '{command}'; `emulate --help` lists them.")
-
-
-UNHELPFUL_WARNINGS = (
-    ".*does not have many workers.*",
-    ".*LeafSpec.*",
-    r"(?s).*deprecated in v4.*",
-    ".*exists and is not empty.*",
-    ".*LightningCLI's args parameter.*",
-    ".*`weights_only` was not set.*",
-    ".*predict returned None.*",
-    ".*your dataloader is not resumable.*",  # its sampler continues by itself
-)
 
 
 def generate(args: list[str]) -> None:
@@ -190,6 +179,9 @@ class RunTrainer(Trainer):
                 f"{root}: cannot write here ({error.strerror}); set trainer.default_root_dir to a "
                 "folder that can be written."
             ) from None
+        if kwargs.get("enable_progress_bar") is False:  # or Lightning refuses the default bar
+            given = kwargs.get("callbacks") or []
+            kwargs["callbacks"] = [c for c in given if not isinstance(c, ProgressBar)]
         if kwargs.get("logger") in (None, True):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
         super().__init__(*args, **kwargs)

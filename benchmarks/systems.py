@@ -26,8 +26,9 @@ class RandomData:
         self.interval = 0.02
         self.fields = (Variable("vorticity", "vorticity", "s-1"),)
         self.dimension_names = SimpleNamespace(space=("y", "x")[-len(shape) :])
-        self.rollouts = {"test": SimpleNamespace(members=1, initial_conditions=16)}
+        self.rollouts = {"test": SimpleNamespace(members=1, initial_conditions=16, steps=2000)}
         self.states = torch.randn(snapshots, 1, *shape)
+        self.units = ("m", "s")
         self.root = Path(tempfile.mkdtemp())
         self.generator = None
         if len(shape) == 2:

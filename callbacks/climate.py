@@ -18,8 +18,9 @@ Split = Literal["train", "val", "test"]
 class ClimateDiagnostic(RolloutDiagnostic):
     """Time means of functions of the state, per trajectory, and their means over the data.
 
-    A state that is not finite ends the mean of its trajectory; `count` says how many states entered
-    it. A trajectory that never had a finite state has a mean of NaN.
+    A state that is not finite ends the mean of its trajectory, and so does its being given up;
+    `count` says how many states entered it. A trajectory that never had a finite state has a mean
+    of NaN.
 
     Args:
         every: Steps between two states that enter the means.
@@ -46,15 +47,19 @@ class ClimateDiagnostic(RolloutDiagnostic):
         self.reference: Mapping[str, np.ndarray] = {}
         self.means = Rows("count", *self.quantities)
 
+    def undefined(self) -> str:
+        first, steps = self.spin_up + self.every, self.data.rollouts["test"].steps
+        if first > steps:
+            return f"a rollout of {steps} steps ends before the first state that enters, {first}"
+        return ""
+
     @abstractmethod
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         """Return every quantity of each state, (batch, ...), in float64."""
 
     def prepare(self) -> None:
         if not self.reference:
-            self.reference = self.data.reference(
-                self.reference_split, self.definition(), self.reference_means
-            )
+            self.reference = self.reference_of(self.reference_split, self.reference_means)
 
     def reference_means(self) -> Mapping[str, np.ndarray]:
         """Return the mean of every quantity over all states of the reference split."""
@@ -76,6 +81,8 @@ class ClimateDiagnostic(RolloutDiagnostic):
         if lead <= self.spin_up or (lead - self.spin_up) % self.every:
             return
         values = self.evaluate(forecast)
+        if self.lost is not None:
+            self.alive = self.alive & ~self.lost
         for value in values.values():
             self.alive = self.alive & value.flatten(1).isfinite().all(1)
         self.count += self.alive
@@ -85,11 +92,6 @@ class ClimateDiagnostic(RolloutDiagnostic):
             self.total[name] = self.total[name] + part if name in self.total else part
 
     def end(self) -> None:
-        if not self.total:
-            raise ValueError(
-                f"{type(self).__name__} saw no state: the rollout must be longer than spin_up + "
-                f"every = {self.spin_up + self.every} steps; lower them or make it longer."
-            )
         means = {
             name: value / self.count.reshape(-1, *[1] * (value.dim() - 1))
             for name, value in self.total.items()

@@ -4,8 +4,10 @@ Rollouts arrive in batches of initial conditions. A diagnostic keeps what it nee
 states and computes its scores once, when all ranks have seen all their batches.
 """
 
+import inspect
+import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +20,20 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from callbacks.metrics.energy import has_kinetic_energy
-from emulators.rollout import RolloutObserver, Start
+from emulators.rollout import RolloutObserver, Start, State
+
+
+def raised(units: str, power: int) -> str:
+    """Return a power of units."""
+    return units if power == 1 or units == "1" else f"({units})^{power}"
+
+
+def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:
+    """Return lead times in ascending order; refuse those below one step."""
+    leads = tuple(sorted(leads))
+    if not leads or leads[0] < 1:
+        raise ValueError(f"{name}.leads must be at least 1, got {leads}.")
+    return leads
 
 
 class RolloutDiagnostic(Callback, RolloutObserver):
@@ -29,10 +44,24 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         data: The data module: grid, interval, variables and splits.
         emulator: What is evaluated: its `standardize.std` gives the units of scores.
         results: Scores of the last evaluation.
+        options: Arguments it was made with.
     """
+
+    options: Mapping[str, Any] = {}
 
     stages = ("validate", "test")
     version: ClassVar[int] = 1
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "RolloutDiagnostic":
+        """Keep the options, which say what the scores are, beside their version."""
+        made = super().__new__(cls)
+        try:
+            bound = inspect.signature(cls).bind(*args, **kwargs)
+        except TypeError:  # __init__ will say what is wrong, or nothing when it is copied
+            return made
+        bound.apply_defaults()
+        made.options = json.loads(json.dumps(bound.arguments, default=str))
+        return made
 
     def __init__(self) -> None:
         self.data: Any = None
@@ -53,16 +82,55 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Standard deviation of each channel over the training split, (channel,)."""
         return self.emulator.standardize.std.double().cpu().numpy()
 
+    @property
+    def mixed(self) -> bool:
+        """Whether there are several channels, whose units may differ."""
+        return len(self.data.variables) > 1
+
+    def comparable(self, state: State) -> State:
+        """Return a state whose channels may be added: if they are mixed, in units of their std."""
+        if not self.mixed:
+            return state
+        std = self.emulator.standardize.std.to(state.device)
+        return state / std.reshape(-1, *[1] * (state.dim() - 2))
+
+    @property
+    def square_units(self) -> str:
+        """Units of the mean square of a comparable state."""
+        return "training variance" if self.mixed else raised(self.data.fields[0].units, 2)
+
+    @property
+    def channel_units(self) -> str:
+        """Units of the channels, in their order."""
+        return ", ".join(dict.fromkeys(field.units for field in self.data.fields))
+
+    def times(self, dimension: str, steps: Iterable[int], what: str) -> tuple[str, Any, dict]:
+        """Return a coordinate of times that are so many steps."""
+        attributes = {"long_name": what, "units": self.data.units[1]}
+        return dimension, np.asarray(list(steps)) * self.data.interval, attributes
+
     def definition(self) -> dict[str, Any]:
         """Return what determines a reference beside the data: name, version, variables."""
         variables = list(self.data.variables)
-        return {"name": type(self).__name__, "version": self.version, "variables": variables}
+        std = self.training_std.tolist() if self.mixed else []
+        name = type(self).__name__
+        return {"name": name, "version": self.version, "variables": variables, "std": std}
 
     @staticmethod
     def unknown(start: Start, *shape: int) -> Tensor:
         """Return rows (batch, *shape) of NaN in float64, to be filled during a rollout."""
         size = (len(start.index), *shape)
         return torch.full(size, float("nan"), dtype=torch.float64, device=start.initial.device)
+
+    def reference_of(self, split: str, compute: Callable[[], Any]) -> Mapping[str, np.ndarray]:
+        """Return arrays computed from a split, or kept from before; say why it is needed."""
+        try:
+            return self.data.reference(split, self.definition(), compute)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{type(self).__name__} compares with the {split} split: {error} Or set its "
+                "reference to a split that there is."
+            ) from None
 
     def beyond(self, leads: Iterable[int], steps: int, end: str) -> list[str]:
         """Return a remark on the lead times that lie past an end, if any do."""

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic, Split
-from callbacks.figures import COLOURS
+from callbacks.diagnostic import raised
+from callbacks.figures import COLOURS, quantity
 from callbacks.metrics.distribution import histogram, wasserstein
 from datamodules.solvers.vorticity import velocity
 from emulators.rollout import State
@@ -62,12 +63,19 @@ class Distribution(ClimateDiagnostic):
         """Fields that have a histogram."""
         return [*self.data.variables, *(() if self.vorticity is None else ("u", "v"))]
 
+    def _units(self, name: str) -> str:
+        """Return the units of a field that has a histogram."""
+        if name in self.data.variables:
+            return self.data.fields[self.data.variables.index(name)].units
+        length, time = self.data.units
+        return f"{length} {raised(time, -1)}"
+
     def fields(self, state: State) -> Float[Tensor, "batch field *space"]:
         """Return the channels, and u and v of a flow."""
         if self.vorticity is None:
-            return state
-        flow = velocity(state[:, self.vorticity], self.data.grid)
-        return torch.cat((state, torch.stack(flow, 1)), 1)
+            return state.double()
+        flow = velocity(state[:, self.vorticity].double(), self.data.grid)
+        return torch.cat((state.double(), torch.stack(flow, 1)), 1)
 
     def prepare(self) -> None:
         if self.centre is None:  # the first states of the split fix the bins, once and for all
@@ -90,18 +98,23 @@ class Distribution(ClimateDiagnostic):
         values = self.centre.cpu().numpy()[:, None] + scale[:, None] * (edges[1:] + edges[:-1]) / 2
         density = rows["histogram"] / (width * scale[:, None])
         reference = self.reference["histogram"]
+        units = ", ".join(dict.fromkeys(self._units(name) for name in self.names))
+        inverse = {"units": f"({units})^-1"}
         distance = wasserstein(rows["histogram"], reference, width)
         return xarray.Dataset(
             {
                 "density": (
                     ("initial_condition", "field", "bin"),
                     density,
-                    {"long_name": "probability density over space and the rollout"},
+                    {"long_name": "probability density over space and the rollout", **inverse},
                 ),
                 "reference_density": (
                     ("field", "bin"),
                     reference / (width * scale[:, None]),
-                    {"long_name": f"probability density of the {self.reference_split} split"},
+                    {
+                        "long_name": f"probability density of the {self.reference_split} split",
+                        **inverse,
+                    },
                 ),
                 "wasserstein": (
                     ("initial_condition", "field"),
@@ -112,7 +125,7 @@ class Distribution(ClimateDiagnostic):
             coords={
                 "initial_condition": rows["index"],
                 "field": self.names,
-                "value": (("field", "bin"), values),
+                "value": (("field", "bin"), values, {"long_name": "value", "units": units}),
             },
         )
 
@@ -134,7 +147,10 @@ class Distribution(ClimateDiagnostic):
             axes.semilogy(
                 one["value"], one["reference_density"], color="black", linestyle="--", label="data"
             )
-            axes.set(xlabel=name, ylabel="probability density")
+            axes.set(xlabel=quantity(name, self._units(name)), ylabel="probability density")
+            seen = one["value"].values[one["reference_density"].values > 0]
+            margin = 0.2 * (seen.max() - seen.min())
+            axes.set_xlim(seen.min() - margin, seen.max() + margin)
             axes.set_ylim(bottom=1e-7 * float(one["reference_density"].max()))
             axes.grid(alpha=0.3)
             axes.legend()

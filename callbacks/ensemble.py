@@ -60,21 +60,25 @@ class EnsembleSkill(RolloutDiagnostic):
 
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
-        dims, unit = ("initial_condition", "lead_time"), "training std"
+        dims = ("initial_condition", "lead_time")
+
+        def label(text: str) -> dict[str, str]:
+            return {"long_name": text, "units": "training std"}
+
         correction = np.sqrt(1 + 1 / rows["members"].max())
         variance = self.training_std**2
         spread, skill = ((rows[name] / variance).mean(-1) for name in ("spread", "skill"))
         data = {
-            "crps": (dims, (rows["crps"] / self.training_std).mean(-1), {"units": unit}),
-            "ensemble_spread": (dims, np.sqrt(spread), {"units": unit}),
-            "ensemble_skill": (dims, np.sqrt(skill), {"units": unit}),
+            "crps": (dims, (rows["crps"] / self.training_std).mean(-1), label("fair CRPS")),
+            "ensemble_spread": (dims, np.sqrt(spread), label("spread of the members")),
+            "ensemble_skill": (dims, np.sqrt(skill), label("error of the mean of the members")),
             "spread_skill_ratio": (
                 ("lead_time",),
                 correction * np.sqrt(spread.mean(0) / skill.mean(0)),
                 {"long_name": "ratio of spread to skill, one if reliable", "units": "1"},
             ),
         }
-        lead = np.arange(1, spread.shape[1] + 1) * self.data.interval
+        lead = self.times("lead_time", range(1, spread.shape[1] + 1), "lead time")
         return xarray.Dataset(data, {"lead_time": lead, "initial_condition": rows["index"]})
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
@@ -84,7 +88,7 @@ class EnsembleSkill(RolloutDiagnostic):
         }
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure, axes = lead_time_axes("standardised units")
+        figure, axes = lead_time_axes("standardised units", self.data.units[1])
         names = {
             "ensemble_skill": "root mean square error of the mean",
             "ensemble_spread": "spread",

@@ -1,6 +1,7 @@
 """How often large values come: return periods of the largest value in the domain."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,18 +10,19 @@ from matplotlib.figure import Figure
 
 from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import COLOURS, mean_of_finite
-from callbacks.metrics.extremes import return_levels
+from callbacks.figures import COLOURS, quantity
+from callbacks.metrics.extremes import return_levels, until_bad
 from callbacks.metrics.rows import Rows
 from emulators.rollout import Start, State
 
 
 class Extremes(RolloutDiagnostic):
-    """Return levels of the largest |q| in the domain, per trajectory, against those of the data.
+    """Return levels of the largest |q| in the domain, against those of the data.
 
     Of n values in ascending order, the m-th is exceeded once in T = Δt / (1 - m/(n + 1)), with Δt
-    the time between two of them. Levels are interpolated in log T between the empirical ones; the
-    spread over trajectories is their confidence. A value that is not finite ends a trajectory.
+    the time between two of them. Levels are interpolated in log T between the empirical ones, once
+    of the values of all trajectories together and once of each trajectory: the spread of these is
+    the confidence. A trajectory ends when it is not finite or is given up.
 
     Args:
         channel: Which channel.
@@ -30,7 +32,7 @@ class Extremes(RolloutDiagnostic):
     """
 
     stages = ("test",)
-    version = 1
+    version = 2
 
     def __init__(
         self, channel: int = 0, every: int = 1, reference: Split = "train", periods: int = 60
@@ -52,11 +54,12 @@ class Extremes(RolloutDiagnostic):
         """Return the largest |q| of each state."""
         return state[:, self.channel].flatten(1).abs().amax(1)
 
+    def definition(self) -> dict[str, Any]:
+        return {**super().definition(), "channel": self.channel}
+
     def prepare(self) -> None:
         if self.reference is None:
-            definition = {**self.definition(), "channel": self.channel}
-            arrays = self.data.reference(self.reference_split, definition, self._reference)
-            self.reference = arrays["largest"]
+            self.reference = self.reference_of(self.reference_split, self._reference)["largest"]
 
     def _reference(self) -> Mapping[str, np.ndarray]:
         chunks = self.data.trajectories(self.reference_split).chunks("Extremes: reference")
@@ -69,7 +72,10 @@ class Extremes(RolloutDiagnostic):
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         number, rest = divmod(lead, self.every)
         if not rest:
-            self.series[:, number - 1] = self.largest(forecast)
+            largest = self.largest(forecast).double()
+            if self.lost is not None:
+                largest = torch.where(self.lost, float("nan"), largest)
+            self.series[:, number - 1] = largest
 
     def end(self) -> None:
         self.rows.update(self.index, largest=self.series)
@@ -82,24 +88,41 @@ class Extremes(RolloutDiagnostic):
         levels = np.stack(
             [return_levels(series, interval * self.every, periods) for series in rows["largest"]]
         )
+        together = return_levels(until_bad(rows["largest"]), interval * self.every, periods)
+        units = {"units": self.data.fields[self.channel].units}
         return xarray.Dataset(
             {
+                "return_level_of_all": (
+                    ("return_period",),
+                    together,
+                    {"long_name": "return level of all trajectories together", **units},
+                ),
                 "return_level": (
                     ("initial_condition", "return_period"),
                     levels,
-                    {"long_name": f"level of the largest |{self.data.variables[self.channel]}|"},
+                    {
+                        "long_name": f"level of the largest |{self.data.variables[self.channel]}|",
+                        **units,
+                    },
                 ),
                 "reference_return_level": (
                     ("return_period",),
                     return_levels(self.reference, interval, periods),
-                    {"long_name": f"the same of the {self.reference_split} split"},
+                    {"long_name": f"the same of the {self.reference_split} split", **units},
                 ),
             },
-            coords={"return_period": periods, "initial_condition": rows["index"]},
+            coords={
+                "return_period": (
+                    "return_period",
+                    periods,
+                    {"long_name": "return period", "units": self.data.units[1]},
+                ),
+                "initial_condition": rows["index"],
+            },
         )
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
-        ratio = scores["return_level"] / scores["reference_return_level"]
+        ratio = scores["return_level_of_all"] / scores["reference_return_level"]
         return {"return_level_ratio": float(ratio.mean())}
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
@@ -109,11 +132,14 @@ class Extremes(RolloutDiagnostic):
         known = levels[:, np.isfinite(levels).any(0)]
         low, high = np.nanquantile(levels, (0.25, 0.75), axis=0) if known.size else (np.nan, np.nan)
         axes.fill_between(periods, low, high, color=COLOURS[0], alpha=0.3, linewidth=0)
-        axes.semilogx(periods, mean_of_finite(levels), color=COLOURS[0], label="forecast")
+        every = scores["return_level_of_all"]
+        axes.semilogx(periods, every, color=COLOURS[0], label="forecast, all together")
         axes.semilogx(
             periods, scores["reference_return_level"], color="black", linestyle="--", label="data"
         )
-        axes.set(xlabel="return period", ylabel=scores["return_level"].attrs["long_name"])
+        label, units = (scores["return_level"].attrs[name] for name in ("long_name", "units"))
+        axes.set_xlabel(quantity("return period", self.data.units[1]))
+        axes.set_ylabel(quantity(label, units))
         axes.grid(alpha=0.3)
         axes.legend()
         return {"extremes": figure}

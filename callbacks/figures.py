@@ -1,5 +1,9 @@
 """What all figures share: size, axes, colours. Drawn without a window system."""
 
+from collections.abc import Iterable
+from typing import Any
+from zlib import crc32
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,15 +11,38 @@ from matplotlib.figure import Figure
 # Okabe and Ito's palette, distinguishable with any colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
+DASHES = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)))
 
-def lead_time_axes(label: str) -> tuple[Figure, Axes]:
-    """Return a figure with one panel against lead time."""
+
+def quantity(name: str, units: str) -> str:
+    """Return the label of an axis."""
+    return name if units == "1" else f"{name} [{units}]"
+
+
+def lead_time_axes(label: str, units: str) -> tuple[Figure, Axes]:
+    """Return a figure with one panel against lead time in some units."""
     figure = Figure(figsize=(7, 4), layout="constrained", dpi=120)
     axes = figure.subplots()
-    axes.set_xlabel("lead time")
+    axes.set_xlabel(quantity("lead time", units))
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
     return figure, axes
+
+
+def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return colour and dashes for each name: those that its letters give, if they are free.
+
+    A name keeps its colour from one figure to the next, whatever its place among the others. Black
+    is left to the data.
+    """
+    colours = [colour for colour in COLOURS if colour != "#000000"]
+    taken: dict[str, dict[str, Any]] = {}
+    for name in sorted(names):
+        first = crc32(name.encode()) % len(colours)
+        turned = colours[first:] + colours[:first]
+        free = [{"color": colour, "linestyle": dash} for dash in DASHES for colour in turned]
+        taken[name] = next((one for one in free if one not in taken.values()), free[0])
+    return taken
 
 
 def mean_of_finite(rows: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import xarray
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from callbacks.figures import quantity
 from callbacks.snapshots import Snapshots
 from emulators.rollout import State
 
@@ -45,11 +46,16 @@ class Hovmoeller(Snapshots):
                 f"hovmoeller_{name}": (
                     ("hovmoeller_lead_time", axis),
                     field,
-                    {"long_name": f"{what}{name}, first initial condition"},
+                    {
+                        "long_name": f"{what}{name}, first initial condition",
+                        "units": self.data.fields[self.channel].units,
+                    },
                 )
                 for name, field in zip(("forecast", "truth"), self.shown(), strict=True)
             },
-            coords={"hovmoeller_lead_time": np.array(self.leads) * self.data.interval},
+            coords={
+                "hovmoeller_lead_time": self.times("hovmoeller_lead_time", self.leads, "lead time")
+            },
         )
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
@@ -67,7 +73,8 @@ class Hovmoeller(Snapshots):
                 aspect="auto",
             )  # fmt: skip
             axes.set(ylabel=f"{axis} (points)", title=name)
-        panels[-1].set_xlabel("lead time")
+        panels[-1].set_xlabel(quantity("lead time", self.data.units[1]))
         what = "zonal mean of " if self.data.dimensions == 2 else ""
-        figure.colorbar(image, ax=panels, label=what + self.data.fields[self.channel].long_name)
+        field = self.data.fields[self.channel]
+        figure.colorbar(image, ax=panels, label=what + quantity(field.long_name, field.units))
         return {"hovmoeller": figure}

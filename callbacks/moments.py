@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic
+from callbacks.diagnostic import raised
 from callbacks.figures import draw_field, mean_of_finite
 from emulators.rollout import State
 
@@ -44,12 +45,21 @@ class Moments(ClimateDiagnostic):
         def rms(difference: np.ndarray) -> np.ndarray:
             return np.sqrt((difference**2).mean(axes))
 
+        split = f"the {self.reference_split} split"
+
+        def label(text: str, power: int = 1) -> dict[str, str]:
+            return {"long_name": text, "units": raised(self.channel_units, power)}
+
         return xarray.Dataset(
             {
-                "mean_map": (dims, mean, {"long_name": "mean over rollouts"}),
-                "variance_map": (dims, variance, {"long_name": "variance over rollouts"}),
-                "reference_mean_map": (dims, reference),
-                "reference_variance_map": (dims, reference_variance),
+                "mean_map": (dims, mean, label("mean over rollouts")),
+                "variance_map": (dims, variance, label("variance over rollouts", 2)),
+                "reference_mean_map": (dims, reference, label(f"mean over {split}")),
+                "reference_variance_map": (
+                    dims,
+                    reference_variance,
+                    label(f"variance over {split}", 2),
+                ),
                 "mean_map_error": (
                     ("channel",),
                     rms((mean - reference) / std),
@@ -73,9 +83,14 @@ class Moments(ClimateDiagnostic):
         axes = figure.subplots(2, 2)
         for row, name in enumerate(("mean", "variance")):
             truth = scores[f"reference_{name}_map"][0].values
-            limit = float(np.abs(truth).max()) or 1.0
             fields = {"data": truth, "forecast": scores[f"{name}_map"][0].values}
+            limit = largest(truth if truth.ndim == 2 else np.stack(list(fields.values())))
             for column, (label, field) in enumerate(fields.items()):
                 draw_field(axes[row, column], field, limit)
-                axes[row, column].set_title(f"{name}, {label}")
+                axes[row, column].set_title(f"{name} of {self.data.variables[0]}, {label}")
         return {"moments": figure}
+
+
+def largest(field: np.ndarray) -> float:
+    """Return the largest finite |value|, or one."""
+    return float(np.abs(field[np.isfinite(field)]).max(initial=0)) or 1.0

@@ -6,6 +6,7 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
+from callbacks.diagnostic import whole_leads
 from callbacks.figures import draw_field
 from callbacks.snapshots import Snapshots
 
@@ -26,9 +27,12 @@ class Panels(Snapshots):
         self, leads: Sequence[int] = (1, 25, 50, 100, 500, 2000), channel: int = 0
     ) -> None:
         super().__init__(channel)
-        self.columns = tuple(sorted(leads))
-        if not self.columns or self.columns[0] < 1:
-            raise ValueError(f"Panels.leads must be at least 1, got {self.columns}.")
+        self.columns = whole_leads("Panels", leads)
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        if self.leads:
+            return []
+        return [f"Panels: the rollout ends before the first of leads, {self.columns[0]} steps."]
 
     def choose(self, steps: int) -> Sequence[int]:
         return [lead for lead in self.columns if lead <= steps]
@@ -43,7 +47,7 @@ class Panels(Snapshots):
                 "panel_forecast": (dims, forecast, attributes),
                 "panel_truth": (dims, truth, attributes),
             },
-            coords={"panel_lead_time": np.array(self.leads) * self.data.interval},
+            coords={"panel_lead_time": self.times("panel_lead_time", self.leads, "lead time")},
         )
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
@@ -51,6 +55,8 @@ class Panels(Snapshots):
         fields = {"truth": truth, "forecast": forecast, "difference": forecast - truth}
         limit = 3 * float(self.training_std[self.channel])
         columns = len(forecast)
+        if not columns:
+            return {}
         figure = Figure(figsize=(1.8 * columns + 0.6, 5.8), layout="constrained", dpi=120)
         axes = figure.subplots(3, columns, squeeze=False)
         for row, (name, field) in enumerate(fields.items()):

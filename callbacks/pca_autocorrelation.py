@@ -11,7 +11,7 @@ from torch import Tensor
 
 from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import COLOURS, mean_of_finite
+from callbacks.figures import COLOURS, mean_of_finite, quantity
 from callbacks.metrics.pca import autocorrelation, principal_components
 from callbacks.metrics.rows import Rows
 from emulators.rollout import Start, State
@@ -68,23 +68,23 @@ class PCAAutocorrelation(RolloutDiagnostic):
     def prepare(self) -> None:
         if self.reference:
             return
-        self.reference = self.data.reference(
-            self.reference_split, self.definition(), self._reference
-        )
+        self.reference = self.reference_of(self.reference_split, self._reference)
         self.basis = tuple(torch.from_numpy(self.reference[n]) for n in ("mean", "components"))
+        self.kept = min(self.length, int(self.reference["lengths"].max()))
 
     def _reference(self) -> Mapping[str, np.ndarray]:
         split = self.data.trajectories(self.reference_split)
 
         def chunks():  # noqa: ANN202
-            return split.chunks("principal components")
+            return map(self.comparable, split.chunks("principal components"))
 
         mean, components, variances = principal_components(chunks, self.components, self.centre)
         self.basis = (mean, components)
         series, total = [], 0.0
         for chunk in split.chunks("principal components: series"):
             series.append(self.project(chunk))
-            total = total + (chunk.double().flatten(1) - mean).square().sum()
+            departure = self.comparable(chunk).double().flatten(1) - mean
+            total = total + departure.square().sum()
         return {
             "mean": mean.numpy(),
             "components": components.numpy(),
@@ -96,12 +96,12 @@ class PCAAutocorrelation(RolloutDiagnostic):
     def project(self, state: State) -> Tensor:
         """Return the projections of each state, (batch, component), in float64."""
         mean, components = (part.to(state.device) for part in self.basis)
-        return (state.double().flatten(1) - mean) @ components.T
+        return (self.comparable(state).double().flatten(1) - mean) @ components.T
 
     def begin(self, start: Start) -> None:
         self.index = start.index
         self.basis = tuple(part.to(start.initial.device) for part in self.basis)
-        self.series = self.unknown(start, min(self.length, start.steps), self.components)
+        self.series = self.unknown(start, min(self.kept, start.steps), self.components)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if lead <= self.series.shape[1]:
@@ -119,22 +119,35 @@ class PCAAutocorrelation(RolloutDiagnostic):
         forecast = autocorrelation(series, *options).numpy()
         reference = autocorrelation(self._pieces(steps), *options).mean(0).numpy()
         dims = ("initial_condition", "component", "lag")
+        unit = "1" if self.normalise else self.square_units
         deviation = np.abs(forecast - reference).mean(-1)
         return xarray.Dataset(
             {
-                "autocorrelation": (dims, forecast, {"long_name": "autocorrelation"}),
-                "reference_autocorrelation": (dims[1:], reference),
+                "autocorrelation": (
+                    dims,
+                    forecast,
+                    {"long_name": "autocorrelation", "units": unit},
+                ),
+                "reference_autocorrelation": (
+                    dims[1:],
+                    reference,
+                    {"long_name": f"the same of the {self.reference_split} split", "units": unit},
+                ),
                 "autocorrelation_deviation": (
                     dims[:2],
                     deviation,
-                    {"long_name": "mean over lags of |c - c_ref|"},
+                    {"long_name": "mean over lags of |c - c_ref|", "units": unit},
                 ),
-                "explained_variance": (("component",), self.reference["share"]),
+                "explained_variance": (
+                    ("component",),
+                    self.reference["share"],
+                    {"long_name": "share of the variance", "units": "1"},
+                ),
             },
             coords={
                 "initial_condition": rows["index"],
                 "component": np.arange(1, self.components + 1),
-                "lag": np.arange(lags) * self.data.interval,
+                "lag": self.times("lag", range(lags), "lag"),
             },
         )
 
@@ -146,13 +159,16 @@ class PCAAutocorrelation(RolloutDiagnostic):
             for end, length in zip(ends, self.reference["lengths"], strict=True)
             for start in range(end - length, end - steps + 1, steps)
         ]
-        if not pieces:
-            raise ValueError(
-                f"PCAAutocorrelation.length is {self.length} steps, but no trajectory of the "
-                f"{self.reference_split} split has {steps} snapshots; lower length to at most "
-                f"{self.reference['lengths'].max()}."
-            )
         return torch.from_numpy(np.stack(pieces)).movedim(1, 2)
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        if self.kept == self.length:
+            return []
+        return [
+            f"PCAAutocorrelation: the longest trajectory of the {self.reference_split} split has "
+            f"{self.kept} snapshots, so that only as many states of each rollout enter, not "
+            f"{self.length}."
+        ]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         mean = scores["autocorrelation_deviation"].mean("initial_condition")
@@ -167,13 +183,16 @@ class PCAAutocorrelation(RolloutDiagnostic):
             one = scores.sel(component=component)
             each = one["autocorrelation"].values
             axes.plot(one[lag], each.T, color=COLOURS[0], alpha=0.2, linewidth=0.7)
-            axes.plot(one[lag], mean_of_finite(each), color=COLOURS[0], label="forecast")
+            whole = int(np.isfinite(each).all(1).sum())
+            label = "forecast" if whole == len(each) else f"forecast ({whole} of {len(each)})"
+            axes.plot(one[lag], mean_of_finite(each), color=COLOURS[0], label=label)
             axes.plot(
                 one[lag], one["reference_autocorrelation"], color="black", linestyle="--",
                 label="data",
             )  # fmt: skip
             share = 100 * float(one["explained_variance"])
-            axes.set(xlabel="lag", title=f"component {component} ({share:.0f} % of the variance)")
+            axes.set_xlabel(quantity("lag", self.data.units[1]))
+            axes.set_title(f"component {component} ({share:.0f} % of the variance)")
             axes.grid(alpha=0.3)
             axes.legend()
         return {"pca_autocorrelation": figure}

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import xarray
 
-from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.diagnostic import RolloutDiagnostic, whole_leads
 from callbacks.metrics.rollout_mse import mean_squared_error
 from callbacks.metrics.rows import Rows
 from datamodules.solvers import resample
@@ -42,7 +42,7 @@ class PredictabilityLimit(RolloutDiagnostic):
                 f"{initial_conditions}."
             )
         self.initial_conditions = initial_conditions
-        self.leads = tuple(leads)
+        self.leads = whole_leads("PredictabilityLimit", leads)
         self.rows = Rows("error", "limit")
 
     def undefined(self) -> str:
@@ -55,8 +55,9 @@ class PredictabilityLimit(RolloutDiagnostic):
 
     def begin(self, start: Start) -> None:
         total = self.data.rollouts["test"].initial_conditions
-        every = max(1, total // self.initial_conditions)
-        self.chosen = (start.index % every == 0).nonzero()[:, 0]
+        even = np.linspace(0, total - 1, min(total, self.initial_conditions)).round()
+        chosen = torch.from_numpy(even).to(start.index)
+        self.chosen = torch.isin(start.index, chosen).nonzero()[:, 0]
         self.index = start.index[self.chosen]
         self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])[self.chosen]
         self.limit = self.error.clone()
@@ -101,7 +102,7 @@ class PredictabilityLimit(RolloutDiagnostic):
                 "limit_ratio_always": ("lead_time", error.mean(0) / always.mean(0), text),
             },
             coords={
-                "lead_time": np.arange(1, once.shape[1] + 1) * self.data.interval,
+                "lead_time": self.times("lead_time", range(1, once.shape[1] + 1), "lead time"),
                 "twin": ("twin", rows["index"], {"long_name": "number of the initial condition"}),
             },
         )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import Split
-from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.diagnostic import RolloutDiagnostic, whole_leads
 from callbacks.figures import COLOURS, lead_time_axes
 from callbacks.metrics.rollout_mse import (
     anomaly_correlation,
@@ -52,15 +52,14 @@ class RolloutError(RolloutDiagnostic):
         if not threshold > 0:
             raise ValueError(f"RolloutError.threshold must be positive, got {threshold}.")
         self.threshold = threshold
-        self.leads = tuple(leads)
+        self.leads = whole_leads("RolloutError", leads)
         self.reference_split = reference
         self.climate: Tensor | None = None
         self.rows = Rows("error", "variance", "correlation", "anomaly")
 
     def prepare(self) -> None:
         if self.climate is None:
-            definition = {**self.definition(), "name": "time_mean"}
-            arrays = self.data.reference(self.reference_split, definition, self._time_mean)
+            arrays = self.reference_of(self.reference_split, self._time_mean)
             self.climate = torch.from_numpy(arrays["mean"])
 
     def _time_mean(self) -> Mapping[str, np.ndarray]:
@@ -96,7 +95,6 @@ class RolloutError(RolloutDiagnostic):
         physical = rows["error"]
         error = (physical / self.training_std**2).mean(-1)
         valid = valid_steps(torch.from_numpy(error), self.threshold)
-        lead = np.arange(1, error.shape[1] + 1) * self.data.interval
         dims = ("initial_condition", "lead_time")
         variance = np.maximum(rows["variance"], np.finfo(float).tiny)
         dataset = xarray.Dataset(
@@ -129,22 +127,29 @@ class RolloutError(RolloutDiagnostic):
                 "mse_physical": (
                     (*dims, "channel"),
                     physical,
-                    {"long_name": "mean squared error", "units": "squared units of the variable"},
+                    {"long_name": "mean squared error", "units": "squared units of the channel"},
                 ),
                 "valid_prediction_time": (
                     ("initial_condition",),
                     valid.numpy() * self.data.interval,
-                    {"long_name": f"lead time before √MSE exceeds {self.threshold}"},
+                    {
+                        "long_name": f"lead time before √MSE exceeds {self.threshold}",
+                        "units": self.data.units[1],
+                    },
                 ),
             },
             coords={
-                "lead_time": lead,
+                "lead_time": self.times("lead_time", range(1, error.shape[1] + 1), "lead time"),
                 "initial_condition": rows["index"],
                 "channel": [variable.name for variable in self.data.fields],
             },
         )
+        unit = dataset["mse"].attrs
         dataset["mse_mean"] = dataset["mse"].mean("initial_condition", skipna=False)
         dataset["mse_std"] = dataset["mse"].std("initial_condition", skipna=False, ddof=0)
+        for name, text in (("mse_mean", "mean"), ("mse_std", "standard deviation")):
+            long_name = f"{text} over initial conditions of the MSE"
+            dataset[name].attrs = {**unit, "long_name": long_name}
         return dataset
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
@@ -161,7 +166,7 @@ class RolloutError(RolloutDiagnostic):
         }
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure, axes = lead_time_axes("mean squared error / variance")
+        figure, axes = lead_time_axes("mean squared error / variance", self.data.units[1])
         lead, mean = scores["lead_time"], scores["mse_mean"]
         each = scores["mse"].transpose("lead_time", "initial_condition")
         label = ["each initial condition", *["_"] * (each.shape[1] - 1)]
@@ -173,7 +178,10 @@ class RolloutError(RolloutDiagnostic):
             axes.plot(lead, once, color="black", linestyle="--", label="this first error once")
             axes.plot(lead, always, color="black", linestyle="-.", label="anew at every step")
         axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")
-        axes.set_yscale("log")
-        axes.set_ylim(top=4)
-        axes.legend(loc="lower right")
+        if float(mean.max()) > 0:
+            axes.set_yscale("log")
+            axes.set_ylim(top=4)
+        else:
+            axes.set_title("The error is zero")
+        axes.legend(loc="best", fontsize="small")
         return {"rollout_error": figure}

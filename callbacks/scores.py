@@ -1,6 +1,7 @@
 """Writes what the diagnostics found: files, figures, TensorBoard, and a table on the terminal."""
 
 import json
+import math
 import platform
 import subprocess
 from importlib.metadata import version
@@ -48,7 +49,7 @@ class Scores(Callback):
         about = provenance(trainer, pl_module, diagnostics)
         scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
         written = [save_netcdf(scores, folder / "scores.nc")]
-        text = json.dumps({"scores": summary, **about}, indent=2, default=str)
+        text = json.dumps({"scores": plain(summary), **about}, indent=2, default=str)
         written.append(write_whole(folder / "scores.json", text + "\n"))
         for diagnostic in diagnostics:
             pictures = {f"{n}.png": png(f) for n, f in diagnostic.figures(scores).items()}
@@ -82,12 +83,15 @@ def provenance(
         "parameters": sum(p.numel() for p in emulator.parameters() if p.requires_grad),
         "data": str(data.root),
         "data_hash": data.content_hash("test"),
+        "training_data_hash": training_hash(data),
         "rollouts": {
             "initial_conditions": plan.initial_conditions,
             "steps": plan.steps,
             "truth_steps": plan.truth_steps,
+            "members": plan.members,
+            "initial_noise": plan.initial_noise,
         },
-        "metric_versions": {type(d).__name__: d.version for d in diagnostics},
+        "metrics": {type(d).__name__: {"version": d.version, **d.options} for d in diagnostics},
         "precision": str(trainer.precision),
         "steps": emulator.trained_steps,
         "training": json.loads(training.read_text()) if training.is_file() else {},
@@ -101,6 +105,21 @@ def provenance(
         "machine": f"{platform.machine()}, {trainer.accelerator.__class__.__name__}, "
         f"{trainer.world_size} process(es)",
     }
+
+
+def training_hash(data: Any) -> str | None:
+    """Return the hash of the training split, whose statistics are the units of scores."""
+    try:
+        return data.content_hash("train")
+    except FileNotFoundError:
+        return None
+
+
+def plain(value: Any) -> Any:
+    """Return numbers that JSON knows: null for what is not finite."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def commit() -> str:

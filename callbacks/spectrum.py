@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic, Split
+from callbacks.diagnostic import raised, whole_leads
 from callbacks.figures import COLOURS, mean_of_finite
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.spectra import band_error, bands, spectra
@@ -44,14 +45,23 @@ class Spectrum(ClimateDiagnostic):
         reference: Split = "train",
     ) -> None:
         super().__init__(every, spin_up, reference)
-        self.leads = tuple(sorted(leads))
+        self.leads = whole_leads("Spectrum", leads)
         self.at_leads = Rows("forecast", "truth")
 
     def undefined(self) -> str:
-        return "" if self.data.grid else "the grid is not periodic and uniform"
+        return super().undefined() if self.data.grid else "the grid is not periodic and uniform"
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        if self.vorticity is None:
+            state = self.comparable(state)
         return spectra(state, self.data.grid, self.vorticity)
+
+    def _units(self, name: str) -> str:
+        """Return the units of one of the spectra."""
+        if self.vorticity is None:
+            return self.square_units
+        square = raised(self.data.fields[self.vorticity].units, 2)
+        return square if name == "enstrophy" else f"{raised(self.data.units[0], 2)} {square}"
 
     def begin(self, start: Start) -> None:
         super().begin(start)
@@ -77,15 +87,17 @@ class Spectrum(ClimateDiagnostic):
         rows, grid = self.means.compute(), self.data.grid
         energy = self.vorticity is not None
         kind = "energy" if energy else "half the variance"
-        unit = float((self.training_std**2).mean())
+        unit = self._variance()
         wavenumber = np.arange(rows["isotropic"].shape[-1]) * spacing(grid)
         data = {}
         for name in rows.keys() & set(self.quantities):
             axis = {"zonal": "zonal_mode", "meridional": "meridional_mode"}.get(name, "wavenumber")
             what = "enstrophy" if name == "enstrophy" else f"{kind}, {name}"
-            label = {"long_name": f"{what}, mean over the rollout"}
+            units = self._units(name)
+            label = {"long_name": f"{what}, mean over the rollout", "units": units}
             data[f"spectrum_{name}"] = (("initial_condition", axis), rows[name], label)
-            label = {"long_name": f"{what}, mean over the {self.reference_split} split"}
+            text = f"{what}, mean over the {self.reference_split} split"
+            label = {"long_name": text, "units": units}
             data[f"reference_spectrum_{name}"] = ((axis,), self.reference[name], label)
         mean, reference = rows["isotropic"], self.reference["isotropic"]
         error = np.abs(mean - reference)[:, 1:].mean(1) / unit
@@ -100,7 +112,11 @@ class Spectrum(ClimateDiagnostic):
             {"long_name": "relative error of the energy of a band", "units": "1"},
         )
         coordinates = {
-            "wavenumber": wavenumber,
+            "wavenumber": (
+                "wavenumber",
+                wavenumber,
+                {"long_name": "wavenumber", "units": f"({self.data.units[0]})^-1"},
+            ),
             "wavenumber_band": [name for name, _ in bands(len(reference))],
         }
         coordinates["initial_condition"] = rows["index"]
@@ -108,14 +124,21 @@ class Spectrum(ClimateDiagnostic):
             kept = self.at_leads.compute()
             dims = ("initial_condition", "spectrum_lead_time", "wavenumber")
             for name in ("forecast", "truth"):
-                label = {"long_name": f"{kind} of the {name}"}
+                label = {"long_name": f"{kind} of the {name}", "units": self._units("isotropic")}
                 data[f"spectrum_at_lead_{name}"] = (dims, kept[name], label)
             difference = np.abs(kept["forecast"] - kept["truth"])[..., 1:].mean(-1) / unit
-            label = {"long_name": "mean over wavenumbers of |E - E_truth|"}
+            text = "mean over wavenumbers of |E - E_truth|"
+            label = {"long_name": text, "units": "training variance"}
             data["spectrum_error_at_lead"] = (dims[:2], difference, label)
             shown = self.leads[: kept["forecast"].shape[1]]
-            coordinates["spectrum_lead_time"] = np.array(shown) * self.data.interval
+            coordinates["spectrum_lead_time"] = self.times("spectrum_lead_time", shown, "lead time")
         return xarray.Dataset(data, coords=coordinates)
+
+    def _variance(self) -> float:
+        """Return the variance of the comparable states."""
+        if self.vorticity is not None:
+            return float(self.training_std[self.vorticity] ** 2)
+        return 1.0 if self.mixed else float(self.training_std[0] ** 2)
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
         return self.beyond(self.leads, self.truth_steps, "the truth")

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import Split
-from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import COLOURS, lead_time_axes
+from callbacks.diagnostic import RolloutDiagnostic, raised
+from callbacks.figures import COLOURS, lead_time_axes, quantity
 from callbacks.metrics.energy import kinetic_energy, mean_square
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
@@ -21,6 +21,11 @@ from emulators.rollout import Start, State
 
 Quantity = Literal["energy", "enstrophy"]
 REASONS = ("", "not finite", "energy", "enstrophy")
+PHRASES = {
+    "not finite": "are not finite",
+    "energy": "leave the band of the energy",
+    "enstrophy": "leave the band of the enstrophy",
+}
 
 
 class EnergyStability(RolloutDiagnostic):
@@ -71,7 +76,7 @@ class EnergyStability(RolloutDiagnostic):
         self.reference = reference
         self.points = points
         self.bands = tuple(bands)
-        self.lost = lost
+        self.lost_at = lost
         self.rows = Rows("survived", "reason", "energy", "enstrophy", "checks", "last_good")
         self.mean: Mapping[str, float] = {}
         self.std: Mapping[str, float] = {}
@@ -79,7 +84,7 @@ class EnergyStability(RolloutDiagnostic):
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         """Return energy, and of a flow enstrophy, of each state in float64."""
         if self.vorticity is None:
-            return {"energy": mean_square(state)}
+            return {"energy": mean_square(self.comparable(state))}
         return {
             "energy": kinetic_energy(state, self.data.grid, self.vorticity),
             "enstrophy": enstrophy(state[:, self.vorticity].double()),
@@ -87,7 +92,7 @@ class EnergyStability(RolloutDiagnostic):
 
     def prepare(self) -> None:
         if not self.mean:
-            series = self.data.reference(self.reference, self.definition(), self._reference)
+            series = self.reference_of(self.reference, self._reference)
             self.mean = {name: float(values.mean()) for name, values in series.items()}
             self.std = {name: float(values.std()) for name, values in series.items()}
         missing = [name for name in self.bands if name not in self.mean]
@@ -128,7 +133,8 @@ class EnergyStability(RolloutDiagnostic):
         reason = torch.where(finite, reason, REASONS.index("not finite"))
         self.reason = torch.where(self.alive, reason, self.reason)
         self.alive = self.alive & (reason == 0)
-        far = self.lost * self.width
+        before = self.gone
+        far = self.lost_at * self.width
         near = within_band(values["energy"], self.mean["energy"], self.std["energy"], far)
         self.gone = self.gone | ~near
         self.survived += self.alive
@@ -136,8 +142,8 @@ class EnergyStability(RolloutDiagnostic):
         self.last_good = torch.where(alive, forecast.to(self.last_good.dtype), self.last_good)
         point, rest = divmod(check, self.stride)
         if not rest and point <= self.kept["energy"].shape[1]:
-            for name, value in values.items():
-                self.kept[name][:, point - 1] = value
+            for name, value in values.items():  # up to the first that is lost
+                self.kept[name][:, point - 1] = torch.where(before, float("nan"), value)
 
     def given_up(self) -> Bool[Tensor, " batch"]:
         return self.gone
@@ -159,7 +165,9 @@ class EnergyStability(RolloutDiagnostic):
         between = self.data.interval * self.every
         stride = max(1, -(-checks // self.points))
         rate = stability_rate(torch.from_numpy(rows["survived"]), checks)[stride - 1 :: stride]
-        lead = np.arange(1, len(rate) + 1) * between * stride
+        lead = [stride * self.every * (n + 1) for n in range(len(rate))]
+        units = {"energy": self._energy_units, "enstrophy": self._enstrophy_units}
+        time = {"units": self.data.units[1]}
         kinds = {"energy": "half mean square" if self.vorticity is None else "kinetic energy"}
         kinds["enstrophy"] = "enstrophy"
         start, stable = ("initial_condition",), rows["survived"] == checks
@@ -172,32 +180,56 @@ class EnergyStability(RolloutDiagnostic):
             "survival_time": (
                 start,
                 rows["survived"] * between,
-                {"long_name": "lead time before the trajectory first leaves the band"},
+                {"long_name": "lead time before the trajectory first leaves the band", **time},
             ),
-            "stable": (start, stable, {"long_name": "within the band to the end"}),
+            "stable": (start, stable, {"long_name": "within the band to the end", "units": "1"}),
             "failure": (
                 start,
                 np.array(REASONS)[rows["reason"]],
-                {"long_name": "what left its band first"},
+                {"long_name": "what left its band first", "units": "1"},
             ),
             "band": ((), self.width, {"long_name": "half width of the band", "units": "std"}),
         }
         for name, mean in self.mean.items():
-            data[name] = ((*start, "long_lead_time"), rows[name], {"long_name": kinds[name]})
-            label = {"long_name": f"mean {kinds[name]} of the data"}
+            unit = {"units": units[name]}
+            label = {"long_name": kinds[name], **unit}
+            data[name] = ((*start, "long_lead_time"), rows[name], label)
+            label = {"long_name": f"mean {kinds[name]} of the data", **unit}
             data[f"reference_{name}_mean"] = ((), mean, label)
-            label = {"long_name": f"std of {kinds[name]} of the data"}
+            label = {"long_name": f"std of {kinds[name]} of the data", **unit}
             data[f"reference_{name}_std"] = ((), self.std[name], label)
-        coordinates = {"long_lead_time": lead, "initial_condition": rows["index"]}
+        coordinates = {
+            "long_lead_time": self.times("long_lead_time", lead, "lead time"),
+            "initial_condition": rows["index"],
+        }
         if not stable.all():
             data["last_good_state"] = (
                 ("failed", "channel", *self.data.dimension_names.space),
                 rows["last_good"][~stable],
-                {"long_name": "state at the last check before the failure"},
+                {
+                    "long_name": "state at the last check before the failure",
+                    "units": self.channel_units,
+                },
             )
             coordinates["failed"] = rows["index"][~stable]
             coordinates["channel"] = [variable.name for variable in self.data.fields]
         return xarray.Dataset(data, coords=coordinates)
+
+    @property
+    def _enstrophy_units(self) -> str:
+        return raised(self.data.fields[self.vorticity or 0].units, 2)
+
+    @property
+    def _energy_units(self) -> str:
+        if self.vorticity is None:
+            return self.square_units
+        return f"{raised(self.data.units[0], 2)} {self._enstrophy_units}"
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        failures = scores["failure"].values[~scores["stable"].values].tolist()
+        count = f"{len(scores['stable']) - len(failures)} of {len(scores['stable'])} rollouts stay"
+        reasons = [f"{failures.count(r)} {PHRASES[r]}" for r in REASONS if r in failures]
+        return [f"{count} within the band to the end" + "".join(f"; {r}" for r in reasons) + "."]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         return {
@@ -213,7 +245,9 @@ class EnergyStability(RolloutDiagnostic):
         return {name: self._figure(scores, name) for name in self.mean}
 
     def _figure(self, scores: xarray.Dataset, name: str) -> Figure:
-        figure, axes = lead_time_axes(scores[name].attrs["long_name"])
+        attributes = scores[name].attrs
+        label = quantity(attributes["long_name"], attributes["units"])
+        figure, axes = lead_time_axes(label, self.data.units[1])
         mean, std = (float(scores[f"reference_{name}_{kind}"]) for kind in ("mean", "std"))
         lead, stable = scores["long_lead_time"].values, scores["stable"].values
         for trajectory, good in zip(scores[name].values, stable, strict=True):

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic
+from callbacks.diagnostic import raised
 from callbacks.figures import COLOURS, mean_of_finite
 from callbacks.metrics.zonal_mean import profile_errors, zonal_mean, zonal_velocity
 from emulators.rollout import State
@@ -31,7 +32,9 @@ class ZonalMean(ClimateDiagnostic):
     quantities = ("profile", "velocity")
 
     def undefined(self) -> str:
-        return "" if self.data.dimensions == 2 else "a zonal mean needs two dimensions"
+        if self.data.dimensions != 2:
+            return "a zonal mean needs two dimensions"
+        return super().undefined()
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         values = {"profile": zonal_mean(state)}
@@ -45,23 +48,31 @@ class ZonalMean(ClimateDiagnostic):
         profile, reference = rows["profile"], self.reference["profile"]
         channels = [variable.name for variable in self.data.fields]
         dims = ("initial_condition", "channel")
+        units, (length, time) = {"units": self.channel_units}, self.data.units
+        speed = {"units": f"{length} {raised(time, -1)}"}
         data = {
-            "zonal_mean": ((*dims, y), profile, {"long_name": "zonal mean over the rollout"}),
+            "zonal_mean": (
+                (*dims, y),
+                profile,
+                {"long_name": "zonal mean over the rollout", **units},
+            ),
             "reference_zonal_mean": (
                 ("channel", y),
                 reference,
-                {"long_name": f"zonal mean over the {self.reference_split} split"},
+                {"long_name": f"zonal mean over the {self.reference_split} split", **units},
             ),
         }
         for name, (error, text) in profile_errors(profile, reference, self.training_std).items():
-            data[f"zonal_mean_error_{name}"] = (dims, error, {"long_name": text})
+            unit = {"units": "training std"} if name.startswith("scaled") else units
+            data[f"zonal_mean_error_{name}"] = (dims, error, {"long_name": text, **unit})
         if "velocity" in rows:
             data["zonal_velocity"] = (
                 ("initial_condition", y),
                 rows["velocity"],
-                {"long_name": "zonal mean of the zonal velocity over the rollout"},
+                {"long_name": "zonal mean of the zonal velocity over the rollout", **speed},
             )
-            data["reference_zonal_velocity"] = ((y,), self.reference["velocity"])
+            label = {"long_name": f"the same over the {self.reference_split} split", **speed}
+            data["reference_zonal_velocity"] = ((y,), self.reference["velocity"], label)
         coordinates = {"initial_condition": rows["index"], "channel": channels}
         return xarray.Dataset(data, coords=coordinates)
 

@@ -8,6 +8,18 @@ import re
 
 NOISE = ("Expected a <class 'NoneType'>", "Problem with given", "Does not validate", "Type coll")
 
+UNHELPFUL_WARNINGS = (
+    ".*does not have many workers.*",
+    ".*LeafSpec.*",
+    r"(?s).*deprecated in v4.*",
+    ".*exists and is not empty.*",
+    ".*LightningCLI's args parameter.*",
+    ".*`weights_only` was not set.*",
+    ".*predict returned None.*",
+    ".*your dataloader is not resumable.*",  # its sampler continues by itself
+    ".*recommended to use `self.log.*sync_dist=True.*",  # scores are gathered before
+)
+
 
 def explain(message: str, command: str = "fit") -> str:
     """Return one sentence for an error message of the parser."""

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.generate import Generator
 from datamodules.netcdf import Dimensions
-from datamodules.reference import Arrays, cached
+from datamodules.reference import Arrays, cached, hash_of
 from datamodules.solvers import Grid, Variable
 from datamodules.split import Range, Trajectories
 from datamodules.starts import InitialConditions
@@ -63,12 +63,17 @@ class Rollouts:
     initial_noise: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("initial_conditions", "steps", "batch_size"):
+        for name in ("initial_conditions", "steps", "batch_size", "members"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} of data.val_rollouts, test_rollouts or predict_rollouts must be at "
                     f"least 1, got {getattr(self, name)}."
                 )
+        if (self.members > 1) != (self.initial_noise > 0):
+            raise ValueError(
+                "An ensemble needs members above 1 and initial_noise above 0, got "
+                f"members={self.members}, initial_noise={self.initial_noise}."
+            )
 
 
 class TrajectoryDataModule(LightningDataModule):
@@ -200,6 +205,12 @@ class TrajectoryDataModule(LightningDataModule):
         return self._any_file().interval
 
     @property
+    def units(self) -> tuple[str, str]:
+        """Units of length and of time."""
+        file = self._any_file()
+        return file.length_units, file.time_units
+
+    @property
     def fields(self) -> tuple[Variable, ...]:
         """Name, long name and units of each channel."""
         return self._any_file().variables
@@ -207,7 +218,10 @@ class TrajectoryDataModule(LightningDataModule):
     def content_hash(self, split: str) -> str:
         """Return a hash of the contents of all files of a split."""
         if split not in self._hashes:
-            hashes = [file.content_hash or file.compute_hash() for file in self.files(split)]
+            hashes = [
+                hash_of(self.root, file.path, self.variables, file.compute_hash)
+                for file in self.files(split)
+            ]
             self._hashes[split] = hashlib.sha256("".join(hashes).encode()).hexdigest()
         return self._hashes[split]
 

@@ -7,7 +7,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from datamodules.netcdf import Dimensions, open_array
+from datamodules.netcdf import Dimensions, open_array, read_provenance
 from datamodules.provenance import content_hash
 from datamodules.solvers import Grid, Variable
 
@@ -62,7 +62,8 @@ class TrajectoryFile:
                 )
                 for name in variables
             )
-            self.content_hash: str | None = getattr(dataset, "content_hash", None)
+            axis = dataset.variables.get(dimensions.space[-1])
+            self.length_units = str(getattr(axis, "units", "1"))
         self.has_trajectories = len(self.shape) == 2 + len(self.space)
         self.trajectories = self.shape[0] if self.has_trajectories else 1
         self.snapshots = len(self.times)
@@ -124,9 +125,10 @@ class TrajectoryFile:
         return {**self.__dict__, "_arrays": None}  # handles do not cross to another process
 
     def compute_hash(self) -> str:
-        """Return the hash of the fields of a file that carries none."""
+        """Return the hash of the fields and, if the file says, of what determined them."""
         names = [variable.name for variable in self.variables]
-        return content_hash({name: open_array(self.path, name) for name in names}, {})
+        arrays = {name: open_array(self.path, name) for name in names}
+        return content_hash(arrays, read_provenance(self.path) or {})
 
     def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
         """Return snapshots start..stop of a trajectory, float32 (time, channel, *space)."""

@@ -79,6 +79,15 @@ class Bookmark(Callback):
                     f"{self.path} has no notes of {name.split('/')[0]}, which was not there when "
                     "the test began; leave it out or test without --resume."
                 )
+            options = self.found["options"][name]
+            if options != settings(observer):
+                changed = [
+                    key for key, value in settings(observer).items() if options.get(key) != value
+                ]
+                raise ValueError(
+                    f"{self.path} is of a test in which {name.split('/')[0]}.{changed[0]} was "
+                    f"{options.get(changed[0])}; set it so, or test without --resume."
+                )
             observer.restore(self.found["notes"][name])
         place, self.found = self.found["place"], None
         return Position(*place)
@@ -99,7 +108,8 @@ class Bookmark(Callback):
         observers = named(self.current["observers"])
         notes = {name: observer.notes() for name, observer in observers.items()}
         content = {key: self.current[key] for key in ("purpose", "batch")}
-        content |= {"place": tuple(self.current["place"]), "notes": notes}
+        options = {name: settings(observer) for name, observer in observers.items()}
+        content |= {"place": tuple(self.current["place"]), "notes": notes, "options": options}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
         torch.save(content, temporary)
@@ -117,14 +127,19 @@ def named(observers: list[RolloutObserver]) -> dict[str, RolloutObserver]:
     return found
 
 
+def settings(observer: RolloutObserver) -> dict[str, Any]:
+    """Return the arguments that an observer was made with, as far as it keeps them."""
+    return dict(getattr(observer, "options", {}))
+
+
 def fingerprint(trainer: Trainer, emulator: LightningModule) -> str:
-    """Return a hash of weights, data, lengths and number of processes."""
+    """Return a hash of weights, data, lengths, precision and number of processes."""
     digest = hashlib.sha256()
     for name, value in sorted(emulator.state_dict().items()):
         digest.update(name.encode())
         if isinstance(value, Tensor):
             digest.update(value.detach().float().cpu().numpy().tobytes())
     data = trainer.datamodule
-    digest.update(repr((data.rollouts["test"], trainer.world_size)).encode())
+    digest.update(repr((data.rollouts["test"], trainer.world_size, trainer.precision)).encode())
     digest.update(data.content_hash("test").encode())
     return digest.hexdigest()

@@ -92,9 +92,12 @@ class RolloutObserver(ABC):
 
     Attributes:
         stages: During which of validate, test and predict it watches.
+        lost: Which trajectories of the batch some observer has given up before this step, or None;
+            their forecasts are noise, whatever they look like.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("validate", "test", "predict")
+    lost: Choice | None = None
 
     def watches(self, stage: str) -> bool:
         """Return whether it watches the rollouts of a stage."""
@@ -130,7 +133,8 @@ class RolloutObserver(ABC):
     def given_up(self) -> Choice | None:
         """Return which trajectories of the batch need not be computed further, or None.
 
-        Past the end of the truth they may be left out; their forecasts are NaN from then on.
+        Past the end of the truth they are left out sooner or later: their forecasts are NaN from
+        then on, or the rollout ends if none is left. What counts them must heed `lost`.
         """
         return None
 
@@ -193,16 +197,18 @@ def watch(
             forecast = torch.full_like(initial, float("nan"))
             forecast[place.going] = state.to(forecast.dtype)
         truth = moved(start.truth(lead), device) if lead <= start.truth_steps else None
+        lost = lost_trajectories(observers)
         with torch.autocast(device.type, enabled=False):
             for observer in observers:
+                observer.lost = lost
                 observer.observe(lead, forecast[:batch], truth)
                 if start.perturbed is not None:
                     observer.observe_members(lead, forecast.unflatten(0, (-1, batch)), truth)
         if lead >= start.truth_steps and lead % PATIENCE == 0:
-            lost = lost_trajectories(observers)
-            if lost is not None and lost.any():
-                lost = lost.repeat(len(initial) // batch)  # an ensemble goes with its first member
-                place = place.choose(~lost[place.going])
+            gone = lost_trajectories(observers)
+            if gone is not None and gone.any():
+                gone = gone.repeat(len(initial) // batch)  # an ensemble goes with its first member
+                place = place.choose(~gone[place.going])
                 if not len(place.going):
                     break
         if bookmark is not None:

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import torch
 import xarray
 
 import cli
@@ -74,3 +75,14 @@ def test_test_without_resume_starts_anew(workplace, monkeypatch, tested):
     shutil.copy("runs/smoke/rollout-0.ckpt", "kept.ckpt")
     cli.run(["test", "--ckpt_path", CHECKPOINT, "--trainer.limit_test_batches=1"])
     assert not (workplace / "runs/smoke/rollout-0.ckpt").exists()
+
+
+def test_test_with_other_options_is_not_continued(workplace, monkeypatch, say):
+    interrupted(workplace, monkeypatch)
+    checkpoint = torch.load(CHECKPOINT, weights_only=True)
+    assert "width: 5.0" in checkpoint["settings"]
+    checkpoint["settings"] = checkpoint["settings"].replace("width: 5.0", "width: 7.0")
+    torch.save(checkpoint, CHECKPOINT)
+    status, _, err = say("test", "--ckpt_path", CHECKPOINT, "--resume=true")
+    assert status == 1
+    assert "is of a test in which EnergyStability.width was 5.0; set it so" in err

@@ -171,17 +171,19 @@ def test_seeds_of_a_method_share_a_row_with_their_spread(two_runs):
 
 def test_files_that_hold_no_scores_are_refused(two_runs):
     (two_runs / "other" / "scores.nc").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"scores.nc does not hold scores; run `emulate test"):
+    with pytest.raises(
+        ValueError, match=r"scores.nc does not hold scores of this version; run `emu"
+    ):
         load_runs([two_runs / "other"])
 
 
-def test_runs_on_other_data_or_definitions_are_not_compared(two_runs):
+def test_runs_on_other_data_or_rollouts_are_not_compared(two_runs):
     path = two_runs / "other" / "scores.nc"
     with xarray.open_dataset(path, decode_times=False) as dataset:
         scores = dataset.load()
     for old, new, key in (
         ('"data_hash": "', '"data_hash": "f', "data_hash"),
-        ('"RolloutError": 2', '"RolloutError": 3', "metric_versions"),
+        ('"threshold": 0.5', '"threshold": 0.6', "RolloutError.threshold"),
         ('"steps": 20', '"steps": 30', "rollouts"),
     ):
         changed = scores.copy()

@@ -21,41 +21,52 @@ CLIMATE = (
     (curves.energy, "energy"),
     (curves.density, "density"),
     (curves.autocorrelation, "autocorrelation"),
-    (curves.extremes, "return_level"),
+    (curves.extremes, "return_level_of_all"),
+    (curves.enstrophy, "enstrophy"),
+    (curves.correlation, "anomaly_correlation"),
+    (curves.velocity, "zonal_velocity"),
+    (curves.ensemble, "crps"),
 )
 
 
 def draw(runs: Sequence[Run]) -> Figure:
     """Return error, stability, spectrum and jets, and forecasts at several lead times."""
     groups = methods(runs)
-    columns = min(4, runs[0].scores.sizes.get("panel_lead_time", 0))
+    shared = all("panel_lead_time" in run.scores for run in runs)
+    columns = min(4, runs[0].scores.sizes.get("panel_lead_time", 0)) if shared else 0
     fields = 2.1 * (1 + 2 * len(groups)) if columns else 0.01
     figure = Figure(figsize=(11, 8 + fields), layout="constrained", dpi=120)
     upper, lower = figure.subfigures(2, 1, height_ratios=[8, fields])
-    draw_curves(upper, FORECAST, groups)
+    draw_curves(upper, computed(FORECAST, runs), groups)
     if columns:
         draw_fields(lower.subplots(1 + 2 * len(groups), columns, squeeze=False), groups, columns)
     return figure
 
 
 def draw_climate(runs: Sequence[Run]) -> Figure:
-    """Return energy, density, autocorrelation and extremes."""
-    figure = Figure(figsize=(11, 8), layout="constrained", dpi=120)
-    draw_curves(figure, CLIMATE, methods(runs))
+    """Return energy, density, autocorrelation, extremes and others, those that were computed."""
+    rows = -(-len(computed(CLIMATE, runs)) // 2)
+    figure = Figure(figsize=(11, 4 * max(1, rows)), layout="constrained", dpi=120)
+    draw_curves(figure, computed(CLIMATE, runs), methods(runs))
     return figure
+
+
+def computed(panels: Sequence[tuple], runs: Sequence[Run]) -> list[tuple]:
+    """Return the panels whose scores all runs have."""
+    return [panel for panel in panels if all(panel[1] in run.scores for run in runs)]
 
 
 def draw_curves(
     figure: Figure | SubFigure, panels: Sequence[tuple], groups: Sequence[Method]
 ) -> None:
-    """Draw the panels whose scores were computed."""
-    scores = groups[0].runs[0].scores
-    for axes, (panel, needed) in zip(figure.subplots(2, 2).flat, panels, strict=True):
-        if needed in scores:
-            panel(axes, groups, scores)
-            axes.grid(alpha=0.3)
-        else:
-            axes.set_axis_off()
+    """Draw panels, two in a row."""
+    places = list(figure.subplots(max(1, -(-len(panels) // 2)), 2, squeeze=False).flat)
+    for axes, (panel, _) in zip(places, panels, strict=False):
+        panel(axes, groups, groups[0].runs[0].scores)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    for axes in places[len(panels) :]:
+        axes.set_axis_off()
 
 
 def draw_fields(axes: np.ndarray, groups: Sequence[Method], columns: int) -> None:

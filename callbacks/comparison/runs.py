@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray
+
+from callbacks.figures import mean_of_finite, styles
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,25 @@ class Run:
 
 @dataclass(frozen=True)
 class Method:
-    """Runs of one method, one per seed."""
+    """Runs of one method, one per seed, and the colour and dashes of its curves."""
 
     name: str
     runs: list[Run]
+    style: dict[str, Any]
 
-    def each(self, name: str, over: Sequence[str] = ("initial_condition",)) -> np.ndarray:
-        """Return the means (seed, ...) of a labelled array over some of its dimensions."""
-        return np.stack([run.scores[name].mean(over, skipna=False).values for run in self.runs])
+    def each(self, name: str, over: str = "initial_condition") -> np.ndarray:
+        """Return the means (seed, ...) of a labelled array over a dimension, if it has it.
+
+        Forecast errors are means over all initial conditions, lost ones included; statistics of the
+        climate are means over those that have any.
+        """
+        arrays = [run.scores[name].values for run in self.runs]
+        dims = self.runs[0].scores[name].dims
+        if over not in dims:
+            return np.stack(arrays)
+        moved = [np.moveaxis(array, dims.index(over), 0) for array in arrays]
+        whole = "lead_time" in dims
+        return np.stack([rows.mean(0) if whole else mean_of_finite(rows) for rows in moved])
 
 
 def methods(runs: Sequence[Run]) -> list[Method]:
@@ -49,7 +62,8 @@ def methods(runs: Sequence[Run]) -> list[Method]:
     grouped: dict[str, list[Run]] = {}
     for run in runs:
         grouped.setdefault(run.method, []).append(run)
-    return [Method(name, group) for name, group in grouped.items()]
+    chosen = styles(grouped)
+    return [Method(name, group, chosen[name]) for name, group in grouped.items()]
 
 
 def load_runs(folders: Sequence[Path]) -> list[Run]:
@@ -71,18 +85,33 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
             with xarray.open_dataset(path, decode_times=False) as dataset:
                 scores = dataset.load()
             about = json.loads(scores.attrs["provenance"])
+            if "metrics" not in about:
+                raise ValueError("written by another version")
         except (OSError, ValueError, KeyError):
             raise ValueError(
-                f"{path} does not hold scores; run `emulate test --ckpt_path {folder}/last.ckpt` "
-                "again."
+                f"{path} does not hold scores of this version; run "
+                f"`emulate test --ckpt_path {folder}/last.ckpt` again."
             ) from None
         runs.append(Run(folder.resolve().name, scores, about, folder))
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):  # their whole paths tell them apart
+        runs = [replace(run, name=str(run.folder)) for run in runs]
     for run in runs[1:]:
-        for key in ("data_hash", "rollouts", "metric_versions"):
-            if run.about.get(key) != runs[0].about.get(key):
+        found, wanted = (definition(one, runs[0], run) for one in (run, runs[0]))
+        for key in (*wanted, *found):
+            if found.get(key) != wanted.get(key):
                 raise ValueError(
-                    f"{run.name} and {runs[0].name} cannot be compared: their {key} differ "
-                    f"({run.about.get(key)} and {runs[0].about.get(key)}); test both in the same "
-                    "way."
+                    f"{run.name} and {runs[0].name} cannot be compared: their {key} differs "
+                    f"({found.get(key)} and {wanted.get(key)}); test both in the same way."
                 )
     return runs
+
+
+def definition(run: Run, *among: Run) -> dict[str, Any]:
+    """Return what must be the same for scores to be comparable: data, rollouts, shared metrics."""
+    entries = {key: run.about.get(key) for key in ("data_hash", "training_data_hash", "rollouts")}
+    shared = set.intersection(*(set(one.about.get("metrics", {})) for one in among))
+    for name in sorted(shared):
+        keys = sorted({key for one in among for key in one.about["metrics"][name]})
+        entries |= {f"{name}.{key}": run.about["metrics"][name].get(key) for key in keys}
+    return entries

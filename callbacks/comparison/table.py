@@ -24,7 +24,7 @@ class Column:
 
 def mse_spread(run: Run, lead: int) -> float:
     """Return the standard deviation over initial conditions of the MSE after `lead` steps."""
-    return float(run.scores["mse"].isel(lead_time=lead - 1).std())
+    return float(run.scores["mse"].isel(lead_time=lead - 1).std(skipna=False))
 
 
 def stable(run: Run) -> float | None:
@@ -40,9 +40,9 @@ def energy_ratio(run: Run) -> float | None:
     return float(run.scores["energy"].mean() / run.scores["reference_energy_mean"])
 
 
-def columns(run: Run) -> list[Column]:
-    """Return the columns that the scores of a run allow."""
-    steps = run.scores.sizes.get("lead_time", 0)
+def columns(runs: Sequence[Run]) -> list[Column]:
+    """Return the columns that the scores of some run allow."""
+    steps = max(run.scores.sizes.get("lead_time", 0) for run in runs)
     found = [
         Column(
             f"MSE at {lead}",
@@ -55,17 +55,19 @@ def columns(run: Run) -> list[Column]:
     found += [
         Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}"),
         Column("stable", stable, "{:.0f} %"),
-        Column("energy / truth", energy_ratio, "{:.2f}"),
+        Column("energy / truth", energy_ratio, "{:.3g}"),
         Column("spectrum error", lambda run: run.mean("spectrum_error")),
         Column("zonal mean error", lambda run: run.mean("zonal_mean_error_absolute")),
+        Column("W1 distance", lambda run: run.mean("wasserstein")),
+        Column("CRPS", lambda run: run.mean("crps")),
         Column("s / iteration", lambda run: run.about.get("training", {}).get("seconds_per_step")),
     ]
-    return [column for column in found if column.value(run) is not None]
+    return [column for column in found if any(column.value(run) is not None for run in runs)]
 
 
 def cells(runs: Sequence[Run]) -> list[list[str]]:
     """Return heading and rows of the table."""
-    shown = columns(runs[0])
+    shown = columns(runs)
     rows = [["run", "parameters", *(column.heading for column in shown)]]
     for method in methods(runs):
         row = [method.name, f"{method.runs[0].about['parameters']:,}"]
@@ -86,8 +88,9 @@ def cells(runs: Sequence[Run]) -> list[list[str]]:
 def note(runs: Sequence[Run]) -> str:
     """Return what the numbers of the table are."""
     about = runs[0].about["rollouts"]
-    seeds = any(len(method.runs) > 1 for method in methods(runs))
-    spread = "seeds" if seeds else f"{about['initial_conditions']} initial conditions"
+    spread = f"{about['initial_conditions']} initial conditions"
+    if any(len(method.runs) > 1 for method in methods(runs)):
+        spread = f"seeds where there are several, else over {spread}"
     return (
         f"MSE in units of the training variance, mean ± spread over {spread}; stable: energy "
         f"within the band of the truth for {about['steps']} steps."
@@ -103,10 +106,13 @@ def table(runs: Sequence[Run]) -> str:
 
 def table_csv(runs: Sequence[Run]) -> str:
     """Return the numbers of every run as comma-separated values, unrounded."""
-    shown = columns(runs[0])
+    shown = columns(runs)
+    spreads = [column for column in shown if column.spread]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "parameters", *(column.heading for column in shown)])
+    stds = [f"std of {column.heading} over initial conditions" for column in spreads]
+    writer.writerow(["run", "method", "parameters", *(c.heading for c in shown), *stds])
     for run in runs:
-        writer.writerow([run.name, run.about["parameters"], *(c.value(run) for c in shown)])
+        numbers = [*(c.value(run) for c in shown), *(c.spread(run) for c in spreads)]
+        writer.writerow([run.name, run.method, run.about["parameters"], *numbers])
     return text.getvalue()

@@ -4,6 +4,11 @@ import numpy as np
 from jaxtyping import Float
 
 
+def until_bad(series: Float[np.ndarray, "start time"]) -> Float[np.ndarray, " value"]:
+    """Return the values of all series together, of each those before the first not finite."""
+    return series[np.isfinite(series).cumprod(axis=1).astype(bool)]
+
+
 def return_levels(
     series: Float[np.ndarray, " time"], interval: float, periods: Float[np.ndarray, " period"]
 ) -> Float[np.ndarray, " period"]:
@@ -13,8 +18,7 @@ def return_levels(
     them, and for a series without finite values, the level is NaN. Values after the first that is
     not finite are left out.
     """
-    bad = np.flatnonzero(~np.isfinite(series))
-    values = np.sort(series[: bad[0]] if len(bad) else series)
+    values = np.sort(until_bad(series[None]))
     if not len(values):
         return np.full(len(periods), np.nan)
     rank = np.arange(1, len(values) + 1)

@@ -69,11 +69,15 @@ def autocorrelation(
     """Return c(k) = Σ_t x(t) x(t + k) for lags 0 .. lags - 1.
 
     With `centre`, x is the departure from the mean of its series. With `normalise`, c is divided by
-    c(0) (the biased estimate of the autocorrelation); without, it is the plain sum.
+    c(0) (the biased estimate of the autocorrelation); without, it is the plain sum. Of a series
+    that is constant but for rounding it is not a number.
     """
     time = series.shape[-1]
     x = series - series.mean(-1, keepdim=True) if centre else series
     spectrum = torch.fft.rfft(x, n=2 * time)  # zeros in between: no wrap-around
     power = spectrum.real.square() + spectrum.imag.square()
     total = torch.fft.irfft(power, n=2 * time)[..., :lags]
-    return total / total[..., :1] if normalise else total
+    if not normalise:
+        return total
+    rounding = 1e-24 * series.square().sum(-1, keepdim=True)
+    return torch.where(total[..., :1] > rounding, total / total[..., :1], float("nan"))

@@ -58,8 +58,9 @@ class Data:
         self.fields = tuple(Variable(name, f"long {name}", "s-1") for name in variables)
         names = ("y", "x")[-(reference.dim() - 2) :]
         self.dimension_names = types.SimpleNamespace(space=names)
+        self.units = ("m", "s")
         self.root = Path(tempfile.mkdtemp())
-        self.rollouts = {"test": types.SimpleNamespace(members=1, initial_conditions=2)}
+        self.rollouts = {"test": types.SimpleNamespace(members=1, initial_conditions=2, steps=1000)}
 
     def content_hash(self, split):
         return str(self.states.sum().item())

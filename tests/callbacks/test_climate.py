@@ -2,8 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from callbacks import Distribution, Extremes, Moments, PCAAutocorrelation, Spectrum, ZonalMean
+from callbacks import (
+    Distribution,
+    EnergyStability,
+    Extremes,
+    Moments,
+    PCAAutocorrelation,
+    Spectrum,
+    ZonalMean,
+)
 from callbacks.climate import ClimateDiagnostic
+from emulators.rollout import watch
 from tests.callbacks.conftest import Data, Exact, Scripted, Start
 
 ALL = (Distribution, Extremes, Moments, PCAAutocorrelation, Spectrum, ZonalMean)
@@ -93,6 +102,27 @@ def test_malformed_options_are_refused(kind):
         kind(every=0)
 
 
-def test_rollout_shorter_than_the_first_state_is_refused(evaluate, plane):
-    with pytest.raises(ValueError, match=r"Moments saw no state: .* = 30 steps; lower"):
-        evaluate(Moments(every=30), Exact(), data(plane), [start(steps=20)])
+def test_is_left_out_where_the_rollout_ends_before_the_first_state(plane):
+    known, diagnostic = data(plane), Moments(every=30)
+    known.rollouts["test"].steps = 29
+    diagnostic.data = known
+    assert "29 steps ends before the first state that enters, 30" in diagnostic.undefined()
+    known.rollouts["test"].steps = 30
+    assert not diagnostic.undefined()
+
+
+def test_means_end_where_a_trajectory_is_given_up(plane):
+    class Quitter(EnergyStability):
+        """Gives up the first trajectory after step 25."""
+
+        def observe(self, lead, forecast, truth):
+            super().observe(lead, forecast, truth)
+            self.gone = torch.tensor([lead >= 25, False])
+
+    initial = torch.ones(2, 1, 8, 8)
+    known, moments = data(plane), Moments(every=10)
+    for diagnostic in (quitter := Quitter(), moments):
+        diagnostic.data, diagnostic.emulator = known, Exact()
+        diagnostic.start(torch.device("cpu"))
+    watch(Exact(), Start(initial, torch.arange(2), 60, 50), [quitter, moments])
+    assert moments.means.compute()["count"].tolist() == [2, 6]

@@ -7,7 +7,8 @@ import xarray
 from matplotlib.figure import Figure
 
 from callbacks.comparison import curves, load_runs
-from callbacks.comparison.runs import Method, Run
+from callbacks.comparison.runs import Run, methods
+from callbacks.figures import styles
 
 STARTS = 4
 
@@ -33,6 +34,7 @@ def scores(factor):
             "autocorrelation": ((start, "component", "lag"), each[:, None]),
             "reference_autocorrelation": (("component", "lag"), steps[None]),
             "return_level": ((start, "return_period"), each, {"long_name": "level"}),
+            "return_level_of_all": ("return_period", 2 * factor * np.ones(5)),
             "reference_return_level": ("return_period", steps),
         },
         coords={
@@ -49,7 +51,8 @@ def scores(factor):
 
 
 def method(name, *factors):
-    return Method(name, [Run(name, scores(factor), {}, Path(name)) for factor in factors])
+    runs = [Run(f"{name}-seed{n}", scores(f), {}, Path(name)) for n, f in enumerate(factors)]
+    return methods(runs)[0]
 
 
 def lines(panel, *groups):
@@ -68,7 +71,7 @@ def lines(panel, *groups):
         (curves.spectrum, 2.5),
         (curves.density, 5.0),
         (curves.autocorrelation, 5.0),
-        (curves.extremes, 5.0),
+        (curves.extremes, 4.0),
     ],
 )
 def test_a_curve_is_the_mean_over_seeds_with_their_range(panel, expected):
@@ -88,14 +91,21 @@ def test_jets_run_along_x_of_the_picture():
 
 
 def test_methods_keep_their_colour_in_every_panel_and_none_is_that_of_the_data():
-    groups = [method(f"m{n}", 1.0) for n in range(20)]
-    seen = []
+    runs = [Run(f"m{n}", scores(1.0), {}, Path("m")) for n in range(20)]
+    groups, seen = methods(runs), []
     for panel in (curves.error, curves.energy, curves.extremes, curves.jets):
         found, _ = lines(panel, *groups)
         seen.append([(found[g.name].get_color(), str(found[g.name]._dash_pattern)) for g in groups])
-        assert found[groups[0].name].get_color() != "#000000"
+        assert all(found[group.name].get_color() != "#000000" for group in groups)
     assert seen[0] == seen[1] == seen[2] == seen[3]
     assert len(set(seen[0])) == 20
+
+
+def test_colour_of_a_method_does_not_depend_on_its_place():
+    one = styles(["baseline", "hierarchical", "pushforward"])
+    other = styles(["hierarchical", "pushforward", "baseline"])
+    assert one == other
+    assert styles(["hierarchical"])["hierarchical"] == one["hierarchical"]
 
 
 def test_limits_of_the_first_method_are_drawn():
@@ -103,17 +113,52 @@ def test_limits_of_the_first_method_are_drawn():
     limits = {"limit_once": (("twin", "lead_time"), np.ones((2, 5)))}
     limits["limit_always"] = (("twin", "lead_time"), 3 * np.ones((2, 5)))
     run = Run("ours", first.runs[0].scores.assign(limits), {}, Path("ours"))
-    _, axes = lines(curves.error, Method("ours", [run]))
+    _, axes = lines(curves.error, methods([run])[0])
     (band,) = [part for part in axes.collections if "within reach of ours" in part.get_label()]
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (1, 3)
 
 
-def test_scores_of_an_older_version_are_refused(tmp_path):
-    for name, about in (("new", {"data_hash": "a", "rollouts": {}, "metric_versions": {}}),
-                        ("old", {"data_hash": "a", "rollouts": {}})):  # fmt: skip
-        (tmp_path / name).mkdir()
-        found = scores(1.0).assign_attrs(provenance=json.dumps(about))
-        found.to_netcdf(tmp_path / name / "scores.nc")
-    with pytest.raises(ValueError, match="old and new cannot be compared: their metric_versions"):
-        load_runs([tmp_path / "new", tmp_path / "old"])
+def write(folder, **about):
+    about = {"data_hash": "a", "training_data_hash": "b", "rollouts": {}, "metrics": {}, **about}
+    folder.mkdir(parents=True)
+    scores(1.0).assign_attrs(provenance=json.dumps(about)).to_netcdf(folder / "scores.nc")
+    return folder
+
+
+def test_shared_metrics_must_have_the_same_version_and_options(tmp_path):
+    base = {"Spectrum": {"version": 1, "every": 10}, "Movie": {"version": 1, "width": 128}}
+    first = write(tmp_path / "first", metrics=base)
+    fewer = write(tmp_path / "fewer", metrics={"Spectrum": base["Spectrum"]})
+    assert len(load_runs([first, fewer])) == 2
+    other = write(tmp_path / "other", metrics={"Spectrum": {"version": 1, "every": 50}})
+    with pytest.raises(
+        ValueError, match=r"other and first .* Spectrum.every differs \(50 and 10\)"
+    ):
+        load_runs([first, other])
+    older = write(tmp_path / "older", metrics={"Spectrum": {"version": 0, "every": 10}})
+    with pytest.raises(ValueError, match=r"Spectrum.version differs \(0 and 1\)"):
+        load_runs([first, older])
+    units = write(tmp_path / "units", training_data_hash="c")
+    with pytest.raises(ValueError, match="their training_data_hash differs"):
+        load_runs([first, units])
+
+
+def test_scores_of_another_version_are_refused(tmp_path):
+    scores(1.0).assign_attrs(provenance="{}").to_netcdf(tmp_path / "scores.nc")
+    with pytest.raises(ValueError, match="does not hold scores of this version; run `emulate test"):
+        load_runs([tmp_path])
+
+
+def test_folders_of_one_name_are_told_apart(tmp_path):
+    runs = load_runs([write(tmp_path / "a" / "b-seed0"), write(tmp_path / "c" / "b-seed0")])
+    assert len(methods(runs)) == 2
+
+
+def test_lost_trajectories_leave_the_climate_of_the_others(tmp_path):
+    lost = scores(1.0)
+    for name in ("autocorrelation", "mse"):
+        lost[name][0] = np.nan
+    (group,) = methods([Run("ours", lost, {}, Path("ours"))])
+    np.testing.assert_allclose(group.each("autocorrelation")[0, 0], 3.0)  # mean of 2, 3, 4
+    assert np.isnan(group.each("mse")).all()

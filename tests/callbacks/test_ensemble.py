@@ -1,5 +1,3 @@
-import types
-
 import numpy as np
 import torch
 
@@ -36,7 +34,7 @@ def start(amplitude, truth_steps=4):
 
 def data(plane, members=8):
     found = Data(plane, torch.randn(3, 1, 32, 32))
-    found.rollouts = {"test": types.SimpleNamespace(members=members)}
+    found.rollouts["test"].members = members
     return found
 
 

@@ -14,6 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import callbacks
 from callbacks import RolloutDiagnostic
 from datamodules.solvers import BetaPlane, Grid, SpectralSolver
+from emulators.rollout import watch
 from tests.callbacks.conftest import Data, Exact, Start
 
 PLANE = Grid((16, 16), (6.0, 6.0))
@@ -24,6 +25,11 @@ KINDS = [
 ]
 
 
+def solver_of(grid):
+    solver = SpectralSolver(BetaPlane(grid, 20.0, 0.1, 1e-3), 0.01, 0.02)
+    return types.SimpleNamespace(solver=solver)
+
+
 def test_all_diagnostics_are_found():
     assert len(KINDS) == 13
 
@@ -32,8 +38,7 @@ def test_all_diagnostics_are_found():
 def test_observing_needs_no_value(kind):
     data = Data(PLANE, torch.randn(220, 1, 16, 16))
     data.rollouts["test"].members = 3
-    solver = SpectralSolver(BetaPlane(PLANE, 20.0, 0.1, 1e-3), 0.01, 0.02)
-    data.generator = types.SimpleNamespace(solver=solver)
+    data.generator = solver_of(PLANE)
     initial = torch.randn(4, 1, 16, 16)
     start = Start(initial, torch.arange(4), 60, 12)
     start.perturbed = torch.randn(2, 4, 1, 16, 16)
@@ -48,3 +53,22 @@ def test_observing_needs_no_value(kind):
             truth = state if lead <= 12 else None
             diagnostic.observe(lead, state, truth)
             diagnostic.observe_members(lead, members, truth)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_score_has_a_name_and_units(kind):
+    data = Data(PLANE, torch.randn(220, 1, 16, 16))
+    data.rollouts["test"].members = 3
+    data.generator = solver_of(PLANE)
+    diagnostic, initial = kind(), torch.randn(2, 1, 16, 16)
+    start = Start(initial, torch.arange(2), 60, 12)
+    start.perturbed = torch.randn(2, 2, 1, 16, 16)
+    diagnostic.data, diagnostic.emulator = data, Exact()
+    diagnostic.start(torch.device("cpu"))
+    watch(Exact(), start, [diagnostic])
+    scores = diagnostic.scores()
+    numbers = {"initial_condition", "component", "failed", "twin"}
+    names = {"channel", "field", "wavenumber_band"}
+    for name, values in scores.variables.items():
+        if name not in numbers | names:
+            assert {"long_name", "units"} <= set(values.attrs), name

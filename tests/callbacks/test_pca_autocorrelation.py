@@ -108,10 +108,34 @@ def test_variant_of_the_paper_keeps_means_and_sums(evaluate, plane):
     np.testing.assert_allclose(scores["autocorrelation_deviation"], 0, atol=1e-9)
 
 
-def test_reference_shorter_than_the_series_is_refused(evaluate, plane):
+def test_series_are_as_short_as_those_of_the_reference(evaluate, plane):
     start = Start(torch.randn(1, 1, 8, 8), torch.arange(1), 60, 0)
-    with pytest.raises(ValueError, match="no trajectory of the train split has 60 snapshots"):
-        evaluate(PCAAutocorrelation(), Exact(), Data(plane, torch.randn(50, 1, 8, 8)), [start])
+    diagnostic = PCAAutocorrelation()
+    scores = evaluate(diagnostic, Exact(), Data(plane, torch.randn(50, 1, 8, 8)), [start])
+    assert scores.sizes["lag"] == 50
+    (remark,) = diagnostic.remarks(scores)
+    assert "the train split has 50 snapshots" in remark
+
+
+def test_a_constant_series_has_no_autocorrelation():
+    x = torch.full((2, 30), 3.7, dtype=torch.float64)
+    x[1] += 1e-15 * torch.randn(30, dtype=torch.float64)
+    assert autocorrelation(x, 5).isnan().all()
+    assert torch.isfinite(autocorrelation(x, 5, normalise=False)).all()
+
+
+def test_channels_are_standardised_before_they_are_combined(evaluate, plane):
+    # the second channel varies a thousand times as much, in a unit of its own
+    pattern, small = torch.randn(2, 8, 8), torch.randn(50, 1, 1, 1)
+    reference = torch.cat((3 * small * pattern[:1], 1000 * torch.randn(50, 1, 8, 8)), 1)
+    data = Data(plane, reference, variables=("a", "b"))
+    emulator = Exact(channels=2)
+    one = torch.tensor([3.0, 1000.0])
+    emulator.standardize.set_statistics(0 * one, one, one)
+    diagnostic = PCAAutocorrelation(components=1)
+    evaluate(diagnostic, emulator, data, [Start(reference[:1], torch.arange(1), 50, 0)])
+    component = diagnostic.basis[1].reshape(2, 8, 8)
+    assert component[0].square().sum() > 0.9
 
 
 def test_malformed_options_are_refused():

@@ -62,8 +62,8 @@ def test_solver_starts_from_a_few_states_evenly_spaced_among_all(evaluate, plane
     known.rollouts["test"].initial_conditions = 8
     diagnostic = PredictabilityLimit(initial_conditions=2)
     scores = evaluate(diagnostic, Exact(2.1, std=1.0), known, batches)
-    assert scores["twin"].values.tolist() == [0, 4]
-    power = (initial[[0, 4]] ** 2).mean((1, 2, 3)).numpy()
+    assert scores["twin"].values.tolist() == [0, 7]
+    power = (initial[[0, 7]] ** 2).mean((1, 2, 3)).numpy()
     np.testing.assert_allclose(scores["limit_once"][:, 0], 0.01 * power, rtol=1e-5)
     error = power.mean() * (2.1**3 - 8) ** 2
     limit = power.mean() * 0.01 * 16

@@ -71,7 +71,7 @@ def test_one_dimension_and_several_channels(evaluate):
     data = Data(LINE, state, variables=("u", "v"))
     scores = evaluate(Spectrum(), Exact(channels=2), data, [start])
     expected = np.zeros(9)
-    expected[[2, 3]] = 0.25, 1.0
+    expected[[2, 3]] = 0.25 / 4, 1.0 / 4  # in units of the standard deviations, which are 2
     np.testing.assert_allclose(scores["spectrum_isotropic"][0], expected, atol=1e-15)
     assert "spectrum_zonal" not in scores
 

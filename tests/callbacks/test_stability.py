@@ -76,7 +76,7 @@ def test_checks_every_so_many_steps(evaluate, plane):
 
 
 def test_long_series_are_thinned_but_checked_everywhere(evaluate, plane):
-    diagnostic = EnergyStability(width=50.0, points=7)
+    diagnostic = EnergyStability(width=50.0, points=7, lost=1e12)
     scores = evaluate(diagnostic, Recovering(), data(plane), [start(1.0)])
     # 40 checks in at most 7 points: every sixth, at steps 6, 12, ... 36
     np.testing.assert_allclose(scores["long_lead_time"], np.arange(1, 7) * 6 * 0.5)
@@ -94,6 +94,19 @@ def test_scores_do_not_depend_on_the_batches(evaluate, plane):
         [start(1.0, count=1, index=3), start(1.0, count=3, index=0)],
     )
     assert whole.identical(parts)
+
+
+def test_channels_of_different_units_are_added_in_units_of_their_deviation(evaluate):
+    state = torch.stack([3 * torch.ones(16), 4 * torch.ones(16)])[None]
+    data = Data(None, torch.randn(9, 2, 16), variables=("p", "t"))
+    scores = evaluate(
+        EnergyStability(1e6),
+        Exact(std=2.0, channels=2),
+        data,
+        [Start(state, torch.arange(1), 5, 0)],
+    )
+    np.testing.assert_allclose(scores["energy"], 0.5 * (1.5**2 + 2.0**2) / 2)
+    assert scores["energy"].attrs["units"] == "training variance"
 
 
 def test_other_systems_use_half_the_mean_square(evaluate):
@@ -181,12 +194,21 @@ class Counting(Exact):
 def test_what_is_lost_is_no_longer_computed_past_the_truth(evaluate, plane):
     emulator, starts = Counting(), [start(1.0, steps=250, count=3)]
     starts[0].truth_steps = 150
-    scores = evaluate(EnergyStability(width=50.0), emulator, data(plane), starts)
+    diagnostic = EnergyStability(width=50.0)
+    scores = evaluate(diagnostic, emulator, data(plane), starts)
     assert emulator.sizes == 200 * [3] + 50 * [2]
     assert scores["stable"].values.tolist() == [False, True, True]
     assert np.isfinite(scores["energy"].values[1:]).all()
-    assert np.isfinite(scores["energy"].values[0, :200]).all()
-    assert np.isnan(scores["energy"].values[0, 200:]).all()
+    energy, mean = scores["energy"].values[0], float(scores["reference_energy_mean"])
+    last = np.flatnonzero(np.isfinite(energy))[-1]  # the first beyond four bands ends the series
+    assert np.isfinite(energy[: last + 1]).all()
+    assert np.isnan(energy[last + 1 :]).all()
+    far = 4 * 50 * float(scores["reference_energy_std"])
+    assert abs(energy[last] - mean) > far >= abs(energy[last - 1] - mean)
+    reasons = diagnostic.remarks(scores)
+    assert reasons == [
+        "2 of 3 rollouts stay within the band to the end; 1 leave the band of the energy."
+    ]
 
 
 def test_rollout_ends_when_all_are_lost(evaluate, plane):

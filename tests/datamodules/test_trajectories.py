@@ -1,12 +1,15 @@
 import math
+import os
 from types import SimpleNamespace
 
+import netCDF4
 import pytest
 import torch
 from torch.testing import assert_close
 
 from datamodules import Dimensions, Range, Rollouts, Source, TrajectoryDataModule
 from datamodules.solvers import Grid
+from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
 
 
@@ -151,3 +154,44 @@ def test_missing_data_are_generated_and_contradicting_ones_refused(tmp_path):
     assert math.isclose(data.interval, 0.5)
     with pytest.raises(ValueError, match="made with other settings"):
         module(tmp_path, generator=flame(seed=1), **options).prepare_data()
+
+
+def test_hash_follows_the_data_whatever_their_attributes_say(root):
+    def found():
+        return module(root).content_hash("train")
+
+    before = found()
+    assert found() == before
+    assert (root / "reference" / "hashes.json").is_file()
+    path = root / "train" / "a.nc"
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset.setncattr("content_hash", "a" * 64)
+    assert found() == before
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset["vorticity"][0, 0, 0, 0] += 1
+    assert found() != before
+
+
+def test_hash_is_kept_until_a_file_changes(root, monkeypatch):
+    module(root).content_hash("train")
+    monkeypatch.setattr(TrajectoryFile, "compute_hash", lambda file: pytest.fail("was known"))
+    module(root).content_hash("train")
+    os.utime(root / "train" / "a.nc")
+    with pytest.raises(pytest.fail.Exception, match="was known"):
+        module(root).content_hash("train")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"members": 0}, "members of data.val_rollouts, .* at least 1, got 0"),
+        (
+            {"members": 3},
+            "members above 1 and initial_noise above 0, got members=3, initial_noise=0",
+        ),
+        ({"initial_noise": 0.1}, "got members=1, initial_noise=0.1"),
+    ],
+)
+def test_ensembles_need_members_and_noise(options, message):
+    with pytest.raises(ValueError, match=message):
+        Rollouts(**options)
