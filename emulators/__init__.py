@@ -15,6 +15,7 @@ from emulators.rollout import RolloutObserver
 from emulators.schedules import WarmupConstant, WarmupCosine
 from emulators.simulation import Simulation
 from emulators.spectral_losses import BinnedSpectralPower, Sobolev
+from emulators.transforms import Learned, Pooling, SpectralTruncation, Transform
 
 __all__ = [
     "FNO",
@@ -30,12 +31,16 @@ __all__ = [
     "Emulator",
     "FourierUNet",
     "Hierarchical",
+    "Learned",
     "Network",
     "PlainNetwork",
+    "Pooling",
     "Pushforward",
     "RolloutObserver",
     "Simulation",
     "Sobolev",
+    "SpectralTruncation",
+    "Transform",
     "UNet",
     "Unrolled",
     "WarmupConstant",

@@ -19,9 +19,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from emulators.emulator import Emulator, State, Window
-from emulators.networks.network import Latents, coarsen
+from emulators.networks.network import Latents
 from emulators.noise import add_noise
 from emulators.stencil import Stencil
+from emulators.transforms import Pooling, TransformFactory
 
 Memory = tuple[Latents, tuple[State, ...]]
 
@@ -35,6 +36,7 @@ class Hierarchical(Emulator):
             spatial hierarchy and negative ones its histories.
         masking: Probability that a training sample is a cold start, shared by all such cases.
         state_weight: Weight of the state in the loss, relative to one latent.
+        transform: T, which makes the latents of true states.
         latent_noise: Standard deviation of the white noise that training adds to each latent given,
             as `noise` does to the state.
     """
@@ -44,6 +46,7 @@ class Hierarchical(Emulator):
         latents: list[tuple[int, int]] = [(1, 4), (2, 16)],  # noqa: B006 - shown in --help
         masking: float = 0.15,
         state_weight: float = 2.0,
+        transform: TransformFactory = Pooling,
         latent_noise: float = 0.0,
         **kwargs: Any,
     ) -> None:
@@ -59,6 +62,7 @@ class Hierarchical(Emulator):
         if not state_weight > 0:
             raise ValueError(f"state_weight must be positive, got {state_weight}.")
         self.stencil = stencil
+        self.transform = transform(self.channels, self.dimensions, stencil.factors)
         self.masking = masking
         if latent_noise < 0:
             raise ValueError(f"latent_noise must be at least 0, got {latent_noise}.")
@@ -99,7 +103,7 @@ class Hierarchical(Emulator):
         """Estimate the latents ahead by one call per lead, nearest first; count no time."""
         stencil = self.stencil
         predicted = tuple(
-            coarsen(u, factor) * (lead == 0) for lead, factor in stencil.latents if lead >= 0
+            self.transform(u, factor) * (lead == 0) for lead, factor in stencil.latents if lead >= 0
         )
         for case in range(len(stencil.ahead)):
             _, estimates = self._call(u, self._inputs(u, predicted, ()), case)
@@ -118,9 +122,9 @@ class Hierarchical(Emulator):
             if lead >= 0:
                 inputs.append(next(ahead))
             elif -lead <= len(past):
-                inputs.append(coarsen(past[-lead - 1], factor))
+                inputs.append(self.transform(past[-lead - 1], factor))
             else:
-                inputs.append(torch.zeros_like(coarsen(u, factor)))
+                inputs.append(torch.zeros_like(self.transform(u, factor)))
         return tuple(inputs)
 
     def _call(self, u: State, inputs: Latents, case: int) -> tuple[State, Latents]:
@@ -160,7 +164,7 @@ class Hierarchical(Emulator):
 
         inputs = []
         for i, (lead, factor) in enumerate(self.stencil.latents):
-            z = coarsen(frames[:, now + lead], factor)
+            z = self.transform(frames[:, now + lead], factor)
             if self.latent_noise:
                 z = add_noise(z, self.latent_noise, self.random(f"latent {i}", z.device))
             inputs.append(z * only(self.given[:, i], z))
@@ -169,8 +173,14 @@ class Hierarchical(Emulator):
         total = self.state_weight * (distance * self.asks_state[case]).mean()
         for i, prediction in zip(self.stencil.predicted, latents, strict=True):
             lead, factor = self.stencil.latents[i]
-            same, later = (coarsen(frames[:, now + lead + k], factor) for k in (0, 1))
-            target = torch.lerp(same, later, only(self.advance, same))
+            same, later = (self.transform(frames[:, now + lead + k], factor) for k in (0, 1))
+            target = torch.lerp(same, later, only(self.advance, same)).detach()
             distance = self.distance(prediction.to(target.dtype), target)
             total = total + (distance * self.asked[case, i]).mean()
-        return total
+        extra = self.transform.objective(u)
+        return total if extra is None else total + extra
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Look, now and then, whether a learned transform still says something."""
+        if self.trainer.global_step % 100 == 0:
+            self.transform.check(self.trainer.global_step)

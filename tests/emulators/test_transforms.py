@@ -1,0 +1,89 @@
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from emulators import Hierarchical, Learned, Pooling, SpectralTruncation
+from emulators.networks.network import coarsen
+from tests.emulators.networks_for_tests import small_unet
+
+
+def wave(size, m):
+    x = 2 * math.pi * torch.arange(size) / size
+    return torch.cos(m * x).expand(size, size)[None, None]
+
+
+def test_truncated_spectrum_keeps_what_the_coarse_grid_resolves():
+    transform = SpectralTruncation(1, 2, [4])
+    assert_close(transform(wave(32, 3), 4), wave(8, 3))  # averages would damp it
+    assert coarsen(wave(32, 3), 4).abs().max() < 0.8
+    assert transform(wave(32, 5), 4).abs().max() < 1e-12  # averages would show an alias
+    assert coarsen(wave(32, 5), 4).abs().max() > 0.4
+    assert transform(wave(32, 5).bfloat16(), 4).dtype == torch.bfloat16
+
+
+def test_pooling_is_the_default_and_averages():
+    emulator = Hierarchical(network=small_unet, latents=[(1, 2)])
+    assert isinstance(emulator.transform, Pooling)
+    field = torch.randn(2, 1, 8, 8)
+    assert_close(emulator.transform(field, 2), coarsen(field, 2))
+
+
+@pytest.mark.parametrize("transform", [SpectralTruncation, Learned])
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_emulator_trains_and_steps_with_it(transform, dimensions):
+    emulator = Hierarchical(
+        network=small_unet, dimensions=dimensions, latents=[(1, 2), (2, 4), (0, 2), (-1, 1)],
+        transform=transform,
+    )  # fmt: skip
+    window = torch.randn(6, emulator.window, 1, *[16] * dimensions)
+    emulator.loss(window).backward()
+    for name, parameter in emulator.transform.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+    assert emulator.eval().rollout(window[:, 0], 3).shape == (6, 3, 1, *[16] * dimensions)
+
+
+def trained(weight, steps=150):
+    """Train an encoder alone, for latents that are as easy to predict (as constant) as may be."""
+    torch.manual_seed(0)
+    transform = Learned(1, 2, [4], weight=weight, patience=steps)
+    optimizer = torch.optim.Adam(transform.parameters(), 0.01)
+    for _ in range(steps):
+        field = torch.randn(8, 1, 4, 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
+        loss = transform.objective(field)
+        easy = transform.encoders["4"][:3](field).square().mean()
+        optimizer.zero_grad()
+        (loss + 0.1 * easy).backward()
+        optimizer.step()
+    return transform
+
+
+def test_decoder_keeps_the_latents_from_collapsing():
+    transform = trained(weight=1.0)
+    assert transform.unexplained.item() < 0.5
+    transform.check(150)
+
+
+def test_collapse_is_said():
+    transform = trained(weight=0.0)
+    transform.check(149)  # not yet
+    with pytest.raises(ValueError, match=r"factor 4 has collapsed: after 150 steps \d+ % of the"):
+        transform.check(150)
+
+
+def test_targets_are_not_differentiated():
+    # the encoder is moved by the inputs alone: with masked inputs and no decoder, by nothing
+    emulator = Hierarchical(
+        network=small_unet, latents=[(1, 2)], transform=lambda *shape: Learned(*shape, weight=0.0)
+    )
+    window = torch.randn(4, 3, 1, 16, 16)
+    emulator.loss_of_cases(window, torch.zeros(4, dtype=torch.long)).backward()
+    encoder = emulator.transform.encoders["2"]
+    assert all(p.grad is None or p.grad.abs().max() == 0 for p in encoder.parameters())
+
+
+def test_malformed_options_are_refused():
+    with pytest.raises(ValueError, match=r"got width=0, weight=1\.0"):
+        Learned(1, 2, [4], width=0)
