@@ -178,10 +178,10 @@ class RolloutError(RolloutDiagnostic):
             axes.plot(lead, once, color="black", linestyle="--", label="this first error once")
             axes.plot(lead, always, color="black", linestyle="-.", label="anew at every step")
         axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")
-        if float(mean.max()) > 0:
+        if bool((mean == 0).all()):
+            axes.set_title("The error is zero")
+        else:
             axes.set_yscale("log")
             axes.set_ylim(top=4)
-        else:
-            axes.set_title("The error is zero")
         axes.legend(loc="best", fontsize="small")
         return {"rollout_error": figure}

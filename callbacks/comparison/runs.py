@@ -28,10 +28,14 @@ class Run:
         return re.sub(r"-seed\d+$", "", self.name)
 
     def mean(self, name: str, **at: int) -> float | None:
-        """Return the mean of a score over initial conditions, or None if it was not computed."""
+        """Return the mean of a score over initial conditions, or None if it was not computed.
+
+        Of forecast errors it includes lost ones; of the climate it is of those that have any.
+        """
         if name not in self.scores:
             return None
-        return float(self.scores[name].isel(at).mean(skipna=False))
+        values = self.scores[name]
+        return float(values.isel(at).mean(skipna="lead_time" not in values.dims))
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,8 @@ def note(runs: Sequence[Run]) -> str:
         spread = f"seeds where there are several, else over {spread}"
     return (
         f"MSE in units of the training variance, mean ± spread over {spread}; stable: energy "
-        f"within the band of the truth for {about['steps']} steps."
+        f"within the band of the truth for {about['steps']} steps; what follows is of the rollouts "
+        "that were not lost at once."
     )
 
 

@@ -162,3 +162,5 @@ def test_lost_trajectories_leave_the_climate_of_the_others(tmp_path):
     (group,) = methods([Run("ours", lost, {}, Path("ours"))])
     np.testing.assert_allclose(group.each("autocorrelation")[0, 0], 3.0)  # mean of 2, 3, 4
     assert np.isnan(group.each("mse")).all()
+    assert group.runs[0].mean("autocorrelation") == 3.0
+    assert np.isnan(group.runs[0].mean("mse"))
