@@ -25,7 +25,9 @@ from emulators.rollout import RolloutObserver, Start, State
 
 def raised(units: str, power: int) -> str:
     """Return a power of units."""
-    return units if power == 1 or units == "1" else f"({units})^{power}"
+    if power == 1 or units == "1":
+        return units
+    return f"{units}^{power}" if units.isalpha() else f"({units})^{power}"
 
 
 def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 # Okabe and Ito's palette, distinguishable with any colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
+FAMILIAR = ("baseline", "hierarchical", "pushforward", "noisy_increment", "unrolled")
 DASHES = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)))
 
 
@@ -30,15 +31,17 @@ def lead_time_axes(label: str, units: str) -> tuple[Figure, Axes]:
 
 
 def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return colour and dashes for each name: those that its letters give, if they are free.
+    """Return colour and dashes for each name, different from each other.
 
-    A name keeps its colour from one figure to the next, whatever its place among the others. Black
-    is left to the data.
+    Those of `FAMILIAR` have colours of their own; another has the one that its letters give, if it
+    is free. So a name keeps its colour from one figure to the next, whatever its place among the
+    others. Black is left to the data.
     """
     colours = [colour for colour in COLOURS if colour != "#000000"]
     taken: dict[str, dict[str, Any]] = {}
-    for name in sorted(names):
-        first = crc32(name.encode()) % len(colours)
+    for name in sorted(names, key=lambda name: (name not in FAMILIAR, name)):
+        known = name in FAMILIAR
+        first = FAMILIAR.index(name) if known else crc32(name.encode()) % len(colours)
         turned = colours[first:] + colours[:first]
         free = [{"color": colour, "linestyle": dash} for dash in DASHES for colour in turned]
         taken[name] = next((one for one in free if one not in taken.values()), free[0])

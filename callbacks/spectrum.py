@@ -115,7 +115,7 @@ class Spectrum(ClimateDiagnostic):
             "wavenumber": (
                 "wavenumber",
                 wavenumber,
-                {"long_name": "wavenumber", "units": f"({self.data.units[0]})^-1"},
+                {"long_name": "wavenumber", "units": raised(self.data.units[0], -1)},
             ),
             "wavenumber_band": [name for name, _ in bands(len(reference))],
         }

@@ -11,6 +11,8 @@ from datamodules.netcdf import Dimensions, open_array, read_provenance
 from datamodules.provenance import content_hash
 from datamodules.solvers import Grid, Variable
 
+SYMBOLS = {"seconds": "s", "minutes": "min", "hours": "h", "days": "d"}
+
 
 class TrajectoryFile:
     """A validated file of trajectories on one grid with one interval.
@@ -51,9 +53,8 @@ class TrajectoryFile:
             self.space = self.shape[-len(dimensions.space) :]
             self.times = self._read_times(dataset)
             self.grid = self._read_grid(dataset)
-            self.time_units = str(getattr(dataset[dimensions.time], "units", "1")).split(" since")[
-                0
-            ]
+            units = str(getattr(dataset[dimensions.time], "units", "1")).split(" since")[0]
+            self.time_units = SYMBOLS.get(units, units)
             self.variables = tuple(
                 Variable(
                     name,
