@@ -75,6 +75,7 @@ def test_figures_reach_tensorboard(tested):
     assert wanted <= set(events.Tags()["images"])
     (image,) = events.Images("test/energy")
     assert image.step == 6  # as trained, though nothing was trained in this process
+    assert [scalar.step for scalar in events.Scalars("test/mse/lead_1")] == [6]
 
 
 def test_scores_in_the_table_are_those_of_an_independent_rollout(tested, single_precision):

@@ -106,7 +106,6 @@ def test_colour_of_a_method_does_not_depend_on_its_place():
     other = styles(["hierarchical", "pushforward", "baseline"])
     assert one == other
     assert styles(["hierarchical"])["hierarchical"] == one["hierarchical"]
-    assert styles(["another"]) == {"another": styles(["another", "baseline"])["another"]}
 
 
 def test_limits_of_the_first_method_are_drawn():
