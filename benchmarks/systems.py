@@ -60,6 +60,7 @@ class Start:
     def __init__(self, initial: torch.Tensor, steps: int, truth_steps: int) -> None:
         self.initial, self.steps, self.truth_steps = initial, steps, truth_steps
         self.index = torch.arange(len(initial))
+        self.times = [0.0] * len(initial)
 
     def truth(self, lead: int) -> torch.Tensor:
         """Return the initial states."""

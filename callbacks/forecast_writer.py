@@ -7,13 +7,17 @@ import netCDF4
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
-from datamodules.netcdf import define, set_global_attributes
-from datamodules.solvers import Grid
+from callbacks.scores import provenance
+from datamodules.netcdf import set_global_attributes
 from emulators.rollout import RolloutObserver, Start, State
 
 
 class ForecastWriter(Callback, RolloutObserver):
     """Writes the forecasts of `predict` to one CF NetCDF file per batch of initial conditions.
+
+    Dimensions and spatial coordinates are those of the data. The time axis counts from the start of
+    each forecast; `valid_time(trajectory, time)` is in the units and the calendar of the data. The
+    attribute `provenance` says which emulator, data and code made it.
 
     The file is `forecast_NNNN.partial.nc` while it grows, and loses `partial` when it is complete;
     a run that is killed keeps what it had.
@@ -35,6 +39,7 @@ class ForecastWriter(Callback, RolloutObserver):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take hold of the data and make the folder."""
         self.data: Any = trainer.datamodule
+        self.about = provenance(trainer, pl_module, stage="predict")
         self.target = Path(self.folder or trainer.default_root_dir)
         self.target.mkdir(parents=True, exist_ok=True)
 
@@ -50,19 +55,46 @@ class ForecastWriter(Callback, RolloutObserver):
         self.path = self.target / f"forecast_{int(start.index[0]):04d}.nc"
         self.partial = self.path.with_suffix(".partial.nc")
         self.file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
-        grid = self.data.grid or Grid(tuple(start.initial.shape[2:]), (1.0,) * self.data.dimensions)
-        sizes = {"trajectory": len(start.initial), "time": None}
-        define(self.file, self.data.fields, grid, sizes)
-        number = self.file.createVariable("trajectory", "i4", ("trajectory",))
+        self._define(start)
+        self.times, self.stored = start.times, 0
+
+    def _define(self, start: Start) -> None:
+        """Create dimensions, coordinates and fields."""
+        file, names = self.file, self.data.dimension_names
+        file.createDimension(names.trajectory, len(start.initial))
+        file.createDimension(names.time, None)
+        for name, size in zip(names.space, start.initial.shape[2:], strict=True):
+            file.createDimension(name, size)
+        for name, (values, attributes) in self.data.coordinates.items():
+            file.createVariable(name, values.dtype, (name,)).setncatts(attributes)
+            file[name][:] = values
+        number = file.createVariable(names.trajectory, "i4", (names.trajectory,))
         number.setncatts({"long_name": "number of the initial condition", "units": "1"})
         number[:] = start.index.cpu().numpy()
-        set_global_attributes(self.file, "Forecast of a neural emulator")
-        self.stored = 0
+        period = {"long_name": "lead time", "standard_name": "forecast_period"}
+        time = file.createVariable(names.time, "f8", (names.time,))
+        time.setncatts({**period, "units": self.data.units[1], "axis": "T"})
+        valid = file.createVariable("valid_time", "f8", (names.trajectory, names.time))
+        kept = ("units", "calendar")
+        origin = {key: self.data.time_attributes[key] for key in kept
+                  if key in self.data.time_attributes}  # fmt: skip
+        valid.setncatts({"long_name": "time of the forecast state", **origin})
+        dims = (names.trajectory, names.time, *names.space)
+        for variable in self.data.fields:
+            chunks = (1, 1, *start.initial.shape[2:])
+            field = file.createVariable(variable.name, "f4", dims, chunksizes=chunks)
+            labels = {"long_name": variable.long_name, "units": variable.units}
+            field.setncatts({**labels, "coordinates": "valid_time"})
+        set_global_attributes(
+            file, "Forecast of a neural emulator", provenance=self.about, comment=""
+        )
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if lead % self.every:
             return
-        self.file["time"][self.stored] = lead * self.data.interval
+        elapsed = lead * self.data.interval
+        self.file[self.data.dimension_names.time][self.stored] = elapsed
+        self.file["valid_time"][:, self.stored] = [time + elapsed for time in self.times]
         fields = forecast.float().cpu().numpy()
         for channel, variable in enumerate(self.data.fields):
             self.file[variable.name][:, self.stored] = fields[:, channel]

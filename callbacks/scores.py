@@ -4,6 +4,7 @@ import json
 import math
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,14 @@ def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
 
 
 def provenance(
-    trainer: Trainer, emulator: LightningModule, diagnostics: list[RolloutDiagnostic]
+    trainer: Trainer,
+    emulator: LightningModule,
+    diagnostics: Sequence[RolloutDiagnostic] = (),
+    stage: str = "test",
 ) -> dict[str, Any]:
-    """Return what determines the scores: definitions, data, code, machine."""
+    """Return what determines scores or a forecast: definitions, data, code, machine."""
     data = trainer.datamodule
-    plan = data.rollouts["test"]
+    plan = data.rollouts[stage]
     training = Path(trainer.default_root_dir) / "training.json"
     return {
         "emulator": type(emulator).__name__,

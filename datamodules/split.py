@@ -79,6 +79,11 @@ class Trajectories:
             return self.memory[k][start:stop]
         return self._checked(k, start, stop)
 
+    def time(self, k: int, snapshot: int) -> float:
+        """Return the time of a snapshot of trajectory k, as the file counts it."""
+        file, _, span = self.spans[k]
+        return float(file.times[span.start + snapshot])
+
     def chunks(
         self, description: str, snapshots: int = 256
     ) -> Iterator[Float[Tensor, "_ channel *space"]]:

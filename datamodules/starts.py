@@ -34,6 +34,11 @@ class RolloutBatch:
     places: list[tuple[int, int]]
     perturbed: Float[Tensor, "member batch channel *space"] | None = None
 
+    @property
+    def times(self) -> list[float]:
+        """Time of each initial condition, as the files count it."""
+        return [self.source.time(k, start) for k, start in self.places]
+
     def truth(self, lead: int) -> Float[Tensor, "batch channel *space"]:
         """Return the true states `lead` intervals after the initial ones."""
         if not 0 <= lead <= self.truth_steps:

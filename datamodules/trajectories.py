@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
@@ -209,6 +210,16 @@ class TrajectoryDataModule(LightningDataModule):
         """Units of length and of time."""
         file = self._any_file()
         return file.length_units, file.time_units
+
+    @property
+    def coordinates(self) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
+        """Values and attributes of the spatial coordinates, where the files have them."""
+        return self._any_file().coordinates
+
+    @property
+    def time_attributes(self) -> dict[str, Any]:
+        """Attributes of the time axis of the files: units with their origin, calendar."""
+        return self._any_file().time_attributes
 
     @property
     def fields(self) -> tuple[Variable, ...]:

@@ -53,7 +53,13 @@ class TrajectoryFile:
             self.space = self.shape[-len(dimensions.space) :]
             self.times = self._read_times(dataset)
             self.grid = self._read_grid(dataset)
-            units = str(getattr(dataset[dimensions.time], "units", "1")).split(" since")[0]
+            self.coordinates = {
+                name: (np.asarray(dataset[name][:]), attributes(dataset[name]))
+                for name in dimensions.space
+                if name in dataset.variables
+            }
+            self.time_attributes = attributes(dataset[dimensions.time])
+            units = str(self.time_attributes.get("units", "1")).split(" since")[0]
             self.time_units = SYMBOLS.get(units, units)
             self.variables = tuple(
                 Variable(
@@ -140,6 +146,11 @@ class TrajectoryFile:
         for channel, array in enumerate(self._arrays):
             window[:, channel] = array[key]
         return window
+
+
+def attributes(variable: netCDF4.Variable) -> dict[str, Any]:
+    """Return the attributes of a variable."""
+    return {name: variable.getncattr(name) for name in variable.ncattrs() if name != "_FillValue"}
 
 
 def check_agreement(files: Sequence[TrajectoryFile]) -> None:

@@ -30,6 +30,7 @@ class Start(Protocol):
         steps: Length of the rollout, in snapshot intervals.
         truth_steps: How far the truth goes.
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
+        times: Time of each initial condition, as the data count it.
     """
 
     initial: State
@@ -37,6 +38,7 @@ class Start(Protocol):
     steps: int
     truth_steps: int
     perturbed: Members | None
+    times: Sequence[float]
 
     def truth(self, lead: int) -> State:
         """Return the true states `lead` intervals after the initial ones."""

@@ -173,6 +173,13 @@ def test_predict_writes_a_cf_forecast(workplace):
         assert file["u"].shape == (2, 5, 32)  # every second of ten steps
         np.testing.assert_allclose(file["time"][:], [1.0, 2.0, 3.0, 4.0, 5.0])
         assert np.isfinite(file["u"][:]).all()
+        assert file["x"].axis == "X"
+        with netCDF4.Dataset(workplace / "data" / "test" / "test_0000.nc") as data:
+            np.testing.assert_array_equal(file["x"][:], data["x"][:])
+            assert file["valid_time"].units == data["time"].units
+        about = json.loads(file.provenance)
+        assert about["emulator"] == "Hierarchical"
+        assert len(about["data_hash"]) == 64
     assert not list(path.parent.glob("*partial*"))
 
 

@@ -42,6 +42,7 @@ class Start:
 
     def __init__(self, initial, index, steps, truth_steps, growth=1.0):
         self.initial, self.index = initial, index
+        self.times = [0.0] * len(initial)
         self.steps, self.truth_steps, self.growth = steps, truth_steps, growth
 
     def truth(self, lead):

@@ -1,3 +1,5 @@
+import json
+
 import netCDF4
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import torch
 from lightning import LightningModule, Trainer
 
 from callbacks import ForecastWriter
+from datamodules import Dimensions
 from emulators.rollout import watch
 from tests.callbacks.conftest import Data, Exact, Scripted, Start
 
@@ -12,18 +15,33 @@ from tests.callbacks.conftest import Data, Exact, Scripted, Start
 def writer(folder, plane, every=1):
     forecast = ForecastWriter(folder, every)
     forecast.data = Data(plane, torch.zeros(1, 1, 8, 8))
+    forecast.data.dimension_names = Dimensions("member", "t", ("lat", "lon"))
+    forecast.data.coordinates = {"lat": (np.linspace(10, 17, 8), {"units": "degrees_north"})}
+    forecast.data.time_attributes = {"units": "hours since 1990-01-01", "calendar": "noleap"}
+    forecast.data.units = ("m", "h")
+    forecast.about = {"emulator": "Exact"}
     forecast.target = folder
     return forecast
 
 
 def test_file_is_named_after_the_first_initial_condition(tmp_path, plane, capsys):
     initial = torch.randn(2, 1, 8, 8)
-    watch(Exact(2.0), Start(initial, torch.tensor([4, 5]), 6, 0), [writer(tmp_path, plane, 3)])
+    start = Start(initial, torch.tensor([4, 5]), 6, 0)
+    start.times = [100.0, 200.0]
+    watch(Exact(2.0), start, [writer(tmp_path, plane, 3)])
     assert [path.name for path in tmp_path.iterdir()] == ["forecast_0004.nc"]
     assert "wrote" in capsys.readouterr().out
     with netCDF4.Dataset(tmp_path / "forecast_0004.nc") as file:
-        np.testing.assert_allclose(file["time"][:], [1.5, 3.0])
-        assert file["trajectory"][:].tolist() == [4, 5]
+        np.testing.assert_allclose(file["t"][:], [1.5, 3.0])
+        assert (file["t"].standard_name, file["t"].units) == ("forecast_period", "h")
+        np.testing.assert_allclose(file["valid_time"][:], [[101.5, 103.0], [201.5, 203.0]])
+        assert file["valid_time"].units == "hours since 1990-01-01"
+        assert file["valid_time"].calendar == "noleap"
+        assert file["member"][:].tolist() == [4, 5]
+        assert file["vorticity"].dimensions == ("member", "t", "lat", "lon")
+        np.testing.assert_allclose(file["lat"][:], np.arange(10, 18))
+        assert file["lat"].units == "degrees_north"
+        assert json.loads(file.provenance) == {"emulator": "Exact"}
         np.testing.assert_allclose(file["vorticity"][:, 1], 64 * initial[:, 0], rtol=1e-6)
         assert file["vorticity"].long_name == "long vorticity"
 

@@ -13,6 +13,7 @@ class Start:
     index = torch.arange(3)
     steps = 5
     truth_steps = 2
+    times = (0.0, 0.0, 0.0)
     perturbed = None
 
     def truth(self, lead):
