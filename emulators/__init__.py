@@ -4,6 +4,7 @@ from emulators.baseline import Baseline
 from emulators.bookmark import Bookmark
 from emulators.bundled import Bundled
 from emulators.emulator import Emulator
+from emulators.fine_tuning import FineTuning
 from emulators.hierarchical import Hierarchical
 from emulators.losses import L1, L1L2, L2, Distance
 from emulators.networks.fourier_unet import FourierUNet
@@ -29,6 +30,7 @@ __all__ = [
     "DilatedResNet",
     "Distance",
     "Emulator",
+    "FineTuning",
     "FourierUNet",
     "Hierarchical",
     "Learned",

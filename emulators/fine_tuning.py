@@ -1,0 +1,41 @@
+"""Training that starts from the weights of another run."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+
+
+class FineTuning(Callback):
+    """Starts a training from the averaged weights of a checkpoint, on the same or other data.
+
+    Optimiser, schedule, curriculum and order of samples start anew. A resumed run goes on from its
+    own checkpoint.
+
+    Args:
+        checkpoint: Of an emulator with the same network.
+        statistics: Whether states are standardised as they were there, so that the network sees
+            what it knows, or by the statistics of the new training split.
+    """
+
+    def __init__(self, checkpoint: Path, statistics: Literal["keep", "recompute"] = "keep") -> None:
+        self.checkpoint = Path(checkpoint)
+        self.statistics = statistics
+        if not self.checkpoint.is_file():
+            raise FileNotFoundError(
+                f"{checkpoint}: no such checkpoint; set FineTuning.checkpoint to an existing file."
+            )
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Load the weights."""
+        if trainer.ckpt_path is not None:
+            return
+        found = torch.load(self.checkpoint, map_location=pl_module.device, weights_only=True)
+        state = found["state_dict"]
+        if self.statistics == "recompute":
+            state = {k: v for k, v in state.items() if not k.startswith("standardize.")}
+        for name in [name for name in state if name.startswith("averaged.")]:
+            state[name.replace("averaged.", "trained.", 1)] = state[name]
+        pl_module.load_state_dict({**pl_module.state_dict(), **state})
