@@ -3,9 +3,9 @@
 from datamodules.generate import Generator, Split
 from datamodules.netcdf import Dimensions
 from datamodules.split import Range, Trajectories
-from datamodules.starts import InitialConditions, RolloutBatch
+from datamodules.starts import InitialConditions, RolloutBatch, Rollouts
 from datamodules.statistics import Statistics
-from datamodules.trajectories import Rollouts, Source, TrajectoryDataModule
+from datamodules.trajectories import Source, TrajectoryDataModule
 from datamodules.windows import WindowDataset
 
 __all__ = [

@@ -12,6 +12,42 @@ from datamodules.provenance import random_seed
 from datamodules.split import Trajectories
 
 
+@dataclass(frozen=True)
+class Rollouts:
+    """Evaluation of one stage: how many rollouts, how long, against how much truth.
+
+    Args:
+        initial_conditions: Number of rollouts, started evenly over the split.
+        steps: Length of each, in snapshot intervals; may exceed the data.
+        truth_steps: True snapshots to compare with; a quarter of the shortest trajectory by
+            default.
+        batch_size: Rollouts computed together.
+        members: Size of an ensemble from each initial condition, the unperturbed member included.
+        initial_noise: Amplitude of the white noise added to the other members, in units of the
+            spatial standard deviation of the initial state.
+    """
+
+    initial_conditions: int = 16
+    steps: int = 100
+    truth_steps: int | None = None
+    batch_size: int = 16
+    members: int = 1
+    initial_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("initial_conditions", "steps", "batch_size", "members"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} of data.val_rollouts, test_rollouts or predict_rollouts must be at "
+                    f"least 1, got {getattr(self, name)}."
+                )
+        if (self.members > 1) != (self.initial_noise > 0):
+            raise ValueError(
+                "An ensemble needs members above 1 and initial_noise above 0, got "
+                f"members={self.members}, initial_noise={self.initial_noise}."
+            )
+
+
 @dataclass
 class RolloutBatch:
     """Initial conditions of a batch of rollouts, and access to what really followed.

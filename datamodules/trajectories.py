@@ -17,7 +17,7 @@ from datamodules.netcdf import Dimensions
 from datamodules.reference import Arrays, cached, hash_of
 from datamodules.solvers import Grid, Variable
 from datamodules.split import Range, Trajectories
-from datamodules.starts import InitialConditions
+from datamodules.starts import InitialConditions, Rollouts
 from datamodules.statistics import Statistics, accumulate
 from datamodules.trajectory_file import TrajectoryFile, check_agreement
 from datamodules.windows import WindowDataset, WindowSampler
@@ -39,42 +39,6 @@ class Source:
     files: str
     trajectories: Range = field(default_factory=Range)
     times: Range = field(default_factory=Range)
-
-
-@dataclass(frozen=True)
-class Rollouts:
-    """Evaluation of one stage: how many rollouts, how long, against how much truth.
-
-    Args:
-        initial_conditions: Number of rollouts, started evenly over the split.
-        steps: Length of each, in snapshot intervals; may exceed the data.
-        truth_steps: True snapshots to compare with; a quarter of the shortest trajectory by
-            default.
-        batch_size: Rollouts computed together.
-        members: Size of an ensemble from each initial condition, the unperturbed member included.
-        initial_noise: Amplitude of the white noise added to the other members, in units of the
-            spatial standard deviation of the initial state.
-    """
-
-    initial_conditions: int = 16
-    steps: int = 100
-    truth_steps: int | None = None
-    batch_size: int = 16
-    members: int = 1
-    initial_noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("initial_conditions", "steps", "batch_size", "members"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} of data.val_rollouts, test_rollouts or predict_rollouts must be at "
-                    f"least 1, got {getattr(self, name)}."
-                )
-        if (self.members > 1) != (self.initial_noise > 0):
-            raise ValueError(
-                "An ensemble needs members above 1 and initial_noise above 0, got "
-                f"members={self.members}, initial_noise={self.initial_noise}."
-            )
 
 
 class TrajectoryDataModule(LightningDataModule):
