@@ -43,6 +43,9 @@ def grown(first: int, last: int, every: int, emulator: Baseline) -> int:
 class Pushforward(Baseline):
     """Pushforward: the loss of one step from a state that the emulator made without gradient.
 
+    With `draw: fixed` nothing asks for a good step from a true state: a network trained so learnt a
+    map whose second iterate was right and whose first was not.
+
     Args:
         steps: R, most steps without gradient.
         draw: Whether r is drawn from 0 .. R for each batch, as Brandstetter et al. do, or is R.

@@ -34,12 +34,12 @@ def draw(runs: Sequence[Run]) -> Figure:
     groups = methods(runs)
     shared = all("panel_lead_time" in run.scores for run in runs)
     columns = min(4, runs[0].scores.sizes.get("panel_lead_time", 0)) if shared else 0
-    fields = 2.1 * (1 + 2 * len(groups)) if columns else 0.01
+    fields = 0.4 + 1.4 * (1 + len(groups)) if columns else 0.01
     figure = Figure(figsize=(11, 8 + fields), layout="constrained", dpi=120)
     upper, lower = figure.subfigures(2, 1, height_ratios=[8, fields])
     draw_curves(upper, computed(FORECAST, runs), groups)
     if columns:
-        draw_fields(lower.subplots(1 + 2 * len(groups), columns, squeeze=False), groups, columns)
+        draw_fields(lower.subplots(1 + len(groups), 2 * columns, squeeze=False), groups, columns)
     return figure
 
 
@@ -61,36 +61,45 @@ def draw_curves(
 ) -> None:
     """Draw panels, two in a row."""
     places = list(figure.subplots(max(1, -(-len(panels) // 2)), 2, squeeze=False).flat)
-    for axes, (panel, _) in zip(places, panels, strict=False):
+    for number, (axes, (panel, _)) in enumerate(zip(places, panels, strict=False)):
         panel(axes, groups, groups[0].runs[0].scores)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
+        if number == 0 or len(groups) <= 3:  # a longer one would hide the curves
+            axes.legend(fontsize="small")
     for axes in places[len(panels) :]:
         axes.set_axis_off()
 
 
 def draw_fields(axes: np.ndarray, groups: Sequence[Method], columns: int) -> None:
-    """Draw the truth, and each method's forecast and its difference from it, of its first seed."""
+    """Draw the truth, and each method's forecast beside its error, of its first seed."""
     first = groups[0].runs[0].scores
     shown = np.linspace(0, first.sizes["panel_lead_time"] - 1, columns).round().astype(int)
     truth = first["panel_truth"].values
     limit = 3 * float(np.nanstd(truth))
-    rows = [("truth", truth)]
-    for method in groups:
-        forecast = method.runs[0].scores["panel_forecast"].values
-        rows += [(method.name, forecast), (f"{method.name}\n- truth", forecast - truth)]
-    for row, (name, panels) in enumerate(rows):
-        for column, at in enumerate(shown):
-            cell: Axes = axes[row, column]
-            if row == 0:
-                cell.set_title(f"t = {float(first['panel_lead_time'][at]):g}")
-            if np.isfinite(panels[at]).any():
-                draw_field(cell, panels[at], limit)
-            else:
-                unknown = not np.isfinite(truth[at]).any() and row % 2 == 0
-                text = "no truth" if unknown else "not finite"
-                cell.text(0.5, 0.5, text, ha="center", va="center")
-                cell.set(xticks=[], yticks=[])
-                if truth.ndim == 3:
-                    cell.set_box_aspect(truth.shape[1] / truth.shape[2])
-        axes[row, 0].set_ylabel(name)
+    for cell in axes.flat:
+        cell.set_axis_off()
+    forecasts = [method.runs[0].scores["panel_forecast"].values for method in groups]
+    for column, at in enumerate(shown):
+        time = f"t = {float(first['panel_lead_time'][at]):g}"
+        axes[0, column].set_title(time, fontsize="small")
+        axes[1, columns + column].set_title(f"error, {time}", fontsize="small")
+        for row, field in enumerate((truth, *forecasts)):
+            draw_or_say(axes[row, column], field[at], limit, "not finite" if row else "no truth")
+            if row:
+                known = np.isfinite(truth[at]).any()
+                text = "not finite" if known else "no truth"
+                draw_or_say(axes[row, columns + column], (field - truth)[at], limit, text)
+    for row, name in enumerate(("truth", *(method.name for method in groups))):
+        axes[row, 0].set_ylabel(name.replace("_", "\n"), fontsize="small")
+
+
+def draw_or_say(axes: Axes, field: np.ndarray, limit: float, text: str) -> None:
+    """Draw a field, or say why there is none."""
+    axes.set_axis_on()
+    if np.isfinite(field).any():
+        draw_field(axes, field, limit)
+        return
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize="small")
+    axes.set(xticks=[], yticks=[])
+    if field.ndim == 2:
+        axes.set_box_aspect(field.shape[0] / field.shape[1])
