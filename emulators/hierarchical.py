@@ -37,6 +37,8 @@ class Hierarchical(Emulator):
         masking: Probability that a training sample is a cold start, shared by all such cases.
         state_weight: Weight of the state in the loss, relative to one latent.
         transform: T, which makes the latents of true states.
+        unrolled: Steps that training takes, from the second on from the emulator's own states and
+            latents, with the gradient through all of them.
         latent_noise: Standard deviation of the white noise that training adds to each latent given,
             as `noise` does to the state.
     """
@@ -47,6 +49,7 @@ class Hierarchical(Emulator):
         masking: float = 0.15,
         state_weight: float = 2.0,
         transform: TransformFactory = Pooling,
+        unrolled: int = 1,
         latent_noise: float = 0.0,
         **kwargs: Any,
     ) -> None:
@@ -64,10 +67,13 @@ class Hierarchical(Emulator):
         self.stencil = stencil
         self.transform = transform(self.channels, self.dimensions, stencil.factors)
         self.masking = masking
+        if unrolled < 1:
+            raise ValueError(f"unrolled must be at least 1, got {unrolled}.")
         if latent_noise < 0:
             raise ValueError(f"latent_noise must be at least 0, got {latent_noise}.")
         self.state_weight = state_weight
         self.latent_noise = latent_noise
+        self.unrolled = unrolled
         cases = stencil.cases
         self.register_buffer("given", torch.tensor([case.given for case in cases]), False)
         self.register_buffer("asks_state", torch.tensor([case.state for case in cases]), False)
@@ -77,7 +83,7 @@ class Hierarchical(Emulator):
     @property
     def window(self) -> int:
         """Snapshots from the oldest input to the latest target."""
-        return self.stencil.window
+        return self.stencil.window + self.unrolled - 1
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse factors that do not divide the grid."""
@@ -153,34 +159,64 @@ class Hierarchical(Emulator):
         """Return Σ weight · mean over the batch of d(prediction, target), 0 where nothing is asked.
 
         Inputs and targets are true snapshots: the input latent at index n + lead, its target one
-        later in a regular step and the same in a cold start.
+        later in a regular step and the same in a cold start. With `unrolled` above one, regular
+        samples go on from their own state and latents, and the objective is the mean over steps.
         """
         now = self.stencil.memory
         frames = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
-        u = self.perturb(frames[:, now])
+        states = [*frames[:, :now].unbind(1), self.perturb(frames[:, now])]
+        extra = self.transform.objective(states[now])
+        inputs = self._true_latents(frames, case)
+        weight, total = torch.ones(len(case), device=case.device), 0.0
+        for step in range(self.unrolled):
+            output, latents = self.network(states[-1], inputs, case)
+            states.append(self.next_state(states[-1], output))
+            predicted = tuple(z.to(states[-1].dtype) for z in latents)
+            distances = self._distances(frames, now + step, states[-1], predicted, case)
+            total = total + (weight * distances).mean()
+            weight = (case == len(self.stencil.cases) - 1).to(weight)
+            inputs = self._own_latents(states, predicted)
+        total = total / self.unrolled
+        return total if extra is None else total + extra
 
-        def only(chosen: Tensor, like: Tensor) -> Tensor:
-            return chosen[case].to(like.dtype).reshape(-1, *[1] * (like.dim() - 1))
-
+    def _true_latents(self, frames: Window, case: Int[Tensor, " batch"]) -> Latents:
+        """Return the latents of true snapshots, with noise, zero where a case is not given them."""
         inputs = []
         for i, (lead, factor) in enumerate(self.stencil.latents):
-            z = self.transform(frames[:, now + lead], factor)
+            z = self.transform(frames[:, self.stencil.memory + lead], factor)
             if self.latent_noise:
                 z = add_noise(z, self.latent_noise, self.random(f"latent {i}", z.device))
-            inputs.append(z * only(self.given[:, i], z))
-        output, latents = self.network(u, tuple(inputs), case)
-        distance = self.distance(self.next_state(u, output), frames[:, now + 1])
-        total = self.state_weight * (distance * self.asks_state[case]).mean()
+            inputs.append(z * like(self.given[case, i], z))
+        return tuple(inputs)
+
+    def _own_latents(self, states: list[State], predicted: Latents) -> Latents:
+        """Return the latents of the next step: predicted ones, and those of past states."""
+        ahead = iter(predicted)
+        return tuple(
+            next(ahead) if lead >= 0 else self.transform(states[lead - 1], factor)
+            for lead, factor in self.stencil.latents
+        )
+
+    def _distances(
+        self, frames: Window, now: int, state: State, latents: Latents, case: Int[Tensor, " batch"]
+    ) -> Float[Tensor, " batch"]:
+        """Return the weighted sum of the distances of a step from `now`, per sample."""
+        distance = self.distance(state, frames[:, now + 1])
+        total = self.state_weight * distance * self.asks_state[case]
         for i, prediction in zip(self.stencil.predicted, latents, strict=True):
             lead, factor = self.stencil.latents[i]
             same, later = (self.transform(frames[:, now + lead + k], factor) for k in (0, 1))
-            target = torch.lerp(same, later, only(self.advance, same)).detach()
+            target = torch.lerp(same, later, like(self.advance[case], same)).detach()
             distance = self.distance(prediction.to(target.dtype), target)
-            total = total + (distance * self.asked[case, i]).mean()
-        extra = self.transform.objective(u)
-        return total if extra is None else total + extra
+            total = total + distance * self.asked[case, i]
+        return total
 
     def on_train_batch_end(self, *args: Any) -> None:
         """Look, now and then, whether a learned transform still says something."""
         if self.trainer.global_step % 100 == 0:
             self.transform.check(self.trainer.global_step)
+
+
+def like(chosen: Tensor, field: Tensor) -> Tensor:
+    """Return one number per sample, shaped to multiply a field."""
+    return chosen.to(field.dtype).reshape(-1, *[1] * (field.dim() - 1))

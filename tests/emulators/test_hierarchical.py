@@ -4,6 +4,7 @@ from torch.testing import assert_close
 
 from emulators import L1, L1L2, L2, Hierarchical, Network
 from emulators.networks.network import coarsen
+from tests.emulators.networks_for_tests import small_unet
 
 PAPER = [(1, 2), (2, 4)]
 
@@ -169,3 +170,45 @@ def test_factor_that_does_not_divide_the_grid_is_refused():
 def test_malformed_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         emulator(**options)
+
+
+@pytest.mark.parametrize(
+    "latents", [[(1, 2), (2, 4)], [(1, 2), (-1, 1)], [(0, 2), (-2, 1), (-1, 2)]]
+)
+def test_unrolled_training_takes_the_steps_of_a_rollout(latents):
+    torch.manual_seed(0)
+    model = Hierarchical(
+        network=small_unet, latents=latents, unrolled=3, distance=L2(), masking=0.0, ema_decay=0.0
+    )
+    for parameter in model.trained.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    window = torch.randn(2, model.window, 1, 16, 16)
+    now, regular = model.stencil.memory, len(model.stencil.cases) - 1
+    # the state and the latents that a rollout would have at `now`, had it been right so far
+    predicted = tuple(coarsen(window[:, now + lead], r) for lead, r in latents if lead >= 0)
+    past = tuple(window[:, now - n] for n in range(1, now + 1))
+    state, memory, expected = window[:, now], (predicted, past), 0.0
+    for step in range(3):
+        state, memory = model.step(state, memory)
+        expected += 2 * (state - window[:, now + step + 1]).square().mean()
+        ahead = iter(memory[0])
+        for lead, r in latents:
+            if lead >= 0:
+                target = coarsen(window[:, now + step + lead + 1], r)
+                expected += (next(ahead) - target).square().mean()
+    loss = model.loss_of_cases(window, torch.tensor([regular, regular]))
+    assert_close(loss, expected / 3)
+
+
+def test_cold_starts_are_not_unrolled():
+    model = Hierarchical(network=small_unet, unrolled=2, distance=L2(), ema_decay=0.0)
+    one = Hierarchical(network=small_unet, distance=L2(), ema_decay=0.0)
+    one.load_state_dict(model.state_dict())
+    window = torch.randn(2, model.window, 1, 16, 16)
+    cold = torch.tensor([0, 1])
+    assert_close(2 * model.loss_of_cases(window, cold), one.loss_of_cases(window[:, :4], cold))
+
+
+def test_unrolled_must_be_positive():
+    with pytest.raises(ValueError, match="unrolled must be at least 1, got 0"):
+        Hierarchical(unrolled=0)
