@@ -98,8 +98,8 @@ class PredictabilityLimit(RolloutDiagnostic):
                     always,
                     {"long_name": "sum of such errors, one at every step", **unit},
                 ),
-                "limit_ratio_once": ("lead_time", error.mean(0) / once.mean(0), text),
-                "limit_ratio_always": ("lead_time", error.mean(0) / always.mean(0), text),
+                "limit_ratio_once": ("lead_time", ratio(error, once), text),
+                "limit_ratio_always": ("lead_time", ratio(error, always), text),
             },
             coords={
                 "lead_time": self.times("lead_time", range(1, once.shape[1] + 1), "lead time"),
@@ -117,3 +117,9 @@ class PredictabilityLimit(RolloutDiagnostic):
             for lead in self.leads
             if lead <= scores.sizes["lead_time"]
         }
+
+
+def ratio(error: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Return the ratio of means over initial conditions; not a number where there is no error."""
+    one, other = error.mean(0), limit.mean(0)
+    return np.divide(one, other, out=np.full(one.shape, np.nan), where=other > 0)

@@ -18,6 +18,16 @@ from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.pictures import gif, png, show
 from datamodules.netcdf import write_whole, written_whole
 
+SHARED = {  # coordinates of several diagnostics
+    "initial_condition": "number of the initial condition",
+    "twin": "number of the initial condition",
+    "failed": "number of the initial condition that failed",
+    "channel": "name of the variable",
+    "field": "name of the field",
+    "component": "number of the principal component",
+    "wavenumber_band": "third of the wavenumbers, in log k",
+}
+
 
 class Scores(Callback):
     """Writes `scores.nc`, `scores.json` and one PNG per figure after a test.
@@ -48,6 +58,9 @@ class Scores(Callback):
             for name, value in diagnostic.summary(diagnostic.results).items()
         }
         about = provenance(trainer, pl_module, diagnostics)
+        for name, text in SHARED.items():
+            if name in scores.coords:
+                scores[name].attrs = {"long_name": text, "units": "1", **scores[name].attrs}
         scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
         written = [save_netcdf(scores, folder / "scores.nc")]
         text = json.dumps({"scores": plain(summary), **about}, indent=2, default=str)
@@ -88,6 +101,7 @@ def provenance(
         "data": str(data.root),
         "data_hash": data.content_hash("test"),
         "training_data_hash": training_hash(data),
+        "training_std": [float(f"{s:.6g}") for s in emulator.standardize.std.tolist()],
         "rollouts": {
             "initial_conditions": plan.initial_conditions,
             "steps": plan.steps,

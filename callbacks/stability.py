@@ -22,9 +22,9 @@ from emulators.rollout import Start, State
 Quantity = Literal["energy", "enstrophy"]
 REASONS = ("", "not finite", "energy", "enstrophy")
 PHRASES = {
-    "not finite": "are not finite",
-    "energy": "leave the band of the energy",
-    "enstrophy": "leave the band of the enstrophy",
+    "not finite": "no longer finite",
+    "energy": "out of the band of the energy",
+    "enstrophy": "out of the band of the enstrophy",
 }
 
 
@@ -229,7 +229,14 @@ class EnergyStability(RolloutDiagnostic):
         failures = scores["failure"].values[~scores["stable"].values].tolist()
         count = f"{len(scores['stable']) - len(failures)} of {len(scores['stable'])} rollouts stay"
         reasons = [f"{failures.count(r)} {PHRASES[r]}" for r in REASONS if r in failures]
-        return [f"{count} within the band to the end" + "".join(f"; {r}" for r in reasons) + "."]
+        said = [f"{count} within the band to the end" + "".join(f"; {r}" for r in reasons) + "."]
+        said += [
+            f"EnergyStability: the band of the {name} reaches down to zero, so that decay goes "
+            "unnoticed; lower width, or take longer data for the reference."
+            for name in self.bands
+            if self.mean[name] <= self.width * self.std[name]
+        ]
+        return said
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         return {

@@ -113,9 +113,10 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
 
 def definition(run: Run, *among: Run) -> dict[str, Any]:
     """Return what must be the same for scores to be comparable: data, rollouts, shared metrics."""
-    entries = {key: run.about.get(key) for key in ("data_hash", "training_data_hash", "rollouts")}
+    keys = ("data_hash", "training_data_hash", "training_std", "rollouts")
+    entries = {key: run.about.get(key) for key in keys}
     shared = set.intersection(*(set(one.about.get("metrics", {})) for one in among))
     for name in sorted(shared):
-        keys = sorted({key for one in among for key in one.about["metrics"][name]})
-        entries |= {f"{name}.{key}": run.about["metrics"][name].get(key) for key in keys}
+        options = sorted({key for one in among for key in one.about["metrics"][name]})
+        entries |= {f"{name}.{key}": run.about["metrics"][name].get(key) for key in options}
     return entries

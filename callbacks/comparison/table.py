@@ -76,7 +76,9 @@ def cells(runs: Sequence[Run]) -> list[list[str]]:
         for column in shown:
             values = [value for run in method.runs if (value := column.value(run)) is not None]
             text = column.form.format(np.mean(values)) if values else "-"
-            if len(values) > 1:
+            if values and not np.isfinite(np.mean(values)):
+                text = "not finite"
+            elif len(values) > 1:
                 text += f" ± {column.form.format(np.std(values, ddof=1))}"
             elif values and column.spread:
                 text += f" ± {column.spread(method.runs[0]):.1g}"

@@ -120,7 +120,14 @@ def test_limits_of_the_first_method_are_drawn():
 
 
 def write(folder, **about):
-    about = {"data_hash": "a", "training_data_hash": "b", "rollouts": {}, "metrics": {}, **about}
+    about = {
+        "data_hash": "a",
+        "training_data_hash": "b",
+        "training_std": [1.0],
+        "rollouts": {},
+        "metrics": {},
+        **about,
+    }
     folder.mkdir(parents=True)
     scores(1.0).assign_attrs(provenance=json.dumps(about)).to_netcdf(folder / "scores.nc")
     return folder
@@ -139,6 +146,9 @@ def test_shared_metrics_must_have_the_same_version_and_options(tmp_path):
     older = write(tmp_path / "older", metrics={"Spectrum": {"version": 0, "every": 10}})
     with pytest.raises(ValueError, match=r"Spectrum.version differs \(0 and 1\)"):
         load_runs([first, older])
+    scaled = write(tmp_path / "scaled", training_std=[2.0])
+    with pytest.raises(ValueError, match="their training_std differs"):
+        load_runs([first, scaled])
     units = write(tmp_path / "units", training_data_hash="c")
     with pytest.raises(ValueError, match="their training_data_hash differs"):
         load_runs([first, units])

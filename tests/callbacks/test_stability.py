@@ -205,9 +205,9 @@ def test_what_is_lost_is_no_longer_computed_past_the_truth(evaluate, plane):
     assert np.isnan(energy[last + 1 :]).all()
     far = 4 * 50 * float(scores["reference_energy_std"])
     assert abs(energy[last] - mean) > far >= abs(energy[last - 1] - mean)
-    reasons = diagnostic.remarks(scores)
+    reasons = diagnostic.remarks(scores)[:1]
     assert reasons == [
-        "2 of 3 rollouts stay within the band to the end; 1 leave the band of the energy."
+        "2 of 3 rollouts stay within the band to the end; 1 out of the band of the energy."
     ]
 
 
@@ -217,3 +217,11 @@ def test_rollout_ends_when_all_are_lost(evaluate, plane):
     assert emulator.sizes == 100 * [1]
     assert scores["survival_time"].item() < 50
     assert scores["stability_rate"][-1] == 0
+
+
+def test_a_band_that_reaches_zero_is_named(evaluate, plane):
+    diagnostic = EnergyStability(width=1e4)
+    scores = evaluate(diagnostic, Exact(), data(plane), [start(1.0)])
+    assert "the band of the energy reaches down to zero" in diagnostic.remarks(scores)[1]
+    narrow = EnergyStability(width=1e-3)
+    assert len(narrow.remarks(evaluate(narrow, Exact(), data(plane), [start(1.0)]))) == 1
