@@ -166,16 +166,18 @@ class Hierarchical(Emulator):
         frames = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
         states = [*frames[:, :now].unbind(1), self.perturb(frames[:, now])]
         extra = self.transform.objective(states[now])
-        inputs = self._true_latents(frames, case)
         weight, total = torch.ones(len(case), device=case.device), 0.0
         for step in range(self.unrolled):
+            if step == 0:
+                inputs = self._true_latents(frames, case)
+            else:
+                inputs = self._inputs(states[-1], predicted, tuple(states[-2::-1]))
             output, latents = self.network(states[-1], inputs, case)
             states.append(self.next_state(states[-1], output))
             predicted = tuple(z.to(states[-1].dtype) for z in latents)
             distances = self._distances(frames, now + step, states[-1], predicted, case)
             total = total + (weight * distances).mean()
             weight = (case == len(self.stencil.cases) - 1).to(weight)
-            inputs = self._own_latents(states, predicted)
         total = total / self.unrolled
         return total if extra is None else total + extra
 
@@ -188,14 +190,6 @@ class Hierarchical(Emulator):
                 z = add_noise(z, self.latent_noise, self.random(f"latent {i}", z.device))
             inputs.append(z * like(self.given[case, i], z))
         return tuple(inputs)
-
-    def _own_latents(self, states: list[State], predicted: Latents) -> Latents:
-        """Return the latents of the next step: predicted ones, and those of past states."""
-        ahead = iter(predicted)
-        return tuple(
-            next(ahead) if lead >= 0 else self.transform(states[lead - 1], factor)
-            for lead, factor in self.stencil.latents
-        )
 
     def _distances(
         self, frames: Window, now: int, state: State, latents: Latents, case: Int[Tensor, " batch"]
