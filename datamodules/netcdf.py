@@ -67,9 +67,9 @@ def define(
     dataset: netCDF4.Dataset,
     variables: Sequence[Variable],
     grid: Grid,
-    sizes: dict[str, int | None],
+    sizes: dict[str, int],
 ) -> None:
-    """Create dimensions, coordinates and fields; a size of None can grow.
+    """Create dimensions, coordinates and fields.
 
     Fields are contiguous float32, one snapshot after the other: read in place, without
     decompression, a random window costs a third of what it costs from chunks.
@@ -90,11 +90,8 @@ def define(
         coordinate[:] = values.numpy()
     time = dataset.createVariable("time", "f8", ("time",))
     time.setncatts(TIME_ATTRIBUTES)
-    growing = None in sizes.values()
-    dims = (*sizes, *names)
-    chunks = {"chunksizes": tuple([1] * len(sizes) + list(grid.shape))} if growing else {}
     for variable in variables:
-        field = dataset.createVariable(variable.name, "f4", dims, contiguous=not growing, **chunks)
+        field = dataset.createVariable(variable.name, "f4", (*sizes, *names), contiguous=True)
         field.setncatts({"long_name": variable.long_name, "units": variable.units})
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.netcdf import written_whole
+from datamodules.netcdf import write_whole, written_whole
 from datamodules.provenance import canonical
 
 
@@ -61,8 +61,7 @@ class Segments:
             return
         for segment in self.folder.glob("*.npz"):
             segment.unlink()
-        with written_whole(note) as temporary:
-            temporary.write_text(text)
+        write_whole(note, text)
 
     def count(self) -> int:
         """Return how many segments, from the first on, are complete."""

@@ -52,12 +52,12 @@ class TrajectoryFile:
             self.shape = shapes[variables[0]]
             self.space = self.shape[-len(dimensions.space) :]
             self.times = self._read_times(dataset)
-            self.grid = self._read_grid(dataset)
             self.coordinates = {
                 name: (np.asarray(dataset[name][:]), attributes(dataset[name]))
                 for name in dimensions.space
                 if name in dataset.variables
             }
+            self.grid = self._make_grid()
             self.time_attributes = attributes(dataset[dimensions.time])
             units = str(self.time_attributes.get("units", "1")).split(" since")[0]
             self.time_units = SYMBOLS.get(units, units)
@@ -69,8 +69,8 @@ class TrajectoryFile:
                 )
                 for name in variables
             )
-            axis = dataset.variables.get(dimensions.space[-1])
-            self.length_units = str(getattr(axis, "units", "1"))
+        _, labels = self.coordinates.get(dimensions.space[-1], ((), {}))
+        self.length_units = str(labels.get("units", "1"))
         self.has_trajectories = len(self.shape) == 2 + len(self.space)
         self.trajectories = self.shape[0] if self.has_trajectories else 1
         self.snapshots = len(self.times)
@@ -116,13 +116,13 @@ class TrajectoryFile:
             )
         return times
 
-    def _read_grid(self, dataset: netCDF4.Dataset) -> Grid | None:
+    def _make_grid(self) -> Grid | None:
         """Return the periodic grid of uniform coordinates, or None where there is none."""
         lengths = []
         for name, size in zip(self.dimensions.space, self.space, strict=True):
-            if name not in dataset.variables or size < 4 or size % 2:
+            if name not in self.coordinates or size < 4 or size % 2:
                 return None
-            steps = np.diff(np.asarray(dataset[name][:], dtype=np.float64))
+            steps = np.diff(self.coordinates[name][0].astype(np.float64))
             if not (steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-3)):
                 return None
             lengths.append(float(steps.mean() * size))
