@@ -1,29 +1,37 @@
-"""The solver itself in an emulator's place."""
+"""The solver itself in an emulator's place, knowing what an emulator knows."""
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from datamodules.solvers import Solver
+from datamodules.solvers import Grid, Solver, resample
 from emulators.emulator import Emulator, State, Window
 
 
 class Simulation(Emulator):
     """The solver that made the data, evaluated like an emulator: its scores are the truth's own.
 
-    There is nothing to train: `emulate test` runs it without a checkpoint.
+    There is nothing to train: `emulate test` runs it without a checkpoint. Of data that were
+    truncated to a coarser grid it sees, like an emulator, the truncated state alone: one step is
+
+        û_{n+1} = P S(P* u_n),
+
+    with S the solver on its own grid, P the truncation of the spectrum and P* the filling of the
+    missing modes with zeros. Its error is then what an emulator without memory can hardly avoid.
 
     Args:
         channels: Fields of a state; set by the data.
         dimensions: Spatial dimensions; set by the data.
 
     Raises:
-        ValueError: The data have no solver, or one on another grid; or it is asked to train.
+        ValueError: The data have no solver, or one of another domain; or it is asked to train.
     """
 
     def __init__(self, channels: int = 1, dimensions: int = 2) -> None:
         super().__init__(nn.Identity(), channels, dimensions, ema_decay=0.0)
         self.solver: Solver | None = None
+        self.grid: Grid | None = None
 
     @property
     def window(self) -> int:
@@ -36,18 +44,25 @@ class Simulation(Emulator):
             raise ValueError("Simulation has nothing to train; run `emulate test` at once.")
         data = self.trainer.datamodule
         solver = data.generator.solver if data.generator else None
-        if solver is None or solver.grid != data.grid:
-            found = f"a grid of {solver.grid.shape}" if solver else "none"
+        if solver is None or data.grid is None or not same_domain(solver.grid, data.grid):
+            found = f"lengths {solver.grid.lengths}" if solver else "none"
+            wanted = data.grid.lengths if data.grid else "which have no periodic grid"
             raise ValueError(
-                f"Simulation needs the solver of the data on their grid {data.shape}, found "
-                f"{found}; give data.generator the grid of the data."
+                f"Simulation needs the solver of the data on their domain {wanted}, found {found}; "
+                "give data.generator the settings that made the data."
             )
-        self.solver = solver.float()
+        self.solver, self.grid = solver.float(), data.grid
         statistics = data.statistics
         self.standardize.set_statistics(statistics.mean, statistics.std, statistics.increment_std)
 
     def step(self, state: State, memory: Any = None) -> tuple[State, None]:
-        return self.solver.step(state.float()), None
+        own = resample(state.float(), self.grid, self.solver.grid.shape)
+        return resample(self.solver.step(own), self.solver.grid, self.grid.shape), None
 
     def loss(self, window: Window) -> Tensor:
         raise ValueError("Simulation has nothing to train.")
+
+
+def same_domain(a: Grid, b: Grid) -> bool:
+    """Return whether two grids have the same lengths, up to rounding in files."""
+    return torch.allclose(*(torch.tensor(grid.lengths, dtype=torch.float64) for grid in (a, b)))

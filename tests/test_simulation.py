@@ -1,8 +1,14 @@
 """The solver, tested like an emulator, has no error and is stable."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
+import torch
 
 import cli
+from datamodules.solvers import Grid, KuramotoSivashinsky, SpectralSolver
+from emulators import Simulation
 from tests.conftest import SMOKE
 
 MODEL = """
@@ -34,12 +40,38 @@ def test_training_the_solver_is_refused(config, say):
     assert "Simulation has nothing to train; run `emulate test` at once." in err
 
 
-def test_data_on_another_grid_are_refused(config, say, workplace):
-    text = (workplace / "truth.yaml").read_text()
-    assert "shape: [32]" in text
-    (workplace / "truth.yaml").write_text(
-        text.replace("root: data", "root: finer").replace("shape: [32]", "shape: [64]")
-    )
-    status, _, err = say("test", *config, "--data.generator.shape=[32]")
-    assert status == 1
-    assert "Simulation needs the solver of the data on their grid" in err
+def simulation_of(data) -> Simulation:
+    emulator = Simulation(dimensions=1)
+    emulator._trainer = SimpleNamespace(datamodule=data)
+    emulator.setup("test")
+    return emulator
+
+
+def data_on(grid: Grid, solver: SpectralSolver | None) -> SimpleNamespace:
+    ones = dict.fromkeys(("mean", "std", "increment_std"), torch.ones(1))
+    generator = SimpleNamespace(solver=solver) if solver else None
+    return SimpleNamespace(grid=grid, generator=generator, statistics=SimpleNamespace(**ones))
+
+
+def test_the_solver_of_truncated_data_is_told_no_more_than_they_hold():
+    fine, coarse = Grid((32,), (22.0,)), Grid((16,), (22.0,))
+    solver = SpectralSolver(KuramotoSivashinsky(fine), dt=0.25, interval=0.5)
+    emulator = simulation_of(data_on(coarse, solver))
+    state = torch.randn(2, 1, 16)
+    new, memory = emulator.step(state)
+    spectrum = np.fft.rfft(state.numpy())[..., :8]  # without the mode whose sign is ambiguous
+    padded = torch.from_numpy(np.fft.irfft(spectrum, 32) * 2).float()
+    after = np.fft.rfft(solver.float().step(padded).numpy())[..., :8]
+    np.testing.assert_allclose(new.numpy(), np.fft.irfft(after, 16) / 2, atol=1e-5)
+    assert memory is None
+
+
+def test_data_without_their_solver_or_of_another_domain_are_refused():
+    grid = Grid((16,), (22.0,))
+    other = SpectralSolver(KuramotoSivashinsky(Grid((16,), (20.0,))), dt=0.25, interval=0.5)
+    with pytest.raises(ValueError, match=r"domain \(22.0,\), found lengths \(20.0,\)"):
+        simulation_of(data_on(grid, other))
+    with pytest.raises(ValueError, match=r"domain \(22.0,\), found none; give data.generator"):
+        simulation_of(data_on(grid, None))
+    with pytest.raises(ValueError, match="which have no periodic grid"):
+        simulation_of(data_on(None, other))
