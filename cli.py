@@ -35,7 +35,8 @@ import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
 from callbacks.comparison import compare
 from configs.errors import UNHELPFUL_WARNINGS, explain
-from configs.study import read_study, run_all
+from configs.jobs import run_all
+from configs.study import read_study
 from datamodules import TrajectoryDataModule
 
 HELP = """Train, compare and stress-test neural emulators of dynamical systems.
@@ -145,11 +146,13 @@ def run_study(args: list[str]) -> None:
         return
     cores = torch.get_num_threads()
     jobs = min(options.jobs or cores, len(study.runs))
-    generate([f"--config={path}" for path in study.data])
-    failed = run_all(study.runs, jobs, threads=max(1, cores // jobs))
-    done = [str(run.folder) for run in study.runs if run not in failed]
-    if done:
-        compare_runs([*done, f"--output={study.root}"])
+    for paths in study.data:
+        generate([f"--config={path}" for path in paths])
+    failed = run_all(study.runs, jobs, cores)
+    for folder, runs in study.compared().items():
+        done = [str(run.folder) for run in runs if run not in failed]
+        if done:
+            compare_runs([*done, f"--output={folder}"])
     print(f"watch with: tensorboard --logdir {study.root}")
     if failed:
         logs = ", ".join(str(run.folder / "log.txt") for run in failed)

@@ -6,25 +6,22 @@ A study is a YAML file:
     common: [../trainer.yaml, ...]    # configuration files of every run, relative to this file
     options: [--trainer.max_steps=3000]
     seeds: [0, 1, 2]                  # if given, each run once per seed: NAME-seed0, ...
+    data:                             # if given, each run on each of them, in a folder per data set
+      jet: [../data/jet256.yaml]
     runs:                             # configuration files and options of each run
       baseline: [../model/baseline.yaml]
       noisy: [../model/baseline.yaml, --model.noise=0.03]
 
-Runs that are finished are skipped, interrupted ones are resumed, and a failed one does not keep the
-others from running.
+`configs.jobs` runs them.
 """
 
-import os
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import yaml
-
-PROGRAM = Path(__file__).parents[1] / "cli.py"
 
 
 @dataclass
@@ -54,13 +51,20 @@ class Study:
 
     Attributes:
         root: Folder of the runs and of their comparison.
-        data: Configuration files with the data, to be simulated before the runs start.
+        data: Configurations of the data sets, each some files, to be simulated before the runs.
         runs: In the order of the file.
     """
 
     root: Path
-    data: list[Path]
+    data: list[list[Path]]
     runs: list[StudyRun]
+
+    def compared(self) -> dict[Path, list[StudyRun]]:
+        """Return the runs on the same data, by the folder of their comparison."""
+        folders: dict[Path, list[StudyRun]] = {}
+        for run in self.runs:
+            folders.setdefault(run.folder.parent, []).append(run)
+        return folders
 
 
 def read_study(file: Path) -> Study:
@@ -78,7 +82,7 @@ def read_study(file: Path) -> Study:
         raise ValueError(
             f"{file} is not readable as YAML: {' '.join(str(error).split())}"
         ) from None
-    optional = {"common", "options", "seeds"}
+    optional = {"common", "options", "seeds", "data"}
     keys = {"root", "runs", *optional}
     wrong = sorted(set(study) ^ keys - (optional - set(study)))
     if wrong:
@@ -97,108 +101,29 @@ def read_study(file: Path) -> Study:
     common = existing(study.get("common", []))
     options = [str(option) for option in study.get("options", [])]
     root = Path(study["root"])
+    places = {root: ([], [])}
+    if "data" in study:
+        places = {root / name: split(own, existing) for name, own in study["data"].items()}
     runs = []
-    for seed in study.get("seeds", [None]):  # so that a study that is cut short has every method
+    # seeds and data outermost, so that a study that is cut short has every method
+    for seed, (folder, (data, more)) in product(study.get("seeds", [None]), places.items()):
         for name, own in study["runs"].items():
-            words = [str(word) for word in own]
-            paths = [*common, *existing([word for word in words if not word.startswith("--")])]
-            arguments = [f"--config={path}" for path in paths] + options
-            arguments += [word for word in words if word.startswith("--")]
+            paths, words = split(own, existing)
+            arguments = [f"--config={path}" for path in (*data, *common, *paths)]
+            arguments += [*options, *words, *more]
             if seed is not None:
                 name = f"{name}-seed{seed}"
                 arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
-            runs.append(StudyRun(name, root / name, arguments))
-    data = [path for path in common if "data" in (yaml.safe_load(path.read_text()) or {})]
-    return Study(root, data, runs)
+            runs.append(StudyRun(name, folder / name, arguments))
+    with_data = [path for path in common if "data" in (yaml.safe_load(path.read_text()) or {})]
+    made = [[*data, *with_data] for data, _ in places.values()]
+    return Study(root, [files for files in made if files], runs)
 
 
-def run_all(runs: list[StudyRun], jobs: int, threads: int) -> list[StudyRun]:
-    """Run the unfinished runs, `jobs` at a time, and return those that failed."""
-    waiting = [run for run in runs if not run.finished]
-    active: list[Job] = []
-    failed = []
-    display = Display()
-    while waiting or active:
-        while waiting and len(active) < jobs:
-            active.append(Job(waiting.pop(0), threads))
-        time.sleep(0.5)
-        display.show([job.status() for job in active])
-        for job in list(active):
-            if job.advance():
-                active.remove(job)
-                display.leave(f"{job.run.name}: {'failed' if job.failed else 'done'}")
-                if job.failed:
-                    failed.append(job.run)
-    return failed
-
-
-class Job:
-    """The processes of one run, one stage after the other, with their output in `log.txt`."""
-
-    def __init__(self, run: StudyRun, threads: int) -> None:
-        self.run = run
-        self.stages = run.commands()
-        self.environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        self.failed = False
-        run.folder.mkdir(parents=True, exist_ok=True)
-        self.log = run.folder / "log.txt"
-        self.start()
-
-    def start(self) -> None:
-        """Start the next stage."""
-        self.stage = self.stages.pop(0)
-        self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), *self.stage],
-            stdin=subprocess.DEVNULL,
-            stdout=self.log.open("a"),
-            stderr=subprocess.STDOUT,
-            env=self.environment,
-        )
-
-    def advance(self) -> bool:
-        """Go on to the next stage if one ended; return whether the run is over."""
-        if self.process.poll() is None:
-            return False
-        if self.process.returncode:
-            self.failed = True
-            return True
-        if self.stages:
-            self.start()
-            return False
-        return True
-
-    def status(self) -> str:
-        """Return the newest line of the run's progress bar."""
-        with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - 2000))
-            text = file.read().decode(errors="replace")
-        lines = [line for line in text.replace("\r", "\n").split("\n") if "%|" in line]
-        return (
-            f"{self.run.name:<14} {self.stage[0]:<5} {lines[-1].strip() if lines else 'starting'}"
-        )
-
-
-class Display:
-    """Status lines that overwrite themselves on a terminal, and appear now and then in a file."""
-
-    def __init__(self) -> None:
-        self.lines = 0
-        self.shown = 0.0
-
-    def show(self, lines: list[str]) -> None:
-        """Show the newest status."""
-        if sys.stdout.isatty():
-            width = os.get_terminal_size().columns - 1
-            print(f"\x1b[{self.lines}F\x1b[J" * bool(self.lines), end="")
-            print("\n".join(line[:width] for line in lines), flush=True)
-            self.lines = len(lines)
-        elif time.monotonic() - self.shown > 30:
-            print("\n".join(lines), flush=True)
-            self.shown = time.monotonic()
-
-    def leave(self, line: str) -> None:
-        """Print a line that stays."""
-        if self.lines:
-            print(f"\x1b[{self.lines}F\x1b[J", end="")
-            self.lines = 0
-        print(line, flush=True)
+def split(
+    words: list[Any], existing: Callable[[list[str]], list[Path]]
+) -> tuple[list[Path], list[str]]:
+    """Return the configuration files and the options among words."""
+    text = [str(word) for word in words]
+    files = existing([word for word in text if not word.startswith("--")])
+    return files, [word for word in text if word.startswith("--")]

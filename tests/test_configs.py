@@ -50,8 +50,21 @@ def test_model_configuration(path):
 @named("study")
 def test_study_configuration(path):
     study = read_study(path)
-    assert study.runs
     assert study.data
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action="config")
+    parser.add_subclass_arguments(emulators.Emulator, "model")
+    parser.add_class_arguments(TrajectoryDataModule, "data")
+    left_out = ("--trainer.", "--seed_everything=", "--data.seed=")
+    different = {
+        tuple(word for word in run.arguments if not word.startswith(left_out)) for run in study.runs
+    }
+    for arguments in sorted(different):
+        parsed = parser.parse_args(list(arguments))
+        with torch.device("meta"):
+            made = parser.instantiate(parsed)
+        *_, size = made.data.generator.grid.shape
+        assert getattr(made.model.trained, "size", size) == size
 
 
 def test_trainer_configuration_is_the_default():

@@ -6,7 +6,8 @@ import pytest
 import xarray
 
 from callbacks.comparison import compare, load_runs, table
-from configs.study import Job, StudyRun, read_study, run_all
+from configs.jobs import Job, run_all
+from configs.study import StudyRun, read_study
 from tests.conftest import SMOKE
 
 
@@ -25,7 +26,7 @@ def test_study_names_runs_with_their_files_and_options(tmp_path):
         "runs: {one: [a.yaml], two: [a.yaml, b.yaml]}\n",
     )
     study = read_study(file)
-    assert study.data == [tmp_path / "data.yaml"]
+    assert study.data == [[tmp_path / "data.yaml"]]
     one, two = study.runs
     assert (one.name, str(one.folder)) == ("one", "runs/x/one")
     assert two.arguments == [
@@ -53,6 +54,45 @@ def test_every_method_runs_with_one_seed_before_the_next(tmp_path):
         "--seed_everything=7",
         "--data.seed=7",
     ]
+
+
+def test_every_run_on_every_data_set_is_compared_within_its_set(tmp_path):
+    for name in ("a", "jet", "calm"):
+        (tmp_path / f"{name}.yaml").write_text("model: {}\n")
+    (tmp_path / "common.yaml").write_text("data: {batch_size: 3}\n")
+    file = write(
+        tmp_path,
+        "root: runs\nseeds: [0, 1]\ndata: {jet: [jet.yaml], calm: [calm.yaml, --model.x=1]}\n"
+        "common: [common.yaml]\nruns: {one: [a.yaml], two: [a.yaml]}\n",
+    )
+    study = read_study(file)
+    assert study.data == [
+        [tmp_path / "jet.yaml", tmp_path / "common.yaml"],
+        [tmp_path / "calm.yaml", tmp_path / "common.yaml"],
+    ]
+    assert [str(run.folder) for run in study.runs] == [
+        f"runs/{data}/{name}-seed{seed}"
+        for seed in (0, 1)
+        for data in ("jet", "calm")
+        for name in ("one", "two")
+    ]
+    assert study.runs[2].arguments == [
+        f"--config={tmp_path / name}.yaml" for name in ("calm", "common", "a")
+    ] + ["--model.x=1", "--seed_everything=0", "--data.seed=0"]
+    groups = {str(folder): len(runs) for folder, runs in study.compared().items()}
+    assert groups == {"runs/jet": 4, "runs/calm": 4}
+
+
+def test_cores_are_shared_among_the_runs_that_are_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("configs.jobs.PROGRAM", tmp_path / "program.py")
+    (tmp_path / "program.py").write_text("import os\nprint(os.environ['OMP_NUM_THREADS'])\n")
+    monkeypatch.setattr(StudyRun, "commands", lambda run: [["fit"]])
+    runs = [StudyRun(name, tmp_path / name, []) for name in ("one", "two", "three")]
+    assert run_all(runs, jobs=2, cores=8) == []
+    threads = [(tmp_path / run.name / "log.txt").read_text().strip() for run in runs]
+    assert threads[:2] == ["4", "4"]
+    run_all(runs[2:], jobs=2, cores=8)
+    assert (tmp_path / "three" / "log.txt").read_text().split()[-1] == "8"
 
 
 def test_dry_run_prints_the_commands_of_what_is_unfinished(tmp_path, say, monkeypatch):
@@ -107,16 +147,16 @@ def test_missing_study_is_refused(say):
 
 def test_failed_run_does_not_stop_the_others(tmp_path, monkeypatch):
     programs = {"good": "print('fine')", "bad": "raise SystemExit(3)"}
-    monkeypatch.setattr("configs.study.PROGRAM", tmp_path / "program.py")
+    monkeypatch.setattr("configs.jobs.PROGRAM", tmp_path / "program.py")
     (tmp_path / "program.py").write_text("import sys\nexec(sys.argv[1])\n")
     monkeypatch.setattr(StudyRun, "commands", lambda run: [[programs[run.name]]])
     runs = [StudyRun(name, tmp_path / name, []) for name in ("bad", "good")]
-    assert [run.name for run in run_all(runs, jobs=1, threads=1)] == ["bad"]
+    assert [run.name for run in run_all(runs, jobs=1, cores=1)] == ["bad"]
     assert (tmp_path / "good" / "log.txt").read_text() == "fine\n"
 
 
 def test_status_is_the_newest_line_of_the_progress_bar(tmp_path, monkeypatch):
-    monkeypatch.setattr("configs.study.PROGRAM", tmp_path / "program.py")
+    monkeypatch.setattr("configs.jobs.PROGRAM", tmp_path / "program.py")
     (tmp_path / "program.py").write_text("print('a: 10%|# |\\ra: 20%|##|\\nother', end='')\n")
     monkeypatch.setattr(StudyRun, "commands", lambda run: [["fit"]])
     job = Job(StudyRun("one", tmp_path / "one", []), threads=1)
