@@ -7,6 +7,7 @@ from emulators.emulator import Emulator
 from emulators.fine_tuning import FineTuning
 from emulators.hierarchical import Hierarchical
 from emulators.losses import L1, L1L2, L2, Distance
+from emulators.muon import Muon
 from emulators.networks.fourier_unet import FourierUNet
 from emulators.networks.network import Network, PlainNetwork
 from emulators.networks.plain import FNO, DilatedResNet
@@ -34,6 +35,7 @@ __all__ = [
     "FourierUNet",
     "Hierarchical",
     "Learned",
+    "Muon",
     "Network",
     "PlainNetwork",
     "Pooling",
