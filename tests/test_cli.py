@@ -145,9 +145,26 @@ class Interrupt(Callback):
 """
 
 
-def test_resumed_training_equals_the_uninterrupted_one(workplace, monkeypatch):
-    # 37 batches per epoch: the interruption falls into the second, after the checkpoint of step 40
-    words = ["fit", "-c", str(SMOKE), "--trainer.max_steps=48", "--trainer.val_check_interval=20"]
+CURRICULUM = """
+model:
+  class_path: Pushforward
+  init_args:
+    steps: 3
+    curriculum: 15
+    noise: 0.02
+    optimizer: emulators.Muon
+    network: {class_path: UNet, init_args: {width: 16, multipliers: [1, 2]}}
+"""
+
+
+@pytest.mark.parametrize("model", [None, CURRICULUM])
+def test_resumed_training_equals_the_uninterrupted_one(workplace, monkeypatch, model):
+    # 35 to 37 batches per epoch: interrupted in the second, after the checkpoint of step 40
+    smoke = SMOKE.read_text()
+    if model:
+        smoke = smoke[: smoke.index("model:")] + model + smoke[smoke.index("data:") :]
+    (workplace / "run.yaml").write_text(smoke)
+    words = ["fit", "-c", "run.yaml", "--trainer.max_steps=48", "--trainer.val_check_interval=20"]
     cli.run([*words, "--trainer.default_root_dir=runs/whole"])
     (workplace / "interrupting.py").write_text(INTERRUPT)
     monkeypatch.syspath_prepend(workplace)
@@ -162,6 +179,12 @@ def test_resumed_training_equals_the_uninterrupted_one(workplace, monkeypatch):
     assert resumed["global_step"] == whole["global_step"] == 48
     for name, value in whole["state_dict"].items():
         assert torch.equal(resumed["state_dict"][name], value), name
+    states, again = (run["optimizer_states"][0]["state"] for run in (whole, resumed))
+    assert states
+    for number, state in states.items():
+        for name, value in state.items():
+            assert torch.equal(torch.as_tensor(again[number][name]), torch.as_tensor(value)), name
+    assert resumed["lr_schedulers"] == whole["lr_schedulers"]
 
 
 def test_predict_writes_a_cf_forecast(workplace):
