@@ -1,4 +1,4 @@
-"""Seconds per training iteration: hierarchical against baseline, periodic against zero padding.
+"""Seconds per training iteration: methods, optimisers and paddings against the plain baseline.
 
 All variants take turns in one process, one iteration each, so that they meet the same machine; the
 ratios are medians of the ratios of neighbouring iterations. An iteration is what `fit` does with a
@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from machine import header
 
-from emulators import L2, Baseline, Hierarchical, UNet
+from emulators import L2, Baseline, Hierarchical, Muon, Pushforward, UNet, Unrolled
 
 NETWORKS = {
     "quickstart (32² after patches, width 48)": {},
@@ -38,11 +38,11 @@ class TorchCircular(torch.nn.Module):
         return self.layer(x)
 
 
-def iteration(emulator, batch: int = 8, size: int = 64):
+def iteration(emulator, kind=torch.optim.AdamW, batch: int = 8, size: int = 64):
     torch.manual_seed(0)
     emulator.train()
     parameters = [p for p in emulator.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, 1e-3)
+    optimizer = kind(parameters, 1e-3)
     window = torch.randn(batch, emulator.window, 1, size, size)
 
     def run() -> float:
@@ -71,6 +71,10 @@ def variants(options):
     return {
         "baseline": Baseline(network=net(), distance=L2()),
         "hierarchical L = 3": Hierarchical(network=net(), latents=LATENTS, distance=L2()),
+        "pushforward, one step without gradient": Pushforward(
+            network=net(), draw="fixed", distance=L2()
+        ),
+        "unrolled, two steps": Unrolled(network=net(), distance=L2()),
         "baseline, zero padding": Baseline(network=net(padding="zeros"), distance=L2()),
         "baseline, torch's circular padding": circular,
     }
@@ -85,6 +89,7 @@ def main() -> None:
     print(header("Training iteration, batch 8 of 64², bf16 autocast"))
     for name, network in NETWORKS.items():
         runs = {key: iteration(emulator) for key, emulator in variants(network).items()}
+        runs["baseline, Muon"] = iteration(Baseline(network=partial(UNet, **network)), Muon)
         seconds = {key: [] for key in runs}
         for round_number in range(options.rounds):
             for key, run in runs.items():
@@ -101,6 +106,12 @@ def main() -> None:
             return f"{paired:.3f} (of the fastest: {min(seconds[a]) / min(seconds[b]):.3f})"
 
         print(f"\n- hierarchical / baseline: {ratio('hierarchical L = 3', 'baseline')}")
+        for key in (
+            "pushforward, one step without gradient",
+            "unrolled, two steps",
+            "baseline, Muon",
+        ):
+            print(f"- {key} / baseline: {ratio(key, 'baseline')}")
         print(f"- periodic / zero padding: {ratio('baseline', 'baseline, zero padding')}")
         circular = ratio("baseline, torch's circular padding", "baseline, zero padding")
         print(f"- torch's circular / zero padding: {circular}\n", flush=True)

@@ -59,6 +59,7 @@ class TrainingCost(Callback):
         cost = {
             "seconds_per_step": self.seconds / self.iterations,
             "samples_per_second": self.samples / self.seconds,
+            "samples_per_step": round(self.samples / self.iterations),
             "peak_memory_bytes": peak_memory(pl_module.device),
             "steps": trainer.global_step,
         }

@@ -35,6 +35,7 @@ def test_fit_reports_what_it_costs(workplace, capsys):
     cost = json.loads((workplace / "cost" / "training.json").read_text())
     assert cost["steps"] == 13
     assert cost["samples_per_second"] == pytest.approx(4 / cost["seconds_per_step"])
+    assert cost["samples_per_step"] == 4
     assert cost["peak_memory_bytes"] > 10_000_000
     assert f"{cost['seconds_per_step']:.4f} s per iteration" in capsys.readouterr().out
 

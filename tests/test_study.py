@@ -6,6 +6,7 @@ import pytest
 import xarray
 
 from callbacks.comparison import compare, load_runs, table
+from callbacks.comparison.table import note
 from configs.jobs import Job, run_all
 from configs.study import StudyRun, read_study
 from tests.conftest import SMOKE
@@ -207,6 +208,21 @@ def test_seeds_of_a_method_share_a_row_with_their_spread(two_runs):
     (row,) = text.splitlines()[2:3]
     assert row.startswith("| smoke (2 seeds) |")
     assert f"| {2 * first:.2g} ± {first * np.sqrt(2):.2g} |" in row
+
+
+def test_unequal_means_of_training_are_said(two_runs):
+    runs = load_runs([two_runs / "smoke", two_runs / "other"])
+    assert "All runs were trained and tested on the same data." in note(runs)
+    assert "Not equal" not in note(runs)
+    for run, parameters, steps, batch in zip(runs, (100, 105), (6, 7), (4, 8), strict=True):
+        run.about.update(parameters=parameters, steps=steps, training={"samples_per_step": batch})
+    assert note(runs).endswith(
+        "Not equal: iterations (6 of smoke, 7 of other); samples per iteration (4 of smoke, 8 of "
+        "other)."
+    )
+    runs[1].about["parameters"] = 106
+    assert "Not equal: parameters (100 of smoke, 106 of other); iter" in note(runs)
+    assert "| 8 |" in table(runs)
 
 
 def test_files_that_hold_no_scores_are_refused(two_runs):

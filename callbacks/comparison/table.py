@@ -60,6 +60,10 @@ def columns(runs: Sequence[Run]) -> list[Column]:
         Column("zonal mean error", lambda run: run.mean("zonal_mean_error_absolute")),
         Column("W1 distance", lambda run: run.mean("wasserstein")),
         Column("CRPS", lambda run: run.mean("crps")),
+        Column("iterations", lambda run: run.about["steps"], "{:,.0f}"),
+        Column(
+            "batch", lambda run: run.about.get("training", {}).get("samples_per_step"), "{:.0f}"
+        ),
         Column("s / iteration", lambda run: run.about.get("training", {}).get("seconds_per_step")),
     ]
     return [column for column in found if any(column.value(run) is not None for run in runs)]
@@ -78,7 +82,7 @@ def cells(runs: Sequence[Run]) -> list[list[str]]:
             text = column.form.format(np.mean(values)) if values else "-"
             if values and not np.isfinite(np.mean(values)):
                 text = "not finite"
-            elif len(values) > 1:
+            elif len(set(values)) > 1:
                 text += f" ± {column.form.format(np.std(values, ddof=1))}"
             elif values and column.spread:
                 text += f" ± {column.spread(method.runs[0]):.1g}"
@@ -87,17 +91,35 @@ def cells(runs: Sequence[Run]) -> list[list[str]]:
     return rows
 
 
+def inequalities(runs: Sequence[Run]) -> list[str]:
+    """Return in what the runs had unequal means: iterations, samples, or over 5 % in parameters."""
+    means = {
+        "parameters": lambda about: about["parameters"],
+        "iterations": lambda about: about["steps"],
+        "samples per iteration": lambda about: about.get("training", {}).get("samples_per_step"),
+    }
+    found = []
+    for name, read in means.items():
+        values = sorted((value, run.name) for run in runs if (value := read(run.about)))
+        if values and values[-1][0] > 1.05 * values[0][0]:
+            (least, fewest), *_, (most, largest) = values
+            found.append(f"{name} ({least:,} of {fewest}, {most:,} of {largest})")
+    return found
+
+
 def note(runs: Sequence[Run]) -> str:
-    """Return what the numbers of the table are."""
+    """Return what the numbers of the table are, and what was not equal between the runs."""
     about = runs[0].about["rollouts"]
     spread = f"{about['initial_conditions']} initial conditions"
     if any(len(method.runs) > 1 for method in methods(runs)):
         spread = f"seeds where there are several, else over {spread}"
-    return (
+    text = (
         f"MSE in units of the training variance, mean ± spread over {spread}; stable: energy "
         f"within the band of the truth for {about['steps']} steps; what follows is of the rollouts "
-        "that were not lost at once."
+        "that were not lost at once. All runs were trained and tested on the same data."
     )
+    unequal = inequalities(runs)
+    return f"{text} Not equal: {'; '.join(unequal)}." if unequal else text
 
 
 def table(runs: Sequence[Run]) -> str:
