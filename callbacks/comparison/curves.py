@@ -150,7 +150,11 @@ def velocity(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
     reference = scores["reference_zonal_velocity"]
     y = np.arange(len(reference))
     for method in groups:
-        axes.plot(method.each("zonal_velocity").mean(0), y, label=method.name, **method.style)
+        each = method.each("zonal_velocity")
+        axes.plot(each.mean(0), y, label=method.name, **method.style)
+        if len(each) > 1:
+            colour = method.style["color"]
+            axes.fill_betweenx(y, each.min(0), each.max(0), color=colour, alpha=0.15, linewidth=0)
     axes.plot(reference, y, **DATA)
     axes.set(xlabel=axis("zonal velocity", reference), ylabel="y (points)")
     axes.set_title("Zonal velocity over the whole rollout")

@@ -29,6 +29,8 @@ def scores(factor):
             "reference_spectrum_isotropic": ("wavenumber", 2 + 0 * steps),
             "zonal_mean": ((start, "channel", "y"), each[:, None]),
             "reference_zonal_mean": (("channel", "y"), steps[None]),
+            "zonal_velocity": ((start, "y"), each),
+            "reference_zonal_velocity": ("y", steps),
             "density": ((start, "field", "bin"), each[:, None]),
             "reference_density": (("field", "bin"), 1 + steps[None]),
             "autocorrelation": ((start, "component", "lag"), each[:, None]),
@@ -84,10 +86,14 @@ def test_a_curve_is_the_mean_over_seeds_with_their_range(panel, expected):
     np.testing.assert_allclose([heights.min(), heights.max()], [mean.min() / 2, 1.5 * mean.max()])
 
 
-def test_jets_run_along_x_of_the_picture():
-    found, _ = lines(curves.jets, method("ours", 1.0, 3.0))
+@pytest.mark.parametrize("panel", [curves.jets, curves.velocity])
+def test_jets_run_along_x_of_the_picture(panel):
+    found, axes = lines(panel, method("ours", 1.0, 3.0))
     np.testing.assert_allclose(found["ours"].get_xdata(), 5.0)
     np.testing.assert_allclose(found["data"].get_xdata(), np.arange(5))
+    (band,) = axes.collections
+    widths = band.get_paths()[0].vertices[:, 0]
+    np.testing.assert_allclose([widths.min(), widths.max()], [2.5, 7.5])
 
 
 def test_methods_keep_their_colour_in_every_panel_and_none_is_that_of_the_data():
