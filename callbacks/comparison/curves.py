@@ -1,6 +1,6 @@
 """Curves of all methods in one panel: one function per panel."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,30 @@ def plot(axes: Axes, method: Method, x: Any, each: np.ndarray) -> None:
     if len(each) > 1:
         low, high = each.min(0), each.max(0)
         axes.fill_between(x, low, high, color=method.style["color"], alpha=0.15, linewidth=0)
+
+
+def profiles(
+    axes: Axes, groups: Sequence[Method], reference: DataArray, each: Callable[[Method], np.ndarray]
+) -> None:
+    """Draw profiles along y, which points up: mean over seeds (seed, y), range, and the data's."""
+    y = np.arange(len(reference))
+    for method in groups:
+        profile = each(method)
+        axes.plot(profile.mean(0), y, label=method.name, **method.style)
+        if len(profile) > 1:
+            low, high = profile.min(0), profile.max(0)
+            axes.fill_betweenx(y, low, high, color=method.style["color"], alpha=0.15, linewidth=0)
+    axes.plot(reference, y, **DATA)
+    axes.set_ylabel("y (points)")
+
+
+def over_data(axes: Axes, groups: Sequence[Method], scores: Dataset, name: str) -> None:
+    """Draw a series of the long rollout over its mean in the data."""
+    lead, mean = scores["long_lead_time"], float(scores[f"reference_{name}_mean"])
+    for method in groups:
+        plot(axes, method, lead, method.each(name) / mean)
+    axes.axhline(1, **{**DATA, "label": "_"})
+    axes.set(xlabel=axis("lead time", lead), ylabel="forecast / data")
 
 
 def error(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
@@ -56,15 +80,11 @@ def stable(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
 
 def energy(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
     """Draw the energy over that of the data, mean over the trajectories that are not lost."""
-    mean = float(scores["reference_energy_mean"])
-    for method in groups:
-        plot(axes, method, scores["long_lead_time"], method.each("energy") / mean)
-    axes.axhline(1, **{**DATA, "label": "_"})
-    band = float(scores["band"] * scores["reference_energy_std"]) / mean
+    over_data(axes, groups, scores, "energy")
+    std, mean = (scores[f"reference_energy_{kind}"] for kind in ("std", "mean"))
+    band = float(scores["band"] * std / mean)
     axes.axhspan(1 - band, 1 + band, color="0.9", zorder=0)
-    axes.set(ylim=(1 - 2 * band, 1 + 2 * band), ylabel="forecast / data")
-    axes.set_xlabel(axis("lead time", scores["long_lead_time"]))
-    axes.set_title("Energy and its band, mean of those not lost")
+    axes.set(ylim=(1 - 2 * band, 1 + 2 * band), title="Energy and its band, mean of those not lost")
 
 
 def spectrum(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
@@ -81,17 +101,9 @@ def spectrum(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
 
 def jets(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
     """Draw the zonal mean of the whole rollout."""
-    reference = scores["reference_zonal_mean"][0].values
-    y = np.arange(len(reference))
-    for method in groups:
-        each = method.each("zonal_mean")[:, 0]
-        axes.plot(each.mean(0), y, label=method.name, **method.style)
-        if len(each) > 1:
-            colour = method.style["color"]
-            axes.fill_betweenx(y, each.min(0), each.max(0), color=colour, alpha=0.15, linewidth=0)
-    axes.plot(reference, y, **DATA)
-    axes.set(xlabel=str(scores["channel"].values[0]), ylabel="y (points)")
-    axes.set_title("Zonal mean of the whole rollout")
+    reference = scores["reference_zonal_mean"][0]
+    profiles(axes, groups, reference, lambda method: method.each("zonal_mean")[:, 0])
+    axes.set(xlabel=str(scores["channel"].values[0]), title="Zonal mean of the whole rollout")
 
 
 def density(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
@@ -129,12 +141,8 @@ def extremes(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
 
 def enstrophy(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
     """Draw the enstrophy over that of the data."""
-    mean = float(scores["reference_enstrophy_mean"])
-    for method in groups:
-        plot(axes, method, scores["long_lead_time"], method.each("enstrophy") / mean)
-    axes.axhline(1, **{**DATA, "label": "_"})
-    axes.set(ylim=(0, 2), ylabel="forecast / data", title="Enstrophy, mean of those not lost")
-    axes.set_xlabel(axis("lead time", scores["long_lead_time"]))
+    over_data(axes, groups, scores, "enstrophy")
+    axes.set(ylim=(0, 2), title="Enstrophy, mean of those not lost")
 
 
 def correlation(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
@@ -148,15 +156,8 @@ def correlation(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
 def velocity(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
     """Draw the zonal mean of the zonal velocity over the whole rollout."""
     reference = scores["reference_zonal_velocity"]
-    y = np.arange(len(reference))
-    for method in groups:
-        each = method.each("zonal_velocity")
-        axes.plot(each.mean(0), y, label=method.name, **method.style)
-        if len(each) > 1:
-            colour = method.style["color"]
-            axes.fill_betweenx(y, each.min(0), each.max(0), color=colour, alpha=0.15, linewidth=0)
-    axes.plot(reference, y, **DATA)
-    axes.set(xlabel=axis("zonal velocity", reference), ylabel="y (points)")
+    profiles(axes, groups, reference, lambda method: method.each("zonal_velocity"))
+    axes.set_xlabel(axis("zonal velocity", reference))
     axes.set_title("Zonal velocity over the whole rollout")
 
 

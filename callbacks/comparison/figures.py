@@ -45,9 +45,10 @@ def draw(runs: Sequence[Run]) -> Figure:
 
 def draw_climate(runs: Sequence[Run]) -> Figure:
     """Return energy, density, autocorrelation, extremes and others, those that were computed."""
-    rows = -(-len(computed(CLIMATE, runs)) // 2)
-    figure = Figure(figsize=(11, 4 * max(1, rows)), layout="constrained", dpi=120)
-    draw_curves(figure, computed(CLIMATE, runs), methods(runs))
+    panels = computed(CLIMATE, runs)
+    rows = max(1, -(-len(panels) // 2))
+    figure = Figure(figsize=(11, 4 * rows), layout="constrained", dpi=120)
+    draw_curves(figure, panels, methods(runs))
     return figure
 
 
