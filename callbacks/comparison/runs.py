@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,22 @@ class Run:
         return re.sub(r"-seed\d+$", "", self.name)
 
     def mean(self, name: str, **at: int) -> float | None:
-        """Return the mean of a score over initial conditions, or None if it was not computed.
+        """Return the mean of a score over all its dimensions, or None if it was not computed."""
+        if name not in self.scores:
+            return None
+        return float(self.mean_over(name, self.scores[name].dims, **at))
+
+    def mean_over(self, name: str, over: Collection[Hashable], **at: int) -> np.ndarray:
+        """Return the mean of a score over those of the dimensions that it has.
 
         Of forecast errors it includes lost ones; of the climate it is of those that have any.
         """
-        if name not in self.scores:
-            return None
-        values = self.scores[name]
-        return float(values.isel(at).mean(skipna="lead_time" not in values.dims))
+        values = self.scores[name].isel(at)
+        gone = [dimension for dimension in values.dims if dimension in over]
+        array = values.transpose(*gone, ...).values
+        rows = array.reshape(-1, *array.shape[len(gone) :])
+        whole = "lead_time" in self.scores[name].dims
+        return np.asarray(rows.mean(0) if whole else mean_of_finite(rows))
 
 
 @dataclass(frozen=True)
@@ -47,18 +55,8 @@ class Method:
     style: dict[str, Any]
 
     def each(self, name: str, over: str = "initial_condition") -> np.ndarray:
-        """Return the means (seed, ...) of a labelled array over a dimension, if it has it.
-
-        Forecast errors are means over all initial conditions, lost ones included; statistics of the
-        climate are means over those that have any.
-        """
-        arrays = [run.scores[name].values for run in self.runs]
-        dims = self.runs[0].scores[name].dims
-        if over not in dims:
-            return np.stack(arrays)
-        moved = [np.moveaxis(array, dims.index(over), 0) for array in arrays]
-        whole = "lead_time" in dims
-        return np.stack([rows.mean(0) if whole else mean_of_finite(rows) for rows in moved])
+        """Return the means (seed, ...) of a labelled array over a dimension, if it has it."""
+        return np.stack([run.mean_over(name, [over]) for run in self.runs])
 
 
 def methods(runs: Sequence[Run]) -> list[Method]:
