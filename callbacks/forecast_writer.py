@@ -7,7 +7,7 @@ import netCDF4
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
-from callbacks.scores import provenance
+from callbacks.provenance import provenance
 from datamodules.netcdf import set_global_attributes
 from emulators.rollout import RolloutObserver, Start, State
 
@@ -39,7 +39,7 @@ class ForecastWriter(Callback, RolloutObserver):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take hold of the data and make the folder."""
         self.data: Any = trainer.datamodule
-        self.about = provenance(trainer, pl_module, stage="predict")
+        self.about = provenance(trainer, pl_module, "predict")
         self.target = Path(self.folder or trainer.default_root_dir)
         self.target.mkdir(parents=True, exist_ok=True)
 

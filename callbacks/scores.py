@@ -2,20 +2,17 @@
 
 import json
 import math
-import platform
-import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 import xarray
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.pictures import gif, png, show
+from callbacks.provenance import provenance
 from datamodules.netcdf import write_whole, written_whole
 
 SHARED = {  # coordinates of several diagnostics
@@ -57,7 +54,7 @@ class Scores(Callback):
             for diagnostic in diagnostics
             for name, value in diagnostic.summary(diagnostic.results).items()
         }
-        about = provenance(trainer, pl_module, diagnostics)
+        about = definition(trainer, pl_module, diagnostics)
         for name, text in SHARED.items():
             if name in scores.coords:
                 scores[name].attrs = {"long_name": text, "units": "1", **scores[name].attrs}
@@ -85,43 +82,15 @@ def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
     return path
 
 
-def provenance(
-    trainer: Trainer,
-    emulator: LightningModule,
-    diagnostics: Sequence[RolloutDiagnostic] = (),
-    stage: str = "test",
+def definition(
+    trainer: Trainer, emulator: LightningModule, diagnostics: Sequence[RolloutDiagnostic]
 ) -> dict[str, Any]:
-    """Return what determines scores or a forecast: definitions, data, code, machine."""
-    data = trainer.datamodule
-    plan = data.rollouts[stage]
-    training = Path(trainer.default_root_dir) / "training.json"
+    """Return what determines scores: the rollouts, the units that they are in, the metrics."""
     return {
-        "emulator": type(emulator).__name__,
-        "parameters": sum(p.numel() for p in emulator.parameters() if p.requires_grad),
-        "data": str(data.root),
-        "data_hash": data.content_hash("test"),
-        "training_data_hash": training_hash(data),
+        **provenance(trainer, emulator, "test"),
+        "training_data_hash": training_hash(trainer.datamodule),
         "training_std": [float(f"{s:.6g}") for s in emulator.standardize.std.tolist()],
-        "rollouts": {
-            "initial_conditions": plan.initial_conditions,
-            "steps": plan.steps,
-            "truth_steps": plan.truth_steps,
-            "members": plan.members,
-            "initial_noise": plan.initial_noise,
-        },
         "metrics": {type(d).__name__: {"version": d.version, **d.options} for d in diagnostics},
-        "precision": str(trainer.precision),
-        "steps": emulator.trained_steps,
-        "training": json.loads(training.read_text()) if training.is_file() else {},
-        "commit": commit(),
-        "versions": {
-            "implicit-emulators": version("implicit-emulators"),
-            "torch": torch.__version__,
-            "lightning": version("lightning"),
-            "python": platform.python_version(),
-        },
-        "machine": f"{platform.machine()}, {trainer.accelerator.__class__.__name__}, "
-        f"{trainer.world_size} process(es)",
     }
 
 
@@ -138,16 +107,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def commit() -> str:
-    """Return the commit of the code, with -dirty if it was changed, or 'unknown'."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.strip()
 
 
 def table(summary: dict[str, float]) -> str:

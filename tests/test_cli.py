@@ -204,6 +204,7 @@ def test_predict_writes_a_cf_forecast(workplace):
         about = json.loads(file.provenance)
         assert about["emulator"] == "Hierarchical"
         assert len(about["data_hash"]) == 64
+        assert not {"training_data_hash", "training_std", "metrics"} & set(about)
     assert not list(path.parent.glob("*partial*"))
 
 
