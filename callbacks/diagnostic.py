@@ -23,13 +23,6 @@ from callbacks.metrics.energy import has_kinetic_energy
 from emulators.rollout import RolloutObserver, Start, State
 
 
-def raised(units: str, power: int) -> str:
-    """Return a power of units."""
-    if power == 1 or units == "1":
-        return units
-    return f"{units}^{power}" if units.isalpha() else f"({units})^{power}"
-
-
 def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:
     """Return lead times in ascending order; refuse those below one step."""
     leads = tuple(sorted(leads))
@@ -95,16 +88,6 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             return state
         std = self.emulator.standardize.std.to(state.device)
         return state / std.reshape(-1, *[1] * (state.dim() - 2))
-
-    @property
-    def square_units(self) -> str:
-        """Units of the mean square of a comparable state."""
-        return "training variance" if self.mixed else raised(self.data.fields[0].units, 2)
-
-    @property
-    def channel_units(self) -> str:
-        """Units of the channels, in their order."""
-        return ", ".join(dict.fromkeys(field.units for field in self.data.fields))
 
     def times(self, dimension: str, steps: Iterable[int], what: str) -> tuple[str, Any, dict]:
         """Return a coordinate of times that are so many steps."""

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic, Split
-from callbacks.diagnostic import raised
 from callbacks.figures import COLOURS, quantity
 from callbacks.metrics.distribution import histogram, wasserstein
+from callbacks.units import channel_units, velocity_units
+from datamodules.solvers import Variable
 from datamodules.solvers.vorticity import velocity
 from emulators.rollout import State
 
@@ -59,16 +60,13 @@ class Distribution(ClimateDiagnostic):
         return {**super().definition(), "bins": self.bins, "reach": self.reach}
 
     @property
-    def names(self) -> list[str]:
-        """Fields that have a histogram."""
-        return [*self.data.variables, *(() if self.vorticity is None else ("u", "v"))]
-
-    def _units(self, name: str) -> str:
-        """Return the units of a field that has a histogram."""
-        if name in self.data.variables:
-            return self.data.fields[self.data.variables.index(name)].units
-        length, time = self.data.units
-        return f"{length} {raised(time, -1)}"
+    def shown(self) -> list[Variable]:
+        """What has a histogram: the channels, and u and v of a flow."""
+        if self.vorticity is None:
+            return list(self.data.fields)
+        units = velocity_units(*self.data.units)
+        flow = (Variable("u", "zonal velocity", units), Variable("v", "meridional velocity", units))
+        return [*self.data.fields, *flow]
 
     def fields(self, state: State) -> Float[Tensor, "batch field *space"]:
         """Return the channels, and u and v of a flow."""
@@ -98,7 +96,7 @@ class Distribution(ClimateDiagnostic):
         values = self.centre.cpu().numpy()[:, None] + scale[:, None] * (edges[1:] + edges[:-1]) / 2
         density = rows["histogram"] / (width * scale[:, None])
         reference = self.reference["histogram"]
-        units = ", ".join(dict.fromkeys(self._units(name) for name in self.names))
+        units = channel_units(self.shown)
         inverse = {"units": f"({units})^-1"}
         distance = wasserstein(rows["histogram"], reference, width)
         return xarray.Dataset(
@@ -124,21 +122,22 @@ class Distribution(ClimateDiagnostic):
             },
             coords={
                 "initial_condition": rows["index"],
-                "field": self.names,
+                "field": [field.name for field in self.shown],
                 "value": (("field", "bin"), values, {"long_name": "value", "units": units}),
             },
         )
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         mean = scores["wasserstein"].mean("initial_condition")
-        return {f"wasserstein/{name}": float(mean.sel(field=name)) for name in self.names}
+        return {f"wasserstein/{name}": float(mean.sel(field=name)) for name in mean["field"].values}
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        count = len(self.names)
+        fields = self.shown
+        count = len(fields)
         figure = Figure(figsize=(4 * count, 3.6), layout="constrained", dpi=120)
         panels = figure.subplots(1, count, squeeze=False)[0]
-        for axes, name in zip(panels, self.names, strict=True):
-            one = scores.sel(field=name)
+        for axes, field in zip(panels, fields, strict=True):
+            one = scores.sel(field=field.name)
             axes.semilogy(
                 one["value"], one["density"].values.T, color=COLOURS[0], alpha=0.2, linewidth=0.7
             )
@@ -147,7 +146,7 @@ class Distribution(ClimateDiagnostic):
             axes.semilogy(
                 one["value"], one["reference_density"], color="black", linestyle="--", label="data"
             )
-            axes.set(xlabel=quantity(name, self._units(name)), ylabel="probability density")
+            axes.set(xlabel=quantity(field.name, field.units), ylabel="probability density")
             seen = one["value"].values[one["reference_density"].values > 0]
             margin = 0.2 * (seen.max() - seen.min())
             axes.set_xlim(seen.min() - margin, seen.max() + margin)

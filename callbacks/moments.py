@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic
-from callbacks.diagnostic import raised
 from callbacks.figures import draw_field, mean_of_finite
+from callbacks.units import channel_units, raised
 from emulators.rollout import State
 
 
@@ -48,7 +48,7 @@ class Moments(ClimateDiagnostic):
         split = f"the {self.reference_split} split"
 
         def label(text: str, power: int = 1) -> dict[str, str]:
-            return {"long_name": text, "units": raised(self.channel_units, power)}
+            return {"long_name": text, "units": raised(channel_units(self.data.fields), power)}
 
         return xarray.Dataset(
             {

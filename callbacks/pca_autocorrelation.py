@@ -14,6 +14,7 @@ from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, mean_of_finite, quantity
 from callbacks.metrics.pca import autocorrelation, principal_components
 from callbacks.metrics.rows import Rows
+from callbacks.units import mean_square_units
 from emulators.rollout import Start, State
 
 
@@ -119,7 +120,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         forecast = autocorrelation(series, *options).numpy()
         reference = autocorrelation(self._pieces(steps), *options).mean(0).numpy()
         dims = ("initial_condition", "component", "lag")
-        unit = "1" if self.normalise else self.square_units
+        unit = "1" if self.normalise else mean_square_units(self.data.fields)
         deviation = np.abs(forecast - reference).mean(-1)
         return xarray.Dataset(
             {

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic, Split
-from callbacks.diagnostic import raised, whole_leads
+from callbacks.diagnostic import whole_leads
 from callbacks.figures import COLOURS, mean_of_finite
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.spectra import band_error, bands, spectra
+from callbacks.units import energy_units, enstrophy_units, raised
 from datamodules.solvers.spectra import spacing
 from emulators.rollout import Start, State
 
@@ -58,10 +59,9 @@ class Spectrum(ClimateDiagnostic):
 
     def _units(self, name: str) -> str:
         """Return the units of one of the spectra."""
-        if self.vorticity is None:
-            return self.square_units
-        square = raised(self.data.fields[self.vorticity].units, 2)
-        return square if name == "enstrophy" else f"{raised(self.data.units[0], 2)} {square}"
+        if name == "enstrophy":
+            return enstrophy_units(self.data.fields, self.vorticity)
+        return energy_units(self.data.fields, self.data.units[0], self.vorticity)
 
     def begin(self, start: Start) -> None:
         super().begin(start)

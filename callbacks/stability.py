@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import Split
-from callbacks.diagnostic import RolloutDiagnostic, raised
+from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, lead_time_axes, quantity
 from callbacks.metrics.energy import kinetic_energy, mean_square
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
+from callbacks.units import channel_units, energy_units, enstrophy_units
 from datamodules.solvers.vorticity import enstrophy
 from emulators.rollout import Start, State
 
@@ -166,10 +167,7 @@ class EnergyStability(RolloutDiagnostic):
         stride = max(1, -(-checks // self.points))
         rate = stability_rate(torch.from_numpy(rows["survived"]), checks)[stride - 1 :: stride]
         lead = [stride * self.every * (n + 1) for n in range(len(rate))]
-        units = {"energy": self._energy_units, "enstrophy": self._enstrophy_units}
         time = {"units": self.data.units[1]}
-        kinds = {"energy": "half mean square" if self.vorticity is None else "kinetic energy"}
-        kinds["enstrophy"] = "enstrophy"
         start, stable = ("initial_condition",), rows["survived"] == checks
         data = {
             "stability_rate": (
@@ -191,12 +189,12 @@ class EnergyStability(RolloutDiagnostic):
             "band": ((), self.width, {"long_name": "half width of the band", "units": "std"}),
         }
         for name, mean in self.mean.items():
-            unit = {"units": units[name]}
-            label = {"long_name": kinds[name], **unit}
+            kind, units = self._label(name)
+            label = {"long_name": kind, "units": units}
             data[name] = ((*start, "long_lead_time"), rows[name], label)
-            label = {"long_name": f"mean {kinds[name]} of the data", **unit}
+            label = {"long_name": f"mean {kind} of the data", "units": units}
             data[f"reference_{name}_mean"] = ((), mean, label)
-            label = {"long_name": f"std of {kinds[name]} of the data", **unit}
+            label = {"long_name": f"std of {kind} of the data", "units": units}
             data[f"reference_{name}_std"] = ((), self.std[name], label)
         coordinates = {
             "long_lead_time": self.times("long_lead_time", lead, "lead time"),
@@ -208,22 +206,20 @@ class EnergyStability(RolloutDiagnostic):
                 rows["last_good"][~stable],
                 {
                     "long_name": "state at the last check before the failure",
-                    "units": self.channel_units,
+                    "units": channel_units(self.data.fields),
                 },
             )
             coordinates["failed"] = rows["index"][~stable]
             coordinates["channel"] = [variable.name for variable in self.data.fields]
         return xarray.Dataset(data, coords=coordinates)
 
-    @property
-    def _enstrophy_units(self) -> str:
-        return raised(self.data.fields[self.vorticity or 0].units, 2)
-
-    @property
-    def _energy_units(self) -> str:
-        if self.vorticity is None:
-            return self.square_units
-        return f"{raised(self.data.units[0], 2)} {self._enstrophy_units}"
+    def _label(self, name: str) -> tuple[str, str]:
+        """Return what a quantity is, and its units."""
+        fields = self.data.fields
+        if name == "enstrophy":
+            return name, enstrophy_units(fields, self.vorticity)
+        kind = "half mean square" if self.vorticity is None else "kinetic energy"
+        return kind, energy_units(fields, self.data.units[0], self.vorticity)
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
         failures = scores["failure"].values[~scores["stable"].values].tolist()

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic
-from callbacks.diagnostic import raised
 from callbacks.figures import COLOURS, mean_of_finite
 from callbacks.metrics.zonal_mean import profile_errors, zonal_mean, zonal_velocity
+from callbacks.units import channel_units, velocity_units
 from emulators.rollout import State
 
 
@@ -48,8 +48,8 @@ class ZonalMean(ClimateDiagnostic):
         profile, reference = rows["profile"], self.reference["profile"]
         channels = [variable.name for variable in self.data.fields]
         dims = ("initial_condition", "channel")
-        units, (length, time) = {"units": self.channel_units}, self.data.units
-        speed = {"units": f"{length} {raised(time, -1)}"}
+        units = {"units": channel_units(self.data.fields)}
+        speed = {"units": velocity_units(*self.data.units)}
         data = {
             "zonal_mean": (
                 (*dims, y),

@@ -1,0 +1,39 @@
+"""Units of scores, as text, from the units of the data."""
+
+from collections.abc import Sequence
+
+from datamodules.solvers import Variable
+
+
+def raised(units: str, power: int) -> str:
+    """Return a power of units."""
+    if power == 1 or units == "1":
+        return units
+    return f"{units}^{power}" if units.isalpha() else f"({units})^{power}"
+
+
+def channel_units(fields: Sequence[Variable]) -> str:
+    """Return the units of the channels in their order, the same ones once."""
+    return ", ".join(dict.fromkeys(field.units for field in fields))
+
+
+def mean_square_units(fields: Sequence[Variable]) -> str:
+    """Return the units of the mean square of all channels, several being in units of their std."""
+    return "training variance" if len(fields) > 1 else raised(fields[0].units, 2)
+
+
+def velocity_units(length: str, time: str) -> str:
+    """Return the units of a velocity [L/T]."""
+    return f"{length} {raised(time, -1)}"
+
+
+def enstrophy_units(fields: Sequence[Variable], vorticity: int) -> str:
+    """Return the units of ½ζ² [1/T²], as those of the channel that is the vorticity ζ."""
+    return raised(fields[vorticity].units, 2)
+
+
+def energy_units(fields: Sequence[Variable], length: str, vorticity: int | None) -> str:
+    """Return the units of the energy of a flow [L²/T²], or of half the mean square elsewhere."""
+    if vorticity is None:
+        return mean_square_units(fields)
+    return f"{raised(length, 2)} {enstrophy_units(fields, vorticity)}"
