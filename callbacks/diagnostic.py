@@ -212,8 +212,6 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         for name, value in self.finish().items():
             # the same number on all ranks: rows were gathered before they were averaged
             pl_module.log(f"{label}/{name}", value, sync_dist=False, rank_zero_only=False)
-        if stage == "test":  # where the training ended, as the axis of the logger
-            pl_module.log("step", float(pl_module.trained_steps))
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget earlier evaluations."""

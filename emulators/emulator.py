@@ -224,6 +224,10 @@ class Emulator(LightningModule, ABC):
         """Roll out from a batch of test states."""
         self._watch(start, "test")
 
+    def on_test_epoch_end(self) -> None:
+        """Place the scores in the logs where the training ended."""
+        self.log("step", float(self.trained_steps))
+
     def predict_step(self, start: Start, batch_idx: int) -> None:
         """Roll out from a batch of states; observers keep the forecast."""
         self._watch(start, "predict")
