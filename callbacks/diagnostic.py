@@ -39,10 +39,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         data: The data module: grid, interval, variables and splits.
         emulator: What is evaluated: its `standardize.std` gives the units of scores.
         results: Scores of the last evaluation.
-        options: Arguments it was made with.
     """
-
-    options: Mapping[str, Any] = {}
 
     stages = ("validate", "test")
     version: ClassVar[int] = 1

@@ -80,9 +80,9 @@ class Bookmark(Callback):
                     "the test began; leave it out or test without --resume."
                 )
             options = self.found["options"][name]
-            if options != settings(observer):
+            if options != observer.options:
                 changed = [
-                    key for key, value in settings(observer).items() if options.get(key) != value
+                    key for key, value in observer.options.items() if options.get(key) != value
                 ]
                 raise ValueError(
                     f"{self.path} is of a test in which {name.split('/')[0]}.{changed[0]} was "
@@ -108,7 +108,7 @@ class Bookmark(Callback):
         observers = named(self.current["observers"])
         notes = {name: observer.notes() for name, observer in observers.items()}
         content = {key: self.current[key] for key in ("purpose", "batch")}
-        options = {name: settings(observer) for name, observer in observers.items()}
+        options = {name: observer.options for name, observer in observers.items()}
         content |= {"place": tuple(self.current["place"]), "notes": notes, "options": options}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
@@ -125,11 +125,6 @@ def named(observers: list[RolloutObserver]) -> dict[str, RolloutObserver]:
         count = sum(name.startswith(f"{kind}/") for name in found)
         found[f"{kind}/{count}"] = observer
     return found
-
-
-def settings(observer: RolloutObserver) -> dict[str, Any]:
-    """Return the arguments that an observer was made with, as far as it keeps them."""
-    return dict(getattr(observer, "options", {}))
 
 
 def fingerprint(trainer: Trainer, emulator: LightningModule) -> str:

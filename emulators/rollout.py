@@ -5,7 +5,7 @@ what it needs of it. Nothing here keeps a state, so that memory does not grow wi
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -94,11 +94,13 @@ class RolloutObserver(ABC):
 
     Attributes:
         stages: During which of validate, test and predict it watches.
+        options: Arguments it was made with, as far as it keeps them.
         lost: Which trajectories of the batch some observer has given up before this step, or None;
             their forecasts are noise, whatever they look like.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("validate", "test", "predict")
+    options: Mapping[str, Any] = {}
     lost: Choice | None = None
 
     def watches(self, stage: str) -> bool:
