@@ -103,7 +103,7 @@ class PredictabilityLimit(RolloutDiagnostic):
             },
             coords={
                 "lead_time": self.times("lead_time", range(1, once.shape[1] + 1), "lead time"),
-                "twin": ("twin", rows["index"], {"long_name": "number of the initial condition"}),
+                "twin": rows["index"],
             },
         )
 
