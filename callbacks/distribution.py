@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic, Split
-from callbacks.figures import COLOURS, quantity
+from callbacks.figures import COLOURS, DATA, EACH, quantity, sheet
 from callbacks.metrics.distribution import histogram, wasserstein
 from callbacks.units import channel_units, velocity_units
 from datamodules.solvers import Variable
@@ -134,18 +134,14 @@ class Distribution(ClimateDiagnostic):
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         fields = self.shown
         count = len(fields)
-        figure = Figure(figsize=(4 * count, 3.6), layout="constrained", dpi=120)
+        figure = sheet(4 * count, 3.6)
         panels = figure.subplots(1, count, squeeze=False)[0]
         for axes, field in zip(panels, fields, strict=True):
             one = scores.sel(field=field.name)
-            axes.semilogy(
-                one["value"], one["density"].values.T, color=COLOURS[0], alpha=0.2, linewidth=0.7
-            )
+            axes.semilogy(one["value"], one["density"].values.T, **EACH)
             mean = one["density"].mean("initial_condition")
             axes.semilogy(one["value"], mean, color=COLOURS[0], label="forecast")
-            axes.semilogy(
-                one["value"], one["reference_density"], color="black", linestyle="--", label="data"
-            )
+            axes.semilogy(one["value"], one["reference_density"], **DATA)
             axes.set(xlabel=quantity(field.name, field.units), ylabel="probability density")
             seen = one["value"].values[one["reference_density"].values > 0]
             margin = 0.2 * (seen.max() - seen.min())

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import COLOURS, quantity
+from callbacks.figures import COLOURS, DATA, quantity, sheet
 from callbacks.metrics.extremes import return_levels, until_bad
 from callbacks.metrics.rows import Rows
 from emulators.rollout import Start, State
@@ -126,7 +126,7 @@ class Extremes(RolloutDiagnostic):
         return {"return_level_ratio": float(ratio.mean())}
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure = Figure(figsize=(7, 4), layout="constrained", dpi=120)
+        figure = sheet(7, 4)
         axes = figure.subplots()
         periods, levels = scores["return_period"], scores["return_level"].values
         known = levels[:, np.isfinite(levels).any(0)]
@@ -134,9 +134,7 @@ class Extremes(RolloutDiagnostic):
         axes.fill_between(periods, low, high, color=COLOURS[0], alpha=0.3, linewidth=0)
         every = scores["return_level_of_all"]
         axes.semilogx(periods, every, color=COLOURS[0], label="forecast, all together")
-        axes.semilogx(
-            periods, scores["reference_return_level"], color="black", linestyle="--", label="data"
-        )
+        axes.semilogx(periods, scores["reference_return_level"], **DATA)
         label, units = (scores["return_level"].attrs[name] for name in ("long_name", "units"))
         axes.set_xlabel(quantity("return period", self.data.units[1]))
         axes.set_ylabel(quantity(label, units))

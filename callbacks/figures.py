@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 # Okabe and Ito's palette, distinguishable with any colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
+EACH = {"color": COLOURS[0], "alpha": 0.2, "linewidth": 0.7}  # each trajectory, beside their mean
+DATA = {"color": "black", "linestyle": "--", "label": "data"}
+
 FAMILIAR = ("baseline", "hierarchical", "pushforward", "noisy_increment", "unrolled")
 DASHES = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)))
 
@@ -20,9 +23,14 @@ def quantity(name: str, units: str) -> str:
     return name if units == "1" else f"{name} [{units}]"
 
 
+def sheet(width: float | int, height: float | int) -> Figure:
+    """Return an empty figure of a size in inches."""
+    return Figure(figsize=(width, height), layout="constrained", dpi=120)
+
+
 def lead_time_axes(label: str, units: str) -> tuple[Figure, Axes]:
     """Return a figure with one panel against lead time in some units."""
-    figure = Figure(figsize=(7, 4), layout="constrained", dpi=120)
+    figure = sheet(7, 4)
     axes = figure.subplots()
     axes.set_xlabel(quantity("lead time", units))
     axes.set_ylabel(label)

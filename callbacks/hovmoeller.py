@@ -7,7 +7,7 @@ import xarray
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.figures import quantity
+from callbacks.figures import quantity, sheet
 from callbacks.snapshots import Snapshots
 from emulators.rollout import State
 
@@ -59,7 +59,7 @@ class Hovmoeller(Snapshots):
         )
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure = Figure(figsize=(9, 5), layout="constrained", dpi=120)
+        figure = sheet(9, 5)
         lead = scores["hovmoeller_lead_time"].values
         fields = {name: scores[f"hovmoeller_{name}"].values.T for name in ("truth", "forecast")}
         known = fields["truth"][np.isfinite(fields["truth"])]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic
-from callbacks.figures import draw_field, mean_of_finite
+from callbacks.figures import draw_field, mean_of_finite, sheet
 from callbacks.units import channel_units, raised
 from emulators.rollout import State
 
@@ -79,7 +79,7 @@ class Moments(ClimateDiagnostic):
         return {name: float(scores[name].mean()) for name in names}
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure = Figure(figsize=(6, 6), layout="constrained", dpi=120)
+        figure = sheet(6, 6)
         axes = figure.subplots(2, 2)
         for row, name in enumerate(("mean", "variance")):
             truth = scores[f"reference_{name}_map"][0].values

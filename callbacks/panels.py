@@ -7,7 +7,7 @@ import xarray
 from matplotlib.figure import Figure
 
 from callbacks.diagnostic import whole_leads
-from callbacks.figures import draw_field
+from callbacks.figures import draw_field, sheet
 from callbacks.snapshots import Snapshots
 
 
@@ -57,7 +57,7 @@ class Panels(Snapshots):
         columns = len(forecast)
         if not columns:
             return {}
-        figure = Figure(figsize=(1.8 * columns + 0.6, 5.8), layout="constrained", dpi=120)
+        figure = sheet(1.8 * columns + 0.6, 5.8)
         axes = figure.subplots(3, columns, squeeze=False)
         for row, (name, field) in enumerate(fields.items()):
             axes[row, 0].set_ylabel(name)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import COLOURS, mean_of_finite, quantity
+from callbacks.figures import COLOURS, DATA, EACH, mean_of_finite, quantity
 from callbacks.metrics.pca import autocorrelation, principal_components
 from callbacks.metrics.rows import Rows
 from callbacks.units import mean_square_units
@@ -177,20 +177,17 @@ class PCAAutocorrelation(RolloutDiagnostic):
                 scores["component"].values}  # fmt: skip
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure, lag = Figure(figsize=(4.2 * self.components, 3.6), layout="constrained"), "lag"
+        figure = Figure(figsize=(4.2 * self.components, 3.6), layout="constrained")
         figure.set_dpi(120)
         panels = figure.subplots(1, self.components, squeeze=False)[0]
         for axes, component in zip(panels, scores["component"].values, strict=True):
             one = scores.sel(component=component)
             each = one["autocorrelation"].values
-            axes.plot(one[lag], each.T, color=COLOURS[0], alpha=0.2, linewidth=0.7)
+            axes.plot(one["lag"], each.T, **EACH)
             whole = int(np.isfinite(each).all(1).sum())
             label = "forecast" if whole == len(each) else f"forecast ({whole} of {len(each)})"
-            axes.plot(one[lag], mean_of_finite(each), color=COLOURS[0], label=label)
-            axes.plot(
-                one[lag], one["reference_autocorrelation"], color="black", linestyle="--",
-                label="data",
-            )  # fmt: skip
+            axes.plot(one["lag"], mean_of_finite(each), color=COLOURS[0], label=label)
+            axes.plot(one["lag"], one["reference_autocorrelation"], **DATA)
             share = 100 * float(one["explained_variance"])
             axes.set_xlabel(quantity("lag", self.data.units[1]))
             axes.set_title(f"component {component} ({share:.0f} % of the variance)")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic, whole_leads
-from callbacks.figures import COLOURS, lead_time_axes
+from callbacks.figures import COLOURS, EACH, lead_time_axes
 from callbacks.metrics.rollout_mse import (
     anomaly_correlation,
     mean_squared_error,
@@ -170,7 +170,7 @@ class RolloutError(RolloutDiagnostic):
         lead, mean = scores["lead_time"], scores["mse_mean"]
         each = scores["mse"].transpose("lead_time", "initial_condition")
         label = ["each initial condition", *["_"] * (each.shape[1] - 1)]
-        axes.plot(lead, each, color=COLOURS[0], alpha=0.2, linewidth=0.7, label=label)
+        axes.plot(lead, each, **EACH, label=label)
         axes.plot(lead, mean, color=COLOURS[0], label="mean over initial conditions")
         if "limit_once" in scores:
             once, always = (scores[f"limit_{kind}"].mean("twin") for kind in ("once", "always"))

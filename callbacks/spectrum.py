@@ -10,7 +10,7 @@ from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic, Split
 from callbacks.diagnostic import whole_leads
-from callbacks.figures import COLOURS, mean_of_finite
+from callbacks.figures import COLOURS, DATA, EACH, mean_of_finite, sheet
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.spectra import band_error, bands, spectra
 from callbacks.units import energy_units, enstrophy_units, raised
@@ -151,14 +151,14 @@ class Spectrum(ClimateDiagnostic):
         return named
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure = Figure(figsize=(11, 4), layout="constrained", dpi=120)
+        figure = sheet(11, 4)
         long, short = figure.subplots(1, 2, sharey=True)
         k = scores["wavenumber"].values[1:]
         each = scores["spectrum_isotropic"].values[:, 1:]
-        long.loglog(k, each.T, color=COLOURS[0], alpha=0.2, linewidth=0.7)
+        long.loglog(k, each.T, **EACH)
         long.loglog(k, mean_of_finite(each), color=COLOURS[0], label="forecast, whole rollout")
         truth = scores["reference_spectrum_isotropic"].values[1:]
-        long.loglog(k, truth, color="black", linestyle="--", label="data")
+        long.loglog(k, truth, **DATA)
         long.set(xlabel="wavenumber", ylabel=kind_of(scores), title="Mean over the rollout")
         if "spectrum_at_lead_truth" in scores:
             at = scores.mean("initial_condition")

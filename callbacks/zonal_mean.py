@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic
-from callbacks.figures import COLOURS, mean_of_finite
+from callbacks.figures import COLOURS, DATA, EACH, mean_of_finite, sheet
 from callbacks.metrics.zonal_mean import profile_errors, zonal_mean, zonal_velocity
 from callbacks.units import channel_units, velocity_units
 from emulators.rollout import State
@@ -85,15 +85,15 @@ class ZonalMean(ClimateDiagnostic):
         if "zonal_velocity" in scores:
             names["zonal_velocity"] = scores["zonal_velocity"].values
             truth["zonal_velocity"] = scores["reference_zonal_velocity"].values
-        figure = Figure(figsize=(4.5 * len(names) + 1, 4.5), layout="constrained", dpi=120)
+        figure = sheet(4.5 * len(names) + 1, 4.5)
         labels = {"zonal_mean": self.data.fields[0].long_name, "zonal_velocity": "zonal velocity"}
         for axes, (name, each) in zip(
             figure.subplots(1, len(names), squeeze=False)[0], names.items(), strict=True
         ):
             y = np.arange(each.shape[1])
-            axes.plot(each.T, y, color=COLOURS[0], alpha=0.2, linewidth=0.7)
+            axes.plot(each.T, y, **EACH)
             axes.plot(mean_of_finite(each), y, color=COLOURS[0], label="forecast")
-            axes.plot(truth[name], y, color="black", linestyle="--", label="data")
+            axes.plot(truth[name], y, **DATA)
             axes.set(xlabel=f"{labels[name]}, mean along x and time", ylabel="y (points)")
             axes.grid(alpha=0.3)
             axes.legend()

@@ -8,9 +8,7 @@ from matplotlib.axes import Axes
 from xarray import DataArray, Dataset
 
 from callbacks.comparison.runs import Method
-from callbacks.figures import quantity
-
-DATA = {"color": "black", "linestyle": "--", "label": "data"}
+from callbacks.figures import DATA, quantity
 
 
 def axis(name: str, values: DataArray) -> str:

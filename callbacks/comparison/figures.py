@@ -8,7 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from callbacks.comparison import curves
 from callbacks.comparison.runs import Method, Run, methods
-from callbacks.figures import draw_field
+from callbacks.figures import draw_field, sheet
 
 # each panel with the score that it needs
 FORECAST = (
@@ -35,7 +35,7 @@ def draw(runs: Sequence[Run]) -> Figure:
     shared = all("panel_lead_time" in run.scores for run in runs)
     columns = min(4, runs[0].scores.sizes.get("panel_lead_time", 0)) if shared else 0
     fields = 0.4 + 1.4 * (1 + len(groups)) if columns else 0.01
-    figure = Figure(figsize=(11, 8 + fields), layout="constrained", dpi=120)
+    figure = sheet(11, 8 + fields)
     upper, lower = figure.subfigures(2, 1, height_ratios=[8, fields])
     draw_curves(upper, computed(FORECAST, runs), groups)
     if columns:
@@ -47,7 +47,7 @@ def draw_climate(runs: Sequence[Run]) -> Figure:
     """Return energy, density, autocorrelation, extremes and others, those that were computed."""
     panels = computed(CLIMATE, runs)
     rows = max(1, -(-len(panels) // 2))
-    figure = Figure(figsize=(11, 4 * rows), layout="constrained", dpi=120)
+    figure = sheet(11, 4 * rows)
     draw_curves(figure, panels, methods(runs))
     return figure
 
