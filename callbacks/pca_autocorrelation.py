@@ -11,7 +11,7 @@ from torch import Tensor
 
 from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import COLOURS, DATA, EACH, mean_of_finite, quantity
+from callbacks.figures import COLOURS, DATA, EACH, mean_of_finite, quantity, sheet
 from callbacks.metrics.pca import autocorrelation, principal_components
 from callbacks.metrics.rows import Rows
 from callbacks.units import mean_square_units
@@ -177,8 +177,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
                 scores["component"].values}  # fmt: skip
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure = Figure(figsize=(4.2 * self.components, 3.6), layout="constrained")
-        figure.set_dpi(120)
+        figure = sheet(4.2 * self.components, 3.6)
         panels = figure.subplots(1, self.components, squeeze=False)[0]
         for axes, component in zip(panels, scores["component"].values, strict=True):
             one = scores.sel(component=component)
