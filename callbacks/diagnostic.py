@@ -23,14 +23,6 @@ from callbacks.metrics.energy import has_kinetic_energy
 from emulators.rollout import RolloutObserver, Start, State
 
 
-def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:
-    """Return lead times in ascending order; refuse those below one step."""
-    leads = tuple(sorted(leads))
-    if not leads or leads[0] < 1:
-        raise ValueError(f"{name}.leads must be at least 1, got {leads}.")
-    return leads
-
-
 class RolloutDiagnostic(Callback, RolloutObserver):
     """Watches rollouts; scores, draws and logs what it saw.
 

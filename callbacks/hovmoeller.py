@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.figures import quantity, sheet
+from callbacks.leads import spaced_leads
 from callbacks.snapshots import Snapshots
 from emulators.rollout import State
 
@@ -31,8 +32,7 @@ class Hovmoeller(Snapshots):
         self.points = points
 
     def choose(self, steps: int) -> Sequence[int]:
-        stride = max(1, -(-steps // self.points))
-        return range(stride, steps + 1, stride)
+        return spaced_leads(steps, self.points)
 
     def look(self, state: State) -> Tensor:
         field = super().look(state)

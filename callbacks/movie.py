@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import xarray
 
+from callbacks.leads import spaced_leads
 from callbacks.snapshots import Snapshots
 
 
@@ -37,9 +38,7 @@ class Movie(Snapshots):
         return "" if self.data.dimensions == 2 else "a moving picture needs two dimensions"
 
     def choose(self, steps: int) -> Sequence[int]:
-        steps = min(steps, self.steps or steps)
-        stride = max(1, -(-steps // self.frames))
-        return range(stride, steps + 1, stride)
+        return spaced_leads(min(steps, self.steps or steps), self.frames)
 
     def scores(self) -> xarray.Dataset:
         self.fields = self.shown()  # all ranks gather; one draws

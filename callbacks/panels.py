@@ -6,8 +6,8 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from callbacks.diagnostic import whole_leads
 from callbacks.figures import draw_field, sheet
+from callbacks.leads import whole_leads
 from callbacks.snapshots import Snapshots
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 import xarray
 
-from callbacks.diagnostic import RolloutDiagnostic, whole_leads
+from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.leads import whole_leads
 from callbacks.metrics.rollout_mse import mean_squared_error
 from callbacks.metrics.rows import Rows
 from datamodules.solvers import resample

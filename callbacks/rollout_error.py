@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import Split
-from callbacks.diagnostic import RolloutDiagnostic, whole_leads
+from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, EACH, lead_time_axes
+from callbacks.leads import whole_leads
 from callbacks.metrics.rollout_mse import (
     anomaly_correlation,
     mean_squared_error,

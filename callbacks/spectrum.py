@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic, Split
-from callbacks.diagnostic import whole_leads
 from callbacks.figures import COLOURS, DATA, EACH, mean_of_finite, sheet
+from callbacks.leads import whole_leads
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.spectra import band_error, bands, spectra
 from callbacks.units import energy_units, enstrophy_units, raised

@@ -13,6 +13,7 @@ from torch import Tensor
 from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, lead_time_axes, quantity
+from callbacks.leads import spaced_leads
 from callbacks.metrics.energy import kinetic_energy, mean_square
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
@@ -112,14 +113,14 @@ class EnergyStability(RolloutDiagnostic):
         batch, device = len(start.initial), start.initial.device
         self.index = start.index
         self.checks = start.steps // self.every
-        self.stride = max(1, -(-self.checks // self.points))
         self.alive = torch.ones(batch, dtype=torch.bool, device=device)
         self.gone = torch.zeros_like(self.alive)
         self.survived = torch.zeros(batch, dtype=torch.int64, device=device)
         self.reason = torch.zeros_like(self.survived)
         self.last_good = start.initial.clone()
-        points = self.checks // self.stride
-        self.kept = {name: self.unknown(start, points) for name in self.mean}
+        shown = spaced_leads(self.checks, self.points)
+        self.column = {check: column for column, check in enumerate(shown)}
+        self.kept = {name: self.unknown(start, len(shown)) for name in self.mean}
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         check, rest = divmod(lead, self.every)
@@ -141,10 +142,10 @@ class EnergyStability(RolloutDiagnostic):
         self.survived += self.alive
         alive = self.alive.reshape(-1, *[1] * (forecast.dim() - 1))
         self.last_good = torch.where(alive, forecast.to(self.last_good.dtype), self.last_good)
-        point, rest = divmod(check, self.stride)
-        if not rest and point <= self.kept["energy"].shape[1]:
+        column = self.column.get(check)
+        if column is not None:
             for name, value in values.items():  # up to the first that is lost
-                self.kept[name][:, point - 1] = torch.where(before, float("nan"), value)
+                self.kept[name][:, column] = torch.where(before, float("nan"), value)
 
     def given_up(self) -> Bool[Tensor, " batch"]:
         return self.gone
@@ -164,15 +165,15 @@ class EnergyStability(RolloutDiagnostic):
         rows = self.rows.compute()
         checks = int(rows["checks"].max())
         between = self.data.interval * self.every
-        stride = max(1, -(-checks // self.points))
-        rate = stability_rate(torch.from_numpy(rows["survived"]), checks)[stride - 1 :: stride]
-        lead = [stride * self.every * (n + 1) for n in range(len(rate))]
+        shown = spaced_leads(checks, self.points)
+        rate = stability_rate(torch.from_numpy(rows["survived"]), checks).numpy()
+        lead = [self.every * check for check in shown]
         time = {"units": self.data.units[1]}
         start, stable = ("initial_condition",), rows["survived"] == checks
         data = {
             "stability_rate": (
                 ("long_lead_time",),
-                rate.numpy(),
+                rate[[check - 1 for check in shown]],
                 {"long_name": "share of trajectories that never left the band", "units": "1"},
             ),
             "survival_time": (

@@ -1,0 +1,18 @@
+import pytest
+
+from callbacks.leads import spaced_leads, whole_leads
+
+
+@pytest.mark.parametrize(
+    ("steps", "count", "expected"),
+    [(6, 3, [2, 4, 6]), (7, 3, [3, 6]), (2, 5, [1, 2]), (5, 1, [5]), (0, 4, [])],
+)
+def test_leads_are_evenly_spaced_and_at_most_so_many(steps, count, expected):
+    assert list(spaced_leads(steps, count)) == expected
+
+
+def test_leads_come_in_order_and_start_at_one():
+    assert whole_leads("Panels", [25, 1]) == (1, 25)
+    for leads in ([], [0, 3]):
+        with pytest.raises(ValueError, match=r"Panels\.leads must be at least 1, got"):
+            whole_leads("Panels", leads)
