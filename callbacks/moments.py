@@ -71,7 +71,7 @@ class Moments(ClimateDiagnostic):
                     {"long_name": "rms error of the variance", "units": "training variance"},
                 ),
             },
-            coords={"channel": [variable.name for variable in self.data.fields]},
+            coords={"channel": self.data.variables},
         )
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:

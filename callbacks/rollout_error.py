@@ -142,7 +142,7 @@ class RolloutError(RolloutDiagnostic):
             coords={
                 "lead_time": self.times("lead_time", range(1, error.shape[1] + 1), "lead time"),
                 "initial_condition": rows["index"],
-                "channel": [variable.name for variable in self.data.fields],
+                "channel": self.data.variables,
             },
         )
         unit = dataset["mse"].attrs

@@ -211,7 +211,7 @@ class EnergyStability(RolloutDiagnostic):
                 },
             )
             coordinates["failed"] = rows["index"][~stable]
-            coordinates["channel"] = [variable.name for variable in self.data.fields]
+            coordinates["channel"] = self.data.variables
         return xarray.Dataset(data, coords=coordinates)
 
     def _label(self, name: str) -> tuple[str, str]:

@@ -46,7 +46,7 @@ class ZonalMean(ClimateDiagnostic):
         rows = self.means.compute()
         y = self.data.dimension_names.space[0]
         profile, reference = rows["profile"], self.reference["profile"]
-        channels = [variable.name for variable in self.data.fields]
+        channels = self.data.variables
         dims = ("initial_condition", "channel")
         units = {"units": channel_units(self.data.fields)}
         speed = {"units": velocity_units(*self.data.units)}
