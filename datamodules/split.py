@@ -32,6 +32,9 @@ class Trajectories:
         trajectories: Which trajectories of each file belong to the split.
         times: Which snapshots of each trajectory belong to the split.
         in_memory: Whether to read everything now.
+
+    Attributes:
+        parameters: Physical parameters, (trajectory, parameter), or None if the files have none.
     """
 
     def __init__(
@@ -48,6 +51,10 @@ class Trajectories:
             for index in trajectories.of(file.trajectories)
         ]
         self.lengths = [len(span) for _, _, span in self.spans]
+        self.parameters: Float[Tensor, "trajectory parameter"] | None = None
+        if self.spans and self.files[0].parameters.size:
+            values = np.stack([file.parameters[index] for file, index, _ in self.spans])
+            self.parameters = torch.from_numpy(values).float()
         self.memory: list[Tensor] | None = None
         if in_memory:
             self.memory = [self._checked(k, 0, length) for k, length in enumerate(self.lengths)]

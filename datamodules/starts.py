@@ -60,6 +60,7 @@ class RolloutBatch:
         source: Trajectories of the truth.
         places: (trajectory, snapshot) of each initial condition.
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
+        parameters: Physical parameters of the trajectories, (batch, parameter), or None.
     """
 
     initial: Float[Tensor, "batch channel *space"]
@@ -69,6 +70,7 @@ class RolloutBatch:
     source: Trajectories
     places: list[tuple[int, int]]
     perturbed: Float[Tensor, "member batch channel *space"] | None = None
+    parameters: Float[Tensor, "batch parameter"] | None = None
 
     @property
     def times(self) -> list[float]:
@@ -147,6 +149,7 @@ class InitialConditions(Dataset):
         """Return the batch of the initial conditions with these numbers."""
         places = [self.places[i] for i in indices]
         initial = torch.cat([self.trajectories.read(k, s, s + 1) for k, s in places])
+        parameters = self.trajectories.parameters
         return RolloutBatch(
             initial,
             torch.tensor(indices),
@@ -155,6 +158,7 @@ class InitialConditions(Dataset):
             self.trajectories,
             places,
             self._perturbed(initial, indices) if self.members > 1 else None,
+            None if parameters is None else parameters[[k for k, _ in places]],
         )
 
     def _perturbed(

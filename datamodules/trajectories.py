@@ -48,6 +48,9 @@ class TrajectoryDataModule(LightningDataModule):
         root: Folder of the data set.
         variables: Names of the variables that become channels.
         dimensions: Names of the dimensions in the files.
+        parameters: Names of physical parameters of the trajectories that the emulator is told, such
+            as a Reynolds number: variables with one number per trajectory or a single one, global
+            attributes, or settings of the solver such as `solver.equation.viscosity`.
         generator: Makes missing files; files made with other settings are refused.
         train: Where the training trajectories are.
         val: Where the validation trajectories are.
@@ -67,6 +70,7 @@ class TrajectoryDataModule(LightningDataModule):
         root: Path,
         variables: list[str] = ["vorticity"],  # noqa: B006 - never changed; jsonargparse shows it
         dimensions: Dimensions = Dimensions(),
+        parameters: list[str] = [],  # noqa: B006 - as above
         generator: Generator | None = None,
         train: Source = Source("train/*.nc"),
         val: Source = Source("val/*.nc"),
@@ -87,6 +91,7 @@ class TrajectoryDataModule(LightningDataModule):
         self.root = Path(root)
         self.variables = list(variables)
         self.dimension_names = dimensions
+        self.parameters = list(parameters)
         self.generator = generator
         self.sources = {"train": train, "val": val, "test": test}
         self.batch_size = batch_size
@@ -118,7 +123,8 @@ class TrajectoryDataModule(LightningDataModule):
                     f"No files match {pattern}: set data.root and data.{split}.files to where the "
                     f"{split} trajectories are, or give data.generator to simulate them."
                 )
-            files = [TrajectoryFile(path, self.variables, self.dimension_names) for path in paths]
+            names = self.variables, self.dimension_names, self.parameters
+            files = [TrajectoryFile(path, *names) for path in paths]
             check_agreement([*(other[0] for other in self._files.values()), *files])
             self._files[split] = files
         return self._files[split]

@@ -8,6 +8,7 @@ import netCDF4
 import numpy as np
 
 from datamodules.netcdf import Dimensions, open_array, read_provenance
+from datamodules.parameters import read_parameters
 from datamodules.provenance import content_hash
 from datamodules.solvers import Grid, Variable
 
@@ -21,15 +22,20 @@ class TrajectoryFile:
         path: NetCDF file.
         variables: Names of the variables that become channels, in this order.
         dimensions: Names of the dimensions.
+        parameters: Names of physical parameters of the trajectories, in this order.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not NetCDF, or a variable, a dimension or the time axis is not as asked;
-            the message names the file and what to change.
+        ValueError: It is not NetCDF, or a variable, a dimension, a parameter or the time axis is
+            not as asked; the message names the file and what to change.
     """
 
     def __init__(
-        self, path: Path, variables: Sequence[str], dimensions: Dimensions = Dimensions()
+        self,
+        path: Path,
+        variables: Sequence[str],
+        dimensions: Dimensions = Dimensions(),
+        parameters: Sequence[str] = (),
     ) -> None:
         self.path = Path(path)
         self.dimensions = dimensions
@@ -51,6 +57,11 @@ class TrajectoryFile:
                 )
             self.shape = shapes[variables[0]]
             self.space = self.shape[-len(dimensions.space) :]
+            self.has_trajectories = len(self.shape) == 2 + len(self.space)
+            self.trajectories = self.shape[0] if self.has_trajectories else 1
+            self.parameters = read_parameters(
+                dataset, self.path, parameters, dimensions.trajectory, self.trajectories
+            )
             self.times = self._read_times(dataset)
             self.coordinates = {
                 name: (np.asarray(dataset[name][:]), attributes(dataset[name]))
@@ -71,8 +82,6 @@ class TrajectoryFile:
             )
         _, labels = self.coordinates.get(dimensions.space[-1], ((), {}))
         self.length_units = str(labels.get("units", "1"))
-        self.has_trajectories = len(self.shape) == 2 + len(self.space)
-        self.trajectories = self.shape[0] if self.has_trajectories else 1
         self.snapshots = len(self.times)
         self.interval = float(self.times[1] - self.times[0])
 

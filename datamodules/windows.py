@@ -1,6 +1,7 @@
 """Training windows: runs of consecutive snapshots, in an order that a resumed run continues."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,8 +12,26 @@ from torch.utils.data import Dataset, DistributedSampler
 from datamodules.split import Trajectories
 
 
+@dataclass
+class WindowBatch:
+    """Training windows with the physical parameters of their trajectories.
+
+    Attributes:
+        states: (batch, time, channel, *space).
+        parameters: (batch, parameter).
+    """
+
+    states: Float[Tensor, "batch time channel *space"]
+    parameters: Float[Tensor, "batch parameter"]
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+
 class WindowDataset(Dataset):
-    """All windows of `window` consecutive snapshots; batches are (batch, time, channel, *space).
+    """All windows of `window` consecutive snapshots.
+
+    Batches are (batch, time, channel, *space), or a `WindowBatch` if there are parameters.
 
     Args:
         trajectories: Split to take windows from.
@@ -46,8 +65,14 @@ class WindowDataset(Dataset):
         k, start = self.locate(index)
         return self.trajectories.read(k, start, start + self.window)
 
-    def __getitems__(self, indices: list[int]) -> Float[Tensor, "batch time channel *space"]:
-        return torch.stack([self[index] for index in indices])
+    def __getitems__(
+        self, indices: list[int]
+    ) -> Float[Tensor, "batch time channel *space"] | WindowBatch:
+        states = torch.stack([self[index] for index in indices])
+        if self.trajectories.parameters is None:
+            return states
+        places = [self.locate(index)[0] for index in indices]
+        return WindowBatch(states, self.trajectories.parameters[places])
 
 
 class WindowSampler(DistributedSampler):
