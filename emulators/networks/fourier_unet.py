@@ -5,7 +5,8 @@ residual blocks of the form of Dhariwal and Nichol (2021), 2 per level in the en
 decoder, one skip connection to each; a Fourier layer in series within every block that keeps its
 grid; attention at the coarsest grid; zero padding. A latent passes a stem of its own and is added
 where the features have max(N/r, 64/2^i) points, i = 0, 1, ... its number; it is read by a head of
-its own from the decoder's features of N/r points.
+its own from the decoder's features of N/r points. Not from the paper: physical parameters have an
+embedding of their own, zero at first, which is added to that of the case.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from emulators.networks.film import Perceptron
 from emulators.networks.layers import Convolution, Padding
-from emulators.networks.network import Latents, Network, State
+from emulators.networks.network import Latents, Network, Parameters, State
 from emulators.networks.spectral_layers import DepthwiseSpectral
 
 Features = Float[Tensor, "batch _ _ _"]
@@ -30,13 +32,13 @@ def norm(channels: int) -> nn.GroupNorm:
 
 
 class FourierBlock(nn.Module):
-    """Residual block; the second norm is applied twice, the second time modulated by the case.
+    """Residual block; the second norm is applied twice, the second time modulated.
 
     Args:
         inputs: Channels in.
         outputs: Channels out.
         modes: Fourier modes kept, 0 for no Fourier layer.
-        embedded: Whether the case modulates it.
+        embedded: Whether the embedding of case and parameters modulates it.
         resampling: Halve the grid by averaging, double it by repetition, or neither.
         attention: Whether self-attention follows, in heads of 64 channels.
         dropout: Probability that a feature is dropped in training.
@@ -119,6 +121,7 @@ class FourierUNet(Network):
         latent_inputs: Coarsening factor of each latent that is given.
         latent_outputs: Coarsening factor of each latent that is returned.
         cases: Number of values that `case` takes.
+        parameters: Number of physical parameters of a trajectory; set by the data.
         size: Points along each axis, N; the number of Fourier modes depends on it.
         width: Channels of the finest level.
         multipliers: Channels of each level, in units of `width`; each level halves the grid.
@@ -134,6 +137,7 @@ class FourierUNet(Network):
         latent_inputs: Sequence[int] = (),
         latent_outputs: Sequence[int] = (),
         cases: int = 1,
+        parameters: int = 0,
         size: int = 256,
         width: int = 16,
         multipliers: Sequence[int] = (1, 2, 4, 8, 8, 8),
@@ -217,6 +221,8 @@ class FourierUNet(Network):
             )
             for level in self.output_levels
         )
+        self.physical_parameters = parameters
+        self.film = Perceptron(parameters, EMBEDDING) if parameters else None
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse another grid than that of its Fourier modes."""
@@ -227,9 +233,15 @@ class FourierUNet(Network):
             )
 
     def forward(
-        self, state: State, latents: Latents = (), case: Int[Tensor, " batch"] | None = None
+        self,
+        state: State,
+        latents: Latents = (),
+        case: Int[Tensor, " batch"] | None = None,
+        parameters: Parameters | None = None,
     ) -> tuple[State, Latents]:
         embedding = self.embed(sinusoids(case, state))
+        if self.film is not None:
+            embedding = embedding + self.film(parameters)
         x = self._add_latents(self.enter(state), 0, latents)
         skips = [x]
         for level, blocks in enumerate(self.encoder):

@@ -26,6 +26,7 @@ class DilatedResNet(PlainNetwork):
         latent_inputs: Coarsening factor of each latent that is given.
         latent_outputs: Coarsening factor of each latent that is returned.
         cases: Number of values that `case` takes.
+        parameters: Number of physical parameters of a trajectory; set by the data.
         width: Channels of the features.
         blocks: Residual blocks.
         dilations: Of the convolutions of a block.
@@ -39,13 +40,14 @@ class DilatedResNet(PlainNetwork):
         latent_inputs: Sequence[int] = (),
         latent_outputs: Sequence[int] = (),
         cases: int = 1,
+        parameters: int = 0,
         width: int = 48,
         blocks: int = 4,
         dilations: Sequence[int] = (1, 2, 4, 8, 4, 2, 1),
         padding: Padding = "periodic",
     ) -> None:
         shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
-        super().__init__(*shape, module=nn.Sequential())
+        super().__init__(*shape, module=nn.Sequential(), parameters=parameters)
         if width < 1 or blocks < 1 or not dilations or min(dilations) < 1:
             raise ValueError(
                 "DilatedResNet needs width, blocks and dilations of at least 1, got "
@@ -102,6 +104,7 @@ class FNO(PlainNetwork):
         latent_inputs: Coarsening factor of each latent that is given.
         latent_outputs: Coarsening factor of each latent that is returned.
         cases: Number of values that `case` takes.
+        parameters: Number of physical parameters of a trajectory; set by the data.
         width: Channels of the features.
         modes: Fourier modes kept along each axis, of either sign together.
         layers: Fourier layers.
@@ -114,12 +117,13 @@ class FNO(PlainNetwork):
         latent_inputs: Sequence[int] = (),
         latent_outputs: Sequence[int] = (),
         cases: int = 1,
+        parameters: int = 0,
         width: int = 32,
         modes: int = 24,
         layers: int = 4,
     ) -> None:
         shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
-        super().__init__(*shape, module=nn.Sequential())
+        super().__init__(*shape, module=nn.Sequential(), parameters=parameters)
         if min(width, modes, layers) < 1:
             raise ValueError(
                 "FNO needs width, modes and layers of at least 1, got "

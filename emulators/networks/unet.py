@@ -5,7 +5,8 @@ that is coarser than the state by a factor r meets the trunk at the coarsest lev
 divides r: its stem's features are added there before the encoder's blocks, its head reads the
 decoder's features there. Latents finer than the patches go with the state through the first layer
 and the last. Without latents the same trunk remains. Blocks below the finest level,
-where it costs little, are told the case.
+where it costs little, are told the case; all blocks are told the parameters, which may act on the
+smallest scales.
 
 The last layer, which passes the state on, works in the state's own precision: its weights rounded
 to bfloat16 would multiply the state by 1 ± 0.002 at every step, and that changes the energy of a
@@ -13,12 +14,13 @@ long rollout by ten per cent.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from emulators.networks.film import FiLM
 from emulators.networks.layers import (
     Convolution,
     Padding,
@@ -26,7 +28,7 @@ from emulators.networks.layers import (
     from_patches,
     to_patches,
 )
-from emulators.networks.network import Latents, Network, State, coarsen, refine
+from emulators.networks.network import Latents, Network, Parameters, State, coarsen, refine
 
 Features = Float[Tensor, "batch _ ..."]
 
@@ -35,7 +37,7 @@ class Block(nn.Module):
     """Residual block: x + conv(act(modulated norm(conv(act(norm(x)))))); starts as the identity.
 
     Each case scales and shifts the second norm by numbers of its own, so that one trunk can do the
-    different tasks of a cold start and of a regular step.
+    different tasks of a cold start and of a regular step; the parameters add to these numbers.
 
     Args:
         dimensions: 1 or 2.
@@ -63,10 +65,18 @@ class Block(nn.Module):
             self.modulation = nn.Embedding(cases, 2 * outputs)
             nn.init.zeros_(self.modulation.weight)
 
-    def forward(self, x: Features, case: Int[Tensor, " batch"] | None = None) -> Features:
+    def forward(
+        self,
+        x: Features,
+        case: Int[Tensor, " batch"] | None = None,
+        film: Float[Tensor, "batch _"] | None = None,
+    ) -> Features:
         h = self.norm(self.first(x))
+        factors = film
         if self.modulation is not None:
-            factors = self.modulation(case).to(h.dtype)
+            factors = self.modulation(case) if film is None else self.modulation(case) + film
+        if factors is not None:
+            factors = factors.to(h.dtype)
             scale, shift = factors.reshape(len(h), -1, *[1] * (h.dim() - 2)).chunk(2, dim=1)
             h = torch.addcmul(shift, h, 1 + scale)
         return self.skip(x) + self.last(h)
@@ -99,6 +109,7 @@ class UNet(Network):
         latent_inputs: Coarsening factor of each latent that is given.
         latent_outputs: Coarsening factor of each latent that is returned.
         cases: Number of values that `case` takes.
+        parameters: Number of physical parameters of a trajectory; set by the data.
         width: Channels of the finest level.
         multipliers: Channels of each level, in units of `width`.
         blocks: Residual blocks per level, in the encoder and again in the decoder.
@@ -115,6 +126,7 @@ class UNet(Network):
         latent_inputs: Sequence[int] = (),
         latent_outputs: Sequence[int] = (),
         cases: int = 1,
+        parameters: int = 0,
         width: int = 48,
         multipliers: Sequence[int] = (1, 2, 2),
         blocks: int = 1,
@@ -183,6 +195,11 @@ class UNet(Network):
                 for number, level in self.output_levels.items()
             }
         )
+        self.physical_parameters = parameters
+        self.film = None
+        if parameters:  # made last: the other weights start as they do without
+            decoding = [widths[level] for level in reversed(range(len(steps)))]
+            self.film = FiLM(parameters, [w for w in (*widths, *decoding) for _ in range(blocks)])
         if dimensions == 2:
             self.to(memory_format=torch.channels_last)
 
@@ -204,16 +221,21 @@ class UNet(Network):
             )
 
     def forward(
-        self, state: State, latents: Latents = (), case: Int[Tensor, " batch"] | None = None
+        self,
+        state: State,
+        latents: Latents = (),
+        case: Int[Tensor, " batch"] | None = None,
+        parameters: Parameters | None = None,
     ) -> tuple[State, Latents]:
         fine = [refine(latents[number], self.latent_inputs[number]) for number in self.fine_inputs]
         fields = torch.cat((state, *fine), dim=1) if fine else state
+        films = repeat(None) if self.film is None else iter(self.film(parameters))
         x = self.enter(channels_last(to_patches(fields, self.patch)))
         skips = []
         for level, blocks in enumerate(self.encoder):
             x = self._add_latents(x, level, latents)
             for block in blocks:
-                x = block(x, case)
+                x = block(x, case, next(films))
             if level + 1 < len(self.encoder):
                 skips.append(x)
                 x = self.down[level](x)
@@ -222,7 +244,7 @@ class UNet(Network):
         for level in reversed(range(len(self.down))):
             x = torch.cat((refine(self.up[level](x), 2), skips[level]), dim=1)
             for block in self.decoder[level]:
-                x = block(x, case)
+                x = block(x, case, next(films))
             self._read_latents(x, level, outputs)
         detail = from_patches(self.leave(x), self.patch)
         with torch.autocast(state.device.type, enabled=False):

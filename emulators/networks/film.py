@@ -1,0 +1,67 @@
+"""Feature-wise linear modulation (FiLM): how a network hears of the parameters of a trajectory.
+
+A small perceptron of the standardised parameters p gives each modulated layer a scale and a shift
+per channel,
+
+    h ← (1 + γ(p)) h + β(p).
+
+Its last layer starts at zero, so that training starts from the network that is told nothing.
+
+Reference: Perez et al., "FiLM: Visual Reasoning with a General Conditioning Layer", AAAI 2018,
+https://arxiv.org/abs/1709.07871.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+HIDDEN = 64
+
+
+class Perceptron(nn.Module):
+    """Two hidden layers of 64; the output starts at zero.
+
+    It works in its weights' own precision: to bfloat16 parameters less than 0.4 % apart are equal.
+
+    Args:
+        parameters: Physical parameters.
+        outputs: Numbers that it returns.
+    """
+
+    def __init__(self, parameters: int, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(parameters, HIDDEN),
+            nn.SiLU(),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.SiLU(),
+            nn.Linear(HIDDEN, outputs),
+        )
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(
+        self, parameters: Float[Tensor, "batch parameter"]
+    ) -> Float[Tensor, "batch output"]:
+        with torch.autocast(parameters.device.type, enabled=False):
+            return self.layers(parameters.to(self.layers[0].weight.dtype))
+
+
+class FiLM(nn.Module):
+    """Scales and shifts of several layers of features.
+
+    Args:
+        parameters: Physical parameters.
+        widths: Channels of each modulated layer.
+    """
+
+    def __init__(self, parameters: int, widths: list[int]) -> None:
+        super().__init__()
+        self.sizes = [2 * width for width in widths]
+        self.perceptron = Perceptron(parameters, sum(self.sizes))
+
+    def forward(
+        self, parameters: Float[Tensor, "batch parameter"]
+    ) -> tuple[Float[Tensor, "batch _"], ...]:
+        """Return, per layer, its scales γ followed by its shifts β."""
+        return self.perceptron(parameters).split(self.sizes, dim=1)
