@@ -56,6 +56,7 @@ class Start:
     """Initial conditions from the states, with the same states as truth."""
 
     perturbed = None
+    parameters = None
 
     def __init__(self, initial: torch.Tensor, steps: int, truth_steps: int) -> None:
         self.initial, self.steps, self.truth_steps = initial, steps, truth_steps

@@ -1,6 +1,10 @@
 """Whether an emulator and a data set belong together, said in one sentence where they do not."""
 
+import warnings
+from types import FrameType
 from typing import Any
+
+from lightning import LightningModule
 
 
 def describe(data: Any) -> dict[str, Any]:
@@ -11,11 +15,12 @@ def describe(data: Any) -> dict[str, Any]:
         "shape": list(data.shape),
         "domain lengths": [float(f"{length:.5g}") for length in grid.lengths] if grid else None,
         "interval": float(f"{data.interval:.5g}"),
+        "parameters": list(data.parameters),
     }
 
 
-def check_fields(data: Any, channels: int, dimensions: int) -> None:
-    """Refuse data with other channels or dimensions than the emulator was built for."""
+def check_fields(data: Any, channels: int, dimensions: int, parameters: int = 0) -> None:
+    """Refuse data with other channels, dimensions or parameters than the emulator's."""
     if data is None:
         raise ValueError(
             "An emulator needs a data module: call the trainer with "
@@ -27,19 +32,49 @@ def check_fields(data: Any, channels: int, dimensions: int) -> None:
             f"{data.channels} ({', '.join(data.variables)}) in {data.dimensions}; set "
             "model.channels and model.dimensions to those of the data."
         )
+    if len(data.parameters) != parameters:
+        raise ValueError(
+            f"The emulator is told {parameters} physical parameters, the data have "
+            f"{len(data.parameters)} ({', '.join(data.parameters) or 'none'}); set "
+            "model.parameters to that number, or change data.parameters."
+        )
 
 
 def check_training_data(trained_on: dict[str, Any], data: Any) -> None:
     """Refuse data that differ from those of the training in what an emulator depends on."""
     if not trained_on:
         return
+    known = {"parameters": [], **trained_on}  # earlier checkpoints do not mention them
     for name, value in describe(data).items():
-        trained = trained_on.get(name, value)
+        trained = known.get(name, value)
         if trained != value:
             raise ValueError(
                 f"The emulator was trained on data with {name} {trained}, these data have {value}; "
                 "use the data it was trained for, or train it on these."
             )
+
+
+def misfit(kind: str, error: RuntimeError) -> ValueError:
+    """Return in one sentence why the weights of a checkpoint do not fit an emulator."""
+    lines = str(error).splitlines()
+    return ValueError(
+        f"The checkpoint does not fit this {kind}: "
+        f"{lines[min(1, len(lines) - 1)].strip().rstrip('.')}; leave the model's settings as they "
+        "were in training."
+    )
+
+
+def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType) -> None:
+    """Keep the settings of an emulator, the arguments of a frame of its constructor.
+
+    Objects given from Python are left out: they would not load again safely.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about saving modules, which are left out here
+        emulator.save_hyperparameters(logger=False, frame=frame)
+    for name, value in list(emulator.hparams.items()):
+        if not is_plain(value):
+            del emulator.hparams[name]
 
 
 def is_plain(value: Any) -> bool:

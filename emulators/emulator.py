@@ -9,9 +9,9 @@ the training split, which are buffers and travel in the checkpoint.
 """
 
 import inspect
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from itertools import islice
 from typing import Any, Literal
@@ -23,15 +23,22 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from emulators.bookmark import Bookmark
-from emulators.compatibility import check_fields, check_training_data, describe, is_plain
+from emulators.averaging import update_average
+from emulators.compatibility import (
+    check_fields,
+    check_training_data,
+    describe,
+    keep_plain_hyperparameters,
+    misfit,
+)
+from emulators.conditioning import Conditioning, Windows, apart
+from emulators.evaluation import evaluate
 from emulators.losses import L1L2, Distance
-from emulators.networks.network import Network, NetworkFactory, as_network
+from emulators.networks.network import Network, NetworkFactory, Parameters, as_network
 from emulators.networks.unet import UNet
 from emulators.noise import add_noise, generator_of
-from emulators.rollout import RolloutObserver, Start, watch
+from emulators.rollout import Start
 from emulators.schedules import WarmupCosine
 from emulators.standardize import Standardize
 
@@ -48,6 +55,7 @@ class Emulator(LightningModule, ABC):
             (batch, channel, *space) to the same grid.
         channels: Fields of a state; set by the data.
         dimensions: Spatial dimensions; set by the data.
+        parameters: Physical parameters of a trajectory that the network is told; set by the data.
         predict: Whether the network's output is the next state, or the change to it.
         distance: d(prediction, target) of the training objective.
         optimizer: Optimiser of all parameters.
@@ -67,6 +75,7 @@ class Emulator(LightningModule, ABC):
         network: NetworkFactory | nn.Module = UNet,
         channels: int = 1,
         dimensions: int = 2,
+        parameters: int = 0,
         predict: Literal["state", "increment"] = "state",
         distance: Distance = L1L2(),
         optimizer: OptimizerCallable = torch.optim.AdamW,
@@ -82,7 +91,7 @@ class Emulator(LightningModule, ABC):
             raise ValueError(f"ema_decay must lie in [0, 1), got {ema_decay}.")
         if noise < 0:
             raise ValueError(f"noise must be at least 0, got {noise}.")
-        self._keep_plain_hyperparameters()
+        keep_plain_hyperparameters(self, inspect.currentframe())
         self.channels = channels
         self.dimensions = dimensions
         self.predict = predict
@@ -92,20 +101,12 @@ class Emulator(LightningModule, ABC):
         self.ema_decay = ema_decay
         self.noise = noise
         self.standardize = Standardize(channels)
+        self.conditioning = Conditioning(parameters)
         self.trained_on: dict[str, Any] = {}
         self.trained_steps = 0
-        shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
+        shape = (channels, dimensions, latent_inputs, latent_outputs, cases, parameters)
         self.trained = as_network(network, *shape)
         self.averaged = deepcopy(self.trained).requires_grad_(False) if ema_decay else None
-
-    def _keep_plain_hyperparameters(self) -> None:
-        """Keep settings for checkpoints; objects given from Python would not load again safely."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about saving modules, which are left out here
-            self.save_hyperparameters(logger=False, frame=inspect.currentframe().f_back)
-        for name, value in list(self.hparams.items()):
-            if not is_plain(value):
-                del self.hparams[name]
 
     # What a subclass says -----------------------------------------------------------------------
 
@@ -156,10 +157,20 @@ class Emulator(LightningModule, ABC):
 
     @property
     def network(self) -> Network:
-        """The network: trained weights in training mode, averaged weights in evaluation mode."""
-        if self.training or self.averaged is None:
-            return self.trained
-        return self.averaged
+        """The network: trained weights in training mode, averaged weights in evaluation mode.
+
+        It is told the physical parameters of the present batch, where there are some.
+        """
+        averaged = not self.training and self.averaged is not None
+        return self.conditioning.tell(self.averaged if averaged else self.trained)
+
+    def told(self, parameters: Parameters | None) -> AbstractContextManager[None]:
+        """Return a context in which `step` and `loss` know the parameters of their batch.
+
+        Args:
+            parameters: In the units of the files.
+        """
+        return self.conditioning.told(parameters)
 
     def next_state(self, state: State, output: State) -> State:
         """Return the next state from the network's output, both standardised, in full precision."""
@@ -168,23 +179,31 @@ class Emulator(LightningModule, ABC):
             return output
         return state + self.standardize.increment_scale(state) * output
 
-    def unroll(self, state: State) -> Iterator[State]:
+    def unroll(self, state: State, parameters: Parameters | None = None) -> Iterator[State]:
         """Yield the states at lead times of one interval, two intervals, ... without end."""
-        memory = None
+        model, memory = self.conditioning.steps(self, parameters), None
         while True:
-            state, memory = self.step(state, memory)
+            state, memory = model.step(state, memory)
             yield state
 
-    def rollout(self, state: State, steps: int) -> Float[Tensor, "batch time channel *space"]:
-        """Return the states at lead times of 1 to `steps` intervals."""
-        return torch.stack(list(islice(self.unroll(state), steps)), dim=1)
+    def rollout(
+        self, state: State, steps: int, parameters: Parameters | None = None
+    ) -> Float[Tensor, "batch time channel *space"]:
+        """Return the states at lead times of 1 to `steps` intervals.
+
+        Args:
+            state: Physical units.
+            steps: Length.
+            parameters: Of each trajectory, in the units of the files; None if there are none.
+        """
+        return torch.stack(list(islice(self.unroll(state, parameters), steps)), dim=1)
 
     # Lightning ----------------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
         """Check that the data suit the network, and take their statistics before training."""
         data = self.trainer.datamodule
-        check_fields(data, self.channels, self.dimensions)
+        check_fields(data, self.channels, self.dimensions, self.conditioning.count)
         check_training_data(self.trained_on, data)
         self.check(data.shape)
         if stage == "fit":
@@ -192,6 +211,7 @@ class Emulator(LightningModule, ABC):
             self.standardize.set_statistics(
                 statistics.mean, statistics.std, statistics.increment_std
             )
+            self.conditioning.set_statistics(data.trajectories("train").parameters)
             self.trained_on = describe(data)
 
     @torch.no_grad()
@@ -200,7 +220,8 @@ class Emulator(LightningModule, ABC):
         self.trained.check(shape)
         training = self.training
         try:
-            self.eval().rollout(torch.zeros(1, self.channels, *shape, device=self.device), 2)
+            state = torch.zeros(1, self.channels, *shape, device=self.device)
+            self.eval().rollout(state, 2, self.conditioning.typical())
         except RuntimeError as error:
             reason = str(error).splitlines()[0].rstrip(".")
             raise ValueError(
@@ -210,19 +231,21 @@ class Emulator(LightningModule, ABC):
         finally:
             self.train(training)
 
-    def training_step(self, window: Window, batch_idx: int) -> Tensor:
-        """Return the training objective of a batch."""
+    def training_step(self, batch: Window | Windows, batch_idx: int) -> Tensor:
+        """Return the training objective of a batch; its parameters stay known for the gradient."""
+        window, parameters = apart(batch)
+        self.conditioning.take(parameters)
         loss = self.loss(window)
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(window))
         return loss
 
     def validation_step(self, start: Start, batch_idx: int) -> None:
         """Roll out from a batch of validation states."""
-        self._watch(start, "validate")
+        evaluate(self, self.conditioning, start, self.trainer, "validate")
 
     def test_step(self, start: Start, batch_idx: int) -> None:
         """Roll out from a batch of test states."""
-        self._watch(start, "test")
+        evaluate(self, self.conditioning, start, self.trainer, "test")
 
     def on_test_epoch_end(self) -> None:
         """Place the scores in the logs where the training ended."""
@@ -230,37 +253,18 @@ class Emulator(LightningModule, ABC):
 
     def predict_step(self, start: Start, batch_idx: int) -> None:
         """Roll out from a batch of states; observers keep the forecast."""
-        self._watch(start, "predict")
-
-    def _watch(self, start: Start, stage: str) -> None:
-        observers = [
-            callback
-            for callback in self.trainer.callbacks
-            if isinstance(callback, RolloutObserver) and callback.watches(stage)
-        ]
-        bar = self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None
-        marks = [callback for callback in self.trainer.callbacks if isinstance(callback, Bookmark)]
-        bookmark = marks[0] if marks and stage == "test" else None
-        watch(self, start, observers, stage if bar else None, bookmark)
+        evaluate(self, self.conditioning, start, self.trainer, "predict")
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update the averaged weights after each step of the optimiser."""
         super().optimizer_step(*args, **kwargs)
+        self.conditioning.take(None)
         if self.averaged is not None:
             self.update_average(self.trainer.global_step)
 
-    @torch.no_grad()
     def update_average(self, steps: int) -> None:
-        """Move the averaged weights towards the trained ones, by 1 - decay.
-
-        A young average forgets faster, so that the random start does not linger: the decay after
-        n steps is at most (1 + n)/(10 + n).
-        """
-        decay = min(self.ema_decay, (1 + steps) / (10 + steps))
-        average = get_ema_multi_avg_fn(decay)
-        average(list(self.averaged.parameters()), list(self.trained.parameters()), steps)
-        for averaged, current in zip(self.averaged.buffers(), self.trained.buffers(), strict=True):
-            averaged.copy_(current)
+        """Move the averaged weights towards the trained ones, after so many optimiser steps."""
+        update_average(self.averaged, self.trained, self.ema_decay, steps)
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser, with its schedule if there is one."""
@@ -284,12 +288,7 @@ class Emulator(LightningModule, ABC):
         try:
             return super().load_state_dict(*args, **kwargs)
         except RuntimeError as error:
-            lines = str(error).splitlines()
-            raise ValueError(
-                f"The checkpoint does not fit this {type(self).__name__}: "
-                f"{lines[min(1, len(lines) - 1)].strip().rstrip('.')}; leave the model's settings "
-                "as they were in training."
-            ) from None
+            raise misfit(type(self).__name__, error) from None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint that was trained on other variables or another grid."""

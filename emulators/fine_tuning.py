@@ -15,9 +15,13 @@ class FineTuning(Callback):
     own checkpoint.
 
     Args:
-        checkpoint: Of an emulator with the same network.
-        statistics: Whether states are standardised as they were there, so that the network sees
-            what it knows, or by the statistics of the new training split.
+        checkpoint: Of an emulator with the same network. One that was told no parameters can be
+            told some from now on, if its network has FiLM.
+        statistics: Whether states and parameters are standardised as they were there, so that the
+            network sees what it knows, or by the statistics of the new training split.
+
+    Raises:
+        ValueError: The checkpoint's network is another, or was told other parameters.
     """
 
     def __init__(self, checkpoint: Path, statistics: Literal["keep", "recompute"] = "keep") -> None:
@@ -33,9 +37,19 @@ class FineTuning(Callback):
         if trainer.ckpt_path is not None:
             return
         found = torch.load(self.checkpoint, map_location=pl_module.device, weights_only=True)
+        names = found.get("trained_on", {}).get("parameters", [])
+        if names and names != trainer.datamodule.parameters:
+            raise ValueError(
+                f"{self.checkpoint} was told the parameters {names}, these data have "
+                f"{trainer.datamodule.parameters}; set data.parameters to those of the checkpoint."
+            )
         state = found["state_dict"]
         if self.statistics == "recompute":
-            state = {k: v for k, v in state.items() if not k.startswith("standardize.")}
+            state = {
+                k: v
+                for k, v in state.items()
+                if not k.startswith(("standardize.", "conditioning."))
+            }
         for name in [name for name in state if name.startswith("averaged.")]:
             state[name.replace("averaged.", "trained.", 1)] = state[name]
         pl_module.load_state_dict({**pl_module.state_dict(), **state})

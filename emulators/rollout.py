@@ -31,6 +31,7 @@ class Start(Protocol):
         truth_steps: How far the truth goes.
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
         times: Time of each initial condition, as the data count it.
+        parameters: Physical parameters of the trajectories, (batch, parameter), or None.
     """
 
     initial: State
@@ -39,6 +40,7 @@ class Start(Protocol):
     truth_steps: int
     perturbed: Members | None
     times: Sequence[float]
+    parameters: Float[Tensor, "batch parameter"] | None
 
     def truth(self, lead: int) -> State:
         """Return the true states `lead` intervals after the initial ones."""

@@ -39,6 +39,7 @@ class Start:
     """Initial conditions whose truth grows by `growth` per step."""
 
     perturbed = None
+    parameters = None
 
     def __init__(self, initial, index, steps, truth_steps, growth=1.0):
         self.initial, self.index = initial, index

@@ -14,6 +14,7 @@ def data(**changes):
         "shape": (8, 8),
         "grid": Grid((8, 8), (1.0, 2.0)),
         "interval": 0.5,
+        "parameters": [],
     }
     return SimpleNamespace(**{**values, **changes})
 
@@ -24,6 +25,7 @@ def test_description_is_plain_and_complete():
         "shape": [8, 8],
         "domain lengths": [1.0, 2.0],
         "interval": 0.5,
+        "parameters": [],
     }
     assert describe(data(grid=None))["domain lengths"] is None
     assert is_plain(describe(data()))
@@ -49,6 +51,7 @@ def test_other_fields_are_refused(channels, dimensions):
         ({"shape": (16, 8)}, r"with shape \[8, 8\], these data have \[16, 8\]"),
         ({"variables": ["u", "w"]}, r"with variables \['u', 'v'\], these data have"),
         ({"grid": Grid((8, 8), (1.0, 3.0))}, r"with domain lengths \[1.0, 2.0\], these data have"),
+        ({"parameters": ["beta"]}, r"with parameters \[\], these data have \['beta'\]"),
     ],
 )
 def test_other_data_than_in_training_are_refused(change, message):
@@ -56,6 +59,22 @@ def test_other_data_than_in_training_are_refused(change, message):
         check_training_data(describe(data()), data(**change))
     check_training_data(describe(data()), data())
     check_training_data({}, data(**change))  # not trained yet
+
+
+def test_checkpoint_that_mentions_no_parameters_had_none():
+    earlier = describe(data())
+    del earlier["parameters"]
+    check_training_data(earlier, data())
+    with pytest.raises(ValueError, match=r"parameters \[\], these data have \['beta'\]; use"):
+        check_training_data(earlier, data(parameters=["beta"]))
+
+
+@pytest.mark.parametrize(("told", "names"), [(0, "reynolds"), (1, "")])
+def test_other_number_of_parameters_is_refused(told, names):
+    message = rf"is told {told} physical parameters, the data have {1 - told} \({names or 'none'}\)"
+    with pytest.raises(ValueError, match=message):
+        check_fields(data(parameters=names.split()), 2, 2, told)
+    check_fields(data(parameters=names.split()), 2, 2, 1 - told)
 
 
 def test_objects_are_not_plain():

@@ -15,6 +15,7 @@ class Start:
     truth_steps = 2
     times = (0.0, 0.0, 0.0)
     perturbed = None
+    parameters = None
 
     def truth(self, lead):
         return torch.full((3, 1, 4), 10.0 * lead)

@@ -1,0 +1,26 @@
+"""The rollouts of `validate`, `test` and `predict`, watched by the callbacks of the trainer."""
+
+from lightning import Trainer
+
+from emulators.bookmark import Bookmark
+from emulators.conditioning import Conditioning
+from emulators.rollout import RolloutObserver, Start, Steps, watch
+
+
+def evaluate(
+    model: Steps, conditioning: Conditioning, start: Start, trainer: Trainer, stage: str
+) -> None:
+    """Roll out from a batch of initial conditions; all members of an ensemble share parameters."""
+    observers = [
+        callback
+        for callback in trainer.callbacks
+        if isinstance(callback, RolloutObserver) and callback.watches(stage)
+    ]
+    bar = trainer.is_global_zero and trainer.progress_bar_callback is not None
+    marks = [callback for callback in trainer.callbacks if isinstance(callback, Bookmark)]
+    bookmark = marks[0] if marks and stage == "test" else None
+    parameters = start.parameters
+    if parameters is not None and start.perturbed is not None:
+        parameters = parameters.repeat(1 + len(start.perturbed), 1)
+    model = conditioning.steps(model, parameters)
+    watch(model, start, observers, stage if bar else None, bookmark)

@@ -1,0 +1,123 @@
+"""Each trajectory gets its own parameter: in every emulator, in losses and in steps."""
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from emulators import Baseline
+from emulators.conditioning import Conditioning
+from tests.emulators.networks_for_tests import small_unet
+from tests.emulators.toy_for_tests import (
+    BUILD,
+    MEAN,
+    STD,
+    emulator,
+    factors,
+    powers,
+    states,
+)
+
+
+@pytest.mark.parametrize("name", BUILD)
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [2, 0, 3, 1]])
+def test_rollouts_are_exact_for_every_trajectory(name, order):
+    a, u = factors()[order], states()
+    rollout = emulator(name).eval().rollout(u, 7, a)
+    assert_close(rollout, u[:, None] * powers(a, 7))
+
+
+@pytest.mark.parametrize("name", [name for name in BUILD if name != "Hierarchical"])
+def test_loss_of_the_exact_network_is_zero(name):
+    model = emulator(name)
+    windows = states()[:, None] * powers(factors(), model.window)
+    with model.told(factors()):
+        assert model.loss(windows) < 1e-14
+    with model.told(factors().flip(0)):
+        assert model.loss(windows) > 1e-3
+
+
+def moved(model):
+    torch.manual_seed(1)
+    for parameter in model.trained.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return model
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_gradient_reaches_the_modulation_in_every_emulator(name):
+    model = moved(emulator(name, small_unet))
+    with model.told(factors()):
+        model.loss(torch.randn(4, model.window, 1, 8)).backward()
+    for key, parameter in model.trained.film.named_parameters():
+        assert parameter.grad.abs().max() > 0, key
+
+
+def test_activations_that_are_computed_again_know_the_same_parameters():
+    gradients = []
+    windows = torch.randn(4, 4, 1, 8)
+    for checkpointing in (False, True):
+        model = moved(emulator("Unrolled", small_unet, steps=3, checkpointing=checkpointing))
+        model.conditioning.take(factors())  # as a training step does
+        model.loss(windows).backward()
+        gradients.append([p.grad for p in model.trained.parameters()])
+    assert_close(*gradients)
+
+
+def test_statistics_leave_what_does_not_vary_in_its_unit():
+    conditioning = Conditioning(2)
+    conditioning.set_statistics(torch.tensor([[0.1, 1.0], [0.1, 3.0], [0.1, 8.0]]))
+    assert_close(conditioning.mean, torch.tensor([0.1, 4.0]))
+    # the deviations from 4 are -3, -1 and 4
+    assert_close(conditioning.std, torch.tensor([1.0, np.sqrt(26 / 3)]))
+    with conditioning.told(torch.tensor([[1.1, 4.0]])):
+        assert_close(conditioning.present, torch.tensor([[1.0, 0.0]]))
+    assert conditioning.present is None
+
+
+def test_without_parameters_nothing_is_added():
+    model = Baseline(network=small_unet, dimensions=1)
+    assert not [name for name in model.state_dict() if name.startswith("conditioning")]
+    assert model.train().network is model.trained
+
+
+def test_missing_and_wrong_parameters_are_refused():
+    model = emulator().eval()
+    with pytest.raises(ValueError, match="must be told 1 physical parameters per trajectory, and"):
+        model.rollout(states(), 2)
+    with pytest.raises(ValueError, match="is made for 1 physical parameters, the batch has 2; set"):
+        model.rollout(states(), 2, torch.ones(4, 2))
+    sentence = "called with 4 states, but parameters of 3 trajectories"
+    with pytest.raises(ValueError, match=sentence), model.told(factors()[:3]):
+        model.step(states())
+    with pytest.raises(ValueError, match="is made for 0 physical parameters, the batch has 1"):
+        Baseline(network=small_unet).conditioning.take(factors())
+
+
+def test_a_call_may_bring_parameters_of_its_own():
+    model = emulator().eval()
+    with model.told(factors()):
+        twice = torch.cat((states(), states()))
+        standardised = (torch.cat((factors(), factors())) - MEAN) / STD
+        out, _ = model.network(twice, parameters=standardised)
+    assert_close(out, twice * torch.cat((factors(), factors()))[..., None])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_told_the_velocity_an_emulator_learns_both_of_two_flows(told):
+    # u_{n+1}(x) = u_n(x - c) with c = ±1 point: who is not told c can only blur
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float32)
+    model = Baseline(network=small_unet, dimensions=1, parameters=int(told), ema_decay=0.0)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(300):
+        c = torch.randint(2, (32, 1)) * 2.0 - 1
+        u = torch.randn(32, 1, 16)
+        after = torch.where(c[..., None] > 0, u.roll(1, -1), u.roll(-1, -1))
+        with model.told(c if told else None):
+            loss = model.loss(torch.stack((u, after), dim=1))
+            error = (model.step(u)[0] - after).square().mean().item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert error < 0.05 if told else error > 0.4  # half the variance, at best
