@@ -257,9 +257,10 @@ class EmulatorCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Let the data say how many channels and dimensions an emulator has."""
-        for name in ("channels", "dimensions"):
-            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        """Let the data say how many channels, dimensions and parameters an emulator has."""
+        for name, count in (("channels", None), ("dimensions", None), ("parameters", len)):
+            target = f"model.init_args.{name}"
+            parser.link_arguments(f"data.{name}", target, count, apply_on="instantiate")
 
     def _parse_ckpt_path(self) -> None:
         """Leave the command line alone: Lightning would let the checkpoint override it."""
