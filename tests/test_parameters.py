@@ -7,6 +7,7 @@ import shutil
 import netCDF4
 import pytest
 import torch
+from lightning import LightningModule
 
 import cli
 from tests.conftest import SMOKE
@@ -66,8 +67,9 @@ def test_ensembles_are_tested_and_predicted_from_the_checkpoint_alone(told, caps
     predicted = cli.run(["predict", f"--ckpt_path={TOLD}", "--steps=4"])
     (start,) = list(predicted.datamodule.predict_dataloader())
     assert start.parameters.tolist() == [[2.0, 0.5], [4.5, 0.5]]
+    loaded = LightningModule.load_from_checkpoint(TOLD, weights_only=True).eval()
     with torch.no_grad():
-        forecast = predicted.model.eval().rollout(start.initial, 4, start.parameters)
+        forecast = loaded.rollout(start.initial, 4, start.parameters)
     with netCDF4.Dataset("runs/told/forecast_0000.nc") as file:
         stored = torch.from_numpy(file["u"][:].data)
     torch.testing.assert_close(stored, forecast[:, 1::2, 0], rtol=1e-4, atol=1e-5)
