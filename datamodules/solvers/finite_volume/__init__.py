@@ -1,0 +1,54 @@
+"""Finite volumes: operators, balances made of them, and explicit time steppers."""
+
+from datamodules.solvers.finite_volume.balance import Balance, Closure, Coefficients, Tendency
+from datamodules.solvers.finite_volume.boundaries import (
+    Boundary,
+    Dirichlet,
+    Neumann,
+    Periodic,
+    Wall,
+    Walls,
+)
+from datamodules.solvers.finite_volume.domain import Domain
+from datamodules.solvers.finite_volume.schemes import (
+    Central,
+    ConvectionScheme,
+    DonorCell,
+    Upwind,
+    arithmetic,
+    harmonic,
+)
+from datamodules.solvers.finite_volume.solver import FiniteVolumeSolver
+from datamodules.solvers.finite_volume.stencil import Stencil
+from datamodules.solvers.finite_volume.steppers import RK4, ExplicitEuler, Stepper
+from datamodules.solvers.finite_volume.terms import Convection, Decay, Diffusion, Source, Term
+
+__all__ = [
+    "RK4",
+    "Balance",
+    "Boundary",
+    "Central",
+    "Closure",
+    "Coefficients",
+    "Convection",
+    "ConvectionScheme",
+    "Decay",
+    "Diffusion",
+    "Dirichlet",
+    "Domain",
+    "DonorCell",
+    "ExplicitEuler",
+    "FiniteVolumeSolver",
+    "Neumann",
+    "Periodic",
+    "Source",
+    "Stencil",
+    "Stepper",
+    "Tendency",
+    "Term",
+    "Upwind",
+    "Wall",
+    "Walls",
+    "arithmetic",
+    "harmonic",
+]

@@ -1,0 +1,143 @@
+"""What lies beyond the ends of an axis.
+
+A wall gives the value at the wall itself, half a cell beyond the centre of the last cell, as
+φ_wall = p φ_inner + q: Dirichlet's p = 0, Neumann's p = 1.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from datamodules.solvers.finite_volume.stencil import Stencil
+
+Weights = tuple[Tensor, Tensor]
+Number = float | Tensor
+
+
+class Wall(ABC):
+    """Condition at one end of an axis."""
+
+    @abstractmethod
+    def face(self, fields: Mapping[str, Tensor], spacing: float) -> tuple[float, Number]:
+        """Return p and q of φ_wall = p φ_inner + q.
+
+        Args:
+            fields: Values by name, for conditions that are named.
+            spacing: Width of a cell across the wall [L].
+        """
+
+
+def value_of(given: float | str, fields: Mapping[str, Tensor]) -> Number:
+    """Return a number, or the field of that name: one number, or one per cell of the wall."""
+    return fields[given] if isinstance(given, str) else given
+
+
+@dataclass(frozen=True)
+class Dirichlet(Wall):
+    """Given value at the wall: φ_wall = g.
+
+    Args:
+        value: g, a number or the name of a coefficient.
+    """
+
+    value: float | str = 0.0
+
+    def face(self, fields: Mapping[str, Tensor], spacing: float) -> tuple[float, Number]:
+        return 0.0, value_of(self.value, fields)
+
+
+@dataclass(frozen=True)
+class Neumann(Wall):
+    """Given slope at the wall: ∂φ/∂n = g along the outward normal; 0 insulates.
+
+    Args:
+        slope: g [φ/L], a number or the name of a coefficient.
+    """
+
+    slope: float | str = 0.0
+
+    def face(self, fields: Mapping[str, Tensor], spacing: float) -> tuple[float, Number]:
+        return 1.0, 0.5 * spacing * value_of(self.slope, fields)
+
+
+class Boundary(ABC):
+    """Both ends of one axis."""
+
+    @abstractmethod
+    def stencil(
+        self,
+        axis: int,
+        spacing: float,
+        faces: Weights,
+        low: Weights,
+        high: Weights,
+        fields: Mapping[str, Tensor],
+    ) -> Stencil:
+        """Return the tendency by the fluxes along an axis.
+
+        Args:
+            axis: Counted from the end.
+            spacing: Width Δ of a cell [L].
+            faces: Weights a and b of the cells below and above the face above each cell.
+            low: Weights of the value at the low wall and of the cell inside, in the flux through
+                it; fluxes are positive towards higher coordinates.
+            high: The same for the high wall.
+            fields: Values of named conditions.
+        """
+
+
+@dataclass(frozen=True)
+class Periodic(Boundary):
+    """The ends meet."""
+
+    def stencil(
+        self,
+        axis: int,
+        spacing: float,
+        faces: Weights,
+        low: Weights,
+        high: Weights,
+        fields: Mapping[str, Tensor],
+    ) -> Stencil:
+        a, b = faces
+        return Stencil({axis: (a / spacing, b / spacing)})
+
+
+@dataclass(frozen=True)
+class Walls(Boundary):
+    """A wall at either end.
+
+    Args:
+        low: At the start of the axis.
+        high: At its end.
+    """
+
+    low: Wall
+    high: Wall
+
+    def stencil(
+        self,
+        axis: int,
+        spacing: float,
+        faces: Weights,
+        low: Weights,
+        high: Weights,
+        fields: Mapping[str, Tensor],
+    ) -> Stencil:
+        a, b = faces
+        cells = a.new_ones(a.shape[axis], *[1] * (-axis - 1))
+        inside = cells / spacing
+        inside[-1] = 0
+        total = Stencil({axis: (a * inside, b * inside)})
+        for end, wall, (outer, inner), sign in (
+            (0, self.low, low, 1),
+            (-1, self.high, high, -1),
+        ):
+            p, q = wall.face(fields, spacing)
+            edge = 0 * cells
+            edge[end] = sign / spacing
+            diagonal = edge * (p * outer + inner).unsqueeze(axis)
+            total = total + Stencil({}, diagonal, edge * (q * outer).unsqueeze(axis))
+        return total

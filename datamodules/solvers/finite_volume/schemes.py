@@ -1,0 +1,77 @@
+"""Values on faces from the cells beside them.
+
+With u_L, u_R the velocity in the cells below and above a face, the convective flux through it is
+a φ_L + b φ_R. Positive velocity points towards higher coordinates.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+FaceMean = Callable[[Tensor, Tensor], Tensor]
+
+
+def arithmetic(low: Tensor, high: Tensor) -> Tensor:
+    """Return (low + high)/2: for smooth coefficients."""
+    return 0.5 * (low + high)
+
+
+def harmonic(low: Tensor, high: Tensor) -> Tensor:
+    """Return 2 low high/(low + high), 0 if both are: continuous fluxes across a jump."""
+    total = low + high
+    return 2 * low * high / torch.where(total == 0, torch.ones_like(total), total)
+
+
+class ConvectionScheme(ABC):
+    """Which values a flow carries through a face."""
+
+    order: int
+
+    @abstractmethod
+    def faces(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a and b [L/T] from the velocity below and above each face."""
+
+    @abstractmethod
+    def wall(self, inward: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weights of the wall's value and of the inner cell in the flux inwards.
+
+        Args:
+            inward: Velocity of the inner cell towards the inside.
+        """
+
+
+class Upwind(ConvectionScheme):
+    """The value of the cell that the flow comes from; face velocity (u_L + u_R)/2. First order."""
+
+    order = 1
+
+    def faces(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        u = 0.5 * (low + high)
+        return u.clamp(min=0), u.clamp(max=0)
+
+    def wall(self, inward: Tensor) -> tuple[Tensor, Tensor]:
+        return inward.clamp(min=0), inward.clamp(max=0)
+
+
+class DonorCell(Upwind):
+    """What leaves each cell: max(u_L, 0) φ_L + min(u_R, 0) φ_R. First order.
+
+    The scheme of Akhare et al. (2025) for velocities of one sign.
+    """
+
+    def faces(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        return low.clamp(min=0), high.clamp(max=0)
+
+
+class Central(ConvectionScheme):
+    """The mean (u_L φ_L + u_R φ_R)/2 of the fluxes of the cells. Second order, not monotone."""
+
+    order = 2
+
+    def faces(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        return 0.5 * low, 0.5 * high
+
+    def wall(self, inward: Tensor) -> tuple[Tensor, Tensor]:
+        return inward, torch.zeros_like(inward)

@@ -1,0 +1,73 @@
+"""A finite-volume balance behind the same seam as the spectral solvers."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from datamodules.solvers.equation import State
+from datamodules.solvers.finite_volume.balance import Balance
+from datamodules.solvers.finite_volume.steppers import RK4, Stepper
+from datamodules.solvers.solver import Solver
+
+
+class FiniteVolumeSolver(Solver):
+    """Finite-volume solver with steady coefficients.
+
+    Args:
+        balance: Right-hand side, with its domain.
+        coefficients: Steady coefficients by name: a number, (*space) or (batch, *space).
+        dt: Inner time step [T].
+        interval: Time between snapshots [T], a whole number of inner steps.
+        stepper: Time stepper; implicit ones are in `emulators.implicit`.
+
+    Raises:
+        ValueError: dt does not divide the interval, or a coefficient is missing.
+    """
+
+    def __init__(
+        self,
+        balance: Balance,
+        coefficients: Mapping[str, float | Tensor],
+        dt: float,
+        interval: float,
+        stepper: Stepper | None = None,
+    ) -> None:
+        super().__init__()
+        if not (dt > 0 and interval > 0):
+            raise ValueError(
+                f"FiniteVolumeSolver needs dt and interval above 0, got dt={dt}, "
+                f"interval={interval}."
+            )
+        self.substeps = round(interval / dt)
+        if self.substeps < 1 or abs(self.substeps * dt - interval) > 1e-9 * interval:
+            raise ValueError(
+                "FiniteVolumeSolver.interval must be a whole number of dt, got "
+                f"interval={interval} and dt={dt} ({interval / dt:g} steps)."
+            )
+        missing = set(balance.coefficients) - set(coefficients)
+        if missing:
+            raise ValueError(
+                f"FiniteVolumeSolver.coefficients must give '{min(missing)}', got "
+                f"{sorted(coefficients)}."
+            )
+        self.balance = balance
+        self.dt = dt
+        self.interval = interval
+        self.stepper = stepper or RK4()
+        self.grid = balance.domain.grid
+        self.variables = balance.variables
+        self.coefficients = dict(coefficients)
+        for name, value in coefficients.items():
+            tensor = torch.as_tensor(value, dtype=torch.float64)
+            self.register_buffer(f"coefficient_{name}", tensor, persistent=False)
+
+    def values(self, time: float) -> dict[str, Tensor]:
+        """Return the coefficients, in the precision and on the device of the solver."""
+        return {name: getattr(self, f"coefficient_{name}") for name in self.coefficients}
+
+    def step(self, state: State) -> State:
+        values = self.values(0.0)
+        for _ in range(self.substeps):
+            state = self.stepper.step(self.balance, state, lambda time: values, 0.0, self.dt)
+        return state

@@ -1,0 +1,66 @@
+r"""The discrete form of every linear term: two-point fluxes through faces, and local parts.
+
+On each axis with cells of width Δ the flux through the face between cells i and i + 1 is
+
+    F_{i+½} = a_{i+½} φ_i + b_{i+½} φ_{i+1},
+
+and the tendency of φ is
+
+    K φ = -Σ_axes (F_{i+½} - F_{i-½})/Δ + σ φ + γ.
+
+Without σ and γ the sum of φ over the cells is conserved exactly. Stencils add up, so that any
+number of terms costs one sweep.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Field = Float[Tensor, "batch *space"]
+Faces = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """Affine map of a scalar field (batch, *space) to its tendency.
+
+    Args:
+        faces: For each axis, counted from the end, a/Δ and b/Δ on the face above each cell; the
+            last is the face that closes a periodic axis, 0 where there are walls.
+        diagonal: σ [1/T], or None.
+        constant: γ [φ/T], or None.
+    """
+
+    faces: dict[int, Faces] = field(default_factory=dict)
+    diagonal: Tensor | None = None
+    constant: Tensor | None = None
+
+    def __call__(self, phi: Field) -> Field:
+        parts = [] if self.diagonal is None else [self.diagonal * phi]
+        for axis, (a, b) in self.faces.items():
+            flux = torch.addcmul(a * phi, b, phi.roll(-1, axis))
+            parts += [flux.roll(1, axis) - flux]
+        if self.constant is not None:
+            parts.append(self.constant.expand_as(phi))
+        total = parts[0] if parts else torch.zeros_like(phi)
+        for part in parts[1:]:
+            total = total + part
+        return total
+
+    def __add__(self, other: "Stencil") -> "Stencil":
+        faces = dict(self.faces)
+        for axis, (a, b) in other.faces.items():
+            mine = faces.get(axis)
+            faces[axis] = (a, b) if mine is None else (mine[0] + a, mine[1] + b)
+        return Stencil(
+            faces, plus(self.diagonal, other.diagonal), plus(self.constant, other.constant)
+        )
+
+
+def plus(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    """Return the sum of what is there."""
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b

@@ -1,0 +1,144 @@
+"""The lean autograd function: of a solve it keeps the inputs, the parameters and the solution.
+
+It works in a chain of time steps like any other operation, inside checkpoints, and with networks
+under autocast: the backward pass evaluates F as the forward pass did.
+"""
+
+import warnings
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from emulators.implicit.info import ImplicitSolveError, Record, SolveInfo
+from emulators.implicit.linear import LinearSolver
+from emulators.implicit.residual import Residual, pull
+from emulators.implicit.root import RootSolver
+from emulators.implicit.samples import Vector, choose
+
+OnFailure = Literal["raise", "mask"]
+
+
+@dataclass
+class Call:
+    """One solve and how to differentiate it."""
+
+    residual: Residual
+    solver: RootSolver
+    linear: LinearSolver
+    on_failure: OnFailure
+    record: Record
+    info: SolveInfo | None = None
+
+
+def solve_with_adjoint(
+    call: Call, start: Vector, inputs: tuple[Tensor, ...]
+) -> tuple[Vector, SolveInfo]:
+    """Return z and the outcome, with the gradient of the implicit function theorem."""
+    parameters = call.residual.parameters()
+    if torch.is_grad_enabled() and not any(t.requires_grad for t in (*inputs, *parameters)):
+        value = call.residual.bind(*inputs)(start.detach())
+        refuse_others(value, ())
+    z = _Lean.apply(call, len(inputs), start.detach(), *inputs, *parameters)
+    return z, call.info
+
+
+class _Lean(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, call: Call, count: int, start: Tensor, *tensors: Tensor) -> Tensor:
+        with uncached(autocast_state(start)):
+            z, call.info = call.solver.solve(call.residual.bind(*tensors[:count]), start)
+        z = choose(call.info.converged, z, start)
+        ctx.call, ctx.count, ctx.autocast = call, count, autocast_state(start)
+        ctx.save_for_backward(z, call.info.converged, *tensors)
+        return z
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        z, converged, *tensors = ctx.saved_tensors
+        inputs, call = tensors[: ctx.count], ctx.call
+        parameters = call.residual.parameters()  # those F really uses: saved ones may be copies
+        with uncached(ctx.autocast), torch.enable_grad():
+            needs = ctx.needs_input_grad[3 : 3 + ctx.count]
+            leaves = [
+                t.detach().requires_grad_(need) for t, need in zip(inputs, needs, strict=True)
+            ]
+            point = z.detach().requires_grad_()
+            value = call.residual.bind(*leaves)(point)
+        refuse_others(value, (point, *leaves, *parameters))
+        with torch.no_grad(), uncached(ctx.autocast):
+            cotangent = choose(converged, cotangent, torch.zeros_like(cotangent))
+            adjoint, info = call.linear.solve(partial(pull, value, point), cotangent)
+            call.record(info)
+            if not info.converged.all():
+                adjoint = failed(call, adjoint, info)
+            wanted = [t for t in (*leaves, *parameters) if t.requires_grad]
+            found = iter(torch.autograd.grad(value, wanted, -adjoint, allow_unused=True))
+        gradients = [next(found) if t.requires_grad else None for t in (*leaves, *parameters)]
+        if torch.is_grad_enabled():
+            gradients = [
+                None if g is None else _Once.apply(g, cotangent, *tensors) for g in gradients
+            ]
+        return (None, None, None, *gradients)
+
+
+def failed(call: Call, adjoint: Vector, info: SolveInfo) -> Vector:
+    """Raise, or return the adjoint without the samples that failed."""
+    message = (
+        f"The adjoint of an implicit step did not converge ({info.failures()}); allow its linear "
+        "solver more iterations, precondition it, or take a smaller time step"
+    )
+    if call.on_failure == "raise":
+        raise ImplicitSolveError(f"{message}.", info)
+    warnings.warn(f"{message}; these samples give no gradient.", stacklevel=2)
+    return choose(info.converged, adjoint, torch.zeros_like(adjoint))
+
+
+class _Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, *others: Tensor) -> Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> None:
+        raise ValueError(
+            "An implicit step with gradient Adjoint can be differentiated once, not twice; use "
+            "gradient Unrolled for second derivatives."
+        )
+
+
+def refuse_others(value: Tensor, known: tuple[Tensor, ...]) -> None:
+    """Refuse an F whose graph ends in a tensor that would silently get no gradient."""
+    allowed = {id(tensor) for tensor in known}
+    waiting, seen = [value.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)
+        if leaf is not None and id(leaf) not in allowed:
+            raise ValueError(
+                f"The residual depends on a tensor of shape {tuple(leaf.shape)} that requires a "
+                "gradient and is not among its inputs, so it would get none; pass it as an input, "
+                "or give the module that owns it as the residual."
+            )
+        waiting.extend(following for following, _ in node.next_functions)
+
+
+Autocast = tuple[str, bool, torch.dtype]
+
+
+def autocast_state(tensor: Tensor) -> Autocast:
+    """Return whether, and in which precision, operations on such a tensor are cast now."""
+    device = tensor.device.type
+    return device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+
+
+def uncached(state: Autocast) -> AbstractContextManager:
+    """Return the same casting without its cache, which would keep weights cast without a graph."""
+    device, enabled, dtype = state
+    return torch.autocast(device, dtype=dtype, enabled=enabled, cache_enabled=False)

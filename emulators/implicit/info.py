@@ -1,0 +1,104 @@
+"""How a solve ended: for each sample its iterations, residual and status."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+class Status(IntEnum):
+    """How the solve of one sample ended."""
+
+    CONVERGED = 0
+    ITERATION_LIMIT = 1
+    BREAKDOWN = 2
+    NOT_FINITE = 3
+
+
+@dataclass(frozen=True)
+class SolveInfo:
+    """Outcome of one batched solve.
+
+    Args:
+        iterations: Iterations that each sample took; a sample that has converged is frozen.
+        residual: Final residual norm of each sample over that of its start (or right-hand side).
+        status: `Status` of each sample.
+    """
+
+    iterations: Int[Tensor, " batch"]
+    residual: Float[Tensor, " batch"]
+    status: Int[Tensor, " batch"]
+
+    @property
+    def converged(self) -> Bool[Tensor, " batch"]:
+        """Which samples are solved to tolerance."""
+        return self.status == Status.CONVERGED
+
+    def merge(self, better: "SolveInfo", where: Bool[Tensor, " batch"]) -> "SolveInfo":
+        """Return this outcome with some samples replaced by those of a further attempt."""
+        return SolveInfo(
+            self.iterations + torch.where(where, better.iterations, 0),
+            torch.where(where, better.residual, self.residual),
+            torch.where(where, better.status, self.status),
+        )
+
+    def failures(self, most: int = 4) -> str:
+        """Return the samples that failed, with reason, iterations and residual, as one phrase."""
+        failed = (~self.converged).nonzero().flatten().tolist()
+        parts = [
+            f"sample {n}: {Status(int(self.status[n])).name.lower().replace('_', ' ')} after "
+            f"{int(self.iterations[n])} iterations at relative residual {self.residual[n]:.1e}"
+            for n in failed[:most]
+        ]
+        rest = [f"and {len(failed) - most} more"] if len(failed) > most else []
+        return "; ".join(parts + rest)
+
+
+class ImplicitSolveError(ArithmeticError):
+    """A step, or its adjoint, could not be solved.
+
+    Attributes:
+        info: Outcome of each sample.
+    """
+
+    def __init__(self, message: str, info: SolveInfo) -> None:
+        super().__init__(message)
+        self.info = info
+
+
+@dataclass
+class Monitor:
+    """Collects the outcomes of the solves that a layer does, forward and backward.
+
+    Args:
+        forward: Outcomes of the steps, in order.
+        backward: Outcomes of their adjoint solves, in the order of the backward pass.
+    """
+
+    forward: list[SolveInfo] = field(default_factory=list)
+    backward: list[SolveInfo] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.forward.clear()
+        self.backward.clear()
+
+    def summary(self) -> dict[str, float]:
+        """Return mean and largest iterations, largest residual and number of failed samples."""
+        scores: dict[str, float] = {}
+        for name, solves in (("forward", self.forward), ("backward", self.backward)):
+            if solves:
+                iterations = torch.cat([info.iterations for info in solves]).double()
+                residual = torch.cat([info.residual for info in solves])
+                failed = torch.cat([~info.converged for info in solves])
+                scores[f"{name}/iterations_mean"] = iterations.mean().item()
+                scores[f"{name}/iterations_max"] = iterations.max().item()
+                scores[f"{name}/residual_max"] = residual.max().item()
+                scores[f"{name}/failed"] = failed.sum().item()
+        return scores
+
+
+Record = Callable[[SolveInfo], None]

@@ -1,0 +1,114 @@
+"""Linear systems A x = b, matrix-free and batched, each sample with its own convergence.
+
+A sample counts as solved when ‖b - A x‖ <= rtol ‖b‖ + atol. With b = 0 its solution is x = 0 at
+once (usual in adjoints: a trajectory without observations has no cotangent). With a right-hand side
+that is not finite nothing is solved; x = 0 is returned with status NOT_FINITE.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from emulators.implicit.info import SolveInfo, Status
+from emulators.implicit.residual import Map
+from emulators.implicit.samples import Choice, PerSample, Vector, choose, norm, ratio
+
+
+class LinearSolver(ABC):
+    """Solves A x = b."""
+
+    @abstractmethod
+    def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:
+        """Return x, of the shape of b, and the outcome per sample.
+
+        Args:
+            A: The linear map v ↦ A v on vectors of the shape of b; samples do not interact.
+            b: Right-hand sides.
+        """
+
+
+def check_tolerances(solver: str, rtol: float, atol: float, max_iterations: int) -> None:
+    """Refuse tolerances and limits that no solve can meet."""
+    if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
+        raise ValueError(
+            f"{solver} needs rtol and atol of at least 0 and not both 0, got rtol={rtol}, "
+            f"atol={atol}."
+        )
+    if max_iterations < 1:
+        raise ValueError(f"{solver}.max_iterations must be at least 1, got {max_iterations}.")
+
+
+def finite_part(b: Vector) -> tuple[Vector, Choice]:
+    """Return b with samples that are not finite set to 0, and which are finite."""
+    finite = torch.isfinite(norm(b))
+    return choose(finite, b, torch.zeros_like(b)), finite
+
+
+def outcome(
+    iterations: Tensor, size: PerSample, b: PerSample, target: PerSample, finite: Choice
+) -> SolveInfo:
+    """Return the outcome of samples with residual norms `size` for right-hand sides `b`."""
+    status = torch.where(size <= target, int(Status.CONVERGED), int(Status.ITERATION_LIMIT))
+    status = torch.where(finite & torch.isfinite(size), status, int(Status.NOT_FINITE))
+    return SolveInfo(iterations, ratio(size, b, b > 0), status)
+
+
+class Dense(LinearSolver):
+    """Gaussian elimination on the matrix, assembled column by column: for small systems.
+
+    Args:
+        rtol: Residual that a solution must meet, relative to b; a singular matrix does not.
+        max_size: Largest number of unknowns of a sample.
+    """
+
+    def __init__(self, rtol: float = 1e-6, max_size: int = 2000) -> None:
+        check_tolerances("Dense", rtol, 0.0, 1)
+        self.rtol = rtol
+        self.max_size = max_size
+
+    def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:
+        b, finite = finite_part(b)
+        size = b[0].numel()
+        if size > self.max_size:
+            raise ValueError(
+                f"Dense solves up to max_size={self.max_size} unknowns per sample, got {size}; use "
+                "BiCGSTAB or GMRES, or raise max_size."
+            )
+        identity = torch.eye(size, dtype=b.dtype, device=b.device)
+        columns = [A(e.view(1, *b.shape[1:]).expand_as(b)).flatten(1) for e in identity]
+        solution, _ = torch.linalg.solve_ex(torch.stack(columns, -1), b.flatten(1))
+        solution = choose(torch.isfinite(norm(solution)), solution, torch.zeros_like(solution))
+        x = solution.view_as(b)
+        scale, residual = norm(b), norm(b - A(x))
+        iterations = torch.ones(len(b), dtype=torch.long, device=b.device)
+        info = outcome(iterations, residual, scale, self.rtol * scale, finite)
+        broken = info.status == Status.ITERATION_LIMIT
+        status = torch.where(broken, int(Status.BREAKDOWN), info.status)
+        return x, SolveInfo(iterations, info.residual, status)
+
+
+class Fallback(LinearSolver):
+    """Several solvers in turn: each takes on the samples that those before it left unsolved.
+
+    Args:
+        solvers: From the cheapest to the most robust.
+    """
+
+    def __init__(self, solvers: Sequence[LinearSolver]) -> None:
+        if not solvers:
+            raise ValueError("Fallback needs at least one solver, got none.")
+        self.solvers = tuple(solvers)
+
+    def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:
+        x, info = self.solvers[0].solve(A, b)
+        for solver in self.solvers[1:]:
+            left = ~info.converged & (info.status != Status.NOT_FINITE)
+            if not left.any():
+                break
+            further, attempt = solver.solve(A, choose(left, b, torch.zeros_like(b)))
+            better = left & (attempt.converged | (attempt.residual < info.residual))
+            x = choose(better, further, x)
+            info = info.merge(attempt, better)
+        return x, info

@@ -1,0 +1,113 @@
+"""The function F whose root is a step, and its linearisation.
+
+A step solves F(z; inputs) = 0 for z. Samples of the batch must not interact in F, and F must give
+the same value each time it is called.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from emulators.implicit.samples import Vector
+
+Map = Callable[[Vector], Vector]
+
+
+class Residual(ABC):
+    """F(z; inputs) in two stages: what does not depend on z is computed once, in `bind`."""
+
+    @abstractmethod
+    def bind(self, *inputs: Tensor) -> Map:
+        """Return z ↦ F(z; inputs), differentiable in z, in the inputs and in `parameters`."""
+
+    def parameters(self) -> tuple[Tensor, ...]:
+        """Return tensors besides the inputs that F depends on; they must be leaves."""
+        return ()
+
+
+class FunctionResidual(Residual):
+    """F given as a function or module of (z, *inputs).
+
+    Args:
+        function: F; the parameters of a module are differentiated like inputs.
+
+    Raises:
+        ValueError: F does not return the shape of z.
+    """
+
+    def __init__(self, function: Callable[..., Vector]) -> None:
+        self.function = function
+
+    def bind(self, *inputs: Tensor) -> Map:
+        return lambda z: same(self.function(z, *inputs), z)
+
+    def parameters(self) -> tuple[Tensor, ...]:
+        return tuple(self.function.parameters()) if isinstance(self.function, nn.Module) else ()
+
+
+def same(value: Tensor, z: Tensor) -> Tensor:
+    """Return the value in the precision of z, whatever a network ran in; refuse another shape."""
+    if value.shape != z.shape:
+        raise ValueError(
+            f"The residual must have the shape of z, {tuple(z.shape)}, got {tuple(value.shape)}; "
+            "a system has as many equations as unknowns."
+        )
+    return value.to(z.dtype)
+
+
+class Quasilinear(ABC):
+    """A bound F that is affine in z once its coefficients are lagged: F(z) = L(z; z)."""
+
+    def __call__(self, z: Vector) -> Vector:
+        return self.lagged(z)(z)
+
+    @abstractmethod
+    def lagged(self, previous: Vector) -> Map:
+        """Return z ↦ L(z; previous), affine in z."""
+
+
+def difference(function: Map, start: Vector, value: Vector) -> Map:
+    """Return v ↦ A v of an affine function A z - b, with its `value` at `start` known.
+
+    Its rounding error is that of the function itself: a few units in the last place of b.
+    """
+    return lambda v: function(start + v) - value
+
+
+def derivative(function: Map, z: Vector) -> tuple[Vector, Map]:
+    """Return F(z) and v ↦ F'(z) v.
+
+    The product is the derivative of wᵀF'(z) with respect to w: two backward sweeps, once, then one
+    per product. (torch's forward mode is several times slower on stencils.)
+    """
+    graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        point = z if graph and z.requires_grad else z.detach().requires_grad_()
+        value = function(point)
+        weight = torch.zeros_like(value, requires_grad=True)
+        (pulled,) = torch.autograd.grad(value, point, weight, create_graph=True)
+
+    def product(v: Vector) -> Vector:
+        (result,) = torch.autograd.grad(
+            pulled, weight, v, retain_graph=True, create_graph=graph, materialize_grads=True
+        )
+        return result
+
+    return (value if graph else value.detach()), product
+
+
+def transpose(function: Map, z: Vector) -> Map:
+    """Return w ↦ F'(z)ᵀ w, on one graph of F."""
+    with torch.enable_grad():
+        point = z.detach().requires_grad_()
+        value = function(point)
+    return partial(pull, value, point)
+
+
+def pull(value: Vector, point: Vector, w: Vector) -> Vector:
+    """Return wᵀ ∂value/∂point, keeping the graph."""
+    (result,) = torch.autograd.grad(value, point, w, retain_graph=True, materialize_grads=True)
+    return result

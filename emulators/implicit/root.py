@@ -1,0 +1,105 @@
+"""Solvers of F(z) = 0, batched, each sample with its own convergence.
+
+A sample counts as solved when ‖F(z)‖ <= rtol ‖F(start)‖ + atol, or when the last correction is
+below the rounding of z. What did not converge is returned with its status and the z reached.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+
+from emulators.implicit.attach import Implicit
+from emulators.implicit.bicgstab import BiCGSTAB
+from emulators.implicit.info import SolveInfo, Status
+from emulators.implicit.linear import LinearSolver
+from emulators.implicit.residual import Map, difference
+from emulators.implicit.samples import Choice, PerSample, Vector, choose, norm, ratio
+
+
+class RootSolver(ABC):
+    """Solves F(z) = 0."""
+
+    @abstractmethod
+    def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
+        """Return z, of the shape of the start, and the outcome per sample."""
+
+    def implicit_inside(self) -> "RootSolver":
+        """Return the same solver whose linear solves are differentiated implicitly."""
+        return self
+
+
+def rounding(z: Vector) -> PerSample:
+    """Return the size of z below which a correction is lost in rounding."""
+    return 10 * torch.finfo(z.dtype).eps * norm(z)
+
+
+def ending(
+    converged: Choice, iterations: torch.Tensor, size: PerSample, first: PerSample, broken: Choice
+) -> SolveInfo:
+    """Return the outcome of samples with residual norms `size`, at the start `first`."""
+    status = torch.where(broken, int(Status.BREAKDOWN), int(Status.ITERATION_LIMIT))
+    status = torch.where(converged, int(Status.CONVERGED), status)
+    status = torch.where(
+        torch.isfinite(size) & torch.isfinite(first), status, int(Status.NOT_FINITE)
+    )
+    return SolveInfo(iterations, ratio(size, first, first > 0), status)
+
+
+class Affine(RootSolver):
+    """One linear solve A d = -F(start), for an F that is affine in z.
+
+    F is evaluated once more at the end: one that is not affine ends as BREAKDOWN.
+
+    Args:
+        linear: Solver of the system; its tolerance is relative to ‖F(start)‖.
+        check: Largest ‖F(z)‖ / ‖F(start)‖ that passes for rounding.
+    """
+
+    def __init__(self, linear: LinearSolver | None = None, check: float = 1e-3) -> None:
+        if not 0 < check < 1:
+            raise ValueError(f"Affine.check must lie between 0 and 1, got {check}.")
+        self.linear = linear or BiCGSTAB()
+        self.check = check
+
+    def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
+        value = F(start)
+        step, info = self.linear.solve(difference(F, start, value), -value)
+        z = start + step
+        first, left, length = norm(value), norm(F(z)), norm(step)
+        noise = 10 * rounding(z) * torch.clamp(ratio(first, length, length > 0), min=1)
+        astray = info.converged & ~(left <= torch.maximum(self.check * first, noise))
+        status = torch.where(astray, int(Status.BREAKDOWN), info.status)
+        residual = torch.where(astray, ratio(left, first, first > 0), info.residual)
+        return z, SolveInfo(info.iterations, residual, status)
+
+    def implicit_inside(self) -> "Affine":
+        return Affine(Implicit(self.linear), self.check)
+
+
+class Retry(RootSolver):
+    """Several solvers in turn: each takes on the samples that those before it left unsolved.
+
+    Args:
+        solvers: From the cheapest to the most robust; each begins at the start, not where the one
+            before it gave up.
+    """
+
+    def __init__(self, solvers: Sequence[RootSolver]) -> None:
+        if not solvers:
+            raise ValueError("Retry needs at least one solver, got none.")
+        self.solvers = tuple(solvers)
+
+    def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
+        z, info = self.solvers[0].solve(F, start)
+        for solver in self.solvers[1:]:
+            left = ~info.converged
+            if not left.any():
+                break
+            solved = choose(left, start, z).detach()  # where the others have nothing to do
+            further, attempt = solver.solve(F, solved)
+            z, info = choose(left, further, z), info.merge(attempt, left)
+        return z, info
+
+    def implicit_inside(self) -> "Retry":
+        return Retry([solver.implicit_inside() for solver in self.solvers])
