@@ -11,6 +11,7 @@ OURS = ("cli", "callbacks", "emulators", "datamodules", "configs")
 MAY_IMPORT = {
     "datamodules/solvers": {"datamodules.solvers"},
     "emulators/networks": {"emulators.networks"},
+    "emulators/implicit": {"emulators.implicit", "datamodules.solvers"},
     "emulators": {"emulators", "datamodules.solvers"},
     "datamodules": {"datamodules"},
     "callbacks": {"callbacks", "emulators", "datamodules.solvers", "datamodules.netcdf"},
@@ -19,6 +20,7 @@ MAY_IMPORT = {
 LIBRARIES = {  # what the lowest rooms may use besides the standard library
     "datamodules/solvers": {"torch", "numpy", "jaxtyping"},
     "emulators/networks": {"torch", "numpy", "jaxtyping"},
+    "emulators/implicit": {"torch", "numpy", "jaxtyping"},
     "configs": {"yaml"},
 }
 FILES = [

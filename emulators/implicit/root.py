@@ -34,6 +34,18 @@ def rounding(z: Vector) -> PerSample:
     return 10 * torch.finfo(z.dtype).eps * norm(z)
 
 
+def evaluation_error(F: Map, z: Vector) -> PerSample:
+    """Return about how far rounding carries the value of F near z.
+
+    It is that of z times what F makes of the roughest field, which alternates from cell to cell.
+    """
+    rough = torch.ones_like(z).flatten(1)
+    rough[:, 1::2] = -1
+    with torch.no_grad():
+        steepness = norm(F(z + rough.view_as(z)) - F(z)) / norm(rough)
+    return 10 * rounding(z) * torch.clamp(steepness, min=1)
+
+
 def ending(
     converged: Choice, iterations: torch.Tensor, size: PerSample, first: PerSample, broken: Choice
 ) -> SolveInfo:
@@ -66,11 +78,15 @@ class Affine(RootSolver):
         value = F(start)
         step, info = self.linear.solve(difference(F, start, value), -value)
         z = start + step
-        first, left, length = norm(value), norm(F(z)), norm(step)
-        noise = 10 * rounding(z) * torch.clamp(ratio(first, length, length > 0), min=1)
-        astray = info.converged & ~(left <= torch.maximum(self.check * first, noise))
+        first, left = norm(value), norm(F(z))
+        settled = left <= self.check * first
+        if (info.converged & settled).all():
+            return z, info
+        noise = left <= evaluation_error(F, z)  # an F(start) that is rounding and nothing else
+        astray = info.converged & ~settled
         status = torch.where(astray, int(Status.BREAKDOWN), info.status)
         residual = torch.where(astray, ratio(left, first, first > 0), info.residual)
+        status = torch.where(noise, int(Status.CONVERGED), status)
         return z, SolveInfo(info.iterations, residual, status)
 
     def implicit_inside(self) -> "Affine":

@@ -1,0 +1,125 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from datamodules.solvers import Grid, Variable
+from datamodules.solvers.finite_volume import (
+    Balance,
+    Central,
+    Closure,
+    Convection,
+    Decay,
+    Diffusion,
+    Domain,
+    Source,
+    Stencil,
+    Term,
+)
+from tests.datamodules.solvers.finite_volume.cells import TRACER, balance, line
+
+PAIR = (Variable("gas", "gas", "mol m-3"), Variable("solid", "solid", "1"))
+
+
+def reaction():
+    """gas' = -k s(solid) gas, solid' = gas · r: a curve of the state, and a coupling."""
+    return Balance(
+        Domain(line(8)),
+        PAIR,
+        {
+            "loss": Decay("rate", "gas"),
+            "spread": Diffusion("D", variable="gas"),
+            "gain": Source("growth", "solid"),
+        },
+        {
+            "surface": Closure(("solid",), torch.sqrt),
+            "rate": Closure(("k", "surface"), torch.mul),
+            "growth": Closure(("gas", "rate"), torch.mul),
+        },
+    )
+
+
+def test_only_what_is_not_computed_must_be_given():
+    assert reaction().coefficients == ("D", "k")
+
+
+def test_closures_couple_the_variables():
+    gas, solid = torch.rand(2, 3, 8)
+    state = torch.stack((gas, solid), 1)
+    tendency = reaction().bind({"k": torch.tensor(2.0), "D": torch.tensor(0.0)})(state)
+    rate = 2 * torch.sqrt(solid)
+    assert_close(tendency, torch.stack((-rate * gas, rate * gas), 1))
+
+
+def test_lagged_tendency_is_affine_and_agrees_where_it_was_lagged():
+    bound = reaction().bind({"k": torch.tensor(2.0), "D": torch.tensor(0.3)})
+    u, a, b = torch.rand(3, 2, 2, 8)
+    frozen = bound.lagged(u)
+    assert_close(frozen(u), bound(u))
+    assert_close(frozen(0.25 * a + 0.75 * b), 0.25 * frozen(a) + 0.75 * frozen(b))
+
+
+def test_terms_add_up():
+    velocity, D, phi = torch.randn(8), torch.rand(8), torch.randn(2, 1, 8)
+    both = balance(line(8), c=Convection(("u",)), d=Diffusion("D"), s=Decay("r"))
+    fields = {"u": velocity, "D": D, "r": torch.tensor(0.5)}
+    parts = [
+        balance(line(8), one=term).bind(fields)(phi)
+        for term in (Convection(("u",)), Diffusion("D"), Decay("r"))
+    ]
+    assert_close(both.bind(fields)(phi), sum(parts))
+
+
+def test_nonlinear_and_linear_terms_share_a_sweep():
+    k = balance(line(8), c=Convection(("phi",), Central(), 0.5), d=Diffusion("D"))
+    phi, D = torch.randn(2, 1, 8), torch.rand(8)
+    parts = balance(line(8), c=Convection(("phi",), Central(), 0.5)).bind({})(phi)
+    parts = parts + balance(line(8), d=Diffusion("D")).bind({"D": D})(phi)
+    assert_close(k.bind({"D": D})(phi), parts)
+
+
+def test_coefficients_may_differ_between_samples():
+    k = balance(line(8), d=Diffusion("D"))
+    D, phi = torch.rand(3, 8), torch.randn(3, 1, 8)
+    alone = torch.cat([k.bind({"D": D[n]})(phi[n : n + 1]) for n in range(3)])
+    assert_close(k.bind({"D": D})(phi), alone)
+
+
+def test_own_term_replaces_one_by_name():
+    class Relaxation(Term):
+        def assemble(self, fields, domain):
+            return Stencil(diagonal=torch.tensor(-2.0))
+
+    k = balance(line(8), d=Relaxation(()))
+    phi = torch.randn(2, 1, 8)
+    assert_close(k.bind({})(phi), -2 * phi)
+
+
+def test_variable_without_terms_stays():
+    k = Balance(Domain(line(8)), PAIR, {"d": Decay("r", "solid")})
+    tendency = k.bind({"r": torch.tensor(1.0)})(torch.ones(1, 2, 8))
+    assert_close(tendency, torch.tensor([[[0.0] * 8, [-1.0] * 8]]))
+
+
+def test_missing_coefficient_is_named():
+    with pytest.raises(ValueError, match=r"needs the coefficient 'D', got \['kappa'\]"):
+        balance(line(8), d=Diffusion("D")).bind({"kappa": torch.tensor(1.0)})
+
+
+def test_term_of_an_unknown_variable_is_refused():
+    with pytest.raises(ValueError, match="Term 'd' belongs to variable 'psi'"):
+        Balance(Domain(line(8)), TRACER, {"d": Decay("r", "psi")})
+
+
+def test_closure_with_the_name_of_a_variable_is_refused():
+    with pytest.raises(ValueError, match="A closure has the name 'phi' of a variable"):
+        Balance(Domain(line(8)), TRACER, {}, {"phi": Closure(("r",), torch.sqrt)})
+
+
+def test_boundaries_must_be_one_for_each_axis():
+    with pytest.raises(ValueError, match=r"one entry for each axis, 1, got 0"):
+        Domain(line(8), ())
+
+
+def test_centres_lie_half_a_cell_inside():
+    (x,) = Domain(Grid((4,), (2.0,))).centres((-1.0,))
+    assert_close(x, torch.tensor([-0.75, -0.25, 0.25, 0.75]))

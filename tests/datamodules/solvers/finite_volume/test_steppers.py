@@ -1,0 +1,83 @@
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from datamodules.solvers.finite_volume import (
+    RK4,
+    Central,
+    Convection,
+    Decay,
+    Diffusion,
+    ExplicitEuler,
+    FiniteVolumeSolver,
+    Source,
+)
+from tests.datamodules.solvers.finite_volume.cells import balance, line
+
+STEPPERS = [ExplicitEuler(), RK4()]
+
+
+def integrate(stepper, k, state, coefficients, dt, time):
+    for n in range(round(time / dt)):
+        state = stepper.step(k, state, coefficients, n * dt, dt)
+    return state
+
+
+@pytest.mark.parametrize("stepper", STEPPERS, ids=repr)
+def test_measured_order_with_coefficients_in_time(stepper):
+    # φ' = -t φ + sin t, and Burgers' nonlinearity; the exact solution by a step 64 times smaller
+    k = balance(line(8), c=Convection(("phi",), Central(), 0.5), r=Decay("t"), s=Source("s"))
+    (x,) = k.domain.centres()
+
+    def at(t):
+        return {"t": torch.tensor(t), "s": torch.tensor(math.sin(t))}
+
+    start = torch.sin(x)[None, None]
+    exact = integrate(RK4(), k, start, at, 1 / 128, 1.0)
+    coarse, fine = (
+        (integrate(stepper, k, start, at, dt, 1.0) - exact).norm() for dt in (0.1, 0.05)
+    )
+    assert stepper.order - 0.25 < math.log2(coarse / fine) < stepper.order + 0.5
+
+
+@pytest.mark.parametrize("stepper", STEPPERS, ids=repr)
+def test_one_step_is_the_taylor_polynomial_of_the_exponential(stepper):
+    # φ' = -φ with dt = 0.3: 1 - z (+ z²/2 - z³/6 + z⁴/24)
+    k, z = balance(line(8), r=Decay("r")), 0.3
+    terms = [(-z) ** n / math.factorial(n) for n in range(stepper.order + 1)]
+    state = torch.ones(1, 1, 8)
+    result = stepper.step(k, state, lambda t: {"r": torch.tensor(1.0)}, 0.0, z)
+    assert_close(result, sum(terms) * state)
+
+
+def solver(dt=0.01, interval=0.05, **values):
+    k = balance(line(16), d=Diffusion("D"))
+    return FiniteVolumeSolver(k, values or {"D": 0.3}, dt, interval)
+
+
+def test_solver_steps_by_one_interval():
+    (x,) = solver().balance.domain.centres()
+    h = 2 * math.pi / 16
+    rate = 4 * 0.3 * math.sin(h / 2) ** 2 / h**2
+    state = torch.cos(x)[None, None]
+    expected = torch.stack([math.exp(-rate * n * 0.05) * state for n in (1, 2, 3)], 1)
+    assert_close(solver().rollout(state, 3), expected, rtol=1e-9, atol=1e-9)  # order 4
+
+
+def test_solver_in_single_precision():
+    assert solver().float().step(torch.ones(1, 1, 16, dtype=torch.float32)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dt": 0.0}, "needs dt and interval above 0, got dt=0.0"),
+        ({"dt": 0.03}, r"whole number of dt, got interval=0.05 and dt=0.03 \(1.66667 steps\)"),
+        ({"kappa": 1.0}, r"must give 'D', got \['kappa'\]"),
+    ],
+)
+def test_bad_solver_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        solver(**options)
