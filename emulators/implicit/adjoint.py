@@ -5,7 +5,6 @@ under autocast: the backward pass evaluates F as the forward pass did.
 """
 
 import warnings
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -15,11 +14,18 @@ from torch import Tensor
 
 from emulators.implicit.info import ImplicitSolveError, Record, SolveInfo
 from emulators.implicit.linear import LinearSolver
+from emulators.implicit.precision import full_precision
 from emulators.implicit.residual import Residual, pull
 from emulators.implicit.root import RootSolver
 from emulators.implicit.samples import Vector, choose
 
 OnFailure = Literal["raise", "mask"]
+
+
+def check_policy(on_failure: str) -> None:
+    """Refuse a policy that is not known."""
+    if on_failure not in ("raise", "mask"):
+        raise ValueError(f"on_failure must be 'raise' or 'mask', got '{on_failure}'.")
 
 
 @dataclass
@@ -49,10 +55,9 @@ def solve_with_adjoint(
 class _Lean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, count: int, start: Tensor, *tensors: Tensor) -> Tensor:
-        with uncached(autocast_state(start)):
-            z, call.info = call.solver.solve(call.residual.bind(*tensors[:count]), start)
+        z, call.info = call.solver.solve(call.residual.bind(*tensors[:count]), start)
         z = choose(call.info.converged, z, start)
-        ctx.call, ctx.count, ctx.autocast = call, count, autocast_state(start)
+        ctx.call, ctx.count = call, count
         ctx.save_for_backward(z, call.info.converged, *tensors)
         return z
 
@@ -61,7 +66,7 @@ class _Lean(torch.autograd.Function):
         z, converged, *tensors = ctx.saved_tensors
         inputs, call = tensors[: ctx.count], ctx.call
         parameters = call.residual.parameters()  # those F really uses: saved ones may be copies
-        with uncached(ctx.autocast), torch.enable_grad():
+        with full_precision(z), torch.enable_grad():
             needs = ctx.needs_input_grad[3 : 3 + ctx.count]
             leaves = [
                 t.detach().requires_grad_(need) for t, need in zip(inputs, needs, strict=True)
@@ -69,7 +74,7 @@ class _Lean(torch.autograd.Function):
             point = z.detach().requires_grad_()
             value = call.residual.bind(*leaves)(point)
         refuse_others(value, (point, *leaves, *parameters))
-        with torch.no_grad(), uncached(ctx.autocast):
+        with full_precision(z), torch.no_grad():
             cotangent = choose(converged, cotangent, torch.zeros_like(cotangent))
             adjoint, info = call.linear.solve(partial(pull, value, point), cotangent)
             call.record(info)
@@ -127,18 +132,3 @@ def refuse_others(value: Tensor, known: tuple[Tensor, ...]) -> None:
                 "or give the module that owns it as the residual."
             )
         waiting.extend(following for following, _ in node.next_functions)
-
-
-Autocast = tuple[str, bool, torch.dtype]
-
-
-def autocast_state(tensor: Tensor) -> Autocast:
-    """Return whether, and in which precision, operations on such a tensor are cast now."""
-    device = tensor.device.type
-    return device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
-
-
-def uncached(state: Autocast) -> AbstractContextManager:
-    """Return the same casting without its cache, which would keep weights cast without a graph."""
-    device, enabled, dtype = state
-    return torch.autocast(device, dtype=dtype, enabled=enabled, cache_enabled=False)

@@ -60,13 +60,13 @@ class Anderson(RootSolver):
         active = torch.ones(len(z), dtype=torch.bool, device=z.device)
         converged = ~active
         iterations = active.long() * 0
-        value, d = self.correction.of(F, z, active)
+        value, d, solved = self.correction.of(F, z, active)
         first = current = lowest = norm(value)
         target = self.rtol * first + self.atol
         moves: list[Tensor] = []
         changes: list[Tensor] = []
         while True:
-            small = norm(d) <= rounding(z)
+            small = solved & (norm(d) <= rounding(z))
             converged = converged | (active & ((current <= target) | small))
             active = active & ~converged & torch.isfinite(current)
             active = active & (iterations < self.max_iterations)
@@ -74,7 +74,7 @@ class Anderson(RootSolver):
                 return z, ending(converged, iterations, current, first, ~torch.isfinite(current))
             new = choose(active, z + self.mix(d, moves, changes), z)
             iterations = iterations + active
-            value, after = self.correction.of(F, new, active)
+            value, after, solved = self.correction.of(F, new, active)
             moves = [*moves, new - z][-self.depth :]
             changes = [*changes, choose(active, after - d, torch.zeros_like(d))][-self.depth :]
             current = torch.where(active, norm(value), current)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from emulators.implicit.info import ImplicitSolveError, SolveInfo
 from emulators.implicit.linear import LinearSolver
+from emulators.implicit.precision import full_precision
 from emulators.implicit.residual import Map, transpose
 from emulators.implicit.samples import Vector
 
@@ -46,7 +47,8 @@ class _Attach(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        adjoint, info = ctx.linear.solve(transpose(ctx.A, x), cotangent)
+        with full_precision(x):
+            adjoint, info = ctx.linear.solve(transpose(ctx.A, x), cotangent)
         if not info.converged.all():
             raise ImplicitSolveError(
                 "The transposed linear system of an inner solve did not converge "

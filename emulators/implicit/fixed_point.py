@@ -22,8 +22,8 @@ class Correction(ABC):
     """Where one sweep of the iteration leads."""
 
     @abstractmethod
-    def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector]:
-        """Return F(z), and the correction d of the active samples (0 for the others)."""
+    def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector, Choice]:
+        """Return F(z), d of the active samples (0 for the others), and which d can be trusted."""
 
     def implicit_inside(self) -> "Correction":
         """Return the same correction with its linear solve differentiated implicitly."""
@@ -33,9 +33,9 @@ class Correction(ABC):
 class Direct(Correction):
     """d = -F(z): the plain iteration z ← f(z) of F(z) = z - f(z)."""
 
-    def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector]:
+    def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector, Choice]:
         value = F(z)
-        return value, choose(active, -value, torch.zeros_like(value))
+        return value, choose(active, -value, torch.zeros_like(value)), active
 
 
 class Lagged(Correction):
@@ -51,7 +51,7 @@ class Lagged(Correction):
     def __init__(self, linear: LinearSolver | None = None) -> None:
         self.linear = linear or BiCGSTAB()
 
-    def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector]:
+    def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector, Choice]:
         if not isinstance(F, Quasilinear):
             raise ValueError(
                 "Lagged coefficients need a residual that binds to a Quasilinear, got "
@@ -60,8 +60,8 @@ class Lagged(Correction):
         map_ = F.lagged(z)
         value = map_(z)
         rhs = choose(active, -value, torch.zeros_like(value))
-        correction, _ = self.linear.solve(difference(map_, z, value), rhs)
-        return value, correction
+        correction, system = self.linear.solve(difference(map_, z, value), rhs)
+        return value, correction, system.converged
 
     def implicit_inside(self) -> "Lagged":
         return Lagged(Implicit(self.linear))
@@ -100,11 +100,11 @@ class Picard(RootSolver):
         active = torch.ones(len(z), dtype=torch.bool, device=z.device)
         converged = ~active
         iterations = active.long() * 0
-        value, step = self.correction.of(F, z, active)
+        value, step, solved = self.correction.of(F, z, active)
         first = current = norm(value)
         target = self.rtol * first + self.atol
         while True:
-            small = norm(step) <= rounding(z)
+            small = solved & (norm(step) <= rounding(z))
             converged = converged | (active & ((current <= target) | small))
             active = active & ~converged & torch.isfinite(current)
             active = active & (iterations < self.max_iterations)
@@ -112,7 +112,7 @@ class Picard(RootSolver):
                 return z, ending(converged, iterations, current, first, ~torch.isfinite(current))
             z = choose(active, z + self.relaxation * step, z)
             iterations = iterations + active
-            value, step = self.correction.of(F, z, active)
+            value, step, solved = self.correction.of(F, z, active)
             current = torch.where(active, norm(value), current)
 
     def implicit_inside(self) -> "Picard":

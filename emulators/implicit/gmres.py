@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from emulators.implicit.info import SolveInfo, Status
-from emulators.implicit.linear import LinearSolver, check_tolerances, finite_part, outcome
+from emulators.implicit.linear import LinearSolver, check_tolerances, normalise, outcome
 from emulators.implicit.preconditioners import Identity, Preconditioner
 from emulators.implicit.residual import Map
 from emulators.implicit.samples import Choice, PerSample, Vector, choose, dot, norm, scale
@@ -43,9 +43,9 @@ class GMRES(LinearSolver):
         self.preconditioner = preconditioner or Identity()
 
     def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:
-        b, finite = finite_part(b)
+        b, unit, finite = normalise(b)
         size = norm(b)
-        target = self.rtol * size + self.atol
+        target = self.rtol * size + self.atol / unit
         precondition = self.preconditioner.build(A, b)
         x, residual, current = torch.zeros_like(b), b, size
         iterations = torch.zeros(len(b), dtype=torch.long, device=b.device)
@@ -68,7 +68,7 @@ class GMRES(LinearSolver):
         status = torch.where(
             stalled & (info.status == Status.ITERATION_LIMIT), int(Status.BREAKDOWN), info.status
         )
-        return x, SolveInfo(iterations, info.residual, status)
+        return scale(unit, x), SolveInfo(iterations, info.residual, status)
 
     def cycle(
         self,

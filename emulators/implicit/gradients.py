@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from emulators.implicit.adjoint import Call, OnFailure, solve_with_adjoint
+from emulators.implicit.adjoint import Call, OnFailure, check_policy, solve_with_adjoint
 from emulators.implicit.bicgstab import BiCGSTAB
 from emulators.implicit.gmres import GMRES
 from emulators.implicit.info import Record, SolveInfo
@@ -69,6 +69,7 @@ class Adjoint(Gradient):
     """
 
     def __init__(self, linear: LinearSolver | None = None, on_failure: OnFailure = "raise") -> None:
+        check_policy(on_failure)
         self.linear = linear or Fallback([BiCGSTAB(), GMRES()])
         self.on_failure = on_failure
 

@@ -18,10 +18,11 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from emulators.implicit.adjoint import OnFailure, autocast_state, uncached
+from emulators.implicit.adjoint import OnFailure, check_policy
 from emulators.implicit.gradients import Adjoint, Gradient
 from emulators.implicit.info import ImplicitSolveError, Monitor, SolveInfo
 from emulators.implicit.newton import NewtonKrylov
+from emulators.implicit.precision import full_precision, under_autocast_of_caller
 from emulators.implicit.residual import FunctionResidual, Residual
 from emulators.implicit.root import RootSolver
 from emulators.implicit.samples import Vector
@@ -52,8 +53,7 @@ class ImplicitLayer(nn.Module):
         on_failure: OnFailure = "raise",
     ) -> None:
         super().__init__()
-        if on_failure not in ("raise", "mask"):
-            raise ValueError(f"on_failure must be 'raise' or 'mask', got '{on_failure}'.")
+        check_policy(on_failure)
         self.solver = solver or NewtonKrylov()
         self.gradient = gradient or Adjoint()
         self.on_failure = on_failure
@@ -83,7 +83,8 @@ class ImplicitLayer(nn.Module):
         self, residual: Residual, start: Vector, *inputs: Tensor
     ) -> tuple[Vector, SolveInfo]:
         """Return z and the outcome whatever it is; samples that failed keep their start."""
-        with uncached(autocast_state(start)):
+        residual = under_autocast_of_caller(residual, start)
+        with full_precision(start):
             z, info = self.gradient.solve(
                 residual, self.solver, start, inputs, self.record_backward
             )

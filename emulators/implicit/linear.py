@@ -13,7 +13,7 @@ from torch import Tensor
 
 from emulators.implicit.info import SolveInfo, Status
 from emulators.implicit.residual import Map
-from emulators.implicit.samples import Choice, PerSample, Vector, choose, norm, ratio
+from emulators.implicit.samples import Choice, PerSample, Vector, choose, norm, ratio, scale
 
 
 class LinearSolver(ABC):
@@ -40,10 +40,17 @@ def check_tolerances(solver: str, rtol: float, atol: float, max_iterations: int)
         raise ValueError(f"{solver}.max_iterations must be at least 1, got {max_iterations}.")
 
 
-def finite_part(b: Vector) -> tuple[Vector, Choice]:
-    """Return b with samples that are not finite set to 0, and which are finite."""
-    finite = torch.isfinite(norm(b))
-    return choose(finite, b, torch.zeros_like(b)), finite
+def normalise(b: Vector) -> tuple[Vector, PerSample, Choice]:
+    """Return b/s, its largest entry s of each sample, and which samples are finite.
+
+    Cotangents can be so small that their squares are lost (1e-25 in single precision). A sample
+    that is 0 or not finite gives 0 and s = 1.
+    """
+    size = b.detach().abs().flatten(1).amax(1)
+    finite = torch.isfinite(size)
+    usable = finite & (size > 0)
+    size = torch.where(usable, size, torch.ones_like(size))
+    return scale(1 / size, choose(usable, b, torch.zeros_like(b))), size, finite
 
 
 def outcome(
@@ -69,24 +76,24 @@ class Dense(LinearSolver):
         self.max_size = max_size
 
     def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:
-        b, finite = finite_part(b)
-        size = b[0].numel()
-        if size > self.max_size:
+        b, size, finite = normalise(b)
+        unknowns = b[0].numel()
+        if unknowns > self.max_size:
             raise ValueError(
-                f"Dense solves up to max_size={self.max_size} unknowns per sample, got {size}; use "
-                "BiCGSTAB or GMRES, or raise max_size."
+                f"Dense solves up to max_size={self.max_size} unknowns per sample, got {unknowns}; "
+                "use BiCGSTAB or GMRES, or raise max_size."
             )
-        identity = torch.eye(size, dtype=b.dtype, device=b.device)
+        identity = torch.eye(unknowns, dtype=b.dtype, device=b.device)
         columns = [A(e.view(1, *b.shape[1:]).expand_as(b)).flatten(1) for e in identity]
         solution, _ = torch.linalg.solve_ex(torch.stack(columns, -1), b.flatten(1))
         solution = choose(torch.isfinite(norm(solution)), solution, torch.zeros_like(solution))
         x = solution.view_as(b)
-        scale, residual = norm(b), norm(b - A(x))
+        total, residual = norm(b), norm(b - A(x))
         iterations = torch.ones(len(b), dtype=torch.long, device=b.device)
-        info = outcome(iterations, residual, scale, self.rtol * scale, finite)
+        info = outcome(iterations, residual, total, self.rtol * total, finite)
         broken = info.status == Status.ITERATION_LIMIT
         status = torch.where(broken, int(Status.BREAKDOWN), info.status)
-        return x, SolveInfo(iterations, info.residual, status)
+        return scale(size, x), SolveInfo(iterations, info.residual, status)
 
 
 class Fallback(LinearSolver):

@@ -60,11 +60,11 @@ class NewtonKrylov(RootSolver):
                 break
             value, product = derivative(F, z)
             rhs = choose(active, -value, torch.zeros_like(value))
-            direction, _ = self.linear.solve(product, rhs)
+            direction, system = self.linear.solve(product, rhs)
             z, current, fell = self.search(F, z, direction, current, active)
             iterations = iterations + active
-            small = norm(direction) <= rounding(z)
-            converged = converged | (active & ((current <= target) | (small & ~broken)))
+            small = system.converged & (norm(direction) <= rounding(z))
+            converged = converged | (active & ((current <= target) | small))
             broken = broken | (active & ~fell & ~converged)
         return z, ending(converged, iterations, current, first, broken)
 

@@ -85,7 +85,8 @@ def derivative(function: Map, z: Vector) -> tuple[Vector, Map]:
     """
     graph = torch.is_grad_enabled()
     with torch.enable_grad():
-        point = z if graph and z.requires_grad else z.detach().requires_grad_()
+        # a tensor of its own: the start of a step is also an input of F
+        point = z.view_as(z) if graph and z.requires_grad else z.detach().requires_grad_()
         value = function(point)
         weight = torch.zeros_like(value, requires_grad=True)
         (pulled,) = torch.autograd.grad(value, point, weight, create_graph=True)

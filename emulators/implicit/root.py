@@ -65,7 +65,8 @@ class Affine(RootSolver):
 
     Args:
         linear: Solver of the system; its tolerance is relative to ‖F(start)‖.
-        check: Largest ‖F(z)‖ / ‖F(start)‖ that passes for rounding.
+        check: Excess of ‖F(z)‖ / ‖F(start)‖ over the residual of the linear solve that passes for
+            rounding.
     """
 
     def __init__(self, linear: LinearSolver | None = None, check: float = 1e-3) -> None:
@@ -79,7 +80,7 @@ class Affine(RootSolver):
         step, info = self.linear.solve(difference(F, start, value), -value)
         z = start + step
         first, left = norm(value), norm(F(z))
-        settled = left <= self.check * first
+        settled = left <= (self.check + info.residual) * first
         if (info.converged & settled).all():
             return z, info
         noise = left <= evaluation_error(F, z)  # an F(start) that is rounding and nothing else

@@ -22,6 +22,15 @@ from emulators.implicit.samples import choose
 When = Literal["start", "middle", "ends"]
 
 
+def check_when(coefficients_at: str) -> None:
+    """Refuse an unknown time of the coefficients."""
+    if coefficients_at not in ("start", "middle", "ends"):
+        raise ValueError(
+            "ThetaScheme.coefficients_at must be 'start', 'middle' or 'ends', got "
+            f"'{coefficients_at}'."
+        )
+
+
 class ThetaScheme(Stepper):
     """θ-scheme through the implicit layer.
 
@@ -55,11 +64,7 @@ class ThetaScheme(Stepper):
             raise ValueError(
                 f"ThetaScheme.theta must lie in (0, 1], got {theta}; use ExplicitEuler for 0."
             )
-        if coefficients_at not in ("start", "middle", "ends"):
-            raise ValueError(
-                "ThetaScheme.coefficients_at must be 'start', 'middle' or 'ends', got "
-                f"'{coefficients_at}'."
-            )
+        check_when(coefficients_at)
         if halvings < 0:
             raise ValueError(f"ThetaScheme.halvings must be at least 0, got {halvings}.")
         if scales is not None and not all(scale > 0 for scale in scales):

@@ -121,6 +121,24 @@ def test_single_precision(kind):
     assert_close(x, torch.linalg.solve(A, b), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_solution_scales_with_the_right_hand_side(solver, size):
+    A, b = near_identity(2, 12), torch.randn(2, 12)
+    x, info = solver.solve(times(A), size * b)
+    assert info.converged.all()
+    assert_close(x / size, solver.solve(times(A), b)[0])
+
+
+@pytest.mark.parametrize("kind", [BiCGSTAB, GMRES])
+def test_absolute_tolerance_is_in_units_of_the_right_hand_side(kind):
+    A, b = near_identity(2, 30), 100 * torch.randn(2, 30)
+    x, info = kind(rtol=0.0, atol=1e-3).solve(times(A), b)
+    true = (b - times(A)(x)).norm(dim=1)
+    assert info.converged.all()
+    assert (true <= 1e-3).all()
+    assert (true > 1e-9).all()
+
+
 @pytest.mark.parametrize("kind", [BiCGSTAB, GMRES])
 def test_iterations_stop_at_the_limit_of_each_sample(kind):
     A, b = near_identity(2, 30), torch.randn(2, 30)
