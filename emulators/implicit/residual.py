@@ -108,7 +108,7 @@ def transpose(function: Map, z: Vector) -> Map:
     return partial(pull, value, point)
 
 
-def pull(value: Vector, point: Vector, w: Vector) -> Vector:
+def pull(value: Tensor, point: Tensor, w: Tensor) -> Tensor:
     """Return wᵀ ∂value/∂point, keeping the graph."""
     (result,) = torch.autograd.grad(value, point, w, retain_graph=True, materialize_grads=True)
     return result

@@ -2,6 +2,9 @@
 
 Samples never meet in a sum, so that one that is slow, singular or not finite leaves the others as
 they would be alone.
+
+Vectors are (batch, ...), numbers and choices per sample (batch,). The functions here are called
+many times in each iteration, and say so in words: a checked shape costs more than a dot product.
 """
 
 import torch
@@ -13,32 +16,32 @@ PerSample = Float[Tensor, " batch"]
 Choice = Bool[Tensor, " batch"]
 
 
-def dot(a: Vector, b: Vector) -> PerSample:
+def dot(a: Tensor, b: Tensor) -> Tensor:
     """Return Σ a b of each sample."""
     return torch.linalg.vecdot(a.flatten(1), b.flatten(1))
 
 
-def norm(a: Vector) -> PerSample:
+def norm(a: Tensor) -> Tensor:
     """Return √Σ a² of each sample, outside of any graph."""
     return torch.linalg.vector_norm(a.detach().flatten(1), dim=1)
 
 
-def spread(values: Float[Tensor, " batch"] | Choice, like: Vector) -> Tensor:
+def spread(values: Tensor, like: Tensor) -> Tensor:
     """Return one value per sample, shaped to broadcast over the samples' axes."""
     return values.view(-1, *[1] * (like.dim() - 1))
 
 
-def scale(factor: PerSample, a: Vector) -> Vector:
+def scale(factor: Tensor, a: Tensor) -> Tensor:
     """Return each sample times its own factor."""
     return spread(factor, a) * a
 
 
-def choose(which: Choice, a: Vector, b: Vector) -> Vector:
+def choose(which: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Return a where chosen, else b, sample by sample; NaN of the other does not come through."""
     return torch.where(spread(which, a), a, b)
 
 
-def ratio(numerator: PerSample, denominator: PerSample, where: Choice) -> PerSample:
+def ratio(numerator: Tensor, denominator: Tensor, where: Tensor) -> Tensor:
     """Return the quotient where chosen and defined, else 0, with finite gradients everywhere."""
     defined = where & (denominator != 0)
     safe = torch.where(defined, denominator, torch.ones_like(denominator))

@@ -155,7 +155,7 @@ class Tendency:
         return lambda state: apply(stencils, state)
 
 
-def apply(stencils: list[Stencil | None], state: State) -> State:
+def apply(stencils: list[Stencil | None], state: Tensor) -> Tensor:
     """Return the tendency of each variable."""
     parts = [
         torch.zeros_like(state[:, n]) if stencil is None else stencil(state[:, n])

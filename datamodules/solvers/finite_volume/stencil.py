@@ -15,10 +15,8 @@ number of terms costs one sweep.
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-Field = Float[Tensor, "batch *space"]
 Faces = tuple[Tensor, Tensor]
 
 
@@ -37,7 +35,7 @@ class Stencil:
     diagonal: Tensor | None = None
     constant: Tensor | None = None
 
-    def __call__(self, phi: Field) -> Field:
+    def __call__(self, phi: Tensor) -> Tensor:
         parts = [] if self.diagonal is None else [self.diagonal * phi]
         for axis, (a, b) in self.faces.items():
             flux = torch.addcmul(a * phi, b, phi.roll(-1, axis))

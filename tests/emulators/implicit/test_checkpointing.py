@@ -61,14 +61,14 @@ def peak(checkpointing, steps, scheme):
 
 
 def test_memory_of_segments_grows_with_the_root_of_the_steps():
-    # unrolled steps keep much: 64 steps against 16 cost 4 times as much, in segments 2 times
-    scheme = linear(Unrolled(), rtol=1e-6)
+    # unrolled steps keep much: 36 steps against 9 cost 4 times as much, in segments 2 times
+    scheme = linear(Unrolled(), rtol=1e-2)
     base = peak(KeepAll(), 1, scheme)
-    whole = [peak(KeepAll(), n, scheme) - base for n in (16, 64)]
-    parts = [peak(Segments(), n, scheme) - base for n in (16, 64)]
+    whole = [peak(KeepAll(), n, scheme) - base for n in (9, 36)]
+    parts = [peak(Segments(), n, scheme) - base for n in (9, 36)]
     assert 3.5 < whole[1] / whole[0] < 4.5
     assert 1.5 < parts[1] / parts[0] < 2.7
-    assert parts[1] < 0.25 * whole[1]
+    assert parts[1] < 0.35 * whole[1]
 
 
 def saved(gradient, rtol, steps=8):
