@@ -14,11 +14,13 @@ from emulators.implicit.samples import (
     Choice,
     PerSample,
     Vector,
+    add,
     choose,
     dot,
     norm,
     ratio,
     scale,
+    subtract,
 )
 
 RESTARTS = 3  # from the true residual, where rounding has carried the recursion away from it
@@ -97,29 +99,33 @@ class BiCGSTAB(LinearSolver):
         shadow_size = current = peak = norm(r)
         fresh = torch.ones_like(active)
         broken = torch.zeros_like(active)
-        while active.any():
+        if not active.any():
+            return x, current, iterations, broken, peak
+        while True:
             y = precondition(p)
             v = A(y)
             alpha = ratio(rho, dot(shadow, v), active)
-            s = r - scale(alpha, v)
+            s = subtract(r, alpha, v)
             half = norm(s)
             going = active & ~(half <= target)
             if going.any():
                 z = precondition(s)
                 t = A(z)
                 omega = ratio(dot(t, s), dot(t, t), going)
-                x = x + scale(alpha, y) + scale(omega, z)
-                r = s - scale(omega, t)
+                x = add(add(x, alpha, y), omega, z)
+                r = subtract(s, omega, t)
                 current = torch.where(active, norm(r), current)
             else:
                 omega = torch.zeros_like(alpha)
-                x, r = x + scale(alpha, y), s
+                x, r = add(x, alpha, y), s
                 current = torch.where(active, half, current)
             iterations = iterations + active
             peak = torch.maximum(peak, current)
             stuck = active & (alpha == 0) & (omega == 0)
             broken = broken | (stuck & fresh) | (active & ~torch.isfinite(current))
             active = active & (current > target) & ~broken & (iterations < self.max_iterations)
+            if not active.any():
+                break
             following = dot(shadow, r)
             beta = ratio(following * alpha, rho * omega, active)
             lost = following.abs() <= tiny * shadow_size * current
@@ -131,6 +137,6 @@ class BiCGSTAB(LinearSolver):
                 )
                 following, beta = dot(shadow, r), torch.where(restart, 0.0, beta)
             fresh = restart
-            p = r + scale(beta, p - scale(omega, v))
+            p = add(r, beta, subtract(p, omega, v))
             rho = following
         return x, current, iterations, broken, peak

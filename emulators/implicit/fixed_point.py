@@ -13,7 +13,7 @@ from emulators.implicit.attach import Implicit
 from emulators.implicit.bicgstab import BiCGSTAB
 from emulators.implicit.info import SolveInfo
 from emulators.implicit.linear import LinearSolver, check_tolerances
-from emulators.implicit.residual import Map, Quasilinear, difference
+from emulators.implicit.residual import Map, Quasilinear, linear_part
 from emulators.implicit.root import RootSolver, ending, rounding
 from emulators.implicit.samples import Choice, Vector, choose, norm
 
@@ -60,7 +60,7 @@ class Lagged(Correction):
         map_ = F.lagged(z)
         value = map_(z)
         rhs = choose(active, -value, torch.zeros_like(value))
-        correction, system = self.linear.solve(difference(map_, z, value), rhs)
+        correction, system = self.linear.solve(linear_part(map_, z, value), rhs)
         return value, correction, system.converged
 
     def implicit_inside(self) -> "Lagged":

@@ -11,7 +11,7 @@ from emulators.implicit.info import SolveInfo, Status
 from emulators.implicit.linear import LinearSolver, check_tolerances, normalise, outcome
 from emulators.implicit.preconditioners import Identity, Preconditioner
 from emulators.implicit.residual import Map
-from emulators.implicit.samples import Choice, PerSample, Vector, choose, dot, norm, scale
+from emulators.implicit.samples import Choice, PerSample, Vector, choose, dot, norm, scale, subtract
 
 
 class GMRES(LinearSolver):
@@ -98,7 +98,7 @@ class GMRES(LinearSolver):
             for _ in range(2):
                 for index, v in enumerate(basis):
                     part = torch.where(going, dot(v, w), 0.0)
-                    w = w - scale(part, v)
+                    w = subtract(w, part, v)
                     entries[index] = entries[index] + part
             square = dot(w, w)
             known = torch.isfinite(square.detach())

@@ -69,11 +69,26 @@ class Quasilinear(ABC):
         """Return z ↦ L(z; previous), affine in z."""
 
 
-def difference(function: Map, start: Vector, value: Vector) -> Map:
+class AffineMap(ABC):
+    """z ↦ A z - b that knows its linear part."""
+
+    @abstractmethod
+    def __call__(self, z: Vector) -> Vector:
+        """Return A z - b."""
+
+    @abstractmethod
+    def linear(self, v: Vector) -> Vector:
+        """Return A v."""
+
+
+def linear_part(function: Map, start: Vector, value: Vector) -> Map:
     """Return v ↦ A v of an affine function A z - b, with its `value` at `start` known.
 
-    Its rounding error is that of the function itself: a few units in the last place of b.
+    Of a function that does not know its linear part it is a difference, whose rounding error is
+    that of the function itself: a few units in the last place of b.
     """
+    if isinstance(function, AffineMap):
+        return function.linear
     return lambda v: function(start + v) - value
 
 

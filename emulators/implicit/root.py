@@ -13,7 +13,7 @@ from emulators.implicit.attach import Implicit
 from emulators.implicit.bicgstab import BiCGSTAB
 from emulators.implicit.info import SolveInfo, Status
 from emulators.implicit.linear import LinearSolver
-from emulators.implicit.residual import Map, difference
+from emulators.implicit.residual import Map, Quasilinear, linear_part
 from emulators.implicit.samples import Choice, PerSample, Vector, choose, norm, ratio
 
 
@@ -76,8 +76,9 @@ class Affine(RootSolver):
         self.check = check
 
     def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
-        value = F(start)
-        step, info = self.linear.solve(difference(F, start, value), -value)
+        affine = F.lagged(start) if isinstance(F, Quasilinear) else F
+        value = affine(start)
+        step, info = self.linear.solve(linear_part(affine, start, value), -value)
         z = start + step
         first, left = norm(value), norm(F(z))
         settled = left <= (self.check + info.residual) * first

@@ -36,6 +36,16 @@ def scale(factor: Tensor, a: Tensor) -> Tensor:
     return spread(factor, a) * a
 
 
+def add(a: Tensor, factor: Tensor, b: Tensor) -> Tensor:
+    """Return a plus each sample of b times its own factor."""
+    return torch.addcmul(a, spread(factor, b), b)
+
+
+def subtract(a: Tensor, factor: Tensor, b: Tensor) -> Tensor:
+    """Return a minus each sample of b times its own factor."""
+    return torch.addcmul(a, spread(factor, b), b, value=-1)
+
+
 def choose(which: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Return a where chosen, else b, sample by sample; NaN of the other does not come through."""
     return torch.where(spread(which, a), a, b)
@@ -44,5 +54,7 @@ def choose(which: Tensor, a: Tensor, b: Tensor) -> Tensor:
 def ratio(numerator: Tensor, denominator: Tensor, where: Tensor) -> Tensor:
     """Return the quotient where chosen and defined, else 0, with finite gradients everywhere."""
     defined = where & (denominator != 0)
+    if not torch.is_grad_enabled():
+        return torch.where(defined, numerator / denominator, 0.0)
     safe = torch.where(defined, denominator, torch.ones_like(denominator))
     return torch.where(defined, numerator, torch.zeros_like(numerator)) / safe

@@ -10,13 +10,14 @@ time; at the middle or at both ends the scheme keeps its second order.
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from datamodules.solvers.finite_volume import Balance, Coefficients, Stepper, Tendency
-from datamodules.solvers.finite_volume.balance import State
+from datamodules.solvers.finite_volume.balance import AffineTendency, State
 from datamodules.solvers.finite_volume.steppers import CoefficientsInTime
 from emulators.implicit.layer import ImplicitLayer
-from emulators.implicit.residual import Map, Quasilinear, Residual
+from emulators.implicit.residual import AffineMap, Map, Quasilinear, Residual
 from emulators.implicit.samples import choose
 
 When = Literal["start", "middle", "ends"]
@@ -199,9 +200,36 @@ class BoundStep(Quasilinear):
         self.scale = scale
 
     def lagged(self, previous: Tensor) -> Map:
-        scale = self.scale
-        if scale is None:
-            tendency = self.tendency.lagged(previous)
-            return lambda z: z - self.known - self.dt * tendency(z)
-        tendency = self.tendency.lagged(previous * scale)
-        return lambda z: z - self.known - self.dt * tendency(z * scale) / scale
+        at = previous if self.scale is None else previous * self.scale
+        return AffineStep(self.tendency.lagged(at), self.known, self.dt, self.scale)
+
+
+class AffineStep(AffineMap):
+    """The same with coefficients lagged.
+
+    Args:
+        tendency: K with given coefficients.
+        known: [u_n + (1 - θ) Δt K(u_n)]/s.
+        dt: θ Δt.
+        scale: s; None for 1.
+    """
+
+    def __init__(
+        self, tendency: AffineTendency, known: Tensor, dt: float, scale: Tensor | None
+    ) -> None:
+        self.tendency = tendency
+        self.known = known
+        self.dt = dt
+        self.scale = scale
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return self.without(z, self.tendency) - self.known
+
+    def linear(self, v: Tensor) -> Tensor:
+        return self.without(v, self.tendency.linear)
+
+    def without(self, z: Tensor, K: Map) -> Tensor:
+        """Return z - θ Δt K(s z)/s."""
+        if self.scale is None:
+            return torch.sub(z, K(z), alpha=self.dt)
+        return z - self.dt * K(z * self.scale) / self.scale

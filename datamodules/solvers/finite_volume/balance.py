@@ -137,7 +137,7 @@ class Tendency:
     def __call__(self, state: State) -> State:
         return self.lagged(state)(state)
 
-    def lagged(self, previous: State) -> Callable[[State], State]:
+    def lagged(self, previous: State) -> "AffineTendency":
         """Return u ↦ K(u) with all coefficients at the previous state: affine in u."""
         stencils = self.still
         if self.nonlinear:
@@ -152,13 +152,30 @@ class Tendency:
                 b if a is None else a if b is None else a + b
                 for a, b in zip(self.still, moving, strict=True)
             ]
-        return lambda state: apply(stencils, state)
+        return AffineTendency(stencils)
 
 
-def apply(stencils: list[Stencil | None], state: Tensor) -> Tensor:
-    """Return the tendency of each variable."""
-    parts = [
-        torch.zeros_like(state[:, n]) if stencil is None else stencil(state[:, n])
-        for n, stencil in enumerate(stencils)
-    ]
-    return parts[0].unsqueeze(1) if len(parts) == 1 else torch.stack(parts, 1)
+class AffineTendency:
+    """u ↦ K u + g with coefficients given.
+
+    Args:
+        stencils: Of each variable; None where it stays.
+    """
+
+    def __init__(self, stencils: list[Stencil | None]) -> None:
+        self.stencils = stencils
+
+    def __call__(self, state: Tensor) -> Tensor:
+        return self.each(Stencil.__call__, state)
+
+    def linear(self, state: Tensor) -> Tensor:
+        """Return K u."""
+        return self.each(Stencil.linear, state)
+
+    def each(self, function: Callable[[Stencil, Tensor], Tensor], state: Tensor) -> Tensor:
+        """Return what a function of a stencil and a field gives for each variable."""
+        parts = [
+            torch.zeros_like(field) if stencil is None else function(stencil, field)
+            for stencil, field in zip(self.stencils, state.unbind(1), strict=True)
+        ]
+        return parts[0].unsqueeze(1) if len(parts) == 1 else torch.stack(parts, 1)

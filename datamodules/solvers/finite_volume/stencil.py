@@ -36,16 +36,17 @@ class Stencil:
     constant: Tensor | None = None
 
     def __call__(self, phi: Tensor) -> Tensor:
-        parts = [] if self.diagonal is None else [self.diagonal * phi]
+        total = self.linear(phi)
+        return total if self.constant is None else total + self.constant
+
+    def linear(self, phi: Tensor) -> Tensor:
+        """Return K φ without γ."""
+        total = None if self.diagonal is None else self.diagonal * phi
         for axis, (a, b) in self.faces.items():
             flux = torch.addcmul(a * phi, b, phi.roll(-1, axis))
-            parts += [flux.roll(1, axis) - flux]
-        if self.constant is not None:
-            parts.append(self.constant.expand_as(phi))
-        total = parts[0] if parts else torch.zeros_like(phi)
-        for part in parts[1:]:
-            total = total + part
-        return total
+            inflow = flux.roll(1, axis)
+            total = (inflow if total is None else total + inflow) - flux
+        return torch.zeros_like(phi) if total is None else total
 
     def __add__(self, other: "Stencil") -> "Stencil":
         faces = dict(self.faces)
