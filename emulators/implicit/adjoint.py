@@ -15,7 +15,7 @@ from torch import Tensor
 from emulators.implicit.info import ImplicitSolveError, Record, SolveInfo
 from emulators.implicit.linear import LinearSolver
 from emulators.implicit.precision import full_precision
-from emulators.implicit.residual import Residual, pull
+from emulators.implicit.residual import AffineMap, Residual, pull
 from emulators.implicit.root import RootSolver
 from emulators.implicit.samples import Vector, choose
 
@@ -72,11 +72,14 @@ class _Lean(torch.autograd.Function):
                 t.detach().requires_grad_(need) for t, need in zip(inputs, needs, strict=True)
             ]
             point = z.detach().requires_grad_()
-            value = call.residual.bind(*leaves)(point)
+            bound = call.residual.bind(*leaves)
+            value = bound(point)
         refuse_others(value, (point, *leaves, *parameters))
         with full_precision(z), torch.no_grad():
             cotangent = choose(converged, cotangent, torch.zeros_like(cotangent))
-            adjoint, info = call.linear.solve(partial(pull, value, point), cotangent)
+            affine = isinstance(bound, AffineMap)  # then no graph need be run through
+            product = bound.transposed if affine else partial(pull, value, point)
+            adjoint, info = call.linear.solve(product, cotangent)
             call.record(info)
             if not info.converged.all():
                 adjoint = failed(call, adjoint, info)

@@ -70,7 +70,7 @@ class Quasilinear(ABC):
 
 
 class AffineMap(ABC):
-    """z ↦ A z - b that knows its linear part."""
+    """z ↦ A z - b that knows its linear part and the transpose of that."""
 
     @abstractmethod
     def __call__(self, z: Vector) -> Vector:
@@ -79,6 +79,10 @@ class AffineMap(ABC):
     @abstractmethod
     def linear(self, v: Vector) -> Vector:
         """Return A v."""
+
+    @abstractmethod
+    def transposed(self, w: Vector) -> Vector:
+        """Return Aᵀ w."""
 
 
 def linear_part(function: Map, start: Vector, value: Vector) -> Map:

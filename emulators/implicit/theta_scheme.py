@@ -180,7 +180,9 @@ class ThetaStep(Residual):
         if len(values) > count:
             tendency = self.balance.bind(dict(zip(self.names, values[count:], strict=True)))
         known = known if self.scale is None else known / self.scale
-        return BoundStep(tendency, known, self.theta * self.dt, self.scale)
+        if tendency.nonlinear:
+            return BoundStep(tendency, known, self.theta * self.dt, self.scale)
+        return AffineStep(tendency.lagged(state), known, self.theta * self.dt, self.scale)
 
 
 class BoundStep(Quasilinear):
@@ -204,8 +206,8 @@ class BoundStep(Quasilinear):
         return AffineStep(self.tendency.lagged(at), self.known, self.dt, self.scale)
 
 
-class AffineStep(AffineMap):
-    """The same with coefficients lagged.
+class AffineStep(AffineMap, Quasilinear):
+    """The same with coefficients that are given or lagged.
 
     Args:
         tendency: K with given coefficients.
@@ -227,6 +229,14 @@ class AffineStep(AffineMap):
 
     def linear(self, v: Tensor) -> Tensor:
         return self.without(v, self.tendency.linear)
+
+    def transposed(self, w: Tensor) -> Tensor:
+        if self.scale is None:
+            return torch.sub(w, self.tendency.transposed(w), alpha=self.dt)
+        return w - self.dt * self.scale * self.tendency.transposed(w / self.scale)
+
+    def lagged(self, previous: Tensor) -> Map:
+        return self
 
     def without(self, z: Tensor, K: Map) -> Tensor:
         """Return z - θ Δt K(s z)/s."""

@@ -172,6 +172,10 @@ class AffineTendency:
         """Return K u."""
         return self.each(Stencil.linear, state)
 
+    def transposed(self, state: Tensor) -> Tensor:
+        """Return Kᵀ u."""
+        return self.each(Stencil.transposed, state)
+
     def each(self, function: Callable[[Stencil, Tensor], Tensor], state: Tensor) -> Tensor:
         """Return what a function of a stencil and a field gives for each variable."""
         parts = [

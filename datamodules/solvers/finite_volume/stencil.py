@@ -48,6 +48,19 @@ class Stencil:
             total = (inflow if total is None else total + inflow) - flux
         return torch.zeros_like(phi) if total is None else total
 
+    def transposed(self, w: Tensor) -> Tensor:
+        """Return Kᵀ w, at the cost of K φ.
+
+        wᵀ K φ sums each flux times the difference of w across its face:
+        (Kᵀ w)_i = a_{i+½} (w_{i+1} - w_i)/Δ + b_{i-½} (w_i - w_{i-1})/Δ + σ_i w_i.
+        """
+        total = None if self.diagonal is None else self.diagonal * w
+        for axis, (a, b) in self.faces.items():
+            jump = w.roll(-1, axis) - w
+            below = (b * jump).roll(1, axis)
+            total = torch.addcmul(below if total is None else total + below, a, jump)
+        return torch.zeros_like(w) if total is None else total
+
     def __add__(self, other: "Stencil") -> "Stencil":
         faces = dict(self.faces)
         for axis, (a, b) in other.faces.items():

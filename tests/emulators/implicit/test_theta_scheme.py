@@ -224,6 +224,17 @@ def test_scales_change_norms_and_not_the_solution():
         ThetaScheme(1.0, layer, scales=(1.0,)).step(k, state, lambda t: c, 0.0, 0.1)
 
 
+def test_scaled_step_has_the_gradient_of_the_plain_one():
+    found = []
+    for scales in (None, (7.0,)):
+        state, *values = fields()
+        scheme = linear(Adjoint(BiCGSTAB(rtol=1e-13)), scales=scales)
+        end = rollout(scheme, tracer(), state, NAMES, values).square().sum()
+        found.append(torch.autograd.grad(end, (state, *values)))
+    for one, other in zip(*found, strict=True):
+        assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
 def stiff(halvings, on_failure="raise"):
     """φ' = -r φ by Picard's iteration, which converges for θ r dt < 1 only."""
     from emulators.implicit import Picard
