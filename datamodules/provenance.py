@@ -41,7 +41,9 @@ def describe(value: Any) -> Any:
                 "be described; define it at the top of a module."
             )
         return {"class": value.__name__}
-    arguments = list(inspect.signature(type(value).__init__).parameters)[1:]
+    parameters = list(inspect.signature(type(value).__init__).parameters.values())[1:]
+    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    arguments = [parameter.name for parameter in parameters if parameter.kind not in rest]
     missing = [name for name in arguments if not hasattr(value, name)]
     if missing:
         raise ValueError(

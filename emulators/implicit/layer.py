@@ -15,6 +15,7 @@ A class derived from `Residual` computes once what does not depend on z; one tha
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -83,6 +84,10 @@ class ImplicitLayer(nn.Module):
         self, residual: Residual, start: Vector, *inputs: Tensor
     ) -> tuple[Vector, SolveInfo]:
         """Return z and the outcome whatever it is; samples that failed keep their start."""
+        if torch.is_inference_mode_enabled():  # Newton's method needs derivatives all the same
+            with torch.inference_mode(False), torch.no_grad():
+                tensors = (t.clone() if t.is_inference() else t for t in (start, *inputs))
+                return self.attempt(residual, *tensors)
         residual = under_autocast_of_caller(residual, start)
         with full_precision(start):
             z, info = self.gradient.solve(

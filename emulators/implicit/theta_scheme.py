@@ -106,8 +106,8 @@ class ThetaScheme(Stepper):
         inputs = [now[name] for name in names]
         if then is not now:
             inputs += [then[name] for name in names]
-        scale = self.scale(state)
-        step = ThetaStep(balance, names, self.theta, dt, scale)
+        scale = scale_of(self.scales, state)
+        step = ThetaStep(balance, names, self.theta, dt, self.scales)
         start = state if scale is None else state / scale
         solve = self.layer.attempt if halvings else self.layer
         z, info = solve(step, start, state, *inputs)
@@ -129,16 +129,17 @@ class ThetaScheme(Stepper):
         once = coefficients(time + (dt / 2 if self.coefficients_at == "middle" else 0.0))
         return once, once
 
-    def scale(self, state: State) -> Tensor | None:
-        """Return the scale of each channel, shaped to broadcast, or None."""
-        if self.scales is None:
-            return None
-        if len(self.scales) != state.shape[1]:
-            raise ValueError(
-                f"ThetaScheme.scales must have one entry for each of {state.shape[1]} variables, "
-                f"got {len(self.scales)}."
-            )
-        return state.new_tensor(self.scales).view(-1, *[1] * (state.dim() - 2))
+
+def scale_of(scales: Sequence[float] | None, state: Tensor) -> Tensor | None:
+    """Return the scale of each channel, shaped to broadcast, or None."""
+    if scales is None:
+        return None
+    if len(scales) != state.shape[1]:
+        raise ValueError(
+            f"ThetaScheme.scales must have one entry for each of {state.shape[1]} variables, got "
+            f"{len(scales)}."
+        )
+    return state.new_tensor(scales).view(-1, *[1] * (state.dim() - 2))
 
 
 class ThetaStep(Residual):
@@ -149,7 +150,7 @@ class ThetaStep(Residual):
         names: Of the coefficients, in the order in which `bind` takes them.
         theta: θ.
         dt: Δt [T].
-        scale: s of each variable; None for 1.
+        scales: s of each variable; None for 1.
     """
 
     def __init__(
@@ -158,13 +159,13 @@ class ThetaStep(Residual):
         names: Sequence[str],
         theta: float,
         dt: float,
-        scale: Tensor | None,
+        scales: Sequence[float] | None,
     ) -> None:
         self.balance = balance
         self.names = names
         self.theta = theta
         self.dt = dt
-        self.scale = scale
+        self.scales = scales
 
     def parameters(self) -> tuple[Tensor, ...]:
         return tuple(self.balance.parameters())
@@ -179,10 +180,11 @@ class ThetaStep(Residual):
             known = state + (1 - self.theta) * self.dt * tendency(state)
         if len(values) > count:
             tendency = self.balance.bind(dict(zip(self.names, values[count:], strict=True)))
-        known = known if self.scale is None else known / self.scale
+        scale = scale_of(self.scales, state)
+        known = known if scale is None else known / scale
         if tendency.nonlinear:
-            return BoundStep(tendency, known, self.theta * self.dt, self.scale)
-        return AffineStep(tendency.lagged(state), known, self.theta * self.dt, self.scale)
+            return BoundStep(tendency, known, self.theta * self.dt, scale)
+        return AffineStep(tendency.lagged(state), known, self.theta * self.dt, scale)
 
 
 class BoundStep(Quasilinear):

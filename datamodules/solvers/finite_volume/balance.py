@@ -64,8 +64,12 @@ class Balance(nn.Module):
         super().__init__()
         self.domain = domain
         self.variables = tuple(variables)
-        self.terms = nn.ModuleDict(terms)
-        self.closures = nn.ModuleDict(closures or {})
+        self.terms = dict(terms)
+        self.closures = dict(closures or {})
+        self.parts = nn.ModuleDict(
+            {f"term_{name}": term for name, term in self.terms.items()}
+            | {f"closure_{name}": closure for name, closure in self.closures.items()}
+        )
         self.channels = {variable.name: n for n, variable in enumerate(self.variables)}
         for name, term in self.terms.items():
             if term.variable is not None and term.variable not in self.channels:

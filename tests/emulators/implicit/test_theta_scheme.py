@@ -199,6 +199,26 @@ def test_gradcheck_of_a_closure_by_finite_differences_of_its_parameter():
     assert_close(power.exponent.grad.item(), difference, rtol=1e-6, atol=1e-8)
 
 
+def test_steps_work_in_inference_mode_with_a_network_inside():
+    curve = Closure(
+        ("phi",), Pointwise(nn.Sequential(nn.Linear(1, 4), nn.Softplus(), nn.Linear(4, 1)))
+    )
+    k = Balance(
+        Domain(line(8)),
+        (Variable("phi", "tracer", "1"),),
+        {"c": Convection(("phi",), Central(), 0.5), "loss": Decay("rate"), "d": Diffusion("D")},
+        {"rate": curve},
+    )
+    scheme = ThetaScheme(0.5, TIGHT, scales=(3.0,))
+
+    def run():
+        return rollout(scheme, k, torch.ones(2, 1, 8) + 1, ("D",), (torch.full((8,), 0.1),))
+
+    with torch.inference_mode():
+        found = run()
+    assert_close(found, run().detach())
+
+
 def test_scales_change_norms_and_not_the_solution():
     pair = (Variable("a", "a", "1"), Variable("b", "b", "K"))
     k = Balance(

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from datamodules.provenance import describe
 from datamodules.solvers.finite_volume import (
     RK4,
     Central,
@@ -68,6 +69,18 @@ def test_solver_steps_by_one_interval():
 
 def test_solver_in_single_precision():
     assert solver().float().step(torch.ones(1, 1, 16, dtype=torch.float32)).dtype == torch.float32
+
+
+def test_solver_is_described_by_what_determines_its_data():
+    description = describe(solver())
+    assert description["balance"]["terms"] == {
+        "d": {"class": "Diffusion", "diffusivity": "D", "mean": {"class": "arithmetic"}}
+        | {"variable": None}
+    }
+    assert description["coefficients"] == {"D": 0.3}
+    assert description["stepper"] == {"class": "RK4"}
+    other = FiniteVolumeSolver(balance(line(16), c=Convection(("u",))), {"u": 0.3}, 0.01, 0.05)
+    assert describe(other)["balance"]["terms"]["c"]["scheme"] == {"class": "Upwind"}
 
 
 @pytest.mark.parametrize(
