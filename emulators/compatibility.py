@@ -1,10 +1,13 @@
 """Whether an emulator and a data set belong together, said in one sentence where they do not."""
 
 import warnings
-from types import FrameType
+from collections.abc import Mapping
+from types import FrameType, MappingProxyType
 from typing import Any
 
+import torch
 from lightning import LightningModule
+from torch import Tensor
 
 
 def describe(data: Any) -> dict[str, Any]:
@@ -40,18 +43,51 @@ def check_fields(data: Any, channels: int, dimensions: int, parameters: int = 0)
         )
 
 
-def check_training_data(trained_on: dict[str, Any], data: Any) -> None:
-    """Refuse data that differ from those of the training in what an emulator depends on."""
-    if not trained_on:
-        return
+def check_training_data(
+    trained_on: dict[str, Any], data: Any, resumed: Mapping[str, Tensor] = MappingProxyType({})
+) -> None:
+    """Refuse data that differ from those of the training in what an emulator depends on.
+
+    Args:
+        trained_on: What `describe` returned in training.
+        data: Data module of this run.
+        resumed: Weights and statistics of the training that goes on, if it does.
+    """
     known = {"parameters": [], **trained_on}  # earlier checkpoints do not mention them
-    for name, value in describe(data).items():
+    for name, value in describe(data).items() if trained_on else ():
         trained = known.get(name, value)
         if trained != value:
             raise ValueError(
                 f"The emulator was trained on data with {name} {trained}, these data have {value}; "
                 "use the data it was trained for, or train it on these."
             )
+    if resumed:
+        check_statistics(resumed, data)
+
+
+def check_statistics(saved: Mapping[str, Tensor], data: Any) -> None:
+    """Refuse to go on with a training whose data had another mean or standard deviation.
+
+    Args:
+        saved: Weights and statistics of the checkpoint.
+        data: Data module of the resumed run.
+    """
+    for name in ("mean", "std"):
+        before, now = saved.get(f"standardize.{name}"), getattr(data.statistics, name)
+        scale = data.statistics.std.abs().max().item()
+        if before is not None and not torch.allclose(
+            before.double(), now.double(), rtol=1e-5, atol=1e-5 * scale
+        ):
+            raise ValueError(
+                f"The run was started on other training data ({name} {rounded(before)} then, "
+                f"{rounded(now)} now); resume it with its own, or start from its weights with "
+                "the callback emulators.FineTuning."
+            )
+
+
+def rounded(values: Tensor) -> list[float]:
+    """Return numbers to read."""
+    return [float(f"{value:.6g}") for value in values.tolist()]
 
 
 def misfit(kind: str, error: RuntimeError) -> ValueError:

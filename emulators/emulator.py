@@ -291,8 +291,9 @@ class Emulator(LightningModule, ABC):
             raise misfit(type(self).__name__, error) from None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint that was trained on other variables or another grid."""
+        """Refuse a checkpoint of other variables or another grid; resume on the same data only."""
         self.trained_on = checkpoint.get("trained_on", {})
         self.trained_steps = checkpoint.get("global_step", 0)
         if self._trainer is not None and self.trainer.datamodule is not None:
-            check_training_data(self.trained_on, self.trainer.datamodule)
+            saved = checkpoint["state_dict"] if self.trainer.training else {}
+            check_training_data(self.trained_on, self.trainer.datamodule, saved)

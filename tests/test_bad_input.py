@@ -142,6 +142,15 @@ def test_checkpoint_of_another_grid(workplace, refused):
     assert "trained on data with shape [32], these data have [64]" in sentence
 
 
+def test_resuming_on_other_training_data(workplace, refused):
+    with netCDF4.Dataset(workplace / "data" / "train" / "train_0000.nc", "a") as file:
+        file["u"][:] = 1.01 * file["u"][:]
+        del file.provenance
+    sentence = refused("fit", "--ckpt_path", CHECKPOINT, FOREIGN, "--trainer.max_steps=8")
+    assert "started on other training data (std [" in sentence
+    assert "resume it with its own, or start from its weights with the callback" in sentence
+
+
 def test_checkpoint_of_another_variable(workplace, refused):
     rewrite(workplace, names=("h",))
     sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN, "--data.variables=[h]")
