@@ -88,7 +88,7 @@ def test_grids_that_differ_between_files(workplace, refused):
 
 
 def test_too_few_snapshots_for_the_window(workplace, refused):
-    sentence = refused("fit", "--ckpt_path", CHECKPOINT, "--data.train.times.stop=3")
+    sentence = refused("fit", "-c", str(SMOKE), "--data.train.times.stop=3")
     assert "trajectories of at most 3 snapshots" in sentence
     assert "needs windows of 4" in sentence
 
