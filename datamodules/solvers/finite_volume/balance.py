@@ -1,7 +1,8 @@
 """Balances of one or several variables, whose coefficients and terms are known by name.
 
-    ∂u/∂t = K(u; c),    c = coefficients by name
+    m ∂u/∂t = Σ terms = m K(u; c),    c = coefficients by name
 
+with a capacity m of each variable (a heat capacity, a porosity), 1 where none is named.
 A name that a term reads is, in this order: a variable of the state; a closure, computed from other
 names (a constitutive curve, a network); or a coefficient, given from outside as a tensor (a known
 number or field, a field that a network gives). To learn a coefficient, give its tensor from a
@@ -16,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datamodules.solvers.equation import Variable
+from datamodules.solvers.finite_volume.boundaries import Boundary
 from datamodules.solvers.finite_volume.domain import Domain
 from datamodules.solvers.finite_volume.stencil import Stencil
 from datamodules.solvers.finite_volume.terms import Term
@@ -49,9 +51,13 @@ class Balance(nn.Module):
         variables: What the channels of a state are.
         terms: Terms of the right-hand sides, by name.
         closures: Fields that depend on others, by name, in an order in which they can be computed.
+        capacities: Names of the fields m of m ∂u/∂t, by variable; 1 by default.
+        boundaries: Of the variables whose boundaries are not those of the domain, one for each
+            axis.
 
     Raises:
-        ValueError: A term belongs to no variable, or a closure has the name of a variable.
+        ValueError: A term, a capacity or boundaries belong to no variable, or a closure has the
+            name of a variable.
     """
 
     def __init__(
@@ -60,36 +66,59 @@ class Balance(nn.Module):
         variables: tuple[Variable, ...],
         terms: Mapping[str, Term],
         closures: Mapping[str, Closure] | None = None,
+        capacities: Mapping[str, str] | None = None,
+        boundaries: Mapping[str, tuple[Boundary, ...]] | None = None,
     ) -> None:
         super().__init__()
         self.domain = domain
         self.variables = tuple(variables)
         self.terms = dict(terms)
         self.closures = dict(closures or {})
+        self.capacities = dict(capacities or {})
+        self.boundaries = dict(boundaries or {})
         self.parts = nn.ModuleDict(
             {f"term_{name}": term for name, term in self.terms.items()}
             | {f"closure_{name}": closure for name, closure in self.closures.items()}
         )
         self.channels = {variable.name: n for n, variable in enumerate(self.variables)}
-        for name, term in self.terms.items():
-            if term.variable is not None and term.variable not in self.channels:
+        owners = {f"Term '{name}' belongs": term.variable for name, term in self.terms.items()}
+        owners |= {f"Capacity '{m}' belongs": name for name, m in self.capacities.items()}
+        owners |= {f"The boundaries of '{name}' belong": name for name in self.boundaries}
+        for owner, variable in owners.items():
+            if variable is not None and variable not in self.channels:
                 raise ValueError(
-                    f"Term '{name}' belongs to variable '{term.variable}', but the variables are "
+                    f"{owner} to variable '{variable}', but the variables are "
                     f"{sorted(self.channels)}."
                 )
         for name in set(self.closures) & set(self.channels):
             raise ValueError(f"A closure has the name '{name}' of a variable; rename one of them.")
+        domains = {name: Domain(domain.grid, ends) for name, ends in self.boundaries.items()}
+        self.domains = [domains.get(variable.name, domain) for variable in self.variables]
         self.moving = set(self.channels)  # names that change with the state
         for name, closure in self.closures.items():
             if self.moving & set(closure.names):
                 self.moving.add(name)
 
+    def channel(self, term: Term) -> int:
+        """Return the channel of the variable to which a term belongs."""
+        return self.channels.get(term.variable, 0)
+
+    def names_of(self, term: Term) -> set[str]:
+        """Return what a term and the boundaries of its variable read."""
+        ends = self.domains[self.channel(term)].boundaries
+        return {*term.names, *(name for end in ends for name in end.names)}
+
+    @property
+    def names(self) -> set[str]:
+        """All names that are read."""
+        read = [self.names_of(term) for term in self.terms.values()]
+        read += [set(closure.names) for closure in self.closures.values()]
+        return set().union(*read, self.capacities.values())
+
     @property
     def coefficients(self) -> tuple[str, ...]:
         """Names that must be given from outside."""
-        readers = (*self.terms.values(), *self.closures.values())
-        names = {name for reader in readers for name in reader.names}
-        return tuple(sorted(names - set(self.closures) - set(self.channels)))
+        return tuple(sorted(self.names - set(self.closures) - set(self.channels)))
 
     def bind(self, coefficients: Coefficients) -> "Tendency":
         """Return u ↦ K(u; c); what does not depend on u is computed here, once.
@@ -116,9 +145,9 @@ class Balance(nn.Module):
         """Return the sum of the terms of each variable that change with the state, or do not."""
         sums: list[Stencil | None] = [None] * len(self.variables)
         for term in self.terms.values():
-            if bool(self.moving & set(term.names)) == moving:
-                channel = self.channels.get(term.variable, 0)
-                stencil, so_far = term.assemble(fields, self.domain), sums[channel]
+            if bool(self.moving & self.names_of(term)) == moving:
+                channel = self.channel(term)
+                stencil, so_far = term.assemble(fields, self.domains[channel]), sums[channel]
                 sums[channel] = stencil if so_far is None else so_far + stencil
         return sums
 
@@ -135,17 +164,16 @@ class Tendency:
         self.balance = balance
         self.fields = fields
         self.still = balance.assemble(fields, moving=False)
-        readers = (*balance.terms.values(), *balance.closures.values())
-        self.nonlinear = any(balance.moving & set(reader.names) for reader in readers)
+        self.nonlinear = bool(balance.moving & balance.names)
 
     def __call__(self, state: State) -> State:
         return self.lagged(state)(state)
 
     def lagged(self, previous: State) -> "AffineTendency":
         """Return u ↦ K(u) with all coefficients at the previous state: affine in u."""
-        stencils = self.still
+        stencils, fields = self.still, self.fields
         if self.nonlinear:
-            fields = dict(self.fields)
+            fields = dict(fields)
             for name, channel in self.balance.channels.items():
                 fields[name] = previous[:, channel]
             for name, closure in self.balance.closures.items():
@@ -156,29 +184,39 @@ class Tendency:
                 b if a is None else a if b is None else a + b
                 for a, b in zip(self.still, moving, strict=True)
             ]
-        return AffineTendency(stencils)
+        capacities = [self.balance.capacities.get(name) for name in self.balance.channels]
+        return AffineTendency(stencils, [None if m is None else fields[m] for m in capacities])
 
 
 class AffineTendency:
     """u ↦ K u + g with coefficients given.
 
     Args:
-        stencils: Of each variable; None where it stays.
+        stencils: Of m K u + m g of each variable; None where it stays.
+        capacities: m of each variable; None for 1.
     """
 
-    def __init__(self, stencils: list[Stencil | None]) -> None:
+    def __init__(self, stencils: list[Stencil | None], capacities: list[Tensor | None]) -> None:
         self.stencils = stencils
+        self.capacities = capacities
 
     def __call__(self, state: Tensor) -> Tensor:
-        return self.each(Stencil.__call__, state)
+        return self.weighted(self.each(Stencil.__call__, state))
 
     def linear(self, state: Tensor) -> Tensor:
         """Return K u."""
-        return self.each(Stencil.linear, state)
+        return self.weighted(self.each(Stencil.linear, state))
 
     def transposed(self, state: Tensor) -> Tensor:
         """Return Kᵀ u."""
-        return self.each(Stencil.transposed, state)
+        return self.each(Stencil.transposed, self.weighted(state))
+
+    def weighted(self, values: Tensor) -> Tensor:
+        """Return the values over the capacities."""
+        if all(m is None for m in self.capacities):
+            return values
+        channels = zip(values.unbind(1), self.capacities, strict=True)
+        return torch.stack([v if m is None else v / m for v, m in channels], 1)
 
     def each(self, function: Callable[[Stencil, Tensor], Tensor], state: Tensor) -> Tensor:
         """Return what a function of a stencil and a field gives for each variable."""

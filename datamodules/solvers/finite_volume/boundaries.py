@@ -19,6 +19,11 @@ Number = float | Tensor
 class Wall(ABC):
     """Condition at one end of an axis."""
 
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Fields that it reads."""
+
     @abstractmethod
     def face(self, fields: Mapping[str, Tensor], spacing: float) -> tuple[float, Number]:
         """Return p and q of φ_wall = p φ_inner + q.
@@ -27,6 +32,11 @@ class Wall(ABC):
             fields: Values by name, for conditions that are named.
             spacing: Width of a cell across the wall [L].
         """
+
+
+def named(given: float | str) -> tuple[str, ...]:
+    """Return the name that a condition gives, if it gives one."""
+    return (given,) if isinstance(given, str) else ()
 
 
 def value_of(given: float | str, fields: Mapping[str, Tensor]) -> Number:
@@ -44,6 +54,10 @@ class Dirichlet(Wall):
 
     value: float | str = 0.0
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return named(self.value)
+
     def face(self, fields: Mapping[str, Tensor], spacing: float) -> tuple[float, Number]:
         return 0.0, value_of(self.value, fields)
 
@@ -58,12 +72,21 @@ class Neumann(Wall):
 
     slope: float | str = 0.0
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return named(self.slope)
+
     def face(self, fields: Mapping[str, Tensor], spacing: float) -> tuple[float, Number]:
         return 1.0, 0.5 * spacing * value_of(self.slope, fields)
 
 
 class Boundary(ABC):
     """Both ends of one axis."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Fields that it reads."""
 
     @abstractmethod
     def stencil(
@@ -92,6 +115,10 @@ class Boundary(ABC):
 class Periodic(Boundary):
     """The ends meet."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ()
+
     def stencil(
         self,
         axis: int,
@@ -116,6 +143,10 @@ class Walls(Boundary):
 
     low: Wall
     high: Wall
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.low.names, *self.high.names)
 
     def stencil(
         self,
