@@ -6,6 +6,7 @@ state; a killed run starts from the last of them and ends with the same data. Fi
 of each other, so that any number of processes share them out by number.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from datamodules.netcdf import read_provenance, write_trajectories
 from datamodules.provenance import describe, first_difference, random_seed
 from datamodules.segments import Segments, alone_in
-from datamodules.solvers import Grid, InitialCondition, Solver, resample
+from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resample
 
 SEGMENT = 100  # snapshots between two resting points of a run
 
@@ -29,10 +30,18 @@ class Split:
     Args:
         trajectories: Number of independent trajectories.
         snapshots: Snapshots of each.
+        operating_points: Physical parameters that differ between trajectories, by name: trajectory
+            k runs at entry k, over and over; the solver's own for all by default.
     """
 
     trajectories: int
     snapshots: int
+    operating_points: Sequence[dict[str, float]] = ()
+
+    def points(self, first: int, count: int) -> list[dict[str, float]]:
+        """Return the operating points of some trajectories, none if all run at the solver's."""
+        every = self.operating_points
+        return [dict(every[k % len(every)]) for k in range(first, first + count) if every]
 
 
 class Generator:
@@ -42,7 +51,8 @@ class Generator:
 
     Args:
         solver: What is solved; its interval is the time between snapshots.
-        initial: Distribution of the states before the spin-up.
+        initial: Distribution of the states before the spin-up; None where the solver has an initial
+            state of its own.
         splits: Size of each split, by its name.
         spin_up: Discarded start of every trajectory [T].
         shape: Points of the stored fields, if coarser than the solver's; the spectrum is truncated.
@@ -54,7 +64,7 @@ class Generator:
     def __init__(
         self,
         solver: Solver,
-        initial: InitialCondition,
+        initial: InitialCondition | None,
         splits: dict[str, Split],
         spin_up: float = 0.0,
         shape: tuple[int, ...] | None = None,
@@ -82,6 +92,11 @@ class Generator:
                 f"Generator.shape must not be finer than the solver's grid {solver.grid.shape}, "
                 f"got {self.grid.shape}."
             )
+        for split in self.splits.values():
+            if split.operating_points:
+                solver.at(split.operating_points)  # refuses what cannot be
+        if initial is None:
+            solver.initial_state()
 
     def files(self, root: Path) -> list["Shard"]:
         """Return every file of the data set, made or not."""
@@ -132,6 +147,7 @@ class Shard:
         self.first = first
         self.count = count
         self.snapshots = generator.splits[split].snapshots
+        self.points = generator.splits[split].points(first, count)
         self.path = (
             Path(root) / split / f"{split}_{first // generator.trajectories_per_file:04d}.nc"
         )
@@ -146,6 +162,8 @@ class Shard:
         description.update(
             split=self.split, first=self.first, count=self.count, snapshots=self.snapshots
         )
+        if self.points:
+            description["operating_points"] = self.points
         return description
 
     def check(self) -> None:
@@ -170,9 +188,16 @@ class Shard:
                 "it again, set another data.root, or restore the setting."
             )
 
+    def solver(self) -> Solver:
+        """Return the solver of these trajectories."""
+        return self.generator.solver.at(self.points) if self.points else self.generator.solver
+
     def initial_state(self) -> Tensor:
-        """Return the random states at the start of the spin-up, (trajectory, channel, *space)."""
+        """Return the states at the start of the spin-up, (trajectory, channel, *space)."""
         solver, generator = self.generator.solver, self.generator
+        if generator.initial is None:
+            states = self.solver().initial_state().cpu()
+            return states.expand(self.count, *states.shape[1:]).clone()
         states = [
             generator.initial.sample(
                 solver.grid,
@@ -203,7 +228,7 @@ class Shard:
     @torch.inference_mode()
     def _simulate(self, segment: int, state: Tensor, progress: tqdm) -> Tensor:
         """Store the snapshots of one segment, if the spin-up is over, and the state after them."""
-        generator, solver = self.generator, self.generator.solver
+        generator, solver = self.generator, self.solver()
         fields = []
         first = segment * SEGMENT
         for step in range(first, min(first + SEGMENT, self.solver_steps)):
@@ -232,4 +257,13 @@ class Shard:
             self.first,
             f"Trajectories of {type(generator.solver).__name__}, split {self.split}",
             self.provenance(),
+            self.parameters(),
         )
+
+    def parameters(self) -> dict[Variable, list[float]]:
+        """Return the parameters in which trajectories differ, with a value for each."""
+        return {
+            variable: [point[variable.name] for point in self.points]
+            for variable in self.generator.solver.parameters_of_trajectories
+            if self.points and variable.name in self.points[0]
+        }

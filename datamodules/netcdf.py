@@ -7,7 +7,7 @@ stand-ins for the solver's own units, and carry what made them and a content has
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +123,7 @@ def write_trajectories(
     first_trajectory: int,
     title: str,
     provenance: dict[str, Any],
+    parameters: Mapping[Variable, Sequence[float]] | None = None,
 ) -> str:
     """Write one file of trajectories from consecutive segments and return its content hash.
 
@@ -136,6 +137,7 @@ def write_trajectories(
         first_trajectory: Number of the first trajectory within its split.
         title: Of the file.
         provenance: What determines the data, stored as the attribute `provenance`.
+        parameters: Physical parameters with one value for each trajectory.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     trajectories, times = shape
@@ -146,6 +148,10 @@ def write_trajectories(
             number = dataset.createVariable("trajectory", "i4", ("trajectory",))
             number.setncatts({"long_name": "number of the trajectory in its split", "units": "1"})
             number[:] = np.arange(first_trajectory, first_trajectory + trajectories)
+            for parameter, values in (parameters or {}).items():
+                own = dataset.createVariable(parameter.name, "f8", ("trajectory",))
+                own.setncatts({"long_name": parameter.long_name, "units": parameter.units})
+                own[:] = values
             dataset["time"][:] = np.arange(times) * interval
             set_global_attributes(dataset, title, provenance=provenance)
             start = 0

@@ -8,6 +8,7 @@ Imports only torch, so that it can be used on its own.
 from datamodules.solvers.beta_plane import BetaPlane, Wave
 from datamodules.solvers.equation import Equation, Variable
 from datamodules.solvers.grid import Grid
+from datamodules.solvers.infiltration import ChemicalVapourInfiltration
 from datamodules.solvers.initial_conditions import GaussianField, InitialCondition
 from datamodules.solvers.kuramoto_sivashinsky import KuramotoSivashinsky
 from datamodules.solvers.solver import Solver, SpectralSolver
@@ -19,6 +20,7 @@ __all__ = [
     "ETDRK4",
     "IFRK4",
     "BetaPlane",
+    "ChemicalVapourInfiltration",
     "Equation",
     "GaussianField",
     "Grid",

@@ -1,7 +1,7 @@
 """A solver advances a physical state by one snapshot interval, as an emulator does."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from inspect import signature
 from itertools import islice
@@ -33,6 +33,50 @@ class Solver(nn.Module, ABC):
     @abstractmethod
     def step(self, state: State) -> State:
         """Return the state one snapshot interval later."""
+
+    @property
+    def parameters_of_trajectories(self) -> tuple[Variable, ...]:
+        """Physical parameters that may differ between trajectories, with their units."""
+        return ()
+
+    def at(self, points: Sequence[Mapping[str, float]]) -> "Solver":
+        """Return the solver of a batch of trajectories, each at an operating point of its own.
+
+        Args:
+            points: For each trajectory of the batch the parameters that differ, by name.
+
+        Raises:
+            ValueError: The solver has no such parameter, or the points differ in what they set.
+        """
+        self.check_points(points)
+        return self
+
+    def check_points(self, points: Sequence[Mapping[str, float]]) -> None:
+        """Refuse operating points that set what is no parameter, or not the same."""
+        known = [variable.name for variable in self.parameters_of_trajectories]
+        for point in points:
+            for name in point:
+                if name not in known:
+                    raise ValueError(
+                        f"{type(self).__name__} has no parameter '{name}' that may differ between "
+                        f"trajectories, only {', '.join(known) or 'none'}."
+                    )
+            if set(point) != set(points[0]):
+                raise ValueError(
+                    "Operating points must all set the same parameters, got "
+                    f"{sorted(points[0])} and {sorted(point)}; repeat the values that are shared."
+                )
+
+    def initial_state(self) -> State:
+        """Return the states in which trajectories begin, one for each operating point.
+
+        Raises:
+            ValueError: What the solver describes may begin anywhere.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no initial state of its own; set generator.initial to a "
+            "distribution of initial states."
+        )
 
     def unroll(self, state: State) -> Iterator[State]:
         """Yield the states one interval later, two intervals later, ... without end."""

@@ -7,6 +7,7 @@ Usable on its own: `ImplicitLayer` for any F, `DeepEquilibrium` for a fixed poin
 from emulators.implicit.anderson import Anderson
 from emulators.implicit.attach import Implicit
 from emulators.implicit.bicgstab import BiCGSTAB
+from emulators.implicit.block_tridiagonal import BlockTridiagonal
 from emulators.implicit.checkpointing import Checkpointing, KeepAll, Segments
 from emulators.implicit.equilibrium import DeepEquilibrium, FixedPoint
 from emulators.implicit.fixed_point import Correction, Direct, Lagged, Picard
@@ -23,6 +24,7 @@ from emulators.implicit.info import ImplicitSolveError, Monitor, SolveInfo, Stat
 from emulators.implicit.layer import ImplicitLayer
 from emulators.implicit.linear import Dense, Fallback, LinearSolver
 from emulators.implicit.newton import NewtonKrylov
+from emulators.implicit.preconditioned import Preconditioned
 from emulators.implicit.preconditioners import Identity, Jacobi, Preconditioner
 from emulators.implicit.residual import FunctionResidual, Quasilinear, Residual
 from emulators.implicit.root import Affine, Retry, RootSolver
@@ -34,6 +36,7 @@ __all__ = [
     "Affine",
     "Anderson",
     "BiCGSTAB",
+    "BlockTridiagonal",
     "Checkpointing",
     "Correction",
     "DeepEquilibrium",
@@ -56,6 +59,7 @@ __all__ = [
     "NewtonKrylov",
     "Phantom",
     "Picard",
+    "Preconditioned",
     "Preconditioner",
     "Quasilinear",
     "Residual",

@@ -10,6 +10,7 @@ from datamodules.solvers.finite_volume.boundaries import (
     Walls,
 )
 from datamodules.solvers.finite_volume.domain import Domain
+from datamodules.solvers.finite_volume.fields import Field, RandomField
 from datamodules.solvers.finite_volume.schemes import (
     Central,
     ConvectionScheme,
@@ -38,9 +39,11 @@ __all__ = [
     "Domain",
     "DonorCell",
     "ExplicitEuler",
+    "Field",
     "FiniteVolumeSolver",
     "Neumann",
     "Periodic",
+    "RandomField",
     "Source",
     "Stencil",
     "Stepper",

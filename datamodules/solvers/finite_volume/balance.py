@@ -169,16 +169,21 @@ class Tendency:
     def __call__(self, state: State) -> State:
         return self.lagged(state)(state)
 
+    def fields_at(self, state: State) -> dict[str, Tensor]:
+        """Return variables, coefficients and closures at a state, by name."""
+        fields = dict(self.fields)
+        for name, channel in self.balance.channels.items():
+            fields[name] = state[:, channel]
+        for name, closure in self.balance.closures.items():
+            if name in self.balance.moving:
+                fields[name] = closure(*(fields[n] for n in closure.names))
+        return fields
+
     def lagged(self, previous: State) -> "AffineTendency":
         """Return u ↦ K(u) with all coefficients at the previous state: affine in u."""
         stencils, fields = self.still, self.fields
         if self.nonlinear:
-            fields = dict(fields)
-            for name, channel in self.balance.channels.items():
-                fields[name] = previous[:, channel]
-            for name, closure in self.balance.closures.items():
-                if name in self.balance.moving:
-                    fields[name] = closure(*(fields[n] for n in closure.names))
+            fields = self.fields_at(previous)
             moving = self.balance.assemble(fields, moving=True)
             stencils = [
                 b if a is None else a if b is None else a + b

@@ -1,12 +1,13 @@
 """A finite-volume balance behind the same seam as the spectral solvers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from datamodules.solvers.equation import State
+from datamodules.solvers.equation import State, Variable
 from datamodules.solvers.finite_volume.balance import Balance
+from datamodules.solvers.finite_volume.fields import Field
 from datamodules.solvers.finite_volume.steppers import RK4, Stepper
 from datamodules.solvers.solver import Solver
 
@@ -14,12 +15,16 @@ from datamodules.solvers.solver import Solver
 class FiniteVolumeSolver(Solver):
     """Finite-volume solver with steady coefficients.
 
+    Those that are numbers may differ between the trajectories of a data set.
+
     Args:
         balance: Right-hand side, with its domain.
-        coefficients: Steady coefficients by name: a number, (*space) or (batch, *space).
+        coefficients: Steady coefficients by name: a number, a field that is described by numbers,
+            or a tensor (*space) or (batch, *space), which cannot be described.
         dt: Inner time step [T].
         interval: Time between snapshots [T], a whole number of inner steps.
         stepper: Time stepper; implicit ones are in `emulators.implicit`.
+        units: Of coefficients, by name, for files; 1 by default.
 
     Raises:
         ValueError: dt does not divide the interval, or a coefficient is missing.
@@ -28,10 +33,11 @@ class FiniteVolumeSolver(Solver):
     def __init__(
         self,
         balance: Balance,
-        coefficients: Mapping[str, float | Tensor],
+        coefficients: Mapping[str, float | Field | Tensor],
         dt: float,
         interval: float,
         stepper: Stepper | None = None,
+        units: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         if not (dt > 0 and interval > 0):
@@ -58,9 +64,35 @@ class FiniteVolumeSolver(Solver):
         self.grid = balance.domain.grid
         self.variables = balance.variables
         self.coefficients = dict(coefficients)
+        self.units = dict(units or {})
         for name, value in coefficients.items():
-            tensor = torch.as_tensor(value, dtype=torch.float64)
+            values = value.on(balance.domain) if isinstance(value, Field) else value
+            tensor = torch.as_tensor(values, dtype=torch.float64)
             self.register_buffer(f"coefficient_{name}", tensor, persistent=False)
+
+    @property
+    def parameters_of_trajectories(self) -> tuple[Variable, ...]:
+        return tuple(
+            Variable(name, name.replace("_", " "), self.units.get(name, "1"))
+            for name, value in self.coefficients.items()
+            if isinstance(value, int | float)
+        )
+
+    def at(self, points: Sequence[Mapping[str, float]]) -> "FiniteVolumeSolver":
+        self.check_points(points)
+        ones = (1,) * self.grid.dimensions
+        own = {
+            name: torch.tensor([point[name] for point in points]).double().view(-1, *ones)
+            for name in points[0]
+        }
+        return FiniteVolumeSolver(
+            self.balance,
+            {**self.coefficients, **own},
+            self.dt,
+            self.interval,
+            self.stepper,
+            self.units,
+        )
 
     def values(self, time: float) -> dict[str, Tensor]:
         """Return the coefficients, in the precision and on the device of the solver."""

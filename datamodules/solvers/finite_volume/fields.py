@@ -1,0 +1,60 @@
+"""Coefficients that vary in space, made from a few numbers."""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from datamodules.solvers.finite_volume.domain import Domain
+
+WAVES = 256  # of a random field; its values are Gaussian to about 1/√256
+
+
+class Field(ABC):
+    """A field of space."""
+
+    @abstractmethod
+    def on(self, domain: Domain) -> Float[Tensor, "*space"]:
+        """Return its values at the centres of the cells, in double precision."""
+
+
+class RandomField(Field):
+    r"""Smooth random field between two bounds.
+
+    low + (high - low) Φ(g) with g Gaussian, of correlation exp(-r²/(2 ℓ²)), by random waves
+
+        g(x) = √(2/N) Σ cos(k_n·x + φ_n),   k_n ~ N(0, 1/ℓ²),   φ_n ~ U(0, 2π)
+
+    and Φ the normal distribution function, so that values are uniform between the bounds. It is a
+    function of space: the same on any grid. Not periodic.
+
+    Args:
+        low: Least value.
+        high: Largest value.
+        length: Correlation length ℓ [L].
+        seed: Of the waves.
+
+    References: A. Rahimi and B. Recht, NIPS 2007 (random Fourier features).
+    """
+
+    def __init__(self, low: float, high: float, length: float, seed: int = 0) -> None:
+        if not (high > low and length > 0):
+            raise ValueError(
+                f"RandomField needs high above low and a length above 0, got low={low}, "
+                f"high={high} and length={length}; give a number where nothing varies."
+            )
+        self.low = low
+        self.high = high
+        self.length = length
+        self.seed = seed
+
+    def on(self, domain: Domain) -> Tensor:
+        generator = torch.Generator().manual_seed(self.seed)
+        shape = (domain.grid.dimensions, WAVES)
+        k = torch.randn(shape, generator=generator, dtype=torch.float64) / self.length
+        phases = torch.rand(WAVES, generator=generator, dtype=torch.float64) * (2 * math.pi)
+        points = torch.stack(domain.centres(), -1)
+        g = math.sqrt(2 / WAVES) * torch.cos(points @ k + phases).sum(-1)
+        return self.low + (self.high - self.low) * torch.special.ndtr(g)

@@ -1,0 +1,29 @@
+"""Chemical vapour infiltration: gas reacts in the pores of a preform until they are filled."""
+
+from datamodules.solvers.infiltration.balance import infiltration
+from datamodules.solvers.infiltration.laws import (
+    GAS_CONSTANT,
+    Arrhenius,
+    Conductivity,
+    HeatCapacity,
+    PoreDiffusivity,
+    Sealing,
+    Within,
+    ideal_gas,
+    overlapping_fibres,
+)
+from datamodules.solvers.infiltration.solver import ChemicalVapourInfiltration
+
+__all__ = [
+    "GAS_CONSTANT",
+    "Arrhenius",
+    "ChemicalVapourInfiltration",
+    "Conductivity",
+    "HeatCapacity",
+    "PoreDiffusivity",
+    "Sealing",
+    "Within",
+    "ideal_gas",
+    "infiltration",
+    "overlapping_fibres",
+]

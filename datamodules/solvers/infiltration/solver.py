@@ -1,0 +1,148 @@
+"""Chemical vapour infiltration of a fibre preform, at one or several operating points."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from datamodules.solvers.equation import State, Variable
+from datamodules.solvers.finite_volume import Closure, Field, FiniteVolumeSolver, Stepper
+from datamodules.solvers.grid import Grid
+from datamodules.solvers.infiltration.balance import VARIABLES, infiltration
+from datamodules.solvers.infiltration.checks import (
+    PARAMETERS,
+    check_closures,
+    check_in_units,
+    check_porosity,
+)
+from datamodules.solvers.infiltration.laws import ideal_gas
+from datamodules.solvers.solver import Solver
+
+FILLED = 1e-4  # share of the pores that is closed at the start: ln ε must differ from ln ε₀
+
+
+class ChemicalVapourInfiltration(Solver):
+    """Chemical vapour infiltration of a fibre preform: concentration, porosity and temperature.
+
+    A state (batch, channel, *space) holds the molar concentration of the precursor [mol/m³], the
+    porosity [1] and the temperature [K]; times are in seconds, lengths in metres. Equations and
+    laws are in `datamodules.solvers.infiltration`. Trajectories of one data set may differ in the
+    four operating parameters. The gas relaxes within a second while pores take days to close, so
+    only an implicit stepper will do.
+
+    Args:
+        grid: Cells (y, x) or (x,) of the preform and its lengths [m].
+        stepper: `emulators.implicit.ThetaScheme`.
+        dt: Inner time step [s].
+        interval: Time between snapshots [s], a whole number of inner steps.
+        temperature_left: Of the wall at x = 0 [K].
+        temperature_right: Of the wall at the other end of x [K].
+        pressure: Total pressure of the gas [Pa].
+        mole_fraction: Share of the precursor in the gas outside [1].
+        initial_porosity: Of the bare fibres [1], a number or a field.
+        fibre_radius: Of the bare fibres [m], a number or a field.
+        molar_volume: Of the deposit [m³/mol].
+        reaction_enthalpy: Heat that a mole of deposit takes up [J/mol]; negative heats.
+        closures: Laws that take the place of known ones, by name.
+
+    Raises:
+        ValueError: A value is out of the range that its unit makes plausible, or pores are closed.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        stepper: Stepper,
+        dt: float,
+        interval: float,
+        temperature_left: float = 1273.0,
+        temperature_right: float = 1273.0,
+        pressure: float = 1e4,
+        mole_fraction: float = 0.15,
+        initial_porosity: float | Field = 0.6,
+        fibre_radius: float | Field = 7e-6,
+        molar_volume: float = 0.0401 / 3210,
+        reaction_enthalpy: float = 0.0,
+        closures: dict[str, Closure] | None = None,
+    ) -> None:
+        super().__init__()
+        self.grid = grid
+        self.stepper = stepper
+        self.dt = dt
+        self.interval = interval
+        self.variables = VARIABLES
+        self.temperature_left = temperature_left
+        self.temperature_right = temperature_right
+        self.pressure = pressure
+        self.mole_fraction = mole_fraction
+        self.initial_porosity = initial_porosity
+        self.fibre_radius = fibre_radius
+        self.molar_volume = molar_volume
+        self.reaction_enthalpy = reaction_enthalpy
+        self.closures = dict(closures or {})
+        for length in grid.lengths:
+            check_in_units("length", length)
+        names = (*PARAMETERS, "initial_porosity", "fibre_radius", "molar_volume")
+        coefficients = {name: getattr(self, name) for name in (*names, "reaction_enthalpy")}
+        self.solver = FiniteVolumeSolver(
+            infiltration(grid, self.closures),
+            coefficients,
+            dt,
+            interval,
+            stepper,
+            {name: variable.units for name, variable in PARAMETERS.items()},
+        )
+        for name in names:
+            check_in_units(name, self.solver.values(0.0)[name])
+        check_closures(self.solver.balance, self.solver.values(0.0))
+
+    @property
+    def parameters_of_trajectories(self) -> tuple[Variable, ...]:
+        return tuple(PARAMETERS.values())
+
+    def at(self, points: Sequence[Mapping[str, float]]) -> "ChemicalVapourInfiltration":
+        self.check_points(points)
+        for point in points:
+            for name, value in point.items():
+                check_in_units(name, value)
+        twin = ChemicalVapourInfiltration(
+            self.grid,
+            self.stepper,
+            self.dt,
+            self.interval,
+            self.temperature_left,
+            self.temperature_right,
+            self.pressure,
+            self.mole_fraction,
+            self.initial_porosity,
+            self.fibre_radius,
+            self.molar_volume,
+            self.reaction_enthalpy,
+            self.closures,
+        )
+        twin.solver = self.solver.at(points)
+        return twin.to(self.solver.values(0.0)["pressure"])
+
+    def initial_state(self) -> State:
+        """Return bare fibres at rest: temperature linear in x, gas as outside, at that temperature.
+
+        A ten-thousandth of the pores is filled, since the surface has a vertical tangent there.
+        """
+        values = self.solver.values(0.0)
+        domain = self.solver.balance.domain
+        (*_, x) = domain.centres()
+        left, right = values["temperature_left"], values["temperature_right"]
+        temperature = left + (right - left) * (x.to(left) / self.grid.lengths[-1])
+        gas = ideal_gas(values["mole_fraction"], values["pressure"], temperature)
+        porosity = (1 - FILLED) * values["initial_porosity"]
+        batch = max(len(v) if v.dim() > self.grid.dimensions else 1 for v in values.values())
+        shape = (batch, *self.grid.shape)
+        return torch.stack([f.expand(shape) for f in (gas, porosity, temperature)], 1)
+
+    def step(self, state: State) -> State:
+        check_porosity(state[:, 1])
+        return self.solver.step(state)
+
+    def deposition_rate(self, state: State) -> Tensor:
+        """Return k_s S C [mol/m³/s], (batch, *space)."""
+        return self.solver.balance.bind(self.solver.values(0.0)).fields_at(state)["reaction"]
