@@ -86,10 +86,11 @@ class Lines:
         """
         count, cells = self.cells
         i, j = torch.arange(count).view(-1, 1), torch.arange(cells).view(1, -1)
-        colour = (i + 2 * j) % 5 if cells > 1 else (i + 2 * j) % 3
+        colours = 5 if cells > 1 else 3
+        colour = (i + 2 * j) % colours
         channels = self.grid(like).shape[1]
         products = []
-        for number in range(5 if cells > 1 else 3):
+        for number in range(colours):
             for channel in range(channels):
                 probe = like.new_zeros(1, channels, count, cells)
                 probe[0, channel] = (colour == number).to(like)
@@ -98,11 +99,11 @@ class Lines:
         found = torch.stack(products).unflatten(0, (-1, channels))  # colour, from, batch, to, i, j
         entries = []
         for line, cell in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)):
-            I, J = i + line, j + cell
-            inside = (I >= 0) & (I < count) & (J >= 0) & (J < cells)
-            theirs = (I + 2 * J) % len(found)
+            other_i, other_j = i + line, j + cell
+            outside = (other_i < 0) | (other_i >= count) | (other_j < 0) | (other_j >= cells)
+            theirs = (other_i + 2 * other_j) % len(found)
             picked = found[theirs, :, :, :, i, j]  # line, cell, from, batch, to
-            masked = picked * inside[..., None, None, None].to(like)
+            masked = picked.masked_fill(outside[..., None, None, None].to(like.device), 0)
             entries.append(masked.permute(3, 0, 1, 4, 2))
         return entries
 
