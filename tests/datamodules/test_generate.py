@@ -20,8 +20,10 @@ from datamodules.solvers import (
     Grid,
     KuramotoSivashinsky,
     SpectralSolver,
+    Variable,
     resample,
 )
+from datamodules.solvers.finite_volume import Balance, Diffusion, Domain, FiniteVolumeSolver
 from datamodules.split import Trajectories
 from datamodules.trajectory_file import TrajectoryFile
 
@@ -224,3 +226,72 @@ def test_generated_data_serve_training(tmp_path):
         for path in sorted(tmp_path.glob("train/*.nc"))
     ]
     assert Trajectories(files).lengths == [120] * 5
+
+
+POINTS = [{"D": 0.1}, {"D": 0.2}, {"D": 0.4}]
+
+
+def diffusing(splits):
+    """Waves that decay at rates of their own."""
+    domain = Domain(Grid((16,), (2 * math.pi,)))
+    balance = Balance(domain, (Variable("u", "u", "1"),), {"d": Diffusion("D")})
+    solver = FiniteVolumeSolver(balance, {"D": 0.3}, 0.01, 0.1, units={"D": "m2 s-1"})
+    initial = GaussianField(1.0, 2.0, 1.0)
+    return Generator(solver, initial, splits, trajectories_per_file=2, precision=64)
+
+
+def test_trajectories_run_at_their_operating_points_in_turn(tmp_path):
+    generator = diffusing({"train": Split(5, 3, POINTS), "test": Split(1, 3)})
+    generator.generate(tmp_path)
+    trajectories = read(tmp_path, "train")
+    shards = [shard for shard in generator.files(tmp_path) if shard.split == "train"]
+    starts = torch.cat([shard.initial_state() for shard in shards])
+    for k, D in enumerate((0.1, 0.2, 0.4, 0.1, 0.2)):
+        alone = FiniteVolumeSolver(generator.solver.balance, {"D": D}, 0.01, 0.1)
+        expected = alone.rollout(starts[k : k + 1], 2)[0].float()
+        assert_close(torch.from_numpy(trajectories[k][1:]), expected)
+
+
+def test_operating_points_are_variables_of_the_files_with_units(tmp_path):
+    generator = diffusing({"train": Split(5, 3, POINTS), "test": Split(1, 3)})
+    generator.generate(tmp_path)
+    paths = sorted(tmp_path.glob("train/*.nc"))
+    files = [TrajectoryFile(path, ["u"], Dimensions(space=("x",)), ["D"]) for path in paths]
+    found = [row.tolist() for file in files for row in file.parameters]
+    assert found == [[0.1], [0.2], [0.4], [0.1], [0.2]]
+    with netCDF4.Dataset(paths[0]) as dataset:
+        assert dataset["D"].units == "m2 s-1"
+        assert dataset["D"].dimensions == ("trajectory",)
+    with netCDF4.Dataset(tmp_path / "test" / "test_0000.nc") as dataset:
+        assert "D" not in dataset.variables
+
+
+def test_operating_points_determine_the_data(tmp_path):
+    diffusing({"train": Split(2, 3, POINTS)}).generate(tmp_path)
+    diffusing({"train": Split(2, 3, POINTS[:2])}).generate(tmp_path)  # the same for two of them
+    other = diffusing({"train": Split(2, 3, [{"D": 0.1}, {"D": 0.3}])})
+    with pytest.raises(ValueError, match=r"operating_points\[1\].D=0.2 in the file, 0.3 asked"):
+        other.generate(tmp_path)
+
+
+def test_operating_points_that_the_solver_does_not_have_are_refused():
+    with pytest.raises(ValueError, match="has no parameter 'nu' .* only D"):
+        diffusing({"train": Split(2, 3, [{"nu": 0.1}])})
+    with pytest.raises(ValueError, match="SpectralSolver has no parameter 'nu' .* only none"):
+        flame(splits={"train": Split(2, 3, [{"nu": 0.1}])})
+
+
+def test_initial_states_may_be_those_of_the_solver(tmp_path):
+    class Flat(FiniteVolumeSolver):
+        def initial_state(self):
+            return self.values(0.0)["D"].view(-1, 1, 1) * torch.ones(1, 1, 16)
+
+    generator = diffusing({"train": Split(2, 2)})
+    solver = Flat(generator.solver.balance, {"D": 0.25}, 0.01, 0.1)
+    Generator(solver, None, {"train": Split(3, 2)}, trajectories_per_file=3).generate(tmp_path)
+    trajectories = read(tmp_path, "train")
+    assert len(trajectories) == 3
+    for trajectory in trajectories:
+        assert_close(torch.from_numpy(trajectory), torch.full((2, 1, 16), 0.25).float())
+    with pytest.raises(ValueError, match="has no initial state of its own; set generator.initial"):
+        Generator(generator.solver, None, {"train": Split(1, 2)})

@@ -10,10 +10,14 @@ from datamodules.solvers.finite_volume import (
     Convection,
     Decay,
     Diffusion,
+    Dirichlet,
     Domain,
+    Neumann,
+    Periodic,
     Source,
     Stencil,
     Term,
+    Walls,
 )
 from tests.datamodules.solvers.finite_volume.cells import TRACER, balance, line
 
@@ -123,3 +127,87 @@ def test_boundaries_must_be_one_for_each_axis():
 def test_centres_lie_half_a_cell_inside():
     (x,) = Domain(Grid((4,), (2.0,))).centres((-1.0,))
     assert_close(x, torch.tensor([-0.75, -0.25, 0.25, 0.75]))
+
+
+def stored(**options):
+    """m gas' = ∇·(D ∇gas), m = m(solid), solid' = -r solid."""
+    terms = {"spread": Diffusion("D", variable="gas"), "loss": Decay("r", "solid")}
+    closures = {"m": Closure(("solid",), torch.exp)}
+    return Balance(Domain(line(8)), PAIR, terms, closures, {"gas": "m"}, **options)
+
+
+def test_capacity_divides_the_tendency_of_its_variable():
+    given = {"D": torch.rand(8), "r": torch.tensor(0.5)}
+    state = torch.rand(3, 2, 8)
+    found = stored().bind(given)(state)
+    plain = balance(line(8), d=Diffusion("D")).bind(given)(state[:, :1])
+    assert_close(found[:, :1], plain / torch.exp(state[:, 1:]))
+    assert_close(found[:, 1], -0.5 * state[:, 1])
+
+
+def test_capacity_alone_makes_a_balance_nonlinear_and_is_lagged():
+    bound = stored().bind({"D": torch.rand(8), "r": torch.tensor(0.5)})
+    u, a = torch.rand(2, 3, 2, 8)
+    assert bound.nonlinear
+    frozen = bound.lagged(u)
+    assert_close(frozen(u), bound(u))
+    assert_close(frozen(2 * a), 2 * frozen(a))
+    assert_close(frozen.linear(a), frozen(a))
+
+
+def test_transpose_with_capacities():
+    frozen = stored().bind({"D": torch.rand(8), "r": torch.tensor(0.5)}).lagged(torch.rand(1, 2, 8))
+    v, w = torch.randn(2, 5, 2, 8)
+    assert_close((w * frozen.linear(v)).sum(), (v * frozen.transposed(w)).sum())
+
+
+def test_capacity_may_be_a_coefficient():
+    k = Balance(Domain(line(8)), TRACER, {"s": Source("s")}, None, {"phi": "c"})
+    assert k.coefficients == ("c", "s")
+    found = k.bind({"c": torch.tensor(4.0), "s": torch.tensor(2.0)})(torch.rand(1, 1, 8))
+    assert_close(found, torch.full((1, 1, 8), 0.5))
+
+
+def test_variables_have_boundaries_of_their_own():
+    walls = {"gas": (Walls(Dirichlet("outside"), Neumann()),)}
+    terms = {"a": Diffusion("D", variable="gas"), "b": Diffusion("D", variable="solid")}
+    k = Balance(Domain(line(8)), PAIR, terms, boundaries=walls)
+    assert k.coefficients == ("D", "outside")
+    given = {"D": torch.rand(8), "outside": torch.tensor(3.0)}
+    state = torch.rand(2, 2, 8)
+    found = k.bind(given)(state)
+    for channel, ends in enumerate((walls["gas"], (Periodic(),))):
+        alone = balance(line(8), ends, d=Diffusion("D")).bind(given)(state[:, channel, None])
+        assert_close(found[:, channel, None], alone)
+
+
+def last_cell(field):
+    return field[..., -1]
+
+
+def test_what_walls_read_must_be_given_and_may_move():
+    walls = (Walls(Dirichlet(2.0), Neumann("slope")),)
+    fixed = balance(line(8), walls, d=Diffusion("D"))
+    with pytest.raises(ValueError, match="needs the coefficient 'slope', got"):
+        fixed.bind({"D": torch.tensor(1.0)})
+    closures = {"slope": Closure(("phi",), last_cell)}
+    k = Balance(Domain(line(8), walls), TRACER, {"d": Diffusion("D")}, closures)
+    bound, state = k.bind({"D": torch.tensor(1.0)}), torch.rand(1, 1, 8)
+    assert bound.nonlinear
+    given = {"D": torch.tensor(1.0), "slope": state[:, 0, -1]}
+    assert_close(bound(state), fixed.bind(given)(state))
+
+
+def test_all_fields_at_a_state_are_known_by_name():
+    gas, solid = torch.rand(2, 3, 8)
+    given = {"k": torch.tensor(2.0), "D": torch.tensor(0.0)}
+    fields = reaction().bind(given).fields_at(torch.stack((gas, solid), 1))
+    assert set(fields) == {"gas", "solid", "k", "D", "surface", "rate", "growth"}
+    assert_close(fields["growth"], 2 * torch.sqrt(solid) * gas)
+
+
+def test_capacity_and_boundaries_of_an_unknown_variable_are_refused():
+    with pytest.raises(ValueError, match="Capacity 'm' belongs to variable 'psi'"):
+        Balance(Domain(line(8)), TRACER, {}, None, {"psi": "m"})
+    with pytest.raises(ValueError, match="The boundaries of 'psi' belong to variable 'psi'"):
+        Balance(Domain(line(8)), TRACER, {}, boundaries={"psi": (Periodic(),)})

@@ -5,6 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from datamodules.provenance import describe
+from datamodules.solvers import Variable
 from datamodules.solvers.finite_volume import (
     RK4,
     Central,
@@ -13,6 +14,7 @@ from datamodules.solvers.finite_volume import (
     Diffusion,
     ExplicitEuler,
     FiniteVolumeSolver,
+    RandomField,
     Source,
 )
 from tests.datamodules.solvers.finite_volume.cells import balance, line
@@ -94,3 +96,36 @@ def test_solver_is_described_by_what_determines_its_data():
 def test_bad_solver_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         solver(**options)
+
+
+def test_solver_at_operating_points_steps_each_trajectory_by_its_own():
+    state = torch.randn(2, 1, 16)
+    together = solver().at([{"D": 0.1}, {"D": 0.4}]).step(state)
+    for n, D in enumerate((0.1, 0.4)):
+        assert_close(solver(D=D).step(state[n : n + 1]), together[n : n + 1])
+
+
+def test_parameters_of_trajectories_are_numbers_with_units():
+    k = balance(line(16), c=Convection(("u",)), d=Diffusion("D"))
+    numbers = {"u": RandomField(0.0, 1.0, 2.0), "D": 0.3}
+    found = FiniteVolumeSolver(k, numbers, 0.01, 0.05, units={"D": "m2 s-1"})
+    assert found.parameters_of_trajectories == (Variable("D", "D", "m2 s-1"),)
+    assert solver().parameters_of_trajectories == (Variable("D", "D", "1"),)
+    with pytest.raises(ValueError, match="has no parameter 'u' that may differ .* only D"):
+        found.at([{"u": 1.0}])
+
+
+def test_solver_without_an_initial_state_says_so():
+    with pytest.raises(ValueError, match="FiniteVolumeSolver has no initial state of its own; set"):
+        solver().initial_state()
+
+
+def test_coefficient_may_be_a_field():
+    field = RandomField(0.1, 0.4, 1.0, seed=2)
+    k = balance(line(16), d=Diffusion("D"))
+    found = FiniteVolumeSolver(k, {"D": field}, 0.01, 0.05)
+    plain = FiniteVolumeSolver(k, {"D": field.on(k.domain)}, 0.01, 0.05)
+    state = torch.randn(2, 1, 16)
+    assert_close(found.step(state), plain.step(state))
+    described = {"class": "RandomField", "low": 0.1, "high": 0.4, "length": 1.0, "seed": 2}
+    assert describe(found)["coefficients"] == {"D": described}
