@@ -33,7 +33,7 @@ class RandomData:
         self.generator = None
         if len(shape) == 2:
             solver = SpectralSolver(BetaPlane(self.grid, 20.0, 0.1, 1e-3), 0.01, 0.02)
-            self.generator = SimpleNamespace(solver=solver)
+            self.generator = SimpleNamespace(solver=solver, operating_points_differ=False)
 
     def content_hash(self, split: str) -> str:
         """Return a name for the states."""

@@ -52,6 +52,8 @@ class PredictabilityLimit(RolloutDiagnostic):
             return "the data were not simulated here: there is no solver"
         if self.data.grid is None or generator.solver.grid.lengths != self.data.grid.lengths:
             return "the solver lives in another domain than the data"
+        if generator.operating_points_differ:
+            return "trajectories have operating points of their own"
         return ""
 
     def begin(self, start: Start) -> None:

@@ -98,6 +98,11 @@ class Generator:
         if initial is None:
             solver.initial_state()
 
+    @property
+    def operating_points_differ(self) -> bool:
+        """Whether trajectories have parameters of their own, so that one solver is not for all."""
+        return any(split.operating_points for split in self.splits.values())
+
     def files(self, root: Path) -> list["Shard"]:
         """Return every file of the data set, made or not."""
         return [
@@ -258,6 +263,8 @@ class Shard:
             f"Trajectories of {type(generator.solver).__name__}, split {self.split}",
             self.provenance(),
             self.parameters(),
+            generator.solver.offset,
+            generator.solver.unit_system,
         )
 
     def parameters(self) -> dict[Variable, list[float]]:

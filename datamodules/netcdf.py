@@ -18,7 +18,7 @@ import netCDF4
 import numpy as np
 
 from datamodules.provenance import canonical, content_hash
-from datamodules.solvers import Grid, Variable
+from datamodules.solvers import Grid, Solver, Variable
 
 TIME_ATTRIBUTES = {
     "units": "seconds since 2000-01-01 00:00:00",
@@ -68,8 +68,9 @@ def define(
     variables: Sequence[Variable],
     grid: Grid,
     sizes: dict[str, int],
+    offset: float = 0.0,
 ) -> None:
-    """Create dimensions, coordinates and fields.
+    """Create dimensions, coordinates and fields, with values `offset` cells above low edges.
 
     Fields are contiguous float32, one snapshot after the other: read in place, without
     decompression, a random window costs a third of what it costs from chunks.
@@ -87,7 +88,7 @@ def define(
                 "axis": name.upper(),
             }
         )
-        coordinate[:] = values.numpy()
+        coordinate[:] = values.numpy() + offset * float(values[1])
     time = dataset.createVariable("time", "f8", ("time",))
     time.setncatts(TIME_ATTRIBUTES)
     for variable in variables:
@@ -107,7 +108,7 @@ def set_global_attributes(dataset: netCDF4.Dataset, title: str, **attributes: An
             "source": f"implicit-emulators {version('implicit-emulators')}",
             "history": "written by implicit-emulators",
             "references": "https://arxiv.org/abs/2506.04528",
-            "comment": "Non-dimensional model units; metres and seconds stand for L and T.",
+            "comment": Solver.unit_system,
             **{k: v if isinstance(v, str) else canonical(v) for k, v in attributes.items()},
         }
     )
@@ -124,6 +125,8 @@ def write_trajectories(
     title: str,
     provenance: dict[str, Any],
     parameters: Mapping[Variable, Sequence[float]] | None = None,
+    offset: float = 0.0,
+    comment: str = Solver.unit_system,
 ) -> str:
     """Write one file of trajectories from consecutive segments and return its content hash.
 
@@ -138,13 +141,16 @@ def write_trajectories(
         title: Of the file.
         provenance: What determines the data, stored as the attribute `provenance`.
         parameters: Physical parameters with one value for each trajectory.
+        offset: Of the values from the low edges of their cells, in cells.
+        comment: On the units.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     trajectories, times = shape
     with written_whole(path) as temporary:
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as dataset:
             dataset.set_fill_off()
-            define(dataset, variables, grid, {"trajectory": trajectories, "time": times})
+            sizes = {"trajectory": trajectories, "time": times}
+            define(dataset, variables, grid, sizes, offset)
             number = dataset.createVariable("trajectory", "i4", ("trajectory",))
             number.setncatts({"long_name": "number of the trajectory in its split", "units": "1"})
             number[:] = np.arange(first_trajectory, first_trajectory + trajectories)
@@ -153,7 +159,7 @@ def write_trajectories(
                 own.setncatts({"long_name": parameter.long_name, "units": parameter.units})
                 own[:] = values
             dataset["time"][:] = np.arange(times) * interval
-            set_global_attributes(dataset, title, provenance=provenance)
+            set_global_attributes(dataset, title, comment=comment, provenance=provenance)
             start = 0
             for segment in segments:
                 for channel, variable in enumerate(variables):

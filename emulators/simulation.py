@@ -25,7 +25,8 @@ class Simulation(Emulator):
         dimensions: Spatial dimensions; set by the data.
 
     Raises:
-        ValueError: The data have no solver, or one of another domain; or it is asked to train.
+        ValueError: The data have no solver, or one of another domain, or several; or it is asked to
+            train.
     """
 
     def __init__(self, channels: int = 1, dimensions: int = 2) -> None:
@@ -50,6 +51,11 @@ class Simulation(Emulator):
             raise ValueError(
                 f"Simulation needs the solver of the data on their domain {wanted}, found {found}; "
                 "give data.generator the settings that made the data."
+            )
+        if data.generator.operating_points_differ:
+            raise ValueError(
+                "Simulation steps all trajectories by one solver, but those of the data have "
+                "operating points of their own; test it on data without operating_points."
             )
         self.solver, self.grid = solver.float(), data.grid
         statistics = data.statistics

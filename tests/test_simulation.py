@@ -49,7 +49,8 @@ def simulation_of(data) -> Simulation:
 
 def data_on(grid: Grid, solver: SpectralSolver | None) -> SimpleNamespace:
     ones = dict.fromkeys(("mean", "std", "increment_std"), torch.ones(1))
-    generator = SimpleNamespace(solver=solver) if solver else None
+    one = SimpleNamespace(solver=solver, operating_points_differ=False)
+    generator = one if solver else None
     return SimpleNamespace(grid=grid, generator=generator, statistics=SimpleNamespace(**ones))
 
 
@@ -75,3 +76,14 @@ def test_data_without_their_solver_or_of_another_domain_are_refused():
         simulation_of(data_on(grid, None))
     with pytest.raises(ValueError, match="which have no periodic grid"):
         simulation_of(data_on(None, other))
+
+
+def test_data_of_several_operating_points_are_refused():
+    grid = Grid((16,), (22.0,))
+    solver = SpectralSolver(KuramotoSivashinsky(grid), dt=0.25, interval=0.5)
+    data = data_on(grid, solver)
+    data.generator.operating_points_differ = True
+    with pytest.raises(
+        ValueError, match=r"one solver, but those of the data have operating points"
+    ):
+        simulation_of(data)

@@ -24,11 +24,15 @@ class Solver(nn.Module, ABC):
         grid: Where the states live.
         interval: Time between snapshots [T].
         variables: What the channels of a state are.
+        offset: Where in its cell a value of a state lies, from the low edge, in cells.
+        unit_system: What files say of the units of time and length.
     """
 
     grid: Grid
     interval: float
     variables: tuple[Variable, ...]
+    offset: float = 0.0
+    unit_system: str = "Non-dimensional model units; metres and seconds stand for L and T."
 
     @abstractmethod
     def step(self, state: State) -> State:

@@ -27,7 +27,7 @@ KINDS = [
 
 def solver_of(grid):
     solver = SpectralSolver(BetaPlane(grid, 20.0, 0.1, 1e-3), 0.01, 0.02)
-    return types.SimpleNamespace(solver=solver)
+    return types.SimpleNamespace(solver=solver, operating_points_differ=False)
 
 
 def test_all_diagnostics_are_found():

@@ -23,7 +23,7 @@ class Growing(torch.nn.Module):
 
 def data(plane, solver):
     found = Data(plane, torch.randn(3, 1, 8, 8))
-    found.generator = solver and types.SimpleNamespace(solver=solver)
+    found.generator = solver and types.SimpleNamespace(solver=solver, operating_points_differ=False)
     return found
 
 
@@ -95,3 +95,11 @@ def test_is_left_out_without_a_solver_of_the_same_domain(plane):
                            (Growing(Grid((8, 8), (3.0, 2.0))), "in another domain")):  # fmt: skip
         diagnostic.data = data(plane, solver)
         assert reason in diagnostic.undefined()
+
+
+def test_is_left_out_where_trajectories_have_operating_points_of_their_own(plane):
+    diagnostic = PredictabilityLimit()
+    diagnostic.data = data(plane, Growing(plane))
+    assert diagnostic.undefined() == ""
+    diagnostic.data.generator.operating_points_differ = True
+    assert diagnostic.undefined() == "trajectories have operating points of their own"

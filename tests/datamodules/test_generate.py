@@ -254,6 +254,8 @@ def test_trajectories_run_at_their_operating_points_in_turn(tmp_path):
 
 def test_operating_points_are_variables_of_the_files_with_units(tmp_path):
     generator = diffusing({"train": Split(5, 3, POINTS), "test": Split(1, 3)})
+    assert generator.operating_points_differ
+    assert not diffusing({"train": Split(1, 2)}).operating_points_differ
     generator.generate(tmp_path)
     paths = sorted(tmp_path.glob("train/*.nc"))
     files = [TrajectoryFile(path, ["u"], Dimensions(space=("x",)), ["D"]) for path in paths]
@@ -275,9 +277,9 @@ def test_operating_points_determine_the_data(tmp_path):
 
 
 def test_operating_points_that_the_solver_does_not_have_are_refused():
-    with pytest.raises(ValueError, match="has no parameter 'nu' .* only D"):
+    with pytest.raises(ValueError, match=r"has no parameter 'nu' .* only D"):
         diffusing({"train": Split(2, 3, [{"nu": 0.1}])})
-    with pytest.raises(ValueError, match="SpectralSolver has no parameter 'nu' .* only none"):
+    with pytest.raises(ValueError, match=r"SpectralSolver has no parameter 'nu' .* only none"):
         flame(splits={"train": Split(2, 3, [{"nu": 0.1}])})
 
 
@@ -293,5 +295,18 @@ def test_initial_states_may_be_those_of_the_solver(tmp_path):
     assert len(trajectories) == 3
     for trajectory in trajectories:
         assert_close(torch.from_numpy(trajectory), torch.full((2, 1, 16), 0.25).float())
-    with pytest.raises(ValueError, match="has no initial state of its own; set generator.initial"):
+    with pytest.raises(
+        ValueError, match=r"has no initial state of its own; set generator\.initial"
+    ):
         Generator(generator.solver, None, {"train": Split(1, 2)})
+
+
+def test_files_of_finite_volumes_have_the_centres_of_cells(tmp_path):
+    diffusing({"train": Split(1, 2)}).generate(tmp_path)
+    flame(splits={"test": Split(1, 2)}).generate(tmp_path)
+    for path, first in (("train/train_0000.nc", math.pi / 16), ("test/test_0000.nc", 0.0)):
+        with netCDF4.Dataset(tmp_path / path) as dataset:
+            assert dataset["x"][0] == pytest.approx(first)
+            file = TrajectoryFile(tmp_path / path, ["u"], Dimensions(space=("x",)))
+            assert file.grid.lengths == pytest.approx(((2 * math.pi) if first else 22.0,))
+            assert "stand for L and T" in dataset.comment

@@ -30,6 +30,8 @@ class FiniteVolumeSolver(Solver):
         ValueError: dt does not divide the interval, or a coefficient is missing.
     """
 
+    offset = 0.5  # values are those of cells
+
     def __init__(
         self,
         balance: Balance,

@@ -49,6 +49,9 @@ class ChemicalVapourInfiltration(Solver):
         ValueError: A value is out of the range that its unit makes plausible, or pores are closed.
     """
 
+    offset = 0.5
+    unit_system = "SI units."
+
     def __init__(
         self,
         grid: Grid,

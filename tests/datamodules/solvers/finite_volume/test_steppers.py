@@ -111,7 +111,7 @@ def test_parameters_of_trajectories_are_numbers_with_units():
     found = FiniteVolumeSolver(k, numbers, 0.01, 0.05, units={"D": "m2 s-1"})
     assert found.parameters_of_trajectories == (Variable("D", "D", "m2 s-1"),)
     assert solver().parameters_of_trajectories == (Variable("D", "D", "1"),)
-    with pytest.raises(ValueError, match="has no parameter 'u' that may differ .* only D"):
+    with pytest.raises(ValueError, match=r"has no parameter 'u' that may differ .* only D"):
         found.at([{"u": 1.0}])
 
 

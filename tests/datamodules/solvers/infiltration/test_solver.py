@@ -1,10 +1,14 @@
+import netCDF4
 import pytest
 import torch
 from torch.testing import assert_close
 
+from datamodules.generate import Generator, Split
+from datamodules.netcdf import Dimensions
 from datamodules.provenance import describe
 from datamodules.solvers.finite_volume import Closure, RandomField
 from datamodules.solvers.infiltration import Sealing
+from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.solvers.infiltration.preforms import HOUR, preform
 
 # mean, max, min, centre, corner of porosity and least over largest concentration, from direct
@@ -94,6 +98,27 @@ def test_trajectories_at_several_operating_points_are_those_at_each_alone():
         alone = small(**point)
         assert_close(alone.initial_state(), start[n : n + 1])
         assert_close(alone.step(start[n : n + 1]), end[n : n + 1], rtol=1e-7, atol=1e-9)
+
+
+def test_files_are_in_si_units_at_several_operating_points(tmp_path):
+    points = [{"pressure": 5e3}, {"pressure": 2e4}]
+    splits = {"train": Split(2, 3, points)}
+    Generator(small(), None, splits, trajectories_per_file=2, precision=64).generate(tmp_path)
+    solver = small().at(points)
+    expected = solver.rollout(solver.initial_state(), 2)
+    path = tmp_path / "train" / "train_0000.nc"
+    names = [variable.name for variable in solver.variables]
+    file = TrajectoryFile(path, names, Dimensions(), ["pressure"])
+    assert file.parameters.tolist() == [[5e3], [2e4]]
+    for n in range(2):
+        found = torch.from_numpy(file.read(n, 1, 3))
+        assert_close(found, expected[n].float(), rtol=1e-5, atol=1e-6)
+    with netCDF4.Dataset(path) as dataset:
+        units = [dataset[name].units for name in (*names, "pressure", "x")]
+        assert units == ["mol m-3", "1", "K", "Pa", "m"]
+        assert dataset.comment == "SI units."
+        assert dataset["y"][0] == pytest.approx(0.02 / 12)
+        assert dataset["time"][1] == HOUR
 
 
 def test_solver_at_operating_points_keeps_its_precision_and_its_own_stays():
