@@ -34,7 +34,7 @@ class Closure(nn.Module):
         function: f, a module or function from those fields, each (batch, *space), to another.
     """
 
-    def __init__(self, names: tuple[str, ...], function: Callable[..., Tensor]) -> None:
+    def __init__(self, names: tuple[str, ...], function: Callable) -> None:
         super().__init__()
         self.names = tuple(names)
         self.function = function

@@ -1,13 +1,14 @@
 import netCDF4
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 from torch.testing import assert_close
 
 from datamodules.generate import Generator, Split
 from datamodules.netcdf import Dimensions
 from datamodules.provenance import describe
 from datamodules.solvers.finite_volume import Closure, RandomField
-from datamodules.solvers.infiltration import Sealing
+from datamodules.solvers.infiltration import Arrhenius, Sealing
 from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.solvers.infiltration.preforms import HOUR, preform
 
@@ -159,6 +160,47 @@ def test_deposition_rate_is_the_loss_of_porosity():
     after = solver.step(state)
     lost = (state - after)[:, 1] / (0.0401 / 3210)
     assert_close(solver.deposition_rate(after), lost, rtol=1e-6, atol=1e-9)
+
+
+def test_law_is_replaced_in_a_configuration():
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--closure", type=Closure)
+    law = "datamodules.solvers.infiltration.Arrhenius"
+    text = (
+        '{"class_path": "datamodules.solvers.finite_volume.Closure", "init_args": {"names": '
+        f'["temperature"], "function": {{"class_path": "{law}", "init_args": '
+        '{"prefactor": 3.0}}}}'
+    )
+    made = parser.instantiate(parser.parse_args(["--closure", text])).closure
+    assert made.names == ("temperature",)
+    assert isinstance(made.function, Arrhenius)
+    assert made.function.prefactor == 3.0
+
+
+class LearnedSurface(torch.nn.Module):
+    """S_v = a ε, a learned."""
+
+    def __init__(self):
+        super().__init__()
+        self.slope = torch.nn.Parameter(torch.tensor(1.5e5))
+
+    def forward(self, porosity):
+        return self.slope * porosity
+
+
+def test_gradient_reaches_a_learned_law_through_steps():
+    law = LearnedSurface()
+    solver = small(closures={"surface": Closure(("open_porosity",), law)})
+    start = solver.initial_state()
+
+    def loss(slope):
+        law.slope.data.fill_(slope)
+        return solver.step(start)[:, 1].mean()
+
+    loss(1.5e5).backward()
+    difference = (loss(1.5e5 + 10) - loss(1.5e5 - 10)).item() / 20
+    assert law.slope.grad < 0  # more surface, fewer pores
+    assert_close(law.slope.grad.item(), difference, rtol=1e-5, atol=0.0)
 
 
 def test_solver_is_described_by_what_determines_its_data():
