@@ -239,7 +239,7 @@ class Shard:
         for step in range(first, min(first + SEGMENT, self.solver_steps)):
             if step >= self.spin_up_steps:
                 fields.append(resample(state, solver.grid, generator.grid.shape).float().cpu())
-            state = solver.step(state)
+            state = solver.step_at(state, (step - self.spin_up_steps) * solver.interval)
             progress.update(self.count)
         if not torch.isfinite(state).all():
             raise FloatingPointError(

@@ -221,7 +221,8 @@ class TrajectoryDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Return batches of windows (batch, time, channel, *space) of the emulator's length."""
         trainer = self.trainer
-        windows = WindowDataset(self.trajectories("train"), trainer.lightning_module.window)
+        emulator = trainer.lightning_module
+        windows = WindowDataset(self.trajectories("train"), emulator.window, emulator.timed)
         progress = trainer.fit_loop.epoch_loop.batch_progress
         sampler = WindowSampler(
             windows,

@@ -14,15 +14,17 @@ from datamodules.split import Trajectories
 
 @dataclass
 class WindowBatch:
-    """Training windows with the physical parameters of their trajectories.
+    """Training windows with what is known of their trajectories.
 
     Attributes:
         states: (batch, time, channel, *space).
-        parameters: (batch, parameter).
+        parameters: Physical parameters (batch, parameter), or None.
+        times: Of the first snapshots, as the files count it, float64, or None.
     """
 
     states: Float[Tensor, "batch time channel *space"]
-    parameters: Float[Tensor, "batch parameter"]
+    parameters: Float[Tensor, "batch parameter"] | None
+    times: Float[Tensor, " batch"] | None = None
 
     def __len__(self) -> int:
         return len(self.states)
@@ -31,19 +33,22 @@ class WindowBatch:
 class WindowDataset(Dataset):
     """All windows of `window` consecutive snapshots.
 
-    Batches are (batch, time, channel, *space), or a `WindowBatch` if there are parameters.
+    Batches are (batch, time, channel, *space), or a `WindowBatch` if there are parameters or times
+    are asked for.
 
     Args:
         trajectories: Split to take windows from.
         window: Snapshots per window.
+        timed: Whether batches say when their windows start.
 
     Raises:
         ValueError: No trajectory is long enough.
     """
 
-    def __init__(self, trajectories: Trajectories, window: int) -> None:
+    def __init__(self, trajectories: Trajectories, window: int, timed: bool = False) -> None:
         self.trajectories = trajectories
         self.window = window
+        self.timed = timed
         counts = [max(0, length - window + 1) for length in trajectories.lengths]
         self.ends = np.cumsum(counts)
         if not counts or self.ends[-1] == 0:
@@ -69,10 +74,15 @@ class WindowDataset(Dataset):
         self, indices: list[int]
     ) -> Float[Tensor, "batch time channel *space"] | WindowBatch:
         states = torch.stack([self[index] for index in indices])
-        if self.trajectories.parameters is None:
+        known = self.trajectories.parameters
+        if known is None and not self.timed:
             return states
-        places = [self.locate(index)[0] for index in indices]
-        return WindowBatch(states, self.trajectories.parameters[places])
+        places = [self.locate(index) for index in indices]
+        times = None
+        if self.timed:
+            starts = [self.trajectories.time(k, start) for k, start in places]
+            times = torch.tensor(starts, dtype=torch.float64)
+        return WindowBatch(states, None if known is None else known[[k for k, _ in places]], times)
 
 
 class WindowSampler(DistributedSampler):

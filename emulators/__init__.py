@@ -6,6 +6,7 @@ from emulators.bundled import Bundled
 from emulators.emulator import Emulator
 from emulators.fine_tuning import FineTuning
 from emulators.hierarchical import Hierarchical
+from emulators.im_pindiff import ImPiNDiff
 from emulators.losses import L1, L1L2, L2, Distance
 from emulators.muon import Muon
 from emulators.networks.fourier_unet import FourierUNet
@@ -14,7 +15,7 @@ from emulators.networks.plain import FNO, DilatedResNet
 from emulators.networks.unet import UNet
 from emulators.pushforward import Pushforward, Unrolled
 from emulators.rollout import RolloutObserver
-from emulators.schedules import WarmupConstant, WarmupCosine
+from emulators.schedules import ConstantCosine, WarmupConstant, WarmupCosine
 from emulators.simulation import Simulation
 from emulators.spectral_losses import BinnedSpectralPower, Sobolev
 from emulators.transforms import Learned, Pooling, SpectralTruncation, Transform
@@ -28,12 +29,14 @@ __all__ = [
     "BinnedSpectralPower",
     "Bookmark",
     "Bundled",
+    "ConstantCosine",
     "DilatedResNet",
     "Distance",
     "Emulator",
     "FineTuning",
     "FourierUNet",
     "Hierarchical",
+    "ImPiNDiff",
     "Learned",
     "Muon",
     "Network",

@@ -8,6 +8,9 @@ network, standardised by mean and standard deviation over the training trajector
 
 In a rollout they are remembered beside the memory of the step, so that they stay with their
 trajectory when others are left out or when an interrupted test goes on.
+
+Where the dynamics depend on time, the first step of a rollout, and a loss, also know when their
+trajectories start; what follows is the business of the step's memory.
 """
 
 from collections.abc import Iterator
@@ -22,24 +25,29 @@ from emulators.networks.network import Latents, Network, Parameters, State
 from emulators.rollout import Steps
 
 Window = Float[Tensor, "batch time channel *space"]
+Times = Float[Tensor, " batch"]
 
 
 @runtime_checkable
 class Windows(Protocol):
-    """A training batch with parameters.
+    """A training batch with what is known of its trajectories.
 
     Attributes:
         states: Windows in physical units.
-        parameters: Of their trajectories, as the files have them.
+        parameters: Of their trajectories, as the files have them, or None.
+        times: Of their first snapshots, as the files count it, or None.
     """
 
     states: Window
-    parameters: Parameters
+    parameters: Parameters | None
+    times: Times | None
 
 
-def apart(batch: Window | Windows) -> tuple[Window, Parameters | None]:
-    """Return the windows and the parameters of a training batch."""
-    return (batch, None) if isinstance(batch, Tensor) else (batch.states, batch.parameters)
+def apart(batch: Window | Windows) -> tuple[Window, Parameters | None, Times | None]:
+    """Return the windows, the parameters and the start times of a training batch."""
+    if isinstance(batch, Tensor):
+        return batch, None, None
+    return batch.states, batch.parameters, batch.times
 
 
 class Conditioning(nn.Module):
@@ -62,6 +70,7 @@ class Conditioning(nn.Module):
         super().__init__()
         self.count = parameters
         self.present: Parameters | None = None
+        self.times: Times | None = None
         if parameters:
             self.register_buffer("mean", torch.zeros(parameters))
             self.register_buffer("std", torch.ones(parameters))
@@ -78,9 +87,13 @@ class Conditioning(nn.Module):
         """Return the mean as the parameters of a batch of one."""
         return self.mean[None] if self.count else None
 
-    def take(self, parameters: Parameters | None) -> None:
-        """Know the parameters of the batch that comes next, in the units of the files."""
-        self.present = None
+    def physical(self) -> Parameters | None:
+        """Return the parameters of the present batch in the units of the files."""
+        return None if self.present is None else self.present * self.std + self.mean
+
+    def take(self, parameters: Parameters | None, times: Times | None = None) -> None:
+        """Know the parameters and start times of the batch that comes next, as the files do."""
+        self.present, self.times = None, times
         if parameters is None:
             return
         if parameters.shape[1] != self.count:
@@ -91,14 +104,14 @@ class Conditioning(nn.Module):
         self.present = (parameters.to(self.mean) - self.mean) / self.std
 
     @contextmanager
-    def told(self, parameters: Parameters | None) -> Iterator[None]:
-        """Know the parameters of a batch for a while."""
-        before = self.present
-        self.take(parameters)
+    def told(self, parameters: Parameters | None, times: Times | None = None) -> Iterator[None]:
+        """Know the parameters and start times of a batch for a while."""
+        before = self.present, self.times
+        self.take(parameters, times)
         try:
             yield
         finally:
-            self.present = before
+            self.present, self.times = before
 
     def tell(self, network: Network) -> Network:
         """Return the network, told the parameters of the present batch with every call."""
@@ -112,9 +125,13 @@ class Conditioning(nn.Module):
             )
         return Told(network, self.present)
 
-    def steps(self, model: Steps, parameters: Parameters | None) -> Steps:
-        """Return the steps of rollouts whose trajectories have these parameters, if any have."""
-        return ToldSteps(model, self, parameters) if self.count else model
+    def steps(
+        self, model: Steps, parameters: Parameters | None, times: Times | None = None
+    ) -> Steps:
+        """Return the steps of rollouts with these parameters and start times, if any have."""
+        if self.count:
+            return ToldSteps(model, self, parameters, times)
+        return model if times is None else StartedSteps(model, self, times)
 
 
 class Told(Network):
@@ -158,18 +175,46 @@ class ToldSteps:
         emulator: Makes the steps.
         conditioning: What the emulator knows.
         parameters: Of each initial state, in the units of the files.
+        times: Of each initial state, or None.
     """
 
     def __init__(
-        self, emulator: Steps, conditioning: Conditioning, parameters: Parameters | None
+        self,
+        emulator: Steps,
+        conditioning: Conditioning,
+        parameters: Parameters | None,
+        times: Times | None = None,
     ) -> None:
         self.emulator = emulator
         self.conditioning = conditioning
         self.parameters = parameters
+        self.times = times
 
     def step(self, state: State, memory: Any = None) -> tuple[State, Any]:
         """Return the states one interval later; the memory is (parameters, the step's own)."""
         parameters, inner = (self.parameters, None) if memory is None else memory
-        with self.conditioning.told(parameters):
+        with self.conditioning.told(parameters, self.times if memory is None else None):
             state, inner = self.emulator.step(state, inner)
         return state, (parameters, inner)
+
+
+class StartedSteps:
+    """Steps of an emulator whose first step knows when it starts.
+
+    Args:
+        emulator: Makes the steps.
+        conditioning: What the emulator knows.
+        times: Of each initial state.
+    """
+
+    def __init__(self, emulator: Steps, conditioning: Conditioning, times: Times) -> None:
+        self.emulator = emulator
+        self.conditioning = conditioning
+        self.times = times
+
+    def step(self, state: State, memory: Any = None) -> tuple[State, Any]:
+        """Return the states one interval later, and the step's own memory."""
+        if memory is not None:
+            return self.emulator.step(state, memory)
+        with self.conditioning.told(None, self.times):
+            return self.emulator.step(state, None)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -32,7 +32,7 @@ from emulators.compatibility import (
     keep_plain_hyperparameters,
     misfit,
 )
-from emulators.conditioning import Conditioning, Windows, apart
+from emulators.conditioning import Conditioning, Times, Windows, apart
 from emulators.evaluation import evaluate
 from emulators.losses import L1L2, Distance
 from emulators.networks.network import Network, NetworkFactory, Parameters, as_network
@@ -68,7 +68,12 @@ class Emulator(LightningModule, ABC):
         latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
         latent_outputs: Coarsening factors of the latents that it takes from the network.
         cases: Number of cases that it tells the network apart.
+
+    Attributes:
+        timed: Whether `loss` must know when its windows start.
     """
+
+    timed: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -164,13 +169,9 @@ class Emulator(LightningModule, ABC):
         averaged = not self.training and self.averaged is not None
         return self.conditioning.tell(self.averaged if averaged else self.trained)
 
-    def told(self, parameters: Parameters | None) -> AbstractContextManager[None]:
-        """Return a context in which `step` and `loss` know the parameters of their batch.
-
-        Args:
-            parameters: In the units of the files.
-        """
-        return self.conditioning.told(parameters)
+    def told(self, *known: Tensor | None) -> AbstractContextManager[None]:
+        """Return a context for `step` and `loss` that knows (parameters, times) of a batch."""
+        return self.conditioning.told(*known)
 
     def next_state(self, state: State, output: State) -> State:
         """Return the next state from the network's output, both standardised, in full precision."""
@@ -179,24 +180,24 @@ class Emulator(LightningModule, ABC):
             return output
         return state + self.standardize.increment_scale(state) * output
 
-    def unroll(self, state: State, parameters: Parameters | None = None) -> Iterator[State]:
+    def unroll(
+        self, state: State, parameters: Parameters | None = None, times: Times | None = None
+    ) -> Iterator[State]:
         """Yield the states at lead times of one interval, two intervals, ... without end."""
-        model, memory = self.conditioning.steps(self, parameters), None
+        model, memory = self.conditioning.steps(self, parameters, times), None
         while True:
             state, memory = model.step(state, memory)
             yield state
 
     def rollout(
-        self, state: State, steps: int, parameters: Parameters | None = None
-    ) -> Float[Tensor, "batch time channel *space"]:
-        """Return the states at lead times of 1 to `steps` intervals.
-
-        Args:
-            state: Physical units.
-            steps: Length.
-            parameters: Of each trajectory, in the units of the files; None if there are none.
-        """
-        return torch.stack(list(islice(self.unroll(state, parameters), steps)), dim=1)
+        self,
+        state: State,
+        steps: int,
+        parameters: Parameters | None = None,
+        times: Times | None = None,
+    ) -> Window:
+        """Return the states at leads of 1 to `steps`; parameters and times are as in the files."""
+        return torch.stack(list(islice(self.unroll(state, parameters, times), steps)), dim=1)
 
     # Lightning ----------------------------------------------------------------------------------
 
@@ -233,8 +234,8 @@ class Emulator(LightningModule, ABC):
 
     def training_step(self, batch: Window | Windows, batch_idx: int) -> Tensor:
         """Return the training objective of a batch; its parameters stay known for the gradient."""
-        window, parameters = apart(batch)
-        self.conditioning.take(parameters)
+        window, parameters, times = apart(batch)
+        self.conditioning.take(parameters, times)
         loss = self.loss(window)
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(window))
         return loss

@@ -1,5 +1,6 @@
 """The rollouts of `validate`, `test` and `predict`, watched by the callbacks of the trainer."""
 
+import torch
 from lightning import Trainer
 
 from emulators.bookmark import Bookmark
@@ -19,8 +20,10 @@ def evaluate(
     bar = trainer.is_global_zero and trainer.progress_bar_callback is not None
     marks = [callback for callback in trainer.callbacks if isinstance(callback, Bookmark)]
     bookmark = marks[0] if marks and stage == "test" else None
+    members = 1 if start.perturbed is None else 1 + len(start.perturbed)
     parameters = start.parameters
-    if parameters is not None and start.perturbed is not None:
-        parameters = parameters.repeat(1 + len(start.perturbed), 1)
-    model = conditioning.steps(model, parameters)
+    if parameters is not None:
+        parameters = parameters.repeat(members, 1)
+    times = torch.tensor(list(start.times) * members, dtype=torch.float64)
+    model = conditioning.steps(model, parameters, times)
     watch(model, start, observers, stage if bar else None, bookmark)

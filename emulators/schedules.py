@@ -36,3 +36,33 @@ class WarmupConstant(LambdaLR):
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup: int = 200) -> None:
         super().__init__(optimizer, lambda step: min(1.0, (step + 1) / max(1, warmup)))
+
+
+class ConstantCosine(LambdaLR):
+    """Constant for a share of the run, then half a cosine down to a fraction (Akhare et al. 2025).
+
+    Args:
+        optimizer: Whose learning rate is the maximum.
+        total_steps: Optimiser steps of the whole run.
+        constant: Share of the run before the decay.
+        final: Last learning rate, as a fraction of the maximum.
+
+    Raises:
+        ValueError: A fraction lies outside [0, 1].
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_steps: int, constant: float = 0.25, final: float = 1e-3
+    ) -> None:
+        if not (0 <= constant < 1 and 0 <= final <= 1):
+            raise ValueError(
+                "ConstantCosine needs constant in [0, 1) and final in [0, 1], got "
+                f"constant={constant}, final={final}."
+            )
+        held = constant * total_steps
+
+        def factor(step: int) -> float:
+            progress = min(1.0, max(0.0, step - held) / max(1.0, total_steps - held))
+            return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+        super().__init__(optimizer, factor)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from inspect import signature
-from itertools import islice
+from itertools import count, islice
 
 import torch
 from jaxtyping import Float
@@ -37,6 +37,15 @@ class Solver(nn.Module, ABC):
     @abstractmethod
     def step(self, state: State) -> State:
         """Return the state one snapshot interval later."""
+
+    def step_at(self, state: State, time: float) -> State:
+        """Return the state one interval later, where the dynamics depend on time [T].
+
+        Args:
+            state: At that time.
+            time: Counted from the first snapshot of a trajectory; negative in the spin-up.
+        """
+        return self.step(state)
 
     @property
     def parameters_of_trajectories(self) -> tuple[Variable, ...]:
@@ -84,8 +93,8 @@ class Solver(nn.Module, ABC):
 
     def unroll(self, state: State) -> Iterator[State]:
         """Yield the states one interval later, two intervals later, ... without end."""
-        while True:
-            state = self.step(state)
+        for number in count():
+            state = self.step_at(state, number * self.interval)
             yield state
 
     def rollout(self, state: State, steps: int) -> Float[Tensor, "batch time channel *space"]:

@@ -18,7 +18,10 @@ def fake_trainer(drawn=0):
     progress = SimpleNamespace(total=SimpleNamespace(ready=drawn))
     loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
     return SimpleNamespace(
-        lightning_module=SimpleNamespace(window=4), fit_loop=loop, world_size=1, global_rank=0
+        lightning_module=SimpleNamespace(window=4, timed=False),
+        fit_loop=loop,
+        world_size=1,
+        global_rank=0,
     )
 
 

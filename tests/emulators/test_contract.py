@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from emulators import Emulator, Simulation, UNet
+from emulators import Emulator, ImPiNDiff, Simulation, UNet
 from emulators.rollout import Position
 from tests.emulators.networks_for_tests import small_unet
 
@@ -14,7 +14,8 @@ def below(kind):
     return [found for child in kind.__subclasses__() for found in (child, *below(child))]
 
 
-EMULATORS = [kind for kind in below(Emulator) if kind is not Simulation]
+WITHOUT_NETWORK = (Simulation, ImPiNDiff)  # tested in files of their own
+EMULATORS = [kind for kind in below(Emulator) if kind not in WITHOUT_NETWORK]
 
 
 def build(kind, **options):

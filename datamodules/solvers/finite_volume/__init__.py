@@ -11,6 +11,8 @@ from datamodules.solvers.finite_volume.boundaries import (
 )
 from datamodules.solvers.finite_volume.domain import Domain
 from datamodules.solvers.finite_volume.fields import Field, RandomField
+from datamodules.solvers.finite_volume.interpolated_noise import InterpolatedNoise
+from datamodules.solvers.finite_volume.profile import Profile, Waves
 from datamodules.solvers.finite_volume.schemes import (
     Central,
     ConvectionScheme,
@@ -41,9 +43,11 @@ __all__ = [
     "ExplicitEuler",
     "Field",
     "FiniteVolumeSolver",
+    "InterpolatedNoise",
     "Neumann",
     "Periodic",
     "RandomField",
+    "Profile",
     "Source",
     "Stencil",
     "Stepper",
@@ -52,6 +56,7 @@ __all__ = [
     "Upwind",
     "Wall",
     "Walls",
+    "Waves",
     "arithmetic",
     "harmonic",
 ]

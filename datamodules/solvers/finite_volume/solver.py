@@ -8,19 +8,20 @@ from torch import Tensor
 from datamodules.solvers.equation import State, Variable
 from datamodules.solvers.finite_volume.balance import Balance
 from datamodules.solvers.finite_volume.fields import Field
+from datamodules.solvers.finite_volume.profile import Profile
 from datamodules.solvers.finite_volume.steppers import RK4, Stepper
 from datamodules.solvers.solver import Solver
 
 
 class FiniteVolumeSolver(Solver):
-    """Finite-volume solver with steady coefficients.
+    """Finite-volume solver.
 
     Those that are numbers may differ between the trajectories of a data set.
 
     Args:
         balance: Right-hand side, with its domain.
-        coefficients: Steady coefficients by name: a number, a field that is described by numbers,
-            or a tensor (*space) or (batch, *space), which cannot be described.
+        coefficients: By name: a number, a field that is described by numbers, a `Profile`, which may
+            move, or a steady tensor (*space) or (batch, *space), which cannot be described.
         dt: Inner time step [T].
         interval: Time between snapshots [T], a whole number of inner steps.
         stepper: Time stepper; implicit ones are in `emulators.implicit`.
@@ -35,7 +36,7 @@ class FiniteVolumeSolver(Solver):
     def __init__(
         self,
         balance: Balance,
-        coefficients: Mapping[str, float | Field | Tensor],
+        coefficients: Mapping[str, float | Field | Profile | Tensor],
         dt: float,
         interval: float,
         stepper: Stepper | None = None,
@@ -68,9 +69,17 @@ class FiniteVolumeSolver(Solver):
         self.coefficients = dict(coefficients)
         self.units = dict(units or {})
         for name, value in coefficients.items():
-            values = value.on(balance.domain) if isinstance(value, Field) else value
-            tensor = torch.as_tensor(values, dtype=torch.float64)
+            if isinstance(value, Field):
+                value = value.on(balance.domain)
+            elif isinstance(value, Profile):
+                value = value.field(balance.domain, 0.0)
+            tensor = torch.as_tensor(value, dtype=torch.float64)
             self.register_buffer(f"coefficient_{name}", tensor, persistent=False)
+        self.moving = {
+            name: value
+            for name, value in self.coefficients.items()
+            if isinstance(value, Profile) and not value.steady
+        }
 
     @property
     def parameters_of_trajectories(self) -> tuple[Variable, ...]:
@@ -98,10 +107,22 @@ class FiniteVolumeSolver(Solver):
 
     def values(self, time: float) -> dict[str, Tensor]:
         """Return the coefficients, in the precision and on the device of the solver."""
-        return {name: getattr(self, f"coefficient_{name}") for name in self.coefficients}
+        found = {name: getattr(self, f"coefficient_{name}") for name in self.coefficients}
+        for name, profile in self.moving.items():
+            found[name] = profile.field(self.balance.domain, time).to(found[name])
+        return found
 
     def step(self, state: State) -> State:
-        values = self.values(0.0)
-        for _ in range(self.substeps):
-            state = self.stepper.step(self.balance, state, lambda time: values, 0.0, self.dt)
+        return self.step_at(state, 0.0)
+
+    def step_at(self, state: State, time: float) -> State:
+        still = self.values(time)
+        for n in range(self.substeps):
+            state = self.stepper.step(
+                self.balance,
+                state,
+                self.values if self.moving else lambda time: still,
+                time + n * self.dt,
+                self.dt,
+            )
         return state

@@ -1,0 +1,230 @@
+r"""Im-PiNDiff: steps of known physics with learned parts, differentiated through the solver.
+
+    ∂u/∂t = K(u; c_known, c_θ(x, t)),    û_{n+1} = (Δt-steps of K over one snapshot interval)(û_n)
+
+The unknown θ is inside the equation: a coefficient field, a constitutive curve, a missing term. The
+loss is that of the rollout at the observed snapshots,
+
+    L = mean_k d(û_k, u_k) + r mean(θ²),
+
+and its gradient goes back through every time step: through an explicit step as it is, through an
+implicit one by its adjoint or as the stepper's layer says. So explicit PiNDiff, naive implicit and
+implicit adjoint differ in the `stepper` alone.
+
+States are in physical units inside and outside; standardised numbers enter the loss only. A value
+that was not observed is NaN in a training window.
+
+Reference: D. Akhare, P. Du, T. Luo and J.-X. Wang 2025, arXiv:2504.02260.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from datamodules.solvers.finite_volume import Balance, Coefficients, Profile, Stepper
+from emulators.emulator import Emulator, State, Window
+from emulators.implicit import Checkpointing, KeepAll, Monitor, ThetaScheme
+from emulators.learned import Hybrid, LearnedPart
+from emulators.losses import L2, Distance
+
+
+class ImPiNDiff(Emulator):
+    """Known physics with learned parts, stepped explicitly or implicitly.
+
+    The learned parts are what is trained, averaged and saved.
+
+    Args:
+        physics: The equation: domain, variables, terms and closures by name.
+        learned: Learned parts by name: fields in place of coefficients, closures, terms.
+        coefficients: Known coefficients by name: numbers or profiles.
+        told: Coefficients that are the data's physical parameters, in the order of
+            data.parameters.
+        stepper: Time stepper: `ThetaScheme`, `ExplicitEuler`, `RK4`; Crank-Nicolson by default.
+        dt: Step Δt [T].
+        interval: Time between snapshots of the data [T], a whole number of dt.
+        steps: Snapshot intervals of a training rollout.
+        checkpointing: What a training rollout keeps for its backward pass.
+        origin: Lower corner of the domain [L], where coordinates do not start at 0.
+        regularization: r, weight of the mean square of the trained numbers.
+        distance: d, of standardised states.
+
+    Raises:
+        ValueError: dt does not divide the interval, or steps is below 1; a coefficient is missing.
+        ImplicitSolveError: A step did not converge, unless its layer masks it.
+    """
+
+    timed = True
+
+    def __init__(
+        self,
+        physics: Balance,
+        learned: Mapping[str, LearnedPart],
+        coefficients: Mapping[str, float | Profile] | None = None,
+        told: Sequence[str] = (),
+        stepper: Stepper | None = None,
+        dt: float = 0.01,
+        interval: float = 0.01,
+        steps: int = 1,
+        checkpointing: Checkpointing | None = None,
+        origin: Sequence[float] | None = None,
+        regularization: float = 0.0,
+        distance: Distance = L2(),
+        **kwargs: Any,
+    ) -> None:
+        if not (dt > 0 and interval > 0):
+            raise ValueError(
+                f"ImPiNDiff needs dt and interval above 0, got dt={dt}, interval={interval}."
+            )
+        substeps = round(interval / dt)
+        if substeps < 1 or abs(substeps * dt - interval) > 1e-6 * interval:
+            raise ValueError(
+                f"ImPiNDiff.interval must be a whole number of dt, got interval={interval} and "
+                f"dt={dt} ({interval / dt:g} steps), so that no step would hit the snapshots; "
+                "change model.dt."
+            )
+        if steps < 1 or regularization < 0:
+            raise ValueError(
+                "ImPiNDiff needs steps of at least 1 and regularization of at least 0, got "
+                f"steps={steps}, regularization={regularization}."
+            )
+        hybrid = Hybrid(physics, learned, coefficients, told, origin)
+        super().__init__(network=hybrid, distance=distance, **kwargs)
+        if self.channels != len(physics.variables):
+            raise ValueError(
+                f"The physics has {len(physics.variables)} variables "
+                f"({', '.join(v.name for v in physics.variables)}), the data {self.channels}; set "
+                "data.variables to those of the physics, in their order."
+            )
+        self.stepper = stepper or ThetaScheme()
+        self.dt = dt
+        self.interval = interval
+        self.substeps = substeps
+        self.steps = steps
+        self.checkpointing = checkpointing or KeepAll()
+        self.regularization = regularization
+        self.monitor: Monitor | None = None
+        if isinstance(self.stepper, ThetaScheme):
+            self.monitor = self.stepper.layer.monitor = Monitor()
+
+    @property
+    def window(self) -> int:
+        """The initial state and what follows each interval."""
+        return self.steps + 1
+
+    @property
+    def hybrid(self) -> Hybrid:
+        """The physics: with trained parts in training mode, averaged ones in evaluation mode."""
+        averaged = not self.training and self.averaged is not None
+        return self.averaged if averaged else self.trained
+
+    def setup(self, stage: str) -> None:
+        """Check that the data are those of the physics: variables, grid and interval."""
+        data, grid = self.trainer.datamodule, self.hybrid.balance.domain.grid
+        if abs(data.interval - self.interval) > 1e-4 * self.interval:
+            raise ValueError(
+                f"ImPiNDiff.interval is {self.interval:g}, the snapshots of the data are "
+                f"{data.interval:g} apart; set model.interval to that."
+            )
+        if data.grid is not None and any(
+            abs(own - other) > 1e-3 * own
+            for own, other in zip(grid.lengths, data.grid.lengths, strict=False)
+        ):
+            raise ValueError(
+                f"The physics is on a domain of lengths {grid.lengths}, the data of "
+                f"{data.grid.lengths}; set model.physics.domain.grid to that of the data."
+            )
+        super().setup(stage)
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse another grid than that of the physics."""
+        self.trained.check(shape)
+
+    # Steps --------------------------------------------------------------------------------------
+
+    def advance(
+        self, state: State, times: Float[Tensor, " batch"], number: int, still: Coefficients
+    ) -> State:
+        """Return the state one Δt after step `number` of rollouts that started at these times.
+
+        Args:
+            state: Physical units.
+            times: Start of each rollout.
+            number: Steps done.
+            still: Coefficients that do not change in time.
+        """
+        hybrid, like = self.hybrid, state
+
+        def coefficients(elapsed: float) -> Coefficients:
+            moving = hybrid.moving(like, times + elapsed)
+            return {**still, **moving} if moving else still
+
+        return self.stepper.step(hybrid.balance, state, coefficients, number * self.dt, self.dt)
+
+    def start_times(self, state: State) -> Float[Tensor, " batch"]:
+        """Return when the present batch starts, 0 where it is not known."""
+        known = self.conditioning.times
+        if known is None:
+            return torch.zeros(len(state), dtype=torch.float64, device=state.device)
+        return known.to(state.device, torch.float64)
+
+    def step(self, state: State, memory: Any = None) -> tuple[State, Float[Tensor, " batch"]]:
+        """Return the state one interval later; the memory is the time then."""
+        times = self.start_times(state) if memory is None else memory
+        still = self.hybrid.steady(state, self.conditioning.physical())
+        for number in range(self.substeps):
+            state = self.advance(state, times, number, still)
+        return state, times + self.interval
+
+    def loss(self, window: Window) -> Float[Tensor, ""]:
+        """Return the distance to what was observed, averaged, and the regularisation."""
+        self.check_window(window)
+        observed = torch.isfinite(window)
+        leads = [lead for lead in range(1, self.steps + 1) if bool(observed[:, lead].any())]
+        if not leads or not observed[:, 0].all():
+            raise ValueError(
+                f"A training window of ImPiNDiff must know its whole initial state and something "
+                f"of the {self.steps} snapshots after it; set model.steps to reach the first "
+                "observed time, or observe more."
+            )
+        state = window[:, 0]
+        times = self.start_times(state)
+        still = self.hybrid.steady(state, self.conditioning.physical())
+        rollout = self.checkpointing.rollout(
+            lambda state, number: self.advance(state, times, number, still),
+            state,
+            leads[-1] * self.substeps,
+            [lead * self.substeps for lead in leads],
+        )
+        distances, weights = [], []
+        for position, lead in enumerate(leads):
+            seen = observed[:, lead]
+            prediction = self.standardize(rollout[:, position])
+            target = self.standardize(torch.where(seen, window[:, lead], 0.0))
+            target = torch.where(seen, target, prediction.detach())  # no distance, no gradient
+            share = seen.flatten(1).double().mean(1).to(prediction)
+            distances.append(self.distance(prediction, target))
+            weights.append(share)
+        total = torch.stack(distances).sum() / torch.stack(weights).sum()
+        return total + self.regularization * self.mean_square() if self.regularization else total
+
+    def mean_square(self) -> Float[Tensor, ""]:
+        """Return mean(θ²) of all trained numbers."""
+        trained = [p for p in self.trained.parameters() if p.requires_grad]
+        return sum(p.square().sum() for p in trained) / sum(p.numel() for p in trained)
+
+    # Lightning ----------------------------------------------------------------------------------
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Forget the solves before this step."""
+        if self.monitor is not None:
+            self.monitor.clear()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Log how the implicit steps and their adjoints were solved."""
+        if self.monitor is not None:
+            for name, value in self.monitor.summary().items():
+                self.log(f"solver/{name}", value, batch_size=1)
+            self.monitor.clear()

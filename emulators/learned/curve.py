@@ -1,0 +1,79 @@
+"""A constitutive law by a small perceptron: a curve of one or several local quantities."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Curve(nn.Module):
+    """s f((q - centre)/spread), with f a perceptron: the function of a `Closure`.
+
+    Evaluated cell by cell, in full precision.
+
+    Args:
+        centre: Of each quantity q, in its units; there is one for each that the closure reads.
+        spread: Typical departure from it.
+        scale: s, typical size of the result in its units.
+        width: Features of a hidden layer.
+        depth: Hidden layers.
+        hidden: Between layers; tanh by default.
+        output: After the last layer; softplus by default, for what is positive.
+
+    Raises:
+        ValueError: A size is below 1, a spread or the scale is not positive, or centre and spread
+            differ in length.
+    """
+
+    def __init__(
+        self,
+        centre: Sequence[float] = (0.0,),
+        spread: Sequence[float] = (1.0,),
+        scale: float = 1.0,
+        width: int = 32,
+        depth: int = 2,
+        hidden: Callable[[Tensor], Tensor] | None = None,
+        output: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        if len(centre) != len(spread) or not centre:
+            raise ValueError(
+                "Curve.centre and Curve.spread must have one entry for each quantity, got "
+                f"{list(centre)} and {list(spread)}."
+            )
+        if not (scale > 0 and all(value > 0 for value in spread)):
+            raise ValueError(
+                "Curve.spread and Curve.scale must be positive, got "
+                f"spread={list(spread)}, scale={scale}."
+            )
+        if width < 1 or depth < 1:
+            raise ValueError(
+                f"Curve needs width and depth of at least 1, got width={width}, depth={depth}."
+            )
+        self.centre, self.spread, self.scale = tuple(centre), tuple(spread), scale
+        self.hidden = hidden or torch.tanh
+        self.output = output or nn.functional.softplus
+        sizes = [len(centre), *[width] * depth]
+        self.layers = nn.ModuleList(
+            nn.Linear(i, o) for i, o in zip(sizes, [*sizes[1:], 1], strict=True)
+        )
+
+    def forward(self, *quantities: Tensor) -> Tensor:
+        """Return the law at fields of one shape, in its units.
+
+        Raises:
+            ValueError: It is given another number of quantities.
+        """
+        if len(quantities) != len(self.centre):
+            raise ValueError(
+                f"Curve is made for {len(self.centre)} quantities, its closure reads "
+                f"{len(quantities)}; give one centre and spread for each."
+            )
+        wide = torch.broadcast_tensors(*quantities)
+        with torch.autocast(wide[0].device.type, enabled=False):
+            scaled = [(q - c) / s for q, c, s in zip(wide, self.centre, self.spread, strict=True)]
+            z = torch.stack(scaled, -1).to(self.layers[0].weight)
+            for layer in self.layers[:-1]:
+                z = self.hidden(layer(z))
+            value = self.scale * self.output(self.layers[-1](z)).squeeze(-1)
+        return value.to(wide[0].dtype)

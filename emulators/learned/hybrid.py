@@ -1,0 +1,154 @@
+"""Known physics in which learned parts have taken the places of coefficients, closures and terms.
+
+∂u/∂t = K(u; c_known, c_learned(x, t))
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from datamodules.solvers.finite_volume import Balance, Closure, Profile, Term
+from emulators.learned.field import LearnedField
+from emulators.networks.network import Latents, Network, Parameters, State
+
+LearnedPart = LearnedField | Closure | Term
+Times = Float[Tensor, " batch"]
+
+
+class Hybrid(Network):
+    """A balance with learned parts, as the network of an emulator.
+
+    Args:
+        physics: What is known.
+        learned: Learned parts: a `LearnedField` gives the coefficients that it names; a `Closure`
+            takes the place of the closure, or of the coefficient, of its key; a `Term` that of the
+            term of its key, or is added.
+        coefficients: Known coefficients: a number or a `Profile`.
+        told: Coefficients that are physical parameters of the trajectories, in their order.
+        origin: Lower corner of the domain [L], in the order of the axes; 0 by default.
+
+    Raises:
+        ValueError: A coefficient is given twice or not at all, or nothing reads what is given.
+    """
+
+    def __init__(
+        self,
+        physics: Balance,
+        learned: Mapping[str, LearnedPart],
+        coefficients: Mapping[str, float | Profile] | None = None,
+        told: Sequence[str] = (),
+        origin: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        kinds: dict[type, dict[str, LearnedPart]] = {
+            kind: {name: part for name, part in learned.items() if isinstance(part, kind)}
+            for kind in (LearnedField, Closure, Term)
+        }
+        self.balance = Balance(
+            physics.domain,
+            physics.variables,
+            {**physics.terms, **kinds[Term]},
+            {**physics.closures, **kinds[Closure]},
+        )
+        self.fields = nn.ModuleDict(kinds[LearnedField])
+        self.known = dict(coefficients or {})
+        self.told = tuple(told)
+        self.physical_parameters = len(self.told)
+        self._check(list(kinds[Closure]))
+        for name, value in self.known.items():
+            if not isinstance(value, Profile):
+                self.register_buffer(f"known_{name}", torch.tensor(float(value)), persistent=False)
+        axes = physics.domain.centres(None if origin is None else tuple(origin))
+        self.register_buffer("points", torch.stack(axes, -1), persistent=False)
+
+    def _check(self, closures: Sequence[str]) -> None:
+        readers = (*self.balance.terms.values(), *self.balance.closures.values())
+        read = {name for reader in readers for name in reader.names}
+        needed = set(self.balance.coefficients)
+        given = [name for field in self.fields.values() for name in field.names]
+        given += [*self.known, *self.told]
+        for name in closures:
+            if name not in read:
+                raise ValueError(
+                    f"Nothing reads the learned closure '{name}'; the terms and closures read "
+                    f"{sorted(read)}."
+                )
+        for name in given:
+            if given.count(name) > 1:
+                raise ValueError(
+                    f"Coefficient '{name}' is given twice; take it out of coefficients or of "
+                    "learned."
+                )
+            if name not in needed:
+                raise ValueError(
+                    f"Coefficient '{name}' is given, but the physics needs {sorted(needed)}; "
+                    "correct the name."
+                )
+        missing = sorted(needed - set(given))
+        if missing:
+            raise ValueError(
+                f"The physics needs the coefficient '{missing[0]}', which is neither known nor "
+                f"learned (given are {sorted(given)}); add it to coefficients or to learned."
+            )
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        own = self.balance.domain.grid.shape
+        if tuple(shape) != own:
+            raise ValueError(
+                f"The physics is on a grid of {own}, the data on {tuple(shape)}; set "
+                "model.physics.domain.grid to that of the data."
+            )
+
+    def steady(self, like: State, parameters: Parameters | None = None) -> dict[str, Tensor]:
+        """Return the coefficients that do not change in time, in the precision of a state.
+
+        Args:
+            like: A state.
+            parameters: Physical parameters of the trajectories, (batch, parameter), in their units.
+        """
+        time, found = like.new_zeros(1, dtype=self.points.dtype), {}
+        for name, value in self.known.items():
+            if not isinstance(value, Profile):
+                found[name] = getattr(self, f"known_{name}")
+            elif value.steady:
+                found[name] = value.field(self.balance.domain, 0.0)
+        for field in self.fields.values():
+            if field.steady:
+                found |= field.at(self.points, time)
+        for column, name in enumerate(self.told):
+            found[name] = parameters[:, column].view(-1, *[1] * (like.dim() - 2))
+        return {name: value.to(like) for name, value in found.items()}
+
+    def moving(self, like: State, times: Times) -> dict[str, Tensor]:
+        """Return the coefficients that change in time, at the time of each sample."""
+        found: dict[str, Tensor] = {}
+        for name, value in self.known.items():
+            if isinstance(value, Profile) and not value.steady:
+                different, place = torch.unique(times, return_inverse=True)
+                fields = [value.field(self.balance.domain, float(t)) for t in different]
+                found[name] = fields[0] if len(fields) == 1 else torch.stack(fields)[place.cpu()]
+        for field in self.fields.values():
+            if not field.steady:
+                found |= field.at(self.points, times)
+        return {name: value.to(like) for name, value in found.items()}
+
+    def latent(self, times: Float[Tensor, " time"]) -> dict[str, Float[Tensor, "time *space"]]:
+        """Return the learned coefficients at some times; of a steady one there is one."""
+        found: dict[str, Tensor] = {}
+        for field in self.fields.values():
+            found |= field(self.points, times[:1] if field.steady else times)
+        return found
+
+    def forward(
+        self,
+        state: State,
+        latents: Latents = (),
+        case: Tensor | None = None,
+        parameters: Parameters | None = None,
+    ) -> tuple[State, Latents]:
+        """Return the tendency K(u; c(x, 0))."""
+        times = torch.zeros(len(state), dtype=self.points.dtype, device=state.device)
+        given = {**self.steady(state, parameters), **self.moving(state, times)}
+        return self.balance.bind(given)(state), ()

@@ -1,0 +1,158 @@
+r"""The conditional neural field: a hypernetwork of time emits the weights of a network of space.
+
+    h = HY(t) ∈ R^c,    w = P h + p,    λ(x, t) = s · σ(NF(x; w))
+
+HY is a residual network of time, shared by all fields of a part; P and p, one pair per field, emit
+all weights of NF, a sinusoidal network of the coordinates (SIREN) with one residual block,
+
+    NF(x) = A₃ sin(30 r),    r = y + A₂ sin(30 A₁ y),    y = A₀ x,
+
+with affine A. At first w is nearly constant in time and the usual initial weights of a SIREN; the
+field starts near s.
+
+References: D. Akhare et al. 2025, arXiv:2504.02260; V. Sitzmann et al., NeurIPS 2020,
+arXiv:2006.09661 (sinusoidal networks).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from emulators.learned.field import LearnedField, Points
+
+FREQUENCY = 30.0
+
+
+class Siren:
+    """NF: shapes, initial values and evaluation of a sinusoidal network whose weights are given.
+
+    Args:
+        dimensions: Of the coordinates.
+        width: Features.
+    """
+
+    def __init__(self, dimensions: int, width: int) -> None:
+        self.shapes = [(dimensions, width), (width, width), (width, width), (width, 1)]
+        self.sizes = [size for i, o in self.shapes for size in (i * o, o)]
+        self.count = sum(self.sizes)
+
+    def initial(self) -> Float[Tensor, " weight"]:
+        """Return U(±1/inputs) for A₀, U(±√(6/inputs)/30) for others; biases 1/outputs."""
+        parts = []
+        for number, (inputs, outputs) in enumerate(self.shapes):
+            bound = math.sqrt(6 / inputs) / FREQUENCY if number else 1 / inputs
+            parts.append(torch.empty(inputs * outputs).uniform_(-bound, bound))
+            parts.append(torch.full((outputs,), 1 / outputs))
+        return torch.cat(parts)
+
+    def __call__(
+        self, x: Float[Tensor, "point dimension"], weights: Float[Tensor, "time weight"]
+    ) -> Float[Tensor, "time point"]:
+        """Return NF at each point, for each set of weights."""
+        parts = weights.split(self.sizes, dim=-1)
+        A = [
+            (kernel.unflatten(-1, shape), bias[:, None])
+            for kernel, bias, shape in zip(parts[::2], parts[1::2], self.shapes, strict=True)
+        ]
+
+        def layer(number: int, z: Tensor) -> Tensor:
+            kernel, bias = A[number]
+            return torch.baddbmm(bias, z, kernel)
+
+        y = layer(0, x.expand(len(weights), *x.shape))
+        r = y + layer(2, torch.sin(FREQUENCY * layer(1, y)))
+        return layer(3, torch.sin(FREQUENCY * r)).squeeze(-1)
+
+
+class Residual(nn.Module):
+    """x + B₂ ρ(B₁ x), with affine B and the leaky rectifier ρ."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.outer(nn.functional.leaky_relu(self.inner(x)))
+
+
+def hypernetwork(width: int, depth: int, code: int) -> nn.Sequential:
+    """Return HY, from time to a code."""
+    layers: list[nn.Module] = [nn.Linear(1, width)]
+    for number in range(depth):
+        outputs = code if number == depth - 1 else width
+        layers += [Residual(width), nn.LeakyReLU(), nn.Linear(width, outputs)]
+    return nn.Sequential(*layers)
+
+
+class NeuralField(LearnedField):
+    """Conditional neural field of Akhare et al. (2025): λ(x, t) = s σ(NF(x; P HY(t) + p)).
+
+    It is evaluated in full precision, whatever the trainer's: sin(30 r) of rounded numbers is
+    noise.
+
+    Args:
+        names: Coefficients that it gives, each by a network of its own.
+        steady: Whether they do not change in time; HY then sees t = 0.
+        scale: s, the typical size of the coefficients in their units.
+        output: σ; by default the rectifier, for coefficients that are not negative.
+        dimensions: Spatial dimensions.
+        width: Features of NF.
+        code: Numbers c that HY emits.
+        hidden: Features of HY.
+        depth: Residual blocks of HY.
+        duration: Time [T] that HY sees as 1.
+
+    Raises:
+        ValueError: A size is below 1, or scale or duration is not positive.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        steady: bool = True,
+        scale: float = 1.0,
+        output: nn.Module | None = None,
+        dimensions: int = 2,
+        width: int = 128,
+        code: int = 10,
+        hidden: int = 16,
+        depth: int = 3,
+        duration: float = 1.0,
+    ) -> None:
+        super().__init__(names, steady)
+        sizes = {"dimensions": dimensions, "width": width, "code": code}
+        for name, value in {**sizes, "hidden": hidden, "depth": depth}.items():
+            if value < 1:
+                raise ValueError(f"NeuralField.{name} must be at least 1, got {value}.")
+        if not (scale > 0 and duration > 0):
+            raise ValueError(
+                "NeuralField.scale and duration must be positive, got "
+                f"scale={scale}, duration={duration}."
+            )
+        self.scale = scale
+        self.duration = duration
+        self.output = output or nn.ReLU()
+        self.field = Siren(dimensions, width)
+        self.conditional = hypernetwork(hidden, depth, code)
+        self.projections = nn.ModuleList(nn.Linear(code, self.field.count) for _ in self.names)
+        bound = math.sqrt(6 / code) / 100
+        for projection in self.projections:
+            nn.init.uniform_(projection.weight, -bound, bound)
+            projection.bias.data.copy_(self.field.initial())
+
+    def forward(
+        self, points: Points, times: Float[Tensor, " time"]
+    ) -> dict[str, Float[Tensor, "time *space"]]:
+        weight = self.projections[0].weight
+        with torch.autocast(points.device.type, enabled=False):
+            x = points.to(weight).flatten(0, -2)
+            t = torch.zeros_like(times[:1]) if self.steady else times / self.duration
+            code = self.conditional(t.to(weight)[:, None])
+            return {
+                name: self.scale
+                * self.output(self.field(x, projection(code))).unflatten(-1, points.shape[:-1])
+                for name, projection in zip(self.names, self.projections, strict=True)
+            }

@@ -1,0 +1,59 @@
+"""A missing term: a network of the state added to a balance."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from datamodules.solvers.finite_volume import Domain, Stencil, Term
+from datamodules.solvers.finite_volume.terms import Fields
+from emulators.networks.network import NetworkFactory, as_network
+
+
+class NetworkSource(Term):
+    """s N(q/scales): the output of a network of the given fields, as a source.
+
+    It may depend on neighbours. In an implicit step it is implicit too.
+
+    Args:
+        reads: Fields that the network sees, variables among them.
+        network: Any `Network`, or a module from (batch, len(reads), *space) to the same shape.
+        scale: s, typical size of the source [φ/T].
+        scales: Typical size of each field that it reads; 1 by default.
+        dimensions: Spatial dimensions.
+        variable: Whose balance; the first by default.
+
+    Raises:
+        ValueError: A scale is not positive, or scales and reads differ in length.
+    """
+
+    def __init__(
+        self,
+        reads: Sequence[str],
+        network: NetworkFactory | nn.Module,
+        scale: float = 1.0,
+        scales: Sequence[float] | None = None,
+        dimensions: int = 2,
+        variable: str | None = None,
+    ) -> None:
+        super().__init__(reads, variable)
+        scales = [1.0] * len(reads) if scales is None else list(scales)
+        if len(scales) != len(reads) or not all(value > 0 for value in (scale, *scales)):
+            raise ValueError(
+                f"NetworkSource needs a positive scale and one positive entry of scales for each "
+                f"of {list(reads)}, got scale={scale}, scales={scales}."
+            )
+        self.scale, self.scales = scale, scales
+        self.network = as_network(network, len(reads), dimensions, (), (), 1)
+
+    def assemble(self, fields: Fields, domain: Domain) -> Stencil:
+        given = [
+            domain.whole(fields[name]) / scale
+            for name, scale in zip(self.names, self.scales, strict=True)
+        ]
+        batched = torch.broadcast_shapes(*(field.shape for field in given))
+        single = len(batched) == domain.grid.dimensions
+        state = torch.stack([field.expand(batched) for field in given], -1 - len(domain.grid.shape))
+        output, _ = self.network(state.unsqueeze(0) if single else state)
+        source = self.scale * output[:, 0]
+        return Stencil(constant=(source[0] if single else source).to(state.dtype))
