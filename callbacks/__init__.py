@@ -8,11 +8,13 @@ from callbacks.ensemble import EnsembleSkill
 from callbacks.extremes import Extremes
 from callbacks.forecast_writer import ForecastWriter
 from callbacks.hovmoeller import Hovmoeller
+from callbacks.latent_fields import LatentFields
 from callbacks.moments import Moments
 from callbacks.movie import Movie
 from callbacks.panels import Panels
 from callbacks.pca_autocorrelation import PCAAutocorrelation
 from callbacks.predictability import PredictabilityLimit
+from callbacks.relative_error import RelativeError
 from callbacks.rollout_error import RolloutError
 from callbacks.scores import Scores
 from callbacks.spectrum import Spectrum
@@ -29,11 +31,13 @@ __all__ = [
     "Extremes",
     "ForecastWriter",
     "Hovmoeller",
+    "LatentFields",
     "Moments",
     "Movie",
     "PCAAutocorrelation",
     "Panels",
     "PredictabilityLimit",
+    "RelativeError",
     "RolloutDiagnostic",
     "RolloutError",
     "Scores",

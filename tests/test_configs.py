@@ -43,8 +43,10 @@ def test_model_configuration(path):
     if isinstance(model, emulators.Simulation):
         assert model.solver is None  # the data bring it
         return
-    size = getattr(model.trained, "size", 64)
-    assert model.eval().rollout(torch.zeros(1, 1, size, size), 2).shape == (1, 2, 1, size, size)
+    shape = (getattr(model.trained, "size", 64),) * 2
+    if isinstance(model, emulators.ImPiNDiff):
+        shape = model.hybrid.balance.domain.grid.shape
+    assert model.eval().rollout(torch.zeros(1, 1, *shape), 2).shape == (1, 2, 1, *shape)
 
 
 @named("study")

@@ -88,12 +88,13 @@ class Waves(Profile):
         return [*parts, (4 * a - 2,) * 3]
 
     def field(self, domain: Domain, time: float) -> Float[Tensor, "*space"]:
-        coordinates = domain.centres()[::-1]  # x first
-        *axes, (amplitude, _, _) = self.draws(len(coordinates))
-        phase = torch.zeros(())
-        for x, (k, p, w) in zip(coordinates, axes, strict=True):
-            phase = phase + 2 * math.pi * (x[..., None] * k + w * self.speed * time) + p
-        g = (amplitude * torch.sin(phase)).sum(-1)
-        g = (g - g.min()) / (g.max() - g.min())
-        value = self.low + (self.high - self.low) * g
-        return value if self.floor is None else value.clamp(min=self.floor)
+        with torch.device("cpu"):
+            coordinates = domain.centres()[::-1]  # x first
+            *axes, (amplitude, _, _) = self.draws(len(coordinates))
+            phase = torch.zeros((), dtype=torch.float64)
+            for x, (k, p, w) in zip(coordinates, axes, strict=True):
+                phase = phase + 2 * math.pi * (x[..., None] * k + w * self.speed * time) + p
+            g = (amplitude * torch.sin(phase)).sum(-1)
+            g = (g - g.min()) / (g.max() - g.min())
+            value = self.low + (self.high - self.low) * g
+            return value if self.floor is None else value.clamp(min=self.floor)
