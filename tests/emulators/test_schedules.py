@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from emulators import WarmupConstant, WarmupCosine
+from emulators import ConstantCosine, WarmupConstant, WarmupCosine
 
 
 def rates(schedule, steps, **options):
@@ -35,3 +35,23 @@ def test_constant_stays_after_the_warm_up():
 @pytest.mark.parametrize("schedule", [WarmupCosine, WarmupConstant])
 def test_no_warm_up_starts_at_the_full_rate(schedule):
     assert rates(schedule, 10, warmup=0)[0] == pytest.approx(2.0)
+
+
+def test_constant_cosine_holds_and_decays():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    schedule = ConstantCosine(optimizer, 100, constant=0.25, final=0.1)
+    rates = []
+    for _ in range(102):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates[:26] == [2.0] * 26
+    middle = 25 + 75 / 3  # a third of the decay: cos 60° = ½, factor 0.1 + 0.9 · 0.75
+    assert rates[int(middle)] == pytest.approx(2.0 * 0.775)
+    assert rates[100] == rates[101] == pytest.approx(0.2)
+
+
+def test_bad_constant_cosine_is_refused():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    with pytest.raises(ValueError, match=r"constant in \[0, 1\) and final in \[0, 1\]"):
+        ConstantCosine(optimizer, 100, constant=1.0)
