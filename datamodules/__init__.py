@@ -2,6 +2,7 @@
 
 from datamodules.generate import Generator, Split
 from datamodules.netcdf import Dimensions
+from datamodules.sensors import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
 from datamodules.split import Range, Trajectories
 from datamodules.starts import InitialConditions, RolloutBatch, Rollouts
 from datamodules.statistics import Statistics
@@ -12,9 +13,14 @@ __all__ = [
     "Dimensions",
     "Generator",
     "InitialConditions",
+    "LatticeSensors",
+    "Observations",
+    "RandomSensors",
     "Range",
     "RolloutBatch",
     "Rollouts",
+    "Sensors",
+    "SensorsAt",
     "Source",
     "Split",
     "Statistics",

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from lightning import LightningDataModule
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datamodules.generate import Generator
 from datamodules.netcdf import Dimensions
 from datamodules.reference import Arrays, cached, hash_of
+from datamodules.sensors import Observations
 from datamodules.solvers import Grid, Variable
 from datamodules.split import Range, Trajectories
 from datamodules.starts import InitialConditions, Rollouts
@@ -51,6 +53,7 @@ class TrajectoryDataModule(LightningDataModule):
         parameters: Names of physical parameters of the trajectories that the emulator is told, such
             as a Reynolds number: variables with one number per trajectory or a single one, global
             attributes, or settings of the solver such as `solver.equation.viscosity`.
+        observations: What of the training trajectories is observed, where it is not everything.
         generator: Makes missing files; files made with other settings are refused.
         train: Where the training trajectories are.
         val: Where the validation trajectories are.
@@ -71,6 +74,7 @@ class TrajectoryDataModule(LightningDataModule):
         variables: list[str] = ["vorticity"],  # noqa: B006 - never changed; jsonargparse shows it
         dimensions: Dimensions = Dimensions(),
         parameters: list[str] = [],  # noqa: B006 - as above
+        observations: Observations | None = None,
         generator: Generator | None = None,
         train: Source = Source("train/*.nc"),
         val: Source = Source("val/*.nc"),
@@ -92,6 +96,7 @@ class TrajectoryDataModule(LightningDataModule):
         self.variables = list(variables)
         self.dimension_names = dimensions
         self.parameters = list(parameters)
+        self.observations = observations
         self.generator = generator
         self.sources = {"train": train, "val": val, "test": test}
         self.batch_size = batch_size
@@ -222,7 +227,9 @@ class TrajectoryDataModule(LightningDataModule):
         """Return batches of windows (batch, time, channel, *space) of the emulator's length."""
         trainer = self.trainer
         emulator = trainer.lightning_module
-        windows = WindowDataset(self.trajectories("train"), emulator.window, emulator.timed)
+        windows = WindowDataset(
+            self.trajectories("train"), emulator.window, emulator.timed, self.observed(emulator)
+        )
         progress = trainer.fit_loop.epoch_loop.batch_progress
         sampler = WindowSampler(
             windows,
@@ -241,6 +248,18 @@ class TrajectoryDataModule(LightningDataModule):
             collate_fn=as_it_is,
             persistent_workers=self.workers > 0,
         )
+
+    def observed(self, emulator: Any) -> Tensor | None:
+        """Return what is observed of the training windows of an emulator, or None for all."""
+        if self.observations is None:
+            return None
+        if not emulator.sparse:
+            raise ValueError(
+                f"{type(emulator).__name__} learns from whole snapshots and cannot be trained on "
+                "data.observations; use ImPiNDiff, or leave them out."
+            )
+        seen = emulator.window, self.interval, self.variables, self.shape, self.grid
+        return self.observations.mask(*seen)
 
     def val_dataloader(self) -> DataLoader:
         """Return batches of initial conditions from the validation split."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
+from datamodules.sensors import hidden
 from datamodules.split import Trajectories
 
 
@@ -40,16 +41,27 @@ class WindowDataset(Dataset):
         trajectories: Split to take windows from.
         window: Snapshots per window.
         timed: Whether batches say when their windows start.
+        observed: What is seen of a window, (time, channel, *space); windows then begin with their
+            trajectory, and what is not seen is NaN.
 
     Raises:
         ValueError: No trajectory is long enough.
     """
 
-    def __init__(self, trajectories: Trajectories, window: int, timed: bool = False) -> None:
+    def __init__(
+        self,
+        trajectories: Trajectories,
+        window: int,
+        timed: bool = False,
+        observed: Bool[Tensor, "time channel *space"] | None = None,
+    ) -> None:
         self.trajectories = trajectories
+        self.observed = observed
         self.window = window
         self.timed = timed
         counts = [max(0, length - window + 1) for length in trajectories.lengths]
+        if observed is not None:
+            counts = [min(1, count) for count in counts]
         self.ends = np.cumsum(counts)
         if not counts or self.ends[-1] == 0:
             raise ValueError(
@@ -68,7 +80,8 @@ class WindowDataset(Dataset):
 
     def __getitem__(self, index: int) -> Float[Tensor, "time channel *space"]:
         k, start = self.locate(index)
-        return self.trajectories.read(k, start, start + self.window)
+        states = self.trajectories.read(k, start, start + self.window)
+        return states if self.observed is None else hidden(states, self.observed)
 
     def __getitems__(
         self, indices: list[int]

@@ -70,10 +70,11 @@ class Emulator(LightningModule, ABC):
         cases: Number of cases that it tells the network apart.
 
     Attributes:
-        timed: Whether `loss` must know when its windows start.
+        timed, sparse: Whether `loss` must know when its windows start, and takes NaN for unknown.
     """
 
     timed: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
 
     def __init__(
         self,

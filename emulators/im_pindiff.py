@@ -57,6 +57,7 @@ class ImPiNDiff(Emulator):
     """
 
     timed = True
+    sparse = True
 
     def __init__(
         self,

@@ -1,0 +1,184 @@
+"""Where and when a training sees the trajectories: sensors and times of observation.
+
+The data files hold whole fields; what was not observed is NaN in a training window, so that no loss
+can use it unnoticed. The initial state of a trajectory is known whole.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from datamodules.solvers import Grid
+
+
+class Sensors(ABC):
+    """Points that are observed."""
+
+    @abstractmethod
+    def mask(self, grid: Grid) -> Bool[Tensor, "*space"]:
+        """Return which points of a grid are observed."""
+
+
+class RandomSensors(Sensors):
+    """Points drawn at random, without repetition.
+
+    Args:
+        count: Number of sensors.
+        seed: Of the draw.
+    """
+
+    def __init__(self, count: int, seed: int = 0) -> None:
+        if count < 1:
+            raise ValueError(f"RandomSensors.count must be at least 1, got {count}.")
+        self.count = count
+        self.seed = seed
+
+    def mask(self, grid: Grid) -> Bool[Tensor, "*space"]:
+        points = torch.Size(grid.shape).numel()
+        if self.count > points:
+            raise ValueError(
+                f"RandomSensors.count is {self.count}, the grid has {points} points; lower it."
+            )
+        chosen = torch.randperm(points, generator=torch.Generator().manual_seed(self.seed))
+        mask = torch.zeros(points, dtype=torch.bool)
+        mask[chosen[: self.count]] = True
+        return mask.view(grid.shape)
+
+
+class LatticeSensors(Sensors):
+    """Every k-th point along each axis, beginning in the middle of the first block of k.
+
+    Args:
+        every: k.
+    """
+
+    def __init__(self, every: int) -> None:
+        if every < 1:
+            raise ValueError(f"LatticeSensors.every must be at least 1, got {every}.")
+        self.every = every
+
+    def mask(self, grid: Grid) -> Bool[Tensor, "*space"]:
+        if self.every > min(grid.shape):
+            raise ValueError(
+                f"LatticeSensors.every is {self.every}, the grid has {grid.shape} points; lower it."
+            )
+        mask = torch.zeros(grid.shape, dtype=torch.bool)
+        mask[(slice((self.every - 1) // 2, None, self.every),) * grid.dimensions] = True
+        return mask
+
+
+class SensorsAt(Sensors):
+    """Sensors at given places; each observes the nearest point of the grid.
+
+    Args:
+        places: Coordinates [L] of each, in the order of the axes, (y, x) or (x,), counted from the
+            lower corner of the domain.
+    """
+
+    def __init__(self, places: Sequence[Sequence[float]]) -> None:
+        if not places:
+            raise ValueError("SensorsAt.places must list at least one place, got none.")
+        self.places = [tuple(place) for place in places]
+
+    def mask(self, grid: Grid) -> Bool[Tensor, "*space"]:
+        mask = torch.zeros(grid.shape, dtype=torch.bool)
+        for place in self.places:
+            inside = len(place) == grid.dimensions and all(
+                0 <= x <= length for x, length in zip(place, grid.lengths, strict=True)
+            )
+            if not inside:
+                raise ValueError(
+                    f"The sensor at {place} lies outside of the domain, which reaches from 0 to "
+                    f"{grid.lengths}; correct SensorsAt.places."
+                )
+            point = tuple(
+                round(x / length * size) % size
+                for x, length, size in zip(place, grid.lengths, grid.shape, strict=True)
+            )
+            mask[point] = True
+        return mask
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What of the training trajectories is observed, beside their initial states.
+
+    Args:
+        times: Times of observation, counted from the first snapshot of a trajectory; all by
+            default.
+        sensors: Points that are observed; all by default.
+        variables: Names of the variables that are observed; all by default.
+    """
+
+    times: tuple[float, ...] | None = None
+    sensors: Sensors | None = None
+    variables: tuple[str, ...] | None = None
+
+    def mask(
+        self,
+        window: int,
+        interval: float,
+        variables: Sequence[str],
+        shape: tuple[int, ...],
+        grid: Grid | None,
+    ) -> Bool[Tensor, "time channel *space"]:
+        """Return what is observed of a window that begins with a trajectory.
+
+        Args:
+            window: Snapshots of the window.
+            interval: Time between them.
+            variables: Names of the channels.
+            shape: Points of a field.
+            grid: Where they are, or None if it is not known.
+
+        Raises:
+            ValueError: A time is none of the window's, a sensor lies outside of the domain, or a
+                variable is none of the data's.
+        """
+        mask = torch.zeros(window, len(variables), *shape, dtype=torch.bool)
+        where = torch.ones(shape, dtype=torch.bool)
+        if self.sensors is not None:
+            where = self.sensors.mask(grid or Grid(shape, tuple(float(n) for n in shape)))
+        unknown = sorted(set(self.variables or ()) - set(variables))
+        if unknown:
+            raise ValueError(
+                f"data.observations.variables names '{unknown[0]}', the data have "
+                f"{list(variables)}; correct the name."
+            )
+        channels = [n for n, name in enumerate(variables) if name in (self.variables or variables)]
+        for snapshot in self.snapshots(window, interval):
+            mask[snapshot, channels] = where
+        mask[0] = True
+        return mask
+
+    def snapshots(self, window: int, interval: float) -> list[int]:
+        """Return the numbers of the observed snapshots of a window."""
+        if self.times is None:
+            return list(range(1, window))
+        found = []
+        for time in self.times:
+            number = round(time / interval)
+            if abs(number * interval - time) > 1e-3 * interval:
+                raise ValueError(
+                    f"No step hits the observation time {time:g}: the snapshots are {interval:g} "
+                    "apart; move it to one of them or store the data at shorter intervals."
+                )
+            if not 1 <= number < window:
+                raise ValueError(
+                    f"The observation time {time:g} lies outside of the training rollout, "
+                    f"({interval:g} to {(window - 1) * interval:g}); set model.steps to reach the "
+                    "last observation, or leave it out."
+                )
+            found.append(number)
+        return found
+
+
+def hidden(
+    states: Float[Tensor, "time channel *space"], observed: Bool[Tensor, "time channel *space"]
+) -> Float[Tensor, "time channel *space"]:
+    """Return states with NaN where they are not observed."""
+    return torch.where(observed, states, torch.full_like(states, float("nan")))
