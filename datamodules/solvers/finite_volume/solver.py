@@ -20,8 +20,8 @@ class FiniteVolumeSolver(Solver):
 
     Args:
         balance: Right-hand side, with its domain.
-        coefficients: By name: a number, a field that is described by numbers, a `Profile`, which may
-            move, or a steady tensor (*space) or (batch, *space), which cannot be described.
+        coefficients: By name: a number, a `Field`, a `Profile`, which may move, or a steady tensor
+            (*space) or (batch, *space), which cannot be described.
         dt: Inner time step [T].
         interval: Time between snapshots [T], a whole number of inner steps.
         stepper: Time stepper; implicit ones are in `emulators.implicit`.
