@@ -19,8 +19,13 @@ class Sensors(ABC):
     """Points that are observed."""
 
     @abstractmethod
-    def mask(self, grid: Grid) -> Bool[Tensor, "*space"]:
-        """Return which points of a grid are observed."""
+    def mask(self, grid: Grid, first: Sequence[float] = (0.0, 0.0)) -> Bool[Tensor, "*space"]:
+        """Return which points of a grid are observed.
+
+        Args:
+            grid: The points.
+            first: Coordinate [L] of the first point of each axis: half a cell if they are centres.
+        """
 
 
 class RandomSensors(Sensors):
@@ -37,7 +42,7 @@ class RandomSensors(Sensors):
         self.count = count
         self.seed = seed
 
-    def mask(self, grid: Grid) -> Bool[Tensor, "*space"]:
+    def mask(self, grid: Grid, first: Sequence[float] = (0.0, 0.0)) -> Bool[Tensor, "*space"]:
         points = torch.Size(grid.shape).numel()
         if self.count > points:
             raise ValueError(
@@ -61,7 +66,7 @@ class LatticeSensors(Sensors):
             raise ValueError(f"LatticeSensors.every must be at least 1, got {every}.")
         self.every = every
 
-    def mask(self, grid: Grid) -> Bool[Tensor, "*space"]:
+    def mask(self, grid: Grid, first: Sequence[float] = (0.0, 0.0)) -> Bool[Tensor, "*space"]:
         if self.every > min(grid.shape):
             raise ValueError(
                 f"LatticeSensors.every is {self.every}, the grid has {grid.shape} points; lower it."
@@ -84,7 +89,7 @@ class SensorsAt(Sensors):
             raise ValueError("SensorsAt.places must list at least one place, got none.")
         self.places = [tuple(place) for place in places]
 
-    def mask(self, grid: Grid) -> Bool[Tensor, "*space"]:
+    def mask(self, grid: Grid, first: Sequence[float] = (0.0, 0.0)) -> Bool[Tensor, "*space"]:
         mask = torch.zeros(grid.shape, dtype=torch.bool)
         for place in self.places:
             inside = len(place) == grid.dimensions and all(
@@ -95,9 +100,9 @@ class SensorsAt(Sensors):
                     f"The sensor at {place} lies outside of the domain, which reaches from 0 to "
                     f"{grid.lengths}; correct SensorsAt.places."
                 )
+            axes = zip(place, first, grid.lengths, grid.shape, strict=False)
             point = tuple(
-                round(x / length * size) % size
-                for x, length, size in zip(place, grid.lengths, grid.shape, strict=True)
+                round((x - start) / length * size) % size for x, start, length, size in axes
             )
             mask[point] = True
         return mask
@@ -125,6 +130,7 @@ class Observations:
         variables: Sequence[str],
         shape: tuple[int, ...],
         grid: Grid | None,
+        first: Sequence[float] = (0.0, 0.0),
     ) -> Bool[Tensor, "time channel *space"]:
         """Return what is observed of a window that begins with a trajectory.
 
@@ -134,6 +140,7 @@ class Observations:
             variables: Names of the channels.
             shape: Points of a field.
             grid: Where they are, or None if it is not known.
+            first: Coordinate [L] of the first point of each axis.
 
         Raises:
             ValueError: A time is none of the window's, a sensor lies outside of the domain, or a
@@ -142,7 +149,8 @@ class Observations:
         mask = torch.zeros(window, len(variables), *shape, dtype=torch.bool)
         where = torch.ones(shape, dtype=torch.bool)
         if self.sensors is not None:
-            where = self.sensors.mask(grid or Grid(shape, tuple(float(n) for n in shape)))
+            own = grid or Grid(shape, tuple(float(n) for n in shape))
+            where = self.sensors.mask(own, first if grid else (0.0,) * len(shape))
         unknown = sorted(set(self.variables or ()) - set(variables))
         if unknown:
             raise ValueError(

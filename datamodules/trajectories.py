@@ -258,7 +258,9 @@ class TrajectoryDataModule(LightningDataModule):
                 f"{type(emulator).__name__} learns from whole snapshots and cannot be trained on "
                 "data.observations; use ImPiNDiff, or leave them out."
             )
-        seen = emulator.window, self.interval, self.variables, self.shape, self.grid
+        axes = (self.coordinates.get(name) for name in self.dimension_names.space)
+        first = [float(axis[0][0]) if axis else 0.0 for axis in axes]
+        seen = emulator.window, self.interval, self.variables, self.shape, self.grid, first
         return self.observations.mask(*seen)
 
     def val_dataloader(self) -> DataLoader:

@@ -38,6 +38,13 @@ def test_a_sensor_at_the_far_edge_is_at_the_first_point_of_a_periodic_grid():
     assert SensorsAt([(1.0, 2.0)]).mask(GRID).nonzero().tolist() == [[0, 0]]
 
 
+def test_a_sensor_in_a_cell_observes_that_cell():
+    # cells of 1/4 x 1/4 whose centres are the points: (0.74, 1.01) lies in row 2, column 4
+    centres = (0.125, 0.125)
+    assert SensorsAt([(0.74, 1.01)]).mask(GRID, centres).nonzero().tolist() == [[2, 4]]
+    assert SensorsAt([(0.74, 1.01)]).mask(GRID).nonzero().tolist() == [[3, 4]]
+
+
 def test_random_sensors_are_as_many_as_asked_and_follow_from_the_seed():
     first, again, other = (RandomSensors(5, seed).mask(GRID) for seed in (1, 1, 2))
     assert first.sum() == 5
