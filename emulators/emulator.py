@@ -60,7 +60,7 @@ class Emulator(LightningModule, ABC):
         distance: d(prediction, target) of the training objective.
         optimizer: Optimiser of all parameters.
         schedule: Learning rate over the steps of the run; None keeps it constant.
-        ema_decay: Decay of the averaged weights that evaluation uses; 0 uses the trained ones.
+        ema_decay: Decay of the running average of weights that evaluation uses; 0 uses the last.
         noise: Standard deviation of the white noise that training adds to the input state, in
             units of the data's; the target is the true next state, so that the emulator learns to
             return to the truth.
