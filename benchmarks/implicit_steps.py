@@ -75,9 +75,9 @@ class Problem:
     def loss(self, stepper) -> torch.Tensor:
         u, v = self.network(self.points).unbind(-1)
         given = {"u": u, "v": v, "D": torch.tensor(1e-3)}
-        state = self.state
-        for n in range(self.steps):
-            state = stepper.step(self.balance, state, lambda t: given, n * DT, DT)
+        state, step = self.state, stepper.prepared(self.balance, given, DT)
+        for _ in range(self.steps):
+            state = step(state)
         return state.square().mean()
 
     def train(self, stepper) -> float:

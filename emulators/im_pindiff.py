@@ -17,7 +17,7 @@ that was not observed is NaN in a training window.
 Reference: D. Akhare, P. Du, T. Luo and J.-X. Wang 2025, arXiv:2504.02260.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -145,24 +145,28 @@ class ImPiNDiff(Emulator):
 
     # Steps --------------------------------------------------------------------------------------
 
-    def advance(
-        self, state: State, times: Float[Tensor, " batch"], number: int, still: Coefficients
-    ) -> State:
-        """Return the state one Δt after step `number` of rollouts that started at these times.
+    def steps_from(
+        self, like: State, times: Float[Tensor, " batch"]
+    ) -> Callable[[State, int], State]:
+        """Return (state, n) ↦ the state one Δt after n steps of rollouts from these times.
 
         Args:
-            state: Physical units.
+            like: A state, in physical units.
             times: Start of each rollout.
-            number: Steps done.
-            still: Coefficients that do not change in time.
         """
-        hybrid, like = self.hybrid, state
+        hybrid = self.hybrid
+        still = hybrid.steady(like, self.conditioning.physical())
+        if hybrid.is_steady:
+            step = self.stepper.prepared(hybrid.balance, still, self.dt)
+            return lambda state, number: step(state)
 
-        def coefficients(elapsed: float) -> Coefficients:
-            moving = hybrid.moving(like, times + elapsed)
-            return {**still, **moving} if moving else still
+        def advance(state: State, number: int) -> State:
+            def coefficients(elapsed: float) -> Coefficients:
+                return {**still, **hybrid.moving(state, times + elapsed)}
 
-        return self.stepper.step(hybrid.balance, state, coefficients, number * self.dt, self.dt)
+            return self.stepper.step(hybrid.balance, state, coefficients, number * self.dt, self.dt)
+
+        return advance
 
     def start_times(self, state: State) -> Float[Tensor, " batch"]:
         """Return when the present batch starts, 0 where it is not known."""
@@ -174,9 +178,9 @@ class ImPiNDiff(Emulator):
     def step(self, state: State, memory: Any = None) -> tuple[State, Float[Tensor, " batch"]]:
         """Return the state one interval later; the memory is the time then."""
         times = self.start_times(state) if memory is None else memory
-        still = self.hybrid.steady(state, self.conditioning.physical())
+        advance = self.steps_from(state, times)
         for number in range(self.substeps):
-            state = self.advance(state, times, number, still)
+            state = advance(state, number)
         return state, times + self.interval
 
     def loss(self, window: Window) -> Float[Tensor, ""]:
@@ -191,10 +195,8 @@ class ImPiNDiff(Emulator):
                 "observed time, or observe more."
             )
         state = window[:, 0]
-        times = self.start_times(state)
-        still = self.hybrid.steady(state, self.conditioning.physical())
         rollout = self.checkpointing.rollout(
-            lambda state, number: self.advance(state, times, number, still),
+            self.steps_from(state, self.start_times(state)),
             state,
             leads[-1] * self.substeps,
             [lead * self.substeps for lead in leads],

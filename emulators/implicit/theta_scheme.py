@@ -7,7 +7,7 @@ coefficients are evaluated once a step, at its start, which is of first order wh
 time; at the middle or at both ends the scheme keeps its second order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -15,10 +15,12 @@ from torch import Tensor
 
 from datamodules.solvers.finite_volume import Balance, Coefficients, Stepper, Tendency
 from datamodules.solvers.finite_volume.balance import AffineTendency, State
+from datamodules.solvers.finite_volume.matrix import Matrix
 from datamodules.solvers.finite_volume.steppers import CoefficientsInTime
 from emulators.implicit.layer import ImplicitLayer
 from emulators.implicit.residual import AffineMap, Map, Quasilinear, Residual
 from emulators.implicit.samples import choose
+from emulators.implicit.system import System
 
 When = Literal["start", "middle", "ends"]
 
@@ -90,6 +92,28 @@ class ThetaScheme(Stepper):
         dt: float,
     ) -> State:
         return self.advance(balance, state, coefficients, time, dt, self.halvings)
+
+    def prepared(
+        self, balance: Balance, coefficients: Coefficients, dt: float
+    ) -> Callable[[State], State]:
+        tendency = balance.bind(coefficients)
+        if tendency.nonlinear or self.halvings:
+            return super().prepared(balance, coefficients, dt)
+        K = tendency.affine()
+        explicit, implicit = K.matrix((1 - self.theta) * dt), K.matrix(-self.theta * dt)
+        system = System(implicit)
+
+        def step(state: State) -> State:
+            known = state if self.theta == 1 else explicit(state)
+            if not K.homogeneous:
+                known = known + dt * K(torch.zeros_like(state))
+            scale = scale_of(self.scales, state)
+            if scale is None:
+                return self.layer(system, state, known, *implicit.tensors())[0]
+            start, known = state / scale, known / scale  # which drops out of the matrix
+            return scale * self.layer(system, start, known, *implicit.tensors())[0]
+
+        return step
 
     def advance(
         self,
@@ -226,22 +250,24 @@ class AffineStep(AffineMap, Quasilinear):
         self.dt = dt
         self.scale = scale
 
+        self._matrices: dict[bool, Matrix] = {}
+        self._transposed: Matrix | None = None
+
     def __call__(self, z: Tensor) -> Tensor:
-        return self.without(z, self.tendency) - self.known
+        if self.scale is None:
+            return torch.sub(z, self.tendency(z), alpha=self.dt) - self.known
+        return z - self.dt * self.tendency(z * self.scale) / self.scale - self.known
 
     def linear(self, v: Tensor) -> Tensor:
-        return self.without(v, self.tendency.linear)
+        # the scale drops out: no variable meets another
+        graph = torch.is_grad_enabled()  # a matrix made without a graph passes no gradient
+        if graph not in self._matrices:
+            self._matrices[graph] = self.tendency.matrix(-self.dt)
+        return self._matrices[graph](v)
 
     def transposed(self, w: Tensor) -> Tensor:
-        if self.scale is None:
-            return torch.sub(w, self.tendency.transposed(w), alpha=self.dt)
-        return w - self.dt * self.scale * self.tendency.transposed(w / self.scale)
+        self._transposed = self._transposed or self.tendency.matrix(-self.dt).transposed()
+        return self._transposed(w)
 
     def lagged(self, previous: Tensor) -> Map:
         return self
-
-    def without(self, z: Tensor, K: Map) -> Tensor:
-        """Return z - θ Δt K(s z)/s."""
-        if self.scale is None:
-            return torch.sub(z, K(z), alpha=self.dt)
-        return z - self.dt * K(z * self.scale) / self.scale

@@ -101,6 +101,12 @@ class Hybrid(Network):
                 "model.physics.domain.grid to that of the data."
             )
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether no coefficient changes in time."""
+        known = (value for value in self.known.values() if isinstance(value, Profile))
+        return all(part.steady for part in (*known, *self.fields.values()))
+
     def steady(self, like: State, parameters: Parameters | None = None) -> dict[str, Tensor]:
         """Return the coefficients that do not change in time, in the precision of a state.
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from datamodules.solvers.equation import Variable
 from datamodules.solvers.finite_volume.boundaries import Boundary
 from datamodules.solvers.finite_volume.domain import Domain
+from datamodules.solvers.finite_volume.matrix import Matrix, stacked
 from datamodules.solvers.finite_volume.stencil import Stencil
 from datamodules.solvers.finite_volume.terms import Term
 
@@ -181,16 +182,24 @@ class Tendency:
 
     def lagged(self, previous: State) -> "AffineTendency":
         """Return u ↦ K(u) with all coefficients at the previous state: affine in u."""
-        stencils, fields = self.still, self.fields
-        if self.nonlinear:
-            fields = self.fields_at(previous)
-            moving = self.balance.assemble(fields, moving=True)
-            stencils = [
-                b if a is None else a if b is None else a + b
-                for a, b in zip(self.still, moving, strict=True)
-            ]
-        capacities = [self.balance.capacities.get(name) for name in self.balance.channels]
-        return AffineTendency(stencils, [None if m is None else fields[m] for m in capacities])
+        if not self.nonlinear:
+            return self.affine()
+        fields = self.fields_at(previous)
+        moving = self.balance.assemble(fields, moving=True)
+        stencils = [
+            b if a is None else a if b is None else a + b
+            for a, b in zip(self.still, moving, strict=True)
+        ]
+        return AffineTendency(stencils, self.capacities(fields))
+
+    def affine(self) -> "AffineTendency":
+        """Return K itself, where it is affine in u."""
+        return AffineTendency(self.still, self.capacities(self.fields))
+
+    def capacities(self, fields: Mapping[str, Tensor]) -> list[Tensor | None]:
+        """Return m of each variable, None for 1."""
+        names = (self.balance.capacities.get(name) for name in self.balance.channels)
+        return [None if name is None else fields[name] for name in names]
 
 
 class AffineTendency:
@@ -206,15 +215,28 @@ class AffineTendency:
         self.capacities = capacities
 
     def __call__(self, state: Tensor) -> Tensor:
-        return self.weighted(self.each(Stencil.__call__, state))
+        parts = [
+            torch.zeros_like(field) if stencil is None else stencil(field)
+            for stencil, field in zip(self.stencils, state.unbind(1), strict=True)
+        ]
+        return self.weighted(stacked(parts))
 
-    def linear(self, state: Tensor) -> Tensor:
-        """Return K u."""
-        return self.weighted(self.each(Stencil.linear, state))
+    def matrix(self, factor: float) -> Matrix:
+        """Return u ↦ u + f K u.
 
-    def transposed(self, state: Tensor) -> Tensor:
-        """Return Kᵀ u."""
-        return self.each(Stencil.transposed, self.weighted(state))
+        Args:
+            factor: f [T].
+        """
+        rows = [
+            None if stencil is None else stencil.rows(factor if m is None else factor / m)
+            for stencil, m in zip(self.stencils, self.capacities, strict=True)
+        ]
+        return Matrix(rows)
+
+    @property
+    def homogeneous(self) -> bool:
+        """Whether g = 0 because no term has one."""
+        return all(stencil is None or stencil.constant is None for stencil in self.stencils)
 
     def weighted(self, values: Tensor) -> Tensor:
         """Return the values over the capacities."""
@@ -222,11 +244,3 @@ class AffineTendency:
             return values
         channels = zip(values.unbind(1), self.capacities, strict=True)
         return torch.stack([v if m is None else v / m for v, m in channels], 1)
-
-    def each(self, function: Callable[[Stencil, Tensor], Tensor], state: Tensor) -> Tensor:
-        """Return what a function of a stencil and a field gives for each variable."""
-        parts = [
-            torch.zeros_like(field) if stencil is None else function(stencil, field)
-            for stencil, field in zip(self.stencils, state.unbind(1), strict=True)
-        ]
-        return parts[0].unsqueeze(1) if len(parts) == 1 else torch.stack(parts, 1)

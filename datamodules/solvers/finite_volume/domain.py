@@ -47,4 +47,6 @@ class Domain:
 
     def whole(self, value: Tensor) -> Tensor:
         """Return a coefficient as a field: a number, (*space) or (batch, *space)."""
-        return value.expand(torch.broadcast_shapes(value.shape, self.grid.shape))
+        # torch.broadcast_shapes takes longer than the fluxes of a small grid
+        batch = value.shape[: max(0, value.dim() - self.grid.dimensions)]
+        return value.expand(*batch, *self.grid.shape)

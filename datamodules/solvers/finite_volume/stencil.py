@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite_volume.matrix import Rows
+
 Faces = tuple[Tensor, Tensor]
 
 
@@ -36,30 +38,27 @@ class Stencil:
     constant: Tensor | None = None
 
     def __call__(self, phi: Tensor) -> Tensor:
-        total = self.linear(phi)
-        return total if self.constant is None else total + self.constant
-
-    def linear(self, phi: Tensor) -> Tensor:
-        """Return K φ without γ."""
         total = None if self.diagonal is None else self.diagonal * phi
         for axis, (a, b) in self.faces.items():
             flux = torch.addcmul(a * phi, b, phi.roll(-1, axis))
             inflow = flux.roll(1, axis)
             total = (inflow if total is None else total + inflow) - flux
-        return torch.zeros_like(phi) if total is None else total
+        total = torch.zeros_like(phi) if total is None else total
+        return total if self.constant is None else total + self.constant
 
-    def transposed(self, w: Tensor) -> Tensor:
-        """Return Kᵀ w, at the cost of K φ.
+    def rows(self, factor: float | Tensor) -> Rows:
+        """Return the rows of φ ↦ φ + f K φ, without γ.
 
-        wᵀ K φ sums each flux times the difference of w across its face:
-        (Kᵀ w)_i = a_{i+½} (w_{i+1} - w_i)/Δ + b_{i-½} (w_i - w_{i-1})/Δ + σ_i w_i.
+        Args:
+            factor: f [T], a number or one for each cell.
         """
-        total = None if self.diagonal is None else self.diagonal * w
+        centre = 1.0 if self.diagonal is None else 1 + factor * self.diagonal
+        sides = {}
         for axis, (a, b) in self.faces.items():
-            jump = w.roll(-1, axis) - w
-            below = (b * jump).roll(1, axis)
-            total = torch.addcmul(below if total is None else total + below, a, jump)
-        return torch.zeros_like(w) if total is None else total
+            low, high = a.roll(1, axis), b.roll(1, axis)
+            centre = centre + factor * (high - a)
+            sides[axis] = factor * low, -factor * b
+        return Rows(torch.as_tensor(centre), sides)
 
     def __add__(self, other: "Stencil") -> "Stencil":
         faces = dict(self.faces)

@@ -38,6 +38,20 @@ class Stepper(ABC):
             dt: Step [T].
         """
 
+    def prepared(
+        self, balance: Balance, coefficients: Coefficients, dt: float
+    ) -> Callable[[State], State]:
+        """Return u(t) ↦ u(t + dt) with coefficients that do not change in time.
+
+        What follows from the coefficients alone may be computed here, once for a whole rollout.
+
+        Args:
+            balance: K.
+            coefficients: Tensors by name.
+            dt: Step [T].
+        """
+        return lambda state: self.step(balance, state, lambda time: coefficients, 0.0, dt)
+
 
 class ExplicitEuler(Stepper):
     """u + dt K(u; c(t)). First order, stable only for small steps."""
@@ -52,7 +66,13 @@ class ExplicitEuler(Stepper):
         time: float,
         dt: float,
     ) -> State:
-        return state + dt * balance.bind(coefficients(time))(state)
+        return self.prepared(balance, coefficients(time), dt)(state)
+
+    def prepared(
+        self, balance: Balance, coefficients: Coefficients, dt: float
+    ) -> Callable[[State], State]:
+        tendency = balance.bind(coefficients)
+        return lambda state: state + dt * tendency(state)
 
 
 class RK4(Stepper):

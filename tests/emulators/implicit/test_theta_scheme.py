@@ -46,6 +46,26 @@ def test_step_solves_the_dense_system(theta):
     assert_close(found, dense_step(k, state, coefficients, theta, 0.1), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("scales", [None, (0.1,)])
+@pytest.mark.parametrize("theta", [0.3, 0.5, 1.0])
+def test_prepared_step_is_the_step_and_so_is_its_gradient(theta, scales):
+    terms = {"convection": Convection(("v", "u")), "diffusion": Diffusion("D"), "s": Source("s")}
+    k = Balance(tracer().domain, tracer().variables, terms)
+    state, *values = fields(requires_grad=True)
+    values.append(torch.rand_like(values[0], requires_grad=True))
+    coefficients = dict(zip((*NAMES, "s"), values, strict=True))
+    layer = ImplicitLayer(Affine(BiCGSTAB(1e-13)), Adjoint(BiCGSTAB(1e-13)))
+    scheme = ThetaScheme(theta, layer, scales=scales)
+    both = (
+        scheme.step(k, state, lambda t: coefficients, 0.0, 0.1),
+        scheme.prepared(k, coefficients, 0.1)(state),
+    )
+    assert_close(*both, rtol=1e-10, atol=1e-10)
+    found = [torch.autograd.grad(z.square().sum(), (state, *values)) for z in both]
+    for a, b in zip(*found, strict=True):
+        assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("theta", [0.5, 1.0])
 def test_decay_by_the_rational_function_of_the_scheme(theta):
     # φ' = -r φ: the step multiplies by (1 - (1 - θ) z)/(1 + θ z), z = r dt = 2, without blowing up

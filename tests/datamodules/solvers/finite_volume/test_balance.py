@@ -152,13 +152,14 @@ def test_capacity_alone_makes_a_balance_nonlinear_and_is_lagged():
     frozen = bound.lagged(u)
     assert_close(frozen(u), bound(u))
     assert_close(frozen(2 * a), 2 * frozen(a))
-    assert_close(frozen.linear(a), frozen(a))
+    assert_close(frozen.matrix(0.5)(a), a + 0.5 * frozen(a))
 
 
 def test_transpose_with_capacities():
     frozen = stored().bind({"D": torch.rand(8), "r": torch.tensor(0.5)}).lagged(torch.rand(1, 2, 8))
     v, w = torch.randn(2, 5, 2, 8)
-    assert_close((w * frozen.linear(v)).sum(), (v * frozen.transposed(w)).sum())
+    A = frozen.matrix(0.3)
+    assert_close((w * A(v)).sum(), (v * A.transposed()(w)).sum())
 
 
 def test_capacity_may_be_a_coefficient():

@@ -101,15 +101,18 @@ def test_walls_along_x_are_those_along_y_turned():
 
 
 @pytest.mark.parametrize("boundaries", [None, WALLS], ids=["periodic", "walls"])
-def test_transpose_is_that_of_the_dense_matrix(boundaries):
+def test_rows_and_their_transpose_are_those_of_the_dense_matrix(boundaries):
     k = balance(
         rectangle(4, 6), boundaries, c=Convection(("v", "u")), d=Diffusion("D"), r=Decay("r")
     )
     fields = {name: torch.rand(4, 6) for name in ("u", "v", "D", "r")}
     bound = k.bind(fields)
     A, _ = matrix(bound, (4, 6))
-    transposed, _ = matrix(bound.lagged(torch.zeros(1, 1, 4, 6)).transposed, (4, 6))
-    np.testing.assert_allclose(transposed, A.T, rtol=1e-12, atol=1e-12)
+    expected = np.eye(24) + 0.3 * A
+    rows = bound.lagged(torch.zeros(1, 1, 4, 6)).matrix(0.3)
+    for map_, dense in ((rows, expected), (rows.transposed(), expected.T)):
+        found, _ = matrix(map_, (4, 6))
+        np.testing.assert_allclose(found, dense, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("scheme", [Upwind(), DonorCell(), Central()], ids=repr)
