@@ -262,6 +262,12 @@ class EmulatorCLI(LightningCLI):
             target = f"model.init_args.{name}"
             parser.link_arguments(f"data.{name}", target, count, apply_on="instantiate")
 
+    def before_instantiate_classes(self) -> None:
+        """Keep one of equal callbacks: a run that goes on may be given its own once more."""
+        trainer = self.config[self.subcommand].trainer
+        given = trainer.callbacks or []
+        trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]] or None
+
     def _parse_ckpt_path(self) -> None:
         """Leave the command line alone: Lightning would let the checkpoint override it."""
 

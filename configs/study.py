@@ -38,11 +38,15 @@ class StudyRun:
         return (self.folder / "scores.json").exists()
 
     def commands(self) -> list[list[str]]:
-        """Return the stages that remain, as arguments of this program."""
+        """Return the stages that remain, as arguments of this program.
+
+        The test is told its rollouts again: a study may have been changed since its training.
+        """
         last = self.folder / "last.ckpt"
         resume = [f"--ckpt_path={last}"] if last.exists() else []
         fit = ["fit", *self.arguments, f"--trainer.default_root_dir={self.folder}", *resume]
-        return [fit, ["test", f"--ckpt_path={last}"]]
+        rollouts = [a for a in self.arguments if a.startswith("--data.test_rollouts")]
+        return [fit, ["test", *rollouts, f"--ckpt_path={last}"]]
 
 
 @dataclass

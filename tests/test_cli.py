@@ -130,7 +130,9 @@ def test_validate_reports_the_validation_split(workplace):
 
 
 def test_fit_resumes_from_a_checkpoint(workplace):
-    resumed = cli.run(["fit", "--ckpt_path", CHECKPOINT, "--trainer.max_steps=8"])
+    again = "--trainer.callbacks+=callbacks.Moments"  # which the checkpoint has too
+    resumed = cli.run(["fit", "--ckpt_path", CHECKPOINT, "--trainer.max_steps=8", again])
+    assert [type(c).__name__ for c in resumed.trainer.callbacks].count("Moments") == 1
     assert resumed.trainer.global_step == 8
     assert torch.load(CHECKPOINT, weights_only=True)["global_step"] == 8
 

@@ -126,6 +126,12 @@ def test_run_is_fitted_then_tested_and_resumed_if_interrupted(tmp_path):
     assert run.finished
 
 
+def test_rollouts_of_a_test_are_those_of_the_study_now(tmp_path):
+    options = ["--data.test_rollouts.steps=9", "--data.seed=1"]
+    _, test = StudyRun("one", tmp_path, options).commands()
+    assert test == ["test", options[0], f"--ckpt_path={tmp_path / 'last.ckpt'}"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
