@@ -146,8 +146,8 @@ def run_study(args: list[str]) -> None:
         return
     cores = torch.get_num_threads()
     jobs = min(options.jobs or cores, len(study.runs))
-    for paths in study.data:
-        generate([f"--config={path}" for path in paths])
+    for arguments in study.data:
+        generate(arguments)
     failed = run_all(study.runs, jobs, cores)
     for folder, runs in study.compared().items():
         done = [str(run.folder) for run in runs if run not in failed]

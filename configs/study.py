@@ -55,12 +55,12 @@ class Study:
 
     Attributes:
         root: Folder of the runs and of their comparison.
-        data: Configurations of the data sets, each some files, to be simulated before the runs.
+        data: Arguments of `generate` for each data set, to be simulated before the runs.
         runs: In the order of the file.
     """
 
     root: Path
-    data: list[list[Path]]
+    data: list[list[str]]
     runs: list[StudyRun]
 
     def compared(self) -> dict[Path, list[StudyRun]]:
@@ -120,8 +120,11 @@ def read_study(file: Path) -> Study:
                 arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
             runs.append(StudyRun(name, folder / name, arguments))
     with_data = [path for path in common if "data" in (yaml.safe_load(path.read_text()) or {})]
-    made = [[*data, *with_data] for data, _ in places.values()]
-    return Study(root, [files for files in made if files], runs)
+    made = []
+    for data, more in places.values():
+        files = [f"--config={path}" for path in (*data, *with_data)]
+        made.append([*files, *(word for word in more if word.startswith("--data."))])
+    return Study(root, [arguments for arguments in made if arguments], runs)
 
 
 def split(

@@ -27,7 +27,7 @@ def test_study_names_runs_with_their_files_and_options(tmp_path):
         "runs: {one: [a.yaml], two: [a.yaml, b.yaml]}\n",
     )
     study = read_study(file)
-    assert study.data == [[tmp_path / "data.yaml"]]
+    assert study.data == [[f"--config={tmp_path / 'data.yaml'}"]]
     one, two = study.runs
     assert (one.name, str(one.folder)) == ("one", "runs/x/one")
     assert two.arguments == [
@@ -63,13 +63,14 @@ def test_every_run_on_every_data_set_is_compared_within_its_set(tmp_path):
     (tmp_path / "common.yaml").write_text("data: {batch_size: 3}\n")
     file = write(
         tmp_path,
-        "root: runs\nseeds: [0, 1]\ndata: {jet: [jet.yaml], calm: [calm.yaml, --model.x=1]}\n"
+        "root: runs\nseeds: [0, 1]\n"
+        "data: {jet: [jet.yaml], calm: [calm.yaml, --model.x=1, --data.y=2]}\n"
         "common: [common.yaml]\nruns: {one: [a.yaml], two: [a.yaml]}\n",
     )
-    study = read_study(file)
+    study, common = read_study(file), f"--config={tmp_path / 'common.yaml'}"
     assert study.data == [
-        [tmp_path / "jet.yaml", tmp_path / "common.yaml"],
-        [tmp_path / "calm.yaml", tmp_path / "common.yaml"],
+        [f"--config={tmp_path / 'jet.yaml'}", common],
+        [f"--config={tmp_path / 'calm.yaml'}", common, "--data.y=2"],
     ]
     assert [str(run.folder) for run in study.runs] == [
         f"runs/{data}/{name}-seed{seed}"
@@ -79,7 +80,7 @@ def test_every_run_on_every_data_set_is_compared_within_its_set(tmp_path):
     ]
     assert study.runs[2].arguments == [
         f"--config={tmp_path / name}.yaml" for name in ("calm", "common", "a")
-    ] + ["--model.x=1", "--seed_everything=0", "--data.seed=0"]
+    ] + ["--model.x=1", "--data.y=2", "--seed_everything=0", "--data.seed=0"]
     groups = {str(folder): len(runs) for folder, runs in study.compared().items()}
     assert groups == {"runs/jet": 4, "runs/calm": 4}
 
