@@ -13,7 +13,7 @@ from torch import Tensor
 from callbacks.climate import ClimateDiagnostic, Split
 from callbacks.figures import COLOURS, DATA, EACH, quantity, sheet
 from callbacks.metrics.distribution import histogram, wasserstein
-from callbacks.units import channel_units, velocity_units
+from callbacks.units import channel_units, raised, velocity_units
 from datamodules.solvers import Variable
 from datamodules.solvers.vorticity import velocity
 from emulators.rollout import State
@@ -60,9 +60,14 @@ class Distribution(ClimateDiagnostic):
         return {**super().definition(), "bins": self.bins, "reach": self.reach}
 
     @property
+    def derives(self) -> bool:
+        """Whether u and v follow from the vorticity and are not channels themselves."""
+        return self.vorticity is not None and not {"u", "v"} & {v.name for v in self.data.fields}
+
+    @property
     def shown(self) -> list[Variable]:
         """What has a histogram: the channels, and u and v of a flow."""
-        if self.vorticity is None:
+        if not self.derives:
             return list(self.data.fields)
         units = velocity_units(*self.data.units)
         flow = (Variable("u", "zonal velocity", units), Variable("v", "meridional velocity", units))
@@ -70,7 +75,7 @@ class Distribution(ClimateDiagnostic):
 
     def fields(self, state: State) -> Float[Tensor, "batch field *space"]:
         """Return the channels, and u and v of a flow."""
-        if self.vorticity is None:
+        if not self.derives:
             return state.double()
         flow = velocity(state[:, self.vorticity].double(), self.data.grid)
         return torch.cat((state.double(), torch.stack(flow, 1)), 1)
@@ -97,7 +102,7 @@ class Distribution(ClimateDiagnostic):
         density = rows["histogram"] / (width * scale[:, None])
         reference = self.reference["histogram"]
         units = channel_units(self.shown)
-        inverse = {"units": f"({units})^-1"}
+        inverse = {"units": raised(units, -1)}
         distance = wasserstein(rows["histogram"], reference, width)
         return xarray.Dataset(
             {

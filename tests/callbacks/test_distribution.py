@@ -70,6 +70,15 @@ def test_flow_has_histograms_of_its_velocity(evaluate, plane):
         "bin"), 1, rtol=1e-6)  # fmt: skip
 
 
+def test_velocities_that_are_channels_are_not_derived_again(evaluate, plane):
+    reference = torch.randn(50, 3, 8, 8)
+    data = Data(plane, reference, variables=("vorticity", "u", "v"))
+    starts = [Start(reference[:2], torch.arange(2), 10, 0)]
+    scores = evaluate(Distribution(), Exact(channels=3), data, starts)
+    assert scores["field"].values.tolist() == ["vorticity", "u", "v"]
+    assert scores["density"].attrs["units"] == "(s-1)^-1"
+
+
 def test_malformed_options_are_refused():
     with pytest.raises(ValueError, match="bins of at least 2 and reach above 0, got bins=1"):
         Distribution(bins=1)
