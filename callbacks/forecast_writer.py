@@ -71,6 +71,10 @@ class ForecastWriter(Callback, RolloutObserver):
         number = file.createVariable(names.trajectory, "i4", (names.trajectory,))
         number.setncatts({"long_name": "number of the initial condition", "units": "1"})
         number[:] = start.index.cpu().numpy()
+        for column, name in enumerate(self.data.parameters):
+            parameter = file.createVariable(name, "f8", (names.trajectory,))
+            parameter.long_name = "physical parameter that the emulator was told"
+            parameter[:] = start.parameters[:, column].cpu().numpy()
         period = {"long_name": "lead time", "standard_name": "forecast_period"}
         time = file.createVariable(names.time, "f8", (names.time,))
         time.setncatts({**period, "units": self.data.units[1], "axis": "T"})

@@ -72,6 +72,7 @@ def test_ensembles_are_tested_and_predicted_from_the_checkpoint_alone(told, caps
         forecast = loaded.rollout(start.initial, 4, start.parameters)
     with netCDF4.Dataset("runs/told/forecast_0000.nc") as file:
         stored = torch.from_numpy(file["u"][:].data)
+        assert (file["speed"][:].tolist(), file["drag"][:].tolist()) == ([2.0, 4.5], [0.5, 0.5])
     torch.testing.assert_close(stored, forecast[:, 1::2, 0], rtol=1e-4, atol=1e-5)
 
 

@@ -55,7 +55,7 @@ class Data:
 
     def __init__(self, grid, reference, variables=("vorticity",), interval=0.5):
         self.grid, self.states = grid, reference
-        self.variables, self.interval = list(variables), interval
+        self.variables, self.interval, self.parameters = list(variables), interval, []
         self.dimensions = reference.dim() - 2
         self.fields = tuple(Variable(name, f"long {name}", "s-1") for name in variables)
         names = ("y", "x")[-(reference.dim() - 2) :]
