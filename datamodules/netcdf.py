@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import netCDF4
 import numpy as np
 
+from datamodules.arrays import open_array
 from datamodules.provenance import canonical, content_hash
 from datamodules.solvers import Grid, Solver, Variable
 
@@ -171,39 +171,6 @@ def write_trajectories(
         with netCDF4.Dataset(temporary, "a") as dataset:
             dataset.setncattr("content_hash", digest)
     return digest
-
-
-def open_array(path: Path, name: str) -> Any:
-    """Return an array-like of a variable that reads slices from disk; use in the opening process.
-
-    A plain contiguous variable is mapped into memory, a chunked one is read by h5py (which is safe
-    in threads), and what only the NetCDF library understands (packed values, classic files) by it.
-    """
-    if h5py.is_hdf5(path):
-        file = h5py.File(path, "r", locking=False)
-        array = file[name]
-        packed = {"scale_factor", "add_offset", "_FillValue", "missing_value"} & set(array.attrs)
-        if not packed and array.dtype.kind == "f":
-            offset = array.id.get_offset()
-            if offset is None:
-                return array
-            mapped = np.memmap(path, array.dtype, "r", offset, array.shape)
-            file.close()
-            return mapped
-        file.close()
-    return _FilledVariable(path, name)
-
-
-class _FilledVariable:
-    """Variable read by the NetCDF library, unpacked, with missing values as NaN."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.variable = netCDF4.Dataset(path)[name]
-        self.shape = self.variable.shape
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        values = np.ma.asarray(self.variable[key], dtype=np.float64)
-        return np.ma.filled(values, np.nan)
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:

@@ -8,11 +8,14 @@ descriptions and equal seeds mean equal data.
 import hashlib
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
+
+from datamodules.arrays import DiskArray
 
 
 def describe(value: Any) -> Any:
@@ -80,7 +83,7 @@ def first_difference(found: Any, wanted: Any, path: str = "") -> str | None:
     return None if found == wanted else f"{path}={found!r} in the file, {wanted!r} asked for"
 
 
-def content_hash(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> str:
+def content_hash(arrays: Mapping[str, np.ndarray | DiskArray], attributes: dict[str, Any]) -> str:
     """Return the SHA-256 of named arrays (little-endian float32 in C order) and attributes.
 
     Files are not hashed as such: the container's bytes differ between versions of HDF5.

@@ -7,7 +7,8 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from datamodules.netcdf import Dimensions, open_array, read_provenance
+from datamodules.arrays import DiskArray, open_array
+from datamodules.netcdf import Dimensions, read_provenance
 from datamodules.parameters import read_parameters
 from datamodules.provenance import content_hash
 from datamodules.solvers import Grid, Variable
@@ -39,7 +40,7 @@ class TrajectoryFile:
     ) -> None:
         self.path = Path(path)
         self.dimensions = dimensions
-        self._arrays: list[Any] | None = None
+        self._arrays: list[DiskArray] | None = None
         if not self.path.is_file():
             raise FileNotFoundError(f"{path}: no such file.")
         try:
@@ -146,15 +147,26 @@ class TrajectoryFile:
         arrays = {name: open_array(self.path, name) for name in names}
         return content_hash(arrays, read_provenance(self.path) or {})
 
-    def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
-        """Return snapshots start..stop of a trajectory, float32 (time, channel, *space)."""
+    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
+        """Write the snapshots from `start` on into float32 (time, channel, *space)."""
         if self._arrays is None:
             self._arrays = [open_array(self.path, variable.name) for variable in self.variables]
-        key = (trajectory, slice(start, stop)) if self.has_trajectories else slice(start, stop)
-        window = np.empty((stop - start, len(self._arrays), *self.space), dtype=np.float32)
+        times = slice(start, start + len(out))
+        key = (trajectory, times) if self.has_trajectories else times
         for channel, array in enumerate(self._arrays):
-            window[:, channel] = array[key]
+            array.copy_to(out[:, channel], key)
+
+    def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
+        """Return snapshots start..stop of a trajectory, float32 (time, channel, *space)."""
+        window = np.empty((stop - start, len(self.variables), *self.space), dtype=np.float32)
+        self.copy_to(window, trajectory, start)
         return window
+
+    def close(self) -> None:
+        """Give back the open file, if it is open; the next read opens it again."""
+        for array in self._arrays or ():
+            array.close()
+        self._arrays = None
 
 
 def attributes(variable: netCDF4.Variable) -> dict[str, Any]:

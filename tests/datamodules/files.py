@@ -14,12 +14,13 @@ def write_file(
     seed=0,
     format="NETCDF4",
     fields=None,
+    kind="f4",
     **options,
 ):
     """Write standard normal fields and return them, (name -> array)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    values = fields or {name: rng.standard_normal(shape).astype("f4") for name in names}
+    values = fields or {name: rng.standard_normal(shape).astype(kind) for name in names}
     with netCDF4.Dataset(path, "w", format=format) as file:
         for dim, size in zip(dims, shape, strict=True):
             file.createDimension(dim, size)
@@ -31,5 +32,5 @@ def write_file(
             size = shape[dims.index(dim)]
             file.createVariable(dim, "f8", (dim,))[:] = np.arange(size) * length / size
         for name, array in values.items():
-            file.createVariable(name, "f4", dims, **options)[:] = array
+            file.createVariable(name, kind, dims, **options)[:] = array
     return values

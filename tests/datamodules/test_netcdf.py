@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import xarray
 
-from datamodules.netcdf import open_array, read_provenance, write_trajectories, written_whole
+from datamodules.arrays import MappedArray, open_array
+from datamodules.netcdf import read_provenance, write_trajectories, written_whole
 from datamodules.provenance import content_hash
 from datamodules.solvers import Grid, Variable
 
@@ -56,7 +57,7 @@ def test_snapshots_are_contiguous_and_mapped(written):
     path, fields, _ = written
     with h5py.File(path) as file:
         assert file["u"].chunks is None
-    assert isinstance(open_array(path, "u"), np.memmap)
+    assert isinstance(open_array(path, "u"), MappedArray)
     np.testing.assert_array_equal(open_array(path, "v")[1, 2:5], fields[1, 2:5, 1])
 
 

@@ -1,0 +1,124 @@
+"""Where the variables of a classic NetCDF file lie: formats CDF-1, CDF-2 and CDF-5.
+
+A file begins with a list of dimensions, of attributes and of variables, each of which says where
+its values begin. Numbers are big-endian, and names and values are padded to multiples of 4 bytes.
+Variables over the unlimited dimension come last, one record of all of them after the other. Source:
+https://docs.unidata.ucar.edu/netcdf-c/current/file_format_specifications.html
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+TYPES = ("i1", "S1", ">i2", ">i4", ">f4", ">f8", "u1", ">u2", ">u4", ">i8", ">u8")  # from 1 on
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the values of a variable lie.
+
+    Attributes:
+        dtype: Of the values.
+        shape: Of the variable.
+        offset: Of the first value, in bytes.
+        stride: From one item of the first dimension to the next, in bytes.
+        attributes: Of the variable.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    offset: int
+    stride: int
+    attributes: dict[str, Any]
+
+
+def read_header(path: Path) -> dict[str, Place]:
+    """Return where each variable of a file lies.
+
+    Raises:
+        ValueError: The file is of another format, or ends before its last value.
+    """
+    with open(path, "rb") as file:
+        magic = file.read(4)
+        if magic[:3] != b"CDF" or magic[3] not in (1, 2, 5):
+            raise ValueError(
+                f"{path} is neither HDF5 nor a classic NetCDF file (it begins with {magic!r}); "
+                "convert it to NetCDF-4."
+            )
+        return _Header(path, file, magic[3]).places()
+
+
+class _Header:
+    """Reads the header of an open file, from behind the magic number on."""
+
+    def __init__(self, path: Path, file: BinaryIO, version: int) -> None:
+        self.path = path
+        self.file = file
+        self.count_type = ">u8" if version == 5 else ">u4"
+        self.offset_type = ">u4" if version == 1 else ">u8"
+
+    def number(self, kind: str) -> int:
+        return int(np.frombuffer(self.file.read(int(kind[2:])), kind)[0])
+
+    def count(self) -> int:
+        return self.number(self.count_type)
+
+    def padded(self, size: int) -> bytes:
+        return self.file.read(-(-size // 4) * 4)[:size]
+
+    def name(self) -> str:
+        return self.padded(self.count()).decode()
+
+    def items(self) -> range:
+        """Return the numbers of the items of a list, behind its tag."""
+        self.number(">u4")
+        return range(self.count())
+
+    def attributes(self) -> dict[str, Any]:
+        found = {}
+        for _ in self.items():
+            name, dtype = self.name(), np.dtype(TYPES[self.number(">u4") - 1])
+            values = np.frombuffer(self.padded(self.count() * dtype.itemsize), dtype)
+            found[name] = values.tobytes().decode(errors="replace") if dtype.kind == "S" else values
+        return found
+
+    def places(self) -> dict[str, Place]:
+        records = self.count()
+        sizes = [(self.name(), self.count())[1] for _ in self.items()]
+        self.attributes()
+        found, in_records = {}, []
+        for _ in self.items():
+            name = self.name()
+            lengths = [sizes[self.count()] for _ in range(self.count())]
+            attributes = self.attributes()
+            dtype = np.dtype(TYPES[self.number(">u4") - 1])
+            self.count()  # the size, which overflows for large variables and follows anyway
+            offset = self.number(self.offset_type)
+            item = math.prod(lengths[1:]) * dtype.itemsize
+            if lengths and lengths[0] == 0:
+                lengths[0] = records
+                in_records.append(name)
+            found[name] = Place(dtype, tuple(lengths), offset, item, attributes)
+        items = [found[name].stride for name in in_records]
+        record = items[0] if len(items) == 1 else sum(-(-item // 4) * 4 for item in items)
+        for name in in_records:
+            place = found[name]
+            found[name] = Place(place.dtype, place.shape, place.offset, record, place.attributes)
+        self._check(found)
+        return found
+
+    def _check(self, places: dict[str, Place]) -> None:
+        size = os.fstat(self.file.fileno()).st_size
+        for name, place in places.items():
+            item = math.prod(place.shape[1:]) * place.dtype.itemsize
+            rows = place.shape[0] if place.shape else 1
+            end = place.offset + (rows - 1) * place.stride + item
+            if rows and end > size:
+                raise ValueError(
+                    f"{self.path} is truncated: variable '{name}' ends at byte {end}, the file at "
+                    f"byte {size}; restore it or remove it from the folder."
+                )

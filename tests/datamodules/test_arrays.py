@@ -1,0 +1,115 @@
+"""Every layout is read as the NetCDF library itself reads it."""
+
+import os
+
+import netCDF4
+import numpy as np
+import pytest
+
+from datamodules.arrays import ChunkedArray, DecodedArray, MappedArray, open_array
+from tests.datamodules.files import write_file
+
+CLASSIC = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA")
+KEYS = ((1, slice(3, 9)), (2, 4), 0, (slice(0, 2), 5))
+
+
+def by_the_library(path, name):
+    with netCDF4.Dataset(path) as dataset:
+        return np.ma.filled(np.ma.asarray(dataset[name][:], dtype="f8"), np.nan)
+
+
+def agrees(path, name, kind):
+    array, wanted = open_array(path, name), by_the_library(path, name)
+    assert isinstance(array, kind)
+    assert array.shape == wanted.shape
+    for key in KEYS[: 4 if wanted.ndim > 3 else 2]:
+        key = key if wanted.ndim > 3 else slice(2, 5)
+        np.testing.assert_array_equal(array[key], wanted[key])
+        out = np.empty((*wanted[key].shape, 2))  # a channel of two: its values do not adjoin
+        array.copy_to(out[..., 1], key)
+        np.testing.assert_array_equal(out[..., 1], wanted[key])
+    array.close()
+
+
+@pytest.mark.parametrize("format", CLASSIC)
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_classic_files_are_mapped(tmp_path, format, kind):
+    path = tmp_path / "a.nc"
+    write_file(path, names=("u", "v"), format=format, kind=kind)
+    agrees(path, "v", MappedArray)
+
+
+@pytest.mark.parametrize("format", CLASSIC)
+@pytest.mark.parametrize("others", [(), ("i2",), ("i1", "f8")])
+def test_records_of_classic_files_are_mapped(tmp_path, format, others):
+    path, rng = tmp_path / "a.nc", np.random.default_rng(0)
+    with netCDF4.Dataset(path, "w", format=format) as file:
+        file.title = "an odd one"  # 10 letters, padded to 12
+        for name, size in (("time", None), ("y", 3), ("x", 5)):
+            file.createDimension(name, size)
+        for number, kind in enumerate(others):
+            file.createVariable(f"other{number}", kind, ("time", "y"))[:] = np.ones((7, 3))
+        field = file.createVariable("u", "f4", ("time", "y", "x"))
+        field.units = "m/s"
+        field[:] = rng.standard_normal((7, 3, 5))
+    agrees(path, "u", MappedArray)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"contiguous": True}, MappedArray),
+        ({"contiguous": True, "fill_value": np.nan}, MappedArray),
+        ({"zlib": True, "chunksizes": (2, 3, 8, 4)}, ChunkedArray),
+        ({"fill_value": -999.0}, DecodedArray),
+    ],
+)
+@pytest.mark.parametrize("type", ["f4", "f8"])
+def test_hdf5_is_mapped_where_it_is_plain(tmp_path, options, kind, type):
+    write_file(tmp_path / "a.nc", kind=type, **options)
+    agrees(tmp_path / "a.nc", "vorticity", kind)
+
+
+@pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
+@pytest.mark.parametrize(
+    ("kind", "attributes"),
+    [
+        ("i2", {"scale_factor": 0.5, "add_offset": 10.0}),
+        ("i2", {"scale_factor": np.float32(0.1)}),
+        ("i2", {"valid_range": np.array([-50, 60], "i2")}),
+        ("i2", {"valid_min": np.int16(-50)}),
+        ("i2", {"valid_max": np.int16(60)}),
+        ("i1", {"_Unsigned": "true", "add_offset": 1.0}),
+        ("f4", {"missing_value": np.float32(7.0)}),
+        ("f4", {"add_offset": np.float32(273.15)}),
+        ("i4", {}),
+    ],
+)
+def test_packed_values_are_decoded(tmp_path, format, kind, attributes):
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w", format=format) as file:
+        for name, size in (("time", 6), ("y", 3), ("x", 5)):
+            file.createDimension(name, size)
+        packed = file.createVariable("u", kind, ("time", "y", "x"))
+        packed.set_auto_maskandscale(False)
+        packed.setncatts(attributes)
+        values = np.random.default_rng(0).integers(-100, 100, (6, 3, 5))
+        packed[:5] = values[:5]
+        packed[2, 1, 1] = 7  # and the last snapshot is never written
+    agrees(path, "u", DecodedArray)
+
+
+def test_truncated_classic_file_is_refused(tmp_path):
+    path = tmp_path / "a.nc"
+    write_file(path, format="NETCDF3_CLASSIC")
+    os.truncate(path, path.stat().st_size - 4)
+    with pytest.raises(ValueError, match=r"a.nc is truncated: variable 'vorticity' ends at byte"):
+        open_array(path, "vorticity")
+
+
+def test_other_formats_are_refused(tmp_path):
+    (tmp_path / "a.nc").write_bytes(b"GRIB and so on")
+    with pytest.raises(
+        ValueError, match=r"a.nc is neither HDF5 nor a classic NetCDF file \(.*GRIB"
+    ):
+        open_array(tmp_path / "a.nc", "u")
