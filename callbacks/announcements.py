@@ -19,7 +19,8 @@ class Announcements(Callback):
                 f"training {type(pl_module).__name__} ({parameters:,} parameters) on "
                 f"{windows:,} windows of {pl_module.window} snapshots from "
                 f"{trainer.datamodule.root}, steps {trainer.global_step} to {trainer.max_steps}, "
-                f"in {trainer.default_root_dir}",
+                f"in {trainer.default_root_dir}\n"
+                f"train split {trainer.datamodule.trajectories('train').whereabouts}",
                 flush=True,
             )
 
@@ -37,10 +38,11 @@ class Announcements(Callback):
 
     def _announce(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.is_global_zero and not trainer.training:
-            plan = trainer.datamodule.rollouts[stage]
+            data, split = trainer.datamodule, "val" if stage == "val" else "test"
+            plan = data.rollouts[stage]
             print(
                 f"{type(pl_module).__name__}: {plan.initial_conditions} rollouts of {plan.steps} "
-                f"steps from {trainer.datamodule.root}",
+                f"steps from {data.root}\n{split} split {data.trajectories(split).whereabouts}",
                 flush=True,
             )
 

@@ -3,10 +3,10 @@
 from datamodules.generate import Generator, Split
 from datamodules.netcdf import Dimensions
 from datamodules.sensors import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
-from datamodules.split import Range, Trajectories
+from datamodules.split import Range, Source, Trajectories
 from datamodules.starts import InitialConditions, RolloutBatch, Rollouts
 from datamodules.statistics import Statistics
-from datamodules.trajectories import Source, TrajectoryDataModule
+from datamodules.trajectories import TrajectoryDataModule
 from datamodules.windows import WindowDataset
 
 __all__ = [

@@ -186,7 +186,8 @@ class Observations:
 
 
 def hidden(
-    states: Float[Tensor, "time channel *space"], observed: Bool[Tensor, "time channel *space"]
-) -> Float[Tensor, "time channel *space"]:
-    """Return states with NaN where they are not observed."""
+    states: Float[Tensor, "batch time channel *space"],
+    observed: Bool[Tensor, "time channel *space"],
+) -> Float[Tensor, "batch time channel *space"]:
+    """Return windows with NaN where they are not observed."""
     return torch.where(observed, states, torch.full_like(states, float("nan")))

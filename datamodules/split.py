@@ -1,7 +1,7 @@
-"""The trajectories of one split, whatever files they come from."""
+"""The trajectories of one split, whatever files they come from and wherever they are kept."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from datamodules.storage.storage import Place, Storage
+from datamodules.storage.streamed import Streamed
 from datamodules.trajectory_file import TrajectoryFile
 
 
@@ -24,16 +26,32 @@ class Range:
         return range(size)[slice(self.start, self.stop)]
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where the trajectories of one split are.
+
+    Args:
+        files: File name pattern relative to the root of the data set, such as `train/*.nc`.
+        trajectories: Which trajectories of each file; all by default.
+        times: Which snapshots of each trajectory; all by default.
+    """
+
+    files: str
+    trajectories: Range = field(default_factory=Range)
+    times: Range = field(default_factory=Range)
+
+
 class Trajectories:
-    """The trajectories of a split, in memory or read from disk on demand.
+    """The trajectories of a split, read from their files until they are put into another storage.
 
     Args:
         files: Files that agree with each other.
         trajectories: Which trajectories of each file belong to the split.
         times: Which snapshots of each trajectory belong to the split.
-        in_memory: Whether to read everything now.
 
     Attributes:
+        storage: Where the snapshots are kept.
+        whereabouts: The same in words, with the reason.
         parameters: Physical parameters, (trajectory, parameter), or None if the files have none.
     """
 
@@ -42,7 +60,6 @@ class Trajectories:
         files: Sequence[TrajectoryFile],
         trajectories: Range = Range(),
         times: Range = Range(),
-        in_memory: bool = True,
     ) -> None:
         self.files = list(files)
         self.spans = [
@@ -55,9 +72,8 @@ class Trajectories:
         if self.spans and self.files[0].parameters.size:
             values = np.stack([file.parameters[index] for file, index, _ in self.spans])
             self.parameters = torch.from_numpy(values).float()
-        self.memory: list[Tensor] | None = None
-        if in_memory:
-            self.memory = [self._checked(k, 0, length) for k, length in enumerate(self.lengths)]
+        self.storage: Storage = Streamed(self.spans)
+        self.whereabouts = "streamed from the files"
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -67,24 +83,15 @@ class Trajectories:
         """Number of snapshots of all trajectories together."""
         return sum(self.lengths)
 
-    def _checked(self, k: int, start: int, stop: int) -> Tensor:
-        file, index, span = self.spans[k]
-        window = file.read(index, span.start + start, span.start + stop)
-        if not np.isfinite(window).all():
-            bad = np.argwhere(~np.isfinite(window))[0]
-            snapshot, point = span.start + start + bad[0], tuple(map(int, bad[2:]))
-            raise ValueError(
-                f"{file.path}: variable '{file.variables[bad[1]].name}' is not finite at "
-                f"trajectory {index}, snapshot {snapshot}, point {point}; fill or cut out missing "
-                "values."
-            )
-        return torch.from_numpy(window)
-
     def read(self, k: int, start: int, stop: int) -> Float[Tensor, "time channel *space"]:
-        """Return snapshots [start, stop) of trajectory k."""
-        if self.memory is not None:
-            return self.memory[k][start:stop]
-        return self._checked(k, start, stop)
+        """Return snapshots [start, stop) of trajectory k, in the memory of this process."""
+        return self.storage.read(k, start, stop)
+
+    def windows(
+        self, places: Sequence[Place], length: int
+    ) -> Float[Tensor, "batch time channel *space"]:
+        """Return windows from places (trajectory, first snapshot) on, where training wants them."""
+        return self.storage.windows(places, length)
 
     def time(self, k: int, snapshot: int) -> float:
         """Return the time of a snapshot of trajectory k, as the file counts it."""
@@ -94,12 +101,7 @@ class Trajectories:
     def chunks(
         self, description: str, snapshots: int = 256
     ) -> Iterator[Float[Tensor, "_ channel *space"]]:
-        """Yield all snapshots, piece by piece of a trajectory, with a progress bar if on disk."""
-        pieces = [
-            (k, start, min(start + snapshots, length))
-            for k, length in enumerate(self.lengths)
-            for start in range(0, length, snapshots)
-        ]
-        in_memory = self.memory is not None
-        for piece in tqdm(pieces, desc=description, unit="chunk", disable=in_memory):
-            yield self.read(*piece)
+        """Yield all snapshots, piece by piece of a trajectory; long work shows a bar."""
+        total = sum(-(-length // snapshots) for length in self.lengths)
+        pieces = self.storage.pieces(snapshots)
+        yield from tqdm(pieces, desc=description, total=total, unit="chunk", delay=2)

@@ -3,44 +3,27 @@
 import glob
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datamodules.generate import Generator
+from datamodules.loading import WindowLoader
 from datamodules.netcdf import Dimensions
+from datamodules.provenance import canonical, describe
 from datamodules.reference import Arrays, cached, hash_of
 from datamodules.sensors import Observations
 from datamodules.solvers import Grid, Variable
-from datamodules.split import Range, Trajectories
+from datamodules.split import Source, Trajectories
 from datamodules.starts import InitialConditions, Rollouts
 from datamodules.statistics import Statistics, accumulate
+from datamodules.storage.placement import Site, Wish, move, place
 from datamodules.trajectory_file import TrajectoryFile, check_agreement
 from datamodules.windows import WindowDataset, WindowSampler
-
-Storage = Literal["auto", "memory", "disk"]
-MEMORY_LIMIT = 2**32  # bytes of one split that "auto" still reads into memory
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the trajectories of one split are.
-
-    Args:
-        files: File name pattern relative to the root of the data set, such as `train/*.nc`.
-        trajectories: Which trajectories of each file; all by default.
-        times: Which snapshots of each trajectory; all by default.
-    """
-
-    files: str
-    trajectories: Range = field(default_factory=Range)
-    times: Range = field(default_factory=Range)
 
 
 class TrajectoryDataModule(LightningDataModule):
@@ -60,8 +43,9 @@ class TrajectoryDataModule(LightningDataModule):
         test: Where the test trajectories are; forecasts start from them too.
         batch_size: Training windows per step and process.
         workers: Processes that read training windows; 0 reads in the training process.
-        storage: Read everything into memory, or windows from disk as they are needed; `auto` reads
-            a split into memory up to 4 GiB.
+        storage: Where splits are kept: in the `memory` of each process, in memory once per node and
+            `shared` by its processes, `stream` for windows read from the files, or training windows
+            on the `device` that trains; `auto` is the fastest with room for the split.
         seed: Of the order of the training windows.
         val_rollouts: Evaluation during and after training on the validation split.
         test_rollouts: Evaluation on the test split.
@@ -81,7 +65,7 @@ class TrajectoryDataModule(LightningDataModule):
         test: Source = Source("test/*.nc"),
         batch_size: int = 8,
         workers: int = 0,
-        storage: Storage = "auto",
+        storage: Wish = "auto",
         seed: int = 0,
         val_rollouts: Rollouts = Rollouts(),
         test_rollouts: Rollouts = Rollouts(),
@@ -135,22 +119,23 @@ class TrajectoryDataModule(LightningDataModule):
         return self._files[split]
 
     def trajectories(self, split: str) -> Trajectories:
-        """Return the trajectories of a split, read into memory or not as `storage` says."""
+        """Return the trajectories of a split, kept on the host as `storage` says."""
         if split not in self._splits:
-            source, files = self.sources[split], self.files(split)
-            values = sum(
-                len(source.trajectories.of(file.trajectories))
-                * len(source.times.of(file.snapshots))
-                for file in files
-            )
-            points = torch.Size(files[0].space).numel() * self.channels
-            in_memory = {
-                "memory": True,
-                "disk": False,
-                "auto": values * points * 4 <= MEMORY_LIMIT,
-            }[self.storage]
-            self._splits[split] = Trajectories(files, source.trajectories, source.times, in_memory)
+            source = self.sources[split]
+            found = Trajectories(self.files(split), source.trajectories, source.times)
+            found.storage, found.whereabouts = place(found.storage, self.storage, self._site(split))
+            self._splits[split] = found
         return self._splits[split]
+
+    def _site(self, split: str) -> Site:
+        """Return whose memory a split is for."""
+
+        def key() -> str:
+            ranges = describe([self.sources[split].trajectories, self.sources[split].times])
+            text = canonical([self.content_hash(split), self.variables, ranges])
+            return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+        return Site(split, self.root, key, self.trainer.num_devices if self.trainer else 1)
 
     @property
     def statistics(self) -> Statistics:
@@ -226,10 +211,11 @@ class TrajectoryDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Return batches of windows (batch, time, channel, *space) of the emulator's length."""
         trainer = self.trainer
-        emulator = trainer.lightning_module
-        windows = WindowDataset(
-            self.trajectories("train"), emulator.window, emulator.timed, self.observed(emulator)
-        )
+        emulator, device = trainer.lightning_module, trainer.strategy.root_device
+        train, site = self.trajectories("train"), self._site("train")
+        train.storage, words = move(train.storage, self.storage, site, device)
+        train.whereabouts = words or train.whereabouts
+        windows = WindowDataset(train, emulator.window, emulator.timed, self.observed(emulator))
         progress = trainer.fit_loop.epoch_loop.batch_progress
         sampler = WindowSampler(
             windows,
@@ -239,14 +225,14 @@ class TrajectoryDataModule(LightningDataModule):
             trainer.world_size,
             trainer.global_rank,
         )
-        return DataLoader(
+        on_host = train.storage.device.type == "cpu"
+        return WindowLoader(
             windows,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            drop_last=len(sampler) >= self.batch_size,
-            num_workers=self.workers,
-            collate_fn=as_it_is,
-            persistent_workers=self.workers > 0,
+            self.batch_size,
+            sampler,
+            self.workers if on_host else 0,
+            ahead=2 if on_host else 0,
+            pin_memory=on_host and device.type == "cuda",
         )
 
     def observed(self, emulator: Any) -> Tensor | None:
@@ -287,8 +273,3 @@ class TrajectoryDataModule(LightningDataModule):
             self.seed,
         )
         return DataLoader(starts, batch_size=plan.batch_size, collate_fn=starts.collate)
-
-
-def as_it_is(batch: Any) -> Any:
-    """Return a batch that the data set has already stacked."""
-    return batch

@@ -30,6 +30,11 @@ class WindowBatch:
     def __len__(self) -> int:
         return len(self.states)
 
+    def pin_memory(self) -> "WindowBatch":
+        """Return the batch in page-locked memory."""
+        known = (self.states, self.parameters, self.times)
+        return WindowBatch(*(None if part is None else part.pin_memory() for part in known))
+
 
 class WindowDataset(Dataset):
     """All windows of `window` consecutive snapshots.
@@ -78,19 +83,19 @@ class WindowDataset(Dataset):
         k = int(np.searchsorted(self.ends, index, side="right"))
         return k, index - (int(self.ends[k - 1]) if k else 0)
 
-    def __getitem__(self, index: int) -> Float[Tensor, "time channel *space"]:
-        k, start = self.locate(index)
-        states = self.trajectories.read(k, start, start + self.window)
-        return states if self.observed is None else hidden(states, self.observed)
+    def __getitem__(self, index: int) -> Float[Tensor, "batch time channel *space"] | WindowBatch:
+        return self.__getitems__([index])
 
     def __getitems__(
         self, indices: list[int]
     ) -> Float[Tensor, "batch time channel *space"] | WindowBatch:
-        states = torch.stack([self[index] for index in indices])
+        places = [self.locate(index) for index in indices]
+        states = self.trajectories.windows(places, self.window)
+        if self.observed is not None:
+            states = hidden(states, self.observed.to(states.device))
         known = self.trajectories.parameters
         if known is None and not self.timed:
             return states
-        places = [self.locate(index) for index in indices]
         times = None
         if self.timed:
             starts = [self.trajectories.time(k, start) for k, start in places]

@@ -10,7 +10,10 @@ from configs.errors import explain
         (["--model.network.widht=3"], "UNet has no option 'widht'"),
         (["--foo"], "there is no option --foo"),
         (["-c", "nope.yaml"], "nope.yaml: no such file; give the path of a YAML file with -c"),
-        (["--data.storage=tape"], "data.storage must be one of 'auto', 'memory', 'disk', got tape"),
+        (
+            ["--data.storage=tape"],
+            "data.storage must be one of 'auto', 'memory', 'shared', 'device', 'stream', got tape",
+        ),
         (["--data.batch_size=x"], "data.batch_size must be of type int, got x"),
         (["--model=Nothere"], "model names the class 'Nothere', which is neither"),
         (["--model.ema_decay=2"], "ema_decay must lie in [0, 1), got 2.0."),

@@ -8,11 +8,15 @@ def test_commands_say_what_they_do(workplace, say):
     # 4 trajectories of 40 snapshots have 37 windows of 4 each
     assert "training Hierarchical (" in out
     assert "on 148 windows of 4 snapshots from data, steps 0 to 6, in runs/new" in out
+    # 4 x 40 snapshots of 32 float32
+    assert "train split in memory: 1.91e-05 GiB are at most half of the" in out
     assert "trained 6 steps in" in out
     assert "next: emulate test --ckpt_path runs/new/last.ckpt" in out
     _, out, _ = say("test", "--ckpt_path", CHECKPOINT, "--trainer.callbacks=Announcements")
     assert "Hierarchical: 5 rollouts of 20 steps from data" in out
+    assert "test split in memory: 9.54e-06 GiB" in out
     _, out, _ = say("validate", "--ckpt_path", CHECKPOINT)
     assert "Hierarchical: 2 rollouts of 6 steps from data" in out
+    assert "val split in memory: 4.77e-06 GiB" in out
     _, out, _ = say("predict", "--ckpt_path", CHECKPOINT)
     assert "Hierarchical: 2 rollouts of 8 steps from data" in out

@@ -3,23 +3,23 @@ import pytest
 import torch
 
 from datamodules.split import Trajectories
+from datamodules.storage.in_memory import in_memory
 from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_values_that_are_not_finite_are_located(tmp_path, in_memory):
+@pytest.mark.parametrize("store", [in_memory, lambda storage: storage])
+def test_values_that_are_not_finite_are_located(tmp_path, store):
     values = np.zeros((2, 20, 8, 8), dtype="f4")
     values[1, 7, 2, 5] = np.nan
     write_file(tmp_path / "a.nc", (2, 20, 8, 8), fields={"vorticity": values})
     file = TrajectoryFile(tmp_path / "a.nc", ["vorticity"])
     with pytest.raises(ValueError, match=r"a.nc: .*trajectory 1, snapshot 7, point \(2, 5\)"):
-        Trajectories([file], in_memory=in_memory).read(1, 4, 9)
+        store(Trajectories([file]).storage).read(1, 4, 9)
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_chunks_cover_every_snapshot_once(files, in_memory):
-    chunks = list(Trajectories(files, in_memory=in_memory).chunks("reading", snapshots=7))
+def test_chunks_cover_every_snapshot_once(files):
+    chunks = list(Trajectories(files).chunks("reading", snapshots=7))
     assert [len(chunk) for chunk in chunks[:3]] == [7, 7, 6]
     values = torch.cat([chunk[:, 0, 0, 0] for chunk in chunks]).int().tolist()
     assert sorted(values) == sorted(

@@ -5,6 +5,7 @@ from torch.testing import assert_close
 
 from datamodules.split import Trajectories
 from datamodules.starts import InitialConditions
+from datamodules.storage.in_memory import InMemory
 
 
 def test_starts_are_spread_evenly_and_followed_by_truth(files):
@@ -41,7 +42,8 @@ def test_more_starts_than_there_is_room_for_are_refused(files):
 def varying(files):
     trajectories = Trajectories(files)
     torch.manual_seed(0)
-    trajectories.memory = [torch.randn(part.shape) * 3 for part in trajectories.memory]
+    values = torch.randn(trajectories.snapshots, *trajectories.storage.shape) * 3
+    trajectories.storage = InMemory(values, trajectories.lengths)
     return trajectories
 
 

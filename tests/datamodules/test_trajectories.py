@@ -20,7 +20,9 @@ def fake_trainer(drawn=0):
     return SimpleNamespace(
         lightning_module=SimpleNamespace(window=4, timed=False),
         fit_loop=loop,
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
         world_size=1,
+        num_devices=1,
         global_rank=0,
     )
 
@@ -38,7 +40,7 @@ def module(root, drawn=0, **options):
     return data
 
 
-@pytest.mark.parametrize("storage", ["memory", "disk"])
+@pytest.mark.parametrize("storage", ["memory", "shared", "device", "stream"])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_training_batches_have_the_window_of_the_emulator(root, storage, workers):
     loader = module(root, batch_size=5, storage=storage, workers=workers).train_dataloader()
@@ -82,7 +84,7 @@ def test_rollouts_start_from_their_own_split(root):
 
 def test_statistics_are_those_of_the_training_split(root):
     data = module(root)
-    values = torch.cat(data.trajectories("train").memory)
+    values = torch.cat(list(data.trajectories("train").chunks("all")))
     assert_close(data.statistics.mean, values.mean().reshape(1), atol=1e-6, rtol=1e-5)
     assert_close(data.statistics.std, values.std(correction=0).reshape(1), atol=1e-6, rtol=1e-5)
 
@@ -112,13 +114,6 @@ def test_one_file_can_serve_all_splits_by_ranges(tmp_path):
     )
     assert data.trajectories("train").lengths == [20]
     assert data.trajectories("test").lengths == [15]
-
-
-def test_auto_storage_goes_by_the_size_of_the_split(root, monkeypatch):
-    assert module(root).trajectories("train").memory is not None
-    size = 3 * 40 * 64 * 4
-    monkeypatch.setattr("datamodules.trajectories.MEMORY_LIMIT", size - 1)
-    assert module(root).trajectories("train").memory is None
 
 
 def test_missing_files_are_named_with_their_pattern(tmp_path):

@@ -10,9 +10,8 @@ def first_values(windows):
     return windows[:, :, 0, 0, 0].int().tolist()
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_windows_never_cross_a_trajectory(files, in_memory):
-    windows = WindowDataset(Trajectories(files, in_memory=in_memory), 4)
+def test_windows_never_cross_a_trajectory(files):
+    windows = WindowDataset(Trajectories(files), 4)
     assert len(windows) == 4 * 17  # 20 - 4 + 1 starts in each of four trajectories
     values = first_values(windows.__getitems__(list(range(len(windows)))))
     assert values[0] == [0, 1, 2, 3]

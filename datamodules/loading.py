@@ -1,0 +1,82 @@
+"""The loader of training windows: reads ahead while training computes, and counts the waiting."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from torch.utils.data import DataLoader, Sampler
+
+from datamodules.windows import WindowDataset
+
+
+class WindowLoader(DataLoader):
+    """Batches of training windows.
+
+    Args:
+        windows: Where they come from.
+        batch_size: Windows per batch.
+        sampler: Their order.
+        workers: Processes that read; 0 reads in this process.
+        ahead: Batches that a thread of this process reads before they are asked for, where no
+            worker does.
+        pin_memory: Whether batches lie in page-locked memory, from where a GPU can fetch them
+            while it computes.
+
+    Attributes:
+        waited: Seconds that training has waited for batches.
+    """
+
+    def __init__(
+        self,
+        windows: WindowDataset,
+        batch_size: int,
+        sampler: Sampler[int],
+        workers: int = 0,
+        ahead: int = 2,
+        pin_memory: bool = False,
+    ) -> None:
+        super().__init__(
+            windows,
+            batch_size=batch_size,
+            sampler=sampler,
+            drop_last=len(sampler) >= batch_size,
+            num_workers=workers,
+            collate_fn=as_it_is,
+            persistent_workers=workers > 0,
+            pin_memory=pin_memory,
+        )
+        self.ahead = 0 if workers else ahead
+        self.waited = 0.0
+
+    def __iter__(self) -> Iterator[Any]:
+        batches = super().__iter__()
+        batches = read_ahead(batches, self.ahead) if self.ahead else batches
+        while True:
+            began = time.perf_counter()
+            batch = next(batches, END)
+            self.waited += time.perf_counter() - began
+            if batch is END:
+                return
+            yield batch
+
+
+END = object()
+
+
+def read_ahead(items: Iterator[Any], count: int) -> Iterator[Any]:
+    """Yield what an iterator yields, up to `count` items of which a thread prepares in advance."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read ahead") as thread:
+        try:
+            ready = deque(thread.submit(next, items, END) for _ in range(count))
+            while (item := ready.popleft().result()) is not END:
+                ready.append(thread.submit(next, items, END))
+                yield item
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
+
+
+def as_it_is(batch: Any) -> Any:
+    """Return a batch that the data set has already stacked."""
+    return batch

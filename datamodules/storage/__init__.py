@@ -1,0 +1,1 @@
+"""Storages of the snapshots of a split, and the choice between them."""

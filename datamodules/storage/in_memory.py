@@ -1,0 +1,90 @@
+"""Snapshots in one array: in the memory of a process, or mapped from one file by several."""
+
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datamodules.netcdf import written_whole
+from datamodules.segments import alone_in
+from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
+
+
+class InMemory(Storage):
+    """Snapshots of all trajectories, one after the other, in an array.
+
+    Args:
+        values: The snapshots.
+        lengths: How many of them belong to each trajectory.
+    """
+
+    def __init__(self, values: Snapshots, lengths: list[int]) -> None:
+        self.values = values
+        self.lengths = lengths
+        self.shape = tuple(values.shape[1:])
+        self.begins = np.cumsum([0, *lengths]).tolist()
+
+    def read(self, k: int, start: int, stop: int) -> Snapshots:
+        return self.values[self.begins[k] + start : self.begins[k] + stop]
+
+    def windows(self, places: Sequence[Place], length: int) -> Windows:
+        windows = torch.from_numpy(empty(len(places), length, *self.shape))
+        for window, (k, start) in zip(windows, places, strict=True):
+            window.copy_(self.read(k, start, start + length))
+        return windows
+
+
+def in_memory(storage: Storage) -> InMemory:
+    """Return the snapshots of a storage, copied into the memory of this process."""
+    values = torch.from_numpy(empty(sum(storage.lengths), *storage.shape))
+    done = 0
+    for piece in storage.pieces():
+        values[done : done + len(piece)] = piece
+        done += len(piece)
+    return InMemory(values, storage.lengths)
+
+
+def shared(storage: Storage, path: Path) -> InMemory:
+    """Return the snapshots of a storage, in a file that all processes of a node map.
+
+    The first process that comes writes the file, the others wait for it; a file that is there is
+    taken as it is, so its name must say what is in it. A file beside the data is simpler than a
+    segment of shared memory: it appears whole or not at all, needs nobody to remove it when a run
+    is killed, serves the next run, and its pages, of which the operating system holds one copy per
+    node, give way where memory runs short. Writing to the mapped array changes a private copy.
+
+    Args:
+        storage: Where the snapshots are.
+        path: File of nothing but their values.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    shape = (sum(storage.lengths), *storage.shape)
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path.parent).close()
+            with alone_in(path.parent):
+                if not path.exists():
+                    _write(storage, path)
+        except OSError as error:
+            raise OSError(
+                f"{path}: cannot write the {4 * math.prod(shape) / 2**30:.3g} GiB that processes "
+                f"share ({error.strerror}); make room there, or set data.storage to memory or "
+                "stream."
+            ) from None
+    mapped = np.memmap(path, np.float32, "c", shape=shape)
+    return InMemory(torch.from_numpy(mapped), storage.lengths)
+
+
+def _write(storage: Storage, path: Path) -> None:
+    """Write the snapshots, as the only process in the folder."""
+    for unfinished in path.parent.glob("*.tmp"):
+        unfinished.unlink()  # by a process that was killed
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        for piece in storage.pieces():
+            file.write(piece.contiguous().numpy().data)

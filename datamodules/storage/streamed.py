@@ -1,0 +1,90 @@
+"""Snapshots that stay in their files and are read window by window."""
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
+from datamodules.trajectory_file import TrajectoryFile
+
+LARGEST = 9.9e36  # NetCDF's fill value, of snapshots that were never written, is 9.97e36
+
+
+class Streamed(Storage):
+    """Snapshots in their files, of which few are open at a time.
+
+    Args:
+        spans: File, number within the file and range of snapshots of each trajectory.
+        open_files: Most files that are open at a time.
+
+    Raises:
+        ValueError: A value that is read is not finite, or was never written.
+    """
+
+    def __init__(
+        self, spans: Sequence[tuple[TrajectoryFile, int, range]], open_files: int = 64
+    ) -> None:
+        self.spans = list(spans)
+        self.lengths = [len(span) for _, _, span in self.spans]
+        first = self.spans[0][0] if self.spans else None
+        self.shape = (len(first.variables), *first.space) if first else ()
+        self.open_files = open_files
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have no file open."""
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[TrajectoryFile, None] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        private = ("_process", "_lock", "_recent")
+        return {name: value for name, value in self.__dict__.items() if name not in private}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    def read(self, k: int, start: int, stop: int) -> Snapshots:
+        window = empty(stop - start, *self.shape)
+        self._fill(window, k, start)
+        return torch.from_numpy(window)
+
+    def windows(self, places: Sequence[Place], length: int) -> Windows:
+        windows = empty(len(places), length, *self.shape)
+        for window, (k, start) in zip(windows, places, strict=True):
+            self._fill(window, k, start)
+        return torch.from_numpy(windows)
+
+    def _fill(self, window: np.ndarray, k: int, start: int) -> None:
+        file, index, span = self.spans[k]
+        if self._process != os.getpid():  # a fork: what is open belongs to the parent
+            for other, _, _ in self.spans:
+                other.close()
+            self._begin()
+        with self._lock:
+            self._recent[file] = None
+            self._recent.move_to_end(file)
+            if len(self._recent) > self.open_files:
+                self._recent.popitem(last=False)[0].close()
+            file.copy_to(window, index, span.start + start)
+        values = window.ravel()
+        if not np.isfinite(np.dot(values, values)):  # cheap, and finite if all values are small
+            check_finite(window, file, index, span.start + start)
+
+
+def check_finite(window: np.ndarray, file: TrajectoryFile, index: int, start: int) -> None:
+    """Refuse values that are infinite, NaN or NetCDF's fill value, and name the first."""
+    bad = np.argwhere(~(np.abs(window) < LARGEST))
+    if len(bad):
+        snapshot, channel, *point = map(int, bad[0])
+        raise ValueError(
+            f"{file.path}: variable '{file.variables[channel].name}' is not finite at "
+            f"trajectory {index}, snapshot {start + snapshot}, point {tuple(point)}; fill or cut "
+            "out missing values."
+        )

@@ -1,0 +1,104 @@
+import os
+import pickle
+import resource
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from datamodules.split import Trajectories
+from datamodules.trajectory_file import TrajectoryFile
+from tests.datamodules.files import write_file
+
+SNAPSHOTS = 50 * 2**30 // (512 * 512 * 4)
+
+
+def write_sparse(path, snapshots):
+    """A file of zeros that takes no room on the disk."""
+    with h5py.File(path, "w") as file:
+        shape = (snapshots, 512, 512)
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout.set_layout(h5py.h5d.CONTIGUOUS)
+        layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        space, kind = h5py.h5s.create_simple(shape), h5py.h5t.IEEE_F32LE
+        field = h5py.Dataset(h5py.h5d.create(file.id, b"vorticity", kind, space, layout))
+        file["time"] = np.arange(float(snapshots))
+        for name in ("y", "x"):
+            file[name] = np.arange(512.0)
+        for axis, name in enumerate(("time", "y", "x")):
+            file[name].make_scale(name)
+            field.dims[axis].attach_scale(file[name])
+
+
+def growth(work):
+    """Return by how many bytes the memory of a process grows at most while it works."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        work()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        os.write(writing, str(1024 * (peak - before)).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as pipe:
+        return int(pipe.read())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts memory as Linux does")
+def test_random_windows_of_50_gb_take_little_memory(tmp_path):
+    path = tmp_path / "large.nc"
+    write_sparse(path, SNAPSHOTS)
+    assert path.stat().st_size > 50 * 2**30
+    assert path.stat().st_blocks * 512 < 2**26  # on the disk
+    trajectories = Trajectories([TrajectoryFile(path, ["vorticity"])])
+
+    def read():
+        rng = np.random.default_rng(0)
+        for _ in range(75):
+            starts = rng.integers(0, SNAPSHOTS - 4, 4).tolist()
+            trajectories.windows([(0, start) for start in starts], 4)
+
+    assert growth(read) < 2**27  # of 75 batches of 16 MiB: 1.2 GiB
+
+
+def test_few_files_are_open_at_a_time(tmp_path):
+    write_file(tmp_path / "0.nc", (5, 4, 4), dims=("time", "y", "x"), contiguous=True)
+    content = (tmp_path / "0.nc").read_bytes()
+    for number in range(1, 200):
+        (tmp_path / f"{number}.nc").write_bytes(content)
+    files = [TrajectoryFile(tmp_path / f"{number}.nc", ["vorticity"]) for number in range(200)]
+    trajectories = Trajectories(files)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        windows = trajectories.windows([(k % 200, 0) for k in range(400)], 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (windows == windows[0]).all()
+
+
+def test_processes_open_files_of_their_own(tmp_path):
+    write_file(tmp_path / "a.nc", zlib=True, chunksizes=(1, 1, 8, 8))
+    storage = Trajectories([TrajectoryFile(tmp_path / "a.nc", ["vorticity"])]).storage
+    wanted = storage.read(1, 2, 9)
+    opened = storage.spans[0][0]._arrays
+    assert np.array_equal(pickle.loads(pickle.dumps(storage)).read(1, 2, 9), wanted)
+    child = os.fork()
+    if child == 0:
+        found = storage.read(1, 2, 9)
+        os._exit(0 if (found == wanted).all() and storage.spans[0][0]._arrays != opened else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 9.969209968386869e36])
+def test_values_that_mean_nothing_are_located(tmp_path, value):
+    fields = np.zeros((2, 20, 8, 8), "f4")
+    fields[1, 7, 2, 5] = value
+    fields[0, 0, 0, 0] = -3e36  # large, and whose square is not finite, but a number
+    write_file(tmp_path / "a.nc", (2, 20, 8, 8), fields={"vorticity": fields}, contiguous=True)
+    storage = Trajectories([TrajectoryFile(tmp_path / "a.nc", ["vorticity"])]).storage
+    assert storage.windows([(0, 0)], 4).min() == np.float32(-3e36)
+    with pytest.raises(ValueError, match=r"trajectory 1, snapshot 7, point \(2, 5\)"):
+        storage.windows([(0, 0), (1, 4)], 4)
