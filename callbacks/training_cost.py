@@ -1,4 +1,4 @@
-"""What training costs: time per iteration, samples per second, peak memory."""
+"""What training costs: time per iteration, samples per second, waiting for data, peak memory."""
 
 import json
 import resource
@@ -18,7 +18,8 @@ class TrainingCost(Callback):
     """Writes `training.json` into the run's folder at the end of training, and prints it.
 
     Time is that of forward, backward and optimiser, without reading data and without validation,
-    from the eleventh iteration on. A resumed run reports its own part.
+    from the eleventh iteration on; `data_wait` is the time spent waiting for data, in parts of it.
+    A resumed run reports its own part.
     """
 
     WARM_UP = 10
@@ -28,6 +29,7 @@ class TrainingCost(Callback):
         self.iterations = 0
         self.samples = 0
         self.skipped = 0
+        self.waited_before = 0.0
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -42,6 +44,7 @@ class TrainingCost(Callback):
         """Stop the clock."""
         if self.skipped < self.WARM_UP:
             self.skipped += 1
+            self.waited_before = trainer.train_dataloader.waited
             return
         self._wait(pl_module)
         self.seconds += time.perf_counter() - self.began
@@ -56,10 +59,12 @@ class TrainingCost(Callback):
         """Write and print what was measured."""
         if not (trainer.is_global_zero and self.iterations):
             return
+        waited = trainer.train_dataloader.waited - self.waited_before
         cost = {
             "seconds_per_step": self.seconds / self.iterations,
             "samples_per_second": self.samples / self.seconds,
             "samples_per_step": round(self.samples / self.iterations),
+            "data_wait": waited / self.seconds,
             "peak_memory_bytes": peak_memory(pl_module.device),
             "steps": trainer.global_step,
         }
@@ -68,7 +73,8 @@ class TrainingCost(Callback):
         write_whole(folder / "training.json", json.dumps(cost, indent=2) + "\n")
         print(
             f"{cost['seconds_per_step']:.4f} s per iteration, {cost['samples_per_second']:.3g} "
-            f"samples/s, peak memory {cost['peak_memory_bytes'] / 2**30:.2f} GiB",
+            f"samples/s, waiting for data {cost['data_wait']:.1%}, peak memory "
+            f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
             flush=True,
         )
 

@@ -37,7 +37,9 @@ def test_fit_reports_what_it_costs(workplace, capsys):
     assert cost["samples_per_second"] == pytest.approx(4 / cost["seconds_per_step"])
     assert cost["samples_per_step"] == 4
     assert cost["peak_memory_bytes"] > 10_000_000
-    assert f"{cost['seconds_per_step']:.4f} s per iteration" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{cost['seconds_per_step']:.4f} s per iteration" in out
+    assert f"waiting for data {cost['data_wait']:.1%}" in out
 
 
 def test_test_needs_only_the_checkpoint(tested):

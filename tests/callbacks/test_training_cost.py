@@ -1,0 +1,33 @@
+import json
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+import torch
+from lightning import LightningModule, Trainer
+
+from callbacks import TrainingCost
+
+
+def test_waiting_for_data_is_counted_after_the_warm_up(tmp_path, monkeypatch):
+    now, loader = [0.0], SimpleNamespace(waited=0.0)
+    monkeypatch.setattr("callbacks.training_cost.time.perf_counter", lambda: now[0])
+    module = Mock(spec=LightningModule, device=torch.device("cpu"))
+    trainer = Mock(
+        spec=Trainer,
+        train_dataloader=loader,
+        world_size=1,
+        is_global_zero=True,
+        default_root_dir=tmp_path,
+        global_step=14,
+    )
+    cost = TrainingCost()
+    for number in range(14):
+        loader.waited += 5.0 if number < 10 else 0.25
+        cost.on_train_batch_start(trainer, module, None, number)
+        now[0] += 2.0
+        cost.on_train_batch_end(trainer, module, None, [0, 0, 0], number)
+    cost.on_train_end(trainer, module)
+    found = json.loads((tmp_path / "training.json").read_text())
+    assert found["seconds_per_step"] == pytest.approx(2.0)
+    assert found["data_wait"] == pytest.approx(0.25 / 2.0)
