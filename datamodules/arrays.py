@@ -20,6 +20,9 @@ import numpy as np
 from datamodules.classic import read_header
 
 CODED = ("scale_factor", "add_offset", "valid_min", "valid_max", "valid_range", "_Unsigned")
+ADVICE = sys.platform != "win32"  # where a memory map takes it
+LARGE = 2**20  # bytes from which on it pays to ask for all pages of a window together
+AROUND = 2**16  # bytes that Linux maps around a page that is touched
 
 
 class DiskArray(ABC):
@@ -35,9 +38,17 @@ class DiskArray(ABC):
     def __getitem__(self, key: Any) -> np.ndarray:
         """Return a copy of the values at a key of integers and slices."""
 
-    def copy_to(self, out: np.ndarray, key: Any) -> None:
-        """Write the values at a key into an array of their shape."""
+    def copy_to(self, out: np.ndarray, key: Any) -> int:
+        """Write the values at a key into an array of their shape.
+
+        Returns:
+            How many bytes of the file are now part of this process's memory, at most.
+        """
         out[...] = self[key]
+        return 0
+
+    def release(self) -> None:  # noqa: B027 - most have nothing to release
+        """Let what was read of the file be no longer part of this process's memory."""
 
     @abstractmethod
     def close(self) -> None:
@@ -66,9 +77,8 @@ def open_array(path: Path, name: str) -> DiskArray:
 class MappedArray(DiskArray):
     """Array whose values lie plainly in a file, copied from a memory map.
 
-    The pages of a window are asked for together, and given up once they are copied. The operating
-    system keeps them in its cache while it has room, but they are no longer memory of this process,
-    which so does not grow with what it has seen of a file.
+    The pages that a copy touches count as memory of this process until they are released. The
+    operating system keeps them in its cache all the same while it has room.
 
     Args:
         path: File.
@@ -98,18 +108,21 @@ class MappedArray(DiskArray):
         view = self._values[key]
         out = np.empty(view.shape, view.dtype)
         self.copy_to(out, key)
+        self.release()
         return out
 
-    def copy_to(self, out: np.ndarray, key: Any) -> None:
+    def copy_to(self, out: np.ndarray, key: Any) -> int:
         view = self._values[key]
-        low, high = (address - self._begin for address in np.lib.array_utils.byte_bounds(view))
-        low -= low % mmap.PAGESIZE
-        if sys.platform == "win32":  # has no advice to give
-            out[...] = view
-            return
-        self._map.madvise(mmap.MADV_WILLNEED, low, high - low)
+        if view.nbytes >= LARGE and ADVICE:
+            begin = view.ctypes.data - self._begin
+            page = begin % mmap.PAGESIZE
+            self._map.madvise(mmap.MADV_WILLNEED, begin - page, page + view.nbytes)
         out[...] = view
-        self._map.madvise(mmap.MADV_DONTNEED, low, high - low)
+        return max(view.nbytes, view.shape[0] * view.strides[0]) + AROUND
+
+    def release(self) -> None:
+        if ADVICE:
+            self._map.madvise(mmap.MADV_DONTNEED)
 
     def close(self) -> None:
         del self._values, self._map
@@ -130,11 +143,12 @@ class ChunkedArray(DiskArray):
     def __getitem__(self, key: Any) -> np.ndarray:
         return np.asarray(self.dataset[key])
 
-    def copy_to(self, out: np.ndarray, key: Any) -> None:
+    def copy_to(self, out: np.ndarray, key: Any) -> int:
         if out.flags.c_contiguous and out.size:
             self.dataset.read_direct(out, key)
         else:
             out[...] = self.dataset[key]
+        return 0
 
     def close(self) -> None:
         self.file.close()
@@ -174,6 +188,9 @@ class DecodedArray(DiskArray):
         values = raw if self.scale is None else raw * self.scale
         values = values if self.offset is None else values + self.offset
         return np.where(lost, np.nan, values.astype(np.float64))
+
+    def release(self) -> None:
+        self.array.release()
 
     def close(self) -> None:
         self.array.close()

@@ -147,20 +147,28 @@ class TrajectoryFile:
         arrays = {name: open_array(self.path, name) for name in names}
         return content_hash(arrays, read_provenance(self.path) or {})
 
-    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
-        """Write the snapshots from `start` on into float32 (time, channel, *space)."""
+    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> int:
+        """Write the snapshots from `start` on into float32 (time, channel, *space).
+
+        Returns:
+            How many bytes of the file are now part of this process's memory, at most.
+        """
         if self._arrays is None:
             self._arrays = [open_array(self.path, variable.name) for variable in self.variables]
         times = slice(start, start + len(out))
         key = (trajectory, times) if self.has_trajectories else times
-        for channel, array in enumerate(self._arrays):
-            array.copy_to(out[:, channel], key)
+        return sum(array.copy_to(out[:, c], key) for c, array in enumerate(self._arrays))
 
     def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
         """Return snapshots start..stop of a trajectory, float32 (time, channel, *space)."""
         window = np.empty((stop - start, len(self.variables), *self.space), dtype=np.float32)
         self.copy_to(window, trajectory, start)
         return window
+
+    def release(self) -> None:
+        """Let what was read of the file be no longer part of this process's memory."""
+        for array in self._arrays or ():
+            array.release()
 
     def close(self) -> None:
         """Give back the open file, if it is open; the next read opens it again."""

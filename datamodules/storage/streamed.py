@@ -12,11 +12,12 @@ import torch
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
 from datamodules.trajectory_file import TrajectoryFile
 
+MAPPED = 2**27  # bytes of files that may be part of this process's memory
 LARGEST = 9.9e36  # NetCDF's fill value, of snapshots that were never written, is 9.97e36
 
 
 class Streamed(Storage):
-    """Snapshots in their files, of which few are open at a time.
+    """Snapshots in their files, of which few are open and little is in memory at a time.
 
     Args:
         spans: File, number within the file and range of snapshots of each trajectory.
@@ -41,9 +42,10 @@ class Streamed(Storage):
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._recent: OrderedDict[TrajectoryFile, None] = OrderedDict()
+        self._mapped = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        private = ("_process", "_lock", "_recent")
+        private = ("_process", "_lock", "_recent", "_mapped")
         return {name: value for name, value in self.__dict__.items() if name not in private}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -72,7 +74,11 @@ class Streamed(Storage):
             self._recent.move_to_end(file)
             if len(self._recent) > self.open_files:
                 self._recent.popitem(last=False)[0].close()
-            file.copy_to(window, index, span.start + start)
+            self._mapped += file.copy_to(window, index, span.start + start)
+            if self._mapped > MAPPED:
+                for other in self._recent:
+                    other.release()
+                self._mapped = 0
         values = window.ravel()
         if not np.isfinite(np.dot(values, values)):  # cheap, and finite if all values are small
             check_finite(window, file, index, span.start + start)
