@@ -143,13 +143,6 @@ class ChunkedArray(DiskArray):
     def __getitem__(self, key: Any) -> np.ndarray:
         return np.asarray(self.dataset[key])
 
-    def copy_to(self, out: np.ndarray, key: Any) -> int:
-        if out.flags.c_contiguous and out.size:
-            self.dataset.read_direct(out, key)
-        else:
-            out[...] = self.dataset[key]
-        return 0
-
     def close(self) -> None:
         self.file.close()
 
