@@ -129,13 +129,14 @@ class TrajectoryDataModule(LightningDataModule):
 
     def _site(self, split: str) -> Site:
         """Return whose memory a split is for."""
+        processes = self.trainer.num_devices if self.trainer else 1
+        return Site(split, self.root, lambda: self._contents(split)[:16], processes)
 
-        def key() -> str:
-            ranges = describe([self.sources[split].trajectories, self.sources[split].times])
-            text = canonical([self.content_hash(split), self.variables, ranges])
-            return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-        return Site(split, self.root, key, self.trainer.num_devices if self.trainer else 1)
+    def _contents(self, split: str) -> str:
+        """Return a hash of what a split holds: its part of its files, variables in their order."""
+        ranges = describe([self.sources[split].trajectories, self.sources[split].times])
+        text = canonical([self.content_hash(split), self.variables, ranges])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def statistics(self) -> Statistics:
@@ -148,7 +149,7 @@ class TrajectoryDataModule(LightningDataModule):
         self, split: str, definition: Mapping[str, Any], compute: Callable[[], Arrays]
     ) -> Arrays:
         """Return arrays that follow from a split and a definition, computed once and kept."""
-        return cached(self.root, self.content_hash(split), definition, compute)
+        return cached(self.root, self._contents(split), definition, compute)
 
     @property
     def shape(self) -> tuple[int, ...]:

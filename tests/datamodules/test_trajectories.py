@@ -3,11 +3,12 @@ import os
 from types import SimpleNamespace
 
 import netCDF4
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
-from datamodules import Dimensions, Range, Rollouts, Source, TrajectoryDataModule
+from datamodules import Dimensions, Observations, Range, Rollouts, Source, TrajectoryDataModule
 from datamodules.solvers import Grid
 from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
@@ -114,6 +115,54 @@ def test_one_file_can_serve_all_splits_by_ranges(tmp_path):
     )
     assert data.trajectories("train").lengths == [20]
     assert data.trajectories("test").lengths == [15]
+
+
+def test_references_are_of_the_part_of_the_files_that_a_split_takes(root):
+    def snapshots(stop):
+        data = module(root, train=Source("train/a.nc", times=Range(0, stop)))
+        count = data.trajectories("train").snapshots
+        return data.reference("train", {"name": "count"}, lambda: {"count": np.array(count)})
+
+    assert [snapshots(stop)["count"] for stop in (20, 30, 20)] == [60, 90, 60]
+
+
+def test_shared_files_are_of_the_part_of_the_files_that_a_split_takes(root):
+    for stop in (20, 30, 20):
+        data = module(root, storage="shared", train=Source("train/a.nc", times=Range(0, stop)))
+        assert data.trajectories("train").storage.values.shape == (3 * stop, 1, 8, 8)
+    write_file(root / "train" / "a.nc", (3, 40, 8, 8), ("vorticity", "height"))
+    for names in (["vorticity", "height"], ["height", "vorticity"]):
+        data = module(root, storage="shared", variables=names)
+        file = data.files("train")[0]
+        found = data.trajectories("train").read(1, 2, 3)
+        assert_close(found, torch.from_numpy(file.read(1, 2, 3)), check_dtype=False)
+    assert len(list((root / "shared").glob("train-*.float32"))) == 4
+
+
+@pytest.mark.parametrize("storage", ["memory", "shared", "device", "stream"])
+def test_storages_give_the_same_batches(root, storage):
+    seen = {"observations": Observations(times=(0.5,)), "parameters": ["run"]}
+    with netCDF4.Dataset(root / "train" / "a.nc", "a") as file:
+        file.createVariable("run", "f8", ("trajectory",))[:] = [3.0, 5.0, 7.0]
+    batches = []
+    for kind in ("stream", storage):
+        data = module(root, storage=kind, batch_size=2, **seen)
+        data.trainer.lightning_module = SimpleNamespace(window=3, timed=True, sparse=True)
+        batches.append(list(data.train_dataloader()))
+    for wanted, found in zip(*batches, strict=True):
+        assert_close(found.states, wanted.states, rtol=0, atol=0, equal_nan=True)
+        assert torch.equal(found.parameters, wanted.parameters)
+        assert torch.equal(found.times, wanted.times)
+    assert torch.isnan(found.states).any()
+
+
+def test_run_is_told_where_the_training_windows_are(root):
+    data = module(root, storage="device")
+    data.train_dataloader()
+    assert data.trajectories("train").whereabouts.startswith("on cpu: 2.86e-05 GiB of the")
+    assert module(root, storage="stream").trajectories("train").whereabouts == (
+        "streamed from the files: as data.storage says (2.86e-05 GiB)"
+    )
 
 
 def test_missing_files_are_named_with_their_pattern(tmp_path):
