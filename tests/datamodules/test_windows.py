@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from datamodules.split import Range, Trajectories
-from datamodules.windows import WindowDataset, WindowSampler
+from datamodules.windows import WindowBatch, WindowDataset, WindowSampler
 
 
 def first_values(windows):
@@ -25,6 +25,14 @@ def test_batches_are_batch_time_channel_space(files):
     batch = WindowDataset(Trajectories(files), 3).__getitems__([0, 5])
     assert batch.shape == (2, 3, 1, 8, 8)
     assert batch.dtype == torch.float32
+
+
+def test_pinned_batch_has_all_its_parts_pinned(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self + 1)
+    batch = WindowBatch(torch.zeros(2, 3, 1, 8), torch.zeros(2, 1), None).pin_memory()
+    assert (batch.states == 1).all()
+    assert (batch.parameters == 1).all()
+    assert batch.times is None
 
 
 def test_ranges_choose_trajectories_and_times(files):
