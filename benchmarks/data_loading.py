@@ -16,6 +16,7 @@ trained for some steps with each storage, and the share of waiting is what `Trai
 
 import argparse
 import json
+import shutil
 import statistics
 import tempfile
 import time
@@ -109,7 +110,9 @@ def readers(folder: Path, path: Path, window: int, device: torch.device):
         name: lambda places, storage=storage: storage.windows(places, window)
         for name, storage in storages.items()
     }
-    field = h5py.File(path, "r", locking=False)["vorticity"]
+    own = path.with_suffix(".copy")  # or HDF5 would give it the chunks that it read for us
+    shutil.copy(path, own)
+    field = h5py.File(own)["vorticity"]
     labelled = xarray.open_dataset(path, decode_times=False)["vorticity"]
 
     def by_h5py(places):
