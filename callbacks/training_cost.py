@@ -18,8 +18,9 @@ class TrainingCost(Callback):
     """Writes `training.json` into the run's folder at the end of training, and prints it.
 
     Time is that of forward, backward and optimiser, without reading data and without validation,
-    from the eleventh iteration on; `data_wait` is the time spent waiting for data, in parts of it.
-    A resumed run reports its own part.
+    from the eleventh batch on; an iteration, one step of the optimiser, may take several.
+    `data_wait` is the time spent waiting for data, in parts of it. A resumed run reports its own
+    part.
     """
 
     WARM_UP = 10
@@ -60,10 +61,11 @@ class TrainingCost(Callback):
         if not (trainer.is_global_zero and self.iterations):
             return
         waited = trainer.train_dataloader.waited - self.waited_before
+        batches = trainer.accumulate_grad_batches  # of one step of the optimiser
         cost = {
-            "seconds_per_step": self.seconds / self.iterations,
+            "seconds_per_step": self.seconds / self.iterations * batches,
             "samples_per_second": self.samples / self.seconds,
-            "samples_per_step": round(self.samples / self.iterations),
+            "samples_per_step": round(self.samples / self.iterations * batches),
             "data_wait": waited / self.seconds,
             "peak_memory_bytes": peak_memory(pl_module.device),
             "steps": trainer.global_step,

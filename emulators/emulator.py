@@ -10,7 +10,7 @@ the training split, which are buffers and travel in the checkpoint.
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from itertools import islice
@@ -21,8 +21,6 @@ from jaxtyping import Float
 from lightning import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from emulators.averaging import update_average
 from emulators.compatibility import (
@@ -38,13 +36,14 @@ from emulators.losses import L1L2, Distance
 from emulators.networks.network import Network, NetworkFactory, Parameters, as_network
 from emulators.networks.unet import UNet
 from emulators.noise import add_noise, generator_of
+from emulators.optimisation import Schedule, clip_gradients, with_schedule
+from emulators.precision import check_precision
 from emulators.rollout import Start
 from emulators.schedules import WarmupCosine
 from emulators.standardize import Standardize
 
 State = Float[Tensor, "batch channel *space"]
 Window = Float[Tensor, "batch time channel *space"]
-Schedule = Callable[[Optimizer, int], LRScheduler]
 
 
 class Emulator(LightningModule, ABC):
@@ -204,6 +203,7 @@ class Emulator(LightningModule, ABC):
     def setup(self, stage: str) -> None:
         """Check that the data suit the network, and take their statistics before training."""
         data = self.trainer.datamodule
+        check_precision(self.trainer.precision)
         check_fields(data, self.channels, self.dimensions, self.conditioning.count)
         check_training_data(self.trained_on, data)
         self.check(data.shape)
@@ -270,13 +270,13 @@ class Emulator(LightningModule, ABC):
     def configure_optimizers(self) -> Any:
         """Return the optimiser, with its schedule if there is one."""
         optimizer = self.optimizer_option(p for p in self.parameters() if p.requires_grad)
-        if self.schedule is None:
-            return optimizer
-        scheduler = self.schedule(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        return with_schedule(optimizer, self.schedule, self.trainer)
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """Clip gradients, those of fused optimisers too."""
+        clip_gradients(self.trainer, optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     # Checkpoints --------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from datamodules.solvers import Grid, Solver, resample
 from emulators.emulator import Emulator, State, Window
+from emulators.precision import check_precision
 
 
 class Simulation(Emulator):
@@ -43,6 +44,7 @@ class Simulation(Emulator):
         """Take the solver and the statistics of the data."""
         if stage == "fit":
             raise ValueError("Simulation has nothing to train; run `emulate test` at once.")
+        check_precision(self.trainer.precision)
         data = self.trainer.datamodule
         solver = data.generator.solver if data.generator else None
         if solver is None or data.grid is None or not same_domain(solver.grid, data.grid):

@@ -1,0 +1,41 @@
+"""From gradients to a step of the optimiser: the schedule of its learning rate, and clipping."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from lightning import Trainer
+from lightning.pytorch.plugins.precision import MixedPrecision, Precision
+from lightning.pytorch.utilities import GradClipAlgorithmType
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+Schedule = Callable[[Optimizer, int], LRScheduler]
+
+
+def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trainer) -> Any:
+    """Return the optimiser for Lightning, with a learning rate that changes with every step."""
+    if schedule is None:
+        return optimizer
+    scheduler = schedule(optimizer, int(trainer.estimated_stepping_batches))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def clip_gradients(
+    trainer: Trainer, optimizer: Optimizer, threshold: float | None, algorithm: str | None
+) -> None:
+    """Clip the gradients by their norm, or each by its value.
+
+    Under bfloat16 autocast gradients are not scaled, so that fused optimisers, which Lightning
+    refuses to clip for fear that they are, are clipped like any other.
+
+    Args:
+        trainer: Whose precision decides.
+        optimizer: Its parameters are clipped.
+        threshold: Largest norm or value; nothing is clipped at None or 0.
+        algorithm: norm, the default, or value.
+    """
+    plugin = trainer.precision_plugin
+    unscaled = isinstance(plugin, MixedPrecision) and plugin.scaler is None
+    clip = partial(Precision.clip_gradients, plugin) if unscaled else plugin.clip_gradients
+    clip(optimizer, threshold or 0, GradClipAlgorithmType(algorithm or "norm"))

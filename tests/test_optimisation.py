@@ -1,0 +1,60 @@
+"""From gradients to weights: clipping, accumulation, and what they cost."""
+
+import json
+
+import pytest
+import torch
+
+import cli
+from tests.conftest import SMOKE
+
+FIT = ["fit", "-c", str(SMOKE), "--model=Baseline", "--model.network.width=4"]
+FIT += ["--model.schedule=null", "--model.optimizer=torch.optim.SGD"]
+FIT += ["--model.optimizer.weight_decay=0"]
+
+
+def weights(folder):
+    state = torch.load(f"runs/{folder}/last.ckpt", weights_only=True)["state_dict"]
+    return {name: value for name, value in state.items() if name.startswith(("trained", "averag"))}
+
+
+def moved(words):
+    """Return how far the first step of gradient descent, at a rate of 1, takes every weight."""
+    words = [*FIT, *words, "--model.optimizer.lr=1.0"]
+    fitted, start = (cli.run([*words, f"--trainer.max_steps={n}"]).model.trained for n in (1, 0))
+    pairs = zip(fitted.parameters(), start.parameters(), strict=True)
+    return torch.cat([(a - b).detach().flatten() for a, b in pairs])
+
+
+@pytest.mark.parametrize(("precision", "fused"), [("32-true", "false"), ("bf16-mixed", "true")])
+def test_gradients_are_clipped_in_every_precision(workplace, precision, fused):
+    words = [f"--trainer.precision={precision}", f"--model.optimizer.fused={fused}"]
+    step = moved([*words, "--trainer.gradient_clip_val=0.01"])
+    assert step.norm() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_gradients_are_clipped_by_value(workplace):
+    words = ["--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=1e-4"]
+    step = moved([*words, "--trainer.gradient_clip_algorithm=value"])
+    assert step.abs().max() == pytest.approx(1e-4, rel=1e-3)
+
+
+def test_accumulated_batches_equal_a_large_one(workplace):
+    for folder, words in {
+        "large": ["--data.batch_size=8"],
+        "small": ["--data.batch_size=4", "--trainer.accumulate_grad_batches=2"],
+    }.items():
+        root = f"--trainer.default_root_dir=runs/{folder}"
+        cli.run([*FIT, root, "--trainer.max_steps=4", "--model.optimizer.lr=0.1", *words])
+    large, small = weights("large"), weights("small")
+    assert any(name.startswith("averaged") for name in large)  # moves once per step
+    for name, value in large.items():
+        torch.testing.assert_close(small[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_cost_counts_the_samples_of_all_batches_of_a_step(workplace):
+    words = ["--trainer.callbacks+=TrainingCost", "--trainer.accumulate_grad_batches=2"]
+    cli.run([*FIT, *words, "--trainer.max_steps=7", "--trainer.default_root_dir=runs/cost"])
+    cost = json.loads((workplace / "runs/cost/training.json").read_text())
+    assert cost["samples_per_step"] == 8
+    assert cost["samples_per_second"] == pytest.approx(8 / cost["seconds_per_step"])
