@@ -18,6 +18,7 @@ from emulators.rollout import RolloutObserver
 from emulators.schedules import ConstantCosine, WarmupConstant, WarmupCosine
 from emulators.simulation import Simulation
 from emulators.spectral_losses import BinnedSpectralPower, Sobolev
+from emulators.termination import Termination
 from emulators.transforms import Learned, Pooling, SpectralTruncation, Transform
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Simulation",
     "Sobolev",
     "SpectralTruncation",
+    "Termination",
     "Transform",
     "UNet",
     "Unrolled",

@@ -1,7 +1,9 @@
 """Keeps a long rollout while it runs, so that one that was interrupted can go on."""
 
 import hashlib
+import io
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from emulators.rollout import Position, RolloutObserver, Start
@@ -22,7 +25,7 @@ class Bookmark(Callback):
     with the same scores, bit for bit on a CPU.
 
     Args:
-        seconds: Time between two writes; an interruption by the keyboard writes too.
+        seconds: Time between two writes; an interruption by the keyboard or by SIGTERM writes too.
     """
 
     def __init__(self, seconds: float = 300.0) -> None:
@@ -31,6 +34,7 @@ class Bookmark(Callback):
         self.seconds = seconds
         self.resume = False
         self.current: dict[str, Any] | None = None
+        self.path: Path | None = None
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Find the file of an earlier test, or forget it."""
@@ -57,9 +61,16 @@ class Bookmark(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Write where the test stood when a person interrupted it."""
-        if isinstance(exception, KeyboardInterrupt) and self.current is not None:
+        """Write where the test stood when it was interrupted, and say how to go on."""
+        interrupted = isinstance(exception, KeyboardInterrupt | SIGTERMException)
+        if interrupted and self.current is not None:
             self.write()
+        if trainer.state.fn == "test" and self.path is not None and self.path.is_file():
+            print(
+                f"{self.path} keeps where the test stood: go on with the same command and "
+                "--resume true",
+                file=sys.stderr,
+            )
 
     # What `watch` asks --------------------------------------------------------------------------
 
@@ -92,6 +103,10 @@ class Bookmark(Callback):
         place, self.found = self.found["place"], None
         return Position(*place)
 
+    def observing(self) -> None:
+        """Have nothing to write until all observers have seen the same step."""
+        self.current = None
+
     def turn(self, place: Position, observers: list[RolloutObserver]) -> None:
         """Take note of where the rollouts stand, and write it if it is time."""
         self.current = {
@@ -112,8 +127,17 @@ class Bookmark(Callback):
         content |= {"place": tuple(self.current["place"]), "notes": notes, "options": options}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
-        torch.save(content, temporary)
-        os.replace(temporary, self.path)
+        stored = io.BytesIO()  # torch.save would hide why a file cannot be written
+        torch.save(content, stored)
+        try:
+            temporary.write_bytes(stored.getbuffer())
+            os.replace(temporary, self.path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise OSError(
+                f"{self.path}: cannot be written ({error.strerror}); make room there, or set "
+                "trainer.default_root_dir to a folder with more."
+            ) from None
         self.written = time.monotonic()
 
 

@@ -6,6 +6,7 @@ from lightning import Trainer
 from emulators.bookmark import Bookmark
 from emulators.conditioning import Conditioning
 from emulators.rollout import RolloutObserver, Start, Steps, watch
+from emulators.termination import Termination
 
 
 def evaluate(
@@ -26,4 +27,6 @@ def evaluate(
         parameters = parameters.repeat(members, 1)
     times = torch.tensor(list(start.times) * members, dtype=torch.float64)
     model = conditioning.steps(model, parameters, times)
-    watch(model, start, observers, stage if bar else None, bookmark)
+    ends = [callback for callback in trainer.callbacks if isinstance(callback, Termination)]
+    stop = ends[0].check if ends and trainer.state.fn != "fit" else None
+    watch(model, start, observers, stage if bar else None, bookmark, stop)

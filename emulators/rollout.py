@@ -5,7 +5,7 @@ what it needs of it. Nothing here keeps a state, so that memory does not grow wi
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -87,6 +87,9 @@ class Bookkeeper(Protocol):
     def open(self, start: Start, observers: Sequence["RolloutObserver"]) -> Position | None:
         """Return where the next batch stands; None at its start, a negative lead at its end."""
 
+    def observing(self) -> None:
+        """Forget where the rollouts stood: for a while some observers know more than others."""
+
     def turn(self, place: Position, observers: Sequence["RolloutObserver"]) -> None:
         """Take note of where the rollouts stand."""
 
@@ -166,6 +169,7 @@ def watch(
     observers: Sequence[RolloutObserver],
     progress: str | None = None,
     bookmark: Bookkeeper | None = None,
+    stop: Callable[[], None] | None = None,
 ) -> None:
     """Roll out from the initial conditions of a batch and show every state to every observer.
 
@@ -175,6 +179,7 @@ def watch(
         observers: Who watches. They run outside autocast: statistics are never rounded to bfloat16.
         progress: Label of a progress bar in steps, or None for no bar.
         bookmark: Keeps where the rollouts stand, or None.
+        stop: Called after every step, when all have taken note of it; may raise to end the rollout.
     """
     device, batch = start.initial.device, len(start.initial)
     initial = start.initial
@@ -204,6 +209,8 @@ def watch(
             forecast[place.going] = state.to(forecast.dtype)
         truth = moved(start.truth(lead), device) if lead <= start.truth_steps else None
         lost = lost_trajectories(observers)
+        if bookmark is not None:
+            bookmark.observing()
         with torch.autocast(device.type, enabled=False):
             for observer in observers:
                 observer.lost = lost
@@ -219,6 +226,8 @@ def watch(
                     break
         if bookmark is not None:
             bookmark.turn(place, observers)
+        if stop is not None:
+            stop()
     for observer in observers:
         observer.end()
 
