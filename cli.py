@@ -8,6 +8,7 @@ order, and the options on the command line.
 import logging
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import warnings
@@ -28,16 +29,17 @@ from lightning.pytorch.cli import (
     SaveConfigCallback,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 from yaml import YAMLError
 
 import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
 from callbacks.comparison import compare
-from configs.errors import UNHELPFUL_WARNINGS, explain
+from configs.errors import UNHELPFUL_WARNINGS, explain, tells_of_a_lost_process
 from configs.jobs import run_all
 from configs.study import read_study
 from datamodules import TrajectoryDataModule
+from datamodules.netcdf import write_whole
 
 HELP = """Train, compare and stress-test neural emulators of dynamical systems.
 
@@ -58,12 +60,15 @@ def main() -> None:
     """Run the command that was typed; errors of use end in one sentence and exit status 1."""
     try:
         run(sys.argv[1:])
-    except EXPECTED as error:
-        if os.environ.get("EMULATE_TRACEBACK"):
+    except Exception as error:
+        expected = isinstance(error, EXPECTED) or tells_of_a_lost_process(str(error))
+        if os.environ.get("EMULATE_TRACEBACK") or not expected:
             raise
         text = explain(str(error), *sys.argv[1:2])
         print(f"emulate: error: {text}", file=sys.stderr)
         raise SystemExit(1) from None
+    except SIGTERMException:
+        raise SystemExit(128 + signal.SIGTERM) from None
 
 
 EXPECTED = (
@@ -219,7 +224,7 @@ class SaveSettings(SaveConfigCallback):
         if stage == "fit":
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "config.yaml").write_text(self.text())
+            write_whole(folder / "config.yaml", self.text())
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -1,16 +1,41 @@
 """The checkpoint of a run: `last.ckpt` in its folder, to resume from and to evaluate."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from datamodules.netcdf import write_whole
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside the earlier one and renames it: there is always a whole one.
+
+    (Lightning writes it into the system's temporary folder first, which may be full or on another
+    disk, from where it would be copied over the earlier one.)
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint."""
+        content = io.BytesIO()  # torch.save would hide why a file cannot be written
+        torch.save(checkpoint, content)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(Path(path), content.getbuffer())
 
 
 class Checkpoints(Callback):
     """Writes `last.ckpt` into the run's folder every so often, at the end, and when interrupted.
 
-    Lightning writes a checkpoint aside and renames it, so that a killed run leaves a whole one.
+    A checkpoint is written aside and renamed, so that a killed run leaves a whole one. A run that
+    fails says which one that is.
 
     Args:
         every: Optimiser steps between two writes.
@@ -28,15 +53,22 @@ class Checkpoints(Callback):
         self.monitor = monitor
         self.sign = 1.0 if mode == "min" else -1.0
         self.best = float("inf")
-        self.saved_at = 0
+        self.saved_at = self.began_at = 0
+        self.shared: dict[str, int] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Remember the best score."""
-        return {"best": self.best}
+        """Remember the best score, and how many processes shared how large a batch."""
+        return {"best": self.best, "shared": self.shared}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from the best score of the interrupted run."""
         self.best = state_dict["best"]
+        self.shared = state_dict.get("shared")
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Have checkpoints written whole, unless a plugin of the user writes them."""
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = WholeFiles()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `best.ckpt` if the score is better than before."""
@@ -58,8 +90,17 @@ class Checkpoints(Callback):
             self.saved_at = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count from where a resumed run starts."""
-        self.saved_at = trainer.global_step
+        """Count from where a resumed run starts; say if its batches are not those of before."""
+        self.saved_at = self.began_at = trainer.global_step
+        before, self.shared = self.shared, shared_batch(trainer)
+        if before and before["windows"] != self.shared["windows"] and trainer.is_global_zero:
+            print(
+                f"the training began with {before['windows']} windows per step on "
+                f"{before['processes']} process(es) and goes on with {self.shared['windows']} on "
+                f"{self.shared['processes']}; set data.batch_size to windows per process to keep "
+                "the number.",
+                file=sys.stderr,
+            )
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -75,6 +116,31 @@ class Checkpoints(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Write what there is when a person interrupts the training."""
-        if trainer.training and isinstance(exception, KeyboardInterrupt):
+        """Write what there is when a person or the system ends the training; say what is kept."""
+        in_order = isinstance(exception, KeyboardInterrupt | SIGTERMException)
+        if in_order and trainer.training:
             self._save(trainer)
+        if trainer.state.fn == "fit" and (trainer.is_global_zero or not in_order):
+            print(self.remains(trainer), file=sys.stderr)
+
+    def remains(self, trainer: Trainer) -> str:
+        """Return in one sentence what is left of a training that ended early."""
+        ended = f"training ended at step {trainer.global_step}"
+        path = Path(trainer.default_root_dir) / "last.ckpt"
+        if self.saved_at == self.began_at:
+            path = trainer.ckpt_path
+        if path is None:
+            return f"{ended}, before its first checkpoint."
+        return (
+            f"{ended}; {path} holds step {self.saved_at}: go on with "
+            f"`emulate fit --ckpt_path {path}`."
+        )
+
+
+def shared_batch(trainer: Trainer) -> dict[str, int]:
+    """Return how many processes share the windows of one step of the optimiser."""
+    batches = trainer.world_size * trainer.accumulate_grad_batches
+    return {
+        "processes": trainer.world_size,
+        "windows": trainer.datamodule.batch_size * batches,
+    }

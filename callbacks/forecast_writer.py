@@ -1,5 +1,6 @@
 """Writes forecasts to NetCDF while they are made."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
 from callbacks.provenance import provenance
-from datamodules.netcdf import set_global_attributes
+from datamodules.netcdf import set_global_attributes, writing
 from emulators.rollout import RolloutObserver, Start, State
 
 
@@ -48,14 +49,16 @@ class ForecastWriter(Callback, RolloutObserver):
     ) -> None:
         """Close the file that was growing; its name keeps saying that it is partial."""
         if self.file is not None:
-            self.file.close()
+            with suppress(RuntimeError, OSError):  # of a disk that is full
+                self.file.close()
             self.file = None
 
     def begin(self, start: Start) -> None:
         self.path = self.target / f"forecast_{int(start.index[0]):04d}.nc"
         self.partial = self.path.with_suffix(".partial.nc")
-        self.file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
-        self._define(start)
+        with writing(self.partial):
+            self.file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
+            self._define(start)
         self.times, self.stored = start.times, 0
 
     def _define(self, start: Start) -> None:
@@ -96,6 +99,10 @@ class ForecastWriter(Callback, RolloutObserver):
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if lead % self.every:
             return
+        with writing(self.partial):
+            self._append(lead, forecast)
+
+    def _append(self, lead: int, forecast: State) -> None:
         elapsed = lead * self.data.interval
         self.file[self.data.dimension_names.time][self.stored] = elapsed
         self.file["valid_time"][:, self.stored] = [time + elapsed for time in self.times]
@@ -107,7 +114,8 @@ class ForecastWriter(Callback, RolloutObserver):
             self.file.sync()
 
     def end(self) -> None:
-        self.file.close()
+        with writing(self.partial):
+            self.file.close()
         self.file = None
         self.partial.replace(self.path)
         print(f"wrote {self.path}")

@@ -21,8 +21,27 @@ UNHELPFUL_WARNINGS = (
 )
 
 
+LOST_PROCESS = ("gloo/transport", "remote process exited")
+
+
+def tells_of_a_lost_process(message: str) -> bool:
+    """Return whether an error says that a process was waiting for one that is no more."""
+    return any(part in message for part in LOST_PROCESS)
+
+
 def explain(message: str, command: str = "fit") -> str:
-    """Return one sentence for an error message of the parser."""
+    """Return one sentence for an error message of the parser, of the system or of a library."""
+    if tells_of_a_lost_process(message):
+        return (
+            "another process of this run has ended; its own message, or that of torchrun or of "
+            "the cluster, says why."
+        )
+    nameless = re.fullmatch(r"\[Errno \d+\] ([^:]+)", message)
+    if nameless:
+        return (
+            f"a file could not be written or read ({nameless[1]}); make room on the disk of "
+            "trainer.default_root_dir, and run the command again."
+        )
     key = _last(r'Parser key "([^"]+)"', message)
     unknown = _last(r"Option '([^']+)' is not accepted", message)
     if unknown:

@@ -7,6 +7,7 @@ stand-ins for the solver's own units, and carry what made them and a content has
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,17 +47,37 @@ class Dimensions:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one sentence that a file cannot be written, and how much room there is.
+
+    Raises:
+        OSError: Instead of errors without a name of a file, and of those of the NetCDF library.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not str(error).startswith("NetCDF"):
+            raise
+        free = shutil.disk_usage(path.parent).free / 2**20
+        raise OSError(
+            f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}; {free:.0f} "
+            "MiB are free there); make room or choose another folder, and run the command again."
+        ) from error
+
+
+@contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it at the end, remove it after a failure."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with writing(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes | str) -> Path:
+def write_whole(path: Path, content: bytes | memoryview | str) -> Path:
     """Write a file whole or not at all, text in UTF-8, and return its path."""
     with written_whole(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -1,6 +1,6 @@
 import pytest
 
-from configs.errors import explain
+from configs.errors import explain, tells_of_a_lost_process
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,23 @@ def test_module_that_is_not_there_is_named_with_where_to_run():
         "'mine.MyNet' cannot be imported: there is no module 'mine'; run from the folder that "
         "holds mine.py, or install it."
     )
+
+
+def test_full_disk_without_a_name_of_a_file():
+    sentence = explain(str(OSError(28, "No space left on device")))
+    assert sentence.startswith(
+        "a file could not be written or read (No space left on device); make"
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[x/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:8600: Connection reset by peer",
+        "NCCL error: ncclRemoteError: A call failed possibly due to a network error or a remote "
+        "process exited prematurely.",
+    ],
+)
+def test_lost_process(message):
+    assert tells_of_a_lost_process(message)
+    assert explain(message).startswith("another process of this run has ended; its own message")

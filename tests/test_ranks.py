@@ -1,10 +1,6 @@
 """Two processes do what one does: the same scores to the last bit, the same files."""
 
 import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +8,7 @@ import xarray
 
 import cli
 from tests.conftest import SMOKE
+from tests.processes import TORCHRUN, start, wait
 
 EVALUATE = """
 import torch
@@ -24,22 +21,8 @@ cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt", "--trainer.default_root_
 
 
 def run_alone(*words):
-    """Run Python in a process group of its own, which is killed whole if it hangs."""
-    with open("log.txt", "w") as log:
-        process = subprocess.Popen(
-            [sys.executable, *map(str, words)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-    try:
-        status = process.wait(timeout=120)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
-    assert status == 0, Path("log.txt").read_text()[-3000:]
+    status, text = wait(start(*words))
+    assert status == 0, text[-3000:]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
@@ -76,8 +59,7 @@ def test_processes_under_torchrun_share_the_files(tmp_path, monkeypatch, say):
     monkeypatch.chdir(tmp_path)
     config = tmp_path / "data.yaml"
     config.write_text(SMOKE.read_text()[SMOKE.read_text().index("data:") :])
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    run_alone(*launcher, cli.__file__, "generate", "-c", config, "--data.root=shared")
+    run_alone(*TORCHRUN, cli.__file__, "generate", "-c", config, "--data.root=shared")
     assert say("generate", "-c", config, "--data.root=alone")[0] == 0
     shared, alone = (
         {
