@@ -14,10 +14,20 @@ Schedule = Callable[[Optimizer, int], LRScheduler]
 
 
 def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trainer) -> Any:
-    """Return the optimiser for Lightning, with a learning rate that changes with every step."""
+    """Return the optimiser for Lightning, with a learning rate that changes with every step.
+
+    Raises:
+        ValueError: The training has no end that a schedule could lead to.
+    """
     if schedule is None:
         return optimizer
-    scheduler = schedule(optimizer, int(trainer.estimated_stepping_batches))
+    steps = trainer.estimated_stepping_batches
+    if steps == float("inf"):
+        raise ValueError(
+            f"trainer.max_steps is {trainer.max_steps}, without end, and model.schedule needs to "
+            "know the number of steps; set trainer.max_steps or max_epochs, or model.schedule=null."
+        )
+    scheduler = schedule(optimizer, int(steps))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

@@ -58,3 +58,9 @@ def test_cost_counts_the_samples_of_all_batches_of_a_step(workplace):
     cost = json.loads((workplace / "runs/cost/training.json").read_text())
     assert cost["samples_per_step"] == 8
     assert cost["samples_per_second"] == pytest.approx(8 / cost["seconds_per_step"])
+
+
+def test_schedule_of_a_training_without_end_is_refused(workplace, say):
+    status, _, err = say("fit", "-c", SMOKE, "--trainer.max_steps=-1")
+    assert status == 1
+    assert "trainer.max_steps is -1, without end, and model.schedule needs to know" in err
