@@ -3,6 +3,7 @@
 from emulators.baseline import Baseline
 from emulators.bookmark import Bookmark
 from emulators.bundled import Bundled
+from emulators.compilation import Compile
 from emulators.emulator import Emulator
 from emulators.fine_tuning import FineTuning
 from emulators.hierarchical import Hierarchical
@@ -30,6 +31,7 @@ __all__ = [
     "BinnedSpectralPower",
     "Bookmark",
     "Bundled",
+    "Compile",
     "ConstantCosine",
     "DilatedResNet",
     "Distance",
