@@ -87,6 +87,8 @@ FIT = ["fit", "-c", "run.yaml", "--trainer.default_root_dir=runs/broken"]
 FIT += ["--trainer.callbacks+=program.Signal"]
 TEST = ["test", "--ckpt_path", "runs/smoke/last.ckpt", "--trainer.default_root_dir=runs/broken"]
 BROKEN = "runs/broken/last.ckpt"
+SLURM = {"JOB_ID": "1", "JOB_NAME": "fit", "NTASKS": "1", "PROCID": "0", "LOCALID": "0"}
+SLURM |= {"NODEID": "0", "NODELIST": "localhost", "NTASKS_PER_NODE": "1"}
 
 
 @pytest.fixture
@@ -150,7 +152,10 @@ def test_terminated_processes_end_after_the_same_step(faulty):
     assert text.count(f"training ended at step {step}; {BROKEN} holds step {step}: go on") == 1
 
 
-def test_sigterm_ends_the_training_with_its_status(faulty, say):
+@pytest.mark.parametrize("cluster", [(), SLURM], ids=["alone", "slurm"])
+def test_sigterm_ends_the_training_with_its_status(faulty, say, monkeypatch, cluster):
+    for name in cluster:  # under SLURM Lightning would let SIGTERM pass
+        monkeypatch.setenv(f"SLURM_{name}", cluster[name])
     before = signal.getsignal(signal.SIGTERM)
     words = ["--trainer.callbacks.number=15", "--trainer.callbacks.step=5"]
     status, _, err = say(*FIT, *words, "--trainer.max_steps=9")
