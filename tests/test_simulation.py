@@ -42,7 +42,7 @@ def test_training_the_solver_is_refused(config, say):
 
 def simulation_of(data) -> Simulation:
     emulator = Simulation(dimensions=1)
-    emulator._trainer = SimpleNamespace(datamodule=data)
+    emulator._trainer = SimpleNamespace(datamodule=data, precision="32-true")
     emulator.setup("test")
     return emulator
 
