@@ -6,7 +6,6 @@ under autocast: the backward pass evaluates F as the forward pass did.
 
 import warnings
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from emulators.implicit.info import ImplicitSolveError, Record, SolveInfo
 from emulators.implicit.linear import LinearSolver
 from emulators.implicit.precision import full_precision
-from emulators.implicit.residual import AffineMap, Residual, pull
+from emulators.implicit.residual import AffineMap, Pulled, Residual
 from emulators.implicit.root import RootSolver
 from emulators.implicit.samples import Vector, choose
 
@@ -78,7 +77,7 @@ class _Lean(torch.autograd.Function):
         with full_precision(z), torch.no_grad():
             cotangent = choose(converged, cotangent, torch.zeros_like(cotangent))
             affine = isinstance(bound, AffineMap)  # then no graph need be run through
-            product = bound.transposed if affine else partial(pull, value, point)
+            product = bound.transposed if affine else Pulled(value, point)
             adjoint, info = call.linear.solve(product, cotangent)
             call.record(info)
             if not info.converged.all():

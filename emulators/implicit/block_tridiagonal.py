@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from emulators.implicit.preconditioners import Preconditioner
-from emulators.implicit.residual import Map
+from emulators.implicit.residual import Map, products
 from emulators.implicit.samples import Vector
 
 
@@ -89,14 +89,12 @@ class Lines:
         colours = 5 if cells > 1 else 3
         colour = (i + 2 * j) % colours
         channels = self.grid(like).shape[1]
-        products = []
-        for number in range(colours):
-            for channel in range(channels):
-                probe = like.new_zeros(1, channels, count, cells)
-                probe[0, channel] = (colour == number).to(like)
-                vector = (probe if self.turned else probe.mT).reshape(1, *self.shape)
-                products.append(self.grid(A(vector.expand_as(like)).detach()))
-        found = torch.stack(products).unflatten(0, (-1, channels))  # colour, from, batch, to, i, j
+        probes = like.new_zeros(colours, channels, channels, count, cells)
+        for channel in range(channels):
+            probes[:, channel, channel] = colour == torch.arange(colours).view(-1, 1, 1)
+        probes = (probes if self.turned else probes.mT).reshape(-1, 1, *self.shape)
+        read = products(A, probes.expand(-1, *like.shape)).detach()
+        found = self.grid(read.flatten(0, 1)).unflatten(0, (colours, channels, len(like)))
         entries = []
         for line, cell in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)):
             other_i, other_j = i + line, j + cell

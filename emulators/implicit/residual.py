@@ -6,7 +6,6 @@ the same value each time it is called.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -110,13 +109,7 @@ def derivative(function: Map, z: Vector) -> tuple[Vector, Map]:
         weight = torch.zeros_like(value, requires_grad=True)
         (pulled,) = torch.autograd.grad(value, point, weight, create_graph=True)
 
-    def product(v: Vector) -> Vector:
-        (result,) = torch.autograd.grad(
-            pulled, weight, v, retain_graph=True, create_graph=graph, materialize_grads=True
-        )
-        return result
-
-    return (value if graph else value.detach()), product
+    return (value if graph else value.detach()), Pulled(pulled, weight, create_graph=graph)
 
 
 def transpose(function: Map, z: Vector) -> Map:
@@ -124,10 +117,42 @@ def transpose(function: Map, z: Vector) -> Map:
     with torch.enable_grad():
         point = z.detach().requires_grad_()
         value = function(point)
-    return partial(pull, value, point)
+    return Pulled(value, point)
 
 
-def pull(value: Tensor, point: Tensor, w: Tensor) -> Tensor:
-    """Return wᵀ ∂value/∂point, keeping the graph."""
-    (result,) = torch.autograd.grad(value, point, w, retain_graph=True, materialize_grads=True)
-    return result
+class Pulled:
+    """w ↦ wᵀ ∂value/∂point, keeping the graph.
+
+    Args:
+        value: What is differentiated.
+        point: With respect to what.
+        create_graph: Whether the result can be differentiated.
+    """
+
+    def __init__(self, value: Tensor, point: Tensor, create_graph: bool = False) -> None:
+        self.value = value
+        self.point = point
+        self.create_graph = create_graph
+
+    def __call__(self, w: Vector) -> Vector:
+        return self.sweep(w, False)
+
+    def sweep(self, w: Tensor, several: bool) -> Tensor:
+        """Return the product with one vector, or with several along a leading axis at once."""
+        (result,) = torch.autograd.grad(
+            self.value,
+            self.point,
+            w,
+            retain_graph=True,
+            create_graph=self.create_graph,
+            is_grads_batched=several,
+            materialize_grads=True,
+        )
+        return result
+
+
+def products(A: Map, vectors: Tensor) -> Tensor:
+    """Return A v for several vectors, (vector, batch, ...), by one sweep where A is a graph."""
+    if isinstance(A, Pulled):
+        return A.sweep(vectors, True)
+    return torch.stack([A(v) for v in vectors])

@@ -16,6 +16,7 @@ from emulators.implicit import (
     Unrolled,
     UnrolledOuter,
 )
+from emulators.implicit.residual import derivative, products, transpose
 from tests.datamodules.solvers.infiltration.preforms import SCALES, at_rest, given
 from tests.emulators.implicit.steps import fields, rollout, tracer
 
@@ -146,3 +147,12 @@ def test_gradcheck_of_three_steps_of_infiltration():
     inputs = (start, torch.tensor(1.0), torch.tensor(1.3), 1 + 0.1 * torch.rand(4, 4))
     inputs = tuple(t.clone().requires_grad_() for t in inputs)
     assert torch.autograd.gradcheck(final, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, fast_mode=True)
+
+
+def test_several_products_with_a_jacobian_are_those_one_by_one():
+    z, vectors = torch.rand(2, 3), torch.randn(4, 2, 3)
+    _, product = derivative(lambda z: z**3 + z.roll(1, -1), z)
+    expected = 3 * z**2 * vectors + vectors.roll(1, -1)
+    assert_close(products(product, vectors), expected)
+    assert_close(products(transpose(lambda z: z**3, z), vectors), 3 * z**2 * vectors)
+    assert_close(products(lambda v: 2 * v, vectors), 2 * vectors)
