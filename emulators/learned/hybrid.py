@@ -51,6 +51,8 @@ class Hybrid(Network):
             physics.variables,
             {**physics.terms, **kinds[Term]},
             {**physics.closures, **kinds[Closure]},
+            physics.capacities,
+            physics.boundaries,
         )
         self.fields = nn.ModuleDict(kinds[LearnedField])
         self.known = dict(coefficients or {})
