@@ -26,7 +26,7 @@ from torch import Tensor
 
 from datamodules.solvers.finite_volume import Balance, Coefficients, Profile, Stepper
 from emulators.emulator import Emulator, State, Window
-from emulators.implicit import Checkpointing, KeepAll, Monitor, ThetaScheme
+from emulators.implicit import SDIRK2, Checkpointing, KeepAll, Monitor, ThetaScheme
 from emulators.learned import Hybrid, LearnedPart
 from emulators.losses import L2, Distance
 
@@ -42,7 +42,8 @@ class ImPiNDiff(Emulator):
         coefficients: Known coefficients by name: numbers or profiles.
         told: Coefficients that are the data's physical parameters, in the order of
             data.parameters.
-        stepper: Time stepper: `ThetaScheme`, `ExplicitEuler`, `RK4`; Crank-Nicolson by default.
+        stepper: Time stepper: `ThetaScheme`, `SDIRK2`, `ExplicitEuler`, `RK4`; Crank-Nicolson by
+            default.
         dt: Step Δt [T].
         interval: Time between snapshots of the data [T], a whole number of dt.
         steps: Snapshot intervals of a training rollout.
@@ -107,7 +108,7 @@ class ImPiNDiff(Emulator):
         self.checkpointing = checkpointing or KeepAll()
         self.regularization = regularization
         self.monitor: Monitor | None = None
-        if isinstance(self.stepper, ThetaScheme):
+        if isinstance(self.stepper, ThetaScheme | SDIRK2):
             self.monitor = self.stepper.layer.monitor = Monitor()
 
     @property

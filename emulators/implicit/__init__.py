@@ -28,10 +28,12 @@ from emulators.implicit.preconditioned import Preconditioned
 from emulators.implicit.preconditioners import Identity, Jacobi, Preconditioner
 from emulators.implicit.residual import FunctionResidual, Quasilinear, Residual
 from emulators.implicit.root import Affine, Retry, RootSolver
+from emulators.implicit.sdirk2 import SDIRK2
 from emulators.implicit.theta_scheme import ThetaScheme
 
 __all__ = [
     "GMRES",
+    "SDIRK2",
     "Adjoint",
     "Affine",
     "Anderson",
