@@ -92,3 +92,43 @@ def test_relative_error_of_a_growing_truth():
     )
     assert "lead times 9" in callback.remarks(scores)[0]
     assert callback.figures(scores)
+
+
+def test_relative_error_of_chosen_variables_as_a_share_of_the_start():
+    # truth 2^n u: the error 2^n - 1 of each channel, over that of the start
+    callback = watching(RelativeError([2], ["b"], "start"), None, Exact(channels=2))
+    callback.data = Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
+    callback.start(torch.device("cpu"))
+    initial = torch.rand(2, 2, 4)
+    watch(Exact(channels=2), Start(initial, torch.arange(2), 3, 2, growth=2.0), [callback])
+    scores = callback.scores()
+    for name in ("relative_error", "relative_error_a"):
+        assert scores[name].values[1] == pytest.approx([1.0, 3.0])
+    assert set(callback.summary(scores)) == {
+        "relative_error/lead_2",
+        "relative_error/a/lead_2",
+        "relative_error/b/lead_2",
+    }
+
+
+def test_mean_is_over_the_chosen_variables():
+    truth = torch.tensor([[[2.0, 2.0], [4.0, 4.0]]])
+
+    class Zero(Exact):
+        def step(self, state, memory=None):
+            return torch.tensor([0.5, 1.0]).view(2, 1) * state, None
+
+    for variables, expected in ((None, 0.25), (["a"], 0.5), (["b"], 0.0)):
+        callback = watching(RelativeError([1], variables), None, Zero(channels=2))
+        callback.data = Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
+        callback.start(torch.device("cpu"))
+        watch(Zero(channels=2), Start(truth, torch.arange(1), 1, 1), [callback])
+        assert callback.scores()["relative_error"].values[0] == pytest.approx([expected])
+
+
+@pytest.mark.parametrize("variables", [["c"], []])
+def test_relative_error_of_unknown_variables_is_refused(variables):
+    callback = watching(RelativeError([1], variables), None, Exact(channels=2))
+    callback.data = Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
+    with pytest.raises(ValueError, match=r"must name some of \['a', 'b'\]"):
+        callback.prepare()
