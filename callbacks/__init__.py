@@ -9,6 +9,7 @@ from callbacks.extremes import Extremes
 from callbacks.forecast_writer import ForecastWriter
 from callbacks.hovmoeller import Hovmoeller
 from callbacks.latent_fields import LatentFields
+from callbacks.learned_curves import LearnedCurves
 from callbacks.moments import Moments
 from callbacks.movie import Movie
 from callbacks.panels import Panels
@@ -32,6 +33,7 @@ __all__ = [
     "ForecastWriter",
     "Hovmoeller",
     "LatentFields",
+    "LearnedCurves",
     "Moments",
     "Movie",
     "PCAAutocorrelation",

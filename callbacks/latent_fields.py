@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import sheet
 from callbacks.metrics.relative_error import relative_l1
-from datamodules.solvers.finite_volume import FiniteVolumeSolver
+from callbacks.truth import solver_of
 from emulators import ImPiNDiff
 from emulators.rollout import Start, State
 
@@ -47,9 +47,8 @@ class LatentFields(RolloutDiagnostic):
 
     def truth(self) -> dict[str, torch.Tensor]:
         """Return the true coefficients by name, (time, *space)."""
-        generator = self.data.generator
-        solver = generator.solver if generator else None
-        if not isinstance(solver, FiniteVolumeSolver) or solver.grid.shape != self.data.shape:
+        solver = solver_of(self.data)
+        if solver is None or solver.grid.shape != self.data.shape:
             return {}
         values = [solver.values(time) for time in self.moments]
         return {

@@ -55,23 +55,24 @@ class Hybrid(Network):
             physics.boundaries,
         )
         self.fields = nn.ModuleDict(kinds[LearnedField])
+        self.learned_closures = tuple(kinds[Closure])
         self.known = dict(coefficients or {})
         self.told = tuple(told)
         self.physical_parameters = len(self.told)
-        self._check(list(kinds[Closure]))
+        self._check()
         for name, value in self.known.items():
             if not isinstance(value, Profile):
                 self.register_buffer(f"known_{name}", torch.tensor(float(value)), persistent=False)
         axes = physics.domain.centres(None if origin is None else tuple(origin))
         self.register_buffer("points", torch.stack(axes, -1), persistent=False)
 
-    def _check(self, closures: Sequence[str]) -> None:
+    def _check(self) -> None:
         readers = (*self.balance.terms.values(), *self.balance.closures.values())
         read = {name for reader in readers for name in reader.names}
         needed = set(self.balance.coefficients)
         given = [name for field in self.fields.values() for name in field.names]
         given += [*self.known, *self.told]
-        for name in closures:
+        for name in self.learned_closures:
             if name not in read:
                 raise ValueError(
                     f"Nothing reads the learned closure '{name}'; the terms and closures read "

@@ -1,0 +1,34 @@
+"""The physics that made the data, where it is known: what learned parts are compared with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datamodules.solvers import ChemicalVapourInfiltration
+from datamodules.solvers.finite_volume import FiniteVolumeSolver
+
+
+def solver_of(data: Any) -> FiniteVolumeSolver | None:
+    """Return the finite-volume solver that made the data of a data module, or None."""
+    solver = data.generator.solver if data.generator else None
+    if isinstance(solver, ChemicalVapourInfiltration):
+        solver = solver.solver
+    return solver if isinstance(solver, FiniteVolumeSolver) else None
+
+
+def follow(solver: FiniteVolumeSolver, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return all closures of a solver that follow from some fields and its numbers, by name.
+
+    Args:
+        solver: Its coefficients that are numbers are known; those that vary in space are not.
+        given: Fields by name; a closure of that name is replaced.
+    """
+    numbers = {name: value for name, value in solver.values(0.0).items() if value.dim() == 0}
+    known = {**numbers, **given}
+    with torch.no_grad():
+        for name, closure in solver.balance.closures.items():
+            if name not in given and all(n in known for n in closure.names):
+                known[name] = closure(*(known[n] for n in closure.names))
+    return known
