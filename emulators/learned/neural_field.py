@@ -104,9 +104,10 @@ class NeuralField(LearnedField):
         hidden: Features of HY.
         depth: Residual blocks of HY.
         duration: Time [T] that HY sees as 1.
+        length: Distance [L] that NF sees as 1.
 
     Raises:
-        ValueError: A size is below 1, or scale or duration is not positive.
+        ValueError: A size is below 1, or scale, duration or length is not positive.
     """
 
     def __init__(
@@ -121,19 +122,21 @@ class NeuralField(LearnedField):
         hidden: int = 16,
         depth: int = 3,
         duration: float = 1.0,
+        length: float = 1.0,
     ) -> None:
         super().__init__(names, steady)
         sizes = {"dimensions": dimensions, "width": width, "code": code}
         for name, value in {**sizes, "hidden": hidden, "depth": depth}.items():
             if value < 1:
                 raise ValueError(f"NeuralField.{name} must be at least 1, got {value}.")
-        if not (scale > 0 and duration > 0):
+        if not (scale > 0 and duration > 0 and length > 0):
             raise ValueError(
-                "NeuralField.scale and duration must be positive, got "
-                f"scale={scale}, duration={duration}."
+                "NeuralField.scale, duration and length must be positive, got "
+                f"scale={scale}, duration={duration}, length={length}."
             )
         self.scale = scale
         self.duration = duration
+        self.length = length
         self.output = output or nn.ReLU()
         self.field = Siren(dimensions, width)
         self.conditional = hypernetwork(hidden, depth, code)
@@ -148,7 +151,7 @@ class NeuralField(LearnedField):
     ) -> dict[str, Float[Tensor, "time *space"]]:
         weight = self.projections[0].weight
         with torch.autocast(points.device.type, enabled=False):
-            x = points.to(weight).flatten(0, -2)
+            x = (points / self.length).to(weight).flatten(0, -2)
             t = torch.zeros_like(times[:1]) if self.steady else times / self.duration
             code = self.conditional(t.to(weight)[:, None])
             return {

@@ -49,6 +49,15 @@ def test_steady_field_ignores_time_and_a_dynamic_one_does_not():
     assert moving.at(x, torch.zeros(3))["c"].shape == (3, 4)  # one time for all
 
 
+def test_field_of_lengths_is_that_of_its_units():
+    torch.manual_seed(0)
+    metres = NeuralField(["c"], width=8)
+    torch.manual_seed(0)
+    millimetres = NeuralField(["c"], width=8, length=1000.0)
+    x, t = points(), torch.zeros(1)
+    assert_close(metres(x, t)["c"], millimetres(1000 * x, t)["c"])
+
+
 def test_field_starts_near_its_scale_and_is_not_negative():
     field = NeuralField(["D"], scale=1e-2)(points(32, 64), torch.zeros(1))["D"]
     assert (field >= 0).all()
@@ -74,7 +83,7 @@ def test_autocast_does_not_round_the_field():
     ("options", "message"),
     [
         ({"width": 0}, "NeuralField.width must be at least 1, got 0"),
-        ({"scale": 0.0}, "scale and duration must be positive, got scale=0.0"),
+        ({"scale": 0.0}, "scale, duration and length must be positive, got scale=0.0"),
         ({"names": []}, r"names must list at least one coefficient, got \[\]"),
         ({"names": "u"}, "got 'u'; write"),
     ],
