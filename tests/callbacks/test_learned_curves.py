@@ -8,7 +8,7 @@ from callbacks import LearnedCurves
 from callbacks.truth import follow, solver_of
 from datamodules.solvers import ChemicalVapourInfiltration, Grid
 from datamodules.solvers.finite_volume import Closure, ExplicitEuler, RandomField
-from datamodules.solvers.infiltration import infiltration
+from datamodules.solvers.infiltration import Infiltration
 from emulators import ImPiNDiff
 from tests.callbacks.conftest import Exact
 
@@ -41,7 +41,7 @@ def watching(learned, closure, radius=7e-6, known=KNOWN):
     )
     sizes = {"channels": 3, "dimensions": 1, "parameters": 3, "dt": 1.0, "interval": 1.0}
     callback.emulator = ImPiNDiff(
-        infiltration(GRID), {learned: closure}, known, TOLD, ExplicitEuler(), steps=3, **sizes
+        Infiltration(GRID), {learned: closure}, known, TOLD, ExplicitEuler(), steps=3, **sizes
     ).eval()
     callback.prepare()
     return callback

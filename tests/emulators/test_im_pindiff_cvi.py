@@ -5,7 +5,7 @@ from torch.testing import assert_close
 
 from datamodules.solvers import ChemicalVapourInfiltration, Grid
 from datamodules.solvers.finite_volume import Closure, ExplicitEuler
-from datamodules.solvers.infiltration import infiltration, overlapping_fibres
+from datamodules.solvers.infiltration import Infiltration, overlapping_fibres
 from emulators import ImPiNDiff
 from emulators.implicit import (
     SDIRK2,
@@ -42,7 +42,7 @@ def emulator(learned, scheme=None):
     sizes = {"channels": 3, "dimensions": 1, "parameters": 3, "ema_decay": 0.0}
     times = {"dt": 2 * HOUR, "interval": 2 * HOUR, "steps": 3}
     scheme = scheme or stepper()
-    physics = infiltration(GRID)
+    physics = Infiltration(GRID)
     made = ImPiNDiff(physics, learned, KNOWN, TOLD, scheme, **times, **sizes)
     mean, std = torch.tensor([0.1, 0.4, 1300.0]), torch.tensor([0.05, 0.1, 50.0])
     made.standardize.set_statistics(mean, std, torch.ones(3))

@@ -1,6 +1,6 @@
 """Chemical vapour infiltration: gas reacts in the pores of a preform until they are filled."""
 
-from datamodules.solvers.infiltration.balance import infiltration
+from datamodules.solvers.infiltration.balance import Infiltration
 from datamodules.solvers.infiltration.laws import (
     GAS_CONSTANT,
     Arrhenius,
@@ -20,10 +20,10 @@ __all__ = [
     "ChemicalVapourInfiltration",
     "Conductivity",
     "HeatCapacity",
+    "Infiltration",
     "PoreDiffusivity",
     "Sealing",
     "Within",
     "ideal_gas",
-    "infiltration",
     "overlapping_fibres",
 ]

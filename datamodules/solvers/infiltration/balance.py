@@ -30,8 +30,6 @@ Every coefficient and closure is known by name, so that learned ones can take th
     heating           reaction, reaction_enthalpy            -ΔH k_s S C [W/m³]
 """
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from datamodules.solvers.equation import Variable
@@ -138,8 +136,8 @@ def wall_values(dimensions: int) -> dict[str, Closure]:
     return values
 
 
-def infiltration(grid: Grid, closures: Mapping[str, Closure] | None = None) -> Balance:
-    """Return the balance of gas, porosity and temperature on (x,) or (y, x).
+class Infiltration(Balance):
+    """The balance of gas, porosity and temperature on (x,) or (y, x).
 
     Its coefficients are pressure [Pa], mole_fraction [1], temperature_left and temperature_right
     [K], initial_porosity [1], fibre_radius [m], molar_volume [m³/mol] and reaction_enthalpy
@@ -153,32 +151,34 @@ def infiltration(grid: Grid, closures: Mapping[str, Closure] | None = None) -> B
     Raises:
         ValueError: No closure has such a name.
     """
-    known = known_laws() | wall_values(grid.dimensions)
-    unknown = sorted(set(closures or {}) - set(known))
-    if unknown:
-        raise ValueError(
-            f"Chemical vapour infiltration has no closure '{unknown[0]}' to replace, expected one "
-            f"of {sorted(known)}."
+
+    def __init__(self, grid: Grid, closures: dict[str, Closure] | None = None) -> None:
+        known = known_laws() | wall_values(grid.dimensions)
+        unknown = sorted(set(closures or {}) - set(known))
+        if unknown:
+            raise ValueError(
+                f"Chemical vapour infiltration has no closure '{unknown[0]}' to replace, expected "
+                f"one of {sorted(known)}."
+            )
+        x_walls = Walls(Dirichlet("feed_left"), Dirichlet("feed_right"))
+        y_walls = Walls(Dirichlet("feed_low"), Dirichlet("feed_high"))
+        heated = Walls(Dirichlet("wall_temperature_left"), Dirichlet("wall_temperature_right"))
+        insulated = Walls(Neumann(), Neumann())
+        ends: dict[str, tuple[Boundary, ...]] = {
+            GAS.name: (y_walls, x_walls)[-grid.dimensions :],
+            TEMPERATURE.name: (insulated, heated)[-grid.dimensions :],
+        }
+        super().__init__(
+            Domain(grid, (insulated,) * grid.dimensions),
+            VARIABLES,
+            {
+                "diffusion": Diffusion("diffusivity", harmonic, GAS.name),
+                "consumption": Decay("rate", GAS.name),
+                "densification": Source("growth", POROSITY.name),
+                "conduction": Diffusion("conductivity", harmonic, TEMPERATURE.name),
+                "heat_of_reaction": Source("heating", TEMPERATURE.name),
+            },
+            known | dict(closures or {}),
+            {GAS.name: "open_porosity", TEMPERATURE.name: "heat_capacity"},
+            ends,
         )
-    x_walls = Walls(Dirichlet("feed_left"), Dirichlet("feed_right"))
-    y_walls = Walls(Dirichlet("feed_low"), Dirichlet("feed_high"))
-    heated = Walls(Dirichlet("wall_temperature_left"), Dirichlet("wall_temperature_right"))
-    insulated = Walls(Neumann(), Neumann())
-    ends: dict[str, tuple[Boundary, ...]] = {
-        GAS.name: (y_walls, x_walls)[-grid.dimensions :],
-        TEMPERATURE.name: (insulated, heated)[-grid.dimensions :],
-    }
-    return Balance(
-        Domain(grid, (insulated,) * grid.dimensions),
-        VARIABLES,
-        {
-            "diffusion": Diffusion("diffusivity", harmonic, GAS.name),
-            "consumption": Decay("rate", GAS.name),
-            "densification": Source("growth", POROSITY.name),
-            "conduction": Diffusion("conductivity", harmonic, TEMPERATURE.name),
-            "heat_of_reaction": Source("heating", TEMPERATURE.name),
-        },
-        known | dict(closures or {}),
-        {GAS.name: "open_porosity", TEMPERATURE.name: "heat_capacity"},
-        ends,
-    )

@@ -8,7 +8,7 @@ from torch import Tensor
 from datamodules.solvers.equation import State, Variable
 from datamodules.solvers.finite_volume import Closure, Field, FiniteVolumeSolver, Stepper
 from datamodules.solvers.grid import Grid
-from datamodules.solvers.infiltration.balance import VARIABLES, infiltration
+from datamodules.solvers.infiltration.balance import VARIABLES, Infiltration
 from datamodules.solvers.infiltration.checks import (
     PARAMETERS,
     check_closures,
@@ -88,7 +88,7 @@ class ChemicalVapourInfiltration(Solver):
         names = (*PARAMETERS, "initial_porosity", "fibre_radius", "molar_volume")
         coefficients = {name: getattr(self, name) for name in (*names, "reaction_enthalpy")}
         self.solver = FiniteVolumeSolver(
-            infiltration(grid, self.closures),
+            Infiltration(grid, self.closures),
             coefficients,
             dt,
             interval,

@@ -132,9 +132,9 @@ def infiltrated(k, state, values, steps, names):
 
 def test_gradcheck_of_three_steps_of_infiltration():
     """By state, pressure, wall temperature and map of fibre radii, each in its own unit."""
-    from datamodules.solvers.infiltration import infiltration
+    from datamodules.solvers.infiltration import Infiltration
 
-    k = infiltration(Grid((4, 4), (0.02, 0.04)))
+    k = Infiltration(Grid((4, 4), (0.02, 0.04)))
     c = given(temperature_left=1323.0, temperature_right=1223.0, reaction_enthalpy=-1e5)
     start = at_rest(k, c, 0.5) / torch.tensor(SCALES).view(3, 1, 1)
 

@@ -3,7 +3,7 @@
 import torch
 
 from datamodules.solvers import ChemicalVapourInfiltration, Grid
-from datamodules.solvers.infiltration import ideal_gas, infiltration
+from datamodules.solvers.infiltration import Infiltration, ideal_gas
 from emulators.implicit import (
     Adjoint,
     BiCGSTAB,
@@ -54,4 +54,4 @@ def at_rest(k, values, porosity=0.5999):
 
 
 def slab(cells=32, length=0.02, closures=None):
-    return infiltration(Grid((cells,), (length,)), closures)
+    return Infiltration(Grid((cells,), (length,)), closures)

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from datamodules.solvers import Grid
 from datamodules.solvers.finite_volume import Closure
-from datamodules.solvers.infiltration import Arrhenius, HeatCapacity, infiltration
+from datamodules.solvers.infiltration import Arrhenius, HeatCapacity, Infiltration
 from tests.datamodules.solvers.infiltration.preforms import at_rest, given, slab
 
 R = 8.314
@@ -55,7 +55,7 @@ def test_tendencies_equal_the_formulas_written_out():
     c = given(temperature_left=1323.0, temperature_right=1223.0, reaction_enthalpy=-2e5)
     c["fibre_radius"] = 5e-6 + 5e-6 * torch.rand(4, 6)
     fields = random_state((4, 6))
-    found = infiltration(Grid((4, 6), (0.02, 0.04))).bind(c)(torch.stack(fields)[None])[0]
+    found = Infiltration(Grid((4, 6), (0.02, 0.04))).bind(c)(torch.stack(fields)[None])[0]
     numbers = {name: value.numpy() for name, value in c.items()}
     expected = written_out(*(f.numpy() for f in fields), numbers, 0.02 / 4, 0.04 / 6)
     for one, other in zip(found, expected, strict=True):
@@ -76,7 +76,7 @@ def test_slab_is_a_row_of_a_plate_without_the_other_walls():
 
 
 def test_operating_parameters_may_differ_between_samples():
-    k = infiltration(Grid((4, 6), (0.02, 0.04)))
+    k = Infiltration(Grid((4, 6), (0.02, 0.04)))
     c = given()
     hot = {**c, "temperature_left": torch.tensor(1323.0), "pressure": torch.tensor(2e4)}
     state = torch.stack(random_state((4, 6)))[None]
@@ -92,7 +92,7 @@ def test_operating_parameters_may_differ_between_samples():
 
 
 def test_wall_gas_follows_the_temperature_of_the_cell_on_insulated_sides():
-    k = infiltration(Grid((4, 6), (0.02, 0.04)))
+    k = Infiltration(Grid((4, 6), (0.02, 0.04)))
     state = torch.stack(random_state((4, 6)))[None]
     fields = k.bind(given()).fields_at(state)
     assert_close(fields["feed_low"], 1500 / (R * state[:, 2, 0]))
@@ -103,7 +103,7 @@ def test_wall_gas_follows_the_temperature_of_the_cell_on_insulated_sides():
 
 def test_no_flux_of_heat_at_rest():
     c = given(temperature_left=1323.0, temperature_right=1223.0, mole_fraction=1e-30)
-    k = infiltration(Grid((4, 6), (0.02, 0.04)))
+    k = Infiltration(Grid((4, 6), (0.02, 0.04)))
     tendency = k.bind(c)(at_rest(k, c))
     assert_close(tendency[:, 2], torch.zeros(1, 4, 6), rtol=0, atol=1e-9)  # of K/s; T is 1300
 

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from datamodules.solvers import Grid
 from datamodules.solvers.finite_volume import Closure, ExplicitEuler
-from datamodules.solvers.infiltration import Arrhenius, ideal_gas, infiltration
+from datamodules.solvers.infiltration import Arrhenius, Infiltration, ideal_gas
 from tests.datamodules.solvers.infiltration.preforms import HOUR, at_rest, given, implicit, slab
 
 
@@ -93,7 +93,7 @@ def test_error_of_porosity_is_of_second_order_in_the_cells():
 def test_step_conserves_matter():
     """What the walls let in is stored as gas or deposited; what is deposited closes pores."""
     c = given(temperature_left=1323.0, temperature_right=1223.0)
-    k, dt = infiltration(Grid((6, 8), (0.02, 0.04))), 1800.0
+    k, dt = Infiltration(Grid((6, 8), (0.02, 0.04))), 1800.0
     old = at_rest(k, c, 0.5)
     new = step(k, old, c, dt)
     f = k.bind(c).fields_at(new)
@@ -119,7 +119,7 @@ def test_step_conserves_matter():
 
 def test_step_conserves_energy():
     c = given(temperature_left=1323.0, temperature_right=1223.0, reaction_enthalpy=-5e6)
-    k, dt = infiltration(Grid((6, 8), (0.02, 0.04))), 5.0
+    k, dt = Infiltration(Grid((6, 8), (0.02, 0.04))), 5.0
     old = at_rest(k, c, 0.5)
     new = step(k, old, c, dt)
     f = k.bind(c).fields_at(new)
@@ -158,7 +158,7 @@ def test_heat_of_a_uniform_reaction_has_a_parabolic_profile():
 
 def test_explicit_steps_diverge_where_implicit_ones_hold():
     # explicit gas needs Δt below ε Δx²/(4 D) = 2.4e-4 s; the implicit step is 10⁷ times that
-    k, values = infiltration(Grid((16, 32), (0.02, 0.04))), given()
+    k, values = Infiltration(Grid((16, 32), (0.02, 0.04))), given()
     state = at_rest(k, values)
     state[:, 0] = state[:, 0] * (1 + 0.01 * torch.randn(16, 32))
     small = integrate(ExplicitEuler(), k, state, values, 1e-4, 0.01)
