@@ -266,8 +266,8 @@ class EmulatorCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Keep one of equal callbacks: a run that goes on may be given its own once more."""
         trainer = self.config[self.subcommand].trainer
-        given = trainer.callbacks or []
-        trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]] or None
+        if isinstance(given := trainer.callbacks, list):
+            trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]
 
     def _parse_ckpt_path(self) -> None:
         """Leave the command line alone: Lightning would let the checkpoint override it."""

@@ -45,7 +45,7 @@ class TrainingCost(Callback):
         """Stop the clock."""
         if self.skipped < self.WARM_UP:
             self.skipped += 1
-            self.waited_before = trainer.train_dataloader.waited
+            self.waited_before = waited(trainer)
             return
         self._wait(pl_module)
         self.seconds += time.perf_counter() - self.began
@@ -60,13 +60,13 @@ class TrainingCost(Callback):
         """Write and print what was measured."""
         if not (trainer.is_global_zero and self.iterations):
             return
-        waited = trainer.train_dataloader.waited - self.waited_before
+        waiting = waited(trainer) - self.waited_before
         batches = trainer.accumulate_grad_batches  # of one step of the optimiser
         cost = {
             "seconds_per_step": self.seconds / self.iterations * batches,
             "samples_per_second": self.samples / self.seconds,
             "samples_per_step": round(self.samples / self.iterations * batches),
-            "data_wait": waited / self.seconds,
+            "data_wait": waiting / self.seconds,
             "peak_memory_bytes": peak_memory(pl_module.device),
             "steps": trainer.global_step,
         }
@@ -79,6 +79,11 @@ class TrainingCost(Callback):
             f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
             flush=True,
         )
+
+
+def waited(trainer: Trainer) -> float:
+    """Return the seconds spent waiting for data so far, 0 with a loader that does not count."""
+    return getattr(trainer.train_dataloader, "waited", 0.0)
 
 
 def peak_memory(device: torch.device) -> int:
