@@ -20,6 +20,7 @@ def test_waiting_for_data_is_counted_after_the_warm_up(tmp_path, monkeypatch):
         is_global_zero=True,
         default_root_dir=tmp_path,
         global_step=14,
+        accumulate_grad_batches=1,
     )
     cost = TrainingCost()
     for number in range(14):
