@@ -9,9 +9,11 @@ over turns taken one after the other in one process.
 """
 
 import argparse
+import gc
 import math
 import statistics
 import time
+import weakref
 
 import torch
 from machine import header
@@ -95,17 +97,31 @@ def crank_nicolson(gradient=None, rtol: float = 1e-6) -> ThetaScheme:
     return ThetaScheme(0.5, layer)
 
 
+class Kept:
+    """A tensor that a graph keeps for its backward pass."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+
 def saved_bytes(run) -> int:
-    storages = {}
+    """Return the bytes that the graph of run() keeps, without what graphs inside it let go."""
+    kept = weakref.WeakSet()
 
     def pack(tensor):
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = (storage.nbytes(), tensor)
-        return tensor
+        holder = Kept(tensor)
+        kept.add(holder)
+        return holder
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        run()
-    return sum(size for size, _ in storages.values())
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda holder: holder.tensor):
+        loss = run()
+    gc.collect()
+    storages = {
+        holder.tensor.untyped_storage().data_ptr(): holder.tensor.untyped_storage().nbytes()
+        for holder in kept
+    }
+    del loss
+    return sum(storages.values())
 
 
 def memory() -> None:

@@ -1,4 +1,4 @@
-"""Linear systems with a matrix that stays, such as the steps of an affine balance."""
+"""Linear systems with matrices that stay: the steps of an affine balance."""
 
 from torch import Tensor
 
@@ -7,18 +7,27 @@ from emulators.implicit.residual import AffineMap, Map, Residual
 
 
 class System(Residual):
-    """F(z; b, A) = A z - b, the step of an affine balance with coefficients that stay.
+    """F(z; u, P, A, g) = A z - P u - g: a step from u with coefficients that stay.
+
+    Of each step only u and z need be kept for the backward pass.
 
     Args:
-        matrix: A; its tensors are inputs, after b.
+        explicit: P; its tensors are inputs, after u.
+        implicit: A; its tensors are inputs, after those of P. g comes last, if there is one.
     """
 
-    def __init__(self, matrix: Matrix) -> None:
-        self.matrix = matrix
+    def __init__(self, explicit: Matrix, implicit: Matrix) -> None:
+        self.explicit = explicit
+        self.implicit = implicit
 
     def bind(self, *inputs: Tensor) -> Map:
-        known, *tensors = inputs
-        return BoundSystem(self.matrix.with_tensors(tensors), known)
+        state, *tensors = inputs
+        first = len(self.explicit.tensors())
+        second = first + len(self.implicit.tensors())
+        known = self.explicit.with_tensors(tensors[:first])(state)
+        for constant in tensors[second:]:
+            known = known + constant
+        return BoundSystem(self.implicit.with_tensors(tensors[first:second]), known)
 
 
 class BoundSystem(AffineMap):

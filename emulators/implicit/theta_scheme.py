@@ -97,21 +97,17 @@ class ThetaScheme(Stepper):
         self, balance: Balance, coefficients: Coefficients, dt: float
     ) -> Callable[[State], State]:
         tendency = balance.bind(coefficients)
-        if tendency.nonlinear or self.halvings:
+        if tendency.nonlinear or self.halvings or self.scales:
             return super().prepared(balance, coefficients, dt)
         K = tendency.affine()
         explicit, implicit = K.matrix((1 - self.theta) * dt), K.matrix(-self.theta * dt)
-        system = System(implicit)
+        system = System(explicit, implicit)
+        inputs = [*explicit.tensors(), *implicit.tensors()]
+        if not K.homogeneous:
+            inputs.append(dt * K.constant(balance.domain.grid.shape))
 
         def step(state: State) -> State:
-            known = state if self.theta == 1 else explicit(state)
-            if not K.homogeneous:
-                known = known + dt * K(torch.zeros_like(state))
-            scale = scale_of(self.scales, state)
-            if scale is None:
-                return self.layer(system, state, known, *implicit.tensors())[0]
-            start, known = state / scale, known / scale  # which drops out of the matrix
-            return scale * self.layer(system, start, known, *implicit.tensors())[0]
+            return self.layer(system, state, state, *inputs)[0]
 
         return step
 

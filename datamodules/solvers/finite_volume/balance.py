@@ -238,6 +238,12 @@ class AffineTendency:
         """Whether g = 0 because no term has one."""
         return all(stencil is None or stencil.constant is None for stencil in self.stencils)
 
+    def constant(self, shape: tuple[int, ...]) -> Tensor:
+        """Return g, (1 or batch, channel, *space), on a grid of this shape."""
+        own = (stencil.constant for stencil in self.stencils if stencil is not None)
+        like = next(constant for constant in own if constant is not None)
+        return self(like.new_zeros(1, len(self.stencils), *shape))
+
     def weighted(self, values: Tensor) -> Tensor:
         """Return the values over the capacities."""
         if all(m is None for m in self.capacities):

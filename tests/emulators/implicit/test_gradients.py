@@ -61,6 +61,22 @@ def test_gradcheck_of_advection_diffusion(theta, steps):
     assert gradcheck(run, (state, *values), eps=1e-6, atol=1e-7, fast_mode=True)
 
 
+@pytest.mark.parametrize("when", ["start", "middle", "ends"])
+def test_gradcheck_of_a_velocity_that_changes_in_time(when):
+    small = Grid((4, 4), (1.0, 2.0))
+    k, (state, *values) = tracer(small), fields(small)
+    change = torch.rand(4, 4, requires_grad=True)
+    scheme = linear(EXACT, coefficients_at=when)
+
+    def run(state, change, u, v, D):
+        for n in range(3):
+            given = lambda t: {"u": u + t * change, "v": v - t**2 * change, "D": D}  # noqa: E731
+            state = scheme.step(k, state, given, 0.05 * n, 0.05)
+        return state
+
+    assert gradcheck(run, (state, change, *values), eps=1e-6, atol=1e-7, fast_mode=True)
+
+
 @pytest.mark.parametrize("steps", [1, 3])
 def test_gradcheck_of_burgers_equation(steps):
     small = Grid((4, 4), (1.0, 2.0))
