@@ -1,8 +1,8 @@
 """Memory and time of training against Δt and horizon: explicit, implicit, checkpointed, naive.
 
 Advection-diffusion by Crank-Nicolson with BiCGSTAB, and Burgers' equation with Newton-Krylov,
-64 x 32 cells, ten trajectories in double precision, unknown fields without a network. Kept are bytes
-of tensors saved for the backward pass; of a checkpointed rollout (segments of √N steps) those
+64 x 32 cells, ten trajectories in double precision, unknown fields without a network. Kept are
+bytes of tensors saved for the backward pass; of a checkpointed rollout (segments of √N steps) those
 between the passes, and those of the segment that is computed again. Akhare et al. (2025) give such
 tables as totals of a GPU process.
 
