@@ -72,9 +72,10 @@ def shared(storage: Storage, path: Path) -> InMemory:
                 if not path.exists():
                     _write(storage, path)
         except OSError as error:
+            reason = getattr(error.__cause__, "strerror", None) or error.strerror or error
             raise OSError(
                 f"{path}: cannot write the {4 * math.prod(shape) / 2**30:.3g} GiB that processes "
-                f"share ({error.strerror}); make room there, or set data.storage to memory or "
+                f"share ({reason}); make room there, or set data.storage to memory or "
                 "stream."
             ) from None
     mapped = np.memmap(path, np.float32, "c", shape=shape)

@@ -22,7 +22,7 @@ KINDS = [
     kind
     for kind in vars(callbacks).values()
     if isinstance(kind, type) and issubclass(kind, RolloutDiagnostic) and not isabstract(kind)
-    if kind is not callbacks.LatentFields  # looks at the emulator and not at its rollouts
+    if kind not in (callbacks.LatentFields, callbacks.LearnedCurves)  # look at the emulator alone
 ]
 
 
