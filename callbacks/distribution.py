@@ -16,6 +16,7 @@ from callbacks.metrics.distribution import histogram, wasserstein
 from callbacks.units import channel_units, raised, velocity_units
 from datamodules.solvers import Variable
 from datamodules.solvers.vorticity import velocity
+from datamodules.statistics import accumulate
 from emulators.rollout import State
 
 
@@ -34,7 +35,7 @@ class Distribution(ClimateDiagnostic):
         reference: Split whose histogram is the reference.
     """
 
-    version = 1
+    version = 2
     quantities = ("histogram",)
 
     def __init__(
@@ -81,11 +82,18 @@ class Distribution(ClimateDiagnostic):
         return torch.cat((state.double(), torch.stack(flow, 1)), 1)
 
     def prepare(self) -> None:
-        if self.centre is None:  # the first states of the split fix the bins, once and for all
-            first = next(iter(self.data.trajectories(self.reference_split).chunks("bins")))
-            values = self.fields(first).double().movedim(1, 0).flatten(1)
-            self.centre, self.scale = values.mean(1), values.std(1).clamp_min(1e-300)
         super().prepare()
+        self.bin_by(self.reference)
+
+    def reference_means(self) -> Mapping[str, np.ndarray]:
+        chunks = self.data.trajectories(self.reference_split).chunks("Distribution: bins")
+        statistics = accumulate(map(self.fields, chunks))
+        bins = {"centre": statistics.mean.numpy(), "scale": statistics.std.numpy()}
+        self.bin_by(bins)
+        return {**super().reference_means(), **bins}
+
+    def bin_by(self, bins: Mapping[str, np.ndarray]) -> None:
+        self.centre, self.scale = (torch.as_tensor(bins[name]).double() for name in ("centre", "scale"))
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         fields = self.fields(state)

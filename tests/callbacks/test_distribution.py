@@ -102,3 +102,13 @@ def test_moments_of_a_state_that_changes_sign(evaluate, plane):
     np.testing.assert_allclose(scores["mean_map_error"], error)
     error = (state[0] ** 2 - reference.var(0, correction=0)).square().mean().sqrt() / 4
     np.testing.assert_allclose(scores["variance_map_error"], error)
+
+
+def test_bins_reach_over_a_split_that_begins_with_a_constant(evaluate):
+    diagnostic = Distribution()
+    reference = torch.cat((torch.full((40, 1, 4096), 7.0), gaussian(mean=7.0)))
+    scores = evaluated(evaluate, diagnostic, gaussian(mean=7.0), reference)
+    ends = scores["value"][0].values[[0, -1]]
+    np.testing.assert_allclose(ends, 7 + math.sqrt(0.5) * np.array([-7.96, 7.96]), atol=0.01)
+    low, high = diagnostic.figures(scores)["distribution"].axes[0].get_xlim()
+    assert low < 5 < 9 < high
