@@ -23,6 +23,7 @@ from emulators.implicit.gradients import (
 from emulators.implicit.info import ImplicitSolveError, Monitor, SolveInfo, Status
 from emulators.implicit.layer import ImplicitLayer
 from emulators.implicit.linear import Dense, Fallback, LinearSolver
+from emulators.implicit.minimal_residual import MinimalResidual
 from emulators.implicit.newton import NewtonKrylov
 from emulators.implicit.preconditioned import Preconditioned
 from emulators.implicit.preconditioners import Identity, Jacobi, Preconditioner
@@ -57,6 +58,7 @@ __all__ = [
     "KeepAll",
     "Lagged",
     "LinearSolver",
+    "MinimalResidual",
     "Monitor",
     "NewtonKrylov",
     "Phantom",

@@ -14,6 +14,7 @@ from emulators.implicit import (
     Implicit,
     ImplicitSolveError,
     Jacobi,
+    MinimalResidual,
     Status,
 )
 
@@ -26,8 +27,11 @@ SOLVERS = [
     BiCGSTAB(**TIGHT, preconditioner=Jacobi()),
     GMRES(**TIGHT, preconditioner=Jacobi()),
     Fallback([BiCGSTAB(rtol=1e-13, max_iterations=2), GMRES(**TIGHT)]),
+    MinimalResidual(rtol=1e-13, max_iterations=500),
+    Fallback([MinimalResidual(rtol=1e-13, max_iterations=3), BiCGSTAB(**TIGHT)]),
 ]
 IDS = ["bicgstab", "gmres", "gmres(7)", "dense", "bicgstab+jacobi", "gmres+jacobi", "fallback"]
+IDS += ["minimal residual", "minimal residual, then bicgstab"]
 
 
 def times(A):
@@ -112,7 +116,7 @@ def test_residual_is_the_true_one(solver):
     assert (info.residual <= 1e-12).all()
 
 
-@pytest.mark.parametrize("kind", [BiCGSTAB, GMRES, Dense])
+@pytest.mark.parametrize("kind", [BiCGSTAB, GMRES, MinimalResidual, Dense])
 def test_single_precision(kind):
     A, b = near_identity(3, 24).float(), torch.randn(3, 24, dtype=torch.float32)
     x, info = kind(rtol=1e-5).solve(times(A), b)
@@ -129,7 +133,7 @@ def test_solution_scales_with_the_right_hand_side(solver, size):
     assert_close(x / size, solver.solve(times(A), b)[0])
 
 
-@pytest.mark.parametrize("kind", [BiCGSTAB, GMRES])
+@pytest.mark.parametrize("kind", [BiCGSTAB, GMRES, MinimalResidual])
 def test_absolute_tolerance_is_in_units_of_the_right_hand_side(kind):
     A, b = near_identity(2, 30), 100 * torch.randn(2, 30)
     x, info = kind(rtol=0.0, atol=1e-3).solve(times(A), b)
@@ -139,7 +143,7 @@ def test_absolute_tolerance_is_in_units_of_the_right_hand_side(kind):
     assert (true > 1e-9).all()
 
 
-@pytest.mark.parametrize("kind", [BiCGSTAB, GMRES])
+@pytest.mark.parametrize("kind", [BiCGSTAB, GMRES, MinimalResidual])
 def test_iterations_stop_at_the_limit_of_each_sample(kind):
     A, b = near_identity(2, 30), torch.randn(2, 30)
     A[0] = torch.eye(30)
@@ -257,3 +261,19 @@ def test_transposed_system_that_fails_is_an_error():
     x, _ = Implicit(BiCGSTAB(rtol=1e-14, max_iterations=1)).solve(times(A), torch.ones(2, 12))
     with pytest.raises(ImplicitSolveError, match="transposed linear system of an inner solve"):
         x.sum().backward()
+
+
+def test_minimal_residual_by_hand():
+    # A = diag(1, 3), b = (1, 1): ω = <Ab, b> / <Ab, Ab> = 4/10, x = (0.4, 0.4), r = (0.6, -0.2)
+    A, b = torch.diag(torch.tensor([1.0, 3.0]))[None], torch.ones(1, 2)
+    x, info = MinimalResidual(max_iterations=1).solve(times(A), b)
+    assert_close(x, torch.tensor([[0.4, 0.4]]))
+    assert info.status.tolist() == [Status.ITERATION_LIMIT]
+    assert info.residual.item() == pytest.approx((0.4 / 2) ** 0.5)
+
+
+def test_minimal_residual_of_a_rotation_does_not_move():
+    A, b = torch.tensor([[[0.0, 1.0], [-1.0, 0.0]]]), torch.ones(1, 2)
+    x, info = MinimalResidual().solve(times(A), b)
+    assert x.tolist() == [[0.0, 0.0]]
+    assert info.status.tolist() == [Status.ITERATION_LIMIT]
