@@ -93,7 +93,9 @@ class Distribution(ClimateDiagnostic):
         return {**super().reference_means(), **bins}
 
     def bin_by(self, bins: Mapping[str, np.ndarray]) -> None:
-        self.centre, self.scale = (torch.as_tensor(bins[name]).double() for name in ("centre", "scale"))
+        self.centre, self.scale = (
+            torch.as_tensor(bins[name]).double() for name in ("centre", "scale")
+        )
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         fields = self.fields(state)
