@@ -14,7 +14,13 @@ MAY_IMPORT = {
     "emulators/implicit": {"emulators.implicit", "datamodules.solvers"},
     "emulators": {"emulators", "datamodules.solvers"},
     "datamodules": {"datamodules"},
-    "callbacks": {"callbacks", "emulators", "datamodules.solvers", "datamodules.netcdf"},
+    "callbacks": {
+        "callbacks",
+        "emulators",
+        "datamodules.solvers",
+        "datamodules.netcdf",
+        "datamodules.statistics",
+    },
     "configs": {"configs"},
 }
 LIBRARIES = {  # what the lowest rooms may use besides the standard library

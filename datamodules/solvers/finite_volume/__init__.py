@@ -10,9 +10,9 @@ from datamodules.solvers.finite_volume.boundaries import (
     Walls,
 )
 from datamodules.solvers.finite_volume.domain import Domain
-from datamodules.solvers.finite_volume.fields import Field, RandomField
 from datamodules.solvers.finite_volume.interpolated_noise import InterpolatedNoise
 from datamodules.solvers.finite_volume.profile import Profile, Waves
+from datamodules.solvers.finite_volume.random_field import RandomField
 from datamodules.solvers.finite_volume.schemes import (
     Central,
     ConvectionScheme,
@@ -41,7 +41,6 @@ __all__ = [
     "Domain",
     "DonorCell",
     "ExplicitEuler",
-    "Field",
     "FiniteVolumeSolver",
     "InterpolatedNoise",
     "Neumann",

@@ -26,7 +26,7 @@ class Profile(ABC):
     steady: bool
 
     @abstractmethod
-    def field(self, domain: Domain, time: float) -> Float[Tensor, "*space"]:
+    def field(self, domain: Domain, time: float = 0.0) -> Float[Tensor, "*space"]:
         """Return the coefficient at the cell centres, in float64.
 
         Args:
@@ -87,7 +87,7 @@ class Waves(Profile):
         a = torch.rand(self.waves, generator=generator, dtype=torch.float64)
         return [*parts, (4 * a - 2,) * 3]
 
-    def field(self, domain: Domain, time: float) -> Float[Tensor, "*space"]:
+    def field(self, domain: Domain, time: float = 0.0) -> Float[Tensor, "*space"]:
         with torch.device("cpu"):
             coordinates = domain.centres()[::-1]  # x first
             *axes, (amplitude, _, _) = self.draws(len(coordinates))

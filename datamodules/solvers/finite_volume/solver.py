@@ -7,7 +7,6 @@ from torch import Tensor
 
 from datamodules.solvers.equation import State, Variable
 from datamodules.solvers.finite_volume.balance import Balance
-from datamodules.solvers.finite_volume.fields import Field
 from datamodules.solvers.finite_volume.profile import Profile
 from datamodules.solvers.finite_volume.steppers import RK4, Stepper
 from datamodules.solvers.solver import Solver
@@ -20,7 +19,7 @@ class FiniteVolumeSolver(Solver):
 
     Args:
         balance: Right-hand side, with its domain.
-        coefficients: By name: a number, a `Field`, a `Profile`, which may move, or a steady tensor
+        coefficients: By name: a number, a `Profile`, which may move, or a steady tensor
             (*space) or (batch, *space), which cannot be described.
         dt: Inner time step [T].
         interval: Time between snapshots [T], a whole number of inner steps.
@@ -36,7 +35,7 @@ class FiniteVolumeSolver(Solver):
     def __init__(
         self,
         balance: Balance,
-        coefficients: Mapping[str, float | Field | Profile | Tensor],
+        coefficients: Mapping[str, float | Profile | Tensor],
         dt: float,
         interval: float,
         stepper: Stepper | None = None,
@@ -69,9 +68,7 @@ class FiniteVolumeSolver(Solver):
         self.coefficients = dict(coefficients)
         self.units = dict(units or {})
         for name, value in coefficients.items():
-            if isinstance(value, Field):
-                value = value.on(balance.domain)
-            elif isinstance(value, Profile):
+            if isinstance(value, Profile):
                 value = value.field(balance.domain, 0.0)
             tensor = torch.as_tensor(value, dtype=torch.float64)
             self.register_buffer(f"coefficient_{name}", tensor, persistent=False)

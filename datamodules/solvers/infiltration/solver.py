@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from datamodules.solvers.equation import State, Variable
-from datamodules.solvers.finite_volume import Closure, Field, FiniteVolumeSolver, Stepper
+from datamodules.solvers.finite_volume import Closure, FiniteVolumeSolver, Profile, Stepper
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.infiltration.balance import VARIABLES, Infiltration
 from datamodules.solvers.infiltration.checks import (
@@ -62,8 +62,8 @@ class ChemicalVapourInfiltration(Solver):
         temperature_right: float = 1273.0,
         pressure: float = 1e4,
         mole_fraction: float = 0.15,
-        initial_porosity: float | Field = 0.6,
-        fibre_radius: float | Field = 7e-6,
+        initial_porosity: float | Profile = 0.6,
+        fibre_radius: float | Profile = 7e-6,
         molar_volume: float = 0.0401 / 3210,
         reaction_enthalpy: float = 0.0,
         closures: dict[str, Closure] | None = None,

@@ -124,7 +124,7 @@ def test_coefficient_may_be_a_field():
     field = RandomField(0.1, 0.4, 1.0, seed=2)
     k = balance(line(16), d=Diffusion("D"))
     found = FiniteVolumeSolver(k, {"D": field}, 0.01, 0.05)
-    plain = FiniteVolumeSolver(k, {"D": field.on(k.domain)}, 0.01, 0.05)
+    plain = FiniteVolumeSolver(k, {"D": field.field(k.domain)}, 0.01, 0.05)
     state = torch.randn(2, 1, 16)
     assert_close(found.step(state), plain.step(state))
     described = {"class": "RandomField", "low": 0.1, "high": 0.4, "length": 1.0, "seed": 2}

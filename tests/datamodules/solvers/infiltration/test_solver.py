@@ -142,7 +142,7 @@ def test_thin_fibres_fill_faster():
     radius = RandomField(5e-6, 9e-6, 0.01)
     solver = small(fibre_radius=radius)
     e = solver.step(solver.initial_state())[0, 1]
-    radii = radius.on(solver.solver.balance.domain)
+    radii = radius.field(solver.solver.balance.domain)
     assert torch.corrcoef(torch.stack((e.flatten(), radii.flatten())))[0, 1] > 0.9
 
 

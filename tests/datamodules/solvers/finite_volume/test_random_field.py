@@ -9,7 +9,7 @@ from datamodules.solvers.finite_volume import Domain, RandomField
 
 
 def on(cells, field, length=1.0):
-    return field.on(Domain(Grid((cells, cells), (length, length))))
+    return field.field(Domain(Grid((cells, cells), (length, length))))
 
 
 def test_random_field_is_uniform_between_its_bounds():

@@ -1,26 +1,18 @@
-"""Coefficients that vary in space, made from a few numbers."""
+"""A smooth random coefficient."""
 
 import math
-from abc import ABC, abstractmethod
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.solvers.finite_volume.domain import Domain
+from datamodules.solvers.finite_volume.profile import Profile
 
 WAVES = 256  # of a random field; its values are Gaussian to about 1/√256
 
 
-class Field(ABC):
-    """A field of space."""
-
-    @abstractmethod
-    def on(self, domain: Domain) -> Float[Tensor, "*space"]:
-        """Return its values at the centres of the cells, in double precision."""
-
-
-class RandomField(Field):
+class RandomField(Profile):
     r"""Smooth random field between two bounds.
 
     low + (high - low) Φ(g) with g Gaussian, of correlation exp(-r²/(2 ℓ²)), by random waves
@@ -39,6 +31,8 @@ class RandomField(Field):
     References: A. Rahimi and B. Recht, NIPS 2007 (random Fourier features).
     """
 
+    steady = True
+
     def __init__(self, low: float, high: float, length: float, seed: int = 0) -> None:
         if not (high > low and length > 0):
             raise ValueError(
@@ -50,11 +44,12 @@ class RandomField(Field):
         self.length = length
         self.seed = seed
 
-    def on(self, domain: Domain) -> Tensor:
-        generator = torch.Generator().manual_seed(self.seed)
-        shape = (domain.grid.dimensions, WAVES)
-        k = torch.randn(shape, generator=generator, dtype=torch.float64) / self.length
-        phases = torch.rand(WAVES, generator=generator, dtype=torch.float64) * (2 * math.pi)
-        points = torch.stack(domain.centres(), -1)
-        g = math.sqrt(2 / WAVES) * torch.cos(points @ k + phases).sum(-1)
-        return self.low + (self.high - self.low) * torch.special.ndtr(g)
+    def field(self, domain: Domain, time: float = 0.0) -> Float[Tensor, "*space"]:
+        with torch.device("cpu"):
+            generator = torch.Generator().manual_seed(self.seed)
+            shape = (domain.grid.dimensions, WAVES)
+            k = torch.randn(shape, generator=generator, dtype=torch.float64) / self.length
+            phases = torch.rand(WAVES, generator=generator, dtype=torch.float64) * (2 * math.pi)
+            points = torch.stack(domain.centres(), -1)
+            g = math.sqrt(2 / WAVES) * torch.cos(points @ k + phases).sum(-1)
+            return self.low + (self.high - self.low) * torch.special.ndtr(g)
