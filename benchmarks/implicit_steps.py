@@ -14,6 +14,7 @@ import math
 import statistics
 import time
 import weakref
+from itertools import product
 
 import torch
 from machine import header
@@ -32,6 +33,8 @@ from emulators.implicit import (
     Affine,
     BiCGSTAB,
     ImplicitLayer,
+    LinearSolver,
+    MinimalResidual,
     Monitor,
     ThetaScheme,
     Unrolled,
@@ -91,8 +94,8 @@ class Problem:
         return time.perf_counter() - start
 
 
-def crank_nicolson(gradient=None, rtol: float = 1e-6) -> ThetaScheme:
-    layer = ImplicitLayer(Affine(BiCGSTAB(rtol=rtol)), gradient or Adjoint(BiCGSTAB(rtol=rtol)))
+def crank_nicolson(linear: LinearSolver, gradient=None) -> ThetaScheme:
+    layer = ImplicitLayer(Affine(linear), gradient or Adjoint(linear))
     layer.monitor = Monitor()
     return ThetaScheme(0.5, layer)
 
@@ -131,8 +134,8 @@ def memory() -> None:
     problem = Problem((32, 64), network=False, steps=20)
     state = problem.state.numel() * 8
     for rtol in (1e-2, 1e-4, 1e-6, 1e-10):
-        for gradient in (Adjoint(), Unrolled()):
-            scheme = crank_nicolson(gradient, rtol)
+        for gradient in (Adjoint(BiCGSTAB(rtol=rtol)), Unrolled()):
+            scheme = crank_nicolson(BiCGSTAB(rtol=rtol), gradient)
             size = saved_bytes(lambda scheme=scheme: problem.loss(scheme))
             iterations = scheme.layer.monitor.summary()["forward/iterations_mean"]
             seconds = min(problem.train(scheme) for _ in range(3))
@@ -145,12 +148,15 @@ def memory() -> None:
 
 def price(rounds: int) -> None:
     print("\n## Training step: implicit against explicit at equal time steps\n")
-    print("| grid | velocity | explicit ms | tolerance | Crank-Nicolson ms | iterations | ratio |")
-    print("|---|---|---|---|---|---|---|")
+    print("| grid | velocity | explicit ms | solver | rtol | implicit ms | iterations | ratio |")
+    print("|---" * 8 + "|")
     for shape in ((32, 64), (64, 128)):
         for network in (True, False):
             problem = Problem(shape, network)
-            schemes = {rtol: crank_nicolson(rtol=rtol) for rtol in (1e-6, 1e-4)}
+            schemes = {
+                (kind, rtol): crank_nicolson(kind(rtol=rtol))
+                for kind, rtol in product((BiCGSTAB, MinimalResidual), (1e-6, 1e-4))
+            }
             steppers = {"explicit": ExplicitEuler(), **schemes}
             times = {name: [] for name in steppers}
             for turn in range(rounds):
@@ -159,13 +165,13 @@ def price(rounds: int) -> None:
                     if turn > 1:
                         times[name].append(seconds)
             explicit = times.pop("explicit")
-            for rtol, values in times.items():
+            for (kind, rtol), values in times.items():
                 ratio = statistics.median(a / b for a, b in zip(values, explicit, strict=True))
-                summary = schemes[rtol].layer.monitor.summary()
+                summary = schemes[kind, rtol].layer.monitor.summary()
                 counts = [summary[f"{way}/iterations_mean"] for way in ("forward", "backward")]
                 print(
                     f"| {shape[1]} x {shape[0]} | {'networks' if network else 'bare field'} "
-                    f"| {1e3 * statistics.median(explicit):.1f} | {rtol:.0e} "
+                    f"| {1e3 * statistics.median(explicit):.1f} | {kind.__name__} | {rtol:.0e} "
                     f"| {1e3 * statistics.median(values):.1f} | {counts[0]:.1f} + {counts[1]:.1f} "
                     f"| {ratio:.2f} |",
                     flush=True,
