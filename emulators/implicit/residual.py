@@ -6,6 +6,7 @@ the same value each time it is called.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +96,14 @@ def linear_part(function: Map, start: Vector, value: Vector) -> Map:
     return lambda v: function(start + v) - value
 
 
+def kept_here() -> AbstractContextManager:
+    """Return a context in which a graph keeps its tensors itself.
+
+    A checkpoint around it would let them go and compute all of its steps again for every product.
+    """
+    return torch.autograd.graph.saved_tensors_hooks(lambda kept: kept, lambda kept: kept)
+
+
 def derivative(function: Map, z: Vector) -> tuple[Vector, Map]:
     """Return F(z) and v ↦ F'(z) v.
 
@@ -102,7 +111,7 @@ def derivative(function: Map, z: Vector) -> tuple[Vector, Map]:
     per product. (torch's forward mode is several times slower on stencils.)
     """
     graph = torch.is_grad_enabled()
-    with torch.enable_grad():
+    with torch.enable_grad(), nullcontext() if graph else kept_here():
         # a tensor of its own: the start of a step is also an input of F
         point = z.view_as(z) if graph and z.requires_grad else z.detach().requires_grad_()
         value = function(point)

@@ -2,9 +2,19 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from emulators.implicit import Adjoint, BiCGSTAB, KeepAll, Segments, Unrolled
+from emulators.implicit import (
+    Adjoint,
+    BiCGSTAB,
+    ImplicitLayer,
+    KeepAll,
+    Monitor,
+    NewtonKrylov,
+    Segments,
+    ThetaScheme,
+    Unrolled,
+)
 from tests.emulators.implicit.measures import LiveBytes, saved_bytes
-from tests.emulators.implicit.steps import fields, linear, rollout, tracer
+from tests.emulators.implicit.steps import burgers, fields, linear, rollout, tracer
 
 NAMES = ("u", "v", "D")
 
@@ -31,6 +41,21 @@ def test_checkpoints_change_no_gradient(checkpointing, keep):
     for way in (KeepAll(), checkpointing):
         states, values = training(way, 7, SCHEME, keep)
         results.append([states, *torch.autograd.grad(states.square().sum(), values)])
+    for found, expected in zip(*results, strict=True):
+        assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_checkpoints_compute_no_nonlinear_step_more_than_twice():
+    # the graphs of Newton's products are the solver's own: no checkpoint may let go of them
+    results = []
+    for way, most in ((KeepAll(), 4), (Segments(), 8)):
+        state, _, _, D = fields()
+        layer = ImplicitLayer(NewtonKrylov(rtol=1e-10), Adjoint(BiCGSTAB(rtol=1e-12)))
+        layer.monitor = Monitor()
+        step = ThetaScheme(0.5, layer).prepared(burgers(), {"D": D}, 0.05)
+        states = way.rollout(lambda state, number, step=step: step(state), state, 4)
+        results.append([states, *torch.autograd.grad(states.square().sum(), (state, D))])
+        assert len(layer.monitor.forward) <= most
     for found, expected in zip(*results, strict=True):
         assert_close(found, expected, rtol=0, atol=0)
 
