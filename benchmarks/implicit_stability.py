@@ -74,7 +74,7 @@ class Flow:
 
 def cell(state: torch.Tensor, truth: torch.Tensor) -> str:
     error = ((state - truth).abs().sum() / truth.abs().sum()).item()
-    return f"{100 * error:.2g} %" if error < 10 else "diverges"
+    return f"{100 * error:.2g} %" if error < 1 else "diverges"
 
 
 def main() -> None:
