@@ -6,10 +6,14 @@ bytes of tensors saved for the backward pass; of a checkpointed rollout (segment
 between the passes, and those of the segment that is computed again. Akhare et al. (2025) give such
 tables as totals of a GPU process.
 
+The peak of resident memory is that of a process of its own, above what it had after one step.
+
     python benchmarks/implicit_memory.py [--threads 1]
 """
 
 import argparse
+import multiprocessing
+import resource
 import time
 
 import torch
@@ -109,6 +113,36 @@ def table(system: str, title: str, cases: list[tuple[str, float, float]]) -> Non
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
+def peak() -> int:
+    """Return the largest resident memory of this process so far, KiB on Linux."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def growth(system: str, method: str, steps: int) -> float:
+    """Return how many MiB a training rollout needs beyond one of a single step."""
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    problem, (stepper, checkpointing) = Problem(system), methods(system)[method]
+    problem.loss(stepper, checkpointing, 1, 1e-2).backward()
+    before = peak()
+    problem.loss(stepper, checkpointing, steps, 1e-2).backward()
+    return (peak() - before) / 1024
+
+
+def resident() -> None:
+    print("\n## Peak resident memory above that of one step, MiB, Δt = 1e-2\n")
+    print("| method | " + " | ".join(f"{s}, t = {t:g}" for s in SPEEDS for t in (0.2, 0.4)) + " |")
+    print("|---" * 5 + "|")
+    context = multiprocessing.get_context("spawn")
+    for method in methods("Burgers"):
+        cells = []
+        for system in SPEEDS:
+            for steps in (20, 40):
+                with context.Pool(1) as pool:
+                    cells.append(f"{pool.apply(growth, (system, method, steps)):.0f}")
+        print(f"| {method} | " + " | ".join(cells) + " |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
@@ -118,6 +152,7 @@ def main() -> None:
     for system in SPEEDS:
         table(system, "to t = 0.2", [(f"Δt = {dt:g}", 0.2, dt) for dt in (2e-3, 5e-3, 1e-2, 2e-2)])
         table(system, "Δt = 1e-2", [(f"t = {t:g}", t, 1e-2) for t in (0.2, 0.4, 0.8)])
+    resident()
 
 
 if __name__ == "__main__":

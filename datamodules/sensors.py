@@ -101,11 +101,19 @@ class SensorsAt(Sensors):
                     f"{grid.lengths}; correct SensorsAt.places."
                 )
             axes = zip(place, first, grid.lengths, grid.shape, strict=False)
-            point = tuple(
-                round((x - start) / length * size) % size for x, start, length, size in axes
-            )
-            mask[point] = True
+            mask[tuple(nearest(*axis) for axis in axes)] = True
         return mask
+
+
+def nearest(x: float, first: float, length: float, size: int) -> int:
+    """Return the number of the point nearest to x on an axis that closes on itself.
+
+    Half-way between two, where the ends of an axis of cells lie, it is the one on the side of x.
+    """
+    position = (x - first) / length * size
+    if -0.5 - 1e-6 <= position <= size - 0.5 + 1e-6:
+        return min(max(round(position), 0), size - 1)
+    return round(position) % size
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from emulators.implicit.info import ImplicitSolveError, Record, SolveInfo
 from emulators.implicit.linear import LinearSolver
+from emulators.implicit.once import Once
 from emulators.implicit.precision import full_precision
 from emulators.implicit.residual import AffineMap, Pulled, Residual
 from emulators.implicit.root import RootSolver
@@ -87,7 +88,7 @@ class _Lean(torch.autograd.Function):
         gradients = [next(found) if t.requires_grad else None for t in (*leaves, *parameters)]
         if torch.is_grad_enabled():
             gradients = [
-                None if g is None else _Once.apply(g, cotangent, *tensors) for g in gradients
+                None if g is None else Once.apply(g, cotangent, *tensors) for g in gradients
             ]
         return (None, None, None, *gradients)
 
@@ -102,19 +103,6 @@ def failed(call: Call, adjoint: Vector, info: SolveInfo) -> Vector:
         raise ImplicitSolveError(f"{message}.", info)
     warnings.warn(f"{message}; these samples give no gradient.", stacklevel=2)
     return choose(info.converged, adjoint, torch.zeros_like(adjoint))
-
-
-class _Once(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, gradient: Tensor, *others: Tensor) -> Tensor:
-        return gradient.view_as(gradient)
-
-    @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> None:
-        raise ValueError(
-            "An implicit step with gradient Adjoint can be differentiated once, not twice; use "
-            "gradient Unrolled for second derivatives."
-        )
 
 
 def refuse_others(value: Tensor, known: tuple[Tensor, ...]) -> None:

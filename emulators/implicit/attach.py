@@ -7,6 +7,7 @@ from torch import Tensor
 
 from emulators.implicit.info import ImplicitSolveError, SolveInfo
 from emulators.implicit.linear import LinearSolver
+from emulators.implicit.once import Once
 from emulators.implicit.precision import full_precision
 from emulators.implicit.residual import Map, transpose
 from emulators.implicit.samples import Vector
@@ -40,14 +41,14 @@ class Implicit(LinearSolver):
 class _Attach(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, residual: Tensor, x: Tensor, linear: LinearSolver, A: Map) -> Tensor:
-        ctx.save_for_backward(x)
+        ctx.save_for_backward(x, residual)
         ctx.linear, ctx.A = linear, A
         return x.clone()
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
-        with full_precision(x):
+        x, residual = ctx.saved_tensors
+        with full_precision(x), torch.no_grad():
             adjoint, info = ctx.linear.solve(transpose(ctx.A, x), cotangent)
         if not info.converged.all():
             raise ImplicitSolveError(
@@ -55,4 +56,7 @@ class _Attach(torch.autograd.Function):
                 f"({info.failures()}); allow more iterations or a looser tolerance.",
                 info,
             )
-        return -adjoint, None, None, None
+        gradient = -adjoint
+        if torch.is_grad_enabled():
+            gradient = Once.apply(gradient, cotangent, residual)
+        return gradient, None, None, None

@@ -55,7 +55,9 @@ def ending(
     status = torch.where(
         torch.isfinite(size) & torch.isfinite(first), status, int(Status.NOT_FINITE)
     )
-    return SolveInfo(iterations, ratio(size, first, first > 0), status)
+    residual = ratio(size, first, first > 0)
+    residual = torch.where(status == Status.NOT_FINITE, float("nan"), residual)
+    return SolveInfo(iterations, residual, status)
 
 
 class Affine(RootSolver):

@@ -38,6 +38,12 @@ def test_a_sensor_at_the_far_edge_is_at_the_first_point_of_a_periodic_grid():
     assert SensorsAt([(1.0, 2.0)]).mask(GRID).nonzero().tolist() == [[0, 0]]
 
 
+@pytest.mark.parametrize(("x", "cell"), [(0.0, 0), (0.01, 0), (0.45, 2), (0.99, 5), (1.0, 5)])
+def test_a_sensor_on_a_wall_observes_the_cell_beside_it(x, cell):
+    cells = Grid((6,), (1.0,))
+    assert SensorsAt([(x,)]).mask(cells, (1 / 12,)).nonzero().tolist() == [[cell]]
+
+
 def test_a_sensor_in_a_cell_observes_that_cell():
     # cells of 1/4 x 1/4 whose centres are the points: (0.74, 1.01) lies in row 2, column 4
     centres = (0.125, 0.125)

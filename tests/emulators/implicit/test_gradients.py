@@ -251,3 +251,13 @@ def test_affine_layer_with_fallback_is_the_default_adjoint():
 def test_bad_phantom_is_refused(bad):
     with pytest.raises(ValueError, match="Phantom needs steps of at least 1"):
         Phantom(**bad)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.0])  # of z² beside z: with 0 the cotangent is constant
+def test_an_inner_implicit_solve_is_differentiated_once(weight):
+    x, a = torch.rand(4, 3), torch.tensor(0.3, requires_grad=True)
+    layer = ImplicitLayer(NewtonKrylov(rtol=1e-12), UnrolledOuter())
+    z, _ = layer(lambda z, x, a: z - a * torch.cos(z) - x, x, x, a)
+    (once,) = torch.autograd.grad((weight * z**2 + z).sum(), a, create_graph=True)
+    with pytest.raises(ValueError, match="can be differentiated once, not twice; use gradient Unr"):
+        torch.autograd.grad(once, a)

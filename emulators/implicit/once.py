@@ -1,0 +1,21 @@
+"""Gradients of the implicit function theorem are first derivatives only."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Once(torch.autograd.Function):
+    """A gradient that refuses to be differentiated, and the tensors that it depends on."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, *others: Tensor) -> Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> None:
+        raise ValueError(
+            "An implicit step with gradient Adjoint or UnrolledOuter can be differentiated once, "
+            "not twice; use gradient Unrolled for second derivatives."
+        )
