@@ -57,7 +57,7 @@ def test_test_needs_only_the_checkpoint(tested):
     assert about["scores"]["mse/lead_1"] == pytest.approx(float(scores["mse_mean"][0]))
     watched = {"EnergyStability", "Panels", "Spectrum", "Hovmoeller", "Distribution", "Moments"}
     watched |= {"Extremes", "PCAAutocorrelation"}  # no zonal mean in 1-D
-    changed = {"RolloutError": 2, "PredictabilityLimit": 2, "Extremes": 2}
+    changed = {"RolloutError": 2, "PredictabilityLimit": 2, "Extremes": 2, "Distribution": 2}
     versions = {name: metric["version"] for name, metric in about["metrics"].items()}
     assert versions == dict.fromkeys(watched, 1) | changed
     assert about["metrics"]["RolloutError"]["leads"] == [1, 5]
