@@ -216,3 +216,11 @@ def test_retry_takes_on_only_what_is_left():
 def test_bad_settings_are_refused(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_a_start_that_is_not_finite_reports_no_residual():
+    start = torch.tensor([[float("nan")], [0.5]])
+    _, info = NewtonKrylov().solve(lambda z: z - 0.1 * torch.cos(z), start)
+    assert info.status.tolist() == [Status.NOT_FINITE, Status.CONVERGED]
+    assert info.residual[0].isnan()
+    assert "not finite after 0 iterations at relative residual nan" in info.failures()
