@@ -225,8 +225,10 @@ class AffineTendency:
         """Return u ↦ u + f K u.
 
         Args:
-            factor: f [T].
+            factor: f [T]; 0 is the identity and costs nothing.
         """
+        if factor == 0:
+            return Matrix([None] * len(self.stencils))
         rows = [
             None if stencil is None else stencil.rows(factor if m is None else factor / m)
             for stencil, m in zip(self.stencils, self.capacities, strict=True)
