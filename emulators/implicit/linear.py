@@ -59,7 +59,13 @@ def outcome(
     """Return the outcome of samples with residual norms `size` for right-hand sides `b`."""
     status = torch.where(size <= target, int(Status.CONVERGED), int(Status.ITERATION_LIMIT))
     status = torch.where(finite & torch.isfinite(size), status, int(Status.NOT_FINITE))
-    return SolveInfo(iterations, ratio(size, b, b > 0), status)
+    return SolveInfo(iterations, relative(size, b, status), status)
+
+
+def relative(size: PerSample, reference: PerSample, status: Tensor) -> PerSample:
+    """Return size / reference, 0 where the reference is; NaN where a solve is not finite."""
+    found = ratio(size, reference, reference > 0)
+    return torch.where(status == Status.NOT_FINITE, float("nan"), found)
 
 
 class Dense(LinearSolver):

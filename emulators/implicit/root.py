@@ -12,7 +12,7 @@ import torch
 from emulators.implicit.attach import Implicit
 from emulators.implicit.bicgstab import BiCGSTAB
 from emulators.implicit.info import SolveInfo, Status
-from emulators.implicit.linear import LinearSolver
+from emulators.implicit.linear import LinearSolver, relative
 from emulators.implicit.residual import Map, Quasilinear, linear_part
 from emulators.implicit.samples import Choice, PerSample, Vector, choose, norm, ratio
 
@@ -55,9 +55,7 @@ def ending(
     status = torch.where(
         torch.isfinite(size) & torch.isfinite(first), status, int(Status.NOT_FINITE)
     )
-    residual = ratio(size, first, first > 0)
-    residual = torch.where(status == Status.NOT_FINITE, float("nan"), residual)
-    return SolveInfo(iterations, residual, status)
+    return SolveInfo(iterations, relative(size, first, status), status)
 
 
 class Affine(RootSolver):
