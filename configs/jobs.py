@@ -1,28 +1,83 @@
 """The runs of a study, several at a time, each a process per stage.
 
 Runs that are finished are skipped, interrupted ones are resumed, and a failed one does not keep the
-others from running.
+others from running. A study that is ended ends its runs, which write their checkpoints first.
 """
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from configs.study import StudyRun
 
 PROGRAM = Path(__file__).parents[1] / "cli.py"
+PATIENCE = 20.0
+"""Seconds that runs are given to end by themselves after an interruption by the keyboard."""
 
 
 def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
     """Run the unfinished runs, `jobs` at a time, and return those that failed.
 
     The cores are shared out anew whenever a stage starts, so that the last runs have them all.
+
+    Raises:
+        SIGTERMException: The system asked for the end; the runs have been asked, too, and are over.
     """
-    waiting = [run for run in runs if not run.finished]
     active: list[Job] = []
+    try:
+        with signalled():
+            return share_out([run for run in runs if not run.finished], active, jobs, cores)
+    except BaseException as reason:
+        end(active, PATIENCE if isinstance(reason, KeyboardInterrupt) else 0.0)
+        raise
+
+
+@contextmanager
+def signalled() -> Iterator[None]:
+    """Raise SIGTERMException where the system asks for the end; a second time ends at once."""
+
+    def ask(signum: int, frame: Any) -> NoReturn:
+        signal.signal(signum, signal.SIG_DFL)
+        raise SIGTERMException
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end(active: Sequence["Job"], patience: float) -> None:
+    """Wait until jobs are over; ask for their end after so many seconds.
+
+    An interruption by the keyboard reaches the jobs, too, so that they need time, not a signal.
+    """
+    limit = time.monotonic() + patience
+    while any(job.process.poll() is None for job in active) and time.monotonic() < limit:
+        time.sleep(0.1)
+    for job in active:
+        if job.process.poll() is None:
+            job.process.terminate()
+    for job in active:
+        job.process.wait()
+
+
+def share_out(
+    waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int
+) -> list[StudyRun]:
+    """Run what is waiting, keep `active` up to date, and return the runs that failed."""
     failed = []
     display = Display()
     while waiting or active:
@@ -41,7 +96,11 @@ def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
 
 
 class Job:
-    """The processes of one run, one stage after the other, with their output in `log.txt`."""
+    """The processes of one run, one stage after the other, with their output in `log.txt`.
+
+    Raises:
+        ValueError: Another study has processes of this run.
+    """
 
     def __init__(self, run: StudyRun, threads: int) -> None:
         self.run = run
@@ -49,6 +108,9 @@ class Job:
         self.failed = False
         run.folder.mkdir(parents=True, exist_ok=True)
         self.log = run.folder / "log.txt"
+        self.output = self.log.open("a")
+        if not locked(self.output):
+            raise ValueError(f"{run.folder}: another study is at work here; wait for it or end it.")
         self.start(threads)
 
     def start(self, threads: int) -> None:
@@ -57,7 +119,7 @@ class Job:
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), *self.stage],
             stdin=subprocess.DEVNULL,
-            stdout=self.log.open("a"),
+            stdout=self.output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         )
@@ -66,12 +128,11 @@ class Job:
         """Go on to the next stage if one ended; return whether the run is over."""
         if self.process.poll() is None:
             return False
-        if self.process.returncode:
-            self.failed = True
-            return True
-        if self.stages:
+        self.failed = bool(self.process.returncode)
+        if self.stages and not self.failed:
             self.start(threads)
             return False
+        self.output.close()
         return True
 
     def status(self) -> str:
@@ -83,6 +144,19 @@ class Job:
         return (
             f"{self.run.name:<14} {self.stage[0]:<5} {lines[-1].strip() if lines else 'starting'}"
         )
+
+
+def locked(file: TextIO) -> bool:
+    """Lock a file for this process and those that write to it by inheritance; False if it is."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: two studies may then be at work on one run
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Display:

@@ -1,15 +1,20 @@
 import csv
+import os
 import shutil
+import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray
 
+import configs.jobs
 from callbacks.comparison import compare, load_runs, table
 from callbacks.comparison.table import note
 from configs.jobs import Job, run_all
 from configs.study import StudyRun, read_study
 from tests.conftest import SMOKE
+from tests.processes import start, wait, wait_for
 
 
 def write(folder, text):
@@ -161,6 +166,65 @@ def test_failed_run_does_not_stop_the_others(tmp_path, monkeypatch):
     runs = [StudyRun(name, tmp_path / name, []) for name in ("bad", "good")]
     assert [run.name for run in run_all(runs, jobs=1, cores=1)] == ["bad"]
     assert (tmp_path / "good" / "log.txt").read_text() == "fine\n"
+
+
+STUDY = """
+from pathlib import Path
+from configs import jobs
+from configs.study import StudyRun
+
+jobs.PROGRAM, jobs.PATIENCE = Path("program.py"), 2.0
+StudyRun.commands = lambda run: [[str(run.folder / "state")]]
+jobs.run_all([StudyRun(name, Path(name), []) for name in ("one", "two")], jobs=2, cores=2)
+"""
+RUN = """
+import signal, sys, time
+from pathlib import Path
+
+def leave(signum, frame):
+    time.sleep(0.5)
+    Path(sys.argv[1]).write_text("left in good order")
+    raise SystemExit(1)
+
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, leave)
+Path(sys.argv[1]).write_text("at work")
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def working_study(tmp_path, monkeypatch):
+    """A study whose two runs are at work, in processes of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(configs.jobs.__file__).parents[1]))
+    (tmp_path / "program.py").write_text(RUN)
+    (tmp_path / "study.py").write_text(STUDY)
+    process = start("study.py")
+    for name in ("one", "two"):
+        wait_for(tmp_path / name / "state", process)
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_study_that_is_ended_waits_for_its_runs(working_study, number, whole_group):
+    if whole_group:
+        os.killpg(working_study.pid, number)  # as Control-C does
+    else:
+        working_study.send_signal(number)
+    wait(working_study)
+    for name in ("one", "two"):
+        assert Path(name, "state").read_text() == "left in good order"
+
+
+def test_two_studies_are_not_at_work_on_one_run(working_study, tmp_path):
+    working_study.kill()  # its runs go on
+    with pytest.raises(ValueError, match="one: another study is at work here"):
+        Job(StudyRun("one", tmp_path / "one", []), threads=1)
+    os.killpg(working_study.pid, signal.SIGKILL)
 
 
 def test_status_is_the_newest_line_of_the_progress_bar(tmp_path, monkeypatch):
