@@ -5,6 +5,9 @@ a person needs the one that says what to change.
 """
 
 import re
+from argparse import ArgumentError
+
+from yaml import YAMLError
 
 NOISE = ("Expected a <class 'NoneType'>", "Problem with given", "Does not validate", "Type coll")
 
@@ -22,6 +25,12 @@ UNHELPFUL_WARNINGS = (
 
 
 LOST_PROCESS = ("gloo/transport", "remote process exited")
+
+
+def is_expected(error: Exception) -> bool:
+    """Return whether an error is one of use or of the system, for which a sentence is enough."""
+    kinds = (ArgumentError, ValueError, OSError, FloatingPointError, YAMLError)
+    return isinstance(error, kinds) or tells_of_a_lost_process(str(error))
 
 
 def tells_of_a_lost_process(message: str) -> bool:

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from lightning.pytorch.utilities.exceptions import SIGTERMException
-
 from configs.study import StudyRun
 
 PROGRAM = Path(__file__).parents[1] / "cli.py"
@@ -30,7 +28,7 @@ def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
     The cores are shared out anew whenever a stage starts, so that the last runs have them all.
 
     Raises:
-        SIGTERMException: The system asked for the end; the runs have been asked, too, and are over.
+        SystemExit: The system asked for the end; the runs have been asked, too, and are over.
     """
     active: list[Job] = []
     try:
@@ -43,11 +41,11 @@ def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
 
 @contextmanager
 def signalled() -> Iterator[None]:
-    """Raise SIGTERMException where the system asks for the end; a second time ends at once."""
+    """Raise SystemExit where the system asks for the end; a second time ends at once."""
 
     def ask(signum: int, frame: Any) -> NoReturn:
         signal.signal(signum, signal.SIG_DFL)
-        raise SIGTERMException
+        raise SystemExit(128 + signum)
 
     if threading.current_thread() is not threading.main_thread():
         yield

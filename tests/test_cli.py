@@ -1,6 +1,8 @@
 """The program from end to end, on the smoke configuration."""
 
 import json
+import subprocess
+import sys
 
 import netCDF4
 import numpy as np
@@ -284,3 +286,9 @@ def test_generate_takes_its_share_of_the_processes(tmp_path, monkeypatch, say):
     config.write_text(SMOKE.read_text()[SMOKE.read_text().index("data:") :])
     assert say("generate", "-c", config)[0] == 0
     assert [path.parent.name for path in (tmp_path / "data").glob("*/*.nc")] == ["val"]
+
+
+def test_reader_that_has_read_enough_is_no_error():
+    words = f"{sys.executable} {cli.__file__} --help | true"
+    done = subprocess.run(words, shell=True, capture_output=True, text=True, check=True)
+    assert done.stderr == ""

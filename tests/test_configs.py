@@ -6,12 +6,12 @@ import pytest
 import torch
 from jsonargparse import ArgumentParser
 
-import cli
 import emulators
+from configs import stages
 from configs.study import read_study
 from datamodules import TrajectoryDataModule
 
-CONFIGS = Path(cli.__file__).parent / "configs"
+CONFIGS = Path(stages.__file__).parent
 
 
 POINT = torch.tensor([[1273.0, 1273.0, 1.0e4]])  # temperatures of the walls [K], pressure [Pa]
@@ -92,6 +92,6 @@ def test_study_configuration(path):
 
 
 def test_trainer_configuration_is_the_default():
-    parser = ArgumentParser(exit_on_error=False, default_config_files=[cli.TRAINER_DEFAULTS])
-    parser.add_class_arguments(cli.RunTrainer, "trainer")
+    parser = ArgumentParser(exit_on_error=False, default_config_files=[stages.TRAINER_DEFAULTS])
+    parser.add_class_arguments(stages.RunTrainer, "trainer")
     assert parser.get_defaults().trainer.max_steps == 10000
