@@ -7,6 +7,7 @@ from emulators.compilation import Compile
 from emulators.emulator import Emulator
 from emulators.fine_tuning import FineTuning
 from emulators.hierarchical import Hierarchical
+from emulators.hierarchical_pushforward import HierarchicalPushforward
 from emulators.im_pindiff import ImPiNDiff
 from emulators.losses import L1, L1L2, L2, Distance
 from emulators.muon import Muon
@@ -39,6 +40,7 @@ __all__ = [
     "FineTuning",
     "FourierUNet",
     "Hierarchical",
+    "HierarchicalPushforward",
     "ImPiNDiff",
     "Learned",
     "Muon",

@@ -164,13 +164,11 @@ class Hierarchical(Emulator):
         """
         now = self.stencil.memory
         frames = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
-        states = [*frames[:, :now].unbind(1), self.perturb(frames[:, now])]
+        frames, states, inputs = self.training_start(frames, case)
         extra = self.transform.objective(states[now])
         weight, total = torch.ones(len(case), device=case.device), 0.0
         for step in range(self.unrolled):
-            if step == 0:
-                inputs = self._true_latents(frames, case)
-            else:
+            if step > 0:
                 inputs = self._inputs(states[-1], predicted, tuple(states[-2::-1]))
             output, latents = self.network(states[-1], inputs, case)
             states.append(self.next_state(states[-1], output))
@@ -180,6 +178,17 @@ class Hierarchical(Emulator):
             weight = (case == len(self.stencil.cases) - 1).to(weight)
         total = total / self.unrolled
         return total if extra is None else total + extra
+
+    def training_start(
+        self, frames: Window, case: Int[Tensor, " batch"]
+    ) -> tuple[Window, list[State], Latents]:
+        """Return the frames of the loss, the states up to the first input, and its latents.
+
+        Frames and states are standardised; `frames[:, stencil.memory]` belongs to `states[-1]`.
+        """
+        now = self.stencil.memory
+        states = [*frames[:, :now].unbind(1), self.perturb(frames[:, now])]
+        return frames, states, self._true_latents(frames, case)
 
     def _true_latents(self, frames: Window, case: Int[Tensor, " batch"]) -> Latents:
         """Return the latents of true snapshots, with noise, zero where a case is not given them."""
