@@ -25,6 +25,8 @@ from emulators.stencil import Stencil
 from emulators.transforms import Pooling, TransformFactory
 
 Memory = tuple[Latents, tuple[State, ...]]
+Frames = Float[Tensor, "batch frames channel *space"]  # of a window
+Later = Float[Tensor, "batch later channel *space"]  # those of its later part
 
 
 class Hierarchical(Emulator):
@@ -180,8 +182,8 @@ class Hierarchical(Emulator):
         return total if extra is None else total + extra
 
     def training_start(
-        self, frames: Window, case: Int[Tensor, " batch"]
-    ) -> tuple[Window, list[State], Latents]:
+        self, frames: Frames, case: Int[Tensor, " batch"]
+    ) -> tuple[Later, list[State], Latents]:
         """Return the frames of the loss, the states up to the first input, and its latents.
 
         Frames and states are standardised; `frames[:, stencil.memory]` belongs to `states[-1]`.
@@ -190,7 +192,7 @@ class Hierarchical(Emulator):
         states = [*frames[:, :now].unbind(1), self.perturb(frames[:, now])]
         return frames, states, self._true_latents(frames, case)
 
-    def _true_latents(self, frames: Window, case: Int[Tensor, " batch"]) -> Latents:
+    def _true_latents(self, frames: Frames, case: Int[Tensor, " batch"]) -> Latents:
         """Return the latents of true snapshots, with noise, zero where a case is not given them."""
         inputs = []
         for i, (lead, factor) in enumerate(self.stencil.latents):
@@ -201,7 +203,7 @@ class Hierarchical(Emulator):
         return tuple(inputs)
 
     def _distances(
-        self, frames: Window, now: int, state: State, latents: Latents, case: Int[Tensor, " batch"]
+        self, frames: Frames, now: int, state: State, latents: Latents, case: Int[Tensor, " batch"]
     ) -> Float[Tensor, " batch"]:
         """Return the weighted sum of the distances of a step from `now`, per sample."""
         distance = self.distance(state, frames[:, now + 1])

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from emulators.emulator import State, Window
-from emulators.hierarchical import Hierarchical, like
+from emulators.emulator import State
+from emulators.hierarchical import Frames, Hierarchical, Later, like
 from emulators.networks.network import Latents
 
 
@@ -45,8 +45,8 @@ class HierarchicalPushforward(Hierarchical):
         return int(torch.randint(self.steps + 1, (), generator=self.random("pushforward")))
 
     def training_start(
-        self, frames: Window, case: Int[Tensor, " batch"]
-    ) -> tuple[Window, list[State], Latents]:
+        self, frames: Frames, case: Int[Tensor, " batch"]
+    ) -> tuple[Later, list[State], Latents]:
         steps = self.draw_steps()
         later, states, inputs = super().training_start(frames[:, steps:], case)
         if steps == 0:
@@ -59,7 +59,7 @@ class HierarchicalPushforward(Hierarchical):
 
     @torch.no_grad()
     def _push(
-        self, frames: Window, case: Int[Tensor, " batch"], steps: int
+        self, frames: Frames, case: Int[Tensor, " batch"], steps: int
     ) -> tuple[list[State], Latents]:
         """Return what the emulator makes of true states and latents in so many regular steps."""
         regular = len(self.stencil.cases) - 1

@@ -11,7 +11,7 @@ STENCILS = [[(1, 2), (2, 4)], [(1, 2), (-1, 1)], [(0, 2), (-2, 1), (-1, 2)]]
 
 def made(kind, latents, **options):
     torch.manual_seed(0)
-    settings = dict(network=small_unet, latents=latents, distance=L2(), ema_decay=0.0)
+    settings = {"network": small_unet, "latents": latents, "distance": L2(), "ema_decay": 0.0}
     model = kind(**settings, **options)
     for parameter in model.trained.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
