@@ -1,14 +1,14 @@
 """Arrays on disk: variables of NetCDF files, read slice by slice.
 
-An array is copied from a memory map where its values lie plainly in the file (classic formats,
-HDF5 without chunks), read by h5py where it is chunked, and decoded where it is packed. The NetCDF
-library takes no part, so that a thread may read while another one writes with it.
+An array is copied from a memory map where its values lie in one piece in the file (classic formats,
+HDF5 without chunks), read chunk by chunk where these are plain, by h5py where they are compressed,
+and decoded where it is packed. The NetCDF library takes no part, so that a thread may read while
+another one writes with it.
 """
 
 import math
 import mmap
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,41 +18,13 @@ import netCDF4
 import numpy as np
 
 from datamodules.classic import read_header
+from datamodules.disk_array import DiskArray
+from datamodules.plain_chunks import PlainChunks, find_chunks
 
 CODED = ("scale_factor", "add_offset", "valid_min", "valid_max", "valid_range", "_Unsigned")
 ADVICE = sys.platform != "win32"  # where a memory map takes it
 LARGE = 2**20  # bytes from which on it pays to ask for all pages of a window together
 AROUND = 2**16  # bytes that Linux maps around a page that is touched
-
-
-class DiskArray(ABC):
-    """Array in an open file, to be read by the process that opened it.
-
-    Attributes:
-        shape: Of the whole array.
-    """
-
-    shape: tuple[int, ...]
-
-    @abstractmethod
-    def __getitem__(self, key: Any) -> np.ndarray:
-        """Return a copy of the values at a key of integers and slices."""
-
-    def copy_to(self, out: np.ndarray, key: Any) -> int:
-        """Write the values at a key into an array of their shape.
-
-        Returns:
-            How many bytes of the file are now part of this process's memory, at most.
-        """
-        out[...] = self[key]
-        return 0
-
-    def release(self) -> None:  # noqa: B027 - most have nothing to release
-        """Let what was read of the file be no longer part of this process's memory."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Give the file back."""
 
 
 def open_array(path: Path, name: str) -> DiskArray:
@@ -68,10 +40,14 @@ def open_array(path: Path, name: str) -> DiskArray:
     chunked = ChunkedArray(h5py.File(path, "r", locking=False)[name])
     dataset = chunked.dataset
     dtype, attributes, offset = dataset.dtype, dict(dataset.attrs), dataset.id.get_offset()
-    if offset is None:
+    places = find_chunks(dataset) if offset is None else None
+    if offset is None and places is None:
         return decoded(chunked, dtype, attributes)
+    shape, chunk = dataset.shape, dataset.chunks
     chunked.close()
-    return decoded(MappedArray(path, dtype, chunked.shape, offset), dtype, attributes)
+    if places is None:
+        return decoded(MappedArray(path, dtype, shape, offset), dtype, attributes)
+    return decoded(PlainChunks(path, dtype, shape, chunk, places), dtype, attributes)
 
 
 class MappedArray(DiskArray):
@@ -129,7 +105,7 @@ class MappedArray(DiskArray):
 
 
 class ChunkedArray(DiskArray):
-    """Array that HDF5 must put together, from chunks or compressed; h5py lets one thread in.
+    """Array that HDF5 must put together from compressed or small chunks; h5py lets one thread in.
 
     Args:
         dataset: Of an open file of its own.

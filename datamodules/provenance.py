@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.arrays import DiskArray
+from datamodules.disk_array import DiskArray
 
 
 def describe(value: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from datamodules.arrays import DiskArray, open_array
+from datamodules.arrays import open_array
+from datamodules.disk_array import DiskArray
 from datamodules.netcdf import Dimensions, read_provenance
 from datamodules.parameters import read_parameters
 from datamodules.provenance import content_hash

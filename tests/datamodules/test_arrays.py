@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from datamodules.arrays import ChunkedArray, DecodedArray, MappedArray, open_array
+from datamodules.plain_chunks import PlainChunks
 from tests.datamodules.files import write_file
 
 CLASSIC = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA")
@@ -68,6 +69,61 @@ def test_records_of_classic_files_are_mapped(tmp_path, format, others):
 def test_hdf5_is_mapped_where_it_is_plain(tmp_path, options, kind, type):
     write_file(tmp_path / "a.nc", kind=type, **options)
     agrees(tmp_path / "a.nc", "vorticity", kind)
+
+
+CHUNKS = [
+    (1, 1, 32, 32),
+    (1, 7, 32, 32),
+    (2, 7, 32, 32),
+    (2, 3, 20, 12),
+    (3, 20, 32, 8),
+    (1, 1, 32, 9),
+]
+
+
+@pytest.mark.parametrize("chunks", CHUNKS)
+@pytest.mark.parametrize(("options", "kind"), [({}, PlainChunks), ({"zlib": True}, ChunkedArray)])
+def test_chunks_are_read_straight_where_they_are_plain(tmp_path, chunks, options, kind):
+    path = tmp_path / "a.nc"  # 20 snapshots, 32 points: not every chunk divides them
+    write_file(path, shape=(3, 20, 32, 32), chunksizes=chunks, endian="big", **options)
+    agrees(path, "vorticity", kind)
+
+
+def test_chunks_that_were_written_in_any_order_are_found(tmp_path):
+    path, fields = tmp_path / "a.nc", np.random.default_rng(0).standard_normal((20, 32, 32))
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in (("time", None), ("y", 32), ("x", 32)):
+            file.createDimension(name, size)
+        field = file.createVariable("u", "f8", ("time", "y", "x"), chunksizes=(1, 32, 32))
+        for n in (7, 8, 9, 3, 19, 0, 1, 2, 12, 11, 10, 4, 5, 6, 18, 13, 14, 15, 17, 16):
+            field[n] = fields[n]
+    array = open_array(path, "u")
+    assert isinstance(array, PlainChunks)
+    for start, stop in ((0, 20), (1, 5), (6, 13), (13, 20), (9, 9)):
+        np.testing.assert_array_equal(array[start:stop], fields[start:stop])
+    array.close()
+
+
+def test_truncated_chunks_are_refused(tmp_path):
+    path = tmp_path / "a.nc"
+    write_file(path, shape=(3, 20, 32, 32), chunksizes=(1, 1, 32, 32))
+    array = open_array(path, "vorticity")
+    os.truncate(path, int(array._places.max()) + 100)
+    with pytest.raises(OSError, match=r"a.nc ends within its data, at byte \d+: it is truncated"):
+        array[2]
+    array.close()
+
+
+def test_small_chunks_and_missing_ones_are_left_to_hdf5(tmp_path):
+    path = tmp_path / "a.nc"
+    write_file(path, shape=(3, 20, 32, 32), chunksizes=(1, 1, 8, 8))  # 256 bytes each
+    agrees(path, "vorticity", ChunkedArray)
+    with netCDF4.Dataset(path, "a") as file:
+        sparse = file.createVariable(
+            "u", "f4", ("trajectory", "time", "y", "x"), chunksizes=(1, 1, 32, 32), fill_value=False
+        )
+        sparse[0, :5] = 1.0
+    assert isinstance(open_array(path, "u"), ChunkedArray)
 
 
 @pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
