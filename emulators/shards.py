@@ -18,6 +18,8 @@ LARGE = 0.01  # of the network's weights: parts that are smaller are gathered to
 
 def shard(network: nn.Module, mesh: DeviceMesh) -> None:
     """Divide the weights of a network among the processes of a mesh, part by part."""
+    for parameter in network.parameters():  # channels-last weights cannot be cut
+        parameter.data = parameter.data.contiguous()
     size = sum(p.numel() for p in network.parameters())
     for part in parts(network):
         if sum(p.numel() for p in part.parameters()) >= LARGE * size:

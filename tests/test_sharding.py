@@ -1,8 +1,12 @@
 """Weights divided among two processes: the steps of one process, checkpoints that any can load."""
 
 import torch
+from torch import distributed
+from torch.distributed.device_mesh import init_device_mesh
 
 import cli
+from emulators import UNet
+from emulators.shards import gathered, shard
 from tests.conftest import SMOKE
 from tests.processes import TORCHRUN, start, wait
 
@@ -76,6 +80,25 @@ def test_two_processes_take_the_steps_of_one(workplace):
     for name in ("adamw", "adamw-alone"):
         cli.run(["fit", f"--ckpt_path=runs/{name}/last.ckpt", *alone])
     assert_equal("adamw-alone", "adamw")
+
+
+def test_divided_network_of_channels_last_layers_has_the_same_gradient(tmp_path):
+    network, state = UNet(1, 2, width=4), torch.randn(2, 1, 8, 8)
+    wanted = network(state)[0]
+    wanted.square().sum().backward()
+    gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    network.zero_grad()
+    distributed.init_process_group("gloo", f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        shard(network, init_device_mesh("cpu", (1,)))
+        found = network(state)[0]
+        found.square().sum().backward()
+        torch.testing.assert_close(found, wanted)
+        divided = dict(network.named_parameters())
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(gathered(divided[name].grad), gradient)
+    finally:
+        distributed.destroy_process_group()
 
 
 def test_what_is_no_network_is_not_divided(workplace, say):
