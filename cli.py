@@ -14,8 +14,9 @@ import warnings
 from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from configs.described import described_arguments
 from configs.errors import UNHELPFUL_WARNINGS, explain, is_expected
 from configs.jobs import run_all
 from configs.study import read_study
@@ -34,6 +35,15 @@ HELP = """Train, compare and stress-test neural emulators of dynamical systems.
 
 `emulate COMMAND --help` describes the options of each.
 """
+GENERATE_USAGE = """emulate generate -c DATA.yaml [options]
+
+  emulate generate -c configs/data/jet64.yaml
+  emulate generate -c configs/data/jet64.yaml --data.root=jet64-again --data.generator.seed=1
+  torchrun --nproc-per-node=8 --no-python emulate generate -c configs/data/jet64.yaml"""
+GENERATE_GROUPS = {
+    "data": "options, or lines of the section `data` in the YAML file",
+    "data.generator": "options, or lines of `data: generator:`, which makes missing files",
+}
 STAGES = ("fit", "validate", "test", "predict")
 
 
@@ -76,18 +86,13 @@ def run(args: Sequence[str]) -> Any:
 
 def generate(args: list[str]) -> None:
     """Simulate what is missing of a data set; under torchrun, every process its share."""
-    from jsonargparse import ArgumentParser
-
-    from datamodules import TrajectoryDataModule
-
-    parser = ArgumentParser(
-        prog="emulate generate", exit_on_error=False, description=generate.__doc__
-    )
-    parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
-    parser.add_argument("--device", type=str | None, default=None, help="Such as cpu or cuda:0.")
-    parser.add_class_arguments(TrajectoryDataModule, "data")
-    for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
-        parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
+    if {"-h", "--help"} & set(args):
+        generate_parser("described").print_help()
+        return
+    parser = generate_parser("whole")
+    if "--data.help" in args:
+        parser.print_help()
+        return
     options = parser.parse_args(args)
     data = parser.instantiate(options).data
     if data.generator is None:
@@ -98,11 +103,36 @@ def generate(args: list[str]) -> None:
     print(f"data in {data.root}")
 
 
+def generate_parser(data: Literal["whole", "described"]) -> Any:
+    """Return the parser of `generate`; one that only describes its options is there at once."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(
+        prog="emulate generate", exit_on_error=False, description=generate.__doc__
+    )
+    parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
+    parser.add_argument("--device", type=str | None, default=None, help="Such as cpu or cuda:0.")
+    if data == "whole":
+        from datamodules import TrajectoryDataModule
+
+        parser.add_class_arguments(TrajectoryDataModule, "data")
+        for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
+            parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
+        return parser
+    parser.usage = GENERATE_USAGE
+    parser.add_argument("--data.help", action="help", help="Types, defaults and classes of all.")
+    data_module = described_arguments("datamodules", "trajectories.py", "TrajectoryDataModule")
+    generator = described_arguments("datamodules", "generate.py", "Generator")
+    for prefix, options in {"data": data_module, "data.generator": generator}.items():
+        group = parser.add_argument_group(GENERATE_GROUPS[prefix])
+        for name, text in options.items():
+            group.add_argument(f"--{prefix}.{name}", help=text, default=SUPPRESS, metavar="...")
+    return parser
+
+
 def compare_runs(args: list[str]) -> None:
     """Put the scores of tested runs side by side: a table and a figure."""
     from jsonargparse import ArgumentParser
-
-    from callbacks.comparison import compare
 
     parser = ArgumentParser(
         prog="emulate compare", exit_on_error=False, description=compare_runs.__doc__
@@ -110,6 +140,8 @@ def compare_runs(args: list[str]) -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="Folders of tested runs.")
     parser.add_argument("--output", type=Path, default=Path("."), help="Folder to write into.")
     options = parser.parse_args(args)
+    from callbacks.comparison import compare
+
     text, paths = compare(options.runs, options.output)
     print(text, *(f"wrote {path}" for path in paths), sep="\n")
 

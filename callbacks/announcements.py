@@ -5,12 +5,14 @@ import time
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
+from emulators.precision import bfloat16_cost
+
 
 class Announcements(Callback):
     """Prints a line before training, test, validation and prediction, and one after training."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say what is trained on what."""
+        """Say what is trained on what, and if another precision may be faster."""
         self.began, self.first_step = time.monotonic(), trainer.global_step
         if trainer.is_global_zero:
             parameters = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
@@ -23,6 +25,14 @@ class Announcements(Callback):
                 f"train split {trainer.datamodule.trajectories('train').whereabouts}",
                 flush=True,
             )
+            if trainer.precision == "bf16-mixed" and pl_module.device.type == "cpu":
+                cost = bfloat16_cost()
+                if cost > 1.1:
+                    print(
+                        f"a convolution takes {cost:.1f} times as long in bfloat16 as in float32 "
+                        "on this processor: --trainer.precision=32-true is likely to be faster",
+                        flush=True,
+                    )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how fast it went and what can follow."""

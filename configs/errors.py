@@ -20,6 +20,7 @@ UNHELPFUL_WARNINGS = (
     ".*`weights_only` was not set.*",
     ".*predict returned None.*",
     ".*your dataloader is not resumable.*",  # its sampler continues by itself
+    ".*FSDP2-wrapped module.*returned a view.*",  # emulators.Sharded says so
     ".*recommended to use `self.log.*sync_dist=True.*",  # scores are gathered before
 )
 

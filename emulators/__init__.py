@@ -18,6 +18,7 @@ from emulators.networks.unet import UNet
 from emulators.pushforward import Pushforward, Unrolled
 from emulators.rollout import RolloutObserver
 from emulators.schedules import ConstantCosine, WarmupConstant, WarmupCosine
+from emulators.sharding import Sharded
 from emulators.simulation import Simulation
 from emulators.spectral_losses import BinnedSpectralPower, Sobolev
 from emulators.termination import Termination
@@ -49,6 +50,7 @@ __all__ = [
     "Pooling",
     "Pushforward",
     "RolloutObserver",
+    "Sharded",
     "Simulation",
     "Sobolev",
     "SpectralTruncation",

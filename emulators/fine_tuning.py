@@ -7,6 +7,8 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
+from emulators.shards import divided
+
 
 class FineTuning(Callback):
     """Starts a training from the averaged weights of a checkpoint, on the same or other data.
@@ -52,4 +54,6 @@ class FineTuning(Callback):
             }
         for name in [name for name in state if name.startswith("averaged.")]:
             state[name.replace("averaged.", "trained.", 1)] = state[name]
-        pl_module.load_state_dict({**pl_module.state_dict(), **state})
+        present = pl_module.state_dict()
+        state = {k: divided(v, present[k]) if k in present else v for k, v in state.items()}
+        pl_module.load_state_dict({**present, **state})

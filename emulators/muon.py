@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
+from emulators.shards import divided, gathered
+
 QUINTIC = (3.4445, -4.7750, 2.0315)  # p(σ) = aσ + bσ³ + cσ⁵, steep at zero
 ROUNDS = 5
 SMALLEST = 16  # rows and columns of what is treated as a matrix
@@ -90,19 +92,21 @@ class Muon(Optimizer):
         return loss
 
     def _step_matrices(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        """Update matrices of one shape, all at once."""
+        """Update matrices of one shape, all at once; each process all of those that are divided."""
         updates = []
         for parameter in parameters:
             state = self.state[parameter]
             if not state:
                 state["momentum"] = torch.zeros_like(parameter)
             state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-            updates.append(parameter.grad.lerp(state["momentum"], group["momentum"]).flatten(1))
+            update = parameter.grad.lerp(state["momentum"], group["momentum"])
+            updates.append(gathered(update).flatten(1))
         matrices = torch.stack(updates).float()
         size = 0.2 * max(matrices.shape[1:]) ** 0.5
         steps = orthogonalize(matrices).to(parameters[0].dtype)
         for parameter, step in zip(parameters, steps, strict=True):
-            parameter.add_(step.reshape(parameter.shape), alpha=-group["lr"] * size)
+            own = divided(step.reshape(parameter.shape), parameter)
+            parameter.add_(own, alpha=-group["lr"] * size)
 
     def _step_elements(self, parameter: Tensor, group: dict[str, Any]) -> None:
         """Update every number by itself, as AdamW does."""

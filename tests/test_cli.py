@@ -244,30 +244,6 @@ def test_same_seed_gives_the_same_weights(tmp_path, monkeypatch, single_precisio
     assert all(torch.equal(first[name], stored[name]) for name in stored)
 
 
-@pytest.mark.parametrize("kind", ["Baseline", "Hierarchical"])
-def test_help_describes_every_argument(kind, say):
-    status, out, _ = say("fit", "--model.help", kind)
-    assert status == 0
-    words = " ".join(out.split())
-    for text in (
-        "Trained part",
-        "Whether the network's output is the next state",
-        "training objective",
-        "Learning rate over the steps",
-        "Decay of the running average",
-    ):
-        assert text in words
-    if kind == "Hierarchical":
-        assert "Probability that a training sample is a cold start" in words
-
-
-def test_help_lists_the_commands(say):
-    status, out, _ = say("--help")
-    assert status == 0
-    for command in ("fit", "validate", "test", "predict", "generate", "compare", "study"):
-        assert f"emulate {command}" in out
-
-
 def test_generate_makes_data_alone(tmp_path, monkeypatch, say):
     monkeypatch.chdir(tmp_path)
     config = tmp_path / "data.yaml"

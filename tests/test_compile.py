@@ -9,30 +9,103 @@ from tests.processes import start, wait
 # in a process of its own: the type checks of this suite cannot be compiled
 PROGRAM = """
 import sys
+from functools import partial
 
 import torch
 
 torch.set_num_threads(1)
+from torch._dynamo import register_backend, reset
 from torch._dynamo.utils import counters
 
 import cli
+import emulators
 
 words = ["--trainer.callbacks+=emulators.Compile", "--trainer.callbacks.backend=eager"]
 words += ["--trainer.default_root_dir=runs/compiled"]
 cli.run(["fit", "-c", sys.argv[1], *words])
 cli.run(["test", "--ckpt_path=runs/compiled/last.ckpt", "--trainer.precision=bf16-mixed", *words])
-print("graphs", counters["stats"]["unique_graphs"], "breaks", len(counters["graph_break"]))
+
+
+def report(name):
+    count, breaks = counters["stats"]["unique_graphs"], len(counters["graph_break"])
+    print("counted", name, count, breaks, flush=True)
+    reset()
+    counters.clear()
+
+
+report("smoke")
+
+
+def train_and_roll_out(emulator):
+    torch.manual_seed(1)
+    window, numbers = torch.randn(4, emulator.window, 1, 16), []
+    for steps in range(3):
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = emulator.train().loss(window)
+            loss.backward()
+            with torch.no_grad():
+                numbers += [emulator.eval().rollout(window[:3, 0], 3), loss.detach()]
+        for parameter in emulator.trained.parameters():
+            parameter.data.sub_(parameter.grad, alpha=0.1)
+        emulator.update_average(steps)
+    return torch.cat([number.flatten() for number in (*numbers, *emulator.averaged.parameters())])
+
+
+for name in emulators.__all__:
+    family = getattr(emulators, name)
+    if not isinstance(family, type) or not issubclass(family, emulators.Emulator):
+        continue
+    if family in (emulators.Emulator, emulators.ImPiNDiff, emulators.Simulation):
+        continue
+    latents = {"latents": ((1, 2), (2, 4))} if "Hierarchical" in name else {}
+    numbers = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        network = partial(emulators.DilatedResNet, width=4, blocks=1, dilations=(1,))
+        emulator = family(network=network, dimensions=1, **latents)
+        if compiled:
+            emulators.Compile("eager", "reduce-overhead").on_fit_start(None, emulator)
+        numbers.append(train_and_roll_out(emulator))
+    torch.testing.assert_close(*numbers, rtol=1e-4, atol=1e-6)
+    report(name)
+
+
+@register_backend
+def overwriting(graph, inputs, **options):
+    kept = []
+
+    def call(*args):
+        results = graph(*args)
+        kept.extend(results[len(kept):])
+        for old, new in zip(kept, results):
+            old.copy_(new)
+        return tuple(kept)
+
+    return call
+
+
+for mode in (None, "reduce-overhead"):
+    emulator = emulators.Baseline(network=torch.nn.Conv1d(1, 1, 1), dimensions=1).eval()
+    emulators.Compile("overwriting", mode).on_test_start(None, emulator)
+    with torch.no_grad():
+        first, _ = emulator.network(torch.ones(2, 1, 8))
+        before = first.clone()
+        emulator.network(torch.zeros(2, 1, 8))
+    print("outlasts", mode, torch.equal(first, before))
 """
+FAMILIES = {"Baseline", "Pushforward", "Unrolled", "Bundled", "Hierarchical"}
+FAMILIES |= {"HierarchicalPushforward"}
 
 
-def test_compiled_run_equals_the_eager_one_and_compiles_little(workplace):
+def test_compiled_networks_equal_eager_ones_and_compile_little(workplace):
     (workplace / "program.py").write_text(PROGRAM)
     status, text = wait(start("program.py", SMOKE))
     assert status == 0, text[-3000:]
-    graphs, breaks = text.split("graphs ")[1].split(" breaks ")
+    lines = [line.split() for line in text.splitlines() if line.startswith("counted ")]
+    graphs = {name: int(count) for _, name, count, _ in lines}
+    assert {breaks for *_, breaks in lines} == {"0"}
     # training; validation; test, under autocast, with batches of 3 and of another size
-    assert 3 <= int(graphs) <= 4
-    assert int(breaks) == 0
+    assert 3 <= graphs.pop("smoke") <= 4
     eager, compiled = (
         torch.load(f"runs/{name}/last.ckpt", weights_only=True)["state_dict"]
         for name in ("smoke", "compiled")
@@ -40,6 +113,11 @@ def test_compiled_run_equals_the_eager_one_and_compiles_little(workplace):
     assert list(compiled) == list(eager)
     for name, value in eager.items():
         torch.testing.assert_close(compiled[name], value, rtol=1e-4, atol=1e-6)
+    # each family: steps with gradient, steps without, perhaps both together; rollouts
+    assert set(graphs) >= FAMILIES
+    assert set(graphs.values()) <= {2, 3, 4}, graphs
+    assert "outlasts None False" in text  # as with the memory of CUDA graphs
+    assert "outlasts reduce-overhead True" in text
 
 
 @pytest.mark.parametrize("kind", ["Simulation"])

@@ -123,3 +123,10 @@ def test_settings_that_do_not_fit_end_in_a_sentence(settings, say, option, messa
     status, _, error = say("fit", "-c", "settings.yaml", option)
     assert status == 1
     assert message in " ".join(error.split())
+
+
+def test_its_learned_terms_are_not_divided(settings, say):
+    words = ["--trainer.strategy.class_path=emulators.Sharded", "--trainer.devices=1"]
+    status, _, err = say("fit", "-c", "settings.yaml", *words)
+    assert status == 1
+    assert "this ImPiNDiff trains learned terms; set trainer.strategy to ddp" in err

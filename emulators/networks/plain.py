@@ -65,6 +65,8 @@ class DilatedResNet(PlainNetwork):
                 layers += [nn.ReLU(), layer(width, width, dilation)]
             self.module.append(Residual(nn.Sequential(*layers)))
         self.module.append(layer(width, self.outputs))
+        if dimensions == 2:
+            self.to(memory_format=torch.channels_last)  # three quarters of the time on a CPU
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse a grid that is smaller than the widest halo."""

@@ -1,3 +1,6 @@
+import pytest
+
+from emulators.precision import bfloat16_cost
 from tests.conftest import SMOKE
 
 CHECKPOINT = "runs/smoke/last.ckpt"
@@ -20,3 +23,19 @@ def test_commands_say_what_they_do(workplace, say):
     assert "val split in memory: 4.77e-06 GiB" in out
     _, out, _ = say("predict", "--ckpt_path", CHECKPOINT)
     assert "Hierarchical: 2 rollouts of 8 steps from data" in out
+
+
+@pytest.mark.parametrize(
+    ("precision", "cost", "said"),
+    [("bf16-mixed", 1.73, True), ("bf16-mixed", 1.05, False), ("32-true", 1.73, False)],
+)
+def test_slow_bfloat16_is_said(workplace, say, monkeypatch, precision, cost, said):
+    monkeypatch.setattr("callbacks.announcements.bfloat16_cost", lambda: cost)
+    words = ["--trainer.callbacks=Announcements", "--trainer.max_steps=1"]
+    _, out, _ = say("fit", "-c", SMOKE, *words, f"--trainer.precision={precision}")
+    sentence = "takes 1.7 times as long in bfloat16 as in float32 on this processor: --trainer.prec"
+    assert (sentence in out) == said
+
+
+def test_cost_of_bfloat16_is_a_ratio_of_times():
+    assert 0.01 < bfloat16_cost() < 100

@@ -174,3 +174,17 @@ def test_latents_finer_than_patches_keep_their_resolution():
     points[1][0, 0, 5, 5] += 1
     one, two = (network(state, (changed,))[0] for changed in points)
     assert (one - two).abs().max() > 1e-4
+
+
+def test_every_convolution_reads_channels_last():
+    # which its kernels are faster with; one layer that returns another order costs all after it
+    network = build()
+    seen = []
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda layer, args, _: seen.append((layer, args[0])))
+    network(*inputs(16))
+    assert len(seen) > 5
+    for layer, x in seen:
+        assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+        assert x.is_contiguous(memory_format=torch.channels_last), layer
