@@ -68,7 +68,7 @@ class Turns(Callback, RolloutObserver):
 def tested(folder: Path, precision: str, batch: int) -> Turns:
     """Run `emulate test` on so many initial conditions and return what was measured."""
     steps, truth = LENGTHS[batch]
-    plan = f"{{initial_conditions: {batch}, steps: {steps}, truth_steps: {truth}, batch_size: {batch}}}"
+    plan = f"initial_conditions: {batch}, batch_size: {batch}, steps: {steps}, truth_steps: {truth}"
     command = cli.run(
         [
             "test",
@@ -76,7 +76,7 @@ def tested(folder: Path, precision: str, batch: int) -> Turns:
             f"--trainer.default_root_dir={folder}/{precision}-{batch}",
             f"--trainer.precision={precision}",
             "--trainer.callbacks+=rollout.Turns",
-            f"--data.test_rollouts={plan}",
+            f"--data.test_rollouts={{{plan}}}",
         ]
     )
     return next(found for found in command.trainer.callbacks if hasattr(found, "turns"))

@@ -211,7 +211,7 @@ def main() -> None:
     steps, costs = [], []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        pythons = {name: options.python for name in LIBRARIES} | {"ours": sys.executable}
+        pythons = dict.fromkeys(LIBRARIES, options.python) | {"ours": sys.executable}
         workers = {name: Worker(name, python, folder) for name, python in pythons.items()}
         for size in options.sizes:
             initial(folder, size)
