@@ -4,6 +4,7 @@ import json
 import platform
 import statistics
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
@@ -42,6 +43,11 @@ def header(title: str) -> str:
         f"{platform.python_version()}, torch {torch.__version__}, lightning "
         f"{version('lightning')}, {torch.get_num_threads()} thread(s)\n"
     )
+
+
+def clock() -> float:
+    """Return seconds: with one thread those of the processor, whatever else the machine does."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def compared(seconds: Mapping[str, Sequence[float]], base: str) -> dict[str, dict[str, float]]:

@@ -5,7 +5,8 @@ float32, from the same field. Each scheme takes ever shorter steps until its rel
 end, against our ETDRK4 in float64 with very short steps, is below a target; its cost is then the
 number of steps times the seconds of a step. What lies beyond the modes that all keep is left out of
 the error. The libraries answer in processes of their own, one after the other, turn by turn, so
-that all meet the same machine; the peers live in another environment:
+that all meet the same machine, and the time is that of the processor, of all threads of a process;
+the peers live in another environment:
 
     python -m venv peers && peers/bin/pip install exponax jax-cfd
     python benchmarks/solvers.py --python peers/bin/python [--sizes 64 128] [--rounds 9]
@@ -125,15 +126,15 @@ def serve(library: str, folder: Path) -> None:
             continue
         key = tuple(request)
         if key not in kept:
-            count = max(4, int(4e6 / (size * size * batch)))
+            count = max(4, int(2e6 / (size * size * batch)))
             kept = {key: (LIBRARIES[library](scheme, size, 1e-5)(repeated, count)[0], count)}
             kept[key][0]()
         turn, count = kept[key]
         time.sleep(0.05)  # let the threads of the other library come to rest
         turn()
-        began = time.perf_counter()
+        began = time.process_time()
         turn()
-        print(json.dumps((time.perf_counter() - began) / count), flush=True)
+        print(json.dumps((time.process_time() - began) / count), flush=True)
 
 
 class Worker:
