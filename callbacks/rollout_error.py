@@ -77,6 +77,7 @@ class RolloutError(RolloutDiagnostic):
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if truth is not None:
+            forecast, truth = forecast.double(), truth.double()
             self.error[:, lead - 1] = mean_squared_error(forecast, truth)
             self.variance[:, lead - 1] = spatial_variance(truth)
             self.correlation[:, lead - 1] = pattern_correlation(forecast, truth)

@@ -242,4 +242,6 @@ def moved(state: State, device: torch.device) -> State:
 def lost_trajectories(observers: Sequence[RolloutObserver]) -> Choice | None:
     """Return which trajectories some observer has given up, or None if none says."""
     lost = [choice for observer in observers if (choice := observer.given_up()) is not None]
-    return torch.stack(lost).any(0) if lost else None
+    if len(lost) < 2:
+        return lost[0] if lost else None
+    return torch.stack(lost).any(0)

@@ -16,7 +16,8 @@ def spatial_variance(
     field: Float[Tensor, "batch channel *space"],
 ) -> Float[Tensor, "batch channel"]:
     """Return the variance over the grid, in float64."""
-    return field.double().flatten(2).var(2, correction=0)
+    values = field.double().flatten(2)
+    return (values - values.mean(2, keepdim=True)).square().mean(2)  # var takes ten times as long
 
 
 def pattern_correlation(

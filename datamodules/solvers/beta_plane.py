@@ -111,8 +111,7 @@ class BetaPlane(Equation):
 
     def nonlinear(self, state_hat: Spectrum) -> Spectrum:
         """Return the spectrum of -J(ψ, ζ) + F."""
-        flow_hat = torch.fft.ifft(state_hat * self.velocity_symbol, dim=-2)
-        flow = torch.fft.irfft(flow_hat, n=self.grid.shape[-1])
+        flow = torch.fft.irfft2(state_hat * self.velocity_symbol, s=self.grid.shape)
         u, v = flow.unbind()
         products = flow * v  # uv, v²
         products[1].addcmul_(u, u, value=-1)  # v² - u²

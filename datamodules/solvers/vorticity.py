@@ -23,6 +23,13 @@ Field = Float[Tensor, "*batch y x"]
 
 
 @lru_cache(maxsize=32)
+def _energy_weights(grid: Grid, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return w with energy = Σ w (Re ζ̂)² + Σ w (Im ζ̂)², each column twice in a row."""
+    weights = -0.5 * _inverse_laplacian(grid, dtype, device) * parseval_weights(grid, dtype, device)
+    return weights.repeat_interleave(2, dim=-1)
+
+
+@lru_cache(maxsize=32)
 def _inverse_laplacian(grid: Grid, dtype: torch.dtype, device: torch.device) -> Tensor:
     return -inverse_squared_wavenumber(grid).to(dtype=dtype, device=device)
 
@@ -49,10 +56,9 @@ def vorticity_of(u: Field, v: Field, grid: Grid) -> Field:
 
 def energy(vorticity: Field, grid: Grid) -> Float[Tensor, "*batch"]:
     """Return the domain mean of ½(u² + v²) = -½ψζ [L²/T²]."""
-    inverse = _inverse_laplacian(grid, vorticity.dtype, vorticity.device)
-    weights = parseval_weights(grid, vorticity.dtype, vorticity.device)
-    power = to_spectrum(vorticity, grid).abs().square()
-    return -0.5 * (power * (inverse * weights)).sum(grid.axes)
+    weights = _energy_weights(grid, vorticity.dtype, vorticity.device)
+    parts = torch.view_as_real(to_spectrum(vorticity, grid)).flatten(-2)
+    return (parts.square() * weights).sum(grid.axes)
 
 
 def enstrophy(vorticity: Field) -> Float[Tensor, "*batch"]:
