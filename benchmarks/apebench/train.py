@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,15 @@ def ours(updates: int) -> dict[str, Any]:
 
 
 RECIPES: dict[str, Callable[[int], dict[str, Any]]] = {"equal": equal, "ours": ours}
-OBJECTIVES: dict[str, Callable[..., Emulator]] = {
-    "one": Baseline,
-    "unrolled": partial(Unrolled, steps=5),
-}
+
+
+def emulator_of(recipe: str, objective: str, updates: int) -> Callable[..., Emulator]:
+    """Return what makes the emulator; `ours` begins with one step and ends with all five."""
+    settings = RECIPES[recipe](updates)
+    if objective == "one":
+        return partial(Baseline, **settings)
+    curriculum = updates // 5 if recipe == "ours" else 0
+    return partial(Unrolled, steps=5, curriculum=curriculum, **settings)
 
 
 def train(folder: Path, make: Callable[..., Emulator], updates: int, seed: int) -> Emulator:
@@ -86,7 +92,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--scenarios", nargs="+", default=SCENARIOS)
     parser.add_argument("--recipe", choices=RECIPES, default="equal")
-    parser.add_argument("--objective", choices=OBJECTIVES, default="one")
+    parser.add_argument("--objective", choices=("one", "unrolled"), default="one")
     parser.add_argument("--updates", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
@@ -96,25 +102,23 @@ def main() -> None:
     name = f"{options.recipe}-{options.objective}-{options.updates}"
     target = options.folder / "forecasts" / name
     target.mkdir(parents=True, exist_ok=True)
-    settings = RECIPES[options.recipe](options.updates)
-    make = partial(OBJECTIVES[options.objective], **settings)
-    for scenario in options.scenarios:
+    make = emulator_of(options.recipe, options.objective, options.updates)
+    for seed, scenario in product(range(options.seeds), options.scenarios):
         folder = options.folder / scenario
         test = TrajectoryDataModule(folder, ["u"], Dimensions(space=["x"])).trajectories("test")
         initial = test.windows([(number, 0) for number in range(30)], 1)[:, 0]
-        for seed in range(options.seeds):
-            wall, cpu = time.perf_counter(), time.process_time()
-            emulator = train(folder, make, options.updates, seed)
-            with torch.no_grad():
-                forecast = emulator.rollout(initial, STEPS)
-            np.savez(
-                target / f"{scenario}-{seed}.npz",
-                forecast=forecast.numpy(),
-                wall_seconds=time.perf_counter() - wall,
-                cpu_seconds=time.process_time() - cpu,
-                parameters=sum(weight.numel() for weight in emulator.trained.parameters()),
-            )
-            print(name, scenario, seed, time.perf_counter() - wall, flush=True)
+        wall, cpu = time.perf_counter(), time.process_time()
+        emulator = train(folder, make, options.updates, seed)
+        with torch.no_grad():
+            forecast = emulator.rollout(initial, STEPS)
+        np.savez(
+            target / f"{scenario}-{seed}.npz",
+            forecast=forecast.numpy(),
+            wall_seconds=time.perf_counter() - wall,
+            cpu_seconds=time.process_time() - cpu,
+            parameters=sum(weight.numel() for weight in emulator.trained.parameters()),
+        )
+        print(name, scenario, seed, time.perf_counter() - wall, flush=True)
 
 
 if __name__ == "__main__":
