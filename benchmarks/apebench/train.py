@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--recipe", choices=RECIPES, default="equal")
     parser.add_argument("--objective", choices=("one", "unrolled"), default="one")
     parser.add_argument("--updates", type=int, default=10_000)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -108,7 +108,7 @@ def main() -> None:
     target = options.folder / "forecasts" / name
     target.mkdir(parents=True, exist_ok=True)
     make = emulator_of(options.recipe, options.objective, options.updates)
-    for seed, scenario in product(range(options.seeds), options.scenarios):
+    for seed, scenario in product(options.seeds, options.scenarios):
         folder = options.folder / scenario
         test = TrajectoryDataModule(folder, ["u"], Dimensions(space=["x"])).trajectories("test")
         initial = test.windows([(number, 0) for number in range(30)], 1)[:, 0]
