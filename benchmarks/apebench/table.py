@@ -1,43 +1,53 @@
-"""Put APEBench's scores and ours side by side: `benchmarks/results/apebench.{md,json}`.
+"""Put APEBench's scores and ours side by side.
 
-    python benchmarks/apebench/table.py --folder data/apebench
+    python benchmarks/apebench/table.py --folder data/apebench > table.md
 
-Published medians are read off the figures of Koehler et al., "APEBench: A Benchmark for
-Autoregressive Neural Emulators of PDEs", NeurIPS 2024, to within 0.01 or 0.02: one-step training,
-10,000 updates, networks of 27 to 33 thousand parameters.
+prints a table of what `peer.py` and `score.py` left in the folder, and writes
+`benchmarks/results/apebench.json`. Published medians are read off the figures of Koehler et al.,
+"APEBench: A Benchmark for Autoregressive Neural Emulators of PDEs", NeurIPS 2024, to within 0.01 or
+0.02: one-step training, 10,000 updates, networks of 27 to 33 thousand parameters.
 """
 
 import argparse
 import json
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))
 from machine import header
 
 RESULTS = Path(__file__).parents[1] / "results"
-SCENARIOS = {
+PROBLEMS = {
     "diff_adv": "advection",
     "diff_burgers": "Burgers",
     "diff_kdv": "KdV",
     "diff_ks": "KS",
 }
-PUBLISHED = {
-    "diff_burgers": "FNO 0.07, Res 0.01",
-    "diff_kdv": "FNO 0.21, Dil 0.075",
-    "diff_ks": "FNO 0.54, Dil 0.155",
+PUBLISHED = {  # by network
+    "diff_burgers": {"FNO": 0.07, "Res": 0.01},
+    "diff_kdv": {"FNO": 0.21, "Dil": 0.075},
+    "diff_ks": {"FNO": 0.54, "Dil": 0.155},
 }
 OBJECTIVES = {"one": "one step", "sup;5": "five steps", "unrolled": "five steps"}
+NAMES = {
+    "APEBench": "APEBench, FNO",
+    "equal": "here, FNO, Adam as there",
+    "ours": "here, our recipe",
+}
 COLUMNS = (
     "problem",
     "trained on",
-    "published: FNO, best",
     "by",
+    "parameters",
     "updates",
-    "error: median (range)",
+    "error, median (range)",
+    "seeds",
     "CPU s per seed",
-    "error ratio",
-    "time ratio",
+    "error / APEBench's at as many updates",
+    "time / APEBench's",
+    "error / best published",
 )
 
 
@@ -58,25 +68,26 @@ def median(errors: list[float]) -> float:
     return statistics.median(e if e == e else float("inf") for e in errors)
 
 
-def row(result: dict[str, Any], peer: dict[str, Any] | None) -> str:
-    """Return a line of the table, with ratios to APEBench's own run of the same objective."""
-    errors = result["error"]
-    middle, low, high = median(errors), min(errors), max(errors)
+def row(result: dict[str, Any], peers: list[dict[str, Any]]) -> str:
+    """Return a line of the table."""
+    errors, middle = result["error"], median(result["error"])
+    alike = [peer for peer in peers if peer["updates"] == result["updates"]]
     ratios = ["", ""]
-    if peer is not None and peer is not result:
-        ratios = [
-            f"{middle / median(peer['error']):.2f}",
-            f"{result['cpu_seconds'] / peer['cpu_seconds']:.2f}",
-        ]
+    if alike and result["recipe"] != "APEBench":
+        error, seconds = median(alike[0]["error"]), alike[0]["cpu_seconds"]
+        ratios = [f"{middle / error:.2g}", f"{result['cpu_seconds'] / seconds:.2f}"]
+    published = PUBLISHED.get(result["scenario"], {}).values()
     cells = [
-        SCENARIOS[result["scenario"]],
+        PROBLEMS[result["scenario"]],
         result["train"],
-        PUBLISHED.get(result["scenario"], "-") if result["train"] == "one step" else "-",
-        f"{result['recipe']}, {result['parameters']:,} parameters",
+        NAMES[result["recipe"]],
+        f"{result['parameters']:,}",
         f"{result['updates']:,}",
-        f"{middle:.3g} ({low:.2g} to {high:.2g}; {len(errors)} seeds)",
+        f"{middle:.3g} ({min(errors):.2g} to {max(errors):.2g})",
+        str(len(errors)),
         f"{result['cpu_seconds']:.0f}",
         *ratios,
+        f"{middle / min(published):.2g}" if published else "",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -86,19 +97,26 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     folder = parser.parse_args().folder
     results = read(folder / "peer.jsonl") + read(folder / "ours.jsonl")
-    text = header("APEBench: error and time beside APEBench's own training")
-    text += "\n" + (Path(__file__).parent / "notes.md").read_text() + "\n"
-    text += f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}\n"
-    for scenario in SCENARIOS:
-        for train in ("one step", "five steps"):
-            mine = [r for r in results if (r["scenario"], r["train"]) == (scenario, train)]
-            peers = [r for r in mine if r["recipe"] == "APEBench"]
-            peer = max(peers, key=lambda r: r["updates"], default=None)
-            order = sorted(mine, key=lambda r: (r["recipe"] != "APEBench", r["recipe"]))
-            text += "".join(row(result, peer) + "\n" for result in order)
-    (RESULTS / "apebench.md").write_text(text)
+    order = [*PROBLEMS], ["one step", "five steps"], [*NAMES]
+    results.sort(
+        key=lambda r: (
+            order[0].index(r["scenario"]),
+            order[1].index(r["train"]),
+            order[2].index(r["recipe"]),
+            r["updates"],
+        )
+    )
+    print(header("APEBench: error and time beside APEBench's own training"))
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+    for scenario, title in PROBLEMS.items():
+        for network, error in PUBLISHED.get(scenario, {}).items():
+            cells = [title, "one step", f"published, {network}", "", "10,000", f"{error}"]
+            print(f"| {' | '.join(cells + [''] * (len(COLUMNS) - len(cells)))} |")
+        mine = [result for result in results if result["scenario"] == scenario]
+        for result in mine:
+            peers = [p for p in mine if p["recipe"] == "APEBench" and p["train"] == result["train"]]
+            print(row(result, peers))
     (RESULTS / "apebench.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(text)
 
 
 if __name__ == "__main__":
