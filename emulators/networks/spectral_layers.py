@@ -72,11 +72,10 @@ class SpectralConvolution(nn.Module):
             spectrum = torch.fft.rfftn(x.to(exact), dim=axes, norm="forward")
             weight = torch.view_as_complex(self.weight.to(exact))
             last = slice(0, min(weight.shape[-1], spectrum.shape[-1]))
-            result = spectrum.new_zeros(len(x), weight.shape[1], *spectrum.shape[2:])
-            if x.dim() == 3:
-                part = torch.einsum("bik,iok->bok", spectrum[..., last], weight[..., last])
-                result[..., last] = part
+            if x.dim() == 3:  # the inverse transform fills up with zeros by itself
+                result = torch.einsum("bik,iok->bok", spectrum[..., last], weight[..., last])
             else:
+                result = spectrum.new_zeros(len(x), weight.shape[1], *spectrum.shape[2:])
                 half = self.modes // 2
                 rows = torch.arange(-half, self.modes - half, device=x.device)
                 part = torch.einsum(

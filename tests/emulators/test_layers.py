@@ -7,6 +7,7 @@ from emulators.networks.layers import (
     PointNorm,
     from_patches,
     pad_periodic,
+    pointwise_linear,
     to_patches,
 )
 
@@ -73,3 +74,16 @@ def test_patches_go_into_channels_and_back(shape):
 def test_a_patch_holds_neighbours_of_one_channel():
     x = torch.arange(8.0).reshape(1, 1, 8)
     assert to_patches(x, 2)[0].tolist() == [[0, 2, 4, 6], [1, 3, 5, 7]]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_pointwise_product_is_a_convolution_of_one_point(bias):
+    layer = torch.nn.Conv1d(3, 5, 1, bias=bias)
+    x = torch.randn(2, 3, 8)
+    assert_close(pointwise_linear(x, layer.weight, layer.bias), layer(x))
+
+
+def test_pointwise_convolution_in_1d_works_in_bfloat16_under_autocast():
+    x = torch.randn(2, 3, 8, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert Convolution(1, 3, 5, 1).float()(x).dtype == torch.bfloat16
