@@ -1,7 +1,9 @@
 """The running average of the weights, which evaluation uses."""
 
+from weakref import WeakKeyDictionary
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
@@ -19,6 +21,31 @@ def update_average(averaged: nn.Module, trained: nn.Module, decay: float, steps:
         steps: Optimiser steps so far.
     """
     average = get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))
-    average(list(averaged.parameters()), list(trained.parameters()), steps)
-    for old, new in zip(averaged.buffers(), trained.buffers(), strict=True):
+    (averages, kept), (weights, buffers) = members(averaged), members(trained)
+    average(averages, weights, steps)
+    for old, new in zip(kept, buffers, strict=True):
         old.copy_(new)
+
+
+Places = list[tuple[dict[str, Tensor | None], str]]
+_PLACES: WeakKeyDictionary[nn.Module, tuple[Places, Places]] = WeakKeyDictionary()
+
+
+def members(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the parameters and the buffers of a module whose layers stay what they are.
+
+    Where they are is found out once: to search a network for them takes longer than to average it.
+    """
+    if module not in _PLACES:
+        parameters = [(layer._parameters, name) for layer in module.modules()
+                      for name in layer._parameters]  # fmt: skip
+        buffers = [(layer._buffers, name) for layer in module.modules() for name in layer._buffers]
+        _PLACES[module] = (once(parameters), once(buffers))
+    parameters, buffers = _PLACES[module]
+    return [of[name] for of, name in parameters], [of[name] for of, name in buffers]
+
+
+def once(places: Places) -> Places:
+    """Return the places that hold a tensor, of those that share one the first."""
+    found = {id(of[name]): (of, name) for of, name in reversed(places) if of[name] is not None}
+    return list(reversed(found.values()))
