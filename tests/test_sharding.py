@@ -44,7 +44,7 @@ class Observer(Callback):
 def fit(name, *words):
     words += (f"--trainer.default_root_dir=runs/{{name}}", "--trainer.devices=2")
     words += ("--trainer.strategy.class_path=emulators.Sharded",)
-    cli.run([*{FIT}, "--trainer.callbacks+=program.Observer", *words])
+    cli.run([*{FIT}, "--trainer.callbacks+=sharded_program.Observer", *words])
 
 
 if __name__ == "__main__":
@@ -67,8 +67,8 @@ def assert_equal(name, other, rtol=1e-4, atol=1e-6):
 
 
 def test_two_processes_take_the_steps_of_one(workplace):
-    (workplace / "program.py").write_text(PROGRAM)
-    status, text = wait(start(*TORCHRUN, "program.py"))
+    (workplace / "sharded_program.py").write_text(PROGRAM)
+    status, text = wait(start(*TORCHRUN, "sharded_program.py"))
     assert status == 0, text[-3000:]
     for name, words in {"adamw": ADAMW, "muon": MUON, "tuned": TUNED}.items():
         root = f"--trainer.default_root_dir=runs/{name}-alone"
