@@ -3,7 +3,8 @@
     python benchmarks/run.py [NAME ...] [--list] [--peers peers/bin/python]
 
 Without names all of them run, which takes hours. Results are in `benchmarks/results/`, in Markdown
-and JSON: the newer scripts write both, of the others what they print is kept.
+and JSON: the newer scripts write both, of the others what they print is kept. Those of
+`benchmarks/apebench/` need APEBench's environment and are started by hand, as they say.
 """
 
 import argparse
@@ -71,8 +72,8 @@ def main() -> None:
         return
     failed = []
     for name in options.names or known:
-        if name in NEEDS_PEERS and options.peers is None:
-            print(f"{name} is skipped: --peers names no environment with exponax and jax-cfd.")
+        if name in NEEDS_PEERS and not (options.peers and options.peers.is_file()):
+            print(f"{name} is skipped: --peers names no interpreter with exponax and jax-cfd.")
             continue
         print(f"{name}: {known[name]}", flush=True)
         if not run(name, options.peers):

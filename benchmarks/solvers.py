@@ -202,6 +202,8 @@ def main() -> None:
     if options.serve:
         serve(options.serve, options.folder)
         return
+    if options.python is None or not Path(options.python).is_file():
+        parser.error(f"--python must be the interpreter of the peers, got {options.python}.")
     import torch
     from machine import record  # needs torch, which the other environment lacks
 

@@ -63,7 +63,8 @@ def explain(message: str, command: str = "fit") -> str:
     required = _last(r"arguments are required: (.+)", message)
     if required:
         names = required.replace(f"{command}.", "")
-        return f"{names} missing: give YAML files with -c, or a checkpoint with --ckpt_path."
+        checkpoint = "" if command == "generate" else ", or a checkpoint with --ckpt_path"
+        return f"{names} missing: give YAML files with -c{checkpoint}."
     file = _last(r"File does not exist: '([^']+)'", message)
     if file:
         return f"{file}: no such file; give the path of a YAML file with -c."

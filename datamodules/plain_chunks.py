@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import product
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -100,21 +101,31 @@ class PlainChunks(DiskArray):
 
     def _read(self, out: np.ndarray, place: int) -> None:
         """Fill an array of this dtype, whose values adjoin, from a byte of the file on."""
-        count = os.preadv(self._file, [out.reshape(-1).view(np.uint8)], place)
-        if count < out.nbytes:
-            raise OSError(
-                f"{self.path} ends within its data, at byte {place + count}: it is truncated or "
-                "being written; restore it or remove it from the folder."
-            )
+        rest = out.reshape(-1).view(np.uint8)
+        while len(rest):  # Linux reads at most 2 GiB at a time
+            count = os.preadv(self._file, [rest], place)
+            if count == 0:
+                raise OSError(
+                    f"{self.path} ends within its data, at byte {place}: it is truncated or being "
+                    "written; restore it or remove it from the folder."
+                )
+            rest, place = rest[count:], place + count
 
     def _ranges(self, key: Any) -> list[range]:
-        """Return which items of every axis a key of integers and slices means."""
+        """Return which items of every axis a key of integers and slices means.
+
+        Raises:
+            IndexError: A number or a step of a slice is not one that can be read.
+        """
         key = as_tuple(key)
         key += (slice(None),) * (len(self.shape) - len(key))
-        return [
-            range(k, k + 1) if isinstance(k, int) else range(*k.indices(size))
-            for k, size in zip(key, self.shape, strict=True)
-        ]
+        ranges = []
+        for k, size in zip(key, self.shape, strict=True):
+            part = range(k, k + 1) if isinstance(k, int) else range(*k.indices(size))
+            if part.step != 1 or (isinstance(k, int) and not 0 <= k < size):
+                raise IndexError(f"{self.path}: {k} cannot be read of an axis of {size} items.")
+            ranges.append(part)
+        return ranges
 
     def close(self) -> None:
         os.close(self._file)
@@ -122,7 +133,8 @@ class PlainChunks(DiskArray):
 
 def as_tuple(key: Any) -> tuple[Any, ...]:
     """Return a key as one part per axis, those that it leaves out excepted."""
-    return key if isinstance(key, tuple) else (key,)
+    parts = key if isinstance(key, tuple) else (key,)
+    return tuple(part if isinstance(part, slice) else index(part) for part in parts)
 
 
 def find_chunks(dataset: h5py.Dataset) -> np.ndarray | None:

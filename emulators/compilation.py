@@ -12,6 +12,8 @@ from torch import Tensor
 from emulators.im_pindiff import ImPiNDiff
 from emulators.simulation import Simulation
 
+MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+
 
 class Compile(Callback):
     """Compiles the network of an emulator, which is all of a step that costs much.
@@ -30,10 +32,17 @@ class Compile(Callback):
             is in the graph. Copies were tested with a backend that overwrites, not on a GPU.
 
     Raises:
-        ValueError: The emulator steps by a solver.
+        ValueError: Torch knows no such backend or mode, or the emulator steps by a solver.
     """
 
     def __init__(self, backend: str = "inductor", mode: str | None = None) -> None:
+        if backend not in torch.compiler.list_backends(exclude_tags=()):
+            usual = ", ".join(torch.compiler.list_backends())
+            raise ValueError(
+                f"Compile.backend must be one that torch knows ({usual}), got '{backend}'."
+            )
+        if mode is not None and mode not in MODES:
+            raise ValueError(f"Compile.mode must be one of {', '.join(MODES)}, got '{mode}'.")
         self.backend = backend
         self.mode = mode
         self.compiled: LightningModule | None = None

@@ -126,3 +126,17 @@ def test_solver_is_not_compiled(workplace, say, kind):
     status, _, err = say(*words)
     assert status == 1
     assert f"{kind} steps by a solver and has no network to compile; leave out the callback" in err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("backend=fast", r"Compile.backend must be one that torch knows (cudagraphs, inductor"),
+        ("mode=fast", r"Compile.mode must be one of default, reduce-overhead, max-autotune, "),
+    ],
+)
+def test_options_that_torch_does_not_know_are_refused(workplace, say, option, message):
+    words = ["--trainer.callbacks+=emulators.Compile", f"--trainer.callbacks.{option}"]
+    status, _, err = say("fit", "-c", SMOKE, *words)
+    assert status == 1
+    assert message in err

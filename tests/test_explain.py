@@ -36,7 +36,10 @@ def test_wrong_setting_is_one_sentence(words, sentence, say, workplace):
 def test_missing_settings_are_named(say):
     status, _, err = say("test")
     assert status == 1
-    assert "data.root, model missing: give YAML files with -c" in err
+    assert "data.root, model missing: give YAML files with -c, or a checkpoint with --ck" in err
+    status, _, err = say("generate")
+    assert status == 1
+    assert "data.root missing: give YAML files with -c." in err
 
 
 def test_unknown_command_is_named(say):

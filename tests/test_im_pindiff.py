@@ -130,3 +130,9 @@ def test_its_learned_terms_are_not_divided(settings, say):
     status, _, err = say("fit", "-c", "settings.yaml", *words)
     assert status == 1
     assert "this ImPiNDiff trains learned terms; set trainer.strategy to ddp" in err
+
+
+def test_its_solver_is_not_compiled(settings, say):
+    status, _, err = say("fit", "-c", "settings.yaml", "--trainer.callbacks+=emulators.Compile")
+    assert status == 1
+    assert "ImPiNDiff steps by a solver and has no network to compile; leave out" in err

@@ -104,6 +104,27 @@ def test_chunks_that_were_written_in_any_order_are_found(tmp_path):
     array.close()
 
 
+def test_chunks_are_read_on_where_the_system_reads_little(tmp_path, monkeypatch):
+    path, read = tmp_path / "a.nc", os.preadv
+    wanted = write_file(path, shape=(3, 20, 32, 32), chunksizes=(1, 1, 32, 32))["vorticity"]
+    monkeypatch.setattr(
+        "os.preadv", lambda file, parts, place: read(file, [parts[0][:1000]], place)
+    )
+    array = open_array(path, "vorticity")
+    np.testing.assert_array_equal(array[np.int64(1), 3:9], wanted[1, 3:9])
+    array.close()
+
+
+@pytest.mark.parametrize("key", [(0, slice(None, None, 2)), (0, slice(None, None, -1)), (0, -1), 3])
+def test_keys_that_chunks_do_not_know_are_refused(tmp_path, key):
+    path = tmp_path / "a.nc"
+    write_file(path, shape=(3, 20, 32, 32), chunksizes=(1, 7, 32, 32))
+    array = open_array(path, "vorticity")
+    with pytest.raises(IndexError, match=r"a.nc: .* cannot be read of an axis of (3|20) items"):
+        array[key]
+    array.close()
+
+
 def test_truncated_chunks_are_refused(tmp_path):
     path = tmp_path / "a.nc"
     write_file(path, shape=(3, 20, 32, 32), chunksizes=(1, 1, 32, 32))
