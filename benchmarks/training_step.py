@@ -2,18 +2,16 @@
 
 All variants take turns in one process, one iteration each, so that they meet the same machine; the
 ratios are medians of the ratios of neighbouring iterations. An iteration is what `fit` does with a
-batch: forward in bfloat16 autocast, backward, gradient clipping, AdamW, averaged weights.
+batch: forward (in bfloat16 autocast), backward, gradient clipping, AdamW, averaged weights.
 
-    python benchmarks/training_step.py [--threads 2]
+    python benchmarks/training_step.py [--threads 2] [--precision 32-true]
 """
 
 import argparse
-import statistics
-import time
 from functools import partial
 
 import torch
-from machine import header
+from machine import clock, compared, record
 
 from emulators import L2, Baseline, Hierarchical, Muon, Pushforward, UNet, Unrolled
 
@@ -22,6 +20,7 @@ NETWORKS = {
     "no patches (64², width 32)": {"patch": 1, "width": 32, "multipliers": (1, 2, 2, 4)},
 }
 LATENTS = [(1, 4), (2, 16)]
+ZEROS, CIRCULAR = "baseline, zero padding", "baseline, torch's circular padding"
 
 
 class TorchCircular(torch.nn.Module):
@@ -38,7 +37,7 @@ class TorchCircular(torch.nn.Module):
         return self.layer(x)
 
 
-def iteration(emulator, kind=torch.optim.AdamW, batch: int = 8, size: int = 64):
+def iteration(emulator, half: bool, kind=torch.optim.AdamW, batch: int = 8, size: int = 64):
     torch.manual_seed(0)
     emulator.train()
     parameters = [p for p in emulator.parameters() if p.requires_grad]
@@ -46,15 +45,15 @@ def iteration(emulator, kind=torch.optim.AdamW, batch: int = 8, size: int = 64):
     window = torch.randn(batch, emulator.window, 1, size, size)
 
     def run() -> float:
-        start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16):
+        start = clock()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
             loss = emulator.loss(window)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         emulator.update_average(1000)
-        return time.perf_counter() - start
+        return clock() - start
 
     return run
 
@@ -75,46 +74,39 @@ def variants(options):
             network=net(), draw="fixed", distance=L2()
         ),
         "unrolled, two steps": Unrolled(network=net(), distance=L2()),
-        "baseline, zero padding": Baseline(network=net(padding="zeros"), distance=L2()),
-        "baseline, torch's circular padding": circular,
+        ZEROS: Baseline(network=net(padding="zeros"), distance=L2()),
+        CIRCULAR: circular,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", choices=["32-true", "bf16-mixed"], default="bf16-mixed")
     parser.add_argument("--rounds", type=int, default=41)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(header("Training iteration, batch 8 of 64², bf16 autocast"))
+    half = options.precision == "bf16-mixed"
+    tables = {}
     for name, network in NETWORKS.items():
-        runs = {key: iteration(emulator) for key, emulator in variants(network).items()}
-        runs["baseline, Muon"] = iteration(Baseline(network=partial(UNet, **network)), Muon)
+        runs = {key: iteration(emulator, half) for key, emulator in variants(network).items()}
+        runs["baseline, Muon"] = iteration(Baseline(network=partial(UNet, **network)), half, Muon)
         seconds = {key: [] for key in runs}
         for round_number in range(options.rounds):
             for key, run in runs.items():
                 elapsed = run()
                 if round_number > 2:
                     seconds[key].append(elapsed)
-        print(f"## {name}\n\n| variant | median ms | fastest ms |\n|---|---|---|")
-        for key, values in seconds.items():
-            print(f"| {key} | {1e3 * statistics.median(values):.0f} | {1e3 * min(values):.0f} |")
+        tables[name] = rows(seconds, "baseline")
+        paddings = {key: seconds[key] for key in ("baseline", ZEROS, CIRCULAR)}
+        tables[f"{name}: paddings"] = rows(paddings, ZEROS)
+    title = f"Training iteration, batch 8 of 64², {options.precision}"
+    record(f"training_step_{options.precision}", title, tables)
 
-        def ratio(a: str, b: str, seconds=seconds) -> str:
-            pairs = zip(seconds[a], seconds[b], strict=True)
-            paired = statistics.median(x / y for x, y in pairs)
-            return f"{paired:.3f} (of the fastest: {min(seconds[a]) / min(seconds[b]):.3f})"
 
-        print(f"\n- hierarchical / baseline: {ratio('hierarchical L = 3', 'baseline')}")
-        for key in (
-            "pushforward, one step without gradient",
-            "unrolled, two steps",
-            "baseline, Muon",
-        ):
-            print(f"- {key} / baseline: {ratio(key, 'baseline')}")
-        print(f"- periodic / zero padding: {ratio('baseline', 'baseline, zero padding')}")
-        circular = ratio("baseline, torch's circular padding", "baseline, zero padding")
-        print(f"- torch's circular / zero padding: {circular}\n", flush=True)
+def rows(seconds: dict[str, list[float]], base: str) -> list[dict[str, str | float]]:
+    """Return a row per variant, with what it costs beside one of them."""
+    return [{"variant": name, **values} for name, values in compared(seconds, base).items()]
 
 
 if __name__ == "__main__":
