@@ -1,11 +1,13 @@
 """What all results have in common: hardware, versions and commit, and how they are written."""
 
+import contextlib
+import io
 import json
 import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -43,6 +45,14 @@ def header(title: str) -> str:
         f"{platform.python_version()}, torch {torch.__version__}, lightning "
         f"{version('lightning')}, {torch.get_num_threads()} thread(s)\n"
     )
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what libraries and commands print from the terminal."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        yield
 
 
 def clock() -> float:

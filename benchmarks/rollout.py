@@ -11,15 +11,13 @@ of the processor that counts.
 """
 
 import argparse
-import contextlib
-import io
 import sys
 import tempfile
 from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback
-from machine import clock, compared, record
+from machine import clock, compared, quiet, record
 
 import cli
 import configs
@@ -82,18 +80,12 @@ def tested(folder: Path, precision: str, batch: int) -> Turns:
     return next(found for found in command.trainer.callbacks if hasattr(found, "turns"))
 
 
-@contextlib.contextmanager
-def quiet():
-    """Keep what the commands print from the terminal."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        yield
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch", type=int, nargs="+", default=list(LENGTHS))
+    parser.add_argument(
+        "--batch", type=int, nargs="+", choices=list(LENGTHS), default=list(LENGTHS)
+    )
     parser.add_argument("--precision", nargs="+", default=["32-true", "bf16-mixed"])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -11,8 +11,6 @@ of a rollout. With one thread it is the time of the processor that counts.
 """
 
 import argparse
-import contextlib
-import io
 import logging
 import tempfile
 import warnings
@@ -26,7 +24,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from machine import clock, compared, processor, record
+from machine import clock, compared, processor, quiet, record
 from torch.utils.data import DataLoader, TensorDataset
 
 from callbacks import Announcements, Checkpoints, TrainingCost
@@ -174,14 +172,6 @@ def taking_turns(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str,
             if number > 2:
                 seconds[name].append(clock() - began)
     return seconds
-
-
-@contextlib.contextmanager
-def quiet():
-    """Keep what the libraries print from the terminal."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        yield
 
 
 def main() -> None:
