@@ -46,13 +46,15 @@ class PlainChunks(DiskArray):
         self._file = os.open(path, os.O_RDONLY)
 
     def __getitem__(self, key: Any) -> np.ndarray:
+        key = as_tuple(key)
         out = np.empty([len(part) for part in self._ranges(key)], self.dtype)
-        out = out[tuple(0 if isinstance(k, int) else slice(None) for k in as_tuple(key))]
+        out = out[tuple(0 if isinstance(k, int) else slice(None) for k in key)]
         self.copy_to(out, key)
         return out
 
     def copy_to(self, out: np.ndarray, key: Any) -> int:
-        out = out[tuple(None if isinstance(k, int) else slice(None) for k in as_tuple(key))]
+        key = as_tuple(key)
+        out = out[tuple(None if isinstance(k, int) else slice(None) for k in key)]
         ranges = self._ranges(key)
         numbers = [
             range(part.start // size, -(-part.stop // size))
@@ -111,13 +113,12 @@ class PlainChunks(DiskArray):
                 )
             rest, place = rest[count:], place + count
 
-    def _ranges(self, key: Any) -> list[range]:
+    def _ranges(self, key: tuple[int | slice, ...]) -> list[range]:
         """Return which items of every axis a key of integers and slices means.
 
         Raises:
             IndexError: A number or a step of a slice is not one that can be read.
         """
-        key = as_tuple(key)
         key += (slice(None),) * (len(self.shape) - len(key))
         ranges = []
         for k, size in zip(key, self.shape, strict=True):
@@ -131,7 +132,7 @@ class PlainChunks(DiskArray):
         os.close(self._file)
 
 
-def as_tuple(key: Any) -> tuple[Any, ...]:
+def as_tuple(key: Any) -> tuple[int | slice, ...]:
     """Return a key as one part per axis, those that it leaves out excepted."""
     parts = key if isinstance(key, tuple) else (key,)
     return tuple(part if isinstance(part, slice) else index(part) for part in parts)

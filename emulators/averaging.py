@@ -37,10 +37,11 @@ def members(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     Where they are is found out once: to search a network for them takes longer than to average it.
     """
     if module not in _PLACES:
-        parameters = [(layer._parameters, name) for layer in module.modules()
-                      for name in layer._parameters]  # fmt: skip
-        buffers = [(layer._buffers, name) for layer in module.modules() for name in layer._buffers]
-        _PLACES[module] = (once(parameters), once(buffers))
+        layers = list(module.modules())
+        _PLACES[module] = (
+            once([(layer._parameters, name) for layer in layers for name in layer._parameters]),
+            once([(layer._buffers, name) for layer in layers for name in layer._buffers]),
+        )
     parameters, buffers = _PLACES[module]
     return [of[name] for of, name in parameters], [of[name] for of, name in buffers]
 

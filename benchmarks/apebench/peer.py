@@ -15,8 +15,7 @@ from pathlib import Path
 
 from apebench import aggregate_gmean, melt_metrics
 from apebench.scenarios import scenario_dict
-
-SCENARIOS = ("diff_adv", "diff_burgers", "diff_kdv", "diff_ks")
+from export import SCENARIOS
 
 
 def main() -> None:
