@@ -19,7 +19,7 @@ import numpy as np
 
 from datamodules.classic import read_header
 from datamodules.disk_array import DiskArray
-from datamodules.plain_chunks import PlainChunks, find_chunks
+from datamodules.plain_chunks import PlainChunks, chunks_in
 
 CODED = ("scale_factor", "add_offset", "valid_min", "valid_max", "valid_range", "_Unsigned")
 ADVICE = sys.platform != "win32"  # where a memory map takes it
@@ -40,7 +40,7 @@ def open_array(path: Path, name: str) -> DiskArray:
     chunked = ChunkedArray(h5py.File(path, "r", locking=False)[name])
     dataset = chunked.dataset
     dtype, attributes, offset = dataset.dtype, dict(dataset.attrs), dataset.id.get_offset()
-    places = find_chunks(dataset) if offset is None else None
+    places = chunks_in(path, name) if offset is None else None
     if offset is None and places is None:
         return decoded(chunked, dtype, attributes)
     shape, chunk = dataset.shape, dataset.chunks

@@ -4,6 +4,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from operator import index
 from pathlib import Path
@@ -138,11 +139,25 @@ def as_tuple(key: Any) -> tuple[int | slice, ...]:
     return tuple(part if isinstance(part, slice) else index(part) for part in parts)
 
 
-def find_chunks(dataset: h5py.Dataset) -> np.ndarray | None:
-    """Return the offset of every chunk in bytes, or None where HDF5 has to read them.
+def chunks_in(path: Path, name: str) -> np.ndarray | None:
+    """Return the offset of every chunk of a variable in bytes, or None where HDF5 has to read them.
 
-    That is where they are compressed or small, or some were never written.
+    That is where they are compressed or small, or some were never written. It is remembered while
+    the file stays as it is: files are opened again and again where there are many.
     """
+    state = path.stat()
+    return find_chunks(path, name, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def find_chunks(path: Path, name: str, *state: int) -> np.ndarray | None:
+    """Return what `chunks_in` does, of a file in some state."""
+    with h5py.File(path, "r", locking=False) as file:
+        return offsets(file[name])
+
+
+def offsets(dataset: h5py.Dataset) -> np.ndarray | None:
+    """Return the offset of every chunk in bytes, or None where HDF5 has to read them."""
     chunk = dataset.chunks
     if chunk is None or dataset.id.get_create_plist().get_nfilters() or sys.platform == "win32":
         return None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datamodules.arrays import ChunkedArray, DecodedArray, MappedArray, open_array
-from datamodules.plain_chunks import PlainChunks
+from datamodules.plain_chunks import PlainChunks, find_chunks
 from tests.datamodules.files import write_file
 
 CLASSIC = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA")
@@ -123,6 +123,19 @@ def test_keys_that_chunks_do_not_know_are_refused(tmp_path, key):
     with pytest.raises(IndexError, match=r"a.nc: .* cannot be read of an axis of (3|20) items"):
         array[key]
     array.close()
+
+
+def test_chunks_are_found_once_while_the_file_stays_as_it_is(tmp_path):
+    path = tmp_path / "a.nc"
+    for seed in (0, 1):
+        size = 32 + 8 * seed
+        wanted = write_file(path, (3, 20, size, size), seed=seed, chunksizes=(1, 1, size, size))
+        misses = find_chunks.cache_info().misses
+        for _ in range(3):
+            array = open_array(path, "vorticity")
+            np.testing.assert_array_equal(array[2], wanted["vorticity"][2])
+            array.close()
+        assert find_chunks.cache_info().misses == misses + 1
 
 
 def test_truncated_chunks_are_refused(tmp_path):
