@@ -5,7 +5,8 @@ A study is a YAML file:
     root: runs/quickstart             # a folder per run appears here
     common: [../trainer.yaml, ...]    # configuration files of every run, relative to this file
     options: [--trainer.max_steps=3000]
-    seeds: [0, 1, 2]                  # if given, each run once per seed: NAME-seed0, ...
+    seeds: [0, 1, 2]                  # if given, each run once per seed: NAME-seed0, ...; {seed} in
+                                      # an option of a run is the number of its seed
     data:                             # if given, each run on each of them, in a folder per data set
       jet: [../data/jet256.yaml]
     runs:                             # configuration files and options of each run
@@ -117,7 +118,13 @@ def read_study(file: Path) -> Study:
             arguments += [*options, *words, *more]
             if seed is not None:
                 name = f"{name}-seed{seed}"
+                arguments = [word.replace("{seed}", str(seed)) for word in arguments]
                 arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
+            elif any("{seed}" in word for word in words):
+                raise ValueError(
+                    f"{file}: run '{name}' has {{seed}} in an option, but the study has no seeds; "
+                    "add a list of 'seeds', or write the number."
+                )
             runs.append(StudyRun(name, folder / name, arguments))
     with_data = [path for path in common if "data" in (yaml.safe_load(path.read_text()) or {})]
     made = []

@@ -62,6 +62,17 @@ def test_every_method_runs_with_one_seed_before_the_next(tmp_path):
     ]
 
 
+def test_options_of_a_run_may_name_its_seed(tmp_path):
+    text = "root: runs\nruns: {tuned: ['--checkpoint=runs/first-seed{seed}/last.ckpt']}\n"
+    runs = read_study(write(tmp_path, text + "seeds: [0, 7]\n")).runs
+    assert [run.arguments[0] for run in runs] == [
+        "--checkpoint=runs/first-seed0/last.ckpt",
+        "--checkpoint=runs/first-seed7/last.ckpt",
+    ]
+    with pytest.raises(ValueError, match=r"run 'tuned' has \{seed\} .* no seeds; add"):
+        read_study(write(tmp_path, text))
+
+
 def test_every_run_on_every_data_set_is_compared_within_its_set(tmp_path):
     for name in ("a", "jet", "calm"):
         (tmp_path / f"{name}.yaml").write_text("model: {}\n")
