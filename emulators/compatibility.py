@@ -62,22 +62,45 @@ def check_training_data(
                 "use the data it was trained for, or train it on these."
             )
     if resumed:
-        check_statistics(resumed, data)
+        # those that the emulator uses, which earlier checkpoints hold alone, may be of other data
+        used = {name: resumed.get(f"standardize.{name}") for name in ("mean", "std")}
+        check_statistics({name: trained_on.get(name, value) for name, value in used.items()}, data)
 
 
-def check_statistics(saved: Mapping[str, Tensor], data: Any) -> None:
+def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
+    """Refuse a grid that an emulator cannot take, by trying two steps on it."""
+    training = emulator.training
+    try:
+        state = torch.zeros(1, emulator.channels, *shape, device=emulator.device)
+        emulator.eval().rollout(state, 2, emulator.conditioning.typical())
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"{type(emulator).__name__} cannot step on a grid of {tuple(shape)}: {reason}; change "
+            "model.network or the data."
+        ) from error
+    finally:
+        emulator.train(training)
+
+
+def statistics_of(data: Any) -> dict[str, list[float]]:
+    """Return what `check_statistics` compares."""
+    return {name: getattr(data.statistics, name).tolist() for name in ("mean", "std")}
+
+
+def check_statistics(saved: Mapping[str, Any], data: Any) -> None:
     """Refuse to go on with a training whose data had another mean or standard deviation.
 
     Args:
-        saved: Weights and statistics of the checkpoint.
+        saved: Mean and standard deviation of the data when the training began, None if not known.
         data: Data module of the resumed run.
     """
-    for name in ("mean", "std"):
-        before, now = saved.get(f"standardize.{name}"), getattr(data.statistics, name)
-        scale = data.statistics.std.abs().max().item()
-        if before is not None and not torch.allclose(
-            before.double(), now.double(), rtol=1e-5, atol=1e-5 * scale
-        ):
+    scale = data.statistics.std.abs().max().item()
+    for name, known in saved.items():
+        if known is None:
+            continue
+        before, now = torch.as_tensor(known).double(), getattr(data.statistics, name).double()
+        if not torch.allclose(before, now.to(before), rtol=1e-5, atol=1e-5 * scale):
             raise ValueError(
                 f"The run was started on other training data ({name} {rounded(before)} then, "
                 f"{rounded(now)} now); resume it with its own, or start from its weights with "

@@ -25,17 +25,19 @@ from torch import Tensor, nn
 from emulators.averaging import update_average
 from emulators.compatibility import (
     check_fields,
+    check_grid,
     check_training_data,
     describe,
     keep_plain_hyperparameters,
     misfit,
+    statistics_of,
 )
 from emulators.conditioning import Conditioning, Times, Windows, apart
 from emulators.evaluation import evaluate
 from emulators.losses import L1L2, Distance
 from emulators.networks.network import Network, NetworkFactory, Parameters, as_network
 from emulators.networks.unet import UNet
-from emulators.noise import add_noise, generator_of
+from emulators.noise import add_noise, generator_of, seed_layers
 from emulators.optimisation import Schedule, clip_gradients, with_schedule
 from emulators.precision import check_precision
 from emulators.rollout import Start
@@ -108,6 +110,7 @@ class Emulator(LightningModule, ABC):
         self.conditioning = Conditioning(parameters)
         self.trained_on: dict[str, Any] = {}
         self.trained_steps = 0
+        self.training_seed = torch.initial_seed()
         shape = (channels, dimensions, latent_inputs, latent_outputs, cases, parameters)
         self.trained = as_network(network, *shape)
         self.averaged = deepcopy(self.trained).requires_grad_(False) if ema_decay else None
@@ -144,14 +147,14 @@ class Emulator(LightningModule, ABC):
     def random(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator | None:
         """Return the source of random numbers for one purpose within this training step.
 
-        It depends on the seed, the rank, the number of the step and the purpose alone, so that a
-        resumed run draws what the uninterrupted one draws. Outside of training it is torch's own
-        (None).
+        It depends on the seed that the training began with, the rank, the number of the step and
+        the purpose alone, so that a resumed run draws what the uninterrupted one draws. Outside of
+        training it is torch's own (None).
         """
         if self._trainer is None or not self.trainer.training:
             return None
         rank, step = self.trainer.global_rank, self.trainer.fit_loop.total_batch_idx
-        return generator_of(torch.initial_seed(), rank, step, purpose, str(device))
+        return generator_of(self.training_seed, rank, step, purpose, str(device))
 
     def perturb(self, u: State) -> State:
         """Return standardised states with the noise of training."""
@@ -213,27 +216,18 @@ class Emulator(LightningModule, ABC):
                 statistics.mean, statistics.std, statistics.increment_std
             )
             self.conditioning.set_statistics(data.trajectories("train").parameters)
-            self.trained_on = describe(data)
+            self.trained_on = {**describe(data), **statistics_of(data)}
+            self.training_seed = torch.initial_seed()
 
     @torch.no_grad()
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid that the network cannot take, by trying two steps on it."""
+        """Refuse a grid that the network cannot take."""
         self.trained.check(shape)
-        training = self.training
-        try:
-            state = torch.zeros(1, self.channels, *shape, device=self.device)
-            self.eval().rollout(state, 2, self.conditioning.typical())
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise ValueError(
-                f"{type(self).__name__} cannot step on a grid of {tuple(shape)}: {reason}; change "
-                "model.network or the data."
-            ) from error
-        finally:
-            self.train(training)
+        check_grid(self, shape)
 
     def training_step(self, batch: Window | Windows, batch_idx: int) -> Tensor:
         """Return the training objective of a batch; its parameters stay known for the gradient."""
+        seed_layers(self.random("layers"))
         window, parameters, times = apart(batch)
         self.conditioning.take(parameters, times)
         loss = self.loss(window)
@@ -281,8 +275,9 @@ class Emulator(LightningModule, ABC):
     # Checkpoints --------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store what the emulator was trained on."""
+        """Store what the emulator was trained on, and the seed of all its random numbers."""
         checkpoint["trained_on"] = self.trained_on
+        checkpoint["training_seed"] = self.training_seed
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load weights and statistics; refuse those of another network in one sentence."""
@@ -295,6 +290,7 @@ class Emulator(LightningModule, ABC):
         """Refuse a checkpoint of other variables or another grid; resume on the same data only."""
         self.trained_on = checkpoint.get("trained_on", {})
         self.trained_steps = checkpoint.get("global_step", 0)
+        self.training_seed = checkpoint.get("training_seed", self.training_seed)
         if self._trainer is not None and self.trainer.datamodule is not None:
             saved = checkpoint["state_dict"] if self.trainer.training else {}
             check_training_data(self.trained_on, self.trainer.datamodule, saved)

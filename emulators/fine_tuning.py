@@ -23,21 +23,23 @@ class FineTuning(Callback):
             network sees what it knows, or by the statistics of the new training split.
 
     Raises:
+        FileNotFoundError: There is no such checkpoint when a training begins.
         ValueError: The checkpoint's network is another, or was told other parameters.
     """
 
     def __init__(self, checkpoint: Path, statistics: Literal["keep", "recompute"] = "keep") -> None:
         self.checkpoint = Path(checkpoint)
         self.statistics = statistics
-        if not self.checkpoint.is_file():
-            raise FileNotFoundError(
-                f"{checkpoint}: no such checkpoint; set FineTuning.checkpoint to an existing file."
-            )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Load the weights."""
         if trainer.ckpt_path is not None:
-            return
+            return  # what has begun to train needs the other run no more
+        if not self.checkpoint.is_file():
+            raise FileNotFoundError(
+                f"{self.checkpoint}: no such checkpoint; set FineTuning.checkpoint to an existing "
+                "file."
+            )
         found = torch.load(self.checkpoint, map_location=pl_module.device, weights_only=True)
         names = found.get("trained_on", {}).get("parameters", [])
         if names and names != trainer.datamodule.parameters:

@@ -15,6 +15,12 @@ def generator_of(seed: int, rank: int, step: int, purpose: str, device: str) -> 
     )
 
 
+def seed_layers(generator: torch.Generator | None) -> None:
+    """Let what layers draw by themselves, as dropout does, depend on the training step, too."""
+    if generator is not None:
+        torch.manual_seed(generator.initial_seed())
+
+
 def add_noise(field: Tensor, amplitude: float, generator: torch.Generator | None) -> Tensor:
     """Return a field with white noise of a standard deviation added."""
     noise = torch.randn(field.shape, generator=generator, device=field.device, dtype=field.dtype)

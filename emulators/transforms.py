@@ -120,7 +120,7 @@ class Learned(Transform):
                 nn.SiLU(),
                 Convolution(dimensions, width, channels, 3),
             )
-        self.register_buffer("unexplained", torch.ones(len(self.factors)), persistent=False)
+        self.register_buffer("unexplained", torch.ones(len(self.factors)))
 
     def forward(self, field: State, factor: int) -> Coarse:
         return self.encoders[str(factor)](field)

@@ -143,6 +143,12 @@ def test_fit_resumes_from_a_checkpoint(workplace):
 
 INTERRUPT = """
 from lightning.pytorch import Callback
+from torch import nn
+
+
+class Dropping(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv1d(1, 8, 1), nn.Dropout(0.2), nn.Conv1d(8, 1, 1))
 
 
 class Interrupt(Callback):
@@ -164,17 +170,34 @@ model:
 """
 
 
-@pytest.mark.parametrize("model", [None, CURRICULUM])
+LEARNED_LATENTS = """
+model:
+  class_path: Hierarchical
+  init_args:
+    latents: [[1, 2]]
+    transform: Learned
+    network: {class_path: UNet, init_args: {width: 4, multipliers: [1, 2]}}
+"""
+
+
+DROPOUT = """
+model:
+  class_path: Baseline
+  init_args: {network: interrupting.Dropping}
+"""
+
+
+@pytest.mark.parametrize("model", [None, CURRICULUM, LEARNED_LATENTS, DROPOUT])
 def test_resumed_training_equals_the_uninterrupted_one(workplace, monkeypatch, model):
     # 35 to 37 batches per epoch: interrupted in the second, after the checkpoint of step 40
     smoke = SMOKE.read_text()
     if model:
         smoke = smoke[: smoke.index("model:")] + model + smoke[smoke.index("data:") :]
+    (workplace / "interrupting.py").write_text(INTERRUPT)
+    monkeypatch.syspath_prepend(workplace)
     (workplace / "run.yaml").write_text(smoke)
     words = ["fit", "-c", "run.yaml", "--trainer.max_steps=48", "--trainer.val_check_interval=20"]
     cli.run([*words, "--trainer.default_root_dir=runs/whole"])
-    (workplace / "interrupting.py").write_text(INTERRUPT)
-    monkeypatch.syspath_prepend(workplace)
     broken = [*words, "--trainer.default_root_dir=runs/broken"]
     with pytest.raises(RuntimeError, match="interrupted"):
         cli.run([*broken, "--trainer.callbacks+=interrupting.Interrupt"])

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import cli
-from emulators import FineTuning
 from tests.conftest import SMOKE
 
 CHECKPOINT = "runs/smoke/last.ckpt"
@@ -58,6 +57,20 @@ def test_other_networks_are_refused_in_a_sentence(doubled, say):
     assert "The checkpoint does not fit this Hierarchical" in err
 
 
-def test_missing_checkpoint_is_named():
-    with pytest.raises(FileNotFoundError, match=r"gone\.ckpt: no such checkpoint; set Fine"):
-        FineTuning(Path("gone.ckpt"))
+def test_what_has_begun_needs_the_other_run_no_more(doubled):
+    before = fit()
+    Path(CHECKPOINT).unlink()
+    cli.run(["fit", "--ckpt_path=runs/fine/last.ckpt", "--trainer.max_steps=3"])
+    after = torch.load("runs/fine/last.ckpt", weights_only=True)
+    assert after["global_step"] == 3
+    assert torch.equal(after["state_dict"]["standardize.std"], before["standardize.std"])
+    cli.run(["test", "--ckpt_path=runs/fine/last.ckpt", "--trainer.limit_test_batches=0"])
+
+
+def test_missing_checkpoint_is_named(doubled, say):
+    status, _, err = say(
+        "fit", "-c", "smoke.yaml", "--trainer.callbacks+=emulators.FineTuning",
+        "--trainer.callbacks.checkpoint=gone.ckpt",
+    )  # fmt: skip
+    assert status == 1
+    assert "gone.ckpt: no such checkpoint; set FineTuning.checkpoint to an existing file" in err

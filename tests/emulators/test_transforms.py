@@ -68,6 +68,7 @@ def test_decoder_keeps_the_latents_from_collapsing():
 
 def test_collapse_is_said():
     transform = trained(weight=0.0)
+    assert "unexplained" in transform.state_dict()  # or a resumed run would be judged too early
     transform.check(149)  # not yet
     with pytest.raises(ValueError, match=r"factor 4 has collapsed: after 150 steps \d+ % of the"):
         transform.check(150)
