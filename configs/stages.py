@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from jsonargparse import Namespace
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -155,4 +156,12 @@ def settings_in_checkpoint(args: list[str], folder: Path) -> list[str]:
         return []
     file = folder / "settings.yaml"
     file.write_text(checkpoint["settings"])
-    return ["--config", str(file)]
+    return ["--config", str(file), *moved(path, checkpoint["settings"])]
+
+
+def moved(checkpoint: Path, settings: str) -> list[str]:
+    """Return the option that keeps a run where its checkpoint is, if that has been moved."""
+    known = yaml.safe_load(settings).get("trainer", {}).get("default_root_dir")
+    if known is None or checkpoint.resolve().is_relative_to(Path(known).resolve()):
+        return []
+    return [f"--trainer.default_root_dir={checkpoint.parent}"]

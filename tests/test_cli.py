@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import netCDF4
 import numpy as np
@@ -126,6 +127,15 @@ def test_command_line_wins_over_file_wins_over_checkpoint(workplace):
 def test_command_line_wins_over_the_checkpoint_for_the_model_too(workplace):
     tested = cli.run(["test", f"--ckpt_path={CHECKPOINT}", "--model.masking=0.4", NO_BATCHES])
     assert tested.model.masking == 0.4
+
+
+def test_scores_of_a_run_that_was_moved_appear_beside_its_checkpoint(workplace):
+    Path("runs/smoke").rename("elsewhere")
+    cli.run(["test", "--ckpt_path=elsewhere/last.ckpt"])
+    assert Path("elsewhere/scores.json").is_file()
+    assert not Path("runs/smoke").exists()
+    cli.run(["test", "--ckpt_path=elsewhere/last.ckpt", "--trainer.default_root_dir=third"])
+    assert Path("third/scores.json").is_file()
 
 
 def test_validate_reports_the_validation_split(workplace):
