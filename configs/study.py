@@ -77,12 +77,12 @@ def read_study(file: Path) -> Study:
 
     Raises:
         FileNotFoundError: The study or a file that it names does not exist.
-        ValueError: It is not YAML, or a key is missing or unknown.
+        ValueError: It is not YAML, or a key is missing, unknown or of the wrong kind.
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such study; give the path of its YAML file.")
     try:
-        study: dict[str, Any] = yaml.safe_load(file.read_text()) or {}
+        study = yaml.safe_load(file.read_text()) or {}
     except yaml.YAMLError as error:
         raise ValueError(
             f"{file} is not readable as YAML: {' '.join(str(error).split())}"
@@ -95,6 +95,7 @@ def read_study(file: Path) -> Study:
             f"{file}: '{wrong[0]}' is {'not a key' if wrong[0] in study else 'missing'}; "
             f"the keys are {', '.join(sorted(keys))}."
         )
+    check_kinds(file, study)
 
     def existing(names: list[str]) -> list[Path]:
         paths = [file.parent / name for name in names]
@@ -130,8 +131,23 @@ def read_study(file: Path) -> Study:
     made = []
     for data, more in places.values():
         files = [f"--config={path}" for path in (*data, *with_data)]
-        made.append([*files, *(word for word in more if word.startswith("--data."))])
+        made.append([*files, *(w for w in (*options, *more) if w.startswith("--data."))])
     return Study(root, [arguments for arguments in made if arguments], runs)
+
+
+def check_kinds(file: Path, study: dict[str, Any]) -> None:
+    """Refuse lists and mappings of a study that are something else."""
+    lists = {key: study[key] for key in ("common", "options", "seeds") if key in study}
+    for key in ("runs", "data"):
+        group = study.get(key, {})
+        if not isinstance(group, dict):
+            raise ValueError(
+                f"{file}: '{key}' is {group!r}, expected 'NAME: [files and options]' for each."
+            )
+        lists |= {f"{key}.{name}": words for name, words in group.items()}
+    for key, value in lists.items():
+        if not isinstance(value, list):
+            raise ValueError(f"{file}: '{key}' is {value!r}, expected a list; write [{value}].")
 
 
 def split(

@@ -62,6 +62,26 @@ def test_every_method_runs_with_one_seed_before_the_next(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("runs: [a, b]", r"'runs' is \['a', 'b'\], expected 'NAME: \[files and options\]'"),
+        ("runs: {a: m.yaml}", r"'runs\.a' is 'm\.yaml', expected a list; write \[m\.yaml\]"),
+        ("runs: {a: []}\nseeds: 3", r"'seeds' is 3, expected a list; write \[3\]"),
+    ],
+)
+def test_what_is_no_list_is_said(tmp_path, text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read_study(write(tmp_path, f"root: r\n{text}\n"))
+
+
+def test_data_are_generated_with_the_options_of_the_study(tmp_path):
+    (tmp_path / "d.yaml").write_text("data: {}\n")
+    text = "root: r\ncommon: [d.yaml]\noptions: [--data.root=x, --model.y=1]\nruns: {a: []}\n"
+    made = read_study(write(tmp_path, text)).data
+    assert made == [[f"--config={tmp_path / 'd.yaml'}", "--data.root=x"]]
+
+
 def test_options_of_a_run_may_name_its_seed(tmp_path):
     text = "root: runs\nruns: {tuned: ['--checkpoint=runs/first-seed{seed}/last.ckpt']}\n"
     runs = read_study(write(tmp_path, text + "seeds: [0, 7]\n")).runs
