@@ -113,6 +113,44 @@ def rounded(values: Tensor) -> list[float]:
     return [float(f"{value:.6g}") for value in values.tolist()]
 
 
+def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: bool) -> None:
+    """Refuse settings that make another emulator of the weights, which may fit all the same.
+
+    Args:
+        saved: Settings of the emulator in the checkpoint, as far as it knows them.
+        present: Those of this one.
+        resumed: Whether a training goes on, which depends on the class, the network and the
+            optimiser, too.
+    """
+    before, now = flat(saved), flat(present)
+    names = ["predict", "latents"]
+    if resumed:
+        names += ["_class_path", "transform", "optimizer"]
+        names += sorted(name for name in {*before, *now} if name.split(".")[0] == "network")
+    for name in names:
+        if name.split(".")[0] in saved and name.split(".")[0] in present:
+            was, given = before.get(name), now.get(name)
+            if was != given:
+                option = "model" if name == "_class_path" else f"model.{name}"
+                raise ValueError(
+                    f"The checkpoint is of {option}={was}, this emulator has {given}; leave it as "
+                    "it was in training, or start another training from the weights with the "
+                    "callback emulators.FineTuning."
+                )
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return settings by their options: `network` is a class, `network.width` an argument."""
+    found = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and "class_path" in value:
+            found[prefix + name] = value["class_path"]
+            found |= flat(value.get("init_args") or {}, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = [list(v) for v in value] if name == "latents" else value
+    return found
+
+
 def misfit(kind: str, error: RuntimeError) -> ValueError:
     """Return in one sentence why the weights of a checkpoint do not fit an emulator."""
     lines = str(error).splitlines()

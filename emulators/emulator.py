@@ -26,6 +26,7 @@ from emulators.averaging import update_average
 from emulators.compatibility import (
     check_fields,
     check_grid,
+    check_model,
     check_training_data,
     describe,
     keep_plain_hyperparameters,
@@ -287,10 +288,12 @@ class Emulator(LightningModule, ABC):
             raise misfit(type(self).__name__, error) from None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other variables or another grid; resume on the same data only."""
+        """Refuse a checkpoint of other variables, grid or model; resume on the same data only."""
         self.trained_on = checkpoint.get("trained_on", {})
         self.trained_steps = checkpoint.get("global_step", 0)
         self.training_seed = checkpoint.get("training_seed", self.training_seed)
         if self._trainer is not None and self.trainer.datamodule is not None:
+            known = checkpoint.get("hyper_parameters", {})
+            check_model(known, self.hparams, self.trainer.training)
             saved = checkpoint["state_dict"] if self.trainer.training else {}
             check_training_data(self.trained_on, self.trainer.datamodule, saved)

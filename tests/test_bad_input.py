@@ -163,6 +163,30 @@ def test_checkpoint_of_another_network(workplace, refused):
     assert "leave the model's settings as they were in training" in sentence
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (
+            "--model=emulators.HierarchicalPushforward",
+            "model=emulators.Hierarchical, this emul",
+        ),
+        ("--model.predict=increment", "model.predict=state, this emulator has increment"),
+        ("--model.latents=[[1,2],[3,4]]", "model.latents=[[1, 2], [2, 4]], this emulator has [[1,"),
+        ("--model.network.padding=zeros", "model.network.padding=periodic, this emulator has zer"),
+        ("--model.optimizer=emulators.Muon", "model.optimizer=torch.optim.AdamW, this emulator"),
+    ],
+)
+def test_resuming_with_another_model(workplace, refused, option, words):
+    sentence = refused("fit", "--ckpt_path", CHECKPOINT, "--trainer.max_steps=8", option)
+    assert f"The checkpoint is of {words}" in sentence
+    assert "leave it as it was in training, or start another training from the weights" in sentence
+
+
+def test_checkpoint_of_another_target(workplace, refused):
+    sentence = refused("test", "--ckpt_path", CHECKPOINT, "--model.predict=increment")
+    assert "The checkpoint is of model.predict=state, this emulator has increment" in sentence
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
 def test_broken_checkpoint(workplace, refused, content):
     (workplace / CHECKPOINT).write_bytes(content)
