@@ -53,6 +53,7 @@ class Checkpoints(Callback):
         self.monitor = monitor
         self.sign = 1.0 if mode == "min" else -1.0
         self.best = float("inf")
+        self.began = False
         self.saved_at = self.began_at = 0
         self.shared: dict[str, int] | None = None
 
@@ -91,7 +92,8 @@ class Checkpoints(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count from where a resumed run starts; say if its batches are not those of before."""
-        self.saved_at = self.began_at = trainer.global_step
+        self.began, self.saved_at = True, trainer.global_step
+        self.began_at = self.saved_at
         before, self.shared = self.shared, shared_batch(trainer)
         if before and before["windows"] != self.shared["windows"] and trainer.is_global_zero:
             print(
@@ -120,7 +122,7 @@ class Checkpoints(Callback):
         in_order = isinstance(exception, KeyboardInterrupt | SIGTERMException)
         if in_order and trainer.training:
             self._save(trainer)
-        if trainer.state.fn == "fit" and (trainer.is_global_zero or not in_order):
+        if self.began and (trainer.is_global_zero or not in_order):
             print(self.remains(trainer), file=sys.stderr)
 
     def remains(self, trainer: Trainer) -> str:

@@ -72,7 +72,8 @@ class WindowDataset(Dataset):
             raise ValueError(
                 f"{trajectories.files[0].path} holds trajectories of at most "
                 f"{max(trajectories.lengths, default=0)} snapshots, the emulator needs windows of "
-                f"{window}; use longer trajectories, or a model with fewer steps or shorter leads."
+                f"{window}; use longer trajectories, or lower model.steps or the leads of "
+                "model.latents."
             )
 
     def __len__(self) -> int:

@@ -22,6 +22,7 @@ def refused(workplace, say):
         status, _, err = say(*words)
         assert status == 1
         assert "Traceback" not in err
+        assert "training ended" not in err  # it has not begun
         lines = [line for line in err.splitlines() if line.startswith("emulate: error: ")]
         assert len(lines) == 1
         assert not [path for path in workplace.rglob("*") if ".tmp" in path.name]

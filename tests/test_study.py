@@ -159,6 +159,8 @@ def test_run_is_fitted_then_tested_and_resumed_if_interrupted(tmp_path):
     folder.mkdir()
     (folder / "last.ckpt").touch()
     assert run.commands()[0][-1] == f"--ckpt_path={folder / 'last.ckpt'}"
+    (folder / "rollout-0.ckpt").touch()  # of a test that was interrupted
+    assert run.commands()[1] == ["test", "--resume=true", f"--ckpt_path={folder / 'last.ckpt'}"]
     (folder / "scores.json").touch()
     assert run.finished
 
