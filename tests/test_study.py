@@ -316,7 +316,11 @@ def test_seeds_of_a_method_share_a_row_with_their_spread(two_runs):
 
 def test_unequal_means_of_training_are_said(two_runs):
     runs = load_runs([two_runs / "smoke", two_runs / "other"])
-    assert "All runs were trained and tested on the same data." in note(runs)
+    for run in runs:
+        run.about.update(commit="0123456-dirty", data_hash="fedcba9876543210ff")
+    assert note(runs).endswith("on the same data (fedcba9876543210), at commit 0123456-dirty.")
+    runs[1].about["commit"] = None
+    assert note(runs).endswith("at commits 0123456-dirty, unknown.")
     assert "Not equal" not in note(runs)
     for run, parameters, steps, batch in zip(runs, (100, 105), (6, 7), (4, 8), strict=True):
         run.about.update(parameters=parameters, steps=steps, training={"samples_per_step": batch})
@@ -327,6 +331,8 @@ def test_unequal_means_of_training_are_said(two_runs):
     runs[1].about["parameters"] = 106
     assert "Not equal: parameters (100 of smoke, 106 of other); iter" in note(runs)
     assert "| 8 |" in table(runs)
+    runs[0].about["training"] = {"seconds_per_step": 20.0}
+    assert "| 2 |" in table(runs).splitlines()[2]  # minutes of 6 steps
 
 
 def test_files_that_hold_no_scores_are_refused(two_runs):

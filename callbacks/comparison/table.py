@@ -40,6 +40,12 @@ def energy_ratio(run: Run) -> float | None:
     return float(run.scores["energy"].mean() / run.scores["reference_energy_mean"])
 
 
+def minutes(run: Run) -> float | None:
+    """Return the cost of the training, in minutes of its machine."""
+    seconds = run.about.get("training", {}).get("seconds_per_step")
+    return None if seconds is None else seconds * run.about["steps"] / 60
+
+
 def columns(runs: Sequence[Run]) -> list[Column]:
     """Return the columns that the scores of some run allow."""
     steps = max(run.scores.sizes.get("lead_time", 0) for run in runs)
@@ -65,6 +71,7 @@ def columns(runs: Sequence[Run]) -> list[Column]:
             "batch", lambda run: run.about.get("training", {}).get("samples_per_step"), "{:.0f}"
         ),
         Column("s / iteration", lambda run: run.about.get("training", {}).get("seconds_per_step")),
+        Column("minutes of training", minutes),
     ]
     return [column for column in found if any(column.value(run) is not None for run in runs)]
 
@@ -107,6 +114,12 @@ def inequalities(runs: Sequence[Run]) -> list[str]:
     return found
 
 
+def commits(runs: Sequence[Run]) -> str:
+    """Return the states of the code that tested the runs, in words."""
+    known = sorted({run.about.get("commit") or "unknown" for run in runs})
+    return f"commit{'s' if len(known) > 1 else ''} {', '.join(known)}"
+
+
 def note(runs: Sequence[Run]) -> str:
     """Return what the numbers of the table are, and what was not equal between the runs."""
     about = runs[0].about["rollouts"]
@@ -116,8 +129,9 @@ def note(runs: Sequence[Run]) -> str:
     text = (
         f"MSE in units of the training variance, mean ± spread over {spread}; stable: energy "
         f"within the band of the truth for {about['steps']} steps; what follows is of the rollouts "
-        "that were not lost at once. All runs were trained and tested on the same data."
+        "that were not lost at once. All runs were trained and tested on the same data"
     )
+    text += f" ({runs[0].about['data_hash'][:16]}), at {commits(runs)}."
     unequal = inequalities(runs)
     return f"{text} Not equal: {'; '.join(unequal)}." if unequal else text
 
