@@ -53,8 +53,8 @@ class Checkpoints(Callback):
         self.monitor = monitor
         self.sign = 1.0 if mode == "min" else -1.0
         self.best = float("inf")
-        self.began = False
-        self.saved_at = self.began_at = 0
+        self.saved_at = 0
+        self.began_at: int | None = None
         self.shared: dict[str, int] | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -92,8 +92,7 @@ class Checkpoints(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count from where a resumed run starts; say if its batches are not those of before."""
-        self.began, self.saved_at = True, trainer.global_step
-        self.began_at = self.saved_at
+        self.saved_at = self.began_at = trainer.global_step
         before, self.shared = self.shared, shared_batch(trainer)
         if before and before["windows"] != self.shared["windows"] and trainer.is_global_zero:
             print(
@@ -122,7 +121,8 @@ class Checkpoints(Callback):
         in_order = isinstance(exception, KeyboardInterrupt | SIGTERMException)
         if in_order and trainer.training:
             self._save(trainer)
-        if self.began and (trainer.is_global_zero or not in_order):
+        began = trainer.state.fn == "fit" and self.began_at is not None
+        if began and (trainer.is_global_zero or not in_order):
             print(self.remains(trainer), file=sys.stderr)
 
     def remains(self, trainer: Trainer) -> str:

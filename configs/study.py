@@ -6,7 +6,7 @@ A study is a YAML file:
     common: [../trainer.yaml, ...]    # configuration files of every run, relative to this file
     options: [--trainer.max_steps=3000]
     seeds: [0, 1, 2]                  # if given, each run once per seed: NAME-seed0, ...; {seed} in
-                                      # an option of a run is the number of its seed
+                                      # an option is the number of the run's seed
     data:                             # if given, each run on each of them, in a folder per data set
       jet: [../data/jet256.yaml]
     runs:                             # configuration files and options of each run
@@ -123,7 +123,7 @@ def read_study(file: Path) -> Study:
                 name = f"{name}-seed{seed}"
                 arguments = [word.replace("{seed}", str(seed)) for word in arguments]
                 arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
-            elif any("{seed}" in word for word in words):
+            elif any("{seed}" in word for word in arguments):
                 raise ValueError(
                     f"{file}: run '{name}' has {{seed}} in an option, but the study has no seeds; "
                     "add a list of 'seeds', or write the number."

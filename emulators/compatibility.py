@@ -122,21 +122,21 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
         resumed: Whether a training goes on, which depends on the class, the network and the
             optimiser, too.
     """
-    before, now = flat(saved), flat(present)
+    shared = saved.keys() & present.keys()
+    before, now = (flat({name: of[name] for name in shared}) for of in (saved, present))
     names = ["predict", "latents"]
     if resumed:
         names += ["_class_path", "transform", "optimizer"]
         names += sorted(name for name in {*before, *now} if name.split(".")[0] == "network")
     for name in names:
-        if name.split(".")[0] in saved and name.split(".")[0] in present:
-            was, given = before.get(name), now.get(name)
-            if was != given:
-                option = "model" if name == "_class_path" else f"model.{name}"
-                raise ValueError(
-                    f"The checkpoint is of {option}={was}, this emulator has {given}; leave it as "
-                    "it was in training, or start another training from the weights with the "
-                    "callback emulators.FineTuning."
-                )
+        was, given = before.get(name), now.get(name)
+        if was != given:
+            option = "model" if name == "_class_path" else f"model.{name}"
+            raise ValueError(
+                f"The checkpoint is of {option}={was}, this emulator has {given}; leave it as it "
+                "was in training, or start another training from the weights with the callback "
+                "emulators.FineTuning."
+            )
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -228,7 +228,7 @@ class Emulator(LightningModule, ABC):
 
     def training_step(self, batch: Window | Windows, batch_idx: int) -> Tensor:
         """Return the training objective of a batch; its parameters stay known for the gradient."""
-        seed_layers(self.random("layers"))
+        seed_layers(self.random("layers"), self.device)
         window, parameters, times = apart(batch)
         self.conditioning.take(parameters, times)
         loss = self.loss(window)

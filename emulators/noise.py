@@ -15,10 +15,14 @@ def generator_of(seed: int, rank: int, step: int, purpose: str, device: str) -> 
     )
 
 
-def seed_layers(generator: torch.Generator | None) -> None:
+def seed_layers(generator: torch.Generator | None, device: torch.device) -> None:
     """Let what layers draw by themselves, as dropout does, depend on the training step, too."""
-    if generator is not None:
-        torch.manual_seed(generator.initial_seed())
+    if generator is None:
+        return
+    seed = generator.initial_seed()
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed looks at every kind
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
 
 
 def add_noise(field: Tensor, amplitude: float, generator: torch.Generator | None) -> Tensor:

@@ -40,9 +40,14 @@ def energy_ratio(run: Run) -> float | None:
     return float(run.scores["energy"].mean() / run.scores["reference_energy_mean"])
 
 
+def cost(run: Run, name: str) -> int | float | None:
+    """Return what `TrainingCost` measured, if it did."""
+    return run.about.get("training", {}).get(name)
+
+
 def minutes(run: Run) -> float | None:
     """Return the cost of the training, in minutes of its machine."""
-    seconds = run.about.get("training", {}).get("seconds_per_step")
+    seconds = cost(run, "seconds_per_step")
     return None if seconds is None else seconds * run.about["steps"] / 60
 
 
@@ -67,10 +72,8 @@ def columns(runs: Sequence[Run]) -> list[Column]:
         Column("W1 distance", lambda run: run.mean("wasserstein")),
         Column("CRPS", lambda run: run.mean("crps")),
         Column("iterations", lambda run: run.about["steps"], "{:,.0f}"),
-        Column(
-            "batch", lambda run: run.about.get("training", {}).get("samples_per_step"), "{:.0f}"
-        ),
-        Column("s / iteration", lambda run: run.about.get("training", {}).get("seconds_per_step")),
+        Column("batch", lambda run: cost(run, "samples_per_step"), "{:.0f}"),
+        Column("s / iteration", lambda run: cost(run, "seconds_per_step")),
         Column("minutes of training", minutes),
     ]
     return [column for column in found if any(column.value(run) is not None for run in runs)]
@@ -101,13 +104,13 @@ def cells(runs: Sequence[Run]) -> list[list[str]]:
 def inequalities(runs: Sequence[Run]) -> list[str]:
     """Return in what the runs had unequal means: iterations, samples, or over 5 % in parameters."""
     means = {
-        "parameters": lambda about: about["parameters"],
-        "iterations": lambda about: about["steps"],
-        "samples per iteration": lambda about: about.get("training", {}).get("samples_per_step"),
+        "parameters": lambda run: run.about["parameters"],
+        "iterations": lambda run: run.about["steps"],
+        "samples per iteration": lambda run: cost(run, "samples_per_step"),
     }
     found = []
     for name, read in means.items():
-        values = sorted((value, run.name) for run in runs if (value := read(run.about)))
+        values = sorted((value, run.name) for run in runs if (value := read(run)))
         if values and values[-1][0] > 1.05 * values[0][0]:
             (least, fewest), *_, (most, largest) = values
             found.append(f"{name} ({least:,} of {fewest}, {most:,} of {largest})")
