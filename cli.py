@@ -13,15 +13,13 @@ import tempfile
 import warnings
 from argparse import SUPPRESS
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from configs.described import described_arguments
-from configs.errors import UNHELPFUL_WARNINGS, explain, is_expected
-from configs.jobs import run_all
-from configs.study import read_study
-
 # Large libraries take seconds to load: each command imports what it needs, and help needs none.
+# Our own modules are imported after `put_working_folder_last`, or a folder `configs` of the user's
+# could come before ours.
 
 HELP = """Train, compare and stress-test neural emulators of dynamical systems.
 
@@ -45,10 +43,22 @@ GENERATE_GROUPS = {
     "data.generator": "options, or lines of `data: generator:`, which makes missing files",
 }
 STAGES = ("fit", "validate", "test", "predict")
+HOME = Path(__file__).resolve().parent
+OURS = ("callbacks", "configs", "datamodules", "emulators")
+LIBRARIES = ("torch", "numpy", "xarray", "lightning", "jsonargparse", "torchmetrics", "jaxtyping")
+LIBRARIES += ("matplotlib", "netCDF4", "h5py", "yaml", "tqdm", "PIL", "tensorboard")
 
 
 def main() -> None:
     """Run the command that was typed; errors of use end in one sentence and exit status 1."""
+    try:
+        put_working_folder_last()
+        check_origins()
+    except (OSError, ImportError) as error:
+        print(f"emulate: error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    from configs.errors import explain, is_expected
+
     try:
         run(sys.argv[1:])
     except BrokenPipeError:  # whoever read what was printed has read enough
@@ -62,10 +72,75 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
+def put_working_folder_last() -> None:
+    """Let the user's own modules be found, and after all others: a `torch.py` there hides nothing.
+
+    Raises:
+        OSError: The working folder has been removed.
+    """
+    try:
+        here = Path.cwd().resolve()
+    except FileNotFoundError:
+        raise OSError("the working folder has been removed; change to another one.") from None
+    if here == HOME:  # the program runs from its source
+        return
+    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]
+    sys.path.append(str(here))
+
+
+def check_origins() -> None:
+    """Refuse a program whose modules are of two places, and libraries that are something else.
+
+    PYTHONPATH may name another copy of this program, of which then everything is taken, or other
+    libraries, which bring their metadata with them; a stray `xarray.py` does not.
+
+    Raises:
+        ImportError: A module is not what the program was written for.
+    """
+    for name in OURS:
+        found = origin(name)
+        if found.parent != HOME:
+            raise ImportError(
+                f"the module '{name}' comes from {found}, the rest of this program from {HOME}; "
+                f"take {found.parent} out of PYTHONPATH, or rename what is called '{name}' there."
+            )
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    folders = {Path(entry).resolve() for entry in entries if entry} - {HOME}
+    for name in LIBRARIES if folders else ():
+        found = origin(name)
+        if found.parent in folders and not any(found.parent.glob("*-info")):
+            raise ImportError(
+                f"the library '{name}' comes from {found}, which is not an installed one; take "
+                f"{found.parent} out of PYTHONPATH, or rename what is called '{name}' there."
+            )
+    parts = [Path("cli.py"), *(Path(name, "__init__.py") for name in OURS)]
+    first = os.environ.get("RANK", "0") == "0"
+    if first and Path.cwd().resolve() != HOME and all(part.is_file() for part in parts):
+        print(
+            f"note: the program in {HOME} runs, not the copy of it in this folder; for that one, "
+            "type `python cli.py`, or set PYTHONPATH to this folder.",
+            file=sys.stderr,
+        )
+
+
+def origin(name: str) -> Path:
+    """Return the file of a module, or the folder of a package, that an import would find.
+
+    Raises:
+        ImportError: There is none.
+    """
+    found = find_spec(name)
+    if found is None:
+        raise ImportError(f"there is no module '{name}' here; install this program again.")
+    folders = found.submodule_search_locations
+    return Path(next(iter(folders)) if folders else found.origin).resolve()
+
+
 def run(args: Sequence[str]) -> Any:
     """Run a command and return its result: for a stage, the `EmulatorCLI` with its trainer."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # the user's own modules, also for the console script
+    put_working_folder_last()
+    from configs.errors import UNHELPFUL_WARNINGS
+
     for message in UNHELPFUL_WARNINGS:
         warnings.filterwarnings("ignore", message)
     for library in ("lightning.pytorch", "lightning.fabric"):
@@ -119,6 +194,8 @@ def generate_parser(data: Literal["whole", "described"]) -> Any:
         for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
             parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
         return parser
+    from configs.described import described_arguments
+
     parser.usage = GENERATE_USAGE
     parser.add_argument("--data.help", action="help", help="Types, defaults and classes of all.")
     data_module = described_arguments("datamodules", "trajectories.py", "TrajectoryDataModule")
@@ -159,12 +236,16 @@ def run_study(args: list[str]) -> None:
         "--dry_run", action="store_true", help="Only print the commands, one run per line."
     )
     options = parser.parse_args(args)
+    from configs.study import read_study
+
     study = read_study(options.file)
     if options.dry_run:
         for run in (run for run in study.runs if not run.finished):
             print(" && ".join(shlex.join(["emulate", *command]) for command in run.commands()))
         return
     import torch
+
+    from configs.jobs import run_all
 
     cores = torch.get_num_threads()
     jobs = min(options.jobs or cores, len(study.runs))

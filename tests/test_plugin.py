@@ -82,20 +82,24 @@ trainer:
 """
 
 
-PYTHON = [sys.executable, str(Path(__file__).parents[1] / "cli.py")]
+HOME = Path(__file__).parents[1]  # another copy of the program may be the installed one
+PYTHON = [sys.executable, str(HOME / "cli.py")]
 EMULATE = [str(Path(sys.executable).with_name("emulate"))]
 
 
 def test_own_classes_plug_in_from_another_folder(trained, tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "mine.yaml").write_text(SETTINGS)
+    for name in ("callbacks", "torch", "xarray", "emulators/__init__", "configs/__init__"):
+        other = tmp_path / f"{name}.py"  # ours and the libraries' come first
+        other.parent.mkdir(exist_ok=True)
+        other.write_text("raise SystemExit('the wrong module')\n")
 
     def run(program, *words):
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         return subprocess.run(
             [*program, *words],
             cwd=tmp_path,
-            env={**environment, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             timeout=120,
