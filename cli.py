@@ -168,14 +168,20 @@ def generate(args: list[str]) -> None:
     if "--data.help" in args:
         parser.print_help()
         return
+    if not simulate(parser, args):
+        raise ValueError("there is nothing to generate: the configuration has no data.generator.")
+
+
+def simulate(parser: Any, args: Sequence[str]) -> bool:
+    """Simulate what is missing of a data set; return whether it has a generator."""
     options = parser.parse_args(args)
     data = parser.instantiate(options).data
     if data.generator is None:
-        raise ValueError("there is nothing to generate: the configuration has no data.generator.")
+        return False
     rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    device = options.device or default_device()
-    data.generator.generate(data.root, rank, ranks, device)
+    data.generator.generate(data.root, rank, ranks, options.device or default_device())
     print(f"data in {data.root}")
+    return True
 
 
 def generate_parser(data: Literal["whole", "described"]) -> Any:
@@ -236,6 +242,8 @@ def run_study(args: list[str]) -> None:
         "--dry_run", action="store_true", help="Only print the commands, one run per line."
     )
     options = parser.parse_args(args)
+    if options.jobs is not None and options.jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, got {options.jobs}.")
     from configs.study import read_study
 
     study = read_study(options.file)
@@ -250,7 +258,7 @@ def run_study(args: list[str]) -> None:
     cores = torch.get_num_threads()
     jobs = min(options.jobs or cores, len(study.runs))
     for arguments in study.data:
-        generate(arguments)
+        simulate(generate_parser("whole"), arguments)  # data of the user's own are there already
     failed = run_all(study.runs, jobs, cores)
     for folder, runs in study.compared().items():
         done = [str(run.folder) for run in runs if run not in failed]

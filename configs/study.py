@@ -18,11 +18,12 @@ A study is a YAML file:
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-import yaml
+from configs.study_kinds import check_study
+from configs.yaml_files import read_mapping
 
 
 @dataclass
@@ -58,7 +59,8 @@ class Study:
 
     Attributes:
         root: Folder of the runs and of their comparison.
-        data: Arguments of `generate` for each data set, to be simulated before the runs.
+        data: Arguments of `generate` for each data set, to be simulated before the runs if it has
+            a generator.
         runs: In the order of the file.
     """
 
@@ -81,23 +83,10 @@ def read_study(file: Path) -> Study:
         FileNotFoundError: The study or a file that it names does not exist.
         ValueError: It is not YAML, or a key is missing, unknown or of the wrong kind.
     """
-    if not file.is_file():
+    if not file.exists():
         raise FileNotFoundError(f"{file}: no such study; give the path of its YAML file.")
-    try:
-        study = yaml.safe_load(file.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(
-            f"{file} is not readable as YAML: {' '.join(str(error).split())}"
-        ) from None
-    optional = {"common", "options", "seeds", "data"}
-    keys = {"root", "runs", *optional}
-    wrong = sorted(set(study) ^ keys - (optional - set(study)))
-    if wrong:
-        raise ValueError(
-            f"{file}: '{wrong[0]}' is {'not a key' if wrong[0] in study else 'missing'}; "
-            f"the keys are {', '.join(sorted(keys))}."
-        )
-    check_kinds(file, study)
+    study = read_mapping(file)
+    check_study(file, study)
 
     def existing(names: list[str]) -> list[Path]:
         paths = [file.parent / name for name in names]
@@ -106,56 +95,53 @@ def read_study(file: Path) -> Study:
                 raise FileNotFoundError(f"{path}: no such file, but {file} names it.")
         return paths
 
+    @cache
+    def has_data(path: Path) -> bool:
+        return "data" in read_mapping(path)
+
     common = existing(study.get("common", []))
     options = [str(option) for option in study.get("options", [])]
     root = Path(study["root"])
     places = {root: ([], [])}
     if "data" in study:
         places = {root / name: split(own, existing) for name, own in study["data"].items()}
-    runs = []
+    runs, made = [], []
     # seeds and data outermost, so that a study that is cut short has every method
     for seed, (folder, (data, more)) in product(study.get("seeds", [None]), places.items()):
         for name, own in study["runs"].items():
             paths, words = split(own, existing)
-            arguments = [f"--config={path}" for path in (*data, *common, *paths)]
-            arguments += [*options, *words, *more]
+            paths, words = [*data, *common, *paths], [*options, *words, *more]
             if seed is not None:
                 name = f"{name}-seed{seed}"
-                arguments = [word.replace("{seed}", str(seed)) for word in arguments]
-                arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
-            elif any("{seed}" in word for word in arguments):
+                words = [word.replace("{seed}", str(seed)) for word in words]
+            elif any("{seed}" in word for word in words):
                 raise ValueError(
                     f"{file}: run '{name}' has {{seed}} in an option, but the study has no seeds; "
                     "add a list of 'seeds', or write the number."
                 )
+            made.append(of_data([path for path in paths if path in data or has_data(path)], words))
+            arguments = [*(f"--config={path}" for path in paths), *words]
+            if seed is not None:
+                arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
             runs.append(StudyRun(name, folder / name, arguments))
-    with_data = [path for path in common if "data" in (yaml.safe_load(path.read_text()) or {})]
-    made = []
-    for data, more in places.values():
-        files = [f"--config={path}" for path in (*data, *with_data)]
-        made.append([*files, *(w for w in (*options, *more) if w.startswith("--data."))])
-    return Study(root, [arguments for arguments in made if arguments], runs)
-
-
-def check_kinds(file: Path, study: dict[str, Any]) -> None:
-    """Refuse lists and mappings of a study that are something else."""
-    lists = {key: study[key] for key in ("common", "options", "seeds") if key in study}
-    for key in ("runs", "data"):
-        group = study.get(key, {})
-        if not isinstance(group, dict):
-            raise ValueError(
-                f"{file}: '{key}' is {group!r}, expected 'NAME: [files and options]' for each."
-            )
-        lists |= {f"{key}.{name}": words for name, words in group.items()}
-    for key, value in lists.items():
-        if not isinstance(value, list):
-            raise ValueError(f"{file}: '{key}' is {value!r}, expected a list; write [{value}].")
+    return Study(root, [one for n, one in enumerate(made) if one and one not in made[:n]], runs)
 
 
 def split(
-    words: list[Any], existing: Callable[[list[str]], list[Path]]
+    words: list[str], existing: Callable[[list[str]], list[Path]]
 ) -> tuple[list[Path], list[str]]:
     """Return the configuration files and the options among words."""
-    text = [str(word) for word in words]
-    files = existing([word for word in text if not word.startswith("--")])
-    return files, [word for word in text if word.startswith("--")]
+    files = existing([word for word in words if not word.startswith("--")])
+    return files, [word for word in words if word.startswith("--")]
+
+
+def of_data(files: list[Path], words: list[str]) -> list[str]:
+    """Return the arguments of a run that say where its data are; none if they do not."""
+    options = []
+    for word, before in zip(words, ["", *words], strict=False):
+        value = before in options and "=" not in before and not word.startswith("--")
+        if word.startswith("--data.") or value:
+            options.append(word)
+    if not files and not any(word.startswith("--data.root") for word in options):
+        return []
+    return [*(f"--config={path}" for path in files), *options]

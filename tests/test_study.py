@@ -149,6 +149,116 @@ def test_dry_run_prints_the_commands_of_what_is_unfinished(tmp_path, say, monkey
     assert not (tmp_path / "runs" / "one").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[a]", "study.yaml is ['a'], expected"),
+        ("text", "study.yaml is 'text', expected"),
+        ("", "study.yaml is empty, expected"),
+        ("null: 3", "'None' is not a key"),
+        ("3: 3", "'3' is not a key"),
+        ("root: 3", "'root' is 3, expected the path"),
+        ("root: ''", "'root' is '', expected the path"),
+        ("root: null", "'root' is None, expected the path"),
+        ("root: [a]", "'root' is ['a'], expected the path"),
+        ("root: a", "the key 'root' stands twice"),
+        ("runs: {}", "'runs' is {}, expected"),
+        ("runs: null", "'runs' is None, expected"),
+        ("runs: {3: []}", "'runs' has the name 3, which"),
+        ("runs: {2020-01-01: []}", "'runs' has the name datetime.date(2020, 1, 1), which"),
+        ("runs: {null: []}", "'runs' has the name None, which"),
+        ("runs: {yes: []}", "'runs' has the name True, which"),
+        ("runs: {'': []}", "'runs' has the name '', which no folder"),
+        ("runs: {' ': []}", "'runs' has the name ' ', which no folder"),
+        ("runs: {a/b: []}", "'runs' has the name 'a/b', which no folder"),
+        ("runs: {..: []}", "'runs' has the name '..', which no folder"),
+        ('runs: {"a\\nb": []}', "'runs' has the name 'a\\nb', which no folder"),
+        ("runs: {a: [], a: []}", "the key 'a' stands twice"),
+        ("runs: {a: [], A: []}", "'a' and 'A', which are one folder"),
+        ("runs: {a: null}", "'runs.a' is None, expected a list"),
+        ("runs: {a: {b: c}}", "'runs.a' is {'b': 'c'}, expected a list"),
+        ("runs: {a: [null]}", "'runs.a[0]' is None, expected a file or an option"),
+        ("runs: {a: [[b]]}", "'runs.a[0]' is ['b'], expected a file or an option"),
+        ("runs: {a: [--x=1, 3]}", "'runs.a[1]' is 3, expected a file or an option"),
+        ("runs: {a: ['']}", "'runs.a[0]' is '', expected a file or an option"),
+        ("data: {}", "'data' is {}, expected"),
+        ("data: {1.5: []}", "'data' has the name 1.5, which"),
+        ("data: {a: [2020-01-01]}", "'data.a[0]' is datetime.date(2020, 1, 1), expected"),
+        ("common: a.yaml", "'common' is 'a.yaml', expected a list; write [a.yaml]"),
+        ("common: {a: b}", "'common' is {'a': 'b'}, expected a list."),
+        ("common: [null]", "'common[0]' is None, expected"),
+        ("options: --x=1", "'options' is '--x=1', expected a list; write [--x=1]"),
+        ("options: [3]", "'options[0]' is 3, expected an option"),
+        ("options: [--x=1, 3]", "'options[1]' is 3, expected an option"),
+        ("options: [--x, null]", "'options[1]' is None, expected an option"),
+        ("options: [{--x: 1}]", "'options[0]' is {'--x': 1}, expected an option"),
+        ("options: [a.yaml]", "'options[0]' is 'a.yaml', expected an option"),
+        ("seeds: []", "'seeds' is [], expected one number"),
+        ("seeds: [a]", "'seeds[0]' is 'a', expected a whole number"),
+        ("seeds: [0, 1.5]", "'seeds[1]' is 1.5, expected a whole number"),
+        ("seeds: [true]", "'seeds[0]' is True, expected a whole number"),
+        ("seeds: [-1]", "'seeds[0]' is -1, expected a whole number"),
+        ("seeds: [4294967296]", "'seeds[0]' is 4294967296, expected a whole number"),
+        ("seeds: [null]", "'seeds[0]' is None, expected a whole number"),
+        ("seeds: [2, 1, 2]", "'seeds' has 2 twice"),
+    ],
+)
+def test_study_of_other_kinds_is_refused_by_its_key(tmp_path, text, words):
+    whole = "" if text in ("[a]", "text", "") else "root: r\n"
+    if text.startswith("root: ") and text[-1] != "a":
+        whole = ""
+    runs = "runs: {m: []}\n" if whole + text and "runs" not in text and ": " in text else ""
+    with pytest.raises(ValueError, match=r"study\.yaml") as refusal:
+        read_study(write(tmp_path, f"{whole}{runs}{text}\n"))
+    assert words in str(refusal.value)
+
+
+def test_option_and_its_value_may_be_two_words(tmp_path):
+    text = "root: r\nruns: {a: []}\noptions: [--trainer.max_steps, 3, --data.root, x]\n"
+    study = read_study(write(tmp_path, text))
+    assert study.runs[0].arguments == ["--trainer.max_steps", "3", "--data.root", "x"]
+    assert study.data == [["--data.root", "x"]]
+
+
+def test_data_of_the_runs_themselves_are_made_once_per_seed(tmp_path):
+    (tmp_path / "d.yaml").write_text("data: {}\n")
+    text = (
+        "root: r\nseeds: [1, 2]\noptions: ['--data.root=x{seed}', --data.batch_size=3]\n"
+        "runs: {a: [d.yaml], b: [d.yaml, --model.y=1]}\n"
+    )
+    made = [[f"--config={tmp_path / 'd.yaml'}", f"--data.root=x{n}"] for n in (1, 2)]
+    study = read_study(write(tmp_path, text))
+    assert study.data == [[*words, "--data.batch_size=3"] for words in made]
+    text = "root: r\noptions: [--data.batch_size=3]\nruns: {a: [--ckpt_path=a.ckpt]}\n"
+    assert read_study(write(tmp_path, text)).data == []  # the checkpoint says where they are
+
+
+def test_study_on_data_of_the_users_own(tested, tmp_path, say, monkeypatch):
+    (tmp_path / "own.yaml").write_text(f"data: {{root: {tested[0] / 'data'}, variables: [u]}}\n")
+    (tmp_path / "made.yaml").write_text(SMOKE.read_text())
+    write(tmp_path, "root: runs\nruns: {one: []}\ndata: {own: [own.yaml], made: [made.yaml]}\n")
+    monkeypatch.chdir(tmp_path)
+
+    def all_done(runs, jobs, cores):
+        for run in runs:
+            shutil.copytree(tested[0] / "runs" / "smoke", run.folder)
+        return []
+
+    monkeypatch.setattr("configs.jobs.run_all", all_done)
+    status, out, err = say("study", "study.yaml", "--jobs=1")
+    assert status == 0, err
+    assert "data in data" in out  # the other data set has a generator
+    assert (tmp_path / "data" / "train").is_dir()
+    assert (tmp_path / "runs" / "own" / "comparison.md").exists()
+
+
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_number_of_jobs_is_checked(tmp_path, say, jobs):
+    status, _, err = say("study", write(tmp_path, "root: r\nruns: {a: []}\n"), f"--jobs={jobs}")
+    assert status == 1
+    assert f"--jobs must be at least 1, got {jobs}" in err
+
+
 def test_run_is_fitted_then_tested_and_resumed_if_interrupted(tmp_path):
     run = StudyRun("one", tmp_path / "one", ["--config=a.yaml"])
     fit, test = run.commands()

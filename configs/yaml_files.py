@@ -1,0 +1,99 @@
+"""YAML read so that what it says is what is meant, and refused in a sentence otherwise.
+
+PyYAML keeps the last of equal keys, descends into nested collections until Python gives up, and
+lets a few lines of anchors stand for millions of values. All are found in the events of the
+parser, before anything is built.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DEPTH = 100
+SIZE = 100_000
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_mapping(file: Path) -> dict[Any, Any]:
+    """Return the keys and values of a YAML file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not text in UTF-8, not YAML, or no mapping from keys to values.
+    """
+    if not file.is_file():
+        found = "is a folder" if file.is_dir() else "no such file"
+        raise FileNotFoundError(f"{file}: {found}; give the path of a YAML file.")
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{file} is not text in UTF-8 (byte {error.object[error.start]:#04x} at "
+            f"{error.start}); give a YAML file, saved as UTF-8."
+        ) from None
+    try:
+        check(text)
+        found = yaml.load(text, LOADER)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(
+            f"{file} is not readable as YAML: {' '.join(str(error).split())}"
+        ) from None
+    if not isinstance(found, dict):
+        kind = "empty" if found is None else f"{found!r:.80}"
+        raise ValueError(f"{file} is {kind}, expected lines such as 'key: value'.")
+    return found
+
+
+@dataclass
+class Open:
+    """Collection whose end has not been read: its anchor, values within, keys if it has any."""
+
+    anchor: str | None
+    size: int = 1
+    keys: set[str] | None = None
+    children: int = 0
+
+    def add(self, size: int, key: str | None) -> None:
+        """Count a child of that many values; `key` is its text if it is one scalar."""
+        self.size += size
+        if self.keys is not None and self.children % 2 == 0 and key not in (None, "<<"):
+            if key in self.keys:
+                raise ValueError(f"the key '{key}' stands twice in one place; remove one.")
+            self.keys.add(key)
+        self.children += 1
+
+
+def check(text: str) -> None:
+    """Refuse YAML with equal keys, or nested or repeated beyond any use.
+
+    Raises:
+        ValueError: A key stands twice, collections are nested or repeated too often, or contain
+            themselves.
+    """
+    if not any(letter in text for letter in "\n{[&*"):  # one plain value
+        return
+    sizes: dict[str, int] = {}
+    stack = [Open(None)]
+    for event in yaml.parse(text, LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            keys = set() if isinstance(event, yaml.MappingStartEvent) else None
+            stack.append(Open(event.anchor, keys=keys))
+            if len(stack) > DEPTH:
+                raise ValueError(f"more than {DEPTH} collections are nested; write it flatter.")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            closed = stack.pop()
+            sizes[closed.anchor or ""] = closed.size
+            stack[-1].add(closed.size, None)
+        elif isinstance(event, yaml.ScalarEvent):
+            sizes[event.anchor or ""] = 1
+            stack[-1].add(1, event.value)
+        elif isinstance(event, yaml.AliasEvent):
+            if any(one.anchor == event.anchor for one in stack):
+                raise ValueError(f"the anchor '{event.anchor}' contains itself; write it out.")
+            stack[-1].add(sizes.get(event.anchor, 1), None)
+        if stack[-1].size > SIZE:
+            raise ValueError(
+                f"it stands for more than {SIZE:,} values; write fewer, or repeat fewer anchors."
+            )
