@@ -1,9 +1,11 @@
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 import cli
 
@@ -22,19 +24,44 @@ def double_precision_seeded_single_thread():
 SMOKE = Path(__file__).with_name("smoke.yaml")
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """A folder in which the smoke configuration was fitted: data/ and runs/smoke/last.ckpt."""
-    folder = tmp_path_factory.mktemp("trained")
-    here = os.getcwd()
+@contextmanager
+def working_in(folder):
+    """Run as the program does: in a folder of the user's, in single precision."""
+    here, precision = os.getcwd(), torch.get_default_dtype()
     torch.set_num_threads(1)  # sums in another order would give other weights
     torch.set_default_dtype(torch.float32)
     os.chdir(folder)
     try:
-        cli.run(["fit", "-c", str(SMOKE), "--trainer.default_root_dir=runs/smoke"])
+        yield
     finally:
         os.chdir(here)
+        torch.set_default_dtype(precision)
+
+
+def made_once(tmp_path_factory, name, make):
+    """Return a folder that the first of pytest-xdist's workers makes for all of them."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # of the session; `base` is the worker's own
+    folder, done = base / name, base / f"{name}.done"
+    with FileLock(f"{folder}.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what a worker left that failed
+            folder.mkdir()
+            make(folder)
+            done.touch()
     return folder
+
+
+def fit_smoke(folder):
+    with working_in(folder):
+        cli.run(["fit", "-c", str(SMOKE), "--trainer.default_root_dir=runs/smoke"])
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder in which the smoke configuration was fitted: data/ and runs/smoke/last.ckpt."""
+    return made_once(tmp_path_factory, "trained", fit_smoke)
 
 
 @pytest.fixture(scope="session")
@@ -42,15 +69,8 @@ def tested(trained, tmp_path_factory):
     """A copy of the trained folder in which the run was tested, and what tested it."""
     folder = tmp_path_factory.mktemp("tested") / "copy"
     shutil.copytree(trained, folder)
-    here, precision = os.getcwd(), torch.get_default_dtype()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float32)
-    os.chdir(folder)
-    try:
+    with working_in(folder):
         return folder, cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt"])
-    finally:
-        os.chdir(here)
-        torch.set_default_dtype(precision)
 
 
 @pytest.fixture

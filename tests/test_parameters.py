@@ -1,7 +1,6 @@
 """The program from end to end on data whose trajectories differ in a parameter."""
 
 import json
-import os
 import shutil
 
 import netCDF4
@@ -10,7 +9,7 @@ import torch
 from lightning import LightningModule
 
 import cli
-from tests.conftest import SMOKE
+from tests.conftest import SMOKE, made_once, working_in
 
 UNTOLD, TOLD = "runs/smoke/last.ckpt", "runs/told/last.ckpt"
 SPEEDS = {"train": [1.0, 2.0, 4.0, 5.0], "val": [1.5, 3.0], "test": [2.0, 4.5]}
@@ -18,26 +17,22 @@ FIT = ["fit", "-c", str(SMOKE), "--data.parameters=[speed, drag]"]
 WEIGHT = "trained.film.perceptron.layers.4.weight"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fitted(trained, tmp_path_factory):
     """The smoke data with a speed per trajectory and one drag, and a run that was told them."""
-    folder = tmp_path_factory.mktemp("told") / "copy"
-    shutil.copytree(trained, folder)
-    for split, values in SPEEDS.items():
-        (path,) = (folder / "data" / split).glob("*.nc")
-        with netCDF4.Dataset(path, "a") as file:
-            file.createVariable("speed", "f8", ("trajectory",))[:] = values
-            file.drag = 0.5
-    here, precision = os.getcwd(), torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    os.chdir(folder)
-    try:
-        words = ["--trainer.default_root_dir=runs/told", "--trainer.max_steps=16"]
-        cli.run([*FIT, *words, "--trainer.callbacks+=TrainingCost"])
-    finally:
-        os.chdir(here)
-        torch.set_default_dtype(precision)
-    return folder
+
+    def make(folder):
+        shutil.copytree(trained, folder, dirs_exist_ok=True)
+        for split, values in SPEEDS.items():
+            (path,) = (folder / "data" / split).glob("*.nc")
+            with netCDF4.Dataset(path, "a") as file:
+                file.createVariable("speed", "f8", ("trajectory",))[:] = values
+                file.drag = 0.5
+        with working_in(folder):
+            words = ["--trainer.default_root_dir=runs/told", "--trainer.max_steps=16"]
+            cli.run([*FIT, *words, "--trainer.callbacks+=TrainingCost"])
+
+    return made_once(tmp_path_factory, "told", make)
 
 
 @pytest.fixture
