@@ -222,10 +222,17 @@ def compare_runs(args: list[str]) -> None:
     )
     parser.add_argument("runs", nargs="+", type=Path, help="Folders of tested runs.")
     parser.add_argument("--output", type=Path, default=Path("."), help="Folder to write into.")
+    parser.add_argument(
+        "--mse_unit",
+        type=float | None,
+        default=None,
+        help="Unit of the error in the table, in units of the data: 10 gives the MSE of published "
+        "turbulence, in (vorticity / 10)². By default it is in units of the training variance.",
+    )
     options = parser.parse_args(args)
     from callbacks.comparison import compare
 
-    text, paths = compare(options.runs, options.output)
+    text, paths = compare(options.runs, options.output, options.mse_unit)
     print(text, *(f"wrote {path}" for path in paths), sep="\n")
 
 

@@ -18,9 +18,18 @@ FAMILIAR = ("baseline", "hierarchical", "pushforward", "noisy_increment", "unrol
 DASHES = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)))
 
 
+def literal(text: str) -> str:
+    """Return text as a figure must be given it to show just that, whoever wrote it.
+
+    Matplotlib reads formulas between dollar signs, and leaves out of legends what begins with "_".
+    """
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
 def quantity(name: str, units: str) -> str:
     """Return the label of an axis."""
-    return name if units == "1" else f"{name} [{units}]"
+    return literal(name if units == "1" else f"{name} [{units}]")
 
 
 def sheet(width: float | int, height: float | int) -> Figure:

@@ -11,24 +11,29 @@ from callbacks.pictures import png
 from datamodules.netcdf import write_whole
 
 
-def compare(folders: Sequence[Path], output: Path) -> tuple[str, list[Path]]:
+def compare(
+    folders: Sequence[Path], output: Path, mse_unit: float | None = None
+) -> tuple[str, list[Path]]:
     """Write `comparison.md`, `.csv`, `.png`, `.html` and `comparison_climate.png` into a folder.
 
     Args:
         folders: Of tested runs.
         output: Where to write; made if it is missing.
+        mse_unit: Unit of the error whose square the MSE is in, in units of the data; by default
+            the MSE is in units of the training variance.
 
     Returns:
         The table in Markdown, and what was written.
     """
     runs = load_runs(folders)
+    text = table(runs, mse_unit)
     output.mkdir(parents=True, exist_ok=True)
-    text, figures = table(runs), [png(draw(runs)), png(draw_climate(runs))]
+    figures = [png(draw(runs)), png(draw_climate(runs))]
     contents = {
         "comparison.md": text + "\n",
-        "comparison.csv": table_csv(runs),
+        "comparison.csv": table_csv(runs, mse_unit),
         "comparison.png": figures[0],
         "comparison_climate.png": figures[1],
-        "comparison.html": page(runs, figures),
+        "comparison.html": page(runs, figures, mse_unit),
     }
     return text, [write_whole(output / name, content) for name, content in contents.items()]

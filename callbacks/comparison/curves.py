@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from xarray import DataArray, Dataset
 
 from callbacks.comparison.runs import Method
-from callbacks.figures import DATA, quantity
+from callbacks.figures import DATA, literal, quantity
 
 
 def axis(name: str, values: DataArray) -> str:
@@ -18,7 +18,7 @@ def axis(name: str, values: DataArray) -> str:
 
 def plot(axes: Axes, method: Method, x: Any, each: np.ndarray) -> None:
     """Draw the mean over seeds (seed, x), and the range of several."""
-    axes.plot(x, each.mean(0), label=method.name, **method.style)
+    axes.plot(x, each.mean(0), label=method.label, **method.style)
     if len(each) > 1:
         low, high = each.min(0), each.max(0)
         axes.fill_between(x, low, high, color=method.style["color"], alpha=0.15, linewidth=0)
@@ -31,7 +31,7 @@ def profiles(
     y = np.arange(len(reference))
     for method in groups:
         profile = each(method)
-        axes.plot(profile.mean(0), y, label=method.name, **method.style)
+        axes.plot(profile.mean(0), y, label=method.label, **method.style)
         if len(profile) > 1:
             low, high = profile.min(0), profile.max(0)
             axes.fill_betweenx(y, low, high, color=method.style["color"], alpha=0.15, linewidth=0)
@@ -55,7 +55,7 @@ def error(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
         plot(axes, method, lead, method.each("mse"))
     if "limit_once" in scores:
         limits = [groups[0].each(f"limit_{kind}", "twin").mean(0) for kind in ("once", "always")]
-        label = f"within reach of {groups[0].name}'s first error"
+        label = f"within reach of {groups[0].label.strip()}'s first error"
         axes.fill_between(lead, *limits, color="0.9", label=label, zorder=0)
     axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")
     axes.set(yscale="log", ylabel="MSE / variance", title="Forecast error")
@@ -101,7 +101,9 @@ def jets(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
     """Draw the zonal mean of the whole rollout."""
     reference = scores["reference_zonal_mean"][0]
     profiles(axes, groups, reference, lambda method: method.each("zonal_mean")[:, 0])
-    axes.set(xlabel=str(scores["channel"].values[0]), title="Zonal mean of the whole rollout")
+    axes.set(
+        xlabel=literal(str(scores["channel"].values[0])), title="Zonal mean of the whole rollout"
+    )
 
 
 def density(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
@@ -110,7 +112,9 @@ def density(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
     for method in groups:
         plot(axes, method, scores["value"][0], method.each("density")[:, 0])
     axes.plot(scores["value"][0], reference, **DATA)
-    axes.set(yscale="log", xlabel=str(scores["field"].values[0]), ylabel="probability density")
+    axes.set(
+        yscale="log", xlabel=literal(str(scores["field"].values[0])), ylabel="probability density"
+    )
     axes.set_ylim(1e-6 * reference.max(), 2 * reference.max())
     known = scores["value"][0].values[reference > 0]
     axes.set_xlim(1.2 * known.min() - 0.2 * known.max(), 1.2 * known.max() - 0.2 * known.min())
@@ -134,7 +138,7 @@ def extremes(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:
     axes.plot(scores["return_period"], scores["reference_return_level"], **DATA)
     axes.set(xscale="log", title="Extremes")
     axes.set_xlabel(axis("return period", scores["return_period"]))
-    axes.set_ylabel(str(scores["return_level"].attrs["long_name"]))
+    axes.set_ylabel(literal(str(scores["return_level"].attrs.get("long_name", "return level"))))
 
 
 def enstrophy(axes: Axes, groups: Sequence[Method], scores: Dataset) -> None:

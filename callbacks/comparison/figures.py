@@ -8,7 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from callbacks.comparison import curves
 from callbacks.comparison.runs import Method, Run, methods
-from callbacks.figures import draw_field, sheet
+from callbacks.figures import draw_field, literal, sheet
 
 # each panel with the score that it needs
 FORECAST = (
@@ -91,7 +91,7 @@ def draw_fields(axes: np.ndarray, groups: Sequence[Method], columns: int) -> Non
                 text = "not finite" if known else "no truth"
                 draw_or_say(axes[row, columns + column], (field - truth)[at], limit, text)
     for row, name in enumerate(("truth", *(method.name for method in groups))):
-        axes[row, 0].set_ylabel(name.replace("_", "\n"), fontsize="small")
+        axes[row, 0].set_ylabel(literal(name.strip("_").replace("_", "\n")), fontsize="small")
 
 
 def draw_or_say(axes: Axes, field: np.ndarray, limit: float, text: str) -> None:

@@ -2,11 +2,13 @@
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from callbacks.comparison.runs import Run
 from callbacks.comparison.table import cells, note
 
+SIGNATURES = {".png": b"\x89PNG", ".gif": b"GIF8"}
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem }
 table { border-collapse: collapse; display: block; overflow-x: auto }
@@ -19,48 +21,57 @@ figure { margin: 0 }
 """
 
 
-def page(runs: Sequence[Run], pictures: Sequence[bytes]) -> str:
+def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = None) -> str:
     """Return the page: the table, the common figures, and every figure of every run.
 
     Args:
         runs: What is compared.
         pictures: The common figures, PNG.
+        unit: Unit of the error whose square the MSE is in, if it is not the training variance.
     """
-    header, *rows = cells(runs)
+    header, *rows = cells(runs, unit)
     head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in rows
     )
     about = runs[0].about
+    data, commit = (str(about.get(key) or "unknown") for key in ("data_hash", "commit"))
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><title>Comparison of emulators</title>",
         f"<style>{STYLE}</style><h1>Comparison of emulators</h1>",
-        f"<table><tr>{head}</tr>{body}</table><p>{html.escape(note(runs))}</p>",
+        f"<table><tr>{head}</tr>{body}</table><p>{html.escape(note(runs, unit))}</p>",
         *(embedded(picture, "png", "comparison") for picture in pictures),
-        *(figures(name, runs) for name in figure_names(runs)),
-        f"<p>Data {html.escape(about['data_hash'][:16])}, commit "
-        f"{html.escape(str(about['commit']))}.</p></html>",
+        *all_figures(runs),
+        f"<p>Data {html.escape(data[:16])}, commit {html.escape(commit)}.</p></html>",
     ]
     return "\n".join(parts)
 
 
-def figure_names(runs: Sequence[Run]) -> list[str]:
-    """Return the file names of the figures that the tests left, in alphabetical order."""
-    paths = (path for run in runs for path in run.folder.iterdir())
-    return sorted({path.name for path in paths if path.suffix in (".png", ".gif")})
+def all_figures(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield the figures that the tests left, those of one name together, in alphabetical order."""
+    pictures = [own_figures(run.folder) for run in runs]
+    for name in sorted(set().union(*pictures)):
+        stem, _, kind = name.rpartition(".")
+        found = [
+            f"<figure><figcaption>{html.escape(run.name)}</figcaption>"
+            f"{embedded(own[name], kind, run.name)}</figure>"
+            for run, own in zip(runs, pictures, strict=True)
+            if name in own
+        ]
+        title = html.escape(stem.replace("_", " "))
+        yield f"<h2>{title}</h2><div class=runs>{''.join(found)}</div>"
 
 
-def figures(name: str, runs: Sequence[Run]) -> str:
-    """Return the figure of that name of every run, side by side."""
-    stem, _, kind = name.rpartition(".")
-    found = [
-        f"<figure><figcaption>{html.escape(run.name)}</figcaption>"
-        f"{embedded((run.folder / name).read_bytes(), kind, run.name)}</figure>"
-        for run in runs
-        if (run.folder / name).is_file()
-    ]
-    title = html.escape(stem.replace("_", " "))
-    return f"<h2>{title}</h2><div class=runs>{''.join(found)}</div>"
+def own_figures(folder: Path) -> dict[str, bytes]:
+    """Return the pictures in a run's folder: no links to files that are not part of the run."""
+    found = {}
+    for path in folder.iterdir():
+        start = SIGNATURES.get(path.suffix)
+        if start and path.is_file() and path.resolve().parent == folder.resolve():
+            content = path.read_bytes()
+            if content.startswith(start):
+                found[path.name] = content
+    return found
 
 
 def embedded(image: bytes, kind: str, text: str) -> str:

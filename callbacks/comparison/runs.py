@@ -1,26 +1,37 @@
 """Scores of tested runs, and the methods that they are seeds of."""
 
-import json
+import os
 import re
 from collections.abc import Collection, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray
 
-from callbacks.figures import mean_of_finite, styles
+from callbacks.comparison.scores_file import DIMENSIONS, read_scores
+from callbacks.comparison.summary_file import read_own
+from callbacks.figures import literal, mean_of_finite, styles
 
 
 @dataclass(frozen=True)
 class Run:
-    """Scores of one tested run: its name, its labelled arrays, what determined them, its folder."""
+    """Scores of one tested run.
+
+    Attributes:
+        name: Name of its folder, or the whole path where others have the same name.
+        scores: Labelled arrays.
+        about: What determined them.
+        folder: Where they are.
+        own: Numbers of diagnostics that this program does not have, by name.
+    """
 
     name: str
     scores: xarray.Dataset
     about: dict[str, Any]
     folder: Path
+    own: dict[str, float] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -54,6 +65,11 @@ class Method:
     runs: list[Run]
     style: dict[str, Any]
 
+    @property
+    def label(self) -> str:
+        """Name in the legend of a figure."""
+        return literal(self.name)
+
     def each(self, name: str, over: str = "initial_condition") -> np.ndarray:
         """Return the means (seed, ...) of a labelled array over a dimension, if it has it."""
         return np.stack([run.mean_over(name, [over]) for run in self.runs])
@@ -73,31 +89,21 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
 
     Raises:
         FileNotFoundError: A folder holds no scores.
-        ValueError: Scores are not readable as such, or two runs were scored on different data or by
-            different definitions.
+        ValueError: Scores are not readable as such, a run is given twice, or two runs were scored
+            on different data or by different definitions.
     """
-    runs = []
-    for folder in map(Path, folders):
-        path = folder / "scores.nc"
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path}: no such file; run `emulate test --ckpt_path {folder}/last.ckpt` first."
-            )
-        try:
-            with xarray.open_dataset(path, decode_times=False) as dataset:
-                scores = dataset.load()
-            about = json.loads(scores.attrs["provenance"])
-            if "metrics" not in about:
-                raise ValueError("written by another version")
-        except (OSError, ValueError, KeyError):
-            raise ValueError(
-                f"{path} does not hold scores of this version; run "
-                f"`emulate test --ckpt_path {folder}/last.ckpt` again."
-            ) from None
-        runs.append(Run(folder.resolve().name, scores, about, folder))
+    folders = [Path(folder) for folder in folders]
+    places = [folder.resolve() for folder in folders]
+    for folder, place in zip(folders, places, strict=True):
+        if places.count(place) > 1:
+            raise ValueError(f"{folder} is given twice; name each run once.")
+    runs = [
+        Run(readable(place.name), *read_scores(folder), folder, read_own(folder))
+        for folder, place in zip(folders, places, strict=True)
+    ]
     names = [run.name for run in runs]
     if len(set(names)) < len(names):  # their whole paths tell them apart
-        runs = [replace(run, name=str(run.folder)) for run in runs]
+        runs = [replace(run, name=readable(str(run.folder))) for run in runs]
     for run in runs[1:]:
         found, wanted = (definition(one, runs[0], run) for one in (run, runs[0]))
         for key in (*wanted, *found):
@@ -109,12 +115,22 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
     return runs
 
 
+def readable(name: str) -> str:
+    """Return a name of a file with a mark for each byte that is no text."""
+    return os.fsencode(name).decode(errors="replace")
+
+
 def definition(run: Run, *among: Run) -> dict[str, Any]:
-    """Return what must be the same for scores to be comparable: data, rollouts, shared metrics."""
+    """Return what must be the same to compare scores: data, rollouts, metrics and shapes shared."""
     keys = ("data_hash", "training_data_hash", "training_std", "rollouts")
     entries = {key: run.about.get(key) for key in keys}
     shared = set.intersection(*(set(one.about.get("metrics", {})) for one in among))
     for name in sorted(shared):
         options = sorted({key for one in among for key in one.about["metrics"][name]})
         entries |= {f"{name}.{key}": run.about["metrics"][name].get(key) for key in options}
-    return entries
+    shapes = {
+        f"shape of {name}": run.scores[name].shape
+        for name in DIMENSIONS
+        if all(name in one.scores.variables for one in among)
+    }
+    return entries | shapes

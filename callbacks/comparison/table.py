@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from callbacks.comparison.names import in_csv, in_markdown
 from callbacks.comparison.runs import Run, methods
 
 LEADS = (1, 10, 25, 50, 75, 100, 200)
@@ -22,9 +23,36 @@ class Column:
     spread: Callable[[Run], float] | None = None
 
 
-def mse_spread(run: Run, lead: int) -> float:
-    """Return the standard deviation over initial conditions of the MSE after `lead` steps."""
-    return float(run.scores["mse"].isel(lead_time=lead - 1).std(skipna=False))
+@dataclass(frozen=True)
+class MeanSquaredError:
+    """MSE after `lead` steps: in units of the training variance, or of the square of `unit`.
+
+    Args:
+        lead: Lead time, in steps.
+        unit: Unit of the error, in units of the data; the training's standard deviation by default.
+    """
+
+    lead: int
+    unit: float | None = None
+
+    def of(self, run: Run) -> float | None:
+        """Return the mean over initial conditions and channels."""
+        if self.unit is None:
+            return run.mean("mse", lead_time=self.lead - 1)
+        value = run.mean("mse_physical", lead_time=self.lead - 1)
+        return None if value is None else value / self.unit**2
+
+    def spread(self, run: Run) -> float:
+        """Return the standard deviation over initial conditions."""
+        name = "mse" if self.unit is None else "mse_physical"
+        values = run.scores[name].isel(lead_time=self.lead - 1)
+        return float(values.std(skipna=False)) / (self.unit or 1.0) ** 2
+
+    @property
+    def heading(self) -> str:
+        """Heading of its column."""
+        unit = "" if self.unit is None else f", in {self.unit:g}²"
+        return f"MSE at {self.lead}{unit}"
 
 
 def stable(run: Run) -> float | None:
@@ -48,21 +76,20 @@ def cost(run: Run, name: str) -> int | float | None:
 def minutes(run: Run) -> float | None:
     """Return the cost of the training, in minutes of its machine."""
     seconds = cost(run, "seconds_per_step")
-    return None if seconds is None else seconds * run.about["steps"] / 60
+    steps = run.about.get("steps")
+    return None if seconds is None or steps is None else seconds * steps / 60
 
 
-def columns(runs: Sequence[Run]) -> list[Column]:
-    """Return the columns that the scores of some run allow."""
+def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
+    """Return the columns that the scores of some run allow, MSE in units of the square of `unit`.
+
+    Raises:
+        ValueError: No field has such a unit, or there are several fields.
+    """
+    check_unit(runs, unit)
     steps = max(run.scores.sizes.get("lead_time", 0) for run in runs)
-    found = [
-        Column(
-            f"MSE at {lead}",
-            lambda run, lead=lead: run.mean("mse", lead_time=lead - 1),
-            spread=lambda run, lead=lead: mse_spread(run, lead),
-        )
-        for lead in LEADS
-        if lead <= steps
-    ]
+    errors = [MeanSquaredError(lead, unit) for lead in LEADS if lead <= steps]
+    found = [Column(error.heading, error.of, spread=error.spread) for error in errors]
     found += [
         Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}"),
         Column("stable", stable, "{:.0f} %"),
@@ -71,20 +98,38 @@ def columns(runs: Sequence[Run]) -> list[Column]:
         Column("zonal mean error", lambda run: run.mean("zonal_mean_error_absolute")),
         Column("W1 distance", lambda run: run.mean("wasserstein")),
         Column("CRPS", lambda run: run.mean("crps")),
-        Column("iterations", lambda run: run.about["steps"], "{:,.0f}"),
+        Column("iterations", lambda run: run.about.get("steps"), "{:,.0f}"),
         Column("batch", lambda run: cost(run, "samples_per_step"), "{:.0f}"),
         Column("s / iteration", lambda run: cost(run, "seconds_per_step")),
         Column("minutes of training", minutes),
     ]
+    own = dict.fromkeys(name for run in runs for name in run.own)
+    found += [Column(name, lambda run, name=name: run.own.get(name), "{:.3g}") for name in own]
     return [column for column in found if any(column.value(run) is not None for run in runs)]
 
 
-def cells(runs: Sequence[Run]) -> list[list[str]]:
+def check_unit(runs: Sequence[Run], unit: float | None) -> None:
+    """Refuse a unit of the error that is none, or that several fields cannot share."""
+    if unit is None:
+        return
+    if not (np.isfinite(unit) and unit > 0):
+        raise ValueError(f"--mse_unit must be a number above 0, got {unit}.")
+    for run in runs:
+        if "mse" in run.scores and run.scores.sizes.get("channel", 0) != 1:
+            fields = run.scores.get("channel", ["none"])
+            raise ValueError(
+                f"--mse_unit={unit:g} is for data of one field; {run.name} has "
+                f"{', '.join(map(str, np.asarray(fields)))}; leave it out."
+            )
+
+
+def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
     """Return heading and rows of the table."""
-    shown = columns(runs)
+    shown = columns(runs, unit)
     rows = [["run", "parameters", *(column.heading for column in shown)]]
     for method in methods(runs):
-        row = [method.name, f"{method.runs[0].about['parameters']:,}"]
+        parameters = method.runs[0].about.get("parameters")
+        row = [method.name, "-" if parameters is None else f"{parameters:,}"]
         if len(method.runs) > 1:
             row[0] += f" ({len(method.runs)} seeds)"
         for column in shown:
@@ -104,8 +149,8 @@ def cells(runs: Sequence[Run]) -> list[list[str]]:
 def inequalities(runs: Sequence[Run]) -> list[str]:
     """Return in what the runs had unequal means: iterations, samples, or over 5 % in parameters."""
     means = {
-        "parameters": lambda run: run.about["parameters"],
-        "iterations": lambda run: run.about["steps"],
+        "parameters": lambda run: run.about.get("parameters"),
+        "iterations": lambda run: run.about.get("steps"),
         "samples per iteration": lambda run: cost(run, "samples_per_step"),
     }
     found = []
@@ -123,38 +168,49 @@ def commits(runs: Sequence[Run]) -> str:
     return f"commit{'s' if len(known) > 1 else ''} {', '.join(known)}"
 
 
-def note(runs: Sequence[Run]) -> str:
+def note(runs: Sequence[Run], unit: float | None = None) -> str:
     """Return what the numbers of the table are, and what was not equal between the runs."""
-    about = runs[0].about["rollouts"]
-    spread = f"{about['initial_conditions']} initial conditions"
+    about = runs[0].about.get("rollouts", {})
+    spread = f"{about.get('initial_conditions', 'all')} initial conditions"
     if any(len(method.runs) > 1 for method in methods(runs)):
         spread = f"seeds where there are several, else over {spread}"
     text = (
-        f"MSE in units of the training variance, mean ± spread over {spread}; stable: energy "
-        f"within the band of the truth for {about['steps']} steps; what follows is of the rollouts "
+        f"MSE in units of {square(unit)}, mean ± spread over {spread}; stable: energy "
+        f"within the band of the truth for {about.get('steps', 'all')} steps; what follows is of "
+        "the rollouts "
         "that were not lost at once. All runs were trained and tested on the same data"
     )
-    text += f" ({runs[0].about['data_hash'][:16]}), at {commits(runs)}."
+    text += f" ({runs[0].about.get('data_hash', 'unknown')[:16]}), at {commits(runs)}."
     unequal = inequalities(runs)
     return f"{text} Not equal: {'; '.join(unequal)}." if unequal else text
 
 
-def table(runs: Sequence[Run]) -> str:
+def square(unit: float | None) -> str:
+    """Return what the squared error is measured in."""
+    if unit is None:
+        return "the training variance"
+    return f"{unit:g}² (squared units of the data)"
+
+
+def table(runs: Sequence[Run], unit: float | None = None) -> str:
     """Return the table in Markdown."""
-    header, *rows = cells(runs)
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{note(runs)}"
+    rows = [[in_markdown(text) for text in row] for row in cells(runs, unit)]
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{text}\n\n{in_markdown(note(runs, unit))}"
 
 
-def table_csv(runs: Sequence[Run]) -> str:
+def table_csv(runs: Sequence[Run], unit: float | None = None) -> str:
     """Return the numbers of every run as comma-separated values, unrounded."""
-    shown = columns(runs)
+    shown = columns(runs, unit)
     spreads = [column for column in shown if column.spread]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     stds = [f"std of {column.heading} over initial conditions" for column in spreads]
-    writer.writerow(["run", "method", "parameters", *(c.heading for c in shown), *stds])
+    headings = ["run", "method", "parameters", *(c.heading for c in shown), *stds]
+    writer.writerow([in_csv(heading) for heading in headings])
     for run in runs:
         numbers = [*(c.value(run) for c in shown), *(c.spread(run) for c in spreads)]
-        writer.writerow([run.name, run.method, run.about["parameters"], *numbers])
+        names = [in_csv(run.name), in_csv(run.method)]
+        writer.writerow([*names, run.about.get("parameters"), *numbers])
     return text.getvalue()
