@@ -180,6 +180,7 @@ def simulate(parser: Any, args: Sequence[str]) -> bool:
         return False
     rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     data.generator.generate(data.root, rank, ranks, options.device or default_device())
+    data.generator.verify(data.root, rank, ranks)
     print(f"data in {data.root}")
     return True
 

@@ -8,14 +8,18 @@ of each other, so that any number of processes share them out by number.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datamodules.netcdf import read_provenance, write_trajectories
+from datamodules.hashes import hash_of
+from datamodules.integrity import checked_hash
+from datamodules.netcdf import provenance_in, write_trajectories
 from datamodules.provenance import describe, first_difference, random_seed
 from datamodules.segments import Segments, alone_in
 from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resample
@@ -132,6 +136,16 @@ class Generator:
             for shard in missing:
                 shard.make(progress, device)
 
+    def verify(self, root: Path, rank: int = 0, ranks: int = 1) -> None:
+        """Compare the values of this process's share of the files with the hashes they carry.
+
+        Raises:
+            ValueError: The values of a file are not those that it was written with.
+        """
+        names = [variable.name for variable in self.solver.variables]
+        for shard in self.files(root)[rank::ranks]:
+            hash_of(root, shard.path, names, partial(checked_hash, shard.path, names))
+
 
 class Shard:
     """One file of a generated data set.
@@ -176,8 +190,10 @@ class Shard:
         if not self.path.exists():
             return
         try:
-            found = read_provenance(self.path)
-        except OSError:
+            with netCDF4.Dataset(self.path) as dataset:
+                found = provenance_in(dataset)
+                sizes = {name: len(size) for name, size in dataset.dimensions.items()}
+        except (OSError, RuntimeError):
             raise ValueError(
                 f"{self.path} is not a readable NetCDF file; remove it and it is made again."
             ) from None
@@ -187,6 +203,12 @@ class Shard:
                 "data.root."
             )
         difference = first_difference(found, self.provenance())
+        wanted = {"trajectory": self.count, "time": self.snapshots}
+        if not difference and any(sizes.get(name) != size for name, size in wanted.items()):
+            raise ValueError(
+                f"{self.path} has dimensions {sizes}, {wanted} were written; it was cut, remove "
+                "the file to make it again."
+            )
         if difference:
             raise ValueError(
                 f"{self.path} was made with other settings ({difference}); remove the file to make "

@@ -6,10 +6,7 @@ stand-ins for the solver's own units, and carry what made them and a content has
 """
 
 import json
-import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,9 @@ import numpy as np
 from datamodules.arrays import open_array
 from datamodules.provenance import canonical, content_hash
 from datamodules.solvers import Grid, Solver, Variable
+from datamodules.whole_file import write_whole as write_whole  # for those who know this file only
+from datamodules.whole_file import writing as writing
+from datamodules.whole_file import written_whole as written_whole
 
 TIME_ATTRIBUTES = {
     "units": "seconds since 2000-01-01 00:00:00",
@@ -44,44 +44,6 @@ class Dimensions:
     trajectory: str = "trajectory"
     time: str = "time"
     space: tuple[str, ...] = ("y", "x")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say in one sentence that a file cannot be written, and how much room there is.
-
-    Raises:
-        OSError: Instead of errors without a name of a file, and of those of the NetCDF library.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not str(error).startswith("NetCDF"):
-            raise
-        free = shutil.disk_usage(path.parent).free / 2**20
-        raise OSError(
-            f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}; {free:.0f} "
-            "MiB are free there); make room or choose another folder, and run the command again."
-        ) from error
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it at the end, remove it after a failure."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with writing(path):
-            yield temporary
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, content: bytes | memoryview | str) -> Path:
-    """Write a file whole or not at all, text in UTF-8, and return its path."""
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 def define(
@@ -197,5 +159,25 @@ def write_trajectories(
 def read_provenance(path: Path) -> dict[str, Any] | None:
     """Return what determined the data of a file of ours, or None for a file of others."""
     with netCDF4.Dataset(path) as dataset:
-        text = getattr(dataset, "provenance", None)
-    return json.loads(text) if text else None
+        return provenance_in(dataset)
+
+
+def provenance_in(dataset: netCDF4.Dataset) -> dict[str, Any] | None:
+    """Return the settings in the attribute `provenance`, or None where it holds anything else.
+
+    Other programs use the name too, for texts, numbers and lists.
+    """
+    try:
+        found = json.loads(text_in(dataset, "provenance"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def text_in(dataset: netCDF4.Dataset, name: str) -> str:
+    """Return a global attribute, or nothing where it is missing or not a text."""
+    try:
+        text = dataset.getncattr(name) if name in dataset.ncattrs() else ""
+    except (AttributeError, RuntimeError, TypeError, UnicodeDecodeError):  # of a type unknown
+        return ""
+    return text if isinstance(text, str) else ""

@@ -1,43 +1,19 @@
 """Statistics of the data that are computed once and kept beside them."""
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datamodules.netcdf import write_whole, written_whole
+from datamodules.notices import notify
 from datamodules.provenance import canonical
-from datamodules.segments import alone_in
+from datamodules.sealed import load, save
+from datamodules.whole_file import alone_in
 
 Arrays = Mapping[str, np.ndarray]
-
-
-def hash_of(root: Path, path: Path, names: Sequence[str], compute: Callable[[], str]) -> str:
-    """Return the hash of the contents of a file, computed anew whenever the file was changed.
-
-    Hashes are kept in `reference/hashes.json` of the data set with the size and the time of the
-    last change of each file.
-
-    Args:
-        root: Folder of the data set.
-        path: File.
-        names: Variables that count.
-        compute: Makes the hash of their contents.
-    """
-    known, state = Path(root) / "reference" / "hashes.json", path.stat()
-    name, stamp = f"{path.resolve()}:{','.join(names)}", [state.st_size, state.st_mtime_ns]
-    try:
-        with alone_in(known.parent):
-            hashes = json.loads(known.read_text()) if known.is_file() else {}
-            if hashes.get(name, [None])[:-1] != stamp:
-                hashes[name] = [*stamp, compute()]
-                write_whole(known, json.dumps(hashes, indent=1))
-        return hashes[name][-1]
-    except OSError:
-        return compute()
 
 
 def cached(
@@ -46,8 +22,9 @@ def cached(
     """Return the arrays that `compute` makes of data, read from a file if they were made before.
 
     The file lies in `reference/` of the data set and is named by a hash of the contents and of the
-    definition, so that other data or another definition never meet it. Where the folder cannot be
-    written the arrays are computed anew each time.
+    definition, so that other data or another definition never meet it. One that is not as it was
+    written is made again. Where the folder cannot be written the arrays are computed anew each
+    time.
 
     Args:
         root: Folder of the data set.
@@ -55,15 +32,45 @@ def cached(
         definition: Everything else that determines them, with a `name`.
         compute: Makes them.
     """
-    text = canonical({"content": content, **definition})
+    text = canonical({"content": content, "definition": definition})
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     path = Path(root) / "reference" / f"{definition['name']}-{name}.npz"
+    with ExitStack() as stack:
+        arrays = _kept(path, text)  # before waiting for those who compute others
+        if arrays is None:
+            alone = _enter(stack, path.parent)
+            arrays = _kept(path, text)
+            if arrays is None:
+                arrays = {key: np.asarray(value) for key, value in compute().items()}
+                if alone:
+                    _keep(path, text, arrays)
+        return arrays
+
+
+def _kept(path: Path, text: str) -> dict[str, np.ndarray] | None:
+    """Return what was kept, or None if there is nothing or if it is not as it was written."""
     try:
-        with alone_in(path.parent):
-            if not path.exists():
-                with written_whole(path) as temporary, temporary.open("wb") as file:
-                    np.savez(file, **compute())
-    except OSError:
-        return compute()
-    with np.load(path) as file:
-        return dict(file)
+        arrays = load(path, text)
+    except OSError:  # missing, or of somebody who does not share it
+        return None
+    if arrays is None:
+        notify(f"{path} is not as it was written; it is computed again.")
+    return arrays
+
+
+def _keep(path: Path, text: str, arrays: Arrays) -> None:
+    """Keep arrays for the next time, if there is room for them."""
+    try:
+        save(path, text, arrays)
+    except OSError as error:
+        notify(f"{error} Until then {path.name} is computed anew each time.")
+
+
+def _enter(stack: ExitStack, folder: Path) -> bool:
+    """Be alone in a folder until the end of the stack; return whether it can be written."""
+    try:
+        stack.enter_context(alone_in(folder))
+    except OSError as error:
+        notify(f"{error} Until then what belongs there is computed anew each time.")
+        return False
+    return True

@@ -1,12 +1,11 @@
 """A simulation in progress, on disk: segments of snapshots, each with the state that follows it.
 
-A segment appears whole or not at all, so that a killed run starts from the last of them.
+A segment appears whole or not at all, so that a killed run starts from the last of them. One that
+is not as it was written is made again, with all that follow.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.netcdf import write_whole, written_whole
+from datamodules.notices import notify
 from datamodules.provenance import canonical
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other process of this machine is in the folder; it is made if missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
-    except OSError as error:
-        raise OSError(
-            f"{folder}: cannot write here ({error.strerror}); set data.root to a folder that can "
-            "be written."
-        ) from None
-    try:
-        try:
-            import fcntl
-        except ImportError:  # not on Windows: two processes may then do the same work twice
-            yield
-            return
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+from datamodules.sealed import load, save
+from datamodules.whole_file import alone_in as alone_in  # who makes segments is alone with them
+from datamodules.whole_file import write_whole
 
 
 class Segments:
@@ -50,18 +29,32 @@ class Segments:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.settings = ""
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:05d}.npz"
 
+    def _label(self, number: int) -> str:
+        """Return what a segment must be of, lest it be taken for another."""
+        return f"{number} {self.settings}"
+
     def belong_to(self, settings: dict[str, Any]) -> None:
         """Start anew where the segments in the folder were made with other settings."""
-        note, text = self.folder / "settings.json", canonical(settings)
-        if note.exists() and note.read_text() == text:
-            return
+        note, self.settings = self.folder / "settings.json", canonical(settings)
+        if not _holds(note, self.settings):
+            self._forget(0)
+            write_whole(note, self.settings)
+        for number in range(self.count()):
+            if load(self._path(number), self._label(number)) is None:
+                notify(f"{self._path(number)} is not as it was written; it is simulated again.")
+                self._forget(number)
+                return
+
+    def _forget(self, first: int) -> None:
+        """Remove segments from a number on."""
         for segment in self.folder.glob("*.npz"):
-            segment.unlink()
-        write_whole(note, text)
+            if not segment.stem.isdecimal() or int(segment.stem) >= first:
+                segment.unlink()
 
     def count(self) -> int:
         """Return how many segments, from the first on, are complete."""
@@ -73,21 +66,37 @@ class Segments:
     def store(self, number: int, fields: Sequence[Tensor], state: Tensor) -> None:
         """Write a segment: fields (trajectory, channel, *space) in time, and the state after."""
         stacked = torch.stack(list(fields), dim=1).numpy() if fields else np.empty(0, np.float32)
-        with written_whole(self._path(number)) as temporary, open(temporary, "wb") as file:
-            np.savez(file, fields=stacked, state=state.cpu().numpy())
+        arrays = {"fields": stacked, "state": state.cpu().numpy()}
+        save(self._path(number), self._label(number), arrays)
+
+    def _arrays(self, number: int) -> dict[str, np.ndarray]:
+        arrays = load(self._path(number), self._label(number))
+        if arrays is None:
+            raise OSError(
+                f"{self._path(number)} was changed while it was in use; run the command again, "
+                "and what is missing is simulated."
+            )
+        return arrays
 
     def last_state(self) -> Tensor:
         """Return the state that follows the last segment."""
-        with np.load(self._path(self.count() - 1)) as stored:
-            return torch.from_numpy(stored["state"])
+        return torch.from_numpy(self._arrays(self.count() - 1)["state"])
 
     def fields(self) -> Iterator[np.ndarray]:
         """Yield the fields of all segments that have any, (trajectory, time, channel, *space)."""
         for number in range(self.count()):
-            with np.load(self._path(number)) as stored:
-                if stored["fields"].size:
-                    yield stored["fields"]
+            fields = self._arrays(number)["fields"]
+            if fields.size:
+                yield fields
 
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _holds(note: Path, text: str) -> bool:
+    """Return whether a file is there and holds a text."""
+    try:
+        return note.read_bytes() == text.encode()
+    except OSError:
+        return False

@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datamodules.generate import Generator
+from datamodules.hashes import hash_of
 from datamodules.loading import WindowLoader
 from datamodules.netcdf import Dimensions
 from datamodules.provenance import canonical, describe
-from datamodules.reference import Arrays, cached, hash_of
+from datamodules.reference import Arrays, cached
 from datamodules.sensors import Observations
 from datamodules.solvers import Grid, Variable
 from datamodules.split import Source, Trajectories

@@ -9,9 +9,9 @@ import numpy as np
 
 from datamodules.arrays import open_array
 from datamodules.disk_array import DiskArray
-from datamodules.netcdf import Dimensions, read_provenance
+from datamodules.integrity import checked_hash
+from datamodules.netcdf import Dimensions
 from datamodules.parameters import read_parameters
-from datamodules.provenance import content_hash
 from datamodules.solvers import Grid, Variable
 
 SYMBOLS = {"seconds": "s", "minutes": "min", "hours": "h", "days": "d"}
@@ -144,9 +144,7 @@ class TrajectoryFile:
 
     def compute_hash(self) -> str:
         """Return the hash of the fields and, if the file says, of what determined them."""
-        names = [variable.name for variable in self.variables]
-        arrays = {name: open_array(self.path, name) for name in names}
-        return content_hash(arrays, read_provenance(self.path) or {})
+        return checked_hash(self.path, [variable.name for variable in self.variables])
 
     def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> int:
         """Write the snapshots from `start` on into float32 (time, channel, *space).

@@ -310,3 +310,83 @@ def test_files_of_finite_volumes_have_the_centres_of_cells(tmp_path):
             file = TrajectoryFile(tmp_path / path, ["u"], Dimensions(space=("x",)))
             assert file.grid.lengths == pytest.approx(((2 * math.pi) if first else 22.0,))
             assert "stand for L and T" in dataset.comment
+
+
+def test_flipped_value_is_found_by_verify(tmp_path):
+    generator = flame()
+    generator.generate(tmp_path)
+    generator.verify(tmp_path)
+    path = tmp_path / "train" / "train_0001.nc"
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset["u"][0, 60, 5] += 1e-3
+    generator.generate(tmp_path)  # reads no values
+    with pytest.raises(ValueError, match=r"train_0001.nc: the values of u .* remove it"):
+        generator.verify(tmp_path)
+    path.unlink()
+    generator.generate(tmp_path)
+    generator.verify(tmp_path)
+
+
+def test_file_that_was_cut_is_refused(tmp_path):
+    flame().generate(tmp_path)
+    path = tmp_path / "test" / "test_0000.nc"
+    with netCDF4.Dataset(path) as dataset:
+        attributes = dataset.__dict__
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.setncatts(attributes)
+        dataset.createDimension("trajectory", 1)
+        dataset.createDimension("time", 7)
+    with pytest.raises(ValueError, match=r"test_0000.nc has dimensions .*'time': 7.* it was cut"):
+        flame().generate(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["text", "[1]", np.arange(3)], ids=str)
+def test_provenance_of_others_is_not_this_generator(tmp_path, value):
+    path = tmp_path / "train" / "train_0000.nc"
+    path.parent.mkdir()
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.setncattr("provenance", value)
+    with pytest.raises(ValueError, match=r"train_0000.nc was not made by this generator"):
+        flame().generate(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("number", "damage"), [(0, "empty"), (1, "cut"), (3, "flipped"), (4, "exchanged")]
+)
+def test_broken_segment_is_simulated_again_with_all_that_follow(
+    tmp_path, monkeypatch, capsys, number, damage
+):
+    generator = flame(spin_up=100.0, splits={"train": Split(2, 240)})
+    generator.generate(tmp_path / "whole")
+    shard = generator.files(tmp_path)[0]
+    with monkeypatch.context() as patch:  # stopped when all is simulated, and nothing assembled
+        patch.setattr(type(shard), "_assemble", lambda shard: pytest.fail("stop"))
+        with pytest.raises(pytest.fail.Exception):
+            generator.generate(tmp_path)
+    assert shard.segments.count() == 5
+    path = shard.segments.folder / f"{number:05d}.npz"
+    whole = path.read_bytes()
+    other = (path.with_name("00002.npz")).read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 64]) + whole[middle + 1 :]
+    contents = {"empty": b"", "cut": whole[:-40], "flipped": flipped, "exchanged": other}
+    path.write_bytes(contents[damage])
+    made, simulate = [], type(shard)._simulate
+    monkeypatch.setattr(
+        type(shard), "_simulate", lambda *args: (made.append(args[1]), simulate(*args))[1]
+    )
+    generator.generate(tmp_path)
+    assert made == list(range(number, 5))
+    assert path.name in capsys.readouterr().err
+    assert hashes(tmp_path) == hashes(tmp_path / "whole") != {}
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[]", b"{"])
+def test_broken_settings_of_segments_mean_starting_anew(tmp_path, content):
+    generator = flame(splits={"train": Split(1, 120)})
+    shard = generator.files(tmp_path)[0]
+    shard.segments.folder.mkdir(parents=True)
+    (shard.segments.folder / "settings.json").write_bytes(content)
+    (shard.segments.folder / "00000.npz").write_bytes(b"of what?")
+    generator.generate(tmp_path)
+    assert len(read(tmp_path, "train")[0]) == 120

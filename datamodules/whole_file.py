@@ -1,0 +1,156 @@
+"""Files that appear whole or not at all, also after a power cut and beside other processes."""
+
+import errno
+import glob
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ABANDONED = 24 * 3600  # seconds after which nobody writes a temporary file any more
+_held = threading.local()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one sentence that a file cannot be written, and how much room there is.
+
+    Raises:
+        OSError: Instead of errors without a name of a file, and of those of the NetCDF library.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not str(error).startswith("NetCDF"):
+            raise
+        room = "no such folder"
+        if path.parent.is_dir():
+            room = f"{shutil.disk_usage(path.parent).free / 2**20:.0f} MiB are free there"
+        raise OSError(
+            f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}; {room}); "
+            "make room or choose another folder, and run the command again."
+        ) from error
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it at the end, remove it after a failure.
+
+    Its content is on the disk before it has the name, and the name is before the end, so that a
+    power cut leaves the file of before or the new one. What killed processes left of the same file
+    is removed.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with writing(path):
+            remove_unfinished(path)
+            yield temporary
+            flush(temporary)
+            os.replace(temporary, path)
+            flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Have the content of a file, or the names in a folder, on the disk.
+
+    Raises:
+        OSError: The disk has no room for it, or failed.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except PermissionError:  # Windows does not open folders
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # cannot be asked for
+            raise
+    finally:
+        os.close(handle)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes that are no more left when they were writing a file."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+        process = left.name[len(path.name) + 1 : -len(".tmp")]
+        try:
+            old = time.time() - left.stat().st_mtime > ABANDONED
+            if process.isdecimal() and (old or not is_running(int(process))):
+                left.unlink()
+        except OSError:  # another process was faster, or it is another user's
+            continue
+
+
+def is_running(process: int) -> bool:
+    """Return whether there is a process of this number on this machine, as far as can be known."""
+    if sys.platform == "win32":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def write_whole(path: Path, content: bytes | memoryview | str) -> Path:
+    """Write a file whole or not at all, text in UTF-8, and return its path."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process of this machine is in the folder; it is made if missing.
+
+    A thread that is in a folder may enter it again. On a file system without locks nobody waits:
+    files are whole all the same, and two processes may do the same work.
+    """
+    held = _held.__dict__.setdefault("folders", set())
+    try:
+        name = folder.resolve()
+        handle = None if name in held else lock_in(folder)
+    except OSError as error:
+        raise OSError(
+            f"{folder}: cannot write here ({error.strerror or error}); set data.root to a folder "
+            "that can be written."
+        ) from None
+    if handle is None:
+        yield
+        return
+    try:
+        wait_for(handle)
+        held.add(name)
+        yield
+    finally:
+        held.discard(name)
+        os.close(handle)
+
+
+def lock_in(folder: Path) -> int:
+    """Return the open lock file of a folder, which is made if it is missing."""
+    for _ in range(10):  # whoever was in it may remove the folder before the file is there
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
+        except FileNotFoundError:
+            continue
+    raise FileNotFoundError(errno.ENOENT, "the folder is removed over and over")
+
+
+def wait_for(handle: int) -> None:
+    """Lock an open file once nobody else has it locked, where files can be locked."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except (ImportError, OSError):  # Windows, some network file systems
+        return
