@@ -1,6 +1,7 @@
 """The checkpoint of a run: `last.ckpt` in its folder, to resume from and to evaluate."""
 
 import io
+import math
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -81,7 +82,7 @@ class Checkpoints(Callback):
                 f"one of {', '.join(n for n in trainer.callback_metrics if n.startswith('val/'))}."
             )
         score = self.sign * float(trainer.callback_metrics[self.monitor])
-        if score < self.best:
+        if math.isfinite(score) and score < self.best:
             self.best = score
             trainer.save_checkpoint(Path(trainer.default_root_dir) / "best.ckpt")
 
@@ -120,7 +121,10 @@ class Checkpoints(Callback):
         """Write what there is when a person or the system ends the training; say what is kept."""
         in_order = isinstance(exception, KeyboardInterrupt | SIGTERMException)
         if in_order and trainer.training:
-            self._save(trainer)
+            try:
+                self._save(trainer)
+            except FloatingPointError as error:  # the one before is kept
+                print(error, file=sys.stderr)
         began = trainer.state.fn == "fit" and self.began_at is not None
         if began and (trainer.is_global_zero or not in_order):
             print(self.remains(trainer), file=sys.stderr)

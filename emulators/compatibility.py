@@ -9,6 +9,8 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
+from emulators.divergence import averages_in, first_not_finite
+
 
 def describe(data: Any) -> dict[str, Any]:
     """Return what of a data set an emulator depends on, as plain numbers and strings."""
@@ -137,6 +139,33 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
                 "was in training, or start another training from the weights with the callback "
                 "emulators.FineTuning."
             )
+
+
+def check_checkpoint(emulator: LightningModule, checkpoint: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that is not finite, or of other data or another model than these."""
+    check_finite(emulator, checkpoint)
+    trainer = emulator._trainer
+    if trainer is not None and trainer.datamodule is not None:
+        check_model(checkpoint.get("hyper_parameters", {}), emulator.hparams, trainer.training)
+        saved = checkpoint["state_dict"] if trainer.training else {}
+        check_training_data(checkpoint.get("trained_on", {}), trainer.datamodule, saved)
+
+
+def check_finite(emulator: LightningModule, checkpoint: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose weights, or averages of the optimiser, are not finite."""
+    weights = {name for name, _ in emulator.named_parameters()}
+    kept = [(name, v) for name, v in checkpoint["state_dict"].items() if name in weights]
+    for states in checkpoint.get("optimizer_states", []):
+        kept += averages_in(states["state"].values())
+    lost = first_not_finite(kept)
+    if lost is not None:
+        trainer = emulator._trainer
+        raise ValueError(
+            f"{trainer.ckpt_path if trainer and trainer.ckpt_path else 'The checkpoint'} holds "
+            f"numbers that are not finite ({lost}), so the training diverged before it was "
+            "written; give --ckpt_path an earlier checkpoint, or train again with a smaller "
+            "learning rate."
+        )
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

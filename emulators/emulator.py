@@ -19,14 +19,15 @@ from typing import Any, ClassVar, Literal
 import torch
 from jaxtyping import Float
 from lightning import LightningModule
+from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from emulators.averaging import update_average
 from emulators.compatibility import (
+    check_checkpoint,
     check_fields,
     check_grid,
-    check_model,
     check_training_data,
     describe,
     keep_plain_hyperparameters,
@@ -34,6 +35,7 @@ from emulators.compatibility import (
     statistics_of,
 )
 from emulators.conditioning import Conditioning, Times, Windows, apart
+from emulators.divergence import Divergence
 from emulators.evaluation import evaluate
 from emulators.losses import L1L2, Distance
 from emulators.networks.network import Network, NetworkFactory, Parameters, as_network
@@ -64,8 +66,7 @@ class Emulator(LightningModule, ABC):
         schedule: Learning rate over the steps of the run; None keeps it constant.
         ema_decay: Decay of the running average of weights that evaluation uses; 0 uses the last.
         noise: Standard deviation of the white noise that training adds to the input state, in
-            units of the data's; the target is the true next state, so that the emulator learns to
-            return to the truth.
+            units of the data's; the target stays the true next state, to which it learns to return.
         latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
         latent_outputs: Coarsening factors of the latents that it takes from the network.
         cases: Number of cases that it tells the network apart.
@@ -267,6 +268,10 @@ class Emulator(LightningModule, ABC):
         optimizer = self.optimizer_option(p for p in self.parameters() if p.requires_grad)
         return with_schedule(optimizer, self.schedule, self.trainer)
 
+    def configure_callbacks(self) -> list[Callback]:
+        """Return what watches over every training of an emulator."""
+        return [Divergence()]
+
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
@@ -292,8 +297,4 @@ class Emulator(LightningModule, ABC):
         self.trained_on = checkpoint.get("trained_on", {})
         self.trained_steps = checkpoint.get("global_step", 0)
         self.training_seed = checkpoint.get("training_seed", self.training_seed)
-        if self._trainer is not None and self.trainer.datamodule is not None:
-            known = checkpoint.get("hyper_parameters", {})
-            check_model(known, self.hparams, self.trainer.training)
-            saved = checkpoint["state_dict"] if self.trainer.training else {}
-            check_training_data(self.trained_on, self.trainer.datamodule, saved)
+        check_checkpoint(self, checkpoint)

@@ -42,6 +42,11 @@ def gathered(value: Tensor) -> Tensor:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
+def own_part(value: Tensor) -> Tensor:
+    """Return what this process has of a tensor."""
+    return value.to_local() if isinstance(value, DTensor) else value
+
+
 def divided(value: Any, like: Tensor) -> Any:
     """Return this process's part of a whole tensor, if another of its shape is divided."""
     if not isinstance(like, DTensor) or not isinstance(value, Tensor) or value.shape != like.shape:
