@@ -50,8 +50,14 @@ class PredictabilityLimit(RolloutDiagnostic):
         generator = self.data.generator
         if generator is None:
             return "the data were not simulated here: there is no solver"
-        if self.data.grid is None or generator.solver.grid.lengths != self.data.grid.lengths:
-            return "the solver lives in another domain than the data"
+        solver, grid = generator.solver.grid, self.data.grid
+        if grid is None:
+            return "the data have no periodic grid, on which the solver could start"
+        if not solver.is_same_domain(grid):
+            return (
+                f"the solver lives in another domain, {solver.lengths}, than the data, "
+                f"{grid.lengths}"
+            )
         if generator.operating_points_differ:
             return "trajectories have operating points of their own"
         return ""

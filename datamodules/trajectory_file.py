@@ -206,4 +206,4 @@ def check_agreement(files: Sequence[TrajectoryFile]) -> None:
 def _same_domain(a: Grid | None, b: Grid | None) -> bool:
     if a is None or b is None:
         return a is b
-    return np.allclose(a.lengths, b.lengths, rtol=1e-3)
+    return a.is_same_domain(b)

@@ -130,10 +130,7 @@ class ImPiNDiff(Emulator):
                 f"ImPiNDiff.interval is {self.interval:g}, the snapshots of the data are "
                 f"{data.interval:g} apart; set model.interval to that."
             )
-        if data.grid is not None and any(
-            abs(own - other) > 1e-3 * own
-            for own, other in zip(grid.lengths, data.grid.lengths, strict=False)
-        ):
+        if data.grid is not None and not grid.is_same_domain(data.grid):
             raise ValueError(
                 f"The physics is on a domain of lengths {grid.lengths}, the data of "
                 f"{data.grid.lengths}; set model.physics.domain.grid to that of the data."

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from datamodules.solvers import Grid, Solver, resample
@@ -47,7 +46,7 @@ class Simulation(Emulator):
         check_precision(self.trainer.precision)
         data = self.trainer.datamodule
         solver = data.generator.solver if data.generator else None
-        if solver is None or data.grid is None or not same_domain(solver.grid, data.grid):
+        if solver is None or data.grid is None or not solver.grid.is_same_domain(data.grid):
             found = f"lengths {solver.grid.lengths}" if solver else "none"
             wanted = data.grid.lengths if data.grid else "which have no periodic grid"
             raise ValueError(
@@ -69,8 +68,3 @@ class Simulation(Emulator):
 
     def loss(self, window: Window) -> Tensor:
         raise ValueError("Simulation has nothing to train.")
-
-
-def same_domain(a: Grid, b: Grid) -> bool:
-    """Return whether two grids have the same lengths, up to rounding in files."""
-    return torch.allclose(*(torch.tensor(grid.lengths, dtype=torch.float64) for grid in (a, b)))

@@ -52,6 +52,18 @@ class Grid:
         """Shape of the `rfft` of a field: the last axis keeps only k >= 0."""
         return (*self.shape[:-1], self.shape[-1] // 2 + 1)
 
+    def is_same_domain(self, other: "Grid") -> bool:
+        """Return whether another grid, of any number of points, lies on the same domain.
+
+        Lengths agree if they differ by less than a part in a thousand: a file in float32 knows its
+        length no better where its axis begins thousands of lengths from zero, or where coordinates
+        were rounded to three digits, and no two domains that are meant to differ are as close.
+        """
+        return self.dimensions == other.dimensions and all(
+            math.isclose(a, b, rel_tol=1e-3)
+            for a, b in zip(self.lengths, other.lengths, strict=True)
+        )
+
     def coordinates(self) -> tuple[Tensor, ...]:
         """Return the coordinate [L] of the points along each axis, in float64."""
         return tuple(

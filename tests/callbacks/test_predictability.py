@@ -89,12 +89,27 @@ def test_limits_are_drawn_beside_the_error(evaluate, plane):
     np.testing.assert_allclose(lines["anew at every step"], always)
 
 
+@pytest.mark.parametrize("points", [100, 192])
+def test_domain_read_from_coordinates_of_any_number_of_points_is_that_of_the_solver(points):
+    x = np.arange(points) * (22.0 / points)
+    read = Grid((points,), (float(np.diff(x).mean() * points),))  # 22.000000000000004
+    known = Data(read, torch.randn(3, 1, points))
+    solver = Growing(Grid((64,), (22.0,)))
+    known.generator = types.SimpleNamespace(solver=solver, operating_points_differ=False)
+    diagnostic = PredictabilityLimit()
+    diagnostic.data = known
+    assert diagnostic.undefined() == ""
+
+
 def test_is_left_out_without_a_solver_of_the_same_domain(plane):
     diagnostic = PredictabilityLimit()
     for solver, reason in ((None, "there is no solver"),
                            (Growing(Grid((8, 8), (3.0, 2.0))), "in another domain")):  # fmt: skip
         diagnostic.data = data(plane, solver)
         assert reason in diagnostic.undefined()
+    diagnostic.data = data(plane, Growing(plane))
+    diagnostic.data.grid = None
+    assert "no periodic grid" in diagnostic.undefined()
 
 
 def test_is_left_out_where_trajectories_have_operating_points_of_their_own(plane):

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -68,3 +69,20 @@ def test_resample_drops_what_the_coarse_grid_cannot_hold():
     for mode in (4, 5, 7):  # 4 is the Nyquist mode of 8 points
         coarse = resample(torch.cos(2 * math.pi * mode * x), grid, (8,))
         assert_close(coarse, torch.zeros(8))
+
+
+@pytest.mark.parametrize("points", [12, 100, 192, 254])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_domain_is_the_same_on_any_number_of_points_and_in_any_precision(points, kind):
+    # length from the coordinates of a file: mean step times the number of points
+    length = 2 * math.pi
+    x = (5e3 + np.arange(points) * length / points).astype(kind).astype(np.float64)
+    read = Grid((points,), (np.diff(x).mean() * points,))
+    assert Grid((64,), (length,)).is_same_domain(read)
+    assert read.is_same_domain(Grid((64,), (length,)))
+
+
+@pytest.mark.parametrize("other", [((8,), (1.0,)), ((8, 8), (1.0, 2.01)), ((8, 8), (2.0, 1.0))])
+def test_domain_with_another_length_or_number_of_axes_is_another(other):
+    assert not Grid((8, 8), (1.0, 2.0)).is_same_domain(Grid(*other))
+    assert not Grid(*other).is_same_domain(Grid((8, 8), (1.0, 2.0)))
