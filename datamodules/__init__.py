@@ -2,8 +2,9 @@
 
 from datamodules.generate import Generator, Split
 from datamodules.netcdf import Dimensions
+from datamodules.selection import Range, Source
 from datamodules.sensors import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
-from datamodules.split import Range, Source, Trajectories
+from datamodules.split import Trajectories
 from datamodules.starts import InitialConditions, RolloutBatch, Rollouts
 from datamodules.statistics import Statistics
 from datamodules.trajectories import TrajectoryDataModule

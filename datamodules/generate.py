@@ -287,6 +287,7 @@ class Shard:
             self.parameters(),
             generator.solver.offset,
             generator.solver.unit_system,
+            generator.solver.periodic,
         )
 
     def parameters(self) -> dict[Variable, list[float]]:

@@ -38,7 +38,8 @@ class Dimensions:
     Args:
         trajectory: Dimension that counts trajectories; a file may lack it.
         time: Dimension of time, with a coordinate variable of the same name.
-        space: Spatial dimensions in the order of the file, (y, x) or (x,).
+        space: Spatial dimensions, (y, x) or (x,); where attributes or names of the coordinates say
+            which is x, the order does not matter.
     """
 
     trajectory: str = "trajectory"
@@ -52,8 +53,11 @@ def define(
     grid: Grid,
     sizes: dict[str, int],
     offset: float = 0.0,
+    periodic: Sequence[bool] = (),
 ) -> None:
     """Create dimensions, coordinates and fields, with values `offset` cells above low edges.
+
+    Coordinates of periodic axes carry their period in the attribute `modulo`, after Ferret.
 
     Fields are contiguous float32, one snapshot after the other: read in place, without
     decompression, a random window costs a third of what it costs from chunks.
@@ -61,6 +65,7 @@ def define(
     names = ("y", "x")[-grid.dimensions :]
     for name, size in {**sizes, **dict(zip(names, grid.shape, strict=True))}.items():
         dataset.createDimension(name, size)
+    around = dict(zip(names, periodic, strict=False))
     for name, values in zip(names, grid.coordinates(), strict=True):
         coordinate = dataset.createVariable(name, "f8", (name,))
         coordinate.setncatts(
@@ -72,6 +77,8 @@ def define(
             }
         )
         coordinate[:] = values.numpy() + offset * float(values[1])
+        if around.get(name):
+            coordinate.modulo = float(values[1]) * len(values)
     time = dataset.createVariable("time", "f8", ("time",))
     time.setncatts(TIME_ATTRIBUTES)
     for variable in variables:
@@ -110,6 +117,7 @@ def write_trajectories(
     parameters: Mapping[Variable, Sequence[float]] | None = None,
     offset: float = 0.0,
     comment: str = Solver.unit_system,
+    periodic: Sequence[bool] = (),
 ) -> str:
     """Write one file of trajectories from consecutive segments and return its content hash.
 
@@ -126,6 +134,7 @@ def write_trajectories(
         parameters: Physical parameters with one value for each trajectory.
         offset: Of the values from the low edges of their cells, in cells.
         comment: On the units.
+        periodic: Whether the domain is periodic along each axis.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     trajectories, times = shape
@@ -133,7 +142,7 @@ def write_trajectories(
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as dataset:
             dataset.set_fill_off()
             sizes = {"trajectory": trajectories, "time": times}
-            define(dataset, variables, grid, sizes, offset)
+            define(dataset, variables, grid, sizes, offset, periodic)
             number = dataset.createVariable("trajectory", "i4", ("trajectory",))
             number.setncatts({"long_name": "number of the trajectory in its split", "units": "1"})
             number[:] = np.arange(first_trajectory, first_trajectory + trajectories)

@@ -1,7 +1,6 @@
 """The trajectories of one split, whatever files they come from and wherever they are kept."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,36 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from datamodules.reader import TrajectoryReader
+from datamodules.selection import Range
 from datamodules.storage.storage import Place, Storage
 from datamodules.storage.streamed import Streamed
-from datamodules.trajectory_file import TrajectoryFile
-
-
-@dataclass(frozen=True)
-class Range:
-    """Half-open range [start, stop) of trajectories or snapshots; None means to the end."""
-
-    start: int = 0
-    stop: int | None = None
-
-    def of(self, size: int) -> range:
-        """Return the range within `size` items."""
-        return range(size)[slice(self.start, self.stop)]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the trajectories of one split are.
-
-    Args:
-        files: File name pattern relative to the root of the data set, such as `train/*.nc`.
-        trajectories: Which trajectories of each file; all by default.
-        times: Which snapshots of each trajectory; all by default.
-    """
-
-    files: str
-    trajectories: Range = field(default_factory=Range)
-    times: Range = field(default_factory=Range)
 
 
 class Trajectories:
@@ -57,7 +30,7 @@ class Trajectories:
 
     def __init__(
         self,
-        files: Sequence[TrajectoryFile],
+        files: Sequence[TrajectoryReader],
         trajectories: Range = Range(),
         times: Range = Range(),
     ) -> None:

@@ -1,39 +1,52 @@
 """The data module that every emulator shares: NetCDF trajectories in, windows and starts out."""
 
-import glob
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from datamodules.facts import DataFacts, Periodic
 from datamodules.generate import Generator
 from datamodules.hashes import hash_of
+from datamodules.joined import JoinedFiles
 from datamodules.loading import WindowLoader
 from datamodules.netcdf import Dimensions
+from datamodules.notices import notify
+from datamodules.overlap import overlaps
+from datamodules.paths import find_files
 from datamodules.provenance import canonical, describe
+from datamodules.reader import TrajectoryReader, check_agreement
 from datamodules.reference import Arrays, cached
+from datamodules.selection import Source
 from datamodules.sensors import Observations
-from datamodules.solvers import Grid, Variable
-from datamodules.split import Source, Trajectories
+from datamodules.split import Trajectories
 from datamodules.starts import InitialConditions, Rollouts
 from datamodules.statistics import Statistics, accumulate
 from datamodules.storage.placement import Site, Wish, move, place
-from datamodules.trajectory_file import TrajectoryFile, check_agreement
+from datamodules.trajectory_file import TrajectoryFile
 from datamodules.windows import WindowDataset, WindowSampler
 
 
-class TrajectoryDataModule(LightningDataModule):
+class TrajectoryDataModule(DataFacts, LightningDataModule):
     """Trajectories in NetCDF files, one folder per split, simulated first if they are missing.
 
     Args:
         root: Folder of the data set.
         variables: Names of the variables that become channels.
         dimensions: Names of the dimensions in the files.
+        periodic: Whether the domain is periodic along each axis, in the order (y, x); one value
+            means all axes. `auto` concludes it only from what the files or the generator say, or
+            from a full circle of longitude. Spectra, velocities from vorticity and the padding of
+            networks follow it.
+        vorticity: Variable that is the vorticity of a flow, from which energies and velocities
+            follow; `auto` takes the one with that CF standard name or that is called so, null none.
+        join: Whether the files of a split are parts of one run, one after the other in `time`;
+            by default each file holds trajectories of its own.
         parameters: Names of physical parameters of the trajectories that the emulator is told, such
             as a Reynolds number: variables with one number per trajectory or a single one, global
             attributes, or settings of the solver such as `solver.equation.viscosity`.
@@ -58,6 +71,9 @@ class TrajectoryDataModule(LightningDataModule):
         root: Path,
         variables: list[str] = ["vorticity"],  # noqa: B006 - never changed; jsonargparse shows it
         dimensions: Dimensions = Dimensions(),
+        periodic: Periodic = "auto",
+        vorticity: str | None = "auto",
+        join: Literal["time"] | None = None,
         parameters: list[str] = [],  # noqa: B006 - as above
         observations: Observations | None = None,
         generator: Generator | None = None,
@@ -72,14 +88,13 @@ class TrajectoryDataModule(LightningDataModule):
         test_rollouts: Rollouts = Rollouts(),
         predict_rollouts: Rollouts = Rollouts(initial_conditions=1),
     ) -> None:
-        super().__init__()
-        if not variables:
-            raise ValueError("data.variables must name at least one variable.")
+        super().__init__(variables, dimensions, periodic, vorticity)
         if batch_size < 1:
             raise ValueError(f"data.batch_size must be at least 1, got {batch_size}.")
-        self.root = Path(root)
-        self.variables = list(variables)
-        self.dimension_names = dimensions
+        if workers < 0:
+            raise ValueError(f"data.workers must be at least 0, got {workers}.")
+        self.root = Path(root).expanduser()
+        self.join = join
         self.parameters = list(parameters)
         self.observations = observations
         self.generator = generator
@@ -89,9 +104,7 @@ class TrajectoryDataModule(LightningDataModule):
         self.storage = storage
         self.seed = seed
         self.rollouts = {"val": val_rollouts, "test": test_rollouts, "predict": predict_rollouts}
-        self.channels = len(self.variables)
-        self.dimensions = len(dimensions.space)
-        self._files: dict[str, list[TrajectoryFile]] = {}
+        self._readers: dict[str, list[TrajectoryReader]] = {}
         self._splits: dict[str, Trajectories] = {}
         self._hashes: dict[str, str] = {}
         self._statistics: Statistics | None = None
@@ -101,29 +114,72 @@ class TrajectoryDataModule(LightningDataModule):
         if self.generator is not None:
             self.generator.generate(self.root)
 
-    # What callbacks and emulators may know of the data ------------------------------------------
+    # Trajectories ---------------------------------------------------------------------------------
 
-    def files(self, split: str) -> list[TrajectoryFile]:
-        """Return the validated files of a split, in the order of their names."""
-        if split not in self._files:
-            pattern = str(self.root / self.sources[split].files)
-            paths = [Path(path) for path in sorted(glob.glob(pattern))]
+    def known_periodic(self) -> tuple[bool, ...] | None:
+        """Return which axes the generator's solver has periodic."""
+        return None if self.generator is None else self.generator.solver.periodic
+
+    def readers(self, split: str) -> list[TrajectoryReader]:
+        """Return the validated trajectories of a split, in the order of the names of their files.
+
+        Raises:
+            FileNotFoundError: No file matches.
+            ValueError: A file is not as asked, or two of them differ.
+        """
+        if split not in self._readers:
+            source = self.sources[split]
+            paths = find_files(self.root, source.files)
             if not paths:
                 raise FileNotFoundError(
-                    f"No files match {pattern}: set data.root and data.{split}.files to where the "
-                    f"{split} trajectories are, or give data.generator to simulate them."
+                    f"No files match {self.root / source.files}: set data.root and "
+                    f"data.{split}.files to where the {split} trajectories are, or give "
+                    "data.generator to simulate them."
                 )
-            names = self.variables, self.dimension_names, self.parameters
-            files = [TrajectoryFile(path, *names) for path in paths]
-            check_agreement([*(other[0] for other in self._files.values()), *files])
-            self._files[split] = files
-        return self._files[split]
+            readers = self._open(paths, source)
+            check_agreement([*(other[0] for other in self._readers.values()), *readers])
+            self._readers[split] = readers
+            self._say_what_is_odd(split, readers)
+        return self._readers[split]
+
+    def _open(self, paths: Sequence[Path], source: Source) -> list[TrajectoryReader]:
+        """Return the trajectories in files, with all stamps counted from one origin."""
+        names = self.variables, self._asked, self.parameters
+        if self.join == "time":
+            parts = [TrajectoryFile(path, *names, part=True) for path in paths]
+            return [JoinedFiles(parts, source.times)]
+        readers = [TrajectoryFile(path, *names, source.times) for path in paths]
+        for reader in readers[1:]:
+            time = reader.time.expressed_like(readers[0].time)
+            if time is not reader.time:
+                reader.time, reader.interval = time, time.within(reader.used).interval
+        return readers
+
+    def _say_what_is_odd(self, split: str, readers: list[TrajectoryReader]) -> None:
+        """Say where splits share snapshots and where files are parts of one run."""
+        others = {
+            name: (source, find_files(self.root, source.files))
+            for name, source in self.sources.items()
+            if name != split
+        }
+        for sentence in overlaps(split, readers, self.sources[split], others):
+            notify(sentence)
+        runs = sorted(readers, key=lambda reader: reader.time.values[0])
+        seams = [
+            (two.time.values[0] - one.time.values[-1]) / one.interval for one, two in pairwise(runs)
+        ]
+        if seams and all(min(abs(gap), abs(gap - 1)) < 0.01 for gap in seams):
+            notify(
+                f"the stamps of the {len(readers)} files of the {split} split continue each other, "
+                "but each file is taken for separate trajectories; if they are one run, set "
+                "data.join: time."
+            )
 
     def trajectories(self, split: str) -> Trajectories:
         """Return the trajectories of a split, kept on the host as `storage` says."""
         if split not in self._splits:
             source = self.sources[split]
-            found = Trajectories(self.files(split), source.trajectories, source.times)
+            found = Trajectories(self.readers(split), source.trajectories, source.times)
             found.storage, found.whereabouts = place(found.storage, self.storage, self._site(split))
             self._splits[split] = found
         return self._splits[split]
@@ -152,61 +208,27 @@ class TrajectoryDataModule(LightningDataModule):
         """Return arrays that follow from a split and a definition, computed once and kept."""
         return cached(self.root, self._contents(split), definition, compute)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Points of a field along each axis."""
-        return tuple(self._any_file().space)
-
-    @property
-    def grid(self) -> Grid | None:
-        """Periodic grid of the fields, or None where the files have no uniform coordinates."""
-        return self._any_file().grid
-
-    @property
-    def interval(self) -> float:
-        """Time between snapshots, in the units of the files."""
-        return self._any_file().interval
-
-    @property
-    def units(self) -> tuple[str, str]:
-        """Units of length and of time."""
-        file = self._any_file()
-        return file.length_units, file.time_units
-
-    @property
-    def coordinates(self) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
-        """Values and attributes of the spatial coordinates, where the files have them."""
-        return self._any_file().coordinates
-
-    @property
-    def time_attributes(self) -> dict[str, Any]:
-        """Attributes of the time axis of the files: units with their origin, calendar."""
-        return self._any_file().time_attributes
-
-    @property
-    def fields(self) -> tuple[Variable, ...]:
-        """Name, long name and units of each channel."""
-        return self._any_file().variables
-
     def content_hash(self, split: str) -> str:
         """Return a hash of the contents of all files of a split."""
         if split not in self._hashes:
             hashes = [
                 hash_of(self.root, file.path, self.variables, file.compute_hash)
-                for file in self.files(split)
+                for reader in self.readers(split)
+                for file in reader.files
             ]
             self._hashes[split] = hashlib.sha256("".join(hashes).encode()).hexdigest()
         return self._hashes[split]
 
-    def _any_file(self) -> TrajectoryFile:
-        for files in self._files.values():
-            return files[0]
+    def any_reader(self) -> TrajectoryReader:
+        """Return some trajectories, of a split that is in use if there is one."""
+        for readers in self._readers.values():
+            return readers[0]
         for split in ("test", "train", "val"):
             try:
-                return self.files(split)[0]
+                return self.readers(split)[0]
             except FileNotFoundError:
                 continue
-        return self.files("train")[0]
+        return self.readers("train")[0]
 
     # Loaders ------------------------------------------------------------------------------------
 
@@ -248,7 +270,8 @@ class TrajectoryDataModule(LightningDataModule):
             )
         axes = (self.coordinates.get(name) for name in self.dimension_names.space)
         first = [float(axis[0][0]) if axis else 0.0 for axis in axes]
-        seen = emulator.window, self.interval, self.variables, self.shape, self.grid, first
+        grid = self.uniform_grid
+        seen = emulator.window, self.interval, self.variables, self.shape, grid, first
         return self.observations.mask(*seen)
 
     def val_dataloader(self) -> DataLoader:

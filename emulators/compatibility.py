@@ -1,27 +1,18 @@
 """Whether an emulator and a data set belong together, said in one sentence where they do not."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FrameType, MappingProxyType
 from typing import Any
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from emulators.divergence import averages_in, first_not_finite
-
-
-def describe(data: Any) -> dict[str, Any]:
-    """Return what of a data set an emulator depends on, as plain numbers and strings."""
-    grid = data.grid
-    return {
-        "variables": list(data.variables),
-        "shape": list(data.shape),
-        "domain lengths": [float(f"{length:.5g}") for length in grid.lengths] if grid else None,
-        "interval": float(f"{data.interval:.5g}"),
-        "parameters": list(data.parameters),
-    }
+from emulators.networks.layers import PeriodicOnly, set_boundaries
+from emulators.networks.spectral_layers import DepthwiseSpectral, SpectralConvolution
 
 
 def check_fields(data: Any, channels: int, dimensions: int, parameters: int = 0) -> None:
@@ -51,22 +42,47 @@ def check_training_data(
     """Refuse data that differ from those of the training in what an emulator depends on.
 
     Args:
-        trained_on: What `describe` returned in training.
+        trained_on: Description of the data in training.
         data: Data module of this run.
         resumed: Weights and statistics of the training that goes on, if it does.
     """
-    known = {"parameters": [], **trained_on}  # earlier checkpoints do not mention them
-    for name, value in describe(data).items() if trained_on else ():
-        trained = known.get(name, value)
-        if trained != value:
-            raise ValueError(
-                f"The emulator was trained on data with {name} {trained}, these data have {value}; "
-                "use the data it was trained for, or train it on these."
-            )
+    difference = data.difference(trained_on) if trained_on else None
+    if difference is not None:
+        name, before, now = difference
+        raise ValueError(
+            f"The emulator was trained on data with {name} {before}, these data have {now}; use "
+            "the data it was trained for, or train it on these."
+        )
     if resumed:
         # those that the emulator uses, which earlier checkpoints hold alone, may be of other data
         used = {name: resumed.get(f"standardize.{name}") for name in ("mean", "std")}
         check_statistics({name: trained_on.get(name, value) for name, value in used.items()}, data)
+
+
+def follow_boundaries(emulator: LightningModule, periodic: Sequence[bool]) -> None:
+    """Let the layers of an emulator pad each axis as the data are periodic there or not.
+
+    Raises:
+        ValueError: A part of it means something on a periodic domain alone, and an axis is not.
+    """
+    set_boundaries(emulator, periodic)
+    if all(periodic):
+        return
+    for module in emulator.modules():
+        if isinstance(module, PeriodicOnly):
+            raise ValueError(
+                f"{type(module).__name__} takes Fourier transforms of the whole domain, which is "
+                f"periodic along the axes (y, x): {list(periodic)}; set data.periodic: true if it "
+                "is periodic along all, or choose another distance or transform."
+            )
+        if isinstance(module, SpectralConvolution | DepthwiseSpectral):
+            rank_zero_warn(
+                "The network takes Fourier transforms of the whole domain, which joins what lies "
+                f"at opposite walls: periodic along (y, x) is {list(periodic)}; set "
+                "data.periodic: true if the domain is periodic, or choose a network of "
+                "convolutions such as UNet."
+            )
+            return
 
 
 def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:

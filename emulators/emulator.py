@@ -29,7 +29,7 @@ from emulators.compatibility import (
     check_fields,
     check_grid,
     check_training_data,
-    describe,
+    follow_boundaries,
     keep_plain_hyperparameters,
     misfit,
     statistics_of,
@@ -211,6 +211,7 @@ class Emulator(LightningModule, ABC):
         check_precision(self.trainer.precision)
         check_fields(data, self.channels, self.dimensions, self.conditioning.count)
         check_training_data(self.trained_on, data)
+        follow_boundaries(self, data.periodic)
         self.check(data.shape)
         if stage == "fit":
             statistics = data.statistics
@@ -218,7 +219,7 @@ class Emulator(LightningModule, ABC):
                 statistics.mean, statistics.std, statistics.increment_std
             )
             self.conditioning.set_statistics(data.trajectories("train").parameters)
-            self.trained_on = {**describe(data), **statistics_of(data)}
+            self.trained_on = {**data.description(), **statistics_of(data)}
             self.training_seed = torch.initial_seed()
 
     @torch.no_grad()
@@ -296,5 +297,7 @@ class Emulator(LightningModule, ABC):
         """Refuse a checkpoint of other variables, grid or model; resume on the same data only."""
         self.trained_on = checkpoint.get("trained_on", {})
         self.trained_steps = checkpoint.get("global_step", 0)
+        # earlier checkpoints, which do not mention it, were trained with periodic padding
+        follow_boundaries(self, self.trained_on.get("periodic", (True,) * self.dimensions))
         self.training_seed = checkpoint.get("training_seed", self.training_seed)
         check_checkpoint(self, checkpoint)

@@ -130,10 +130,11 @@ class ImPiNDiff(Emulator):
                 f"ImPiNDiff.interval is {self.interval:g}, the snapshots of the data are "
                 f"{data.interval:g} apart; set model.interval to that."
             )
-        if data.grid is not None and not grid.is_same_domain(data.grid):
+        own = data.uniform_grid
+        if own is not None and not grid.is_same_domain(own):
             raise ValueError(
                 f"The physics is on a domain of lengths {grid.lengths}, the data of "
-                f"{data.grid.lengths}; set model.physics.domain.grid to that of the data."
+                f"{own.lengths}; set model.physics.domain.grid to that of the data."
             )
         super().setup(stage)
 

@@ -46,9 +46,10 @@ class Simulation(Emulator):
         check_precision(self.trainer.precision)
         data = self.trainer.datamodule
         solver = data.generator.solver if data.generator else None
-        if solver is None or data.grid is None or not solver.grid.is_same_domain(data.grid):
+        grid = data.uniform_grid
+        if solver is None or grid is None or not solver.grid.is_same_domain(grid):
             found = f"lengths {solver.grid.lengths}" if solver else "none"
-            wanted = data.grid.lengths if data.grid else "which have no periodic grid"
+            wanted = grid.lengths if grid else "which have no uniform grid"
             raise ValueError(
                 f"Simulation needs the solver of the data on their domain {wanted}, found {found}; "
                 "give data.generator the settings that made the data."
@@ -58,7 +59,7 @@ class Simulation(Emulator):
                 "Simulation steps all trajectories by one solver, but those of the data have "
                 "operating points of their own; test it on data without operating_points."
             )
-        self.solver, self.grid = solver.float(), data.grid
+        self.solver, self.grid = solver.float(), grid
         statistics = data.statistics
         self.standardize.set_statistics(statistics.mean, statistics.std, statistics.increment_std)
 

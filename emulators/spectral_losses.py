@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from emulators.losses import Distance, Fields
+from emulators.networks.layers import PeriodicOnly
 
 
 def power(field: Fields) -> tuple[Float[Tensor, "batch channel *mode"], Float[Tensor, "*mode"]]:
@@ -21,7 +22,7 @@ def power(field: Fields) -> tuple[Float[Tensor, "batch channel *mode"], Float[Te
     return spectrum.real.square() + spectrum.imag.square(), squared
 
 
-class Sobolev(Distance):
+class Sobolev(Distance, PeriodicOnly):
     """Relative H¹ norm: √(Σ (1 + |m|²)|ê_m|² / Σ (1 + |m|²)|û_m|²), e the difference, û the target.
 
     The derivatives are spectral, m the mode numbers (Li et al., "Learning Dissipative Dynamics in
@@ -35,7 +36,7 @@ class Sobolev(Distance):
         return ((error + 1e-12) / (scale + 1e-12)).sqrt()
 
 
-class BinnedSpectralPower(Distance):
+class BinnedSpectralPower(Distance, PeriodicOnly):
     """Mean squared difference, plus the relative error of the spectra.
 
     d = mean (û - u)² + weight · mean over channels and rings of (1 - (E(k) + ε)/(E_u(k) + ε))²,

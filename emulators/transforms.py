@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datamodules.solvers import Grid, resample
-from emulators.networks.layers import Convolution
+from emulators.networks.layers import Convolution, PeriodicOnly
 from emulators.networks.network import coarsen
 
 State = Float[Tensor, "batch channel *space"]
@@ -58,7 +58,7 @@ class Pooling(Transform):
         return coarsen(field, factor)
 
 
-class SpectralTruncation(Transform):
+class SpectralTruncation(Transform, PeriodicOnly):
     """The modes that the coarse grid resolves: no aliases, no damping of those that are kept."""
 
     def forward(self, field: State, factor: int) -> Coarse:

@@ -86,10 +86,10 @@ def test_rooms_use_their_own_libraries():
     assert not found, f"files that use a library that is not of their room: {found}"
 
 
-def test_files_stay_under_300_lines():
+def test_files_stay_under_400_lines():
     lengths = {str(path): len((ROOT / path).read_text().splitlines()) for path in CODE}
-    found = {path: length for path, length in lengths.items() if length > 300}
-    assert not found, f"files of more than 300 lines: {found}"
+    found = {path: length for path, length in lengths.items() if length > 400}
+    assert not found, f"files of more than 400 lines: {found}"
 
 
 HELPS = """

@@ -48,6 +48,11 @@ class Solver(nn.Module, ABC):
         return self.step(state)
 
     @property
+    def periodic(self) -> tuple[bool, ...]:
+        """Whether the domain is periodic along each axis (y, x); it ends at walls by default."""
+        return (False,) * self.grid.dimensions
+
+    @property
     def parameters_of_trajectories(self) -> tuple[Variable, ...]:
         """Physical parameters that may differ between trajectories, with their units."""
         return ()
@@ -145,6 +150,11 @@ class SpectralSolver(Solver, SpectralModule):
             type(self.stepper), **{name: getattr(self.stepper, name) for name in options}
         )
         self.mask = dealias_mask(self.grid).to(torch.complex128)
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """All axes are."""
+        return (True,) * self.grid.dimensions
 
     def advance(self, state_hat: Spectrum, steps: int) -> Spectrum:
         """Return the spectrum `steps` inner steps later."""

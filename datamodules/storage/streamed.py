@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from datamodules.reader import TrajectoryReader
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
-from datamodules.trajectory_file import TrajectoryFile
 
 MAPPED = 2**27  # bytes of files that may be part of this process's memory
 LARGEST = 9.9e36  # NetCDF's fill value, of snapshots that were never written, is 9.97e36
@@ -28,7 +28,7 @@ class Streamed(Storage):
     """
 
     def __init__(
-        self, spans: Sequence[tuple[TrajectoryFile, int, range]], open_files: int = 64
+        self, spans: Sequence[tuple[TrajectoryReader, int, range]], open_files: int = 64
     ) -> None:
         self.spans = list(spans)
         self.lengths = [len(span) for _, _, span in self.spans]
@@ -41,7 +41,7 @@ class Streamed(Storage):
         """Have no file open."""
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._recent: OrderedDict[TrajectoryFile, None] = OrderedDict()
+        self._recent: OrderedDict[TrajectoryReader, None] = OrderedDict()
         self._mapped = 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Streamed(Storage):
             check_finite(window, file, index, span.start + start)
 
 
-def check_finite(window: np.ndarray, file: TrajectoryFile, index: int, start: int) -> None:
+def check_finite(window: np.ndarray, file: TrajectoryReader, index: int, start: int) -> None:
     """Refuse values that are infinite, NaN or NetCDF's fill value, and name the first."""
     bad = np.argwhere(~(np.abs(window) < LARGEST))
     if len(bad):

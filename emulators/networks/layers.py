@@ -1,13 +1,21 @@
 """Convolutions on a periodic or a zero-padded grid, in one or two dimensions."""
 
+# What lies beyond an edge is a fact of the data (`data.periodic`), so by default layers are built
+# for a periodic domain and told by the emulator where the data end at walls.
+
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-Padding = Literal["periodic", "zeros"]
+Padding = Literal["data", "periodic", "zeros"]
 Features = Float[Tensor, "batch _ ..."]
+
+
+class PeriodicOnly:
+    """Marks a part of an emulator that means something on a periodic domain alone."""
 
 
 class _PadPeriodic(torch.autograd.Function):
@@ -54,9 +62,21 @@ def pad_periodic(x: Features, width: int) -> Features:
     if not torch.compiler.is_compiling():
         return _PadPeriodic.apply(x, width)
     for axis in range(2, x.dim()):  # the compiler cannot see into the function, and fuses these
-        low, high = x.narrow(axis, 0, width), x.narrow(axis, x.shape[axis] - width, width)
-        x = torch.cat((high, x, low), axis)
+        x = wrap(x, width, axis)
     return x
+
+
+def wrap(x: Features, width: int, axis: int) -> Features:
+    """Return x with a halo of `width` points copied from the opposite side, along one axis."""
+    low, high = x.narrow(axis, 0, width), x.narrow(axis, x.shape[axis] - width, width)
+    return torch.cat((high, x, low), axis)
+
+
+def set_boundaries(module: nn.Module, periodic: Sequence[bool]) -> None:
+    """Tell the layers of a network that follow the data along which axes these are periodic."""
+    for layer in module.modules():
+        if isinstance(layer, Convolution) and layer.follows_data:
+            layer.set_boundaries(periodic)
 
 
 def pointwise_linear(
@@ -78,7 +98,8 @@ class Convolution(nn.Module):
         inputs: Channels in.
         outputs: Channels out.
         kernel: Points along each axis, odd.
-        padding: What lies beyond the edge: the opposite side, or zeros.
+        padding: What lies beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
+            for each axis as the `data` are periodic there or not.
         zero: Whether the weights start at zero.
         dilation: Distance between the points of the kernel.
     """
@@ -89,25 +110,37 @@ class Convolution(nn.Module):
         inputs: int,
         outputs: int,
         kernel: int = 3,
-        padding: Padding = "periodic",
+        padding: Padding = "data",
         zero: bool = False,
         dilation: int = 1,
     ) -> None:
         super().__init__()
         if kernel % 2 != 1:
             raise ValueError(f"Convolution.kernel must be odd, got {kernel}.")
-        half = dilation * (kernel // 2)
-        self.halo = half if padding == "periodic" else 0
+        self.half = dilation * (kernel // 2)
+        self.follows_data = padding == "data"
         layer = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]
-        self.layer = layer(inputs, outputs, kernel, padding=half - self.halo, dilation=dilation)
+        self.layer = layer(inputs, outputs, kernel, dilation=dilation)
+        self.set_boundaries((padding != "zeros",) * dimensions)
         if zero:
             nn.init.zeros_(self.layer.weight)
             nn.init.zeros_(self.layer.bias)
 
+    def set_boundaries(self, periodic: Sequence[bool]) -> None:
+        """Say along which axes the opposite side lies beyond the edge; zeros do elsewhere."""
+        self.layer.padding = tuple(0 if around else self.half for around in periodic)
+        self.halo = self.half if all(periodic) else 0
+        some = any(periodic) and not all(periodic) and self.half
+        self.around = tuple(axis for axis, p in enumerate(periodic, 2) if p) if some else ()
+
     def forward(self, x: Features) -> Features:
         if x.dim() == 3 and self.layer.kernel_size == (1,):
             return pointwise_linear(x, self.layer.weight, self.layer.bias)
-        return self.layer(pad_periodic(x, self.halo) if self.halo else x)
+        if self.halo:
+            return self.layer(pad_periodic(x, self.halo))
+        for axis in self.around:
+            x = wrap(x, self.half, axis)
+        return self.layer(x)
 
 
 class PointNorm(nn.Module):

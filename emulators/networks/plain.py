@@ -30,7 +30,8 @@ class DilatedResNet(PlainNetwork):
         width: Channels of the features.
         blocks: Residual blocks.
         dilations: Of the convolutions of a block.
-        padding: What lies beyond the edge: the opposite side, or zeros.
+        padding: What lies beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
+            for each axis as the `data` are periodic there or not.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class DilatedResNet(PlainNetwork):
         width: int = 48,
         blocks: int = 4,
         dilations: Sequence[int] = (1, 2, 4, 8, 4, 2, 1),
-        padding: Padding = "periodic",
+        padding: Padding = "data",
     ) -> None:
         shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
         super().__init__(*shape, module=nn.Sequential(), parameters=parameters)

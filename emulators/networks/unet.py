@@ -116,7 +116,8 @@ class UNet(Network):
         patch: Points per axis that the first layer gathers into channels.
         detail: Channels at full resolution, which the last layer reads beside the state itself;
             without them the edges of the patches would show.
-        padding: What lies beyond the edge: the opposite side, or zeros.
+        padding: What lies beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
+            for each axis as the `data` are periodic there or not.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class UNet(Network):
         blocks: int = 1,
         patch: int = 2,
         detail: int = 8,
-        padding: Padding = "periodic",
+        padding: Padding = "data",
     ) -> None:
         super().__init__()
         for name, value in {

@@ -15,6 +15,7 @@ def write_file(
     format="NETCDF4",
     fields=None,
     kind="f4",
+    periodic=True,
     **options,
 ):
     """Write standard normal fields and return them, (name -> array)."""
@@ -30,7 +31,10 @@ def write_file(
             )
         for dim, length in zip(dims[-len(lengths) :], lengths, strict=True):
             size = shape[dims.index(dim)]
-            file.createVariable(dim, "f8", (dim,))[:] = np.arange(size) * length / size
+            coordinate = file.createVariable(dim, "f8", (dim,))
+            coordinate[:] = np.arange(size) * length / size
+            if periodic:
+                coordinate.modulo = length
         for name, array in values.items():
             file.createVariable(name, kind, dims, **options)[:] = array
     return values

@@ -133,7 +133,7 @@ def test_shared_files_are_of_the_part_of_the_files_that_a_split_takes(root):
     write_file(root / "train" / "a.nc", (3, 40, 8, 8), ("vorticity", "height"))
     for names in (["vorticity", "height"], ["height", "vorticity"]):
         data = module(root, storage="shared", variables=names)
-        file = data.files("train")[0]
+        file = data.readers("train")[0]
         found = data.trajectories("train").read(1, 2, 3)
         assert_close(found, torch.from_numpy(file.read(1, 2, 3)), check_dtype=False)
     assert len(list((root / "shared").glob("train-*.float32"))) == 4
@@ -167,15 +167,15 @@ def test_run_is_told_where_the_training_windows_are(root):
 
 def test_missing_files_are_named_with_their_pattern(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No files match .*train/\*.nc: set data.root"):
-        module(tmp_path).files("train")
+        module(tmp_path).readers("train")
 
 
 def test_splits_that_disagree_are_refused(root):
     write_file(root / "test" / "a.nc", (3, 40, 8, 16))
     data = module(root)
-    data.files("train")
-    with pytest.raises(ValueError, match="share grid and time step"):
-        data.files("test")
+    data.readers("train")
+    with pytest.raises(ValueError, match=r"a grid of \(8, 16\)"):
+        data.readers("test")
 
 
 def test_no_variables_are_refused(tmp_path):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from datamodules.solvers.equation import State, Variable
 from datamodules.solvers.finite_volume.balance import Balance
+from datamodules.solvers.finite_volume.boundaries import Periodic
 from datamodules.solvers.finite_volume.profile import Profile
 from datamodules.solvers.finite_volume.steppers import RK4, Stepper
 from datamodules.solvers.solver import Solver
@@ -77,6 +78,11 @@ class FiniteVolumeSolver(Solver):
             for name, value in self.coefficients.items()
             if isinstance(value, Profile) and not value.steady
         }
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """The axes whose boundary is."""
+        return tuple(isinstance(b, Periodic) for b in self.balance.domain.boundaries)
 
     @property
     def parameters_of_trajectories(self) -> tuple[Variable, ...]:

@@ -100,6 +100,11 @@ class ChemicalVapourInfiltration(Solver):
         check_closures(self.solver.balance, self.solver.values(0.0))
 
     @property
+    def periodic(self) -> tuple[bool, ...]:
+        """The preform ends at walls."""
+        return self.solver.periodic
+
+    @property
     def parameters_of_trajectories(self) -> tuple[Variable, ...]:
         return tuple(PARAMETERS.values())
 

@@ -1,0 +1,47 @@
+"""Whether splits share snapshots, so that a test would be on what was trained on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from datamodules.reader import TrajectoryReader
+from datamodules.selection import Source
+
+
+def overlaps(
+    split: str,
+    readers: list[TrajectoryReader],
+    source: Source,
+    others: Mapping[str, tuple[Source, list[Path]]],
+) -> list[str]:
+    """Return a sentence for each other split that shares snapshots with one.
+
+    Args:
+        split: Name of the split.
+        readers: Its trajectories.
+        source: Its ranges.
+        others: Ranges and files of the other splits, by name.
+    """
+    found = []
+    own = {file.path.resolve(): reader for reader in readers for file in reader.files}
+    for name, (other, paths) in others.items():
+        shared = sorted({path.resolve() for path in paths} & own.keys())
+        if not shared:
+            continue
+        reader = own[shared[0]]
+        trajectories = _common(source.trajectories.of(reader.trajectories),
+                               other.trajectories.of(reader.trajectories))  # fmt: skip
+        times = _common(source.times.of(reader.snapshots), other.times.of(reader.snapshots))
+        if trajectories and times:
+            more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
+            found.append(
+                f"the splits {split} and {name} share snapshots {times.start} to {times.stop - 1} "
+                f"of trajectories {trajectories.start} to {trajectories.stop - 1} of {shared[0]}"
+                f"{more}, so that scores are not of unseen data; set data.{split}.files, times or "
+                f"trajectories and those of data.{name} apart."
+            )
+    return found
+
+
+def _common(one: range, other: range) -> range:
+    """Return the items of two ranges of step 1 that are in both."""
+    return range(max(one.start, other.start), min(one.stop, other.stop))

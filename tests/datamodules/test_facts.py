@@ -1,0 +1,192 @@
+import netCDF4
+import numpy as np
+import pytest
+import torch
+
+from datamodules import Dimensions, TrajectoryDataModule
+from datamodules.solvers import Grid
+from tests.datamodules.files import write_file
+
+U, V = {"units": "m/s"}, {"units": "K"}
+
+
+def written(folder, change=lambda file: None, split="train", **options):
+    """Write a file of two variables with units, changed by a function; return the data module."""
+    arguments = {"names": ("u", "v"), "lengths": (2.0, 4.0), "interval": 6.0, **options}
+    write_file(folder / split / "a.nc", **arguments)
+    with netCDF4.Dataset(folder / split / "a.nc", "a") as file:
+        file["time"].units = "hours since 2000-01-01"
+        for name, labels in {"u": U, "v": V, "x": {"units": "m"}, "y": {"units": "m"}}.items():
+            file[name].setncatts(labels)
+        change(file)
+    return TrajectoryDataModule(folder, variables=["u", "v"])
+
+
+def days(file):
+    file["time"][:] = file["time"][:] / 24
+    file["time"].units = "days since 1999-12-01"
+
+
+def set_units(name, units):
+    def change(file):
+        file[name].units = units
+
+    return change
+
+
+def scaled(name, factor, offset=0.0):
+    def change(file):
+        file[name][:] = factor * file[name][:] + offset
+
+    return change
+
+
+def flipped(file):
+    for name in ("u", "v"):
+        file[name][:] = file[name][:][:, :, ::-1]
+    file["y"][:] = file["y"][:][::-1]
+
+
+def test_description_is_plain_and_survives_a_checkpoint(tmp_path):
+    data = written(tmp_path)
+    torch.save(data.description(), tmp_path / "a.ckpt")
+    loaded = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    assert loaded == data.description()
+    assert loaded["variables"] == ["u", "v"]
+    assert loaded["shape"] == [8, 8]
+    assert loaded["domain lengths"] == [2.0, 4.0]
+    assert (loaded["interval"], loaded["time unit"]) == (6.0, "h")
+    assert loaded["units"] == ["m/s", "K"]
+    assert loaded["periodic"] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (scaled("time", 2.0), "interval"),
+        (set_units("time", "days since 2000-01-01"), "interval"),
+        (scaled("x", 1.1), "the grid"),
+        (scaled("y", 1.0, 0.5), "the grid"),
+        (set_units("x", "km"), "the grid"),
+        (lambda file: file["x"].setncattr("standard_name", "longitude"), "the grid"),
+        (set_units("v", "degC"), "units"),
+        (lambda file: file["y"].delncattr("modulo"), "periodic"),
+    ],
+)
+def test_data_that_differ_from_those_of_a_checkpoint_are_named(tmp_path, change, name):
+    first = written(tmp_path / "one", lambda file: file["x"].setncattr("standard_name", "x_name"))
+    other = written(
+        tmp_path / "two",
+        lambda file: (file["x"].setncattr("standard_name", "x_name"), change(file)),
+    )
+    assert first.difference(other.description())[0] == name
+    assert other.difference(first.description())[0] == name
+    assert first.difference(first.description()) is None
+
+
+@pytest.mark.parametrize("change", [days, set_units("u", "m s**-1"), flipped])
+def test_the_same_data_written_otherwise_do_not_differ(tmp_path, change):
+    first, other = written(tmp_path / "one"), written(tmp_path / "two", change)
+    assert other.difference(first.description()) is None
+    assert first.difference(other.description()) is None
+
+
+@pytest.mark.parametrize("change", [scaled("time", 2.0), scaled("x", 1.1), set_units("v", "degC")])
+def test_the_same_holds_between_the_files_of_a_data_set(tmp_path, change):
+    written(tmp_path)
+    data = written(tmp_path, change, split="test")
+    data.readers("train")
+    with pytest.raises(ValueError, match=r"test/a.nc has .*train/a.nc .*data set must share"):
+        data.readers("test")
+
+
+def test_a_file_of_an_earlier_version_lacks_what_it_did_not_know(tmp_path):
+    data = written(tmp_path)
+    earlier = {
+        k: data.description()[k] for k in ("variables", "shape", "domain lengths", "interval")
+    }
+    assert data.difference(earlier) is None
+    assert data.difference({**earlier, "interval": 0.5})[:2] == ("interval", "0.5 h")
+    assert data.difference({**earlier, "domain lengths": [1.0, 4.0]})[0] == "domain lengths"
+    assert written(tmp_path / "other", flipped).difference(earlier)[0] == "rows"
+
+
+def test_a_flipped_file_is_read_in_increasing_order(tmp_path):
+    data = written(tmp_path, flipped)
+    values = write_file(tmp_path / "same.nc", names=("u", "v"), lengths=(2.0, 4.0))
+    window = data.trajectories("train").read(1, 3, 5)
+    np.testing.assert_array_equal(window[:, 0], values["u"][1, 3:5])
+    assert data.coordinates["y"][0].tolist() == np.arange(0, 2, 0.25).tolist()
+
+
+def test_periodic_is_said_and_not_guessed(tmp_path):
+    walls = written(tmp_path, periodic=False)
+    assert walls.periodic == (False, False)
+    assert walls.grid is None
+    assert walls.uniform_grid == Grid((8, 8), (2.0, 4.0))
+    assert "'y' is not periodic" in walls.no_grid
+    said = TrajectoryDataModule(tmp_path, ["u"], periodic=True)
+    assert (said.periodic, said.grid) == ((True, True), Grid((8, 8), (2.0, 4.0)))
+    half = TrajectoryDataModule(tmp_path, ["u"], periodic=[True, False])
+    assert half.periodic == (True, False)
+    assert "'x' is not periodic" in half.no_grid
+
+
+def test_periodic_needs_an_entry_for_each_axis(tmp_path):
+    with pytest.raises(ValueError, match=r"data.periodic .*\[True\]"):
+        TrajectoryDataModule(tmp_path, ["u"], periodic=[True])
+
+
+LATITUDES = np.linspace(-87.5, 87.5, 8)
+
+
+def globe(folder, longitudes, latitudes=LATITUDES):
+    """Write a field on latitudes and longitudes."""
+    shape = (3, len(latitudes), len(longitudes))
+    write_file(folder / "train" / "a.nc", shape, ("u",), ("time", "lat", "lon"), periodic=False)
+    with netCDF4.Dataset(folder / "train" / "a.nc", "a") as file:
+        for name, values, units in (
+            ("lat", latitudes, "degrees_north"),
+            ("lon", longitudes, "degrees_east"),
+        ):
+            file[name][:] = values
+            file[name].units = units
+    return TrajectoryDataModule(folder, ["u"], Dimensions(space=("lat", "lon")))
+
+
+@pytest.mark.parametrize(
+    ("longitudes", "periodic"),
+    [
+        (np.arange(0, 360, 22.5), True),
+        (np.arange(-180, 180, 22.5), True),
+        (np.arange(0, 180, 11.25), False),
+        (np.linspace(0, 360, 16), False),  # the first meridian twice
+    ],
+)
+def test_only_a_full_circle_of_longitude_is_periodic_by_itself(tmp_path, longitudes, periodic):
+    data = globe(tmp_path, longitudes)
+    assert data.periodic == (False, periodic)
+    assert data.spherical
+    assert data.grid is None
+
+
+def test_a_region_across_the_date_line_is_read(tmp_path):
+    data = globe(tmp_path, [170, 175, 180, -175, -170, -165])
+    assert data.coordinates["lon"][0].tolist() == [170, 175, 180, 185, 190, 195]
+
+
+def test_what_is_vorticity_is_said(tmp_path):
+    named = lambda file: file["v"].setncattr("standard_name", "atmosphere_relative_vorticity")  # noqa: E731
+    assert written(tmp_path).vorticity is None
+    assert written(tmp_path, named).vorticity == "v"
+    assert TrajectoryDataModule(tmp_path, ["u", "v"], vorticity="u").vorticity == "u"
+    assert TrajectoryDataModule(tmp_path, ["u", "v"], vorticity=None).vorticity is None
+    with pytest.raises(ValueError, match=r"data.vorticity is 'w', expected one of .*\(u, v\)"):
+        TrajectoryDataModule(tmp_path, ["u", "v"], vorticity="w")
+
+
+def test_names_given_twice_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"data.variables names 'u' twice"):
+        TrajectoryDataModule(tmp_path, ["u", "u"])
+    with pytest.raises(ValueError, match=r"data.dimensions names 'x' twice"):
+        TrajectoryDataModule(tmp_path, ["u"], Dimensions(space=("x", "x")))
