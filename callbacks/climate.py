@@ -32,6 +32,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
     """
 
     stages = ("test",)
+    of_forecasts = frozenset({"every", "spin_up", "reference"})
     quantities: tuple[str, ...] = ()
 
     def __init__(self, every: int = 10, spin_up: int = 0, reference: Split = "train") -> None:

@@ -28,6 +28,8 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     Attributes:
         version: Of the definition of its scores; raised whenever a number changes its meaning.
+        of_forecasts: Options that say how forecasts are watched, so that its reference is the same
+            whatever they are.
         data: The data module: grid, interval, variables and splits.
         emulator: What is evaluated: its `standardize.std` gives the units of scores.
         results: Scores of the last evaluation.
@@ -35,6 +37,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     stages = ("validate", "test")
     version: ClassVar[int] = 1
+    of_forecasts: ClassVar[frozenset[str]] = frozenset({"reference"})
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "RolloutDiagnostic":
         """Keep the options, which say what the scores are, beside their version."""
@@ -84,11 +87,16 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return dimension, np.asarray(list(steps)) * self.data.interval, attributes
 
     def definition(self) -> dict[str, Any]:
-        """Return what determines a reference beside the data: name, version, variables."""
-        variables = list(self.data.variables)
-        std = self.training_std.tolist() if self.mixed else []
-        name = type(self).__name__
-        return {"name": name, "version": self.version, "variables": variables, "std": std}
+        """Return what determines a reference beside the data: class, version, options, units."""
+        options = getattr(self, "options", {})
+        return {
+            "name": type(self).__name__,
+            "module": type(self).__module__,
+            "version": self.version,
+            "options": {k: v for k, v in options.items() if k not in self.of_forecasts},
+            "variables": list(self.data.variables),
+            "std": self.training_std.tolist(),
+        }
 
     @staticmethod
     def unknown(start: Start, *shape: int) -> Tensor:

@@ -33,6 +33,7 @@ class Extremes(RolloutDiagnostic):
 
     stages = ("test",)
     version = 2
+    of_forecasts = frozenset({"every", "reference", "periods"})
 
     def __init__(
         self, channel: int = 0, every: int = 1, reference: Split = "train", periods: int = 60

@@ -37,6 +37,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
 
     stages = ("test",)
     version = 1
+    of_forecasts = frozenset({"length", "lags", "normalise", "reference"})
 
     def __init__(
         self,

@@ -1,6 +1,5 @@
 """What determines scores and forecasts: emulator, data, rollouts, code, machine."""
 
-import json
 import platform
 import subprocess
 from importlib.metadata import version
@@ -10,12 +9,13 @@ from typing import Any
 import torch
 from lightning import LightningModule, Trainer
 
+from callbacks.training_cost import cost_of
+
 
 def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[str, Any]:
     """Return what determines the rollouts of a stage, `test` or `predict`, as JSON knows it."""
     data = trainer.datamodule
     plan = data.rollouts[stage]
-    training = Path(trainer.default_root_dir) / "training.json"
     return {
         "emulator": type(emulator).__name__,
         "parameters": sum(p.numel() for p in emulator.parameters() if p.requires_grad),
@@ -30,7 +30,7 @@ def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[
         },
         "precision": str(trainer.precision),
         "steps": emulator.trained_steps,
-        "training": json.loads(training.read_text()) if training.is_file() else {},
+        "training": cost_of(Path(trainer.default_root_dir)),
         "commit": commit(),
         "versions": {
             "implicit-emulators": version("implicit-emulators"),

@@ -42,6 +42,7 @@ class RolloutError(RolloutDiagnostic):
     """
 
     version = 2
+    of_forecasts = frozenset({"threshold", "leads", "reference"})
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class Spectrum(ClimateDiagnostic):
     """
 
     version = 1
+    of_forecasts = ClimateDiagnostic.of_forecasts | {"leads"}
     quantities = ("isotropic", "zonal", "meridional", "enstrophy")
 
     def __init__(

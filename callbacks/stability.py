@@ -52,6 +52,7 @@ class EnergyStability(RolloutDiagnostic):
     """
 
     version = 1
+    of_forecasts = frozenset({"width", "every", "reference", "points", "bands", "lost"})
 
     def __init__(
         self,

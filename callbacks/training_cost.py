@@ -1,6 +1,7 @@
 """What training costs: time per iteration, samples per second, waiting for data, peak memory."""
 
 import json
+import math
 import resource
 import sys
 import time
@@ -79,6 +80,26 @@ class TrainingCost(Callback):
             f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
             flush=True,
         )
+
+
+def cost_of(folder: Path) -> dict[str, float]:
+    """Return what a run's training cost, nothing where it is not known; say if a file is broken."""
+    path = folder / "training.json"
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_bytes())
+        good = all(type(value) in (int, float) and math.isfinite(value) for value in found.values())
+    except (OSError, ValueError, RecursionError, AttributeError, OverflowError):
+        good = False
+    if good:
+        return found
+    print(
+        f"note: {path} does not hold the cost of a training; it is left out of the scores, and "
+        "the end of a training writes it again.",
+        file=sys.stderr,
+    )
+    return {}
 
 
 def waited(trainer: Trainer) -> float:

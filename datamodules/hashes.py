@@ -33,7 +33,7 @@ def hash_of(root: Path, path: Path, names: Sequence[str], compute: Callable[[], 
     known = Path(root) / "reference" / "hashes.json"
     name = canonical([str(path.resolve()), sorted(names)])
     found = _read(known).get(name)  # before waiting for those who compute others
-    if found and found[:-2] == _stamp(path):
+    if found and found[:-2] == stamp_of(path):
         return found[-2]
     with ExitStack() as stack:
         try:
@@ -41,12 +41,12 @@ def hash_of(root: Path, path: Path, names: Sequence[str], compute: Callable[[], 
         except OSError:
             return compute()
         _wait_for_another_stamp(path)
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         found = _read(known).get(name)
         if found and found[:-2] == stamp:
             return found[-2]
         digest = compute()
-        if _stamp(path) == stamp:  # nobody wrote to it meanwhile
+        if stamp_of(path) == stamp:  # nobody wrote to it meanwhile
             _keep(known, name, [*stamp, digest])
         return digest
 
@@ -93,7 +93,7 @@ def _seal(name: str, entry: list[Any]) -> str:
     return hashlib.sha256(canonical([VERSION, name, entry]).encode()).hexdigest()[:16]
 
 
-def _stamp(path: Path) -> list[int]:
+def stamp_of(path: Path) -> list[int]:
     """Return what changes with every change of a file."""
     state = path.stat()
     return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]

@@ -1,16 +1,19 @@
 """Snapshots in one array: in the memory of a process, or mapped from one file by several."""
 
+import json
 import math
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from datamodules.netcdf import written_whole
-from datamodules.segments import alone_in
+from datamodules.hashes import stamp_of
+from datamodules.notices import notify
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
+from datamodules.whole_file import alone_in, write_whole, written_whole
 
 
 class InMemory(Storage):
@@ -51,10 +54,11 @@ def shared(storage: Storage, path: Path) -> InMemory:
     """Return the snapshots of a storage, in a file that all processes of a node map.
 
     The first process that comes writes the file, the others wait for it; a file that is there is
-    taken as it is, so its name must say what is in it. A file beside the data is simpler than a
-    segment of shared memory: it appears whole or not at all, needs nobody to remove it when a run
-    is killed, serves the next run, and its pages, of which the operating system holds one copy per
-    node, give way where memory runs short. Writing to the mapped array changes a private copy.
+    taken as it is, so its name must say what is in it, unless it was changed since. A file beside
+    the data is simpler than a segment of shared memory: it appears whole or not at all, needs
+    nobody to remove it when a run is killed, serves the next run, and its pages, of which the
+    operating system holds one copy per node, give way where memory runs short. Writing to the
+    mapped array changes a private copy.
 
     Args:
         storage: Where the snapshots are.
@@ -64,17 +68,20 @@ def shared(storage: Storage, path: Path) -> InMemory:
         OSError: The file cannot be written.
     """
     shape = (sum(storage.lengths), *storage.shape)
-    if not path.exists():
+    size = 4 * math.prod(shape)
+    if not _is_whole(path, size):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path.parent).close()
             with alone_in(path.parent):
-                if not path.exists():
+                if not _is_whole(path, size):
+                    if path.exists():
+                        notify(f"{path} is not as it was written; it is written again.")
                     _write(storage, path)
         except OSError as error:
             reason = getattr(error.__cause__, "strerror", None) or error.strerror or error
             raise OSError(
-                f"{path}: cannot write the {4 * math.prod(shape) / 2**30:.3g} GiB that processes "
+                f"{path}: cannot write the {size / 2**30:.3g} GiB that processes "
                 f"share ({reason}); make room there, or set data.storage to memory or "
                 "stream."
             ) from None
@@ -89,3 +96,25 @@ def _write(storage: Storage, path: Path) -> None:
     with written_whole(path) as temporary, temporary.open("wb") as file:
         for piece in storage.pieces():
             file.write(piece.contiguous().numpy().data)
+    with suppress(OSError):  # without it the file is known by its size alone
+        write_whole(_note(path), json.dumps(stamp_of(path)))
+
+
+def _note(path: Path) -> Path:
+    """Return where the stamp of a shared file is kept."""
+    return path.with_name(f"{path.name}.json")
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    """Return whether a shared file is there, of its size, and unchanged since it was written."""
+    try:
+        stamp = stamp_of(path)
+    except OSError:
+        return False
+    try:
+        known = json.loads(_note(path).read_bytes())
+    except OSError:  # an earlier version kept none
+        known = stamp
+    except ValueError:
+        return False
+    return stamp[0] == size and known == stamp

@@ -7,6 +7,7 @@ import torch
 from lightning import LightningModule, Trainer
 
 from callbacks import TrainingCost
+from callbacks.training_cost import cost_of
 
 
 def test_waiting_for_data_is_counted_after_the_warm_up(tmp_path, monkeypatch):
@@ -32,3 +33,19 @@ def test_waiting_for_data_is_counted_after_the_warm_up(tmp_path, monkeypatch):
     found = json.loads((tmp_path / "training.json").read_text())
     assert found["seconds_per_step"] == pytest.approx(2.0)
     assert found["data_wait"] == pytest.approx(0.25 / 2.0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"3", b"null", b'{"steps": "10"}', b'{"steps": null}', b'{"steps": NaN}',
+     b'{"steps": true}', b'{"steps": [1]}', b"\xff", b"[" * 100_000],
+    ids=range(12),
+)  # fmt: skip
+def test_broken_cost_is_left_out_with_a_word(tmp_path, capsys, content):
+    assert cost_of(tmp_path) == {}
+    (tmp_path / "training.json").write_bytes(b'{"steps": 10, "data_wait": 0.5}')
+    assert cost_of(tmp_path) == {"steps": 10, "data_wait": 0.5}
+    assert capsys.readouterr().err == ""
+    (tmp_path / "training.json").write_bytes(content)
+    assert cost_of(tmp_path) == {}
+    assert f"{tmp_path}/training.json does not hold" in capsys.readouterr().err

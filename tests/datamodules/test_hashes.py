@@ -151,7 +151,7 @@ def test_error_of_the_file_itself_is_raised_once(file):
 def test_coarse_clocks_are_waited_for(file, monkeypatch):
     slept = []
     monkeypatch.setattr(hashes.time, "sleep", slept.append)
-    monkeypatch.setattr(hashes, "_stamp", lambda path: [1, 2, 3, 4])
+    monkeypatch.setattr(hashes, "stamp_of", lambda path: [1, 2, 3, 4])
 
     class State:
         st_ctime_ns = int(time.time()) * 10**9

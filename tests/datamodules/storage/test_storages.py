@@ -128,3 +128,24 @@ def test_full_disk_is_named_and_nothing_is_left(files, tmp_path, monkeypatch):
     ):
         shared(Trajectories(files).storage, path)
     assert sorted(os.listdir(path.parent)) == ["lock"]
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "longer", "flipped", "note", "other note"])
+def test_shared_file_that_was_changed_is_written_again_with_a_word(files, tmp_path, capsys, damage):
+    path, split = tmp_path / "shared" / "train.float32", Trajectories(files).storage
+    expected = shared(split, path).values.clone()
+    whole, note = path.read_bytes(), path.with_name("train.float32.json")
+    if damage in ("note", "other note"):
+        note.write_text({"note": "{", "other note": "[1, 2, 3, 4]"}[damage])
+    elif damage == "flipped":
+        with path.open("rb+") as file:
+            file.seek(4000)
+            file.write(b"\x7f")
+    else:
+        content = {"empty": b"", "cut": whole[:-4], "longer": whole + b"0000"}[damage]
+        path.write_bytes(content)
+    assert torch.equal(shared(split, path).values, expected)
+    assert f"{path} is not as it was written" in capsys.readouterr().err
+    assert path.read_bytes() == whole
+    shared(split, path)
+    assert "written again" not in capsys.readouterr().err
