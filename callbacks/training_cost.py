@@ -82,7 +82,7 @@ class TrainingCost(Callback):
         )
 
 
-def cost_of(folder: Path) -> dict[str, float]:
+def cost_of(folder: Path) -> dict[str, int | float]:
     """Return what a run's training cost, nothing where it is not known; say if a file is broken."""
     path = folder / "training.json"
     if not path.is_file():
