@@ -97,6 +97,13 @@ def content_hash(arrays: Mapping[str, np.ndarray | DiskArray], attributes: dict[
     return digest.hexdigest()
 
 
+def digest(values: np.ndarray | None) -> str | None:
+    """Return the SHA-256 of numbers as float64, or None where there are none."""
+    if values is None:
+        return None
+    return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").data).hexdigest()
+
+
 def random_seed(seed: int, *path: str | int) -> int:
     """Return a seed of 63 bits for one place in a tree of random choices."""
     words = [

@@ -19,7 +19,7 @@ from datamodules.netcdf import Dimensions
 from datamodules.notices import notify
 from datamodules.overlap import overlaps
 from datamodules.paths import find_files
-from datamodules.provenance import canonical, describe
+from datamodules.provenance import canonical, describe, digest
 from datamodules.reader import TrajectoryReader, check_agreement
 from datamodules.reference import Arrays, cached
 from datamodules.selection import Source
@@ -187,13 +187,37 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
     def _site(self, split: str) -> Site:
         """Return whose memory a split is for."""
         processes = self.trainer.num_devices if self.trainer else 1
-        return Site(split, self.root, lambda: self._contents(split)[:16], processes)
+        return Site(split, self.root, lambda: self.contents(split)[:16], processes)
 
-    def _contents(self, split: str) -> str:
-        """Return a hash of what a split holds: its part of its files, variables in their order."""
-        ranges = describe([self.sources[split].trajectories, self.sources[split].times])
-        text = canonical([self.content_hash(split), self.variables, ranges])
+    def contents(self, split: str) -> str:
+        """Return a hash of all that can enter what follows from a split."""
+        text = canonical([self.content_hash(split), self.beside_values(split)])
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def beside_values(self, split: str) -> dict[str, Any]:
+        """Return what is known of a split beside the values in its files, as plain data.
+
+        Whatever is read from files or options and enters a number must be here, or numbers that
+        are kept would outlive a change of it.
+        """
+        source, readers = self.sources[split], self.readers(split)
+        first = readers[0]
+        return {
+            "variables": [[field.name, field.units] for field in first.variables],
+            "vorticity": self.vorticity,
+            "dimensions": describe(first.dimensions),
+            "axes": [[a.name, a.units, a.size, digest(a.values)] for a in first.axes],
+            "spherical": self.spherical,
+            "periodic": list(self.periodic),
+            "interval": [float(f"{first.interval:.9g}"), first.time.unit],
+            "ranges": describe([source.trajectories, source.times]),
+            "join": self.join,
+            "files": [
+                [digest(reader.times), digest(reader.parameters), [f.layout for f in reader.files]]
+                for reader in readers
+            ],
+            "parameters": self.parameters,
+        }
 
     @property
     def statistics(self) -> Statistics:
@@ -206,7 +230,7 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
         self, split: str, definition: Mapping[str, Any], compute: Callable[[], Arrays]
     ) -> Arrays:
         """Return arrays that follow from a split and a definition, computed once and kept."""
-        return cached(self.root, self._contents(split), definition, compute)
+        return cached(self.root, self.contents(split), definition, compute)
 
     def content_hash(self, split: str) -> str:
         """Return a hash of the contents of all files of a split."""

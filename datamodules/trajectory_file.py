@@ -130,6 +130,11 @@ class TrajectoryFile(TrajectoryReader):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_arrays": None}  # handles do not cross to another process
 
+    @property
+    def layout(self) -> list[list[int]]:
+        """Place of each axis in the file, and which axes are reversed when they are read."""
+        return [list(self._order), list(self._reversed)]
+
     def compute_hash(self) -> str:
         """Return the hash of the fields and, if the file says, of what determined them."""
         return checked_hash(self.path, [variable.name for variable in self.variables])

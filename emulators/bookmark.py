@@ -152,7 +152,7 @@ def named(observers: list[RolloutObserver]) -> dict[str, RolloutObserver]:
 
 
 def fingerprint(trainer: Trainer, emulator: LightningModule) -> str:
-    """Return a hash of weights, data, parameters, lengths, precision and number of processes."""
+    """Return a hash of weights, data, lengths, precision and number of processes."""
     digest = hashlib.sha256()
     for name, value in sorted(emulator.state_dict().items()):
         digest.update(name.encode())
@@ -160,8 +160,5 @@ def fingerprint(trainer: Trainer, emulator: LightningModule) -> str:
             digest.update(value.detach().float().cpu().numpy().tobytes())
     data = trainer.datamodule
     digest.update(repr((data.rollouts["test"], trainer.world_size, trainer.precision)).encode())
-    digest.update(data.content_hash("test").encode())
-    parameters = data.trajectories("test").parameters
-    if parameters is not None:
-        digest.update(parameters.numpy().tobytes())
+    digest.update(data.contents("test").encode())
     return digest.hexdigest()
