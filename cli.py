@@ -11,11 +11,11 @@ import shlex
 import sys
 import tempfile
 import warnings
-from argparse import SUPPRESS
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 # Large libraries take seconds to load: each command imports what it needs, and help needs none.
 # Our own modules are imported after `put_working_folder_last`, or a folder `configs` of the user's
@@ -33,15 +33,6 @@ HELP = """Train, compare and stress-test neural emulators of dynamical systems.
 
 `emulate COMMAND --help` describes the options of each.
 """
-GENERATE_USAGE = """emulate generate -c DATA.yaml [options]
-
-  emulate generate -c configs/data/jet64.yaml
-  emulate generate -c configs/data/jet64.yaml --data.root=jet64-again --data.generator.seed=1
-  torchrun --nproc-per-node=8 --no-python emulate generate -c configs/data/jet64.yaml"""
-GENERATE_GROUPS = {
-    "data": "options, or lines of the section `data` in the YAML file",
-    "data.generator": "options, or lines of `data: generator:`, which makes missing files",
-}
 STAGES = ("fit", "validate", "test", "predict")
 HOME = Path(__file__).resolve().parent
 OURS = ("callbacks", "configs", "datamodules", "emulators")
@@ -148,70 +139,34 @@ def run(args: Sequence[str]) -> Any:
     command, *rest = args or ["--help"]
     if command in ("-h", "--help"):
         return print(HELP)
+    from configs.generation import generate
+
     others = {"generate": generate, "compare": compare_runs, "study": run_study}
+    if command in (*STAGES, "generate"):
+        check_files(rest)
     if command in others:
         return others[command](rest)
     if command in STAGES:
         from configs.stages import EmulatorCLI
+        from configs.values import check_values
 
+        check_values()
         with tempfile.TemporaryDirectory() as folder:
             return EmulatorCLI.run(command, rest, Path(folder))
     raise ValueError(f"there is no command '{command}'; `emulate --help` lists them.")
 
 
-def generate(args: list[str]) -> None:
-    """Simulate what is missing of a data set; under torchrun, every process its share."""
-    if {"-h", "--help"} & set(args):
-        generate_parser("described").print_help()
-        return
-    parser = generate_parser("whole")
-    if "--data.help" in args:
-        parser.print_help()
-        return
-    if not simulate(parser, args):
-        raise ValueError("there is nothing to generate: the configuration has no data.generator.")
+def check_files(args: Sequence[str]) -> None:
+    """Refuse configuration files that are no mapping, by their name, before they are parsed."""
+    from configs.yaml_files import read_mapping
 
-
-def simulate(parser: Any, args: Sequence[str]) -> bool:
-    """Simulate what is missing of a data set; return whether it has a generator."""
-    options = parser.parse_args(args)
-    data = parser.instantiate(options).data
-    if data.generator is None:
-        return False
-    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    data.generator.generate(data.root, rank, ranks, options.device or default_device())
-    data.generator.verify(data.root, rank, ranks)
-    print(f"data in {data.root}")
-    return True
-
-
-def generate_parser(data: Literal["whole", "described"]) -> Any:
-    """Return the parser of `generate`; one that only describes its options is there at once."""
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(
-        prog="emulate generate", exit_on_error=False, description=generate.__doc__
-    )
-    parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
-    parser.add_argument("--device", type=str | None, default=None, help="Such as cpu or cuda:0.")
-    if data == "whole":
-        from datamodules import TrajectoryDataModule
-
-        parser.add_class_arguments(TrajectoryDataModule, "data")
-        for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
-            parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
-        return parser
-    from configs.described import described_arguments
-
-    parser.usage = GENERATE_USAGE
-    parser.add_argument("--data.help", action="help", help="Types, defaults and classes of all.")
-    data_module = described_arguments("datamodules", "trajectories.py", "TrajectoryDataModule")
-    generator = described_arguments("datamodules", "generate.py", "Generator")
-    for prefix, options in {"data": data_module, "data.generator": generator}.items():
-        group = parser.add_argument_group(GENERATE_GROUPS[prefix])
-        for name, text in options.items():
-            group.add_argument(f"--{prefix}.{name}", help=text, default=SUPPRESS, metavar="...")
-    return parser
+    for before, word in pairwise(["", *args]):
+        option, _, value = word.partition("=")
+        named = [value] if option in ("-c", "--config") and value else []
+        named += [word] if before in ("-c", "--config") else []
+        for file in map(Path, named):
+            if len(str(file)) < 256 and file.exists():  # else it is YAML, or the parser will say so
+                read_mapping(file)
 
 
 def compare_runs(args: list[str]) -> None:
@@ -261,12 +216,13 @@ def run_study(args: list[str]) -> None:
         return
     import torch
 
+    from configs.generation import simulate
     from configs.jobs import run_all
 
     cores = torch.get_num_threads()
     jobs = min(options.jobs or cores, len(study.runs))
     for arguments in study.data:
-        simulate(generate_parser("whole"), arguments)  # data of the user's own are there already
+        simulate(arguments)  # data of the user's own are there already
     failed = run_all(study.runs, jobs, cores)
     for folder, runs in study.compared().items():
         done = [str(run.folder) for run in runs if run not in failed]
@@ -278,15 +234,6 @@ def run_study(args: list[str]) -> None:
         raise ValueError(
             f"{len(failed)} of {len(study.runs)} runs failed; the reasons are in {logs}."
         )
-
-
-def default_device() -> str:
-    """Return this process's GPU, or the CPU where there is none."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return "cpu"
-    return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ MAY_IMPORT = {
         "datamodules.statistics",
     },
     "configs/stages.py": {"callbacks", "emulators", "datamodules"},
+    "configs/generation.py": {"configs", "datamodules"},
+    "configs/values.py": {"configs"},
     "configs": {"configs"},
 }
 TENSORS = {"torch", "numpy", "jaxtyping"}
@@ -36,6 +38,8 @@ LIBRARIES = {  # what each room may use besides the standard library
     | {"lightning_utilities", "torchmetrics", "xarray", "netCDF4"}
     | {"matplotlib", "PIL", "tensorboard"},
     "configs/stages.py": {"torch", "lightning", "jsonargparse", "yaml"},
+    "configs/generation.py": {"torch", "jsonargparse"},
+    "configs/values.py": {"jsonargparse", "yaml"},
     "configs": {"yaml"},
 }
 FILES = [
