@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import xarray
 from torch import Tensor
 
 from callbacks.diagnostic import RolloutDiagnostic
@@ -18,9 +19,9 @@ Split = Literal["train", "val", "test"]
 class ClimateDiagnostic(RolloutDiagnostic):
     """Time means of functions of the state, per trajectory, and their means over the data.
 
-    A state that is not finite ends the mean of its trajectory, and so does its being given up;
-    `count` says how many states entered it. A trajectory that never had a finite state has a mean
-    of NaN.
+    A state that is not finite ends the mean of its trajectory, and so does its being given up:
+    neither that state enters nor any later one. `count` says how many states entered; where none
+    did, the mean is NaN.
 
     Args:
         every: Steps between two states that enter the means.
@@ -28,7 +29,9 @@ class ClimateDiagnostic(RolloutDiagnostic):
         reference: Split whose mean is the reference.
 
     Attributes:
-        quantities: Names of the functions.
+        quantities: Names of the functions; those that are not defined for the data are passed over.
+        means: Rows of the quantities and of `count`.
+        counts: How many states entered the mean of each initial condition, once all are gathered.
     """
 
     stages = ("test",)
@@ -46,7 +49,8 @@ class ClimateDiagnostic(RolloutDiagnostic):
         self.spin_up = spin_up
         self.reference_split = reference
         self.reference: Mapping[str, np.ndarray] = {}
-        self.means = Rows("count", *self.quantities)
+        self.means = Rows("count")
+        self.counts = np.zeros(0)
 
     def undefined(self) -> str:
         first, steps = self.spin_up + self.every, self.data.rollouts["test"].steps
@@ -61,6 +65,8 @@ class ClimateDiagnostic(RolloutDiagnostic):
     def prepare(self) -> None:
         if not self.reference:
             self.reference = self.reference_of(self.reference_split, self.reference_means)
+        self.defined = [name for name in self.quantities if name in self.reference]
+        self.means = Rows("count", *self.defined)
 
     def reference_means(self) -> Mapping[str, np.ndarray]:
         """Return the mean of every quantity over all states of the reference split."""
@@ -76,7 +82,9 @@ class ClimateDiagnostic(RolloutDiagnostic):
         self.index = start.index
         self.alive = torch.ones(len(start.index), dtype=torch.bool, device=start.initial.device)
         self.count = torch.zeros_like(self.alive, dtype=torch.float64)
-        self.total: dict[str, Tensor] = {}
+        shapes = {name: self.reference[name].shape for name in self.defined}
+        self.total = {name: self.count.new_zeros(len(self.count), *shape)
+                      for name, shape in shapes.items()}  # fmt: skip
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if lead <= self.spin_up or (lead - self.spin_up) % self.every:
@@ -89,8 +97,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
         self.count += self.alive
         for name, value in values.items():
             alive = self.alive.reshape(-1, *[1] * (value.dim() - 1))
-            part = torch.where(alive, value, 0.0)
-            self.total[name] = self.total[name] + part if name in self.total else part
+            self.total[name] += torch.where(alive, value, 0.0)
 
     def end(self) -> None:
         means = {
@@ -98,3 +105,18 @@ class ClimateDiagnostic(RolloutDiagnostic):
             for name, value in self.total.items()
         }
         self.means.update(self.index, count=self.count, **means)
+
+    def rows(self) -> Mapping[str, np.ndarray]:
+        """Return the mean of every quantity, (initial condition, ...), and their numbers."""
+        rows = self.means.compute()
+        self.counts = rows["count"]
+        return rows
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        none = int((self.counts == 0).sum())
+        if not none:
+            return []
+        return [
+            f"{type(self).__name__}: {none} of {len(self.counts)} rollouts were lost before the "
+            f"first state that enters, at step {self.spin_up + self.every}, and are left out."
+        ]

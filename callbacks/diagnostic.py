@@ -185,10 +185,10 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.results = None
         if self.undefined():
             return
+        self.prepare()
         for metric in self._metrics().values():
             metric.reset()
             metric.to(device)
-        self.prepare()
 
     @torch.no_grad()
     def finish(self) -> Mapping[str, float]:

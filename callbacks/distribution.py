@@ -104,7 +104,7 @@ class Distribution(ClimateDiagnostic):
         return {"histogram": histogram((fields - centre) / scale, self.bins, self.reach)}
 
     def scores(self) -> xarray.Dataset:
-        rows = self.means.compute()
+        rows = self.rows()
         width = 2 * self.reach / self.bins
         edges = np.linspace(-self.reach, self.reach, self.bins + 1)
         scale = self.scale.cpu().numpy()

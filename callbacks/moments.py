@@ -34,7 +34,7 @@ class Moments(ClimateDiagnostic):
         return {"mean": values, "square": values.square()}
 
     def scores(self) -> xarray.Dataset:
-        rows = self.means.compute()
+        rows = self.rows()
         mean, square = (mean_of_finite(rows[name]) for name in self.quantities)
         reference, reference_square = (self.reference[name] for name in self.quantities)
         std = self.training_std.reshape(-1, *[1] * (mean.ndim - 1))

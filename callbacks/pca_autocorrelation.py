@@ -107,7 +107,10 @@ class PCAAutocorrelation(RolloutDiagnostic):
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if lead <= self.series.shape[1]:
-            self.series[:, lead - 1] = self.project(forecast)
+            series = self.project(forecast)
+            if self.lost is not None:
+                series = torch.where(self.lost[:, None], float("nan"), series)
+            self.series[:, lead - 1] = series
 
     def end(self) -> None:
         self.rows.update(self.index, series=self.series)

@@ -73,8 +73,10 @@ class Spectrum(ClimateDiagnostic):
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         super().observe(lead, forecast, truth)
         if lead in self.shown:
-            both = (self.evaluate(state)["isotropic"] for state in (forecast, truth))
-            self.kept[lead] = tuple(both)
+            own, true = (self.evaluate(state)["isotropic"] for state in (forecast, truth))
+            if self.lost is not None:
+                own = torch.where(self.lost[:, None], float("nan"), own)
+            self.kept[lead] = own, true
 
     def end(self) -> None:
         super().end()
@@ -85,7 +87,7 @@ class Spectrum(ClimateDiagnostic):
             )
 
     def scores(self) -> xarray.Dataset:
-        rows, grid = self.means.compute(), self.data.grid
+        rows, grid = self.rows(), self.data.grid
         energy = self.vorticity is not None
         kind = "energy" if energy else "half the variance"
         unit = self._variance()
@@ -142,7 +144,8 @@ class Spectrum(ClimateDiagnostic):
         return 1.0 if self.mixed else float(self.training_std[0] ** 2)
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
-        return self.beyond(self.leads, self.truth_steps, "the truth")
+        beyond = self.beyond(self.leads, self.truth_steps, "the truth")
+        return [*super().remarks(scores), *beyond]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         named = {"spectrum_error": float(scores["spectrum_error"].mean())}

@@ -39,8 +39,8 @@ class EnergyStability(RolloutDiagnostic):
     and half the mean square of the state elsewhere. Of a flow the enstrophy is recorded too.
 
     The state at the last check before the failure is kept. A trajectory that is not finite, or
-    `lost` times farther from the mean than the band reaches, will not come back: past the end of
-    the truth it is no longer computed.
+    `lost` times farther from the mean than the band reaches, at whatever step, will not come back:
+    from that state on it enters no mean, and past the end of the truth it is no longer computed.
 
     Args:
         width: Half width of the band, in standard deviations of the reference.
@@ -80,7 +80,7 @@ class EnergyStability(RolloutDiagnostic):
         self.points = points
         self.bands = tuple(bands)
         self.lost_at = lost
-        self.rows = Rows("survived", "reason", "energy", "enstrophy", "checks", "last_good")
+        self.rows = Rows("survived", "reason", "checks", "last_good")
         self.mean: Mapping[str, float] = {}
         self.std: Mapping[str, float] = {}
 
@@ -98,6 +98,7 @@ class EnergyStability(RolloutDiagnostic):
             series = self.reference_of(self.reference, self._reference)
             self.mean = {name: float(values.mean()) for name, values in series.items()}
             self.std = {name: float(values.std()) for name, values in series.items()}
+        self.rows = Rows("survived", "reason", "checks", "last_good", *self.mean)
         missing = [name for name in self.bands if name not in self.mean]
         if missing:
             raise ValueError(
@@ -124,10 +125,12 @@ class EnergyStability(RolloutDiagnostic):
         self.kept = {name: self.unknown(start, len(shown)) for name in self.mean}
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        values = self.evaluate(forecast)
+        before = self.gone
+        self.gone = self.gone | ~self._near(values["energy"])
         check, rest = divmod(lead, self.every)
         if rest:
             return
-        values = self.evaluate(forecast)
         reason = torch.zeros_like(self.reason)
         for name in reversed(self.bands):  # energy comes first in the list of reasons
             inside = within_band(values[name], self.mean[name], self.std[name], self.width)
@@ -136,10 +139,6 @@ class EnergyStability(RolloutDiagnostic):
         reason = torch.where(finite, reason, REASONS.index("not finite"))
         self.reason = torch.where(self.alive, reason, self.reason)
         self.alive = self.alive & (reason == 0)
-        before = self.gone
-        far = self.lost_at * self.width
-        near = within_band(values["energy"], self.mean["energy"], self.std["energy"], far)
-        self.gone = self.gone | ~near
         self.survived += self.alive
         alive = self.alive.reshape(-1, *[1] * (forecast.dim() - 1))
         self.last_good = torch.where(alive, forecast.to(self.last_good.dtype), self.last_good)
@@ -147,6 +146,11 @@ class EnergyStability(RolloutDiagnostic):
         if column is not None:
             for name, value in values.items():  # up to the first that is lost
                 self.kept[name][:, column] = torch.where(before, float("nan"), value)
+
+    def _near(self, energy: Tensor) -> Bool[Tensor, "*any"]:
+        """Return which energies a trajectory may have that is not lost."""
+        far = self.lost_at * self.width
+        return within_band(energy, self.mean["energy"], self.std["energy"], far)
 
     def given_up(self) -> Bool[Tensor, " batch"]:
         return self.gone
@@ -237,11 +241,15 @@ class EnergyStability(RolloutDiagnostic):
         return said
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        # the series of a trajectory ends with the state in which it was lost
+        near = self._near(torch.from_numpy(scores["energy"].values)).numpy()
         return {
             "stability_rate": float(scores["stable"].mean()),
             "survival_time": float(scores["survival_time"].mean()),
             **{
-                f"mean_{name}_ratio": float(scores[name].mean() / scores[f"reference_{name}_mean"])
+                f"mean_{name}_ratio": float(
+                    scores[name].where(near).mean() / scores[f"reference_{name}_mean"]
+                )
                 for name in self.mean
             },
         }

@@ -43,7 +43,7 @@ class ZonalMean(ClimateDiagnostic):
         return values
 
     def scores(self) -> xarray.Dataset:
-        rows = self.means.compute()
+        rows = self.rows()
         y = self.data.dimension_names.space[0]
         profile, reference = rows["profile"], self.reference["profile"]
         channels = self.data.variables
@@ -65,7 +65,7 @@ class ZonalMean(ClimateDiagnostic):
         for name, (error, text) in profile_errors(profile, reference, self.training_std).items():
             unit = {"units": "training std"} if name.startswith("scaled") else units
             data[f"zonal_mean_error_{name}"] = (dims, error, {"long_name": text, **unit})
-        if "velocity" in rows:
+        if "velocity" in self.defined:
             data["zonal_velocity"] = (
                 ("initial_condition", y),
                 rows["velocity"],

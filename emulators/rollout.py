@@ -100,8 +100,10 @@ class RolloutObserver(ABC):
     Attributes:
         stages: During which of validate, test and predict it watches.
         options: Arguments it was made with, as far as it keeps them.
-        lost: Which trajectories of the batch some observer has given up before this step, or None;
-            their forecasts are noise, whatever they look like.
+        lost: Which trajectories of the batch some observer has given up, or None; their forecasts
+            are noise, whatever they look like. At `observe` the state of this very step is judged
+            already, so that no mean takes in the state in which a trajectory is lost. An observer
+            that gives up trajectories itself is told of those that were lost before.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("validate", "test", "predict")
@@ -143,7 +145,8 @@ class RolloutObserver(ABC):
         """Return which trajectories of the batch need not be computed further, or None.
 
         Past the end of the truth they are left out sooner or later: their forecasts are NaN from
-        then on, or the rollout ends if none is left. What counts them must heed `lost`.
+        then on, or the rollout ends if none is left. What counts them must heed `lost`. Whoever
+        gives this method sees each state before all others do.
         """
         return None
 
@@ -185,6 +188,8 @@ def watch(
     initial = start.initial
     if start.perturbed is not None:
         initial = torch.cat((initial, start.perturbed.flatten(0, 1)))
+    judges = [observer for observer in observers if judges_states(observer)]
+    others = [observer for observer in observers if not judges_states(observer)]
     for observer in observers:
         observer.begin(start)
     place = Position(0, initial, None, torch.arange(len(initial), device=device))
@@ -208,17 +213,18 @@ def watch(
             forecast = torch.full_like(initial, float("nan"))
             forecast[place.going] = state.to(forecast.dtype)
         truth = moved(start.truth(lead), device) if lead <= start.truth_steps else None
-        lost = lost_trajectories(observers)
         if bookmark is not None:
             bookmark.observing()
         with torch.autocast(device.type, enabled=False):
-            for observer in observers:
-                observer.lost = lost
-                observer.observe(lead, forecast[:batch], truth)
-                if start.perturbed is not None:
-                    observer.observe_members(lead, forecast.unflatten(0, (-1, batch)), truth)
+            for group in (judges, others):
+                lost = lost_trajectories(judges)
+                for observer in group:
+                    observer.lost = lost
+                    observer.observe(lead, forecast[:batch], truth)
+                    if start.perturbed is not None:
+                        observer.observe_members(lead, forecast.unflatten(0, (-1, batch)), truth)
         if lead >= start.truth_steps and lead % PATIENCE == 0:
-            gone = lost_trajectories(observers)
+            gone = lost_trajectories(judges)
             if gone is not None and gone.any():
                 gone = gone.repeat(len(initial) // batch)  # an ensemble goes with its first member
                 place = place.choose(~gone[place.going])
@@ -237,6 +243,11 @@ def moved(state: State, device: torch.device) -> State:
     if device.type == "cuda" and state.device.type == "cpu":
         return state.pin_memory().to(device, non_blocking=True)
     return state.to(device)
+
+
+def judges_states(observer: RolloutObserver) -> bool:
+    """Return whether an observer may give up trajectories."""
+    return type(observer).given_up is not RolloutObserver.given_up
 
 
 def lost_trajectories(observers: Sequence[RolloutObserver]) -> Choice | None:

@@ -13,7 +13,9 @@ class Rows(Metric):
 
     Rows are gathered from all ranks, sorted by the number of their initial condition, and
     duplicates (samplers pad uneven sets) are dropped. Whatever is computed from them afterwards is
-    therefore independent of ranks, batch sizes and order, to the last bit.
+    therefore independent of ranks, batch sizes and order, to the last bit. Every update brings one
+    row of every name for each of its initial conditions, so that no row can come to stand beside
+    another's number.
 
     Args:
         names: Of the rows.
@@ -28,7 +30,22 @@ class Rows(Metric):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(self, index: Tensor, **rows: Tensor) -> None:
-        """Add the rows (batch, ...) of some initial conditions, of all names or always the same."""
+        """Add the rows (batch, ...) of some initial conditions, of all names.
+
+        Raises:
+            ValueError: A name is missing or unknown, or has another number of rows than `index`.
+        """
+        if set(rows) != set(self.names):
+            raise ValueError(
+                f"Rows of {list(self.names)} are kept together, got {list(rows)}; give all of them "
+                "at every update, NaN where nothing is known."
+            )
+        for name, row in rows.items():
+            if len(row) != len(index):
+                raise ValueError(
+                    f"{len(index)} initial conditions need as many rows of '{name}', got "
+                    f"{len(row)}."
+                )
         self.index.append(index)
         for name, row in rows.items():
             getattr(self, name).append(row.to(index.device))
@@ -43,8 +60,14 @@ class Rows(Metric):
         first = torch.full((len(numbers),), len(index), device=index.device)
         positions = torch.arange(len(index), device=index.device)
         first = first.scatter_reduce(0, inverse, positions, "amin")
-        given = [name for name in self.names if len(getattr(self, name))]
-        rows = {name: _concatenated(getattr(self, name))[first] for name in given}
+        rows = {name: _concatenated(getattr(self, name)) for name in self.names}
+        unequal = {name: len(row) for name, row in rows.items() if len(row) != len(index)}
+        if unequal:  # processes that kept different names
+            raise ValueError(
+                f"Rows of {len(index)} initial conditions were gathered, but {unequal} of some "
+                "names; the names of the rows must not differ between processes."
+            )
+        rows = {name: row[first] for name, row in rows.items()}
         return {name: row.cpu().numpy() for name, row in {"index": numbers, **rows}.items()}
 
 

@@ -126,3 +126,106 @@ def test_means_end_where_a_trajectory_is_given_up(plane):
         diagnostic.start(torch.device("cpu"))
     watch(Exact(), Start(initial, torch.arange(2), 60, 50), [quitter, moments])
     assert moments.means.compute()["count"].tolist() == [2, 6]
+
+
+class Losing(Scripted):
+    """Trajectories keep their state, but those with a mean above 5 jump far away at step 12."""
+
+    def at(self, lead, first):
+        jumps = (lead >= 12) & (first.mean((1, 2, 3), keepdim=True) > 5)
+        return torch.where(jumps, 1e6 * first, first)
+
+
+def seven(lost=(2,)):
+    """Return seven different initial states, some of which are lost at step 12."""
+    torch.manual_seed(3)
+    initial = torch.randn(7, 1, 8, 8) * torch.linspace(0.8, 1.2, 7).reshape(7, 1, 1, 1)
+    initial[list(lost)] += 10.0
+    return initial
+
+
+def together(diagnostics, emulator, known, starts):
+    """Return the scores of diagnostics that watch the same rollouts, in this order."""
+    for diagnostic in diagnostics:
+        diagnostic.data, diagnostic.emulator = known, emulator
+        diagnostic.start(torch.device("cpu"))
+    for one in starts:
+        watch(emulator, one, diagnostics)
+    for diagnostic in diagnostics:
+        diagnostic.finish()
+    return [diagnostic.results for diagnostic in diagnostics]
+
+
+@pytest.mark.parametrize("parts", [[[n] for n in range(7)], [[0, 2], [4, 6], [1, 3, 5], [0]]])
+@pytest.mark.parametrize("kind", CLIMATE)
+def test_rollouts_lost_before_the_first_state_keep_their_rows(kind, parts, plane):
+    # the second parts are those of two processes, whose sampler repeats the first one
+    initial, known, late = seven(), data(plane), {"spin_up": 150, "every": 40}
+    wanted = kind(**late)
+    (whole,) = together(
+        [wanted], Exact(), known, [Start(initial[[0, 1, 3, 4, 5, 6]], torch.arange(6), 230, 0)]
+    )
+    diagnostic = kind(**late)
+    starts = [Start(initial[part], torch.tensor(part), 230, 0) for part in parts]
+    scores, _ = together([diagnostic, EnergyStability()], Losing(), known, starts)
+    counts = diagnostic.means.compute()
+    assert counts["index"].tolist() == list(range(7))
+    assert counts["count"].tolist() == [2, 2, 0, 2, 2, 2, 2]
+    for name, value in scores.items():
+        if "initial_condition" not in value.dims or "at_lead" in name:
+            continue
+        np.testing.assert_allclose(np.delete(value.values, 2, 0), whole[name], err_msg=name)
+        assert np.isnan(value.values[2]).all(), name
+    for name, value in diagnostic.summary(scores).items():
+        np.testing.assert_allclose(value, wanted.summary(whole)[name], err_msg=name)
+    (text,) = [text for text in diagnostic.remarks(scores) if "were lost before" in text]
+    assert "1 of 7 rollouts" in text
+    assert "step 190" in text
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_evaluation_that_is_lost_whole_has_scores_that_are_not_a_number(kind, plane):
+    initial, parts = seven(lost=range(7)), ([0, 1, 2], [3, 4, 5, 6])
+    options = {"every": 150} if kind is not PCAAutocorrelation else {}
+    starts = [Start(initial[part], torch.tensor(part), 230, 0) for part in parts]
+    diagnostic = kind(**options)
+    scores, _ = together([diagnostic, EnergyStability()], Losing(), data(plane), starts)
+    assert np.isnan(list(diagnostic.summary(scores).values())).all()
+    assert diagnostic.figures(scores)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("truth_steps", [0, 30])
+@pytest.mark.parametrize("kind", [k for k in ALL if k is not PCAAutocorrelation])
+def test_state_in_which_a_trajectory_is_lost_enters_no_mean(kind, first, truth_steps, plane):
+    # all states before the jump are the first one, so that means of 11 and of 230 are the same
+    initial, known = seven(), data(plane)
+    starts = [Start(initial, torch.arange(7), 230, truth_steps)]
+    wanted, diagnostic, judge = kind(every=1), kind(every=1), EnergyStability(every=5)
+    (whole,) = together([wanted], Exact(), known, starts)
+    order = [diagnostic, judge] if first else [judge, diagnostic]
+    scores = together(order, Losing(), known, starts)[0 if first else 1]
+    if kind is not Extremes:
+        assert diagnostic.counts.tolist() == [230, 230, 11, 230, 230, 230, 230]
+    else:  # levels depend on how many values there are
+        assert np.nanmax(scores["return_level"]) == np.nanmax(whole["return_level"])
+        assert np.nanmax(scores["return_level_of_all"]) == np.nanmax(whole["return_level_of_all"])
+        return
+    for name, value in scores.items():
+        if "at_lead" not in name:
+            np.testing.assert_allclose(value, whole[name], atol=1e-12, err_msg=name)
+
+
+def test_lost_states_enter_neither_components_nor_spectra_at_lead_times(plane):
+    starts = [Start(seven(), torch.arange(7), 60, 40)]
+    kinds = [PCAAutocorrelation(length=50, lags=9), Spectrum(leads=[11, 12]), EnergyStability()]
+    components, spectrum, stability = together(kinds, Losing(), data(plane), starts)
+    bad = np.isnan(spectrum["spectrum_at_lead_forecast"].values).all(2)
+    assert bad[:, 0].tolist() == 7 * [False]
+    assert bad[:, 1].tolist() == [False, False, True, False, False, False, False]
+    assert kinds[0].rows.compute()["series"][2, :11].max() < 100
+    assert np.isnan(kinds[0].rows.compute()["series"][2, 11:]).all()
+    ratio = kinds[2].summary(stability)["mean_energy_ratio"]  # of the states before
+    energy = stability["energy"].values.copy()
+    energy[2, 11:] = np.nan
+    assert ratio == pytest.approx(np.nanmean(energy) / float(stability["reference_energy_mean"]))

@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -91,6 +92,31 @@ def test_rows_do_not_depend_on_batches_or_order():
     for chosen in ([5, 6], [0], [3, 1, 2], [4]):
         parts.update(torch.tensor(chosen), a=values[chosen])
     np.testing.assert_array_equal(whole.compute()["a"], parts.compute()["a"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        ({"a": torch.zeros(2)}, "'a', 'b'"),
+        ({"a": torch.zeros(2), "b": torch.zeros(2), "c": torch.zeros(2)}, "'c'"),
+        ({"a": torch.zeros(2), "b": torch.zeros(3)}, "'b', got 3"),
+    ],
+)
+def test_rows_that_could_come_to_stand_beside_another_number_are_refused(rows, named):
+    kept = Rows("a", "b")
+    with pytest.raises(ValueError, match=named):
+        kept.update(torch.tensor([0, 1]), **rows)
+    kept.update(torch.tensor([0]), a=torch.tensor([5.0]), b=torch.tensor([6.0]))
+    assert kept.compute()["index"].tolist() == [0]  # nothing of what was refused is kept
+
+
+def test_rows_gathered_from_processes_that_kept_different_names_are_refused():
+    kept = Rows("a", "b")
+    kept.update(torch.tensor([0]), a=torch.tensor([5.0]), b=torch.tensor([6.0]))
+    kept.index.append(torch.tensor([1]))  # as another process would add
+    kept.a.append(torch.tensor([5.0]))
+    with pytest.raises(ValueError, match="'b': 1"):
+        kept.compute()
 
 
 def test_rows_can_be_reset():
