@@ -35,7 +35,7 @@ class Distribution(ClimateDiagnostic):
         reference: Split whose histogram is the reference.
     """
 
-    version = 2
+    version = 3
     quantities = ("histogram",)
 
     def __init__(

@@ -91,3 +91,16 @@ class Grid:
             mode * (2 * math.pi / length)
             for mode, length in zip(self.modes(), self.lengths, strict=True)
         )
+
+    def derivative_wavenumbers(self) -> tuple[Tensor, ...]:
+        """Return the wavenumbers of a first derivative: those of the Nyquist modes are zero.
+
+        On the grid the Nyquist mode of an axis is cos(π j), whose sign of k is ambiguous; the
+        derivative of the smoothest function through the points vanishes there.
+        """
+        return tuple(
+            torch.where(mode.abs() == size / 2, 0.0, wavenumber)
+            for size, mode, wavenumber in zip(
+                self.shape, self.modes(), self.wavenumbers(), strict=True
+            )
+        )

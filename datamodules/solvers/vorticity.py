@@ -43,14 +43,14 @@ def streamfunction(vorticity: Field, grid: Grid) -> Field:
 def velocity(vorticity: Field, grid: Grid) -> tuple[Field, Field]:
     """Return (u, v) = (-∂ψ/∂y, ∂ψ/∂x) [L/T], eastward and northward."""
     inverse = _inverse_laplacian(grid, vorticity.dtype, vorticity.device)
-    l, k = (axis.to(inverse) for axis in grid.wavenumbers())
+    l, k = (axis.to(inverse) for axis in grid.derivative_wavenumbers())
     psi_hat = inverse * to_spectrum(vorticity, grid)
     return to_field(-1j * l * psi_hat, grid), to_field(1j * k * psi_hat, grid)
 
 
 def vorticity_of(u: Field, v: Field, grid: Grid) -> Field:
     """Return ζ = ∂v/∂x - ∂u/∂y [1/T]."""
-    l, k = (axis.to(u) for axis in grid.wavenumbers())
+    l, k = (axis.to(u) for axis in grid.derivative_wavenumbers())
     return to_field(1j * k * to_spectrum(v, grid) - 1j * l * to_spectrum(u, grid), grid)
 
 

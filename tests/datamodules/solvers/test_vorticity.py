@@ -44,6 +44,24 @@ def test_velocity_has_no_divergence():
     assert_close(divergence, torch.zeros_like(divergence))
 
 
+def differentiation(points, length):
+    """Return the matrix of ∂ on an even periodic grid: ½ (-1)^(i - j) cot((i - j) h/2) 2π/L."""
+    apart = torch.arange(points)[:, None] - torch.arange(points)
+    half = math.pi * apart / points + math.pi / 2 * torch.eye(points)  # cot is 0 on the diagonal
+    return (1.0 - 2 * (apart % 2)) / 2 / torch.tan(half) * 2 * math.pi / length
+
+
+def test_derivatives_of_what_is_not_band_limited_are_those_of_the_differentiation_matrix():
+    # white noise fills the Nyquist modes, whose derivative the matrix has as zero
+    vorticity = torch.randn(2, 24, 32)
+    along_y, along_x = differentiation(24, 2 * math.pi), differentiation(32, 6 * math.pi)
+    psi = streamfunction(vorticity, GRID)
+    u, v = velocity(vorticity, GRID)
+    assert_close(u, -along_y @ psi)
+    assert_close(v, psi @ along_x.T)
+    assert_close(vorticity_of(u, v, GRID), v @ along_x.T - along_y @ u)
+
+
 def test_positive_vortex_turns_counter_clockwise():
     y, x = GRID.points()
     blob = torch.exp(-4 * ((x - 3 * math.pi) ** 2 + (y - math.pi) ** 2))
