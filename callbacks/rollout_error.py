@@ -12,6 +12,7 @@ from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, EACH, lead_time_axes
 from callbacks.leads import whole_leads
+from callbacks.metrics.energy import time_mean
 from callbacks.metrics.rollout_mse import (
     anomaly_correlation,
     mean_squared_error,
@@ -65,9 +66,8 @@ class RolloutError(RolloutDiagnostic):
             self.climate = torch.from_numpy(arrays["mean"])
 
     def _time_mean(self) -> Mapping[str, np.ndarray]:
-        split = self.data.trajectories(self.reference_split)
-        total = sum(chunk.double().sum(0) for chunk in split.chunks("time mean"))
-        return {"mean": (total / split.snapshots).cpu().numpy()}
+        chunks = self.data.trajectories(self.reference_split).chunks("time mean")
+        return {"mean": time_mean(chunks).cpu().numpy()}
 
     def begin(self, start: Start) -> None:
         self.index = start.index

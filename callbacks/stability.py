@@ -14,7 +14,7 @@ from callbacks.climate import Split
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, lead_time_axes, quantity
 from callbacks.leads import spaced_leads
-from callbacks.metrics.energy import kinetic_energy, mean_square
+from callbacks.metrics.energy import kinetic_energy, mean_square, time_mean
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
 from callbacks.units import channel_units, energy_units, enstrophy_units
@@ -35,8 +35,10 @@ class EnergyStability(RolloutDiagnostic):
 
     A trajectory fails at the first check at which |E - mean| > width · std, with mean and standard
     deviation of the energy of a data split, and stays failed. What is not finite has failed.
-    Energy is the kinetic energy of the flow where the state holds its vorticity on a periodic grid,
-    and half the mean square of the state elsewhere. Of a flow the enstrophy is recorded too.
+    Energy is the kinetic energy of the flow where the state holds its vorticity on a periodic grid.
+    Elsewhere it is half the mean square of the departure from the time mean of the data at each
+    point, so that a forecast of nothing but that mean has none, however far from zero the mean is.
+    Of a flow the enstrophy is recorded too.
 
     The state at the last check before the failure is kept. A trajectory that is not finite, or
     `lost` times farther from the mean than the band reaches, at whatever step, will not come back:
@@ -51,7 +53,7 @@ class EnergyStability(RolloutDiagnostic):
         lost: Distance from the mean at which a trajectory is given up, in half widths of the band.
     """
 
-    version = 1
+    version = 2
     of_forecasts = frozenset({"width", "every", "reference", "points", "bands", "lost"})
 
     def __init__(
@@ -83,11 +85,13 @@ class EnergyStability(RolloutDiagnostic):
         self.rows = Rows("survived", "reason", "checks", "last_good")
         self.mean: Mapping[str, float] = {}
         self.std: Mapping[str, float] = {}
+        self.climate: Tensor | None = None
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         """Return energy, and of a flow enstrophy, of each state in float64."""
         if self.vorticity is None:
-            return {"energy": mean_square(self.comparable(state))}
+            departure = state.double() - self.climate.to(state.device)
+            return {"energy": mean_square(self.comparable(departure))}
         return {
             "energy": kinetic_energy(state, self.data.grid, self.vorticity),
             "enstrophy": enstrophy(state[:, self.vorticity].double()),
@@ -95,7 +99,9 @@ class EnergyStability(RolloutDiagnostic):
 
     def prepare(self) -> None:
         if not self.mean:
-            series = self.reference_of(self.reference, self._reference)
+            series = dict(self.reference_of(self.reference, self._reference))
+            if self.vorticity is None:
+                self.climate = torch.from_numpy(series.pop("climate"))
             self.mean = {name: float(values.mean()) for name, values in series.items()}
             self.std = {name: float(values.std()) for name, values in series.items()}
         self.rows = Rows("survived", "reason", "checks", "last_good", *self.mean)
@@ -107,9 +113,13 @@ class EnergyStability(RolloutDiagnostic):
             )
 
     def _reference(self) -> Mapping[str, np.ndarray]:
-        chunks = self.data.trajectories(self.reference).chunks("reference energy")
-        parts = [self.evaluate(chunk) for chunk in chunks]
-        return {name: torch.cat([p[name] for p in parts]).cpu().numpy() for name in parts[0]}
+        split, found = self.data.trajectories(self.reference), {}
+        if self.vorticity is None:
+            self.climate = time_mean(split.chunks("time mean"))
+            found["climate"] = self.climate.cpu().numpy()
+        parts = [self.evaluate(chunk) for chunk in split.chunks("reference energy")]
+        series = {name: torch.cat([p[name] for p in parts]).cpu().numpy() for name in parts[0]}
+        return {**series, **found}
 
     def begin(self, start: Start) -> None:
         batch, device = len(start.initial), start.initial.device
@@ -224,7 +234,8 @@ class EnergyStability(RolloutDiagnostic):
         fields = self.data.fields
         if name == "enstrophy":
             return name, enstrophy_units(fields, self.vorticity)
-        kind = "half mean square" if self.vorticity is None else "kinetic energy"
+        departure = "half mean square departure from the time mean"
+        kind = departure if self.vorticity is None else "kinetic energy"
         return kind, energy_units(fields, self.data.units[0], self.vorticity)
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
@@ -238,6 +249,13 @@ class EnergyStability(RolloutDiagnostic):
             for name in self.bands
             if self.mean[name] <= self.width * self.std[name]
         ]
+        kept = self.summary(scores)["mean_energy_ratio"]
+        if kept < 0.5:
+            what = "variability" if self.vorticity is None else "energy"
+            said.append(
+                f"EnergyStability: the forecasts keep {kept:.0%} of the {what} of the data "
+                "(mean_energy_ratio); where it decays to nothing they are stable and of no use."
+            )
         return said
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:

@@ -1,6 +1,6 @@
 """The energy of a state, per unit mass, for the systems where it is defined."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,6 +19,15 @@ def kinetic_energy(state: State, grid: Grid, channel: int) -> Float[Tensor, " ba
 def mean_square(state: State) -> Float[Tensor, " batch"]:
     """Return ½ the mean square over channels and domain, in float64."""
     return 0.5 * state.double().square().flatten(1).mean(1)
+
+
+def time_mean(chunks: Iterable[State]) -> Float[Tensor, "channel *space"]:
+    """Return the mean of all states at each point, in float64."""
+    total, count = 0.0, 0
+    for chunk in chunks:
+        total = total + chunk.double().sum(0)
+        count += len(chunk)
+    return total / count
 
 
 def has_kinetic_energy(variables: Sequence[str], grid: Grid | None) -> bool:

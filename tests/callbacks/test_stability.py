@@ -105,18 +105,51 @@ def test_channels_of_different_units_are_added_in_units_of_their_deviation(evalu
         data,
         [Start(state, torch.arange(1), 5, 0)],
     )
-    np.testing.assert_allclose(scores["energy"], 0.5 * (1.5**2 + 2.0**2) / 2)
+    departure = (state[0] - data.states.mean(0)) / 2
+    np.testing.assert_allclose(scores["energy"], 0.5 * (departure**2).mean())
     assert scores["energy"].attrs["units"] == "training variance"
 
 
-def test_other_systems_use_half_the_mean_square(evaluate):
-    torch.manual_seed(0)
-    line = Data(None, torch.randn(9, 1, 16), variables=("u",))
-    scores = evaluate(
-        EnergyStability(), Exact(), line, [Start(torch.ones(1, 1, 16), torch.arange(1), 5, 0)]
-    )
-    np.testing.assert_allclose(scores["energy"], 0.5)
-    assert scores["energy"].attrs["long_name"] == "half mean square"
+def test_other_systems_use_half_the_mean_square_departure_from_the_time_mean(evaluate):
+    states = [[1.0, 5.0, -2.0, 7.0], [3.0, 5.0, 0.0, 1.0], [5.0, 5.0, -4.0, 4.0]]
+    line = Data(None, torch.tensor(states)[:, None], ("u",))
+    start = Start(torch.tensor([[[4.0, 5.0, -1.0, 2.0]]]), torch.arange(1), 5, 0)
+    # time mean 3, 5, -2, 4: departures of the data -2, 0, 0, 3; 0, 0, 2, -3; 2, 0, -2, 0
+    scores = evaluate(EnergyStability(), Exact(), line, [start])
+    np.testing.assert_allclose(scores["energy"], 0.5 * (1 + 1 + 4) / 4)
+    np.testing.assert_allclose(scores["reference_energy_mean"], 0.5 * (13 + 13 + 8) / 12)
+    assert "departure from the time mean" in scores["energy"].attrs["long_name"]
+
+
+class Dead(Scripted):
+    """Decays to the time mean of the data within a step; another share of it is kept."""
+
+    def __init__(self, mean, kept, **options):
+        super().__init__(**options)
+        self.mean, self.kept = mean, kept
+
+    def at(self, lead, first):
+        return self.mean + self.kept * (first - self.mean)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("kept", [0.0, 1.0])
+def test_energy_of_a_field_far_from_zero_shows_whether_it_is_dead(channels, kept, evaluate):
+    # temperature 285 ± 3 K around a map of its own, and humidity 0.01 ± 0.001
+    mean = torch.tensor([285.0, 0.01])[:channels, None] * (1 + 0.1 * torch.randn(2, 16)[:channels])
+    spread = torch.tensor([3.0, 0.001])[:channels, None]
+    states = mean + spread * torch.randn(400, channels, 16)
+    data = Data(None, states, variables=("t", "q")[:channels])
+    emulator = Dead(states.mean(0), kept, channels=channels)
+    emulator.standardize.std = spread[:, 0]
+    diagnostic = EnergyStability()
+    starts = [Start(states[:40], torch.arange(40), 5, 0)]
+    scores = evaluate(diagnostic, emulator, data, starts)
+    ratio = diagnostic.summary(scores)["mean_energy_ratio"]
+    assert ratio == pytest.approx(kept, abs=0.1)  # 640 or 1280 numbers: ± 6 %
+    said = [text for text in diagnostic.remarks(scores) if "variability" in text]
+    assert len(said) == (not kept)
+    assert all("keep 0%" in text for text in said)
 
 
 @pytest.mark.parametrize("options", [{"width": 0.0}, {"every": 0}, {"points": 1}])
