@@ -77,8 +77,11 @@ model:
     strength: 0.5
     network: {class_path: mine.Wave, init_args: {width: 5}}
 trainer:
-  callbacks+:
-    - class_path: mine.Largest
+  callbacks:
+    - Checkpoints
+    - EnergyStability
+    - mine.Largest
+    - Scores
 """
 
 

@@ -127,12 +127,12 @@ SCRIPT = """
 import sys
 from tests.datamodules.test_generate import flame
 from datamodules.generate import Split
-flame(dt=0.0125, spin_up=20.0, splits={"train": Split(2, 400)}).generate(sys.argv[1])
+flame(dt=0.05, spin_up=5.0, splits={"train": Split(2, 400)}).generate(sys.argv[1])
 """
 
 
 def test_killed_run_resumes_to_the_same_data(tmp_path):
-    generator = flame(dt=0.0125, spin_up=20.0, splits={"train": Split(2, 400)})
+    generator = flame(dt=0.05, spin_up=5.0, splits={"train": Split(2, 400)})
     generator.generate(tmp_path / "uninterrupted")
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(tmp_path / "killed")],
