@@ -31,17 +31,17 @@ class JoinedFiles(TrajectoryReader):
     """
 
     def __init__(self, parts: Sequence[TrajectoryFile], times: Range = Range()) -> None:
-        first = parts[0]
         for part in parts:
-            part.time = part.time.expressed_like(first.time)
             bad = np.flatnonzero(~np.isfinite(part.time.values))
             if len(bad):
                 raise ValueError(
                     f"{part.path}: stamp {bad[0]} of '{part.time.name}' was never written; files "
                     "that are joined in time need all their stamps."
                 )
+        first = min(parts, key=lambda part: part.time.expressed_like(parts[0].time).values[0])
+        for part in parts:  # all stamps are counted from the origin of the earliest part
+            part.time = part.time.expressed_like(first.time)
         self.parts = sorted(parts, key=lambda part: (part.time.values[0], part.time.values[-1]))
-        first = self.parts[0]
         for name in ("variables", "standard_names", "axes", "dimensions", "space", "trajectories"):
             setattr(self, name, getattr(first, name))
         self.path = first.path

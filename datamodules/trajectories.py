@@ -46,7 +46,7 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
         vorticity: Variable that is the vorticity of a flow, from which energies and velocities
             follow; `auto` takes the one with that CF standard name or that is called so, null none.
         join: Whether the files of a split are parts of one run, one after the other in `time`;
-            by default each file holds trajectories of its own.
+            by default each file holds trajectories of its own, unless it holds a single snapshot.
         parameters: Names of physical parameters of the trajectories that the emulator is told, such
             as a Reynolds number: variables with one number per trajectory or a single one, global
             attributes, or settings of the solver such as `solver.equation.viscosity`.
@@ -145,10 +145,14 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
     def _open(self, paths: Sequence[Path], source: Source) -> list[TrajectoryReader]:
         """Return the trajectories in files, with all stamps counted from one origin."""
         names = self.variables, self._asked, self.parameters
-        if self.join == "time":
-            parts = [TrajectoryFile(path, *names, part=True) for path in paths]
+        first = TrajectoryFile(paths[0], *names, source.times, part=True)
+        # files of one snapshot each can mean nothing else than one run
+        single = first.snapshots == 1 and len(paths) > 1
+        if self.join == "time" or single:
+            parts = [first, *(TrajectoryFile(path, *names, part=True) for path in paths[1:])]
             return [JoinedFiles(parts, source.times)]
-        readers = [TrajectoryFile(path, *names, source.times) for path in paths]
+        first.interval = first.time.within(first.used).interval
+        readers = [first, *(TrajectoryFile(path, *names, source.times) for path in paths[1:])]
         for reader in readers[1:]:
             time = reader.time.expressed_like(readers[0].time)
             if time is not reader.time:

@@ -51,7 +51,9 @@ def data_on(grid: Grid, solver: SpectralSolver | None) -> SimpleNamespace:
     ones = dict.fromkeys(("mean", "std", "increment_std"), torch.ones(1))
     one = SimpleNamespace(solver=solver, operating_points_differ=False)
     generator = one if solver else None
-    return SimpleNamespace(grid=grid, generator=generator, statistics=SimpleNamespace(**ones))
+    return SimpleNamespace(
+        uniform_grid=grid, generator=generator, statistics=SimpleNamespace(**ones)
+    )
 
 
 def test_the_solver_of_truncated_data_is_told_no_more_than_they_hold():
@@ -74,7 +76,7 @@ def test_data_without_their_solver_or_of_another_domain_are_refused():
         simulation_of(data_on(grid, other))
     with pytest.raises(ValueError, match=r"domain \(22.0,\), found none; give data.generator"):
         simulation_of(data_on(grid, None))
-    with pytest.raises(ValueError, match="which have no periodic grid"):
+    with pytest.raises(ValueError, match="which have no uniform grid"):
         simulation_of(data_on(None, other))
 
 

@@ -1,0 +1,105 @@
+import netCDF4
+import numpy as np
+import pytest
+
+from datamodules import Range, Source, TrajectoryDataModule
+from tests.datamodules.files import write_file
+
+FIELD = np.random.default_rng(0).standard_normal((41, 4, 6)).astype("f4")
+EVERYTHING = slice(None)
+
+
+def parts(folder, cuts, origin=lambda part: 0, split="train"):
+    """Write one run of 41 snapshots in several files, each with an origin of time of its own."""
+    for number, part in enumerate(cuts):
+        own = FIELD[part]
+        path = folder / split / f"part{len(cuts) - number:02d}.nc"  # in the wrong order of names
+        write_file(path, own.shape, dims=("time", "y", "x"), fields={"u": own}, lengths=(1.0, 2.0))
+        with netCDF4.Dataset(path, "a") as file:
+            shift = origin(number)
+            file["time"][:] = np.arange(41.0)[part] - 24 * shift
+            file["time"].units = f"hours since 2000-01-{1 + shift:02d}"
+    return folder
+
+
+SHARED = [slice(10 * n, 10 * n + 11) for n in range(4)]
+APART = [slice(0, 7), slice(7, 20), slice(20, 41)]
+SINGLE = [slice(n, n + 1) for n in range(41)]
+
+
+def module(folder, join="time", times=Range()):  # noqa: B008
+    return TrajectoryDataModule(folder, ["u"], join=join, train=Source("train/*.nc", times=times))
+
+
+@pytest.mark.parametrize("storage", ["memory", "stream"])
+@pytest.mark.parametrize("cuts", [SHARED, APART, SINGLE])
+def test_parts_of_a_run_are_one_trajectory(tmp_path, cuts, storage):
+    data = module(parts(tmp_path, cuts))
+    data.storage = storage
+    train = data.trajectories("train")
+    assert train.lengths == [41]
+    for start, stop in ((0, 41), (5, 13), (10, 11), (19, 32)):
+        np.testing.assert_array_equal(train.read(0, start, stop)[:, 0], FIELD[start:stop])
+    assert train.time(0, 23) == 23
+    assert data.interval == 1
+
+
+def test_origins_of_the_parts_may_differ(tmp_path):
+    train = module(parts(tmp_path, APART, origin=lambda n: n)).trajectories("train")
+    assert [train.time(0, n) for n in (0, 8, 30)] == [0, 8, 30]
+    np.testing.assert_array_equal(train.read(0, 0, 41)[:, 0], FIELD)
+
+
+def test_ranges_of_times_count_along_the_whole(tmp_path):
+    train = module(parts(tmp_path, SHARED), times=Range(8, 23)).trajectories("train")
+    assert train.lengths == [15]
+    np.testing.assert_array_equal(train.read(0, 0, 15)[:, 0], FIELD[8:23])
+
+
+def test_files_of_one_snapshot_are_joined_without_being_asked(tmp_path):
+    assert module(parts(tmp_path, SINGLE), join=None).trajectories("train").lengths == [41]
+
+
+@pytest.mark.parametrize("cuts", [SHARED, APART])
+def test_files_that_continue_each_other_deserve_a_word(tmp_path, cuts, capsys):
+    assert len(module(parts(tmp_path, cuts), join=None).trajectories("train")) == len(cuts)
+    said = capsys.readouterr().err
+    assert "separate trajectories" in said
+    assert "data.join: time" in said
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        [slice(0, 10), slice(11, 41)],  # one is missing
+        [slice(0, 10), slice(25, 41)],
+        [slice(0, 12), slice(10, 41)],  # two are in both
+        [slice(0, 20), slice(0, 20)],  # members, not parts
+        [slice(0, 1), slice(0, 1)],
+    ],
+)
+def test_seams_that_neither_meet_nor_follow_are_refused(tmp_path, cuts):
+    with pytest.raises(ValueError, match=r"part0\d.nc.*(joined|uniform steps|no parts)"):
+        module(parts(tmp_path, cuts)).readers("train")
+
+
+def test_a_gap_outside_of_the_range_does_not_matter(tmp_path):
+    folder = parts(tmp_path, [slice(0, 10), slice(15, 41)])
+    assert module(folder, times=Range(0, 10)).trajectories("train").lengths == [10]
+
+
+def test_parts_that_differ_are_refused(tmp_path):
+    parts(tmp_path, APART)
+    with netCDF4.Dataset(tmp_path / "train" / "part02.nc", "a") as file:
+        file["vorticity" if "vorticity" in file.variables else "u"].units = "K"
+    with netCDF4.Dataset(tmp_path / "train" / "part01.nc", "a") as file:
+        file["u"].units = "degC"
+    with pytest.raises(ValueError, match=r"part0\d.nc has .*units"):
+        module(tmp_path).readers("train")
+
+
+def test_hash_depends_on_every_part(tmp_path):
+    before = module(parts(tmp_path, APART)).content_hash("train")
+    with netCDF4.Dataset(tmp_path / "train" / "part01.nc", "a") as file:
+        file["u"][3, 2, 1] = 9.0
+    assert module(tmp_path).content_hash("train") != before

@@ -1,0 +1,173 @@
+import netCDF4
+import numpy as np
+import pytest
+
+from datamodules import Dimensions
+from datamodules.trajectory_file import TrajectoryFile
+
+RNG = np.random.default_rng(0)
+
+
+def field_file(folder, dims, coordinates, attributes=None, name="a.nc"):
+    """Write a field over any order of dimensions; return its values by name of dimension."""
+    sizes = {"time": 5, **{dim: len(values) for dim, values in coordinates.items()}}
+    sizes |= {dim: 3 for dim in dims if dim not in sizes}
+    values = RNG.standard_normal([sizes[dim] for dim in dims]).astype("f4")
+    with netCDF4.Dataset(folder / name, "w") as file:
+        for dim in dims:
+            file.createDimension(dim, sizes[dim])
+        file.createVariable("time", "f8", ("time",))[:] = np.arange(5.0)
+        for dim, points in coordinates.items():
+            axis = file.createVariable(dim, np.asarray(points).dtype, (dim,))
+            axis[:] = points
+            axis.setncatts((attributes or {}).get(dim, {}))
+        file.createVariable("u", "f4", dims)[:] = values
+    return values
+
+
+def read(folder, *space, name="a.nc", trajectory="run"):
+    return TrajectoryFile(folder / name, ["u"], Dimensions(trajectory, "time", space))
+
+
+X, Y = np.arange(6.0), 10.0 * np.arange(4)
+
+
+@pytest.mark.parametrize("space", [("x", "y"), ("y", "x")])
+@pytest.mark.parametrize(
+    "dims",
+    [("time", "y", "x"), ("time", "x", "y"), ("x", "y", "time"), ("y", "time", "x")],
+)
+def test_axes_are_put_in_the_order_y_x_by_their_names(tmp_path, dims, space):
+    values = field_file(tmp_path, dims, {"x": X, "y": Y})
+    file = read(tmp_path, *space)
+    assert file.dimensions.space == ("y", "x")
+    assert file.space == (4, 6)
+    right = values.transpose([dims.index(name) for name in ("time", "y", "x")])
+    np.testing.assert_array_equal(file.read(0, 1, 4)[:, 0], right[1:4])
+
+
+def test_trajectories_may_come_after_time(tmp_path):
+    values = field_file(tmp_path, ("time", "run", "y", "x"), {"x": X, "y": Y})
+    np.testing.assert_array_equal(read(tmp_path, "y", "x").read(2, 1, 4)[:, 0], values[1:4, 2])
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"a": {"axis": "X"}},
+        {"b": {"axis": "Y"}},
+        {"a": {"standard_name": "longitude"}, "b": {"standard_name": "latitude"}},
+        {"a": {"standard_name": "projection_x_coordinate"}},
+        {"a": {"units": "degrees_east"}},
+        {"b": {"units": "degree_N"}},
+    ],
+)
+def test_attributes_say_which_axis_is_which(tmp_path, attributes):
+    values = field_file(tmp_path, ("time", "a", "b"), {"a": X, "b": Y}, attributes)
+    file = read(tmp_path, "a", "b")
+    assert file.dimensions.space == ("b", "a")
+    np.testing.assert_array_equal(file.read(0, 0, 5)[:, 0], values.transpose(0, 2, 1))
+
+
+def test_where_nothing_else_tells_the_configuration_does(tmp_path):
+    values = field_file(tmp_path, ("time", "a", "b"), {"a": X, "b": Y})
+    np.testing.assert_array_equal(read(tmp_path, "a", "b").read(0, 0, 5)[:, 0], values)
+    swapped = read(tmp_path, "b", "a").read(0, 0, 5)[:, 0]
+    np.testing.assert_array_equal(swapped, values.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"x": {"axis": "Y"}}, "'x' has the attributes of the y axis .*axis: Y"),
+        ({"y": {"units": "degrees_east"}}, "'y' has the attributes of the x axis"),
+    ],
+)
+def test_contradictions_are_refused(tmp_path, attributes, words):
+    field_file(tmp_path, ("time", "y", "x"), {"x": X, "y": Y}, attributes)
+    with pytest.raises(ValueError, match=rf"a.nc.*{words}"):
+        read(tmp_path, "y", "x")
+
+
+def test_the_same_axis_twice_is_refused(tmp_path):
+    both = {"a": {"axis": "X"}, "b": {"axis": "X"}}
+    field_file(tmp_path, ("time", "a", "b"), {"a": X, "b": Y}, both)
+    with pytest.raises(ValueError, match="'a' and 'b' are both the x axis"):
+        read(tmp_path, "a", "b")
+
+
+@pytest.mark.parametrize("dims", [("time", "y", "x"), ("run", "time", "x", "y")])
+@pytest.mark.parametrize("down", [("y",), ("x",), ("x", "y")])
+def test_descending_axes_are_flipped_with_a_word(tmp_path, dims, down, capsys):
+    points = {name: p[::-1] if name in down else p for name, p in (("x", X), ("y", Y))}
+    values = field_file(tmp_path, dims, points)
+    file = read(tmp_path, "y", "x")
+    right = values.transpose(
+        [dims.index(name) for name in dims[:-2]] + [dims.index("y"), dims.index("x")]
+    )
+    flips = tuple(slice(None, None, -1 if name in down else 1) for name in ("y", "x"))
+    right = right[(..., *flips)][0 if dims[0] == "run" else slice(None)]
+    np.testing.assert_array_equal(file.read(0, 1, 3)[:, 0], right[1:3])
+    np.testing.assert_array_equal(file.coordinates["y"][0], Y)
+    np.testing.assert_array_equal(file.coordinates["x"][0], X)
+    assert "descend" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("points", "uniform"),
+    [
+        ((350 + 0.01 * np.arange(64)).astype("f4"), True),
+        ((350 + 0.01 * np.arange(64)).astype("f4").astype("f8"), True),
+        (1e-9 * np.cumsum(1 + 0.9 * np.sin(np.arange(64))), False),
+        (np.arange(64.0)[::-1], True),
+        (np.arange(64) * 3, True),
+        (np.arange(64.0) ** 1.05, False),
+        (1e7 + np.cumsum(1 + 0.05 * np.sin(np.arange(64.0))), False),
+        (np.where(np.arange(64) > 30, 1.0, 0) + np.arange(64.0), False),
+        ((1e6 + np.arange(64)).astype("f4"), True),
+    ],
+)
+def test_uniform_is_judged_by_the_spacing_in_the_precision_of_the_coordinate(
+    tmp_path, points, uniform
+):
+    field_file(tmp_path, ("time", "x"), {"x": points})
+    grid = read(tmp_path, "x").grid
+    assert (grid is not None) == uniform
+    if uniform:
+        step = abs(float(points[-1]) - float(points[0])) / 63
+        assert grid.lengths[0] == pytest.approx(64 * step, rel=1e-6)
+
+
+def test_axes_in_different_units_make_no_grid(tmp_path):
+    units = {"x": {"units": "m"}, "y": {"units": "km"}}
+    field_file(tmp_path, ("time", "y", "x"), {"x": X, "y": Y}, units)
+    file = read(tmp_path, "y", "x")
+    assert file.grid is None
+    assert "different units (km, m)" in file.no_grid()
+
+
+@pytest.mark.parametrize("points", [[0, 1, 1, 2.0], [0, 2, 1, 3.0], [0, 0, 0, 0.0]])
+def test_coordinates_that_go_back_are_refused(tmp_path, points):
+    field_file(tmp_path, ("time", "x"), {"x": points})
+    with pytest.raises(ValueError, match="'x' must increase or decrease"):
+        read(tmp_path, "x")
+
+
+def test_a_coordinate_that_was_never_written_is_refused(tmp_path):
+    field_file(tmp_path, ("time", "x"), {"x": np.ma.masked_array(X, [0, 0, 1, 0, 0, 0])})
+    with pytest.raises(ValueError, match="'x' is missing or not finite at point 2"):
+        read(tmp_path, "x")
+
+
+def test_a_curvilinear_grid_has_no_coordinates(tmp_path, capsys):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        for name, size in (("time", 5), ("lat", 4), ("lon", 6)):
+            file.createDimension(name, size)
+        file.createVariable("time", "f8", ("time",))[:] = np.arange(5.0)
+        for name in ("lat", "lon"):
+            file.createVariable(name, "f8", ("lat", "lon"))[:] = RNG.standard_normal((4, 6))
+        file.createVariable("u", "f4", ("time", "lat", "lon"))[:] = 1.0
+    file = read(tmp_path, "lat", "lon")
+    assert "curvilinear" in capsys.readouterr().err
+    assert file.coordinates == {}
+    assert "no coordinate" in file.no_grid()

@@ -1,0 +1,200 @@
+import netCDF4
+import numpy as np
+import pytest
+
+from datamodules import Range
+from datamodules.time_axis import read_time_axis, same_time
+from datamodules.units import same_units, time_unit
+
+
+def axis(folder, values, units=None, dtype=None, **attributes):
+    """Return the time axis of a file with these stamps."""
+    values = np.asarray(values)
+    with netCDF4.Dataset(folder / "a.nc", "w") as file:
+        file.createDimension("time", len(values))
+        time = file.createVariable("time", dtype or values.dtype, ("time",))
+        if units:
+            time.units = units
+        time.setncatts(attributes)
+        time[:] = values
+    with netCDF4.Dataset(folder / "a.nc") as file:
+        return read_time_axis(file, folder / "a.nc", "time")
+
+
+SINCE = "since 1970-01-01"
+
+
+@pytest.mark.parametrize(
+    ("values", "units", "interval"),
+    [
+        (1577836800 + 600 * np.arange(60), f"seconds {SINCE}", 600),
+        (1577836800 + 600.0 * np.arange(60), f"seconds {SINCE}", 600),
+        (63000000 + 15 * np.arange(60), "minutes since 1900-01-01", 15),
+        ((10622 + np.arange(60) / 144).astype("f4"), "days since 1992-01-01", 1 / 144),
+        ((700 + np.arange(60) / 24).astype("f4"), "days since 2000-01-01", 1 / 24),
+        ((500 + 0.02 * np.arange(1000)).astype("f4").astype("f8"), None, 0.02),  # widened later
+        (np.arange(60) * 1.5 // 1, f"hours {SINCE}", None),  # a double that was cut to whole hours
+        ((np.arange(60) * 1.5).astype("i4"), f"hours {SINCE}", 1.5),
+        (np.round(np.arange(60) * 2.5 + 7).astype("i8"), f"minutes {SINCE}", 2.5),
+        (np.arange(20) * 0.1, None, 0.1),
+        (np.arange(20) / 3, None, 1 / 3),
+        (np.arange(20, dtype="i8") * 600_000_000_000 + 1577836800 * 10**9, "nanoseconds", 6e11),
+        (-5.0 + 0.25 * np.arange(9), "turnover times", 0.25),
+    ],
+)
+def test_interval_is_that_of_the_whole_axis(tmp_path, values, units, interval):
+    found = axis(tmp_path, values, units)
+    if interval is None:
+        with pytest.raises(ValueError, match="must increase in uniform steps"):
+            _ = found.interval
+        return
+    assert found.interval == pytest.approx(interval, rel=1e-12)
+
+
+ORIGINS = [
+    (0.0, 1.0, "f8"),
+    (0, 1, "i4"),
+    (1577836800, 600, "i8"),
+    (1577836800.0, 600.0, "f8"),
+    (1577836800.0, 6000.0, "f4"),
+    (63000000, 15, "i4"),
+    (876576, 1, "i4"),
+    (10622.0, 1 / 144, "f4"),
+    (-1e9, 3600.0, "f8"),
+    (7.3e5, 1e-6, "f8"),
+]
+
+
+def unit(step):
+    return "days" if step < 0.01 else "s"
+
+
+@pytest.mark.parametrize(("origin", "step", "dtype"), ORIGINS)
+@pytest.mark.parametrize("fault", ["missing", "repeated", "backwards", "late"])
+def test_gaps_and_repeats_are_found_whatever_the_origin_and_type(
+    tmp_path, origin, step, dtype, fault
+):
+    numbers = np.arange(61.0)
+    if fault == "missing":
+        numbers = np.delete(numbers, 31)
+    elif fault == "repeated":
+        numbers[31:] -= 1
+    elif fault == "backwards":
+        numbers[31] = 3
+    else:
+        numbers[31:] += 0.5 if dtype[0] == "f" else 2.0
+    found = axis(tmp_path, (origin + step * numbers).astype(dtype), unit(step))
+    with pytest.raises(ValueError, match=r"a.nc: 'time' must increase in uniform steps") as error:
+        _ = found.interval
+    said = {"missing": "1 snapshot(s) are missing after stamp 30", "repeated": "stamp 31 repeats"}
+    assert said.get(fault, "stamp") in str(error.value)
+
+
+@pytest.mark.parametrize(("origin", "step", "dtype"), ORIGINS)
+def test_the_same_axes_without_a_fault_are_uniform(tmp_path, origin, step, dtype):
+    found = axis(tmp_path, (origin + step * np.arange(61.0)).astype(dtype), unit(step))
+    assert found.interval == pytest.approx(step, rel=1e-4)
+
+
+def test_a_slow_drift_is_found(tmp_path):
+    steps = 1 + 1e-3 * np.linspace(-0.9, 0.9, 400)
+    with pytest.raises(ValueError, match="must increase in uniform steps"):
+        _ = axis(tmp_path, np.cumsum(steps)).interval
+
+
+def test_a_type_too_coarse_for_the_step_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"rounded to 128 s, too coarse for its steps"):
+        _ = axis(tmp_path, (1577836800 + 300.0 * np.arange(60)).astype("f4"), "seconds").interval
+
+
+def test_only_the_range_that_is_used_is_checked(tmp_path):
+    found = axis(tmp_path, [0.0, 0.0, 7.0, 8.0, 9.0, 10.0, 12.0, 19.0])
+    assert found.within(Range(2, 6).of(8)).interval == 1
+    with pytest.raises(ValueError, match="at least 2 are needed"):
+        _ = found.within(Range(7).of(8)).interval
+
+
+def test_a_stamp_that_was_never_written_is_called_so(tmp_path):
+    for kind in ("f4", "f8", "i4", "i8"):
+        values = np.ma.masked_array(np.arange(5), [0, 0, 0, 1, 0]).astype(kind)
+        with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+            file.createDimension("time", 5)
+            file.createVariable("time", kind, ("time",))[:] = values
+        with netCDF4.Dataset(tmp_path / "a.nc") as file:
+            found = read_time_axis(file, tmp_path / "a.nc", "time")
+        with pytest.raises(ValueError, match="stamp 3 of 'time' was never written"):
+            _ = found.interval
+
+
+def test_text_and_times_along_another_dimension_are_refused(tmp_path):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("time", 5)
+        file.createDimension("other", 3)
+        file.createVariable("time", "f8", ("other",))[:] = np.arange(3)
+        file.createVariable("date", str, ("time",))
+        for name, what in (("time", r"along \(other\)"), ("date", "holds text")):
+            with pytest.raises(ValueError, match=what):
+                read_time_axis(file, tmp_path / "a.nc", name)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ((6.0, "h"), (0.25, "d"), True),
+        ((1.0, "h"), (1.0, "d"), False),
+        ((1.0, "s"), (1.0, "1"), False),
+        ((1.0, "turnover"), (1.0, "turnover"), True),
+        ((600.0, "s"), (10.0, "min"), True),
+    ],
+)
+def test_intervals_are_compared_as_times(one, other, same):
+    assert same_time(one, other) == same
+    assert same_time(other, one) == same
+
+
+@pytest.mark.parametrize(
+    ("units", "symbol"),
+    [("Hours since 1900-1-1 0:0:0", "h"), ("day", "d"), ("msec", "ms"), ("1", "1")],
+)
+def test_units_of_time_by_any_of_their_names(units, symbol):
+    assert time_unit(units) == symbol
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("m/s", "m s-1", True),
+        ("m s**-1", "m s^-1", True),
+        ("kg m-2 s-1", "kg s-1 m-2", True),
+        ("m2/s2", "m2 s-2", True),
+        ("1", "", True),
+        ("m", "km", False),
+        ("s-1", "s", False),
+        ("K", "degC", False),
+    ],
+)
+def test_units_are_compared_by_what_they_mean(one, other, same):
+    assert same_units(one, other) == same
+
+
+def test_stamps_are_expressed_from_another_origin(tmp_path):
+    hours = axis(tmp_path, 6.0 * np.arange(4), "hours since 2000-01-03")
+    days = axis(tmp_path, 0.25 * np.arange(4), "days since 2000-01-01 12:00:00")
+    np.testing.assert_allclose(hours.expressed_like(days).values, 1.5 + 0.25 * np.arange(4))
+    np.testing.assert_allclose(days.expressed_like(hours).values, -36 + 6 * np.arange(4))
+    assert days.expressed_like(hours).units == "hours since 2000-01-03"
+
+
+@pytest.mark.parametrize(
+    ("units", "calendar"),
+    [
+        ("hours", "standard"),
+        ("parsecs since 2000-01-01", "standard"),
+        ("hours since 2001-01-01", "noleap"),
+    ],
+)
+def test_stamps_of_another_kind_of_origin_are_refused(tmp_path, units, calendar):
+    one = axis(tmp_path, np.arange(4.0), "hours since 2000-01-03")
+    other = axis(tmp_path, np.arange(4.0), units, calendar=calendar)
+    with pytest.raises(ValueError, match="cannot be compared"):
+        other.expressed_like(one)
