@@ -480,7 +480,8 @@ def test_table_leaves_out_leads_beyond_the_truth(two_runs):
     assert "MSE at 10" not in table(load_runs([two_runs / "smoke"]))
 
 
-def test_study_runs_and_compares(workplace, say):
+def test_study_runs_what_is_unfinished_and_compares(tested, workplace, say):
+    shutil.copytree(tested[0] / "runs/smoke", "runs/smoke", dirs_exist_ok=True)
     (workplace / "smoke.yaml").write_text(SMOKE.read_text())
     (workplace / "baseline.yaml").write_text(
         "model: {class_path: Baseline, init_args: {network: {class_path: UNet, init_args: "
@@ -492,6 +493,7 @@ def test_study_runs_and_compares(workplace, say):
     assert "| smoke |" in out
     assert "| base |" in out
     assert (workplace / "runs" / "comparison.png").is_file()
+    assert not (workplace / "runs/smoke/log.txt").exists()  # it was finished
     before = (workplace / "runs/base/scores.json").stat().st_mtime_ns
     assert say("study", "study.yaml")[0] == 0  # finished: nothing runs again
     assert (workplace / "runs/base/scores.json").stat().st_mtime_ns == before
