@@ -22,9 +22,10 @@ class PCAAutocorrelation(RolloutDiagnostic):
     """Autocorrelation, with lag, of the projections on the principal components of the data.
 
     The rollout's first `length` states are projected on the leading components of the reference
-    split; c(k) = Σ_t x(t) x(t + k), of the departure x from the mean of the series, divided by
-    c(0). The reference is the mean over pieces of the same length of the split's trajectories. The
-    variant of Jiang et al. (2025) is `components: 1`, `centre: false`, `normalise: false`.
+    split, those of a singular value decomposition of all its states; c(k) = Σ_t x(t) x(t + k), of
+    the departure x from the mean of the series, divided by c(0). The reference is the mean over
+    pieces of the same length of the split's trajectories. The variant of Jiang et al. (2025) is
+    `components: 1`, `centre: false`, `normalise: false`.
 
     Args:
         components: Number of leading components.
@@ -36,7 +37,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
     """
 
     stages = ("test",)
-    version = 1
+    version = 2
     of_forecasts = frozenset({"length", "lags", "normalise", "reference"})
 
     def __init__(
@@ -82,12 +83,15 @@ class PCAAutocorrelation(RolloutDiagnostic):
 
         mean, components, variances = principal_components(chunks, self.components, self.centre)
         self.basis = (mean, components)
-        series, total = [], 0.0
+        series, total, image = [], 0.0, 0.0
         for chunk in split.chunks("principal components: series"):
             series.append(self.project(chunk))
             departure = self.comparable(chunk).double().flatten(1) - mean
             total = total + departure.square().sum()
+            image = image + series[-1].T @ departure
+        rest = image / split.snapshots - variances[:, None] * components
         return {
+            "residual": (rest.norm(dim=1) / variances[0]).numpy(),
             "mean": mean.numpy(),
             "components": components.numpy(),
             "share": (variances * split.snapshots / total).numpy(),
@@ -167,12 +171,20 @@ class PCAAutocorrelation(RolloutDiagnostic):
         return torch.from_numpy(np.stack(pieces)).movedim(1, 2)
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
+        said = []
+        residual = float(self.reference["residual"].max())
+        if residual > 1e-9:
+            said.append(
+                "PCAAutocorrelation: the components are approximate, the covariance times one of "
+                f"them differs from a multiple of it by {residual:.0e} of the largest variance."
+            )
         if self.kept == self.length:
-            return []
+            return said
         return [
+            *said,
             f"PCAAutocorrelation: the longest trajectory of the {self.reference_split} split has "
             f"{self.kept} snapshots, so that only as many states of each rollout enter, not "
-            f"{self.length}."
+            f"{self.length}.",
         ]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:

@@ -14,20 +14,26 @@ def principal_components(
     count: int,
     centre: bool = True,
     extra: int = 10,
-    passes: int = 4,
+    passes: int = 60,
+    direct: int = 2048,
+    memory: int = 2**29,
 ) -> tuple[Float[Tensor, " point"], Float[Tensor, "component point"], Float[Tensor, " component"]]:
     """Return mean, leading components (orthonormal) and their variances, in float64.
 
-    Randomised subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4) on the
-    covariance, which is only ever applied, chunk by chunk: memory is that of one chunk and of
-    count + extra fields. Each component has the sign that makes its largest entry positive.
+    Those of a singular value decomposition of all states. With few points they are eigenvectors of
+    the covariance, with few states those of the Gram matrix of the states (Sirovich 1987). With
+    many of both they come from `leading_eigenvectors` of the covariance, which is only ever
+    applied, chunk by chunk. Each component has the sign that makes its largest entry positive, the
+    first of them where several are as large.
 
     Args:
         chunks: Yields all states anew at each call, (time, ...).
         count: Number of components.
         centre: Whether the mean is removed; without, the mean is returned as zero.
         extra: Additional directions of the iteration.
-        passes: Number of iterations, each a pass over the data.
+        passes: Most passes of the iteration over the data.
+        direct: Most points, or states, of which the matrix is made.
+        memory: Most bytes of the states of a Gram matrix, or of the directions of the iteration.
 
     Raises:
         ValueError: There are fewer states than components.
@@ -42,25 +48,86 @@ def principal_components(
             "the number of components or provide more data."
         )
     mean = total / states if centre else torch.zeros_like(total)
+    points = len(mean)
+
+    def departures() -> Iterable[Float[Tensor, "_ point"]]:
+        return (chunk.double().flatten(1) - mean for chunk in chunks())
 
     def apply(directions: Float[Tensor, "point _"]) -> Float[Tensor, "point _"]:
         result = torch.zeros_like(directions)
-        for chunk in chunks():
-            rows = chunk.double().flatten(1) - mean
+        for rows in departures():
             result += rows.T @ (rows @ directions)
         return result / states
 
-    size = min(count + extra, states, len(mean))
-    generator = torch.Generator().manual_seed(0)
-    start = torch.randn(len(mean), size, generator=generator, dtype=torch.float64)
-    basis = torch.linalg.qr(start.to(mean.device)).Q
-    for _ in range(passes):
-        basis = torch.linalg.qr(apply(basis)).Q
-    variances, mixing = torch.linalg.eigh(basis.T @ apply(basis))
-    order = variances.argsort(descending=True)[:count]
-    components = (basis @ mixing[:, order]).T
-    largest = components.gather(1, components.abs().argmax(1, keepdim=True))
-    return mean, components * largest.sign(), variances[order]
+    if points <= min(direct, states):
+        covariance = sum(rows.T @ rows for rows in departures()) / states
+        variances, vectors = torch.linalg.eigh(covariance)
+        vectors = vectors.flip(1)[:, :count]
+    elif states <= direct and 8 * states * points <= memory:
+        rows = torch.cat(list(departures()))
+        variances, mixing = torch.linalg.eigh(rows @ rows.T / states)
+        # orthonormal also where the variance vanishes, as after removing the mean of few states
+        vectors = torch.linalg.qr(rows.T @ mixing.flip(1)[:, :count]).Q
+    else:
+        size = min(count + extra, states, points)
+        generator = torch.Generator().manual_seed(0)
+        start = torch.randn(points, size, generator=generator, dtype=torch.float64)
+        blocks = max(4, memory // (8 * points * size))
+        variances, vectors = leading_eigenvectors(
+            apply, start.to(mean.device), count, passes, blocks
+        )
+    components = vectors.T
+    size = components.abs()
+    large = size >= (1 - 1e-6) * size.amax(1, keepdim=True)
+    first = components.gather(1, large.int().argmax(1, keepdim=True))
+    return mean, components * first.sign(), variances.flip(0)[:count].clamp_min(0)
+
+
+def leading_eigenvectors(
+    apply: Callable[[Float[Tensor, "point _"]], Float[Tensor, "point _"]],
+    start: Float[Tensor, "point block"],
+    count: int,
+    passes: int,
+    blocks: int,
+    tolerance: float = 1e-10,
+) -> tuple[Float[Tensor, " value"], Float[Tensor, "point count"]]:
+    """Return eigenvalues, ascending, and the eigenvectors of the largest of a symmetric matrix.
+
+    Block Lanczos iteration with full orthogonalisation (Golub and Underwood 1977; Musco and Musco
+    2015), begun again from the best directions when as many blocks are kept as the memory holds.
+
+    Args:
+        apply: Multiplies by the matrix.
+        start: First directions.
+        count: Number of eigenvectors.
+        passes: Most products.
+        blocks: Most blocks of directions kept.
+        tolerance: Angle to the eigenvectors, estimated as residual over gap, that is good enough.
+    """
+    width = start.shape[1]
+    blocks = min(blocks, len(start) // width)
+    basis = block = torch.linalg.qr(start).Q
+    projected = block.new_zeros(0, 0)
+    for number in range(passes):
+        image = apply(block)
+        columns = basis.T @ image
+        projected = torch.nn.functional.pad(projected, (0, width, 0, width))
+        projected[:, -width:], projected[-width:] = columns, columns.T
+        values, mixing = torch.linalg.eigh(projected)
+        rest = image - basis @ columns
+        following, remainder = torch.linalg.qr(rest - basis @ (basis.T @ rest))
+        residual = (remainder @ mixing[-width:, -count:]).norm(dim=0)
+        apart = (values[-count:, None] - values).abs()
+        gap = torch.where(apart == 0, torch.inf, apart).amin(1)
+        if bool((residual <= tolerance * gap).all()) or number == passes - 1:
+            break
+        if basis.shape[1] + width > blocks * width:  # begin again from the best directions
+            basis = block = torch.linalg.qr(basis @ mixing[:, -width:]).Q
+            projected = block.new_zeros(0, 0)
+            continue
+        block = torch.linalg.qr(following - basis @ (basis.T @ following)).Q
+        basis = torch.cat((basis, block), 1)
+    return values, (basis @ mixing[:, -count:]).flip(1)
 
 
 def autocorrelation(

@@ -1,3 +1,4 @@
+import functools
 import math
 
 import numpy as np
@@ -28,11 +29,64 @@ def test_components_are_those_of_a_singular_value_decomposition(centre):
     np.testing.assert_allclose(mean, data.mean(0) * centre, atol=1e-12)
 
 
-def test_sign_makes_the_largest_entry_positive():
+@pytest.mark.parametrize("options", [{}, {"direct": 0}, {"direct": 0, "memory": 8 * 13 * 300 * 6}])
+@pytest.mark.parametrize("shape", [(400, 300), (300, 400)])
+def test_components_are_exact_where_variances_fall_slowly(shape, options):
+    data = 5 + torch.randn(shape) * torch.arange(1.0, shape[1] + 1) ** -0.3
+    _, singular, rows = np.linalg.svd((data - data.mean(0)).numpy(), full_matrices=False)
+    _, components, variances = principal_components(lambda: data.split(64), 3, **options)
+    np.testing.assert_allclose(variances, singular[:3] ** 2 / shape[0], rtol=1e-10)
+    sign = np.sign((components.numpy() * rows[:3]).sum(1, keepdims=True))
+    np.testing.assert_allclose(components, sign * rows[:3], atol=1e-9)
+
+
+def test_components_of_fewer_directions_than_states_are_exact_in_any_way():
+    data = spread(300, 200)
+    wanted = principal_components(lambda: data.split(64), 3)
+    found = principal_components(lambda: data.split(64), 3, direct=0)
+    for one, other in zip(wanted, found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+def test_as_many_components_as_states_are_orthonormal():
+    # without the mean of 4 states there are only 3 directions in which they vary
+    data = torch.randn(4, 40)
+    _, components, variances = principal_components(lambda: data.split(3), 4)
+    np.testing.assert_allclose(components @ components.T, np.eye(4), atol=1e-12)
+    assert 0 <= variances[3] < 1e-12
+
+
+def test_components_that_did_not_converge_are_said_to_be_approximate(evaluate, plane, monkeypatch):
+    few = functools.partial(principal_components, direct=0, passes=2)
+    known = Data(plane, torch.randn(90, 1, 8, 8))
+    starts = [Start(torch.randn(1, 1, 8, 8), torch.arange(1), 60, 0)]
+    diagnostic = PCAAutocorrelation(length=50, lags=9)
+    assert not diagnostic.remarks(evaluate(diagnostic, Exact(), known, starts))
+    monkeypatch.setattr("callbacks.pca_autocorrelation.principal_components", few)
+    known.root = known.root / "elsewhere"
+    diagnostic = PCAAutocorrelation(length=50, lags=9)
+    (remark,) = diagnostic.remarks(evaluate(diagnostic, Exact(), known, starts))
+    assert "approximate" in remark
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sign_makes_the_largest_entry_positive(seed):
+    # of a decomposition, half of the components have the other sign
+    torch.manual_seed(seed)
     data = spread()
-    for sign in (1, -1):
-        _, components, _ = principal_components(lambda sign=sign: (sign * data).split(50), 3)
+    for options in ({}, {"direct": 0}):
+        _, components, _ = principal_components(lambda: data.split(50), 4, **options)
         assert (components.gather(1, components.abs().argmax(1, keepdim=True)) > 0).all()
+
+
+def test_sign_of_a_wave_whose_crest_and_trough_are_as_large_is_that_of_the_first():
+    x = torch.arange(16) * 2 * math.pi / 16
+    for shift, amplitude in ((0, 1), (0, -1), (4, 1), (4, -1)):
+        wave = torch.cos(x - x[shift]) + 1e-13 * torch.randn(16)
+        data = amplitude * torch.randn(50, 1) * wave
+        _, components, _ = principal_components(lambda data=data: data.split(20), 1)
+        first = int((components[0].abs() > 0.3535).int().argmax())  # 1/√8 = 0.354
+        assert components[0, first] > 0
 
 
 def test_chunks_do_not_matter():
