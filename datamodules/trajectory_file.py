@@ -11,7 +11,7 @@ import numpy as np
 from datamodules.arrays import open_array
 from datamodules.disk_array import DiskArray
 from datamodules.integrity import checked_hash
-from datamodules.netcdf import Dimensions
+from datamodules.netcdf import Dimensions, provenance_in
 from datamodules.notices import notify
 from datamodules.oriented_array import OrientedArray
 from datamodules.parameters import read_parameters
@@ -69,6 +69,15 @@ class TrajectoryFile(TrajectoryReader):
                 self.path,
                 [read_space_axis(dataset, self.path, d, sizes[d]) for d in dimensions.space],
             )
+            if _is_spectral(provenance_in(dataset)):
+                # earlier files of ours do not say so themselves
+                self.axes = tuple(
+                    replace(
+                        axis,
+                        attributes={"modulo": axis.size * (axis.step or 1.0), **axis.attributes},
+                    )
+                    for axis in self.axes
+                )
             self.dimensions = replace(dimensions, space=tuple(axis.name for axis in self.axes))
             self.space = tuple(axis.size for axis in self.axes)
             self.has_trajectories = dimensions.trajectory in sizes
@@ -161,6 +170,12 @@ class TrajectoryFile(TrajectoryReader):
         for array in self._arrays or ():
             array.close()
         self._arrays = None
+
+
+def _is_spectral(settings: dict[str, Any] | None) -> bool:
+    """Return whether a file was made by a spectral solver of ours, by its provenance."""
+    solver = (settings or {}).get("solver")
+    return isinstance(solver, dict) and {"equation", "scheme"} <= solver.keys()
 
 
 def open_dataset(path: Path) -> netCDF4.Dataset:

@@ -132,6 +132,15 @@ def test_periodic_is_said_and_not_guessed(tmp_path):
     assert "'x' is not periodic" in half.no_grid
 
 
+def test_files_of_a_spectral_solver_of_ours_are_periodic(tmp_path):
+    def made(file):
+        file.provenance = '{"solver": {"class": "SpectralSolver", "equation": {}, "scheme": {}}}'
+
+    assert written(tmp_path / "one", made, periodic=False).periodic == (True, True)
+    other = written(tmp_path / "two", lambda f: f.setncattr("provenance", "a ship"), periodic=False)
+    assert other.periodic == (False, False)
+
+
 def test_periodic_needs_an_entry_for_each_axis(tmp_path):
     with pytest.raises(ValueError, match=r"data.periodic .*\[True\]"):
         TrajectoryDataModule(tmp_path, ["u"], periodic=[True])
