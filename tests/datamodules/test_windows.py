@@ -51,3 +51,10 @@ def test_ranks_share_the_windows_of_an_epoch(files):
     windows = WindowDataset(Trajectories(files), 4)
     shares = [list(WindowSampler(windows, 4, 0, lambda: 0, 2, rank)) for rank in (0, 1)]
     assert sorted(shares[0] + shares[1]) == list(range(68))
+
+
+def test_times_are_those_of_the_snapshots_that_the_split_has(files):
+    trajectories = Trajectories(files[:1], Range(1, 3), Range(5, 9))  # 0.5 apart
+    assert [trajectories.time(k, n) for k, n in ((0, 0), (1, 3))] == [2.5, 4.0]
+    batch = WindowDataset(trajectories, 3, timed=True).__getitems__([1, 2])
+    assert batch.times.tolist() == [3.0, 2.5]

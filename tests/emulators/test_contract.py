@@ -1,10 +1,14 @@
 """What every emulator must do; a new subclass is covered the day it is written."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from lightning import Callback, Trainer
 from torch.testing import assert_close
+from torch.utils.data import DataLoader
 
-from emulators import Emulator, ImPiNDiff, Simulation, UNet
+from emulators import L2, Distance, Emulator, ImPiNDiff, Simulation, UNet
 from emulators.rollout import Position
 from tests.emulators.networks_for_tests import small_unet
 
@@ -40,6 +44,19 @@ def kind(request):
     return request.param
 
 
+@pytest.fixture
+def same_draws(kind, monkeypatch):
+    """One step without gradient and the regular case, so that only the noise is random."""
+    draws = {"draw_steps": lambda self: 1}
+    draws["draw_cases"] = lambda self, samples: torch.full((samples,), len(self.stencil.cases) - 1)
+    for name in draws.keys() & set(dir(kind)):
+        monkeypatch.setattr(kind, name, draws[name])
+
+
+def windows(emulator, batch=16):
+    return states(batch * emulator.window).reshape(batch, emulator.window, 1, 16, 16)
+
+
 def test_rollout_is_repeated_step(kind):
     emulator = build(kind).eval()
     state, memory = states(), None
@@ -58,8 +75,7 @@ def test_batch_members_do_not_interact(kind):
 
 def test_every_parameter_gets_a_finite_gradient(kind):
     emulator = build(kind)
-    window = states(16 * emulator.window).reshape(16, emulator.window, 1, 16, 16)
-    emulator.loss(window).backward()
+    emulator.loss(windows(emulator)).backward()
     for name, parameter in emulator.trained.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -117,6 +133,122 @@ def test_only_the_trained_weights_are_optimised(kind):
     emulator = build(kind)
     chosen = {id(p) for p in emulator.parameters() if p.requires_grad}
     assert chosen == {id(p) for p in emulator.trained.parameters()}
+
+
+class Averages(Callback):
+    """Follows the average by its recursion, from the weights after each step."""
+
+    def __init__(self, decay):
+        self.decay = decay
+        self.steps = 0
+
+    def on_train_start(self, trainer, pl_module):
+        self.wanted = [p.detach().clone() for p in pl_module.trained.parameters()]
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        if trainer.global_step == self.steps:
+            return  # gradients are still accumulated
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))  # of the steps before
+        self.steps += 1
+        for average, p in zip(self.wanted, pl_module.trained.parameters(), strict=True):
+            average.mul_(decay).add_((1 - decay) * p.detach())
+
+
+def train(kind, tmp_path, callbacks=(), batches=1, **options):
+    """Train for three steps by Lightning's loop, without a file."""
+    emulator = build(kind, schedule=None, **options)
+    emulator.setup = lambda stage: None  # as after it: there are statistics
+    loader = DataLoader(windows(emulator, 8 * batches), batch_size=4)
+    trainer = Trainer(
+        max_steps=3, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, callbacks=list(callbacks),
+        accumulate_grad_batches=batches, default_root_dir=tmp_path,
+    )  # fmt: skip
+    trainer.fit(emulator, loader)
+    return emulator
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_average_follows_every_step_of_training(kind, tmp_path, batches):
+    follower = Averages(decay=0.2)  # 1/10, 2/11, then 0.2 < 3/12
+    emulator = train(kind, tmp_path, [follower], batches, ema_decay=0.2)
+    assert follower.steps == 3
+    pairs = zip(emulator.averaged.parameters(), emulator.trained.parameters(), strict=True)
+    for (average, last), wanted in zip(pairs, follower.wanted, strict=True):
+        assert_close(average, wanted)
+        assert not torch.equal(average, last)
+
+
+def test_training_perturbs_the_input_and_nothing_else(kind, same_draws):
+    emulator, given = build(kind, noise=0.5), []
+    emulator.trained.register_forward_pre_hook(lambda module, args: given.append(args[0]))
+    window = windows(emulator)
+    emulator.loss(window)
+    noise = given[0] - emulator.standardize(window[:, 0])
+    # 16 · 256 numbers: one standard error of the spread is 1.1 %
+    assert noise.std().item() == pytest.approx(0.5, rel=0.05)
+    assert abs(noise.mean().item()) < 0.03
+    for parameter in emulator.trained.parameters():  # an output that does not depend on the input
+        parameter.data.zero_()
+    loud = emulator.loss(window)
+    emulator.noise = 0.0
+    assert_close(loud, emulator.loss(window))
+
+
+def test_evaluation_is_not_perturbed(kind):
+    noisy, quiet = (build(kind, noise=noise).eval() for noise in (0.5, 0.0))
+    assert torch.equal(noisy.rollout(states(), 3), quiet.rollout(states(), 3))
+
+
+def test_draws_depend_on_rank_step_seed_and_purpose(kind):
+    emulator = build(kind)
+
+    def seed(rank=0, batch=5, began=1, purpose="noise", training=True):
+        loop = SimpleNamespace(total_batch_idx=batch)
+        emulator._trainer = SimpleNamespace(training=training, global_rank=rank, fit_loop=loop)
+        emulator.training_seed = began
+        generator = emulator.random(purpose)
+        return generator and generator.initial_seed()
+
+    found = [seed(), seed(rank=1), seed(batch=6), seed(began=2), seed(purpose="cases")]
+    assert len(set(found)) == 5
+    assert seed() == found[0]
+    assert seed(training=False) is None
+
+
+class Twice(Distance):
+    def forward(self, prediction, target):
+        return 2 * (prediction - target).square().flatten(1).mean(1)
+
+
+def test_loss_is_made_of_the_distance_chosen(kind, same_draws):
+    once, twice = (build(kind, distance=distance) for distance in (L2(), Twice()))
+    assert_close(2 * once.loss(windows(once)), twice.loss(windows(once)))
+
+
+def test_loss_is_that_of_standardised_fields(kind, same_draws):
+    # the same field in other units, with the statistics in those units
+    emulator, other = build(kind), build(kind)
+    one = torch.ones(1)
+    other.standardize.set_statistics(7.0 + 10 * 2.0 * one, 10 * 3.0 * one, 10 * 0.5 * one)
+    window = windows(emulator)
+    assert_close(other.loss(7.0 + 10 * window), emulator.loss(window))
+
+
+def test_parameters_reach_the_network_in_steps_and_in_training(kind, same_draws):
+    emulator = build(kind, parameters=2)
+    window, known = windows(emulator, 4), torch.randn(4, 2)
+    found = []
+    for told in (known, -known):
+        with emulator.told(told):
+            found.append((emulator.loss(window).item(), emulator.step(window[:, 0])[0]))
+    (loss, state), (other_loss, other_state) = found
+    assert loss != other_loss
+    assert (state - other_state).flatten(1).norm(dim=1).min() > 0
+    with emulator.told(known):
+        emulator.loss(window).backward()
+    for name, parameter in emulator.trained.film.named_parameters():
+        assert parameter.grad.abs().max() > 0, name
 
 
 def test_increment_of_zero_is_persistence(kind):

@@ -212,3 +212,14 @@ def test_cold_starts_are_not_unrolled():
 def test_unrolled_must_be_positive():
     with pytest.raises(ValueError, match="unrolled must be at least 1, got 0"):
         Hierarchical(unrolled=0)
+
+
+def test_outputs_are_those_of_the_latents_that_are_predicted():
+    # a history comes first: the factors of the outputs are not the first ones of the inputs
+    model = Hierarchical(network=small_unet, latents=[(-1, 2), (1, 4)], dimensions=1)
+    assert model.trained.latent_inputs == (2, 4)
+    assert model.trained.latent_outputs == (4,)
+    _, (predicted, past) = model.eval().step(torch.randn(3, 1, 16))
+    assert [z.shape for z in predicted] == [(3, 1, 4)]
+    assert [z.shape for z in past] == [(3, 1, 16)]
+    model.train().loss(torch.randn(4, model.window, 1, 16)).backward()

@@ -1,4 +1,5 @@
 import math
+from cmath import exp
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from datamodules.solvers import (
     TimeStepper,
     Wave,
 )
-from datamodules.solvers.time_steppers import phi
+from datamodules.solvers.time_steppers import ETDRK2, ETDRK4, IFRK4, phi
 
 SCHEMES = TimeStepper.__subclasses__()
 
@@ -65,3 +66,52 @@ def test_phi_functions_equal_their_definition(z):
                 expected = (expected - 1 / math.factorial(k)) / z
         value = phi(order, torch.tensor(z, dtype=torch.complex128))
         assert_close(value, torch.tensor(expected, dtype=torch.complex128), rtol=1e-12, atol=1e-14)
+
+
+def exponential_order_2(u, z, h, f):
+    # Cox and Matthews, equations 81 and 82
+    a = exp(z) * u + h * f(u) * (exp(z) - 1) / z
+    return a + h * (f(a) - f(u)) * (exp(z) - 1 - z) / z**2
+
+
+def exponential_order_4(u, z, h, f):
+    # Cox and Matthews, equations 26 to 29, with L h = z
+    half = h * (exp(z / 2) - 1) / z
+    a = exp(z / 2) * u + half * f(u)
+    b = exp(z / 2) * u + half * f(a)
+    c = exp(z / 2) * a + half * (2 * f(b) - f(u))
+    first = (-4 - z + exp(z) * (4 - 3 * z + z**2)) / z**3
+    middle = 2 * (2 + z + exp(z) * (z - 2)) / z**3
+    last = (-4 - 3 * z - z**2 + exp(z) * (4 - z)) / z**3
+    return exp(z) * u + h * (first * f(u) + middle * (f(a) + f(b)) + last * f(c))
+
+
+def integrating_factor(u, z, h, f):
+    # classical Runge-Kutta for v(t) = exp(-z t/h) u, from t = 0
+    def g(s, v):
+        return exp(-z * s) * f(exp(z * s) * v)
+
+    k1 = g(0, u)
+    k2 = g(0.5, u + h / 2 * k1)
+    k3 = g(0.5, u + h / 2 * k2)
+    k4 = g(1, u + h * k3)
+    return exp(z) * (u + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4))
+
+
+FORMULAS = {ETDRK2: exponential_order_2, ETDRK4: exponential_order_4, IFRK4: integrating_factor}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_one_step_is_the_formula(scheme):
+    symbols, h = [-3.0 + 5.0j, 0.8 - 0.5j], 0.7
+
+    def quadratic(u):
+        return u * u + 0.5j
+
+    stepper = scheme(torch.tensor(symbols)[None], h)
+    u = torch.tensor([0.3 - 0.2j, -0.4 + 0.1j])[None, None]
+    wanted = [
+        FORMULAS[scheme](v.item(), h * L, h, quadratic)
+        for v, L in zip(u[0, 0], symbols, strict=True)
+    ]
+    assert_close(stepper.step(u, quadratic)[0, 0], torch.tensor(wanted), rtol=1e-10, atol=1e-12)

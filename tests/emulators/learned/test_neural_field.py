@@ -91,3 +91,16 @@ def test_autocast_does_not_round_the_field():
 def test_bad_field_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         NeuralField(**{"names": ["u"], **options})
+
+
+def test_field_of_times_is_that_of_their_units():
+    fields = []
+    for duration in (1.0, 3600.0):
+        torch.manual_seed(0)
+        fields.append(NeuralField(["c"], steady=False, width=8, duration=duration))
+        for parameter in fields[-1].projections.parameters():
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    hours, seconds = fields
+    x, t = points(), torch.tensor([0.5, 2.0])
+    assert_close(hours(x, t)["c"], seconds(x, 3600 * t)["c"])
+    assert (hours(x, t)["c"] - hours(x, t + 1)["c"]).abs().max() > 1e-6
