@@ -32,6 +32,8 @@ def check_options(
         twice = [name for name in given if given.count(name) > 1]
         if twice:
             raise ValueError(f"data.{option} names '{twice[0]}' twice, expected different names.")
+    if not dimensions.space:
+        raise ValueError("data.dimensions.space must name the spatial dimensions, (y, x) or (x,).")
     if isinstance(periodic, list) and len(periodic) != len(dimensions.space):
         raise ValueError(
             f"data.periodic must have one entry for each axis (y, x), {len(dimensions.space)}, got "
@@ -234,6 +236,6 @@ class DataFacts(ABC):
                 )
             return None
         for saved, axis in zip(earlier["axes"], axes, strict=False):
-            if different := axis.difference(from_description(saved)):
-                return "the grid", different[1], different[0]
+            if different := from_description(saved).difference(axis):
+                return "the grid", *different
         return None

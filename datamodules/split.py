@@ -40,6 +40,12 @@ class Trajectories:
             for file in files
             for index in trajectories.of(file.trajectories)
         ]
+        if not self.spans:
+            raise ValueError(
+                f"{self.files[0].path} and the files beside it hold no trajectory in the range "
+                f"{trajectories.start} to {trajectories.stop} that the split uses; set "
+                "data.SPLIT.trajectories to numbers that there are."
+            )
         self.lengths = [len(span) for _, _, span in self.spans]
         self.parameters: Float[Tensor, "trajectory parameter"] | None = None
         if self.spans and self.files[0].parameters.size:

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities import rank_zero_warn
 
 from emulators.shards import divided
 
@@ -46,6 +47,18 @@ class FineTuning(Callback):
             raise ValueError(
                 f"{self.checkpoint} was told the parameters {names}, these data have "
                 f"{trainer.datamodule.parameters}; set data.parameters to those of the checkpoint."
+            )
+        difference = trainer.datamodule.difference(found.get("trained_on", {}))
+        if difference is not None:
+            name, before, now = difference
+            if name == "variables" and sorted(before) == sorted(now):
+                raise ValueError(
+                    f"{self.checkpoint} was trained on the variables {before}, these data have "
+                    f"them in the order {now}; set data.variables to the order of the checkpoint."
+                )
+            rank_zero_warn(
+                f"{self.checkpoint} was trained on data with {name} {before}, the fine-tuning goes "
+                f"on with {now}."
             )
         state = found["state_dict"]
         if self.statistics == "recompute":

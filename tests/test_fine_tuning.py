@@ -5,6 +5,7 @@ from pathlib import Path
 import netCDF4
 import pytest
 import torch
+import yaml
 
 import cli
 from tests.conftest import SMOKE
@@ -30,6 +31,7 @@ def doubled(workplace):
     for path in (workplace / "data" / "train").glob("*.nc"):
         with netCDF4.Dataset(path, "a") as dataset:
             dataset["u"][:] = 2 * dataset["u"][:]
+            dataset.delncattr("content_hash")  # changed on purpose
     return torch.load(CHECKPOINT, weights_only=True)["state_dict"]
 
 
@@ -74,3 +76,14 @@ def test_missing_checkpoint_is_named(doubled, say):
     )  # fmt: skip
     assert status == 1
     assert "gone.ckpt: no such checkpoint; set FineTuning.checkpoint to an existing file" in err
+
+
+def test_a_fine_tuning_on_another_grid_deserves_a_word(doubled, workplace):
+    for path in (workplace / "data").glob("*/*.nc"):
+        with netCDF4.Dataset(path, "a") as dataset:
+            dataset["x"][:] = 3 * dataset["x"][:]
+    text = yaml.safe_load((workplace / "smoke.yaml").read_text())
+    text["data"].pop("generator")
+    (workplace / "smoke.yaml").write_text(yaml.safe_dump(text))
+    with pytest.warns(UserWarning, match=r"trained on data with the grid x = .*goes on with"):
+        fit()

@@ -178,6 +178,25 @@ def test_splits_that_disagree_are_refused(root):
         data.readers("test")
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (Source("train/*.nc", times=Range(100)), "0 snapshots in the range"),
+        (Source("train/*.nc", times=Range(39)), "1 snapshots in the range"),
+        (Source("train/*.nc", times=Range(9, 3)), "0 snapshots in the range"),
+        (Source("train/*.nc", Range(10)), "no trajectory in the range 10 to None"),
+    ],
+)
+def test_a_split_of_nothing_is_refused(root, source, words):
+    with pytest.raises(ValueError, match=words):
+        module(root, train=source).trajectories("train")
+
+
+def test_no_space_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"data.dimensions.space must name"):
+        TrajectoryDataModule(tmp_path, dimensions=Dimensions(space=()))
+
+
 def test_no_variables_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"data.variables must name at least one"):
         TrajectoryDataModule(tmp_path, variables=[])
