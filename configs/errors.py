@@ -1,15 +1,11 @@
-"""What is wrong with the settings, in one sentence.
-
-The parser of the command line reports every way in which a value could have been meant and failed;
-a person needs the one that says what to change.
-"""
+"""What went wrong, in one sentence that says what to change."""
 
 import re
 from argparse import ArgumentError
 
 from yaml import YAMLError
 
-NOISE = ("Expected a <class 'NoneType'>", "Problem with given", "Does not validate", "Type coll")
+from configs.parser_errors import explain_parser
 
 UNHELPFUL_WARNINGS = (
     ".*does not have many workers.*",
@@ -52,47 +48,8 @@ def explain(message: str, command: str = "fit") -> str:
             f"a file could not be written or read ({nameless[1]}); make room on the disk of "
             "trainer.default_root_dir, and run the command again."
         )
-    key = _last(r'Parser key "([^"]+)"', message)
-    unknown = _last(r"Option '([^']+)' is not accepted", message)
-    if unknown:
-        owner = _last(r"given class_path '(?:[\w.]*\.)?(\w+)'", message)
-        return f"{owner} has no option '{unknown}'; `emulate {command} --help` lists the options."
-    unknown = _last(r"unrecognized arguments: (.+)", message)
-    if unknown:
-        return f"there is no option {unknown}; `emulate {command} --help` lists the options."
-    required = _last(r"arguments are required: (.+)", message)
-    if required:
-        names = required.replace(f"{command}.", "")
-        checkpoint = "" if command == "generate" else ", or a checkpoint with --ckpt_path"
-        return f"{names} missing: give YAML files with -c{checkpoint}."
-    file = _last(r"File does not exist: '([^']+)'", message)
+    file = re.search(r"File does not exist: '([^']+)'", message)
     if file:
-        return f"{file}: no such file; give the path of a YAML file with -c."
-    choices = re.search(r"Literal\[([^\]]+)\]\. Got value: (.+)", message)
-    if choices:
-        return f"{key} must be one of {choices[1]}, got {choices[2]}."
-    kind = re.search(r"Expected a <class '([^']+)'>\. Got value: (.+)", message)
-    if kind and kind[1] != "NoneType":
-        return f"{key} must be of type {kind[1]}, got {kind[2]}."
-    module = _last(r"No module named '([^']+)'", message)
-    if module:
-        owner = _last(rf"class_path '({re.escape(module)}\.[\w.]+)'", message) or module
-        return (
-            f"'{owner}' cannot be imported: there is no module '{module}'; run from the folder "
-            f"that holds {module.split('.')[0]}.py, or install it."
-        )
-    import_path = _last(r"Expected a dot import path string: (\S+)", message)
-    if import_path:
-        return (
-            f"{key} names the class '{import_path}', which is neither one of this project nor an "
-            "import path such as my_module.MyClass."
-        )
-    reasons = re.findall(r"^\s*- (.+)$", message, re.MULTILINE)
-    reasons = [reason for reason in reasons if not reason.startswith(NOISE)]
-    sentence = reasons[0] if reasons else " ".join(message.split())
+        return f"{file[1]}: no such file; give the path of a YAML file with -c."
+    sentence = explain_parser(message, command)
     return sentence if len(sentence) < 400 else sentence[:400] + " ..."
-
-
-def _last(pattern: str, text: str) -> str | None:
-    found = re.findall(pattern, text)
-    return found[-1] if found else None

@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException, SI
 
 import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
+from configs.trainer_options import check_trainer
 from datamodules import TrajectoryDataModule
 from datamodules.netcdf import write_whole
 
@@ -28,6 +29,7 @@ class RunTrainer(Trainer):
     """Lightning's Trainer whose run lives in one folder, `default_root_dir`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        check_trainer(kwargs)
         root = kwargs.get("default_root_dir") or "runs/run"
         kwargs["default_root_dir"] = root
         try:

@@ -1,5 +1,6 @@
 """Whether an emulator and a data set belong together, said in one sentence where they do not."""
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from types import FrameType, MappingProxyType
@@ -15,13 +16,37 @@ from emulators.networks.layers import PeriodicOnly, set_boundaries
 from emulators.networks.spectral_layers import DepthwiseSpectral, SpectralConvolution
 
 
-def check_fields(data: Any, channels: int, dimensions: int, parameters: int = 0) -> None:
-    """Refuse data with other channels, dimensions or parameters than the emulator's."""
+def check_fields(
+    data: Any, channels: int, dimensions: int, parameters: int = 0, emulator: type | None = None
+) -> None:
+    """Refuse data with other channels, dimensions or parameters than the emulator's.
+
+    Args:
+        data: Data module of this run.
+        channels: Fields of the emulator's states.
+        dimensions: Their dimensions.
+        parameters: Physical parameters that it is told.
+        emulator: Its class, to which the command line gives these numbers where it takes them.
+    """
     if data is None:
         raise ValueError(
             "An emulator needs a data module: call the trainer with "
             "datamodule=TrajectoryDataModule(...)."
         )
+    found = {"channels": data.channels, "dimensions": data.dimensions}
+    found["parameters"] = len(data.parameters)
+    wanted = {"channels": channels, "dimensions": dimensions, "parameters": parameters}
+    known = inspect.signature(emulator).parameters.values() if emulator else ()
+    if found != wanted and known and not any(one.kind is one.VAR_KEYWORD for one in known):
+        deaf = [name for name in wanted if name not in [one.name for one in known]]
+        different = [name for name in deaf if found[name] != wanted[name]]
+        if different:
+            name, number = different[0], found[different[0]]
+            raise ValueError(
+                f"{emulator.__name__} cannot be told that the data have {number} {name}: its "
+                f"__init__ takes no {name}; let it take **kwargs and pass them to "
+                "super().__init__(**kwargs)."
+            )
     if (data.channels, data.dimensions) != (channels, dimensions):
         raise ValueError(
             f"The emulator has {channels} channels in {dimensions} dimensions, the data "

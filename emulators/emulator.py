@@ -209,7 +209,7 @@ class Emulator(LightningModule, ABC):
         """Check that the data suit the network, and take their statistics before training."""
         data = self.trainer.datamodule
         check_precision(self.trainer.precision)
-        check_fields(data, self.channels, self.dimensions, self.conditioning.count)
+        check_fields(data, self.channels, self.dimensions, self.conditioning.count, type(self))
         check_training_data(self.trained_on, data)
         follow_boundaries(self, data.periodic)
         self.check(data.shape)

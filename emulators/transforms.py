@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datamodules.solvers import Grid, resample
-from emulators.networks.layers import Convolution, PeriodicOnly
+from emulators.networks.layers import Convolution, PeriodicOnly, check_dimensions
 from emulators.networks.network import coarsen
 
 State = Float[Tensor, "batch channel *space"]
@@ -35,6 +35,7 @@ class Transform(nn.Module, ABC):
 
     def __init__(self, channels: int, dimensions: int, factors: Sequence[int]) -> None:
         super().__init__()
+        check_dimensions(type(self).__name__, dimensions)
 
     @abstractmethod
     def forward(self, field: State, factor: int) -> Coarse:

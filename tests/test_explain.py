@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from configs.errors import explain, tells_of_a_lost_process
@@ -30,6 +32,109 @@ def test_wrong_setting_is_one_sentence(words, sentence, say, workplace):
     lines = [line for line in err.splitlines() if line.startswith("emulate: error:")]
     assert len(lines) == 1
     assert sentence in lines[0]
+    assert "Traceback" not in err
+
+
+OWN = '''
+from emulators import Emulator
+
+
+class Half(Emulator):
+    """Emulator that takes no **kwargs."""
+
+    window = 2
+
+    def __init__(self, strength: float = 1.0):
+        super().__init__()
+
+    def step(self, state, memory=None):
+        return state, None
+
+    def loss(self, window):
+        return window.sum()
+
+
+class Abstract(Emulator):
+    """Emulator without its parts."""
+
+
+class Other:
+    """No emulator."""
+'''
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--model=own.Half"], "Half cannot be told that the data have 1 dimensions: its __init__"),
+        (["--model=own.Half"], "pass them to super().__init__(**kwargs)"),
+        (["--model=own.Abstract"], "'own.Abstract', which is abstract; it must define loss, step"),
+        (["--model=own.Other"], "model must be a class derived from Emulator, which 'own.Other'"),
+        (["--model=own.Gone"], "'own.Gone' is not there: the module 'own' has no 'Gone'"),
+        (["--model=emulators.Gone"], "'emulators.Gone' is not there: the module 'emulators' has"),
+        (["--model=imports.A"], "'imports.A' cannot be imported: its module imports 'nothere'"),
+        (["--model=syntax.A"], "'syntax.A', which cannot be imported: invalid syntax (syntax.py"),
+        (["--model=fails.A"], "'fails.A', which cannot be imported: division by zero"),
+        (["--model=callbacks.Mine"], "which comes before callbacks.py in this folder; rename"),
+        (["--model.network=own.Other"], "model.network must be a class derived from Module"),
+        (["--model.network=torch.nn.Linear"], "Linear needs in_features, out_features; set model"),
+        (["--model.latents=x"], "model.latents must be of type list, got x"),
+        (["--model.schedule.warmup=x"], "model.schedule.warmup must be of type int, got x"),
+        (
+            ["--trainer.callbacks+={class_path: Spectrum, init_args: {every: x}}"],
+            "every must be of",
+        ),
+        (["--seed_everything=x"], "seed_everything must be of type bool or int, got x"),
+        (["--trainer.limit_val_batches=x"], "must be of type float or int or null, got x"),
+        (["--data.test_rollouts.truth_steps=x"], "truth_steps must be of type int or null, got x"),
+        (["--data.test_rollouts={a: 1}"], "there is no option --data.test_rollouts.a"),
+        (["--data.test_rollouts=3"], "data.test_rollouts must be a section of options"),
+        (["--data.batch_size=null"], "data.batch_size must be of type int, got None"),
+        (["--data.generator.solver.equation.grid=3"], "equation.grid must be a section of options"),
+        (["--trainer.overfit_batches=1"], "trainer.overfit_batches=1 has no use here"),
+    ],
+)
+def test_wrong_class_or_kind_is_named_by_its_whole_option(
+    words, sentence, say, workplace, monkeypatch
+):
+    monkeypatch.setattr(sys, "path", [*sys.path])  # folders of other tests hold an own.py, too
+    for name, text in {
+        "own": OWN,
+        "imports": "import nothere",
+        "syntax": "class A(: pass",
+        "fails": "1 / 0",
+        "callbacks": "class Mine: pass",
+    }.items():
+        (workplace / f"{name}.py").write_text(text)
+        sys.modules.pop(name if name != "callbacks" else "", None)
+    words = [*words, "--trainer.default_root_dir=runs/other"]
+    status, _, err = say("fit", "-c", "runs/smoke/config.yaml", *words)
+    assert status == 1
+    (line,) = [line for line in err.splitlines() if line.startswith("emulate: error:")]
+    assert sentence in line
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["study"], "file missing: give the YAML file of a study."),
+        (["compare"], "runs missing: give the folders of tested runs."),
+        (["compare", "x", "--mse_unit=a"], "mse_unit must be of type float or null, got a."),
+        (["study", "x.yaml", "--jobs=a"], "jobs must be of type int, got a."),
+        (["fit", "-c"], "-c/--config: expected one argument"),
+        (["fit", "surplus", "-c", "c.yaml"], "there is no option surplus; `emulate fit --help`"),
+        (["generate", "-c", "c.yaml", "--data.x=3"], "there is no option --data.x=3"),
+        (["--foo"], "there is no command '--foo'"),
+        ([""], "there is no command ''"),
+    ],
+)
+def test_wrong_words_of_a_command_are_named(words, sentence, say, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text("data: {root: d}\n")
+    status, _, err = say(*words)
+    assert status == 1
+    assert sentence in err
     assert "Traceback" not in err
 
 

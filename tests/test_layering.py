@@ -21,7 +21,7 @@ MAY_IMPORT = {
         "datamodules.netcdf",
         "datamodules.statistics",
     },
-    "configs/stages.py": {"callbacks", "emulators", "datamodules"},
+    "configs/stages.py": {"callbacks", "configs", "emulators", "datamodules"},
     "configs/generation.py": {"configs", "datamodules"},
     "configs/values.py": {"configs"},
     "configs": {"configs"},

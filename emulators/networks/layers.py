@@ -14,6 +14,19 @@ Padding = Literal["data", "periodic", "zeros"]
 Features = Float[Tensor, "batch _ ..."]
 
 
+def check_dimensions(owner: str, dimensions: int) -> None:
+    """Refuse states that are neither lines nor planes.
+
+    Raises:
+        ValueError: As above; it names who takes no others.
+    """
+    if dimensions not in (1, 2):
+        raise ValueError(
+            f"{owner} takes states in 1 or 2 dimensions, the data have {dimensions} "
+            "(data.dimensions.space); give slices of them, or a network of your own."
+        )
+
+
 class PeriodicOnly:
     """Marks a part of an emulator that means something on a periodic domain alone."""
 
@@ -117,6 +130,7 @@ class Convolution(nn.Module):
         super().__init__()
         if kernel % 2 != 1:
             raise ValueError(f"Convolution.kernel must be odd, got {kernel}.")
+        check_dimensions("Convolution", dimensions)
         self.half = dilation * (kernel // 2)
         self.follows_data = padding == "data"
         layer = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]

@@ -159,6 +159,12 @@ def as_network(
         network = option
     elif isinstance(option, nn.Module):
         network = PlainNetwork(*shape, module=option, **told)
+    elif not callable(option):
+        raise ValueError(
+            f"model.network is {option!r:.80}, expected a network; name its class, and in an "
+            "emulator of your own annotate the argument as `emulators.Emulator` does, or take it "
+            "in **kwargs."
+        )
     else:
         try:
             network = option(*shape, **told)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from emulators.networks.layers import Convolution, Padding, pointwise_linear
+from emulators.networks.layers import Convolution, Padding, check_dimensions, pointwise_linear
 from emulators.networks.network import PlainNetwork
 from emulators.networks.spectral_layers import SpectralConvolution
 
@@ -47,6 +47,7 @@ class DilatedResNet(PlainNetwork):
         dilations: Sequence[int] = (1, 2, 4, 8, 4, 2, 1),
         padding: Padding = "data",
     ) -> None:
+        check_dimensions("DilatedResNet", dimensions)
         shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
         super().__init__(*shape, module=nn.Sequential(), parameters=parameters)
         if width < 1 or blocks < 1 or not dilations or min(dilations) < 1:
@@ -125,6 +126,7 @@ class FNO(PlainNetwork):
         modes: int = 24,
         layers: int = 4,
     ) -> None:
+        check_dimensions("FNO", dimensions)
         shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
         super().__init__(*shape, module=nn.Sequential(), parameters=parameters)
         if min(width, modes, layers) < 1:

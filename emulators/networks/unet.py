@@ -25,6 +25,7 @@ from emulators.networks.layers import (
     Convolution,
     Padding,
     PointNorm,
+    check_dimensions,
     from_patches,
     to_patches,
 )
@@ -136,6 +137,7 @@ class UNet(Network):
         padding: Padding = "data",
     ) -> None:
         super().__init__()
+        check_dimensions("UNet", dimensions)
         for name, value in {
             "width": width,
             "blocks": blocks,

@@ -53,3 +53,23 @@ def test_other_number_of_parameters_is_refused(told, names):
 def test_objects_are_not_plain():
     assert is_plain({"a": [1, 2.0, "b", None, (True,)]})
     assert not is_plain({"a": [object()]})
+
+
+def test_emulator_whose_constructor_cannot_be_told_of_the_data_is_said_what_to_do():
+    class Deaf:
+        def __init__(self, strength=1.0, channels=1):
+            pass
+
+    class Open:
+        def __init__(self, **kwargs):
+            pass
+
+    words = r"Deaf cannot be told that the data have 1 dimensions: .* takes no dimensions; .*kwargs"
+    with pytest.raises(ValueError, match=words):
+        check_fields(data(dimensions=1), 2, 2, emulator=Deaf)
+    with pytest.raises(ValueError, match=r"have 3 parameters: .* takes no parameters"):
+        check_fields(data(parameters=["a", "b", "c"]), 2, 2, emulator=Deaf)
+    for kind, channels in ((Deaf, 1), (Open, 1)):  # what it is told can be set
+        with pytest.raises(ValueError, match=r"set model\.channels and model\.dimensions"):
+            check_fields(data(), channels, 2, emulator=kind)
+    check_fields(data(), 2, 2, emulator=Deaf)

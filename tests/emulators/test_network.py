@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from emulators import PlainNetwork
-from emulators.networks.network import coarsen, refine
+from emulators import FNO, DilatedResNet, FourierUNet, PlainNetwork, UNet
+from emulators.networks.layers import Convolution
+from emulators.networks.network import as_network, coarsen, refine
+from emulators.transforms import Learned, Pooling, SpectralTruncation
 
 
 def test_coarse_values_are_block_means():
@@ -50,3 +52,28 @@ def test_plain_module_with_the_wrong_channels_is_refused():
     network = PlainNetwork(2, 2, (), (), 1, module=torch.nn.Conv2d(2, 3, 1))
     with pytest.raises(ValueError, match=r"Conv2d must map 2 channels to 2 on the same grid"):
         network(torch.randn(1, 2, 8, 8))
+
+
+@pytest.mark.parametrize("option", [None, "UNet", 3, {"class_path": "UNet"}])
+def test_what_is_no_network_is_refused(option):
+    with pytest.raises(ValueError, match=r"model\.network is .*, expected a network; name its"):
+        as_network.__wrapped__(option, 1, 2, (), (), 1)
+
+
+@pytest.mark.parametrize("dimensions", [0, 3])
+@pytest.mark.parametrize("kind", [UNet, FNO, DilatedResNet, FourierUNet])
+def test_network_says_which_dimensions_it_takes(kind, dimensions):
+    words = f"{kind.__name__} (takes states in 1 or 2|works in two) dimensions.* {dimensions}"
+    with pytest.raises(ValueError, match=words):
+        kind(1, dimensions)
+
+
+@pytest.mark.parametrize("kind", [Pooling, SpectralTruncation, Learned])
+def test_transform_says_which_dimensions_it_takes(kind):
+    with pytest.raises(ValueError, match=f"{kind.__name__} takes states in 1 or 2 dim.* have 3"):
+        kind(1, 3, (2,))
+
+
+def test_layer_says_which_dimensions_it_takes():
+    with pytest.raises(ValueError, match=r"Convolution takes states in 1 or 2 dim.* have 3"):
+        Convolution(3, 1, 1)

@@ -1,0 +1,174 @@
+"""What the parser of the command line says about a value, in one sentence.
+
+Its message lists every way in which the value could have been meant and failed, one within the
+other. The innermost says what is wrong; the keys on the way to it say where.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+NOISE = (
+    "Expected a <class 'NoneType'>",
+    "Expected <class 'NoneType'>",
+    "Expected a path but",
+    "Problem with given",
+    "Does not validate",
+    "Type coll",
+    "Unable to load config",
+)
+
+
+def explain_parser(message: str, command: str) -> str:
+    """Return one sentence for a message of the parser."""
+    key = whole_key(message)
+    inner = innermost(message)
+    value = first(r"Given value: (.+)", inner) or first(r"Got value: (.+?)(?:\. Got|$)", inner)
+    for rule in (missing, unknown, module, attribute, wrong_class, choices, kinds):
+        sentence = rule(inner, key, value, command)
+        if sentence:
+            return sentence
+    reasons = re.findall(r"^\s*- (.+)$", inner, re.MULTILINE)
+    reasons = [reason for reason in reasons if not reason.startswith(NOISE)]
+    if not reasons:
+        return " ".join(message.split())
+    if value and re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", value):  # its module could not be imported
+        return f"{key} names '{value}', which cannot be imported: {reasons[0]}."
+    return reasons[0]
+
+
+def whole_key(message: str) -> str:
+    """Return the name of the option as it is typed, from the keys that are within each other."""
+    keys = re.findall(r'Parser key "([^"]+)"', message)
+    whole = ""
+    for key in dict.fromkeys(keys):
+        whole = key if not whole or key.startswith(f"{whole}.") else f"{whole}.{key}"
+    return whole
+
+
+def innermost(message: str) -> str:
+    """Return the part of a message that is about the innermost value."""
+    *_, inner = re.split(r'Parser key "[^"]+":?', message)
+    end = re.search(r"Given value: .*", inner)
+    return inner[: end.end()] if end else inner
+
+
+def missing(inner: str, key: str, value: str | None, command: str) -> str | None:
+    """Say which arguments are missing, of the program or of a class."""
+    names = first(r"arguments are required: (.+)", inner)
+    if names is None:
+        return None
+    owner = last(r"given class_path '(?:[\w.]*\.)?(\w+)'", inner)
+    if owner:
+        where = f"; set {key}.{names.split(', ')[0]}" if key else ""
+        return f"{owner} needs {names}{where}."
+    names = names.replace(f"{command}.", "")
+    advice = {
+        "study": "give the YAML file of a study",
+        "compare": "give the folders of tested runs",
+        "generate": "give YAML files with -c",
+    }.get(command, "give YAML files with -c, or a checkpoint with --ckpt_path")
+    return f"{names} missing: {advice}."
+
+
+def unknown(inner: str, key: str, value: str | None, command: str) -> str | None:
+    """Say which option does not exist."""
+    help_ = f"`emulate {command} --help` lists the options."
+    name = last(r"Option '([^']+)' is not accepted", inner)
+    if name:
+        owner = last(r"given class_path '(?:[\w.]*\.)?(\w+)'", inner) or "the class"
+        return f"{owner} has no option '{name}'; {help_}"
+    name = last(r"unrecognized arguments: (.*)", inner)
+    if name is not None:
+        return f"there is no option {name or repr('')}; {help_}"
+    name = last(r"does not accept option '([^']+)'", inner)
+    return f"there is no option --{name}; {help_}" if name else None
+
+
+def module(inner: str, key: str, value: str | None, command: str) -> str | None:
+    """Say which module is missing, of the class or of what its module imports."""
+    name = last(r"No module named '([^']+)'", inner)
+    if name is None:
+        return None
+    owner = last(r"class_path '([\w.]+)'", inner) or name
+    if not f"{owner}.".startswith(f"{name}."):
+        return f"'{owner}' cannot be imported: its module imports '{name}', which is not installed."
+    return (
+        f"'{owner}' cannot be imported: there is no module '{name}'; run from the folder "
+        f"that holds {name.split('.')[0]}.py, or install it."
+    )
+
+
+def attribute(inner: str, key: str, value: str | None, command: str) -> str | None:
+    """Say that a module has no such class, and if another module was meant."""
+    found = re.search(r"module '([\w.]+)' has no attribute '(\w+)'", inner)
+    if found is None:
+        return None
+    name, wanted = found.groups()
+    top = name.split(".")[0]
+    file = getattr(sys.modules.get(top), "__file__", None)
+    for own in (Path(f"{top}.py"), Path(top)):
+        if file and own.exists() and own.resolve() not in (*Path(file).parents, Path(file)):
+            return (
+                f"'{name}.{wanted}' is not there: '{top}' is a module of {Path(file).parent}, "
+                f"which comes before {own} in this folder; rename {own}."
+            )
+    return f"'{name}.{wanted}' is not there: the module '{name}' has no '{wanted}'."
+
+
+def wrong_class(inner: str, key: str, value: str | None, command: str) -> str | None:
+    """Say that a name is none of a class, or of one of another kind."""
+    name = last(r"Expected a dot import path string: (\S*)", inner)
+    if name is not None:
+        return (
+            f"{key} names the class '{name}', which is neither one of this project nor an "
+            "import path such as my_module.MyClass."
+        )
+    base = last(r"Import path does not correspond to a subclass of (\w+)", inner)
+    base = base or last(r"to be a subclass of <class '(\w+)'>", inner)
+    if base:
+        return f"{key} must be a class derived from {base}, which '{value}' is not."
+    if "Expected an instantiatable class, but is abstract" in inner:
+        owner, _, name = (value or "").rpartition(".")
+        abstract = getattr(
+            getattr(sys.modules.get(owner), name, None), "__abstractmethods__", frozenset()
+        )
+        lacks = f"; it must define {', '.join(sorted(abstract))}" if abstract else ""
+        return f"{key} names '{value}', which is abstract{lacks}."
+    return None
+
+
+def choices(inner: str, key: str, value: str | None, command: str) -> str | None:
+    """Say what a value must be one of."""
+    found = re.search(r"Literal\[([^\]]+)\]\. Got value: (.+)", inner)
+    return f"{key} must be one of {found[1]}, got {found[2]}." if found else None
+
+
+def kinds(inner: str, key: str, value: str | None, command: str) -> str | None:
+    """Say of what kinds a value may be."""
+    if "Unable to load config" in inner:
+        value = first(r"Unable to load config [\"'](.*)[\"']", inner)
+        return f"{key} must be a section of options, or a YAML file with them, got {value}."
+    names = re.findall(r"Expected a? ?<class '([\w.]+)'>", inner)
+    named = [name.rpartition(".")[2] for name in dict.fromkeys(names) if name != "NoneType"]
+    if not named or not key:
+        return None
+    found = re.search(
+        r"Expected a <class '([\w.]+)'>\. Got value: (.+?)(?:\. Got value|$)", inner, re.M
+    )
+    if found:
+        return f"{key} must be of type {found[1]}, got {found[2]}."
+    null = " or null" if "NoneType" in names else ""
+    return f"{key} must be of type {' or '.join(named)}{null}, got {value}."
+
+
+def first(pattern: str, text: str) -> str | None:
+    """Return what the first match captures."""
+    found = re.search(pattern, text, re.MULTILINE)
+    return found[1] if found else None
+
+
+def last(pattern: str, text: str) -> str | None:
+    """Return what the last match captures."""
+    found = re.findall(pattern, text)
+    return found[-1] if found else None
