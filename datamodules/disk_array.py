@@ -1,6 +1,9 @@
 """What every array on disk can do, however its values lie in the file."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from operator import index
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +13,11 @@ class DiskArray(ABC):
     """Array in an open file, to be read by the process that opened it.
 
     Attributes:
-        shape: Of the whole array.
+        path: File, for messages.
+        shape: Shape of the whole array.
     """
 
+    path: Path
     shape: tuple[int, ...]
 
     @abstractmethod
@@ -25,7 +30,7 @@ class DiskArray(ABC):
         Returns:
             How many bytes of the file are now part of this process's memory, at most.
         """
-        out[...] = self[key]
+        assign(out, self[key], self.path)
         return 0
 
     def release(self) -> None:  # noqa: B027 - most have nothing to release
@@ -34,3 +39,53 @@ class DiskArray(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the file back."""
+
+
+def assign(out: np.ndarray, values: np.ndarray, path: Path) -> None:
+    """Write values into an array of exactly their shape; what overflows there becomes infinite.
+
+    Raises:
+        ValueError: The shapes differ: NumPy would repeat a row that has to fill several.
+    """
+    check_shape(out, values.shape, path)
+    if out.dtype == values.dtype:
+        out[...] = values
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        out[...] = values
+
+
+def check_shape(out: np.ndarray, shape: Sequence[int], path: Path) -> None:
+    """Refuse an array to be filled whose shape is not that of the values."""
+    if out.shape != tuple(shape):
+        raise ValueError(
+            f"{path}: values of shape {tuple(shape)} were read where {out.shape} were asked for; "
+            "it may be cut or being written: restore it or remove it from the folder."
+        )
+
+
+def as_tuple(key: Any) -> tuple[int | slice, ...]:
+    """Return a key as one part per axis, those that it leaves out excepted."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return tuple(part if isinstance(part, slice) else index(part) for part in parts)
+
+
+def ranges_of(key: tuple[int | slice, ...], shape: Sequence[int], path: Path) -> list[range]:
+    """Return which items of every axis a key of integers and slices means.
+
+    Raises:
+        IndexError: A number or a step of a slice is not one that can be read.
+    """
+    key += (slice(None),) * (len(shape) - len(key))
+    ranges = []
+    for k, size in zip(key, shape, strict=True):
+        part = range(k, k + 1) if isinstance(k, int) else range(*k.indices(size))
+        if part.step != 1 or (isinstance(k, int) and not 0 <= k < size):
+            raise IndexError(f"{path}: {k} cannot be read of an axis of {size} items.")
+        ranges.append(part)
+    return ranges
+
+
+def with_all_axes(out: np.ndarray, key: tuple[int | slice, ...]) -> np.ndarray:
+    """Return a view of the values at a key that has an axis also for each of its integers."""
+    return out[tuple(None if isinstance(k, int) else slice(None) for k in key)]

@@ -2,20 +2,21 @@
 
 import math
 import os
-import sys
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import product
-from operator import index
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from datamodules.disk_array import DiskArray
-
-SMALL = 2**12  # bytes of a chunk below which HDF5 puts chunks together faster than we
+from datamodules.disk_array import (
+    DiskArray,
+    as_tuple,
+    assign,
+    check_shape,
+    ranges_of,
+    with_all_axes,
+)
 
 
 class PlainChunks(DiskArray):
@@ -48,15 +49,16 @@ class PlainChunks(DiskArray):
 
     def __getitem__(self, key: Any) -> np.ndarray:
         key = as_tuple(key)
-        out = np.empty([len(part) for part in self._ranges(key)], self.dtype)
+        out = np.empty([len(part) for part in ranges_of(key, self.shape, self.path)], self.dtype)
         out = out[tuple(0 if isinstance(k, int) else slice(None) for k in key)]
         self.copy_to(out, key)
         return out
 
     def copy_to(self, out: np.ndarray, key: Any) -> int:
         key = as_tuple(key)
-        out = out[tuple(None if isinstance(k, int) else slice(None) for k in key)]
-        ranges = self._ranges(key)
+        out = with_all_axes(out, key)
+        ranges = ranges_of(key, self.shape, self.path)
+        check_shape(out, [len(part) for part in ranges], self.path)
         numbers = [
             range(part.start // size, -(-part.stop // size))
             for part, size in zip(ranges, self._chunk, strict=True)
@@ -72,7 +74,7 @@ class PlainChunks(DiskArray):
                 here.append(slice(first - part.start, last - part.start))
             values = np.empty(self._chunk, self.dtype)
             self._read(values, int(self._places[number]))
-            out[tuple(here)] = values[tuple(there)]
+            assign(out[tuple(here)], values[tuple(there)], self.path)
         return 0
 
     def _is_run(self, ranges: Sequence[range]) -> bool:
@@ -100,7 +102,7 @@ class PlainChunks(DiskArray):
             values = rows if direct else np.empty(rows.shape, self.dtype)
             self._read(values, int(places[begin]) + (low - begin * size) * item)
             if not direct:
-                rows[...] = values
+                assign(rows, values, self.path)
 
     def _read(self, out: np.ndarray, place: int) -> None:
         """Fill an array of this dtype, whose values adjoin, from a byte of the file on."""
@@ -114,61 +116,5 @@ class PlainChunks(DiskArray):
                 )
             rest, place = rest[count:], place + count
 
-    def _ranges(self, key: tuple[int | slice, ...]) -> list[range]:
-        """Return which items of every axis a key of integers and slices means.
-
-        Raises:
-            IndexError: A number or a step of a slice is not one that can be read.
-        """
-        key += (slice(None),) * (len(self.shape) - len(key))
-        ranges = []
-        for k, size in zip(key, self.shape, strict=True):
-            part = range(k, k + 1) if isinstance(k, int) else range(*k.indices(size))
-            if part.step != 1 or (isinstance(k, int) and not 0 <= k < size):
-                raise IndexError(f"{self.path}: {k} cannot be read of an axis of {size} items.")
-            ranges.append(part)
-        return ranges
-
     def close(self) -> None:
         os.close(self._file)
-
-
-def as_tuple(key: Any) -> tuple[int | slice, ...]:
-    """Return a key as one part per axis, those that it leaves out excepted."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return tuple(part if isinstance(part, slice) else index(part) for part in parts)
-
-
-def chunks_in(path: Path, name: str) -> np.ndarray | None:
-    """Return the offset of every chunk of a variable in bytes, or None where HDF5 has to read them.
-
-    That is where they are compressed or small, or some were never written. It is remembered while
-    the file stays as it is: files are opened again and again where there are many.
-    """
-    state = path.stat()
-    return find_chunks(path, name, state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=1024)
-def find_chunks(path: Path, name: str, *state: int) -> np.ndarray | None:
-    """Return what `chunks_in` does, of a file in some state."""
-    with h5py.File(path, "r", locking=False) as file:
-        return offsets(file[name])
-
-
-def offsets(dataset: h5py.Dataset) -> np.ndarray | None:
-    """Return the offset of every chunk in bytes, or None where HDF5 has to read them."""
-    chunk = dataset.chunks
-    if chunk is None or dataset.id.get_create_plist().get_nfilters() or sys.platform == "win32":
-        return None
-    if math.prod(chunk) * dataset.dtype.itemsize < SMALL or dataset.file.userblock_size:
-        return None
-    counts = [-(-size // part) for size, part in zip(dataset.shape, chunk, strict=True)]
-    places = np.full(counts, -1, dtype=np.int64)
-
-    def note(found: Any) -> None:
-        number = tuple(at // part for at, part in zip(found.chunk_offset, chunk, strict=True))
-        places[number] = found.byte_offset
-
-    dataset.id.chunk_iter(note)
-    return places if places.size and places.min() >= 0 else None

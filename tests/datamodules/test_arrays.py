@@ -6,8 +6,12 @@ import netCDF4
 import numpy as np
 import pytest
 
-from datamodules.arrays import ChunkedArray, DecodedArray, MappedArray, open_array
-from datamodules.plain_chunks import PlainChunks, find_chunks
+from datamodules.arrays import open_array
+from datamodules.decoded_array import DecodedArray
+from datamodules.filled_array import FilledArray
+from datamodules.hdf5 import ChunkedArray, find_layout
+from datamodules.mapped_array import MappedArray
+from datamodules.plain_chunks import PlainChunks
 from tests.datamodules.files import write_file
 
 CLASSIC = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA")
@@ -130,12 +134,12 @@ def test_chunks_are_found_once_while_the_file_stays_as_it_is(tmp_path):
     for seed in (0, 1):
         size = 32 + 8 * seed
         wanted = write_file(path, (3, 20, size, size), seed=seed, chunksizes=(1, 1, size, size))
-        misses = find_chunks.cache_info().misses
+        misses = find_layout.cache_info().misses
         for _ in range(3):
             array = open_array(path, "vorticity")
             np.testing.assert_array_equal(array[2], wanted["vorticity"][2])
             array.close()
-        assert find_chunks.cache_info().misses == misses + 1
+        assert find_layout.cache_info().misses == misses + 1
 
 
 def test_truncated_chunks_are_refused(tmp_path):
@@ -157,7 +161,12 @@ def test_small_chunks_and_missing_ones_are_left_to_hdf5(tmp_path):
             "u", "f4", ("trajectory", "time", "y", "x"), chunksizes=(1, 1, 32, 32), fill_value=False
         )
         sparse[0, :5] = 1.0
-    assert isinstance(open_array(path, "u"), ChunkedArray)
+    array = open_array(path, "u")
+    assert isinstance(array, FilledArray)
+    assert isinstance(array.array, ChunkedArray)
+    assert (array[0, :5] == 1.0).all()
+    assert np.isnan(array[0, 5:]).all()
+    assert np.isnan(array[1]).all()
 
 
 @pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import xarray
 
-from datamodules.arrays import MappedArray, open_array
+from datamodules.arrays import open_array
+from datamodules.mapped_array import MappedArray
 from datamodules.netcdf import read_provenance, write_trajectories, written_whole
 from datamodules.provenance import content_hash
 from datamodules.solvers import Grid, Variable
