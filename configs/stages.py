@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException, SI
 
 import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
+from configs.help import Parser
 from configs.trainer_options import check_trainer
 from datamodules import TrajectoryDataModule
 from datamodules.netcdf import write_whole
@@ -61,6 +63,18 @@ class RunTrainer(Trainer):
                 callback.resume = resume
         return super().test(*args, verbose=verbose, **kwargs)
 
+    def predict(self, *args: Any, steps: int | None = None, **kwargs: Any) -> Any:  # noqa: D417
+        """Roll out from test states and keep the forecasts.
+
+        Args:
+            steps: Length of each forecast, in snapshot intervals; by default that of
+                data.predict_rollouts.
+        """
+        if steps is not None:
+            rollouts = kwargs["datamodule"].rollouts
+            rollouts["predict"] = replace(rollouts["predict"], steps=steps)
+        return super().predict(*args, **kwargs)
+
 
 class SaveSettings(SaveConfigCallback):
     """Keeps the settings of a run beside it and inside its checkpoints."""
@@ -92,8 +106,6 @@ class EmulatorCLI(LightningCLI):
     @classmethod
     def run(cls, command: str, args: list[str], folder: Path) -> "EmulatorCLI":
         """Run a stage; settings in the checkpoint come before those on the command line."""
-        if command == "predict":
-            args = [arg.replace("--steps", "--data.predict_rollouts.steps", 1) for arg in args]
         settings = settings_in_checkpoint(args, folder)
         try:
             return cls._run([command, *settings, *args])
@@ -109,6 +121,7 @@ class EmulatorCLI(LightningCLI):
             TrajectoryDataModule,
             subclass_mode_model=True,
             trainer_class=RunTrainer,
+            parser_class=Parser,
             save_config_callback=SaveSettings,
             save_config_kwargs={"save_to_log_dir": False},
             seed_everything_default=0,

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from configs.help import shorter
 from datamodules import TrajectoryDataModule
 from datamodules.generate import Generator
 
@@ -49,3 +50,34 @@ def test_help_of_generate_describes_every_option_of_the_data(say):
     assert status == 0
     assert options_in(whole, "data") >= options_in(out, "data")
     assert "--data.val_rollouts.steps" in whole
+
+
+@pytest.mark.parametrize("kind", ["Baseline", "Pushforward", "Bundled", "Hierarchical"])
+def test_help_of_an_emulator_is_short_and_names_what_can_be_chosen(kind, say):
+    status, out, _ = say("fit", "--model.help", kind)
+    assert status == 0
+    assert len(out.splitlines()) <= 80
+    words = " ".join(out.split())
+    assert "torch.nn." not in words
+    for name in ("emulators.UNet", "emulators.FNO", "emulators.Sobolev", "emulators.Muon"):
+        assert name in words
+    for name in ("PlainNetwork", "Told", "Hybrid", "Attention", "datamodules"):
+        assert name not in words
+
+
+def test_help_of_predict_describes_the_length_of_forecasts(say):
+    status, out, _ = say("predict", "--help")
+    assert status == 0
+    words = " ".join(out.split())
+    assert "--steps STEPS Length of each forecast, in snapshot intervals; by" in words
+
+
+def test_classes_of_other_libraries_are_named_by_their_library():
+    text = "Optimiser. (type: X, known subclasses: a.B, torch.optim.SGD, lightning.pytorch.C)"
+    assert shorter(text) == (
+        "Optimiser. (type: X, known subclasses: a.B, those of lightning, those of torch)"
+    )
+    assert shorter("No classes (type: int)") == "No classes (type: int)"
+    assert shorter("N, known subclasses: torch.nn.Module, torch.nn.ReLU, emulators.UNet") == (
+        "N, known subclasses: emulators.UNet, those of torch"
+    )

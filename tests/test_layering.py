@@ -23,6 +23,7 @@ MAY_IMPORT = {
     },
     "configs/stages.py": {"callbacks", "configs", "emulators", "datamodules"},
     "configs/generation.py": {"configs", "datamodules"},
+    "configs/help.py": {"configs", "emulators"},
     "configs/values.py": {"configs"},
     "configs": {"configs"},
 }
@@ -39,6 +40,7 @@ LIBRARIES = {  # what each room may use besides the standard library
     | {"matplotlib", "PIL", "tensorboard"},
     "configs/stages.py": {"torch", "lightning", "jsonargparse", "yaml"},
     "configs/generation.py": {"torch", "jsonargparse"},
+    "configs/help.py": {"lightning", "jsonargparse"},
     "configs/values.py": {"jsonargparse", "yaml"},
     "configs": {"yaml"},
 }
