@@ -197,6 +197,7 @@ class DataFacts(ABC):
             "time unit": unit,
             "parameters": list(self.parameters),
             "units": [field.units for field in self.fields],
+            "parameter units": dict(self.any_reader().parameter_units),
             "axes": [axis.describe() for axis in self.any_reader().axes],
             "periodic": list(self.periodic),
         }
@@ -223,6 +224,10 @@ class DataFacts(ABC):
         for one, two in zip(earlier.get("units", ()), now["units"], strict=False):
             if not same_units(one, two):
                 return "units", earlier["units"], now["units"]
+        for name, units in earlier.get("parameter units", {}).items():
+            present = now["parameter units"][name]
+            if units and present and not same_units(units, present):
+                return f"units of parameter '{name}'", units, present
         axes = self.any_reader().axes
         if "axes" not in earlier:
             lengths = earlier.get("domain lengths")

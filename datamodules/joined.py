@@ -42,7 +42,15 @@ class JoinedFiles(TrajectoryReader):
         for part in parts:  # all stamps are counted from the origin of the earliest part
             part.time = part.time.expressed_like(first.time)
         self.parts = sorted(parts, key=lambda part: (part.time.values[0], part.time.values[-1]))
-        for name in ("variables", "standard_names", "axes", "dimensions", "space", "trajectories"):
+        for name in (
+            "variables",
+            "standard_names",
+            "axes",
+            "dimensions",
+            "space",
+            "trajectories",
+            "parameter_units",
+        ):
             setattr(self, name, getattr(first, name))
         self.path = first.path
         self.parameters = first.parameters

@@ -24,6 +24,7 @@ class OrientedArray(DiskArray):
         self, array: DiskArray, order: Sequence[int], reversed_axes: Sequence[int] = ()
     ) -> None:
         self.array = array
+        self.path = array.path
         self.order = tuple(order)
         self.reversed_axes = frozenset(reversed_axes)
         self.shape = tuple(array.shape[axis] for axis in order)

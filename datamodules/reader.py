@@ -26,6 +26,7 @@ class TrajectoryReader(ABC):
         space: Points along each axis.
         trajectories: Number of trajectories.
         parameters: Physical parameters, (trajectory, parameter).
+        parameter_units: Units of each parameter by its name, empty where the file does not say.
         time: Time axis of all trajectories.
         used: Snapshots that are used.
         interval: Time between snapshots, in the units of the time axis.
@@ -39,6 +40,7 @@ class TrajectoryReader(ABC):
     space: tuple[int, ...]
     trajectories: int
     parameters: np.ndarray
+    parameter_units: dict[str, str]
     time: TimeAxis
     used: range
     interval: float
@@ -147,4 +149,8 @@ def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str]
     for own, other in zip(one.variables, two.variables, strict=True):
         if not same_units(own.units, other.units):
             return f"'{own.name}' in units of '{own.units}'", f"'{other.units}'"
+    for name, own in one.parameter_units.items():
+        other = two.parameter_units[name]
+        if own and other and not same_units(own, other):
+            return f"the parameter '{name}' in units of '{own}'", f"'{other}'"
     return None

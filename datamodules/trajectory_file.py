@@ -89,6 +89,9 @@ class TrajectoryFile(TrajectoryReader):
             self.parameters = read_parameters(
                 dataset, self.path, parameters, dimensions.trajectory, self.trajectories
             )
+            self.parameter_units = {
+                name: str(getattr(dataset.variables.get(name), "units", "")) for name in parameters
+            }
             self.time = read_time_axis(dataset, self.path, dimensions.time)
             self.variables = tuple(
                 Variable(

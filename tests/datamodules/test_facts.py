@@ -199,3 +199,22 @@ def test_names_given_twice_are_refused(tmp_path):
         TrajectoryDataModule(tmp_path, ["u", "u"])
     with pytest.raises(ValueError, match=r"data.dimensions names 'x' twice"):
         TrajectoryDataModule(tmp_path, ["u"], Dimensions(space=("x", "x")))
+
+
+def test_units_of_parameters_are_compared_too(tmp_path):
+    def kelvin(units):
+        def change(file):
+            file.createVariable("wall", "f8", ("trajectory",))[:] = [1.0, 2.0, 3.0]
+            file["wall"].units = units
+
+        return change
+
+    written(tmp_path / "one", kelvin("K"))
+    written(tmp_path / "one", kelvin("degC"), split="test")
+    data = TrajectoryDataModule(tmp_path / "one", ["u"], parameters=["wall"])
+    earlier = data.description()
+    with pytest.raises(ValueError, match=r"'wall' in units of 'K', .*test/a.nc 'degC'"):
+        data.readers("train")
+    written(tmp_path / "two", kelvin("K"))
+    other = TrajectoryDataModule(tmp_path / "two", ["u"], parameters=["wall"])
+    assert other.difference(earlier) == ("units of parameter 'wall'", "degC", "K")
