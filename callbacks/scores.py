@@ -10,6 +10,7 @@ import xarray
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
+from callbacks.comparison.scores_file import seal
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.pictures import gif, png, show
 from callbacks.provenance import provenance
@@ -75,10 +76,14 @@ class Scores(Callback):
 
 
 def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
-    """Write a dataset whole or not at all, without fill values, and return its path."""
+    """Write a dataset whole or not at all, without fill values, and return its path.
+
+    Its last bytes are a hash of all before.
+    """
     encoding = {name: {"_FillValue": None} for name in dataset.variables}
     with written_whole(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        seal(temporary)
     return path
 
 

@@ -72,7 +72,7 @@ class SpaceAxis:
         """Whether the coordinate is a latitude or longitude."""
         units = self.units.lower().replace(" ", "_")
         names = ("latitude", "longitude", "grid_latitude", "grid_longitude")
-        if units in NORTH | EAST or self.attributes.get("standard_name") in names:
+        if units in NORTH | EAST or str(self.attributes.get("standard_name")) in names:
             return True
         plain = self.name.lower() in ("lat", "lon", *names)
         return plain and units in ("1", "", "degrees", "degree", "deg")

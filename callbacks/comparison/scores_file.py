@@ -1,5 +1,6 @@
 """The file of scores that a test left: read and checked, so that all that is compared is there."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ TOGETHER = {  # what is drawn with a score
     "crps": ("ensemble_spread", LEAD),
     "panel_lead_time": ("panel_truth", "panel_forecast"),
 }
+SEAL = b"SHA-256 of all before: "
 NUMBER = (int, float)
 NOTHING = type(None)
 KINDS = {  # of what determined the scores, where it is there
@@ -91,6 +93,8 @@ def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; run {test} first.")
     try:
+        if is_damaged(path):  # before a library that may not come back from it
+            raise ValueError("it is not as the test wrote it")
         with xarray.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
             scores = dataset.load()
         about = json.loads(scores.attrs["provenance"])
@@ -105,12 +109,26 @@ def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
     return scores, about
 
 
+def seal(path: Path) -> None:
+    """Append a hash of all bytes to a file, which the library for NetCDF does not look at."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("ab") as file:
+        file.write(SEAL + digest.encode())
+
+
+def is_damaged(path: Path) -> bool:
+    """Return whether a sealed file is not as it was written; others cannot be judged."""
+    content = path.read_bytes()
+    body, mark, digest = content.rpartition(SEAL)
+    return bool(mark) and hashlib.sha256(body).hexdigest().encode() != digest
+
+
 def wrong_about(about: Any) -> str:
     """Return what is wrong with what determined scores, or nothing."""
     if not isinstance(about, dict) or "metrics" not in about:
         return "its provenance names no metrics"
     for key, kind in KINDS.items():
-        if key in about and not is_a(about[key], kind):
+        if key in about and (not is_a(about[key], kind) or (kind is int and about[key] < 0)):
             return f"{key} is {about[key]!r} in its provenance"
     for key, kind in (("metrics", dict), ("training", (*NUMBER, NOTHING))):
         for name, value in about.get(key, {}).items():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from callbacks.comparison import load_runs
-from callbacks.comparison.scores_file import DIMENSIONS, TOGETHER, read_scores
+from callbacks.comparison.scores_file import DIMENSIONS, TOGETHER, read_scores, seal
 from callbacks.comparison.summary_file import read_own
 from tests.callbacks.test_comparison import scores, write
 
@@ -25,7 +25,7 @@ WRONG = [
         "metrics": [None, 3, "a", [], {"A": 3}, {"A": None}, {"A": []}],
         "rollouts": [None, 3, "a", [], {"steps": "a"}, {"initial_conditions": None}],
         "training": [None, 3, "a", [1], {"seconds_per_step": "a"}, {"samples_per_step": [1]}],
-        "parameters": [None, "a", 1.5, [1], {}, True, float("nan")],
+        "parameters": [None, "a", 1.5, [1], {}, True, float("nan"), -3],
         "steps": [None, "a", 1.5, [1], {}, False],
         "data_hash": [None, 3, ["a"], {}],
         "commit": [3, ["a"], {}],
@@ -140,3 +140,18 @@ def test_numbers_of_own_diagnostics_are_those_that_are_not_ours(tested, tmp_path
     found = {"mse/lead_1": 1.0, "largest": 3, "largest/u": None}
     (tmp_path / "scores.json").write_text(json.dumps({"scores": found}))
     np.testing.assert_equal(read_own(tmp_path), {"largest": 3.0, "largest/u": np.nan})
+
+
+def test_byte_that_was_changed_after_the_test_is_noticed_and_none_of_others(tmp_path):
+    folder = write(tmp_path / "run")
+    plain = (folder / "scores.nc").read_bytes()
+    read_scores(folder)  # of a version that wrote no hash
+    seal(folder / "scores.nc")
+    read_scores(folder)
+    whole = (folder / "scores.nc").read_bytes()
+    assert whole.startswith(plain)
+    for place in range(0, len(plain), 97):
+        changed = whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :]
+        (folder / "scores.nc").write_bytes(changed)
+        with pytest.raises(ValueError, match=r"run/scores\.nc .*not as the test wrote it"):
+            read_scores(folder)
