@@ -72,6 +72,12 @@ class Trajectories:
         """Return windows from places (trajectory, first snapshot) on, where training wants them."""
         return self.storage.windows(places, length)
 
+    def check(self) -> None:
+        """Refuse values that are missing, where the storage has not read all of them before."""
+        if isinstance(self.storage, Streamed):
+            for _ in self.chunks("looking for missing values"):
+                pass
+
     def time(self, k: int, snapshot: int) -> float:
         """Return the time of a snapshot of trajectory k, as the file counts it."""
         file, _, span = self.spans[k]
@@ -80,7 +86,13 @@ class Trajectories:
     def chunks(
         self, description: str, snapshots: int = 256
     ) -> Iterator[Float[Tensor, "_ channel *space"]]:
-        """Yield all snapshots, piece by piece of a trajectory; long work shows a bar."""
-        total = sum(-(-length // snapshots) for length in self.lengths)
+        """Yield all snapshots, piece by piece of a trajectory; long work shows a bar.
+
+        Args:
+            description: What they are read for.
+            snapshots: Most snapshots of a piece; large ones come in smaller pieces.
+        """
+        step = self.storage.step(snapshots)
+        total = sum(-(-length // step) for length in self.lengths)
         pieces = self.storage.pieces(snapshots)
         yield from tqdm(pieces, desc=description, total=total, unit="chunk", delay=2)

@@ -1,11 +1,14 @@
 """Mean and spread of the training data, per channel, in one pass."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+BLOCK = 2**18  # values that are taken at a time
 
 
 @dataclass(frozen=True)
@@ -23,28 +26,42 @@ class Statistics:
     increment_std: Float[Tensor, " channel"]
 
 
-def accumulate(chunks: Iterable[Float[Tensor, "_ channel *space"]]) -> Statistics:
-    """Return the statistics of all snapshots; increments are taken within each chunk.
+def accumulate(
+    chunks: Iterable[Float[Tensor, "_ channel *space"]], lengths: Sequence[int] | None = None
+) -> Statistics:
+    """Return the statistics of all snapshots, whatever the size of the chunks.
 
-    Sums are in float64. The variance is that of the departure from the mean of the first chunk, so
-    that a large mean costs no digits.
+    Sums are in float64. The variance is that of the departure from the mean of the first snapshots,
+    so that a large mean costs no digits.
+
+    Args:
+        chunks: Snapshots, one trajectory after the other.
+        lengths: Snapshots of each trajectory, across whose ends there are no increments; None if
+            there is one trajectory.
 
     Raises:
         ValueError: A channel does not vary.
     """
-    count = increments = 0
+    begins = np.unique(np.cumsum([0, *(lengths or ())]))
+    count = snapshots = increments = 0
     shift = total = square = increment = torch.zeros(1)
-    for index, chunk in enumerate(chunks):
-        values = chunk.double().movedim(1, 0).flatten(2)  # channel, time, space
-        if index == 0:
-            shift = values.mean((1, 2), keepdim=True)
-        departure = values - shift
-        count += departure[0].numel()
-        total = total + departure.sum((1, 2))
-        square = square + departure.square().sum((1, 2))
-        change = values[:, 1:] - values[:, :-1]
-        increments += change[0].numel()
-        increment = increment + change.square().sum((1, 2))
+    last: Tensor | None = None
+    for block in blocks(chunks):
+        values = block.flatten(2).to(torch.float64, copy=True)  # time, channel, space
+        if last is None:
+            shift = values.mean((0, 2), keepdim=True)
+        departure = values.sub_(shift)
+        count += departure[:, 0].numel()
+        total = total + departure.sum((0, 2))
+        square = square + departure.square().sum((0, 2))
+        before = departure[:1] if last is None else last
+        change = torch.cat([before, departure[:-1]]).sub_(departure).square_().sum(2)
+        first, stop = np.searchsorted(begins, [snapshots, snapshots + len(block)])
+        change[begins[first:stop] - snapshots] = 0
+        increment = increment + change.sum(0)
+        increments += (len(block) - (stop - first)) * departure[0, 0].numel()
+        snapshots += len(block)
+        last = departure[-1:].clone()
     departure = total / count
     variance = square / count - departure**2
     if not (variance > 0).all():
@@ -55,3 +72,9 @@ def accumulate(chunks: Iterable[Float[Tensor, "_ channel *space"]]) -> Statistic
     mean = shift.flatten() + departure
     change = (increment / max(1, increments)).sqrt()
     return Statistics(mean.float(), variance.sqrt().float(), change.float())
+
+
+def blocks(chunks: Iterable[Float[Tensor, "_ channel *space"]]) -> Iterator[Tensor]:
+    """Yield snapshots, few at a time: intermediate results in float64 stay in fast memory."""
+    for chunk in chunks:
+        yield from chunk.split(max(1, BLOCK // max(1, chunk[:1].numel())))

@@ -114,6 +114,11 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
         if self.generator is not None:
             self.generator.generate(self.root)
 
+    def setup(self, stage: str) -> None:
+        """Refuse missing values of the validation split before the training, not after a part."""
+        if stage == "fit" and self.trainer.limit_val_batches:
+            self.trajectories("val").check()
+
     # Trajectories ---------------------------------------------------------------------------------
 
     def known_periodic(self) -> tuple[bool, ...] | None:
@@ -227,7 +232,8 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
     def statistics(self) -> Statistics:
         """Mean and standard deviation of the training split."""
         if self._statistics is None:
-            self._statistics = accumulate(self.trajectories("train").chunks("statistics"))
+            train = self.trajectories("train")
+            self._statistics = accumulate(train.chunks("statistics", 4096), train.lengths)
         return self._statistics
 
     def reference(

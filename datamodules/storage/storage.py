@@ -10,6 +10,7 @@ All give the same numbers. A snapshot is (channel, *space), float32, in physical
 `k` of the split has `lengths[k]` of them.
 """  # noqa: E501 - a table
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
@@ -20,6 +21,7 @@ from torch import Tensor
 
 Snapshots = Float[Tensor, "snapshot channel *space"]
 Windows = Float[Tensor, "batch time channel *space"]
+PIECE = 2**25  # bytes of a piece, of which those who work on it make some copies
 Place = tuple[int, int]  # a trajectory and its snapshot with which a window begins
 
 
@@ -44,11 +46,21 @@ class Storage(ABC):
     def windows(self, places: Sequence[Place], length: int) -> Windows:
         """Return windows of so many snapshots, where training wants them."""
 
+    def step(self, snapshots: int = 256) -> int:
+        """Return how many snapshots a piece has: at most so many, and so many bytes, but one."""
+        size = 4 * math.prod(self.shape)
+        return max(1, min(snapshots, PIECE // max(1, size)))
+
     def pieces(self, snapshots: int = 256) -> Iterator[Snapshots]:
-        """Yield all snapshots in their order, some of a trajectory at a time."""
+        """Yield all snapshots in their order, some of a trajectory at a time.
+
+        Args:
+            snapshots: Most snapshots of a piece; large ones come in smaller pieces.
+        """
+        step = self.step(snapshots)
         for k, length in enumerate(self.lengths):
-            for start in range(0, length, snapshots):
-                yield self.read(k, start, min(start + snapshots, length))
+            for start in range(0, length, step):
+                yield self.read(k, start, min(start + step, length))
 
 
 def empty(*shape: int) -> np.ndarray:

@@ -53,14 +53,17 @@ class Streamed(Storage):
         self._begin()
 
     def read(self, k: int, start: int, stop: int) -> Snapshots:
-        window = empty(stop - start, *self.shape)
-        self._fill(window, k, start)
-        return torch.from_numpy(window)
+        return self.windows([(k, start)], stop - start)[0]
 
     def windows(self, places: Sequence[Place], length: int) -> Windows:
         windows = empty(len(places), length, *self.shape)
-        for window, (k, start) in zip(windows, places, strict=True):
-            self._fill(window, k, start)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for window, (k, start) in zip(windows, places, strict=True):
+                self._fill(window, k, start)
+                values = window.ravel()
+                if not np.isfinite(np.dot(values, values)):  # cheap; finite if all are small
+                    file, index, span = self.spans[k]
+                    check_finite(window, file, index, span.start + start)
         return torch.from_numpy(windows)
 
     def _fill(self, window: np.ndarray, k: int, start: int) -> None:
@@ -79,18 +82,20 @@ class Streamed(Storage):
                 for other in self._recent:
                     other.release()
                 self._mapped = 0
-        values = window.ravel()
-        if not np.isfinite(np.dot(values, values)):  # cheap, and finite if all values are small
-            check_finite(window, file, index, span.start + start)
 
 
 def check_finite(window: np.ndarray, file: TrajectoryReader, index: int, start: int) -> None:
     """Refuse values that are infinite, NaN or NetCDF's fill value, and name the first."""
-    bad = np.argwhere(~(np.abs(window) < LARGEST))
-    if len(bad):
-        snapshot, channel, *point = map(int, bad[0])
-        raise ValueError(
-            f"{file.path}: variable '{file.variables[channel].name}' is not finite at "
-            f"trajectory {index}, snapshot {start + snapshot}, point {tuple(point)}; fill or cut "
-            "out missing values."
-        )
+    bad = ~(np.abs(window) < LARGEST)
+    if not bad.any():
+        return
+    snapshot, channel, *point = map(int, np.unravel_index(bad.argmax(), bad.shape))
+    value = float(window[(snapshot, channel, *point)])
+    advice = "fill or cut out missing values"
+    if abs(value) >= LARGEST:
+        advice = f"it is {value:.3g} in single precision; rescale the variable, or fill or cut out"
+        advice += " what was never written"
+    raise ValueError(
+        f"{file.path}: variable '{file.variables[channel].name}' is not finite at "
+        f"trajectory {index}, snapshot {start + snapshot}, point {tuple(point)}; {advice}."
+    )

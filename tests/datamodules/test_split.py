@@ -25,3 +25,14 @@ def test_chunks_cover_every_snapshot_once(files):
     assert sorted(values) == sorted(
         [100 * k + n for k in range(3) for n in range(20)] + [1000 + n for n in range(20)]
     )
+
+
+@pytest.mark.parametrize("store", [in_memory, lambda storage: storage])
+def test_pieces_are_of_a_number_of_bytes(files, store, monkeypatch):
+    trajectories = Trajectories(files)
+    trajectories.storage = store(trajectories.storage)
+    monkeypatch.setattr("datamodules.storage.storage.PIECE", 6 * 8 * 8 * 4 + 3)
+    assert [len(chunk) for chunk in trajectories.chunks("all")][:4] == [6, 6, 6, 2]
+    assert [len(chunk) for chunk in trajectories.chunks("all", snapshots=5)][:4] == [5] * 4
+    monkeypatch.setattr("datamodules.storage.storage.PIECE", 100)  # less than a snapshot
+    assert [len(chunk) for chunk in trajectories.chunks("all")] == [1] * 80

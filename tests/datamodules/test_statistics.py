@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -28,3 +29,30 @@ def test_constant_channel_is_refused():
     data[:, 1] = 3
     with pytest.raises(ValueError, match="Channel 1 of the training data is constant"):
         accumulate([data])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("block", [1, 300, 2**18])
+def test_statistics_do_not_depend_on_how_the_snapshots_are_cut(monkeypatch, size, block):
+    monkeypatch.setattr("datamodules.statistics.BLOCK", block)
+    lengths, rng = [5, 1, 0, 9, 4], np.random.default_rng(0)
+    trajectories = [
+        np.cumsum(rng.normal(3, 1, (n, 2, 4, 6)), 0) * [[[1.0]], [[40.0]]] - 9 for n in lengths
+    ]
+    chunks = [torch.from_numpy(t).float() for t in trajectories if len(t)]
+    found = accumulate([part for chunk in chunks for part in chunk.split(size)], lengths)
+    values = np.concatenate(trajectories)
+    changes = np.concatenate([np.diff(t, axis=0) for t in trajectories])
+    for channel in range(2):
+        own = float(found.mean[channel]), float(found.std[channel])
+        wanted = values[:, channel].mean(), values[:, channel].std()
+        np.testing.assert_allclose(own, wanted, rtol=1e-6)
+        change = np.sqrt((changes[:, channel] ** 2).mean())
+        np.testing.assert_allclose(float(found.increment_std[channel]), change, rtol=1e-6)
+
+
+def test_data_are_left_as_they_are():
+    data = torch.randn(10, 2, 4, 4, dtype=torch.float64)
+    before = data.clone()
+    accumulate(data.split(3))
+    assert torch.equal(data, before)

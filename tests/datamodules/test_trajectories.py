@@ -261,3 +261,20 @@ def test_hash_is_kept_until_a_file_changes(root, monkeypatch):
 def test_ensembles_need_members_and_noise(options, message):
     with pytest.raises(ValueError, match=message):
         Rollouts(**options)
+
+
+@pytest.mark.parametrize("storage", ["stream", "memory"])
+def test_missing_value_of_the_validation_split_is_found_before_training(root, storage):
+    data = TrajectoryDataModule(root, storage=storage)
+    data.trainer = SimpleNamespace(limit_val_batches=1.0, num_devices=1)
+    data.setup("fit")
+    path = root / "val" / "a.nc"
+    with netCDF4.Dataset(path, "a") as file:
+        file["vorticity"][-1, -1, 2, 3] = np.nan
+    data = TrajectoryDataModule(root, storage=storage)
+    data.trainer = SimpleNamespace(limit_val_batches=1.0, num_devices=1)
+    with pytest.raises(ValueError, match=rf"{path.name}: .* not finite at .* point \(2, 3\)"):
+        data.setup("fit")
+    data.trainer.limit_val_batches = 0
+    data.setup("fit")  # which will not read it
+    data.setup("test")

@@ -4,11 +4,13 @@ import resource
 import sys
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 
 from datamodules.arrays import open_array
 from datamodules.split import Trajectories
+from datamodules.statistics import accumulate
 from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
 
@@ -67,6 +69,31 @@ def test_random_windows_of_50_gb_take_little_memory(tmp_path):
     assert growth(read) < 2**28  # of 75 batches of 16 MiB, and 300 snapshots of 1 MiB
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts memory as Linux does")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"zlib": True, "complevel": 1, "chunksizes": (1, 721, 1440)}, {"scale_factor": 0.001}],
+    ids=["plain", "compressed", "packed"],
+)
+def test_statistics_of_large_snapshots_take_little_memory(tmp_path, options):
+    kind, shape = "i2" if "scale_factor" in options else "f4", (16, 721, 1440)
+    scale = options.pop("scale_factor", None)
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        for name, size in zip(("time", "y", "x"), shape, strict=True):
+            file.createDimension(name, size)
+            file.createVariable(name, "f8", (name,))[:] = np.arange(float(size))
+        for number, name in enumerate(("u", "v")):
+            field = file.createVariable(name, kind, ("time", "y", "x"), **options)
+            field.set_auto_maskandscale(False)
+            for snapshot in range(shape[0]):
+                field[snapshot] = np.arange(1440) % (7 + snapshot + number)
+            if scale:
+                field.scale_factor = scale
+    trajectories = Trajectories([TrajectoryFile(tmp_path / "a.nc", ["u", "v"])])
+    trajectories.read(0, 0, 1)
+    assert growth(lambda: accumulate(trajectories.chunks("statistics"), [16])) < 2**29
+
+
 def test_few_files_are_open_at_a_time(tmp_path):
     write_file(tmp_path / "0.nc", (5, 4, 4), dims=("time", "y", "x"), contiguous=True)
     content = (tmp_path / "0.nc").read_bytes()
@@ -96,13 +123,38 @@ def test_processes_open_files_of_their_own(tmp_path):
     assert os.waitpid(child, 0)[1] == 0
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 9.969209968386869e36])
-def test_values_that_mean_nothing_are_located(tmp_path, value):
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        (np.nan, "missing values"),
+        (np.inf, "it is inf in single precision; rescale"),
+        (-np.inf, "it is -inf"),
+        (9.969209968386869e36, "it is 9.97e.36 .* never written"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_values_that_mean_nothing_are_located(tmp_path, value, advice):
     fields = np.zeros((2, 20, 8, 8), "f4")
     fields[1, 7, 2, 5] = value
     fields[0, 0, 0, 0] = -3e36  # large, and whose square is not finite, but a number
     write_file(tmp_path / "a.nc", (2, 20, 8, 8), fields={"vorticity": fields}, contiguous=True)
     storage = Trajectories([TrajectoryFile(tmp_path / "a.nc", ["vorticity"])]).storage
     assert storage.windows([(0, 0)], 4).min() == np.float32(-3e36)
-    with pytest.raises(ValueError, match=r"trajectory 1, snapshot 7, point \(2, 5\)"):
+    match = rf"'vorticity' is not finite at trajectory 1, snapshot 7, point \(2, 5\);.*{advice}"
+    with pytest.raises(ValueError, match=match):
         storage.windows([(0, 0), (1, 4)], 4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_value_beyond_single_precision_is_located(tmp_path):
+    fields = np.full((2, 20, 8, 8), -3.4e38)
+    fields[0] = 1.0
+    fields[1, 2, 3, 4] = 3.5e38
+    path = tmp_path / "a.nc"
+    write_file(path, (2, 20, 8, 8), fields={"vorticity": fields / 1e4}, kind="f8")
+    assert Trajectories([TrajectoryFile(path, ["vorticity"])]).read(1, 0, 20).min() < -3e34
+    fields[1] = 2.0
+    fields[1, 2, 3, 4] = 3.5e38
+    write_file(path, (2, 20, 8, 8), fields={"vorticity": fields}, kind="f8")
+    with pytest.raises(ValueError, match=r"trajectory 1, snapshot 2, point \(3, 4\); it is inf"):
+        Trajectories([TrajectoryFile(path, ["vorticity"])]).read(1, 0, 20)
