@@ -1,6 +1,7 @@
 """Says what a command is about to do, and how long it took."""
 
 import time
+from pathlib import Path
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
@@ -39,10 +40,13 @@ class Announcements(Callback):
         steps = trainer.global_step - self.first_step
         if trainer.is_global_zero and steps:
             seconds = time.monotonic() - self.began
+            path = Path(trainer.default_root_dir) / "last.ckpt"
+            then = f"next: emulate test --ckpt_path {path}"
             print(
                 f"trained {steps} steps in {seconds:.0f} s ({seconds / steps:.3f} s per step, "
-                f"validation included)\nnext: emulate test "
-                f"--ckpt_path {trainer.default_root_dir}/last.ckpt",
+                "validation included)",
+                "fast_dev_run: nothing is kept" if trainer.fast_dev_run else then,
+                sep="\n",
                 flush=True,
             )
 

@@ -12,7 +12,9 @@ from lightning.pytorch import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from callbacks.run_folder import move_scores_aside
 from datamodules.netcdf import write_whole
+from emulators.checkpoint_file import read_checkpoint
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -30,6 +32,14 @@ class WholeFiles(TorchCheckpointIO):
         torch.save(checkpoint, content)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_whole(Path(path), content.getbuffer())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint whose parts are of the right kinds; of an address, as it is."""
+        if "://" in str(path):
+            return super().load_checkpoint(path, map_location, weights_only is not False)
+        return read_checkpoint(Path(path), device=map_location, trusted=weights_only is False)
 
 
 class Checkpoints(Callback):
@@ -64,8 +74,9 @@ class Checkpoints(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from the best score of the interrupted run."""
-        self.best = state_dict["best"]
-        self.shared = state_dict.get("shared")
+        self.best = float(state_dict["best"])
+        shared = state_dict.get("shared")
+        self.shared = shared and {name: int(shared[name]) for name in ("processes", "windows")}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have checkpoints written whole, unless a plugin of the user writes them."""
@@ -92,8 +103,13 @@ class Checkpoints(Callback):
             self.saved_at = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count from where a resumed run starts; say if its batches are not those of before."""
+        """Count from where a resumed run starts; say if its batches are not those of before.
+
+        Scores in the folder are of weights that this training replaces: they go aside.
+        """
         self.saved_at = self.began_at = trainer.global_step
+        if trainer.is_global_zero and not trainer.fast_dev_run:
+            move_scores_aside(Path(trainer.default_root_dir), trainer.global_step)
         before, self.shared = self.shared, shared_batch(trainer)
         if before and before["windows"] != self.shared["windows"] and trainer.is_global_zero:
             print(
@@ -125,7 +141,7 @@ class Checkpoints(Callback):
                 self._save(trainer)
             except FloatingPointError as error:  # the one before is kept
                 print(error, file=sys.stderr)
-        began = trainer.state.fn == "fit" and self.began_at is not None
+        began = trainer.state.fn == "fit" and self.began_at is not None and not trainer.fast_dev_run
         if began and (trainer.is_global_zero or not in_order):
             print(self.remains(trainer), file=sys.stderr)
 

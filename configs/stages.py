@@ -1,89 +1,39 @@
 """The stages of a run, `fit`, `validate`, `test` and `predict`, on Lightning's command line."""
 
 import signal
-import tempfile
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from inspect import isclass
 from itertools import pairwise
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
-import torch
 import yaml
 from jsonargparse import Namespace
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
 from configs.help import Parser
-from configs.trainer_options import check_trainer
+from configs.trainer import RunTrainer
 from datamodules import TrajectoryDataModule
 from datamodules.netcdf import write_whole
+from emulators.checkpoint_file import read_checkpoint
 
 TRAINER_DEFAULTS = str(files("configs") / "trainer.yaml")
-
-
-class RunTrainer(Trainer):
-    """Lightning's Trainer whose run lives in one folder, `default_root_dir`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        check_trainer(kwargs)
-        root = kwargs.get("default_root_dir") or "runs/run"
-        kwargs["default_root_dir"] = root
-        try:
-            Path(root).mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=root).close()
-        except OSError as error:
-            raise OSError(
-                f"{root}: cannot write here ({error.strerror}); set trainer.default_root_dir to a "
-                "folder that can be written."
-            ) from None
-        if kwargs.get("enable_progress_bar") is False:  # or Lightning refuses the default bar
-            given = kwargs.get("callbacks") or []
-            kwargs["callbacks"] = [c for c in given if not isinstance(c, ProgressBar)]
-        if kwargs.get("logger") in (None, True):
-            kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
-        super().__init__(*args, **kwargs)
-
-    def test(  # noqa: D417
-        self, *args: Any, verbose: bool = False, resume: bool = False, **kwargs: Any
-    ) -> Any:
-        """Roll out from test states and score the rollouts.
-
-        Args:
-            verbose: Whether to print Lightning's table beside that of the scores.
-            resume: Whether to go on with an interrupted test of this run.
-        """
-        for callback in self.callbacks:
-            if isinstance(callback, emulators.Bookmark):
-                callback.resume = resume
-        return super().test(*args, verbose=verbose, **kwargs)
-
-    def predict(self, *args: Any, steps: int | None = None, **kwargs: Any) -> Any:  # noqa: D417
-        """Roll out from test states and keep the forecasts.
-
-        Args:
-            steps: Length of each forecast, in snapshot intervals; by default that of
-                data.predict_rollouts.
-        """
-        if steps is not None:
-            rollouts = kwargs["datamodule"].rollouts
-            rollouts["predict"] = replace(rollouts["predict"], steps=steps)
-        return super().predict(*args, **kwargs)
+KEYS = ("seed_everything", "trainer", "model", "data")
+"""What of the settings a checkpoint keeps."""
 
 
 class SaveSettings(SaveConfigCallback):
     """Keeps the settings of a run beside it and inside its checkpoints."""
 
-    KEYS = ("seed_everything", "trainer", "model", "data")
-
     def text(self) -> str:
         """Return the settings as YAML."""
-        kept = Namespace({key: self.config[key] for key in self.KEYS if key in self.config})
+        kept = Namespace({key: self.config[key] for key in KEYS if key in self.config})
         return self.parser.dump(kept, skip_unset=False, skip_validation=True)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -106,16 +56,24 @@ class EmulatorCLI(LightningCLI):
     @classmethod
     def run(cls, command: str, args: list[str], folder: Path) -> "EmulatorCLI":
         """Run a stage; settings in the checkpoint come before those on the command line."""
-        settings = settings_in_checkpoint(args, folder)
+        if command == "predict":
+            args = [arg.replace("--steps", "--data.predict_rollouts.steps", 1) for arg in args]
+        given = [value for _, value in typed(args, "--weights_only")]
+        trusted = bool(given) and given[-1].lower() == "false"
+        settings = settings_in_checkpoint(command, args, folder, trusted)
         try:
-            return cls._run([command, *settings, *args])
+            return cls._run([command, *settings, *args], trusted)
         except MisconfigurationException as error:
             raise ValueError(str(error)) from error
         except SIGTERMException:
             raise SystemExit(128 + signal.SIGTERM) from None
 
+    def __init__(self, *args: Any, trusted: bool = False, **kwargs: Any) -> None:
+        self.trusted = trusted
+        super().__init__(*args, **kwargs)
+
     @classmethod
-    def _run(cls, args: list[str]) -> "EmulatorCLI":
+    def _run(cls, args: list[str], trusted: bool) -> "EmulatorCLI":
         return cls(
             emulators.Emulator,
             TrajectoryDataModule,
@@ -134,6 +92,7 @@ class EmulatorCLI(LightningCLI):
                 },
             },
             args=args,
+            trusted=trusted,
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -143,8 +102,14 @@ class EmulatorCLI(LightningCLI):
             parser.link_arguments(f"data.{name}", target, count, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Keep one of equal callbacks: a run that goes on may be given its own once more."""
-        trainer = self.config[self.subcommand].trainer
+        """Trust no file that was not said to be trusted; keep one of equal callbacks.
+
+        (A run that goes on may be given its own callbacks once more.)
+        """
+        config = self.config[self.subcommand]
+        refuse_code(config.as_dict(), self.trusted)
+        config.weights_only = config.weights_only is not False
+        trainer = config.trainer
         if isinstance(given := trainer.callbacks, list):
             trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]
 
@@ -152,31 +117,86 @@ class EmulatorCLI(LightningCLI):
         """Leave the command line alone: Lightning would let the checkpoint override it."""
 
 
-def settings_in_checkpoint(args: list[str], folder: Path) -> list[str]:
-    """Return the option that reads the settings in the checkpoint that args name, if any."""
-    values = [arg.partition("=")[2] for arg in args if arg.startswith("--ckpt_path=")]
-    values += [value for arg, value in pairwise(args) if arg == "--ckpt_path"]
-    if not values or values[-1] in ("best", "last", "hpc", "registry", "null"):
-        return []
-    path = Path(values[-1])
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint; set --ckpt_path to an existing file.")
+def refuse_code(settings: Any, trusted: bool, name: str = "") -> None:
+    """Refuse settings, however nested, by which a file could have its reader run code.
+
+    Raises:
+        ValueError: Of what is read, a setting lets objects of any class be made, which the command
+            line does not; or it names a function, with arguments, in place of a class.
+    """
+    if isinstance(settings, list | tuple):
+        settings = dict(enumerate(settings))
+    if not isinstance(settings, dict):
+        return
+    for key, value in settings.items():
+        place = f"{name}.{key}" if name else str(key)
+        unpickling = (key, value) in (("weights_only", False), ("allow_pickle", True))
+        if unpickling and not trusted:
+            raise ValueError(
+                f"{place}={str(value).lower()} would run code that a checkpoint brings along, "
+                "which no file can ask for; if you trust the checkpoint, write "
+                "--weights_only=false on the command line."
+            )
+        if key == "class_path" and names_function(value):
+            raise ValueError(f"{place} is '{value}', which is a function; give a class.")
+        refuse_code(value, trusted, place)
+
+
+def names_function(path: Any) -> bool:
+    """Return whether a path can be imported and is of no class."""
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"{path} is not a readable checkpoint ({type(error).__name__}); it may be truncated."
-        ) from None
+        return not isclass(resolve_name(path))
+    except (ImportError, AttributeError, ValueError, TypeError):
+        return False
+
+
+def typed(args: Sequence[str], option: str) -> Iterator[tuple[int, str]]:
+    """Yield where an option is given on the command line, and its values."""
+    for place, (word, following) in enumerate(pairwise([*args, ""])):
+        name, equals, value = word.partition("=")
+        if name == option:
+            yield place, value if equals else following
+
+
+def last_given(command: str, args: Sequence[str], option: str) -> str | None:
+    """Return the last value of an option; YAML files named by -c count where they stand."""
+    given = [*typed(args, f"--{option}")]
+    for place, file in (*typed(args, "-c"), *typed(args, "--config")):
+        found = [section[option] for section in sections(file, command) if option in section]
+        given += [(place, str(value)) for value in found]
+    return max(given, key=lambda pair: pair[0])[1] if given else None
+
+
+def sections(file: str, command: str) -> list[dict[str, Any]]:
+    """Return the settings in a YAML file that may concern a command; the parser judges them."""
+    try:
+        settings = yaml.safe_load(Path(file).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return []
+    found = [settings, settings.get(command)] if isinstance(settings, dict) else []
+    return [section for section in found if isinstance(section, dict)]
+
+
+def settings_in_checkpoint(
+    command: str, args: list[str], folder: Path, trusted: bool = False
+) -> list[str]:
+    """Return the option that reads the settings in the checkpoint that args name, if any."""
+    value = last_given(command, args, "ckpt_path")
+    if value is None or value in ("best", "last", "hpc", "registry", "null", "None"):
+        return []
+    path = Path(value)
+    checkpoint = read_checkpoint(path, trusted=trusted)
     if "settings" not in checkpoint:
         return []
+    known = {k: v for k, v in yaml.safe_load(checkpoint["settings"]).items() if k in KEYS}
     file = folder / "settings.yaml"
-    file.write_text(checkpoint["settings"])
-    return ["--config", str(file), *moved(path, checkpoint["settings"])]
+    file.write_text(yaml.safe_dump(known, sort_keys=False))
+    return ["--config", str(file), *moved(path, known)]
 
 
-def moved(checkpoint: Path, settings: str) -> list[str]:
+def moved(checkpoint: Path, settings: dict[str, Any]) -> list[str]:
     """Return the option that keeps a run where its checkpoint is, if that has been moved."""
-    known = yaml.safe_load(settings).get("trainer", {}).get("default_root_dir")
-    if known is None or checkpoint.resolve().is_relative_to(Path(known).resolve()):
+    known = settings.get("trainer", {}).get("default_root_dir")
+    if not isinstance(known, str) or checkpoint.resolve().is_relative_to(Path(known).resolve()):
         return []
     return [f"--trainer.default_root_dir={checkpoint.parent}"]

@@ -14,7 +14,10 @@ from lightning.pytorch import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
+from emulators.checkpoint_file import load
 from emulators.rollout import Position, RolloutObserver, Start
+
+PARTS = {"purpose": str, "batch": int, "place": tuple, "notes": dict, "options": dict}
 
 
 class Bookmark(Callback):
@@ -45,7 +48,7 @@ class Bookmark(Callback):
         if not self.resume:
             self.path.unlink(missing_ok=True)
         elif self.path.exists():
-            found = torch.load(self.path, map_location=pl_module.device, weights_only=True)
+            found = self.read(pl_module.device)
             if found["purpose"] != self.purpose:
                 raise ValueError(
                     f"{self.path} was left by another test (other weights, data, lengths or number "
@@ -71,6 +74,18 @@ class Bookmark(Callback):
                 "--resume true",
                 file=sys.stderr,
             )
+
+    def read(self, device: torch.device) -> dict[str, Any]:
+        """Return what the file holds, if it is whole."""
+        remedy = "remove it, or test without --resume"
+        try:
+            found = load(self.path, "--resume", device)
+        except ValueError:
+            raise ValueError(f"{self.path} cannot be read; {remedy}.") from None
+        for part, kind in PARTS.items():
+            if not isinstance(found.get(part), kind):
+                raise ValueError(f"{self.path} was not left by a test ('{part}'); {remedy}.")
+        return found
 
     # What `watch` asks --------------------------------------------------------------------------
 
@@ -126,7 +141,7 @@ class Bookmark(Callback):
         options = {name: observer.options for name, observer in observers.items()}
         content |= {"place": tuple(self.current["place"]), "notes": notes, "options": options}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
+        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         stored = io.BytesIO()  # torch.save would hide why a file cannot be written
         torch.save(content, stored)
         try:

@@ -11,6 +11,7 @@ from lightning import LightningModule
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from emulators.checkpoint_file import check_whole
 from emulators.divergence import averages_in, first_not_finite
 from emulators.networks.layers import PeriodicOnly, set_boundaries
 from emulators.networks.spectral_layers import DepthwiseSpectral, SpectralConvolution
@@ -184,15 +185,20 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
 
 def check_checkpoint(emulator: LightningModule, checkpoint: Mapping[str, Any]) -> None:
     """Refuse a checkpoint that is not finite, or of other data or another model than these."""
-    check_finite(emulator, checkpoint)
     trainer = emulator._trainer
+    path = "The checkpoint" if trainer is None else trainer.ckpt_path
+    check_finite(emulator, checkpoint, path)
+    if trainer is not None and trainer.training:
+        check_whole(checkpoint, path)
     if trainer is not None and trainer.datamodule is not None:
         check_model(checkpoint.get("hyper_parameters", {}), emulator.hparams, trainer.training)
         saved = checkpoint["state_dict"] if trainer.training else {}
         check_training_data(checkpoint.get("trained_on", {}), trainer.datamodule, saved)
 
 
-def check_finite(emulator: LightningModule, checkpoint: Mapping[str, Any]) -> None:
+def check_finite(
+    emulator: LightningModule, checkpoint: Mapping[str, Any], path: Any = "The checkpoint"
+) -> None:
     """Refuse a checkpoint whose weights, or averages of the optimiser, are not finite."""
     weights = {name for name, _ in emulator.named_parameters()}
     kept = [(name, v) for name, v in checkpoint["state_dict"].items() if name in weights]
@@ -200,12 +206,10 @@ def check_finite(emulator: LightningModule, checkpoint: Mapping[str, Any]) -> No
         kept += averages_in(states["state"].values())
     lost = first_not_finite(kept)
     if lost is not None:
-        trainer = emulator._trainer
         raise ValueError(
-            f"{trainer.ckpt_path if trainer and trainer.ckpt_path else 'The checkpoint'} holds "
-            f"numbers that are not finite ({lost}), so the training diverged before it was "
-            "written; give --ckpt_path an earlier checkpoint, or train again with a smaller "
-            "learning rate."
+            f"{path} holds numbers that are not finite ({lost}), so the training diverged before "
+            "it was written; give an earlier checkpoint, or train again with a smaller learning "
+            "rate."
         )
 
 

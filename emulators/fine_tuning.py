@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
+from emulators.checkpoint_file import read_checkpoint
+from emulators.compatibility import check_finite
 from emulators.shards import divided
 
 
@@ -36,12 +37,7 @@ class FineTuning(Callback):
         """Load the weights."""
         if trainer.ckpt_path is not None:
             return  # what has begun to train needs the other run no more
-        if not self.checkpoint.is_file():
-            raise FileNotFoundError(
-                f"{self.checkpoint}: no such checkpoint; set FineTuning.checkpoint to an existing "
-                "file."
-            )
-        found = torch.load(self.checkpoint, map_location=pl_module.device, weights_only=True)
+        found = read_checkpoint(self.checkpoint, "FineTuning.checkpoint", pl_module.device)
         names = found.get("trained_on", {}).get("parameters", [])
         if names and names != trainer.datamodule.parameters:
             raise ValueError(
@@ -60,6 +56,7 @@ class FineTuning(Callback):
                 f"{self.checkpoint} was trained on data with {name} {before}, the fine-tuning goes "
                 f"on with {now}."
             )
+        check_finite(pl_module, {"state_dict": found["state_dict"]}, self.checkpoint)
         state = found["state_dict"]
         if self.statistics == "recompute":
             state = {

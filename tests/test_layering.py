@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "configs/generation.py": {"configs", "datamodules"},
     "configs/help.py": {"configs", "emulators"},
     "configs/values.py": {"configs"},
+    "configs/trainer.py": {"callbacks", "configs", "emulators"},
     "configs": {"configs"},
 }
 TENSORS = {"torch", "numpy", "jaxtyping"}
@@ -33,15 +34,16 @@ LIBRARIES = {  # what each room may use besides the standard library
     "datamodules/solvers": TENSORS,
     "emulators/networks": TENSORS,
     "emulators/implicit": TENSORS,
-    "emulators": TRAINING | {"lightning_utilities"},
+    "emulators": TRAINING | {"lightning_utilities", "yaml"},
     "datamodules": TRAINING | {"netCDF4", "h5py"},
     "callbacks": TRAINING
     | {"lightning_utilities", "torchmetrics", "xarray", "netCDF4"}
     | {"matplotlib", "PIL", "tensorboard"},
-    "configs/stages.py": {"torch", "lightning", "jsonargparse", "yaml"},
     "configs/generation.py": {"torch", "jsonargparse"},
     "configs/help.py": {"lightning", "jsonargparse"},
     "configs/values.py": {"jsonargparse", "yaml"},
+    "configs/stages.py": {"lightning", "jsonargparse", "yaml"},
+    "configs/trainer.py": {"lightning", "torch"},
     "configs": {"yaml"},
 }
 FILES = [

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import xarray
 from callbacks.comparison.scores_file import DIMENSIONS, read_scores
 from callbacks.comparison.summary_file import read_own
 from callbacks.figures import literal, mean_of_finite, styles
+from callbacks.run_folder import newer_weights
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
         Run(readable(place.name), *read_scores(folder), folder, read_own(folder))
         for folder, place in zip(folders, places, strict=True)
     ]
+    for run in runs:
+        say_if_older(run)
     names = [run.name for run in runs]
     if len(set(names)) < len(names):  # their whole paths tell them apart
         runs = [replace(run, name=readable(str(run.folder))) for run in runs]
@@ -118,6 +122,17 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
 def readable(name: str) -> str:
     """Return a name of a file with a mark for each byte that is no text."""
     return os.fsencode(name).decode(errors="replace")
+
+
+def say_if_older(run: Run) -> None:
+    """Say where the weights in a folder are no longer those that were scored."""
+    newer = newer_weights(run.folder, run.about.get("steps"))
+    if newer is not None:
+        print(
+            f"{run.folder}: its scores are of step {run.about.get('steps')}, last.ckpt is of step "
+            f"{newer}; run `emulate test --ckpt_path {run.folder}/last.ckpt` again.",
+            file=sys.stderr,
+        )
 
 
 def definition(run: Run, *among: Run) -> dict[str, Any]:

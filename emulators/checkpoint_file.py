@@ -1,0 +1,195 @@
+"""Reading a checkpoint: whole, of the kinds that it should hold, and without running code of it."""
+
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+
+def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) -> dict[str, Any]:
+    """Return what a file of torch's holds by name.
+
+    Args:
+        path: Of the file.
+        option: What named it, for messages.
+        device: Where tensors go.
+        trusted: Whether objects of any class are made, which may run code of whoever wrote them.
+
+    Raises:
+        OSError: There is no such file, or it cannot be read.
+        ValueError: It is no such file, or holds objects of other classes.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such checkpoint; set {option} to an existing file.")
+    if not path.is_file():
+        raise ValueError(f"{path} is a folder, not a checkpoint; set {option} to a file in it.")
+    try:
+        content = torch.load(path, map_location=device, weights_only=not trusted)
+    except PermissionError as error:
+        raise OSError(f"{path}: cannot be read ({error.strerror}).") from None
+    except Exception as error:
+        code = re.search(r"Unsupported (?:global|class|operand).*?([\w.]+\.\w+)", str(error))
+        if code and isinstance(error, pickle.UnpicklingError):
+            raise ValueError(
+                f"{path} holds an object of {code[1]}, and to make it could run code of whoever "
+                "wrote the file; give a checkpoint of this program, or, if you trust the file, "
+                "--weights_only=false on the command line."
+            ) from None
+        raise ValueError(
+            f"{path} is not a readable checkpoint ({type(error).__name__}); it may be truncated."
+        ) from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is not a checkpoint: it holds a {type(content).__name__}.")
+    return content
+
+
+def read_checkpoint(
+    path: Path, option: str = "--ckpt_path", device: Any = "cpu", trusted: bool = False
+) -> dict[str, Any]:
+    """Return a checkpoint whose parts are of the kinds that they should be; see `load`.
+
+    Raises:
+        ValueError: A part is missing or of another kind.
+    """
+    checkpoint = load(path, option, device, trusted)
+    for name, (kind, right) in PARTS.items():
+        if name not in checkpoint and name != "state_dict":
+            continue
+        if not right(checkpoint.get(name)):
+            raise ValueError(
+                f"{path} is not a checkpoint of this program: its '{name}' is "
+                f"{shown(checkpoint.get(name))}, expected {kind}; give another with {option}."
+            )
+    return checkpoint
+
+
+def check_whole(checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Refuse to go on with a training whose checkpoint lacks what that needs."""
+    missing = [name for name in WHOLE if name not in checkpoint]
+    if missing:
+        raise ValueError(
+            f"{path} has no '{missing[0]}', so a training cannot go on from it; start another "
+            "from its weights with the callback emulators.FineTuning."
+        )
+
+
+def shown(value: Any) -> str:
+    """Return a value in a few words."""
+    if value is None:
+        return "missing"
+    text = repr(value) if isinstance(value, bool | int | float | str) else ""
+    return text if 0 < len(text) < 40 else f"a {type(value).__name__}"
+
+
+def mapping(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return whether something is a mapping of names to values of a kind."""
+    return lambda value: (
+        isinstance(value, Mapping)
+        and all(isinstance(key, str) and of(item) for key, item in value.items())
+    )
+
+
+def sequence(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return whether something is a list of values of a kind."""
+    return lambda value: isinstance(value, list | tuple) and all(of(item) for item in value)
+
+
+def kind(*types: type) -> Callable[[Any], bool]:
+    """Return whether something is of a type; a truth value is no number."""
+    return lambda value: (
+        isinstance(value, types) and not (isinstance(value, bool) and bool not in types)
+    )
+
+
+def is_anything(value: Any) -> bool:
+    """Return True."""
+    return True
+
+
+def is_description(value: Any) -> bool:
+    """Return whether something is what an emulator keeps of the data of its training."""
+    known = {
+        "variables": sequence(kind(str)),
+        "parameters": sequence(kind(str)),
+        "shape": sequence(kind(int)),
+        "interval": kind(int, float),
+        "mean": sequence(kind(int, float)),
+        "std": sequence(kind(int, float)),
+    }
+    return mapping(is_anything)(value) and all(
+        right(value[name]) for name, right in known.items() if name in value
+    )
+
+
+def is_optimizer(value: Any) -> bool:
+    """Return whether something is the state of an optimiser."""
+    if not isinstance(value, Mapping) or not {"state", "param_groups"} <= value.keys():
+        return False
+    states, groups = value["state"], value["param_groups"]
+    if not isinstance(states, Mapping) or not all(isinstance(s, Mapping) for s in states.values()):
+        return False
+    widest = {tuple(state): state for state in states.values()}.values()
+    return (
+        all(mapping(kind(Tensor, *PLAIN))(state) for state in states.values())
+        and not any(one.keys() < other.keys() for one in states.values() for other in widest)
+        and sequence(mapping(is_anything))(groups)
+        and all(isinstance(group.get("params"), list) for group in groups)
+    )
+
+
+def check_like(saved: Any, present: Any, place: str = "") -> None:
+    """Refuse nested numbers that are not named and of types as those that they replace.
+
+    Raises:
+        TypeError: With the place where they differ.
+    """
+    if isinstance(present, Mapping):
+        for name in present:
+            inner = f"{place}.{name}" if place else str(name)
+            if not isinstance(saved, Mapping) or name not in saved:
+                raise TypeError(f"{inner} is missing")
+            check_like(saved[name], present[name], inner)
+    elif isinstance(present, int) and not isinstance(saved, int):
+        raise TypeError(f"{place} is {shown(saved)}, expected a whole number")
+
+
+def is_settings(value: Any) -> bool:
+    """Return whether something is the text of a configuration."""
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return False
+    sections = ("trainer", "model", "data")
+    return mapping(is_anything)(parts) and all(
+        isinstance(parts.get(name, {}), dict) for name in sections
+    )
+
+
+def is_version(value: Any) -> bool:
+    """Return whether something is a number of a version such as 2.6.1."""
+    return isinstance(value, str) and re.match(r"\d+(\.\d+)+", value) is not None
+
+
+PLAIN = (bool, int, float, type(None), list, tuple, dict)
+PARTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "state_dict": ("weights by name", mapping(kind(Tensor))),
+    "hyper_parameters": ("settings by name", mapping(is_anything)),
+    "trained_on": ("a description of the data", is_description),
+    "training_seed": ("a whole number", kind(int)),
+    "settings": ("a configuration in YAML", is_settings),
+    "epoch": ("a whole number", kind(int)),
+    "global_step": ("a whole number", kind(int)),
+    "pytorch-lightning_version": ("a version", is_version),
+    "loops": ("a mapping", mapping(kind(Mapping))),
+    "callbacks": ("a mapping of mappings", mapping(kind(Mapping))),
+    "optimizer_states": ("a list of states", sequence(is_optimizer)),
+    "lr_schedulers": ("a list of mappings", sequence(mapping(is_anything))),
+}
+WHOLE = ("loops", "callbacks", "optimizer_states", "lr_schedulers", "pytorch-lightning_version")
