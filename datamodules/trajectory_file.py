@@ -130,12 +130,11 @@ class TrajectoryFile(TrajectoryReader):
         down = [axis.name for axis in self.axes if axis.descending]
         if down:
             notify(
-                f"{self.path.parent}: {' and '.join(down)} descend(s) in the files and is read in "
-                "increasing order."
+                f"{self.path.parent}: the files hold {' and '.join(down)} in descending order, which "
+                "is read in increasing order."
             )
-        space = [self._order[-len(self.space) :].index(k) for k in sorted(self._order)[-2:]
-                 if k in self._order[-len(self.space) :]]  # fmt: skip
-        if space != sorted(space):
+        places = self._order[-len(self.space) :]
+        if places != tuple(sorted(places)):
             names = ", ".join(self.dimensions.space)
             notify(f"{self.path.parent}: the fields are put in the order ({names}).")
 
