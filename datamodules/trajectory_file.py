@@ -130,8 +130,8 @@ class TrajectoryFile(TrajectoryReader):
         down = [axis.name for axis in self.axes if axis.descending]
         if down:
             notify(
-                f"{self.path.parent}: the files hold {' and '.join(down)} in descending order, which "
-                "is read in increasing order."
+                f"{self.path.parent}: descending in the files and read in increasing "
+                f"order: {', '.join(down)}."
             )
         places = self._order[-len(self.space) :]
         if places != tuple(sorted(places)):
