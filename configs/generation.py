@@ -32,8 +32,11 @@ def generate(args: list[str]) -> None:
 
 def simulate(args: Sequence[str]) -> bool:
     """Simulate what is missing of a data set; return whether it has a generator."""
+    from configs.values import refuse_null
+
     parser = parser_of_data("whole")
     options = parser.parse_args(args)
+    refuse_null(options)
     data = parser.instantiate(options).data
     if data.generator is None:
         return False

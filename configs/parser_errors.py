@@ -55,7 +55,7 @@ def innermost(message: str) -> str:
 
 def missing(inner: str, key: str, value: str | None, command: str) -> str | None:
     """Say which arguments are missing, of the program or of a class."""
-    names = first(r"arguments are required: (.+)", inner)
+    names = first(r"arguments are required: (.+?)(?:\. Got value|$)", inner)
     if names is None:
         return None
     owner = last(r"given class_path '(?:[\w.]*\.)?(\w+)'", inner)

@@ -19,6 +19,7 @@ import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
 from configs.help import Parser
 from configs.trainer import RunTrainer
+from configs.values import refuse_null
 from datamodules import TrajectoryDataModule
 from datamodules.netcdf import write_whole
 from emulators.checkpoint_file import read_checkpoint
@@ -109,6 +110,7 @@ class EmulatorCLI(LightningCLI):
         config = self.config[self.subcommand]
         refuse_code(config.as_dict(), self.trusted)
         config.weights_only = config.weights_only is not False
+        refuse_null(config)
         trainer = config.trainer
         if isinstance(given := trainer.callbacks, list):
             trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]

@@ -56,7 +56,10 @@ class RunTrainer(Trainer):
             kwargs["callbacks"] = [c for c in given if not isinstance(c, ProgressBar)]
         if kwargs.get("logger") in (None, True):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
-        super().__init__(*args, **kwargs)
+        try:
+            super().__init__(*args, **kwargs)
+        except (TypeError, ImportError) as error:  # of options that do not go together
+            raise ValueError(f"trainer: {error}") from error
         if type(self.strategy.checkpoint_io) is TorchCheckpointIO:
             self.strategy.checkpoint_io = WholeFiles()
         self._checkpoint_connector = Restoring(self)

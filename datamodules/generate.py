@@ -42,6 +42,14 @@ class Split:
     snapshots: int
     operating_points: Sequence[dict[str, float]] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("trajectories", "snapshots"):
+            number = getattr(self, name)
+            if number < 1:
+                raise ValueError(
+                    f"{name} of data.generator.splits must be at least 1, got {number}."
+                )
+
     def points(self, first: int, count: int) -> list[dict[str, float]]:
         """Return the operating points of some trajectories, none if all run at the solver's."""
         every = self.operating_points

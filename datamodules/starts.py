@@ -41,6 +41,11 @@ class Rollouts:
                     f"{name} of data.val_rollouts, test_rollouts or predict_rollouts must be at "
                     f"least 1, got {getattr(self, name)}."
                 )
+        if self.truth_steps is not None and self.truth_steps < 0:
+            raise ValueError(
+                "truth_steps of data.val_rollouts, test_rollouts or predict_rollouts must be at "
+                f"least 0, got {self.truth_steps}."
+            )
         if (self.members > 1) != (self.initial_noise > 0):
             raise ValueError(
                 "An ensemble needs members above 1 and initial_noise above 0, got "

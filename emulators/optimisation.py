@@ -7,7 +7,7 @@ from typing import Any
 from lightning import Trainer
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.utilities import GradClipAlgorithmType
-from torch.optim import Optimizer
+from torch.optim import Optimizer, SparseAdam
 from torch.optim.lr_scheduler import LRScheduler
 
 Schedule = Callable[[Optimizer, int], LRScheduler]
@@ -17,8 +17,13 @@ def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trai
     """Return the optimiser for Lightning, with a learning rate that changes with every step.
 
     Raises:
-        ValueError: The training has no end that a schedule could lead to.
+        ValueError: The training has no end that a schedule could lead to, or the optimiser is one
+            of sparse gradients.
     """
+    if isinstance(optimizer, SparseAdam):
+        raise ValueError(
+            "model.optimizer=SparseAdam is for sparse gradients, which no emulator has; use AdamW."
+        )
     if schedule is None:
         return optimizer
     steps = trainer.estimated_stepping_batches

@@ -91,6 +91,9 @@ class Other:
         (["--data.test_rollouts=3"], "data.test_rollouts must be a section of options"),
         (["--data.batch_size=null"], "data.batch_size must be of type int, got None"),
         (["--data.generator.solver.equation.grid=3"], "equation.grid must be a section of options"),
+        (["--model.masking=null"], "model.masking is null, which Hierarchical does not take"),
+        (["--model.optimizer=torch.optim.Optimizer"], "Optimizer needs defaults; set"),
+        (["--trainer.devices=[0]"], "trainer: `devices` selected with `CPUAccelerator` should be"),
         (["--trainer.overfit_batches=1"], "trainer.overfit_batches=1 has no use here"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import cli
+from emulators.optimisation import with_schedule
 from tests.conftest import SMOKE
 
 FIT = ["fit", "-c", str(SMOKE), "--model=Baseline", "--model.network.width=4"]
@@ -64,3 +65,9 @@ def test_schedule_of_a_training_without_end_is_refused(workplace, say):
     status, _, err = say("fit", "-c", SMOKE, "--trainer.max_steps=-1")
     assert status == 1
     assert "trainer.max_steps is -1, without end, and model.schedule needs to know" in err
+
+
+def test_optimiser_of_sparse_gradients_is_refused():
+    sparse = torch.optim.SparseAdam([torch.nn.Parameter(torch.zeros(2))])
+    with pytest.raises(ValueError, match=r"model\.optimizer=SparseAdam is for sparse gradients"):
+        with_schedule(sparse, None, None)

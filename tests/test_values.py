@@ -1,0 +1,57 @@
+import pytest
+from jsonargparse import Namespace
+
+import callbacks  # noqa: F401 - classes are looked up where they are
+import emulators  # noqa: F401 - as above
+from configs.values import refuse_null
+from datamodules.generate import Split
+from datamodules.starts import Rollouts
+
+
+def settings(path, **given):
+    return Namespace(model=Namespace(class_path=path, init_args=Namespace(**given)))
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "words"),
+    [
+        ("emulators.Hierarchical", {"masking": None}, "model.masking is null, which Hierarchical"),
+        ("emulators.Hierarchical", {"predict": None}, "model.predict is null"),
+        ("emulators.Pushforward", {"distance": None}, "model.distance is null, which Pushforward"),
+        ("emulators.Baseline", {"optimizer": None}, "model.optimizer is null, which Baseline"),
+        ("datamodules.Generator", {"solver": 1, "spin_up": None}, "model.spin_up is null"),
+    ],
+)
+def test_null_for_what_is_not_optional_is_refused_by_name(path, given, words):
+    with pytest.raises(ValueError, match=words):
+        refuse_null(settings(path, **given))
+    with pytest.raises(ValueError, match=words):
+        refuse_null(Namespace(model=[settings(path, **given).model]))
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("emulators.Baseline", {"schedule": None}),
+        ("emulators.UNet", {"channels": None, "dimensions": None, "width": 3}),  # by the emulator
+        ("emulators.WarmupCosine", {"optimizer": None, "steps": None}),
+        ("torch.optim.AdamW", {"foreach": None, "lr": 0.1}),
+        ("callbacks.Scores", {"folder": None}),
+        ("unknown.Class", {"x": None}),
+    ],
+)
+def test_null_is_taken_where_it_has_a_meaning(path, given):
+    refuse_null(settings(path, **given))
+
+
+@pytest.mark.parametrize("name", ["trajectories", "snapshots"])
+@pytest.mark.parametrize("number", [0, -1])
+def test_split_to_be_made_is_not_empty(name, number):
+    with pytest.raises(ValueError, match=rf"{name} of data\.generator\.splits .* got {number}"):
+        Split(**{"trajectories": 1, "snapshots": 1, name: number})
+
+
+def test_true_steps_are_not_negative():
+    with pytest.raises(ValueError, match=r"truth_steps of data.* at least 0, got -1"):
+        Rollouts(truth_steps=-1)
+    assert Rollouts(truth_steps=0).truth_steps == 0
