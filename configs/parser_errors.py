@@ -58,7 +58,7 @@ def missing(inner: str, key: str, value: str | None, command: str) -> str | None
     names = first(r"arguments are required: (.+?)(?:\. Got value|$)", inner)
     if names is None:
         return None
-    owner = last(r"given class_path '(?:[\w.]*\.)?(\w+)'", inner)
+    owner = last(r"class_path[ =]'(?:[\w.]*\.)?(\w+)'", inner)
     if owner:
         where = f"; set {key}.{names.split(', ')[0]}" if key else ""
         return f"{owner} needs {names}{where}."

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from lightning import Trainer
 
 import cli
 from emulators.optimisation import with_schedule
@@ -70,4 +71,4 @@ def test_schedule_of_a_training_without_end_is_refused(workplace, say):
 def test_optimiser_of_sparse_gradients_is_refused():
     sparse = torch.optim.SparseAdam([torch.nn.Parameter(torch.zeros(2))])
     with pytest.raises(ValueError, match=r"model\.optimizer=SparseAdam is for sparse gradients"):
-        with_schedule(sparse, None, None)
+        with_schedule(sparse, None, Trainer(logger=False, enable_checkpointing=False))
