@@ -58,7 +58,8 @@ def missing(inner: str, key: str, value: str | None, command: str) -> str | None
     names = first(r"arguments are required: (.+?)(?:\. Got value|$)", inner)
     if names is None:
         return None
-    owner = last(r"class_path[ =]'(?:[\w.]*\.)?(\w+)'", inner)
+    owner = last(r"given class_path '(?:[\w.]*\.)?(\w+)'", inner)
+    owner = owner or first(r"are required: .*?class_path='(?:[\w.]*\.)?(\w+)'", inner)
     if owner:
         where = f"; set {key}.{names.split(', ')[0]}" if key else ""
         return f"{owner} needs {names}{where}."
