@@ -11,6 +11,7 @@ from torch import Tensor
 
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.metrics.rows import Rows
+from callbacks.options import is_whole
 from emulators.rollout import Start, State
 
 Split = Literal["train", "val", "test"]
@@ -40,7 +41,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
 
     def __init__(self, every: int = 10, spin_up: int = 0, reference: Split = "train") -> None:
         super().__init__()
-        if every < 1 or spin_up < 0:
+        if not (is_whole(every) and is_whole(spin_up, 0)):
             raise ValueError(
                 f"{type(self).__name__} needs every of at least 1 and spin_up of at least 0, got "
                 f"every={every}, spin_up={spin_up}."

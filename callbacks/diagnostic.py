@@ -20,6 +20,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from callbacks.metrics.energy import has_kinetic_energy
+from callbacks.options import is_whole
 from emulators.rollout import RolloutObserver, Start, State
 
 
@@ -59,10 +60,40 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     @property
     def vorticity(self) -> int | None:
-        """Number of the channel that is the vorticity of a flow on a periodic grid, or None."""
-        if has_kinetic_energy(self.data.variables, self.data.grid):
-            return self.data.variables.index("vorticity")
-        return None
+        """Number of the channel that is the vorticity of a flow on a periodic plane, or None."""
+        if self.spherical:
+            return None
+        name, variables = self._vorticity_name, list(self.data.variables)
+        known = name is not None and has_kinetic_energy(variables, self.data.grid, name)
+        return variables.index(name) if known else None
+
+    # a data module of the user's own may know no more than variables and grid
+
+    @property
+    def _vorticity_name(self) -> str | None:
+        return getattr(self.data, "vorticity", "vorticity")
+
+    @property
+    def spherical(self) -> bool:
+        """Whether the axes are degrees of a sphere, on which nothing here knows derivatives."""
+        return bool(getattr(self.data, "spherical", False))
+
+    @property
+    def no_grid(self) -> str:
+        """Reason why there is no uniform periodic grid of lengths, or nothing if there is one."""
+        if self.spherical:
+            return "the horizontal axes are degrees of a sphere"
+        if self.data.grid is None:
+            return getattr(self.data, "no_grid", "") or "the grid is not periodic and uniform"
+        return ""
+
+    def flow_is_left_out(self, what: str) -> list[str]:
+        """Return a remark on what would follow from the vorticity, where it is known but cannot."""
+        name = self._vorticity_name
+        if name not in self.data.variables or self.vorticity is not None:
+            return []
+        reason = self.no_grid or "a flow has two dimensions"
+        return [f"{type(self).__name__}: {what} from {name} is left out: {reason}."]
 
     @property
     def training_std(self) -> np.ndarray:
@@ -126,6 +157,18 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Return why the scores are not defined for these data, or nothing if they are."""
         return ""
 
+    def check(self) -> None:
+        """Refuse options that do not fit the data, before anything is computed."""
+
+    def check_channel(self, channel: int) -> None:
+        """Refuse the number of a channel that the data do not have."""
+        names = list(self.data.variables)
+        if not is_whole(channel, 0, len(names) - 1):
+            known = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
+            raise ValueError(
+                f"{type(self).__name__}.channel must be one of {known}, got {channel}."
+            )
+
     def prepare(self) -> None:
         """Compute what is needed from the data before the first rollout."""
 
@@ -173,6 +216,8 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Take hold of the data and the emulator; say if the scores are not defined for them."""
         self.data = trainer.datamodule
         self.emulator = pl_module
+        if self.data is not None:  # or the emulator will say that there are none
+            self.check()
         if stage == "test" and trainer.is_global_zero and self.undefined():
             print(f"{type(self).__name__} is left out: {self.undefined()}", flush=True)
 
@@ -185,6 +230,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.results = None
         if self.undefined():
             return
+        self.check()
         self.prepare()
         for metric in self._metrics().values():
             metric.reset()

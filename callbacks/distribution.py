@@ -13,6 +13,7 @@ from torch import Tensor
 from callbacks.climate import ClimateDiagnostic, Split
 from callbacks.figures import COLOURS, DATA, EACH, quantity, sheet
 from callbacks.metrics.distribution import histogram, wasserstein
+from callbacks.options import is_finite, is_whole
 from callbacks.units import channel_units, raised, velocity_units
 from datamodules.solvers import Variable
 from datamodules.solvers.vorticity import velocity
@@ -47,10 +48,10 @@ class Distribution(ClimateDiagnostic):
         reference: Split = "train",
     ) -> None:
         super().__init__(every, spin_up, reference)
-        if bins < 2 or not reach > 0:
+        if not (is_whole(bins, 2, 100_000) and is_finite(reach) and reach <= 1e6):
             raise ValueError(
                 "Distribution needs bins of at least 2 and reach above 0, got "
-                f"bins={bins}, reach={reach}."
+                f"bins={bins}, reach={reach}; at most are 100000 and 1e6."
             )
         self.bins = bins
         self.reach = reach
@@ -141,6 +142,9 @@ class Distribution(ClimateDiagnostic):
                 "value": (("field", "bin"), values, {"long_name": "value", "units": units}),
             },
         )
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        return [*super().remarks(scores), *self.flow_is_left_out("the velocity")]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         mean = scores["wasserstein"].mean("initial_condition")

@@ -13,6 +13,7 @@ from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, DATA, quantity, sheet
 from callbacks.metrics.extremes import return_levels, until_bad
 from callbacks.metrics.rows import Rows
+from callbacks.options import is_whole
 from emulators.rollout import Start, State
 
 
@@ -39,10 +40,10 @@ class Extremes(RolloutDiagnostic):
         self, channel: int = 0, every: int = 1, reference: Split = "train", periods: int = 60
     ) -> None:
         super().__init__()
-        if every < 1 or periods < 2:
+        if not (is_whole(every) and is_whole(periods, 2, 100_000)):
             raise ValueError(
                 "Extremes needs every of at least 1 and periods of at least 2, got "
-                f"every={every}, periods={periods}."
+                f"every={every}, periods={periods}; at most are 100000 periods."
             )
         self.channel = channel
         self.every = every
@@ -54,6 +55,15 @@ class Extremes(RolloutDiagnostic):
     def largest(self, state: State) -> torch.Tensor:
         """Return the largest |q| of each state."""
         return state[:, self.channel].flatten(1).abs().amax(1)
+
+    def undefined(self) -> str:
+        steps = self.data.rollouts["test"].steps
+        if steps < 2 * self.every:
+            return f"a rollout of {steps} steps has fewer than two values, every {self.every}"
+        return ""
+
+    def check(self) -> None:
+        self.check_channel(self.channel)
 
     def definition(self) -> dict[str, Any]:
         return {**super().definition(), "channel": self.channel}
@@ -85,7 +95,8 @@ class Extremes(RolloutDiagnostic):
         rows = self.rows.compute()
         interval = self.data.interval
         longest = interval * min(rows["largest"].shape[1] * self.every, len(self.reference))
-        periods = np.geomspace(2 * interval * self.every, longest, self.periods)
+        shortest = 2 * interval * self.every
+        periods = np.geomspace(shortest, max(shortest, longest), self.periods)
         levels = np.stack(
             [return_levels(series, interval * self.every, periods) for series in rows["largest"]]
         )
@@ -121,6 +132,14 @@ class Extremes(RolloutDiagnostic):
                 "initial_condition": rows["index"],
             },
         )
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        if len(self.reference) >= 2 * self.every:
+            return []
+        return [
+            f"Extremes: the {self.reference_split} split has {len(self.reference)} snapshots, the "
+            f"shortest return period {2 * self.every} steps; lower every."
+        ]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         ratio = scores["return_level_of_all"] / scores["reference_return_level"]

@@ -7,8 +7,9 @@ import xarray
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.figures import quantity, sheet
+from callbacks.figures import literal, quantity, sheet
 from callbacks.leads import spaced_leads
+from callbacks.options import is_whole
 from callbacks.snapshots import Snapshots
 from emulators.rollout import State
 
@@ -27,7 +28,7 @@ class Hovmoeller(Snapshots):
 
     def __init__(self, points: int = 400, channel: int = 0) -> None:
         super().__init__(channel)
-        if points < 1:
+        if not is_whole(points):
             raise ValueError(f"Hovmoeller.points must be at least 1, got {points}.")
         self.points = points
 
@@ -72,7 +73,7 @@ class Hovmoeller(Snapshots):
                 field, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower", extent=extent,
                 aspect="auto",
             )  # fmt: skip
-            axes.set(ylabel=f"{axis} (points)", title=name)
+            axes.set(ylabel=literal(f"{axis} (points)"), title=name)
         panels[-1].set_xlabel(quantity("lead time", self.data.units[1]))
         what = "zonal mean of " if self.data.dimensions == 2 else ""
         field = self.data.fields[self.channel]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import sheet
+from callbacks.figures import literal, sheet
 from callbacks.metrics.relative_error import relative_l1
 from callbacks.truth import solver_of
 from emulators import ImPiNDiff
@@ -94,7 +94,7 @@ class LatentFields(RolloutDiagnostic):
             known = f"latent_{name}_truth" in scores
             truth = scores[f"latent_{name}_truth"].values[place] if known else None
             title = f"{name}, t = {self.moments[place]:g}" if len(self.moments) > 1 else name
-            axes[0, column].set_title(title)
+            axes[0, column].set_title(literal(title))
             reference = learned if truth is None else truth
             limits = {"vmin": float(reference.min()), "vmax": float(reference.max())}
             rows = {"truth": (truth, limits), "learned": (learned, limits)}

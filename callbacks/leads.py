@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 
+from callbacks.options import is_whole
+
 
 def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:
     """Return lead times in ascending order; refuse those below one step."""
-    leads = tuple(sorted(leads))
-    if not leads or leads[0] < 1:
-        raise ValueError(f"{name}.leads must be at least 1, got {leads}.")
-    return leads
+    leads = tuple(leads)
+    if not leads or not all(is_whole(lead) for lead in leads):
+        raise ValueError(f"{name}.leads must be at least 1, whole numbers of steps, got {leads}.")
+    return tuple(sorted(set(leads)))
 
 
 def spaced_leads(steps: int, count: int) -> range:

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.figures import COLOURS, sheet
+from callbacks.figures import COLOURS, literal, sheet
 from callbacks.metrics.relative_error import relative_l1
+from callbacks.options import is_whole
 from callbacks.truth import follow, solver_of
 from emulators import ImPiNDiff
 from emulators.rollout import Start, State
@@ -30,8 +31,10 @@ class LearnedCurves(RolloutDiagnostic):
 
     def __init__(self, points: int = 101) -> None:
         super().__init__()
-        if points < 2:
-            raise ValueError(f"LearnedCurves.points must be at least 2, got {points}.")
+        if not is_whole(points, 2, 1_000_000):
+            raise ValueError(
+                f"LearnedCurves.points must be at least 2 and at most 1000000, got {points}."
+            )
         self.points = points
 
     def watches(self, stage: str) -> bool:
@@ -110,8 +113,8 @@ class LearnedCurves(RolloutDiagnostic):
                 axes.plot(q, true, color="black", linestyle="--", label="truth")
             learned = scores[f"curve_{name}"].values
             axes.plot(q, learned, color=COLOURS[0], label="learned")
-            axes.set_xlabel(quantity.replace("_", " "))
-            axes.set_ylabel(name.replace("_", " "))
+            axes.set_xlabel(literal(quantity.replace("_", " ")))
+            axes.set_ylabel(literal(name.replace("_", " ")))
             axes.set_ylim(bottom=min(0.0, float(np.min(learned))))
             axes.legend()
         return {"learned_curves": figure}

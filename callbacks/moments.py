@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic
-from callbacks.figures import draw_field, mean_of_finite, sheet
+from callbacks.figures import draw_field, literal, mean_of_finite, sheet
 from callbacks.units import channel_units, raised
 from emulators.rollout import State
 
@@ -87,7 +87,7 @@ class Moments(ClimateDiagnostic):
             limit = largest(truth if truth.ndim == 2 else np.stack(list(fields.values())))
             for column, (label, field) in enumerate(fields.items()):
                 draw_field(axes[row, column], field, limit)
-                axes[row, column].set_title(f"{name} of {self.data.variables[0]}, {label}")
+                axes[row, column].set_title(literal(f"{name} of {self.data.variables[0]}, {label}"))
         return {"moments": figure}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import xarray
 
 from callbacks.leads import spaced_leads
+from callbacks.options import is_whole
 from callbacks.snapshots import Snapshots
 
 
@@ -26,10 +27,12 @@ class Movie(Snapshots):
         self, frames: int = 100, steps: int | None = 200, channel: int = 0, width: int = 128
     ) -> None:
         super().__init__(channel)
-        if frames < 1 or (steps is not None and steps < 1):
+        if not (is_whole(frames) and (steps is None or is_whole(steps))):
             raise ValueError(
                 f"Movie needs frames and steps of at least 1, got frames={frames}, steps={steps}."
             )
+        if not is_whole(width, 1, 8192):
+            raise ValueError(f"Movie.width must lie in 1..8192 pixels, got {width}.")
         self.frames = frames
         self.steps = steps
         self.width = width

@@ -14,6 +14,7 @@ from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.figures import COLOURS, DATA, EACH, mean_of_finite, quantity, sheet
 from callbacks.metrics.pca import autocorrelation, principal_components
 from callbacks.metrics.rows import Rows
+from callbacks.options import is_whole
 from callbacks.units import mean_square_units
 from emulators.rollout import Start, State
 
@@ -50,7 +51,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         reference: Split = "train",
     ) -> None:
         super().__init__()
-        if components < 1 or not 1 <= lags < length:
+        if not (is_whole(components) and is_whole(length) and is_whole(lags, 1, length - 1)):
             raise ValueError(
                 "PCAAutocorrelation needs components of at least 1 and lags of at least 1 and "
                 f"below length, got components={components}, lags={lags}, length={length}."

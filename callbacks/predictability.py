@@ -10,6 +10,7 @@ from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.leads import whole_leads
 from callbacks.metrics.rollout_mse import mean_squared_error
 from callbacks.metrics.rows import Rows
+from callbacks.options import is_whole
 from datamodules.solvers import resample
 from emulators.rollout import Start, State
 
@@ -37,7 +38,7 @@ class PredictabilityLimit(RolloutDiagnostic):
         self, initial_conditions: int = 4, leads: Sequence[int] = (10, 25, 50, 100)
     ) -> None:
         super().__init__()
-        if initial_conditions < 1:
+        if not is_whole(initial_conditions):
             raise ValueError(
                 "PredictabilityLimit.initial_conditions must be at least 1, got "
                 f"{initial_conditions}."
@@ -51,8 +52,8 @@ class PredictabilityLimit(RolloutDiagnostic):
         if generator is None:
             return "the data were not simulated here: there is no solver"
         solver, grid = generator.solver.grid, self.data.grid
-        if grid is None:
-            return "the data have no periodic grid, on which the solver could start"
+        if self.no_grid:
+            return f"the data have no periodic grid: {self.no_grid}"
         if not solver.is_same_domain(grid):
             return (
                 f"the solver lives in another domain, {solver.lengths}, than the data, "

@@ -37,11 +37,15 @@ class RelativeError(RolloutDiagnostic):
     ) -> None:
         super().__init__()
         self.leads = whole_leads("RelativeError", leads)
+        if relative_to not in ("truth", "start"):
+            raise ValueError(
+                f"RelativeError.relative_to must be 'truth' or 'start', got '{relative_to}'."
+            )
         self.variables = None if variables is None else list(variables)
         self.relative_to = relative_to
         self.rows = Rows("error")
 
-    def prepare(self) -> None:
+    def check(self) -> None:
         names = list(self.data.variables)
         chosen = names if self.variables is None else self.variables
         unknown = sorted(set(chosen) - set(names))

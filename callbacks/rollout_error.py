@@ -21,6 +21,7 @@ from callbacks.metrics.rollout_mse import (
     valid_steps,
 )
 from callbacks.metrics.rows import Rows
+from callbacks.options import is_finite
 from emulators.rollout import Start, State
 
 
@@ -52,8 +53,11 @@ class RolloutError(RolloutDiagnostic):
         reference: Split = "train",
     ) -> None:
         super().__init__()
-        if not threshold > 0:
-            raise ValueError(f"RolloutError.threshold must be positive, got {threshold}.")
+        if not is_finite(threshold):
+            raise ValueError(
+                f"RolloutError.threshold must be positive, got {threshold}; give a finite number "
+                "of standard deviations."
+            )
         self.threshold = threshold
         self.leads = whole_leads("RolloutError", leads)
         self.reference_split = reference

@@ -64,15 +64,26 @@ class Scores(Callback):
         text = json.dumps({"scores": plain(summary), **about}, indent=2, default=str)
         written.append(write_whole(folder / "scores.json", text + "\n"))
         for diagnostic in diagnostics:
-            pictures = {f"{n}.png": png(f) for n, f in diagnostic.figures(scores).items()}
-            pictures |= {f"{n}.gif": gif(f) for n, f in diagnostic.movies(scores).items()}
-            for name, content in pictures.items():
+            for name, content in drawn(diagnostic, scores).items():
                 written.append(write_whole(folder / name, content))
                 show(trainer, f"test/{Path(name).stem}", content, pl_module.trained_steps)
         print(table(summary))
         for diagnostic in diagnostics:
             print("".join(f"{text}\n" for text in diagnostic.remarks(diagnostic.results)), end="")
         print("\n".join(f"wrote {path}" for path in written))
+
+
+def drawn(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, bytes]:
+    """Return the pictures of a diagnostic by file name; none, with a word, if drawing fails.
+
+    Scores are written by then, and no picture is worth the rollout that they took.
+    """
+    try:
+        pictures = {f"{n}.png": png(f) for n, f in diagnostic.figures(scores).items()}
+        return pictures | {f"{n}.gif": gif(f) for n, f in diagnostic.movies(scores).items()}
+    except Exception as error:  # of matplotlib, of whatever a diagnostic of the user's own does
+        print(f"{type(diagnostic).__name__} has no figure: {' '.join(str(error).split())}")
+        return {}
 
 
 def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:

@@ -30,6 +30,9 @@ class Snapshots(RolloutDiagnostic):
         self.leads: tuple[int, ...] = ()
         self.rows = Rows("forecast", "truth")
 
+    def check(self) -> None:
+        self.check_channel(self.channel)
+
     @abstractmethod
     def choose(self, steps: int) -> Sequence[int]:
         """Return the lead times to keep of a rollout of so many steps."""

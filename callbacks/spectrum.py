@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic, Split
-from callbacks.figures import COLOURS, DATA, EACH, mean_of_finite, sheet
+from callbacks.figures import COLOURS, DATA, EACH, literal, mean_of_finite, sheet
 from callbacks.leads import whole_leads
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.spectra import band_error, bands, spectra
@@ -51,7 +51,9 @@ class Spectrum(ClimateDiagnostic):
         self.at_leads = Rows("forecast", "truth")
 
     def undefined(self) -> str:
-        return super().undefined() if self.data.grid else "the grid is not periodic and uniform"
+        if self.no_grid:
+            return f"the data have no periodic grid: {self.no_grid}"
+        return super().undefined()
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         if self.vorticity is None:
@@ -163,7 +165,9 @@ class Spectrum(ClimateDiagnostic):
         long.loglog(k, mean_of_finite(each), color=COLOURS[0], label="forecast, whole rollout")
         truth = scores["reference_spectrum_isotropic"].values[1:]
         long.loglog(k, truth, **DATA)
-        long.set(xlabel="wavenumber", ylabel=kind_of(scores), title="Mean over the rollout")
+        long.set(
+            xlabel="wavenumber", ylabel=literal(kind_of(scores)), title="Mean over the rollout"
+        )
         if "spectrum_at_lead_truth" in scores:
             at = scores.mean("initial_condition")
             for colour, lead in zip(COLOURS, scores["spectrum_lead_time"].values, strict=False):

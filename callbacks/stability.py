@@ -17,6 +17,7 @@ from callbacks.leads import spaced_leads
 from callbacks.metrics.energy import kinetic_energy, mean_square, time_mean
 from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
+from callbacks.options import is_finite, is_whole
 from callbacks.units import channel_units, energy_units, enstrophy_units
 from datamodules.solvers.vorticity import enstrophy
 from emulators.rollout import Start, State
@@ -66,12 +67,12 @@ class EnergyStability(RolloutDiagnostic):
         lost: float = 4.0,
     ) -> None:
         super().__init__()
-        if not (width > 0 and every >= 1 and points >= 2):
+        if not (is_finite(width) and is_whole(every) and is_whole(points, 2)):
             raise ValueError(
                 "EnergyStability needs width above 0, every of at least 1 and points of at least "
                 f"2, got width={width}, every={every}, points={points}."
             )
-        if lost < 1 or not bands:
+        if not is_finite(lost) or lost < 1 or not bands:
             raise ValueError(
                 "EnergyStability needs lost of at least 1 and at least one of bands, got "
                 f"lost={lost}, bands={list(bands)}."
@@ -86,6 +87,28 @@ class EnergyStability(RolloutDiagnostic):
         self.mean: Mapping[str, float] = {}
         self.std: Mapping[str, float] = {}
         self.climate: Tensor | None = None
+
+    def watches(self, stage: str) -> bool:
+        return super().watches(stage) and self._first_check(stage) == ""
+
+    def undefined(self) -> str:
+        return self._first_check("test")
+
+    def _first_check(self, stage: str) -> str:
+        """Return why the rollouts of a stage have no check, or nothing if they have."""
+        plan = self.data.rollouts.get("val" if stage == "validate" else stage)
+        if plan is None or plan.steps >= self.every:
+            return ""
+        return f"a rollout of {plan.steps} steps ends before the first check, {self.every}"
+
+    def check(self) -> None:
+        known = ["energy"] if self.vorticity is None else ["energy", "enstrophy"]
+        missing = [name for name in self.bands if name not in known]
+        if missing:
+            raise ValueError(
+                f"EnergyStability.bands asks for '{missing[0]}', which is defined for the "
+                "vorticity of a flow on a periodic grid only; leave it out."
+            )
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         """Return energy, and of a flow enstrophy, of each state in float64."""
@@ -105,12 +128,6 @@ class EnergyStability(RolloutDiagnostic):
             self.mean = {name: float(values.mean()) for name, values in series.items()}
             self.std = {name: float(values.std()) for name, values in series.items()}
         self.rows = Rows("survived", "reason", "checks", "last_good", *self.mean)
-        missing = [name for name in self.bands if name not in self.mean]
-        if missing:
-            raise ValueError(
-                f"EnergyStability.bands asks for '{missing[0]}', which is defined for the "
-                "vorticity of a flow on a periodic grid only; leave it out."
-            )
 
     def _reference(self) -> Mapping[str, np.ndarray]:
         split, found = self.data.trajectories(self.reference), {}
@@ -249,6 +266,7 @@ class EnergyStability(RolloutDiagnostic):
             for name in self.bands
             if self.mean[name] <= self.width * self.std[name]
         ]
+        said += self.flow_is_left_out("kinetic energy")
         kept = self.summary(scores)["mean_energy_ratio"]
         if kept < 0.5:
             what = "variability" if self.vorticity is None else "energy"

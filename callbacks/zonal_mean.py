@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.climate import ClimateDiagnostic
-from callbacks.figures import COLOURS, DATA, EACH, mean_of_finite, sheet
+from callbacks.figures import COLOURS, DATA, EACH, literal, mean_of_finite, sheet
 from callbacks.metrics.zonal_mean import profile_errors, zonal_mean, zonal_velocity
 from callbacks.units import channel_units, velocity_units
 from emulators.rollout import State
@@ -76,6 +76,9 @@ class ZonalMean(ClimateDiagnostic):
         coordinates = {"initial_condition": rows["index"], "channel": channels}
         return xarray.Dataset(data, coords=coordinates)
 
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        return [*super().remarks(scores), *self.flow_is_left_out("the zonal velocity")]
+
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         return {"zonal_mean_error": float(scores["zonal_mean_error_absolute"].mean())}
 
@@ -94,7 +97,7 @@ class ZonalMean(ClimateDiagnostic):
             axes.plot(each.T, y, **EACH)
             axes.plot(mean_of_finite(each), y, color=COLOURS[0], label="forecast")
             axes.plot(truth[name], y, **DATA)
-            axes.set(xlabel=f"{labels[name]}, mean along x and time", ylabel="y (points)")
+            axes.set(xlabel=literal(f"{labels[name]}, mean along x and time"), ylabel="y (points)")
             axes.grid(alpha=0.3)
             axes.legend()
         return {"zonal_mean": figure}

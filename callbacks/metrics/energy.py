@@ -21,7 +21,7 @@ def mean_square(state: State) -> Float[Tensor, " batch"]:
     return 0.5 * state.double().square().flatten(1).mean(1)
 
 
-def time_mean(chunks: Iterable[State]) -> Float[Tensor, "channel *space"]:
+def time_mean(chunks: Iterable[Tensor]) -> Float[Tensor, "channel *space"]:
     """Return the mean of all states at each point, in float64."""
     total, count = 0.0, 0
     for chunk in chunks:
@@ -30,6 +30,8 @@ def time_mean(chunks: Iterable[State]) -> Float[Tensor, "channel *space"]:
     return total / count
 
 
-def has_kinetic_energy(variables: Sequence[str], grid: Grid | None) -> bool:
-    """Return whether the state is the vorticity of a flow on a periodic two-dimensional grid."""
-    return grid is not None and grid.dimensions == 2 and "vorticity" in variables
+def has_kinetic_energy(
+    variables: Sequence[str], grid: Grid | None, vorticity: str = "vorticity"
+) -> bool:
+    """Return whether the state has the vorticity of a flow on a periodic two-dimensional grid."""
+    return grid is not None and grid.dimensions == 2 and vorticity in variables

@@ -36,7 +36,7 @@ def principal_components(
         memory: Most bytes of the states of a Gram matrix, or of the directions of the iteration.
 
     Raises:
-        ValueError: There are fewer states than components.
+        ValueError: There are fewer states, or values in a state, than components.
     """
     total, states = 0.0, 0
     for chunk in chunks():
@@ -46,6 +46,11 @@ def principal_components(
         raise ValueError(
             f"{count} principal components were asked for, but there are {states} states; lower "
             "the number of components or provide more data."
+        )
+    if len(total) < count:
+        raise ValueError(
+            f"{count} principal components were asked for, but a state has {len(total)} values; "
+            "lower the number of components."
         )
     mean = total / states if centre else torch.zeros_like(total)
     points = len(mean)

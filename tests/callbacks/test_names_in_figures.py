@@ -1,0 +1,55 @@
+"""No name or unit of the data ends a test after its rollout, whatever matplotlib makes of it."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import callbacks
+from callbacks.scores import drawn
+from datamodules.solvers import Variable
+from tests.callbacks.conftest import Data, Exact, Start
+
+# a formula that is none, one that never ends, a backslash, a line break, a name without a legend
+ODD = "_$\\foo{$ a\\b^{ %d$\n$m"
+KINDS = [
+    "RolloutError",
+    "RelativeError",
+    "EnergyStability",
+    "Spectrum",
+    "ZonalMean",
+    "Panels",
+    "Distribution",
+    "Moments",
+    "Extremes",
+    "PCAAutocorrelation",
+    "Hovmoeller",
+    "Movie",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_and_units_are_drawn_as_they_are(kind, evaluate, plane, capsys):
+    known = Data(plane, torch.randn(30, 2, 8, 8), variables=("vorticity", ODD))
+    known.fields = tuple(Variable(name, ODD, ODD) for name in known.variables[::-1])
+    known.units = (ODD, ODD)
+    known.dimension_names = SimpleNamespace(space=(ODD, "x"))
+    diagnostic = getattr(callbacks, kind)()
+    starts = [Start(torch.randn(2, 2, 8, 8), torch.arange(2), 20, 9)]
+    scores = evaluate(diagnostic, Exact(channels=2), known, starts)
+    assert drawn(diagnostic, scores)
+    assert capsys.readouterr().out == ""
+
+
+class Broken(callbacks.Moments):
+    def figures(self, scores):
+        raise RuntimeError("no such\nfont")
+
+
+def test_figure_that_cannot_be_drawn_is_said_and_costs_no_score(evaluate, plane, capsys):
+    diagnostic = Broken()
+    known = Data(plane, torch.randn(30, 1, 8, 8))
+    starts = [Start(torch.randn(2, 1, 8, 8), torch.arange(2), 20, 9)]
+    scores = evaluate(diagnostic, Exact(), known, starts)
+    assert drawn(diagnostic, scores) == {}
+    assert "Broken has no figure: no such font" in capsys.readouterr().out
