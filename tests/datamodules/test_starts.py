@@ -42,7 +42,9 @@ def test_more_starts_than_there_is_room_for_are_refused(files):
 def varying(files):
     trajectories = Trajectories(files)
     torch.manual_seed(0)
-    values = torch.randn(trajectories.snapshots, *trajectories.storage.shape) * 3
+    values = (
+        torch.randn(trajectories.snapshots, 2, 8, 8) * torch.tensor([3.0, 300.0])[:, None, None]
+    )
     trajectories.storage = InMemory(values, trajectories.lengths)
     return trajectories
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -47,6 +49,20 @@ def test_state_and_latents_have_noise_of_their_own():
     assert near.std().item() == pytest.approx(0.1, rel=0.03)
     assert far.std().item() == pytest.approx(0.1, rel=0.03)
     assert abs((state * near).mean().item()) < 1e-4
+
+
+def test_latents_of_one_shape_have_noise_of_their_own_in_training():
+    network = Notes((2, 2))
+    emulator = Hierarchical(
+        network=network, latents=[(1, 2), (2, 2)], latent_noise=0.1, masking=0.0, ema_decay=0.0
+    )
+    loop = SimpleNamespace(total_batch_idx=0)
+    emulator._trainer = SimpleNamespace(training=True, global_rank=0, fit_loop=loop)
+    emulator.loss_of_cases(torch.zeros(4, 4, 1, 64, 64), torch.full((4,), 2))
+    near, far = network.given[1:]
+    assert near.std().item() == pytest.approx(0.1, rel=0.03)
+    # 4096 pairs: the mean of their products has a standard error of 0.01/64
+    assert abs((near * far).mean().item()) < 1e-3
 
 
 def test_masked_latents_stay_zero():

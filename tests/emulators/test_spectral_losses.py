@@ -79,3 +79,13 @@ def test_bfloat16_fields_are_transformed_in_single_precision():
 def test_malformed_options_are_refused():
     with pytest.raises(ValueError, match=r"floor above 0, got weight=0.1, floor=0"):
         BinnedSpectralPower(floor=0.0)
+
+
+def test_ring_that_a_short_axis_cuts_does_not_count():
+    # 8 x 16 points: mode 6 exists along x alone, and rings are whole up to 4
+    x = torch.arange(16, dtype=torch.float64) * 2 * math.pi / 16
+    error = torch.cos(6 * x).expand(1, 1, 8, 16)
+    target = torch.randn(1, 1, 8, 16, dtype=torch.float64)
+    target -= torch.fft.ifftn(torch.fft.fftn(target) * (power(error)[0] > 1e-12)).real  # no 6
+    assert rings(target).shape == (1, 1, 4)
+    assert_close(BinnedSpectralPower()(target + error, target).item(), 0.5)  # its mean square
