@@ -21,6 +21,7 @@ from torchmetrics import Metric
 
 from callbacks.metrics.energy import has_kinetic_energy
 from callbacks.options import is_whole
+from callbacks.space_names import space_names
 from emulators.rollout import RolloutObserver, Start, State
 
 
@@ -94,6 +95,11 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             return []
         reason = self.no_grid or "a flow has two dimensions"
         return [f"{type(self).__name__}: {what} from {name} is left out: {reason}."]
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """Names of the dimensions of space, as they are in scores."""
+        return space_names(self.data.dimension_names.space)
 
     @property
     def training_std(self) -> np.ndarray:

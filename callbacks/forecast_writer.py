@@ -41,6 +41,7 @@ class ForecastWriter(Callback, RolloutObserver):
         """Take hold of the data and make the folder."""
         self.data: Any = trainer.datamodule
         self.about = provenance(trainer, pl_module, "predict")
+        check_names(self.data)
         self.target = Path(self.folder or trainer.default_root_dir)
         self.target.mkdir(parents=True, exist_ok=True)
 
@@ -119,3 +120,21 @@ class ForecastWriter(Callback, RolloutObserver):
         self.file = None
         self.partial.replace(self.path)
         print(f"wrote {self.path}")
+
+
+def check_names(data: Any) -> None:
+    """Refuse names that a forecast would give to two things.
+
+    Raises:
+        ValueError: As above; it names the options that change them.
+    """
+    names = data.dimension_names
+    taken = [names.trajectory, names.time, *names.space, "valid_time"]
+    taken += [*data.variables, *data.parameters]
+    twice = sorted({name for name in taken if taken.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"a forecast would have two things called '{twice[0]}' (dimensions, 'valid_time', "
+            "variables and parameters); set data.dimensions.trajectory to another name, or rename "
+            "it in the files."
+        )

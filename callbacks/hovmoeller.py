@@ -41,7 +41,7 @@ class Hovmoeller(Snapshots):
 
     def scores(self) -> xarray.Dataset:
         what = "zonal mean of the " if self.data.dimensions == 2 else ""
-        axis = self.data.dimension_names.space[0]
+        axis = self.space[0]
         return xarray.Dataset(
             {
                 f"hovmoeller_{name}": (

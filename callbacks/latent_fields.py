@@ -59,7 +59,7 @@ class LatentFields(RolloutDiagnostic):
     def scores(self) -> xarray.Dataset:
         hybrid = self.emulator.hybrid
         times = torch.tensor(self.moments, dtype=torch.float64, device=hybrid.points.device)
-        dims, truth, dataset = ("latent_time", *self.data.dimension_names.space), self.truth(), {}
+        dims, truth, dataset = ("latent_time", *self.space), self.truth(), {}
         for name, field in hybrid.latent(times).items():
             learned = field.double().cpu().expand(len(times), *field.shape[1:])
             dataset[f"latent_{name}"] = dims, learned.numpy(), about(f"learned {name}")

@@ -39,7 +39,7 @@ class Moments(ClimateDiagnostic):
         reference, reference_square = (self.reference[name] for name in self.quantities)
         std = self.training_std.reshape(-1, *[1] * (mean.ndim - 1))
         variance, reference_variance = square - mean**2, reference_square - reference**2
-        dims = ("channel", *self.data.dimension_names.space)
+        dims = ("channel", *self.space)
         axes = tuple(range(1, mean.ndim))
 
         def rms(difference: np.ndarray) -> np.ndarray:

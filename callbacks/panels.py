@@ -39,7 +39,7 @@ class Panels(Snapshots):
 
     def scores(self) -> xarray.Dataset:
         variable = self.data.fields[self.channel]
-        dims = ("panel_lead_time", *self.data.dimension_names.space)
+        dims = ("panel_lead_time", *self.space)
         attributes = {"long_name": variable.long_name, "units": variable.units}
         forecast, truth = self.shown()
         return xarray.Dataset(

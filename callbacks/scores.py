@@ -14,6 +14,7 @@ from callbacks.comparison.scores_file import seal
 from callbacks.diagnostic import RolloutDiagnostic
 from callbacks.pictures import gif, png, show
 from callbacks.provenance import provenance
+from callbacks.space_names import space_names
 from datamodules.netcdf import write_whole, written_whole
 
 SHARED = {  # coordinates of several diagnostics
@@ -70,6 +71,10 @@ class Scores(Callback):
         print(table(summary))
         for diagnostic in diagnostics:
             print("".join(f"{text}\n" for text in diagnostic.remarks(diagnostic.results)), end="")
+        known = trainer.datamodule.dimension_names.space
+        for old, new in zip(known, space_names(known), strict=True):
+            if new != old:
+                print(f"The dimension '{old}' of the data is '{new}' among the scores.")
         print("\n".join(f"wrote {path}" for path in written))
 
 

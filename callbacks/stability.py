@@ -235,7 +235,7 @@ class EnergyStability(RolloutDiagnostic):
         }
         if not stable.all():
             data["last_good_state"] = (
-                ("failed", "channel", *self.data.dimension_names.space),
+                ("failed", "channel", *self.space),
                 rows["last_good"][~stable],
                 {
                     "long_name": "state at the last check before the failure",

@@ -44,7 +44,7 @@ class ZonalMean(ClimateDiagnostic):
 
     def scores(self) -> xarray.Dataset:
         rows = self.rows()
-        y = self.data.dimension_names.space[0]
+        y = self.space[0]
         profile, reference = rows["profile"], self.reference["profile"]
         channels = self.data.variables
         dims = ("initial_condition", "channel")

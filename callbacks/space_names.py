@@ -1,0 +1,18 @@
+"""Names of the dimensions of space in scores, where the data's may be names of scores."""
+
+import re
+from collections.abc import Sequence
+
+RESERVED = re.compile(
+    "anomaly_correlation|autocorrelation.*|band|bin|channel|climate|component|crps|curve.*|density"
+    "|energy|enstrophy|ensemble.*|explained_variance|failed|failure|field|hovmoeller.*"
+    "|initial_condition|lag|last_good_state|latent.*|lead_time|limit.*|long_lead_time|mean_map.*"
+    "|member|mse.*|panel.*|pattern_correlation|predictability.*|reference.*|relative_error.*"
+    "|return.*|rmse|spectrum.*|spread.*|stability_rate|stable|survival_time|twin|valid.*|value"
+    "|variance_map.*|vrmse|wasserstein|wavenumber.*|zonal.*"
+)
+
+
+def space_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of dimensions that no score and no other dimension of scores has."""
+    return tuple(f"{name}_of_space" if RESERVED.fullmatch(name) else name for name in names)

@@ -1,0 +1,56 @@
+"""Dimensions of space that are called as scores are."""
+
+from types import SimpleNamespace
+
+import pytest
+import xarray
+
+import cli
+from callbacks.forecast_writer import check_names
+from callbacks.space_names import RESERVED, space_names
+from datamodules import Dimensions
+from tests.conftest import SMOKE
+
+
+def test_names_of_scores_are_not_those_of_space():
+    assert space_names(("y", "x")) == ("y", "x")
+    assert space_names(("latitude", "longitude")) == ("latitude", "longitude")
+    assert space_names(("lead_time", "x")) == ("lead_time_of_space", "x")
+
+
+def test_every_name_among_the_scores_is_reserved(tested):
+    with xarray.open_dataset(tested[0] / "runs/smoke/scores.nc", decode_times=False) as scores:
+        names = {*map(str, scores.variables), *map(str, scores.dims)} - {"x"}
+    assert len(names) > 50
+    assert [name for name in sorted(names) if not RESERVED.fullmatch(name)] == []
+
+
+@pytest.mark.parametrize("name", ["lead_time", "mse"])
+def test_run_on_data_with_such_a_name_is_scored(workplace, capsys, name):
+    for path in workplace.glob("data/*/*.nc"):
+        with xarray.open_dataset(path, decode_times=False) as file:
+            renamed = file.load().rename(x=name)
+        renamed.to_netcdf(path)
+    words = ["--data.generator=null", f"--data.dimensions.space=[{name}]"]
+    words += ["--trainer.max_steps=1", "--trainer.default_root_dir=runs/named"]
+    cli.run(["fit", "-c", str(SMOKE), *words])
+    cli.run(["test", "--ckpt_path=runs/named/last.ckpt"])
+    assert f"'{name}' of the data is '{name}_of_space' among the scores" in capsys.readouterr().out
+    with xarray.open_dataset("runs/named/scores.nc", decode_times=False) as scores:
+        assert scores["panel_truth"].dims == ("panel_lead_time", f"{name}_of_space")
+        assert scores["mse"].shape == (5, 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dimension_names": Dimensions(space=("trajectory", "x"))}, "called 'trajectory'"),
+        ({"variables": ["valid_time"]}, "called 'valid_time'"),
+        ({"variables": ["u"], "parameters": ["u"]}, "called 'u'"),
+    ],
+)
+def test_forecast_with_two_things_of_one_name_is_refused(changes, words):
+    data = {"dimension_names": Dimensions(), "variables": ["u"], "parameters": [], **changes}
+    with pytest.raises(ValueError, match=words):
+        check_names(SimpleNamespace(**data))
+    check_names(SimpleNamespace(dimension_names=Dimensions(), variables=["u"], parameters=["nu"]))
