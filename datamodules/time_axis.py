@@ -228,7 +228,8 @@ def read_time_axis(dataset: netCDF4.Dataset, path: Path, name: str) -> TimeAxis:
     if name not in dataset.variables:
         raise ValueError(
             f"{path} has no coordinate variable '{name}' for its time dimension; add one with "
-            "uniform steps."
+            f"uniform steps, for instance by xarray.open_dataset(...).assign_coords({name}=...)"
+            ".to_netcdf(...)."
         )
     variable = dataset[name]
     kind = getattr(variable.dtype, "kind", "O")

@@ -118,10 +118,18 @@ class TrajectoryFile(TrajectoryReader):
         found = dataset[name].dimensions
         if sorted(found) not in (sorted(required), sorted((dimensions.trajectory, *required))):
             wanted = ", ".join(required)
+            more = [name for name in found if name not in (dimensions.trajectory, *required)]
+            if set(required) <= set(found):
+                remedy = (
+                    f"choose one item of {', '.join(more)} or make variables of them, for instance "
+                    f"by xarray.open_dataset(...).isel({more[0]}=0).to_netcdf(...)."
+                )
+            else:
+                remedy = "set data.dimensions to the names in the file."
             raise ValueError(
                 f"{self.path}: variable '{name}' has dimensions ({', '.join(found)}), expected "
-                f"({wanted}) or ({dimensions.trajectory}, {wanted}), in any order; set "
-                "data.dimensions to the names in the file."
+                f"({wanted}) or ({dimensions.trajectory}, {wanted}), in any order; "
+                f"{remedy}"
             )
         return found
 

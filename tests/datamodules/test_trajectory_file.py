@@ -129,6 +129,13 @@ def test_wrong_dimensions_are_named_with_those_expected(tmp_path):
     assert "expected (time, x)" in refused(tmp_path / "a.nc", dimensions=LINE)
 
 
+def test_a_further_dimension_is_named_with_what_to_do(tmp_path):
+    write_file(tmp_path / "a.nc", (20, 3, 8, 8), dims=("time", "level", "y", "x"))
+    message = refused(tmp_path / "a.nc")
+    assert "(time, level, y, x)" in message
+    assert "isel(level=0)" in message
+
+
 def test_channels_of_different_shape_are_refused(tmp_path):
     write_file(tmp_path / "a.nc", (20, 8, 8), ("u",), ("time", "y", "x"))
     with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
