@@ -121,11 +121,10 @@ class DecodedArray(DiskArray):
         self._decode(out, raw)
         return out
 
-    def copy_to(self, out: np.ndarray, key: Any) -> int:
+    def copy_to(self, out: np.ndarray, key: Any) -> None:
         raw = self.array[key]
         check_shape(out, raw.shape, self.path)
         self._decode(out, raw)
-        return 0
 
     def _decode(self, out: np.ndarray, raw: np.ndarray) -> None:
         """Write decoded values into an array of floats of the same shape."""
@@ -157,9 +156,6 @@ class DecodedArray(DiskArray):
         if self.high is not None:
             lost |= compared > self.high
         return lost
-
-    def release(self) -> None:
-        self.array.release()
 
     def close(self) -> None:
         self.array.close()

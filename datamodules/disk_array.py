@@ -10,7 +10,7 @@ import numpy as np
 
 
 class DiskArray(ABC):
-    """Array in an open file, to be read by the process that opened it.
+    """Array in a file, which is opened when it is read.
 
     Attributes:
         path: File, for messages.
@@ -24,21 +24,13 @@ class DiskArray(ABC):
     def __getitem__(self, key: Any) -> np.ndarray:
         """Return a copy of the values at a key of integers and slices."""
 
-    def copy_to(self, out: np.ndarray, key: Any) -> int:
-        """Write the values at a key into an array of their shape.
-
-        Returns:
-            How many bytes of the file are now part of this process's memory, at most.
-        """
+    def copy_to(self, out: np.ndarray, key: Any) -> None:
+        """Write the values at a key into an array of their shape."""
         assign(out, self[key], self.path)
-        return 0
-
-    def release(self) -> None:  # noqa: B027 - most have nothing to release
-        """Let what was read of the file be no longer part of this process's memory."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give the file back."""
+        """Give the file back; the next read opens it again."""
 
 
 def assign(out: np.ndarray, values: np.ndarray, path: Path) -> None:
@@ -47,7 +39,8 @@ def assign(out: np.ndarray, values: np.ndarray, path: Path) -> None:
     Raises:
         ValueError: The shapes differ: NumPy would repeat a row that has to fill several.
     """
-    check_shape(out, values.shape, path)
+    if out.shape != values.shape:
+        check_shape(out, values.shape, path)
     if out.dtype == values.dtype:
         out[...] = values
         return

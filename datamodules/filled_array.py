@@ -42,7 +42,7 @@ class FilledArray(DiskArray):
         self.copy_to(out, key)
         return out
 
-    def copy_to(self, out: np.ndarray, key: Any) -> int:
+    def copy_to(self, out: np.ndarray, key: Any) -> None:
         key = as_tuple(key)
         out = with_all_axes(out, key)
         ranges = ranges_of(key, self.shape, self.path)
@@ -54,12 +54,11 @@ class FilledArray(DiskArray):
         if held != ranges:
             out[...] = np.nan
         if not all(held):
-            return 0
+            return
         inside = tuple(slice(len(part)) for part in held)
-        mapped = self.array.copy_to(out[inside], tuple(slice(p.start, p.stop) for p in held))
+        self.array.copy_to(out[inside], tuple(slice(p.start, p.stop) for p in held))
         if self._unwritten is not None:
             self._fill_chunks(out[inside], held)
-        return mapped
 
     def _fill_chunks(self, out: np.ndarray, held: list[range]) -> None:
         """Write NaN where chunks were never written."""
@@ -76,9 +75,6 @@ class FilledArray(DiskArray):
                     for n, size, part in zip(number, self._chunk, held, strict=True)
                 )
                 out[here] = np.nan
-
-    def release(self) -> None:
-        self.array.release()
 
     def close(self) -> None:
         self.array.close()

@@ -12,6 +12,7 @@ import numpy as np
 
 from datamodules.decoded_array import CODING
 from datamodules.disk_array import DiskArray
+from datamodules.open_files import Access, Hdf5File
 
 SMALL = 2**12  # bytes of a chunk below which HDF5 puts chunks together faster than we
 SHADOW = "_nc4_non_coord_"  # before the name of a variable that a dimension has, too
@@ -71,8 +72,7 @@ def layout_of(path: Path, name: str) -> Layout:
 def find_layout(path: Path, name: str, *state: int) -> Layout:
     """Return what `layout_of` does, of a file in some state."""
     try:
-        with open_hdf5(path) as file:
-            return _layout(_variable(file, path, name), path, name)
+        return _layout(_variable(Hdf5File(path).file, path, name), path, name)
     except (OSError, RuntimeError, KeyError) as error:
         raise damaged(path, name, error) from None
 
@@ -87,9 +87,16 @@ class ChunkedArray(DiskArray):
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
-        self.file = open_hdf5(path)
-        self.dataset = _variable(self.file, path, name)
+        self._file = Access(Hdf5File, path)
         self.shape = tuple(self.dataset.shape)
+
+    @property
+    def dataset(self) -> h5py.Dataset:
+        """Data set of the open file."""
+        file = self._file.get()
+        if self.name not in file.parts:
+            file.parts[self.name] = _variable(file.file, self.path, self.name)
+        return file.parts[self.name]
 
     def __getitem__(self, key: Any) -> np.ndarray:
         try:
@@ -98,12 +105,7 @@ class ChunkedArray(DiskArray):
             raise damaged(self.path, self.name, error) from None
 
     def close(self) -> None:
-        self.file.close()
-
-
-def open_hdf5(path: Path) -> h5py.File:
-    """Return an open HDF5 file."""
-    return h5py.File(path, "r", locking=False)
+        self._file.close()
 
 
 def damaged(path: Path, name: str, error: Exception) -> ValueError:

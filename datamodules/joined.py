@@ -1,10 +1,8 @@
 """One run that is cut into many files, read as if it were one file."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 
@@ -12,8 +10,6 @@ from datamodules.reader import TrajectoryReader, check_agreement
 from datamodules.selection import Range
 from datamodules.time_axis import SHARE
 from datamodules.trajectory_file import TrajectoryFile
-
-OPEN = 4  # files of a run that stay open
 
 
 class JoinedFiles(TrajectoryReader):
@@ -74,7 +70,6 @@ class JoinedFiles(TrajectoryReader):
                 )
         self._skip = spans
         self._starts = np.cumsum([0, *(len(part) for part in stamps)])
-        self._open: OrderedDict[int, None] = OrderedDict()
 
     def _spans(self) -> list[int]:
         """Return how many stamps of each part the one before it has already."""
@@ -118,8 +113,8 @@ class JoinedFiles(TrajectoryReader):
         text = "".join(part.compute_hash() for part in self.parts)
         return sha256(text.encode()).hexdigest()
 
-    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> int:
-        done = mapped = 0
+    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
+        done = 0
         number = int(np.searchsorted(self._starts, start, side="right")) - 1
         while done < len(out):
             here = start + done - int(self._starts[number])
@@ -127,22 +122,9 @@ class JoinedFiles(TrajectoryReader):
                 len(out) - done, int(self._starts[number + 1] - self._starts[number]) - here
             )
             part = self.parts[number]
-            mapped += part.copy_to(out[done : done + count], trajectory, self._skip[number] + here)
-            self._open[number] = None
-            self._open.move_to_end(number)
-            if len(self._open) > OPEN:
-                self.parts[self._open.popitem(last=False)[0]].close()
+            part.copy_to(out[done : done + count], trajectory, self._skip[number] + here)
             done, number = done + count, number + 1
-        return mapped
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": OrderedDict()}
-
-    def release(self) -> None:
-        for number in self._open:
-            self.parts[number].release()
 
     def close(self) -> None:
-        for number in self._open:
-            self.parts[number].close()
-        self._open.clear()
+        for part in self.parts:
+            part.close()

@@ -2,15 +2,14 @@
 
 import math
 import mmap
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from datamodules.disk_array import DiskArray, assign
+from datamodules.open_files import ADVICE, FILES, Access, MappedFile
 
-ADVICE = sys.platform != "win32"  # where a memory map takes it
 LARGE = 2**20  # bytes from which on it pays to ask for all pages of a window together
 AROUND = 2**16  # bytes that Linux maps around a page that is touched
 
@@ -18,15 +17,15 @@ AROUND = 2**16  # bytes that Linux maps around a page that is touched
 class MappedArray(DiskArray):
     """Array whose values lie plainly in a file, copied from a memory map.
 
-    The pages that a copy touches count as memory of this process until they are released. The
-    operating system keeps them in its cache all the same while it has room.
-
     Args:
         path: File.
-        dtype: Of the values.
-        shape: Of the array.
-        offset: Of the first value, in bytes.
-        stride: From one item of the first axis to the next, in bytes; None where they adjoin.
+        dtype: Type of the values.
+        shape: Shape of the array.
+        offset: Place of the first value, in bytes.
+        stride: Bytes from one item of the first axis to the next; None where they adjoin.
+
+    Raises:
+        ValueError: The file ends before the last value.
     """
 
     def __init__(
@@ -38,32 +37,66 @@ class MappedArray(DiskArray):
         stride: int | None = None,
     ) -> None:
         self.path, self.shape = path, tuple(shape)
-        with open(path, "rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         strides = [dtype.itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-        strides[0] = strides[0] if stride is None else stride
-        self._values = np.ndarray(self.shape, dtype, self._map, offset, strides)
-        self._begin = np.frombuffer(self._map, np.uint8, 1).ctypes.data
+        item = strides[0] if shape else dtype.itemsize
+        if shape and stride is not None:
+            strides[0] = stride
+        self._layout = dtype, offset, tuple(strides)
+        rows = shape[0] if shape else 1
+        self._end = offset + (rows - 1) * (strides[0] if shape else 0) + item if rows else offset
+        self._file = Access(MappedFile, path)
+        self._check(self._file.size)
+
+    def _check(self, size: int) -> None:
+        """Refuse a file that ends before the array: reading beyond it would kill the process."""
+        if size < self._end:
+            raise ValueError(
+                f"{self.path} is truncated or being written: its data end at byte {self._end}, the "
+                f"file at byte {size}; restore it or remove it from the folder."
+            )
+
+    def _values(self) -> np.ndarray:
+        """Return the mapped array.
+
+        Raises:
+            ValueError: The file has become shorter.
+        """
+        file = self._file.get()
+        if file.map.size() < self._end:
+            self._check(file.map.size())
+        values = file.parts.get(self)
+        if values is None:
+            dtype, offset, strides = self._layout
+            if len(file.map) < self._end:  # it has grown since it was mapped
+                self._file.close()
+                file = self._file.get()
+            values = np.ndarray(self.shape, dtype, file.map, offset, strides)
+            file.parts[self] = values
+        return values
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        view = self._values[key]
+        view = self._values()[key]
         out = np.empty(view.shape, view.dtype)
         self.copy_to(out, key)
-        self.release()
         return out
 
-    def copy_to(self, out: np.ndarray, key: Any) -> int:
-        view = self._values[key]
-        if view.nbytes >= LARGE and ADVICE:
-            begin = view.ctypes.data - self._begin
-            page = begin % mmap.PAGESIZE
-            self._map.madvise(mmap.MADV_WILLNEED, begin - page, page + view.nbytes)
-        assign(out, view, self.path)
-        return max(view.nbytes, view.shape[0] * view.strides[0]) + AROUND
+    def copy_to(self, out: np.ndarray, key: Any) -> None:
+        view = self._values()[key]
+        size = view.nbytes
+        if size >= LARGE and ADVICE:
+            self._read_ahead(view)
+        if out.shape == view.shape and out.dtype == view.dtype:
+            out[...] = view
+        else:
+            assign(out, view, self.path)
+        FILES.count(max(size, view.shape[0] * view.strides[0] if view.ndim else 0) + AROUND)
 
-    def release(self) -> None:
-        if ADVICE:
-            self._map.madvise(mmap.MADV_DONTNEED)
+    def _read_ahead(self, view: np.ndarray) -> None:
+        """Ask for all pages of a window together."""
+        file = self._file.get()
+        first = view.ctypes.data - np.frombuffer(file.map, np.uint8, 1).ctypes.data
+        page = first % mmap.PAGESIZE
+        file.map.madvise(mmap.MADV_WILLNEED, first - page, page + view.nbytes)
 
     def close(self) -> None:
-        del self._values, self._map
+        self._file.close()

@@ -45,8 +45,5 @@ class OrientedArray(DiskArray):
         values = self.array[tuple(there)].transpose(self.order)[tuple(flips)]
         return values[tuple(slice(None) if isinstance(p, slice) else 0 for p in parts)]
 
-    def release(self) -> None:
-        self.array.release()
-
     def close(self) -> None:
         self.array.close()

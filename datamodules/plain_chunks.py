@@ -17,6 +17,7 @@ from datamodules.disk_array import (
     ranges_of,
     with_all_axes,
 )
+from datamodules.open_files import Access, DescribedFile
 
 
 class PlainChunks(DiskArray):
@@ -45,7 +46,7 @@ class PlainChunks(DiskArray):
         self._axis = next((n for n, size in enumerate(chunk) if size > 1), len(chunk) - 1)
         if self._axis and chunk[self._axis :] == self.shape[self._axis :]:
             self._axis -= 1  # chunks of one item of this axis
-        self._file = os.open(path, os.O_RDONLY)
+        self._file = Access(DescribedFile, path)
 
     def __getitem__(self, key: Any) -> np.ndarray:
         key = as_tuple(key)
@@ -54,7 +55,7 @@ class PlainChunks(DiskArray):
         self.copy_to(out, key)
         return out
 
-    def copy_to(self, out: np.ndarray, key: Any) -> int:
+    def copy_to(self, out: np.ndarray, key: Any) -> None:
         key = as_tuple(key)
         out = with_all_axes(out, key)
         ranges = ranges_of(key, self.shape, self.path)
@@ -65,7 +66,7 @@ class PlainChunks(DiskArray):
         ]
         if self._is_run(ranges):
             self._read_run(out, numbers, ranges)
-            return 0
+            return
         for number in product(*numbers):
             there, here = [], []
             for n, size, part in zip(number, self._chunk, ranges, strict=True):
@@ -75,7 +76,6 @@ class PlainChunks(DiskArray):
             values = np.empty(self._chunk, self.dtype)
             self._read(values, int(self._places[number]))
             assign(out[tuple(here)], values[tuple(there)], self.path)
-        return 0
 
     def _is_run(self, ranges: Sequence[range]) -> bool:
         """Return whether a key asks for single items, then a range, then whole axes."""
@@ -107,8 +107,9 @@ class PlainChunks(DiskArray):
     def _read(self, out: np.ndarray, place: int) -> None:
         """Fill an array of this dtype, whose values adjoin, from a byte of the file on."""
         rest = out.reshape(-1).view(np.uint8)
+        file = self._file.get()
         while len(rest):  # Linux reads at most 2 GiB at a time
-            count = os.preadv(self._file, [rest], place)
+            count = os.preadv(file.number, [rest], place)
             if count == 0:
                 raise OSError(
                     f"{self.path} ends within its data, at byte {place}: it is truncated or being "
@@ -117,4 +118,4 @@ class PlainChunks(DiskArray):
             rest, place = rest[count:], place + count
 
     def close(self) -> None:
-        os.close(self._file)
+        self._file.close()

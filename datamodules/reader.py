@@ -97,22 +97,14 @@ class TrajectoryReader(ABC):
         """Return the hash of the fields and, if the files say, of what determined them."""
 
     @abstractmethod
-    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> int:
-        """Write the snapshots from `start` on into float32 (time, channel, *space).
-
-        Returns:
-            How many bytes of the files are now part of this process's memory, at most.
-        """
+    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
+        """Write the snapshots from `start` on into float32 (time, channel, *space)."""
 
     def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
         """Return snapshots start..stop of a trajectory, float32 (time, channel, *space)."""
         window = np.empty((stop - start, len(self.variables), *self.space), dtype=np.float32)
         self.copy_to(window, trajectory, start)
         return window
-
-    @abstractmethod
-    def release(self) -> None:
-        """Let what was read of the files be no longer part of this process's memory."""
 
     @abstractmethod
     def close(self) -> None:

@@ -165,16 +165,13 @@ class TrajectoryFile(TrajectoryReader):
             return array
         return OrientedArray(array, self._order, self._reversed)
 
-    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> int:
+    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
         if self._arrays is None:
             self._arrays = [self._open(variable.name) for variable in self.variables]
         times = slice(start, start + len(out))
         key = (trajectory, times) if self.has_trajectories else times
-        return sum(array.copy_to(out[:, c], key) for c, array in enumerate(self._arrays))
-
-    def release(self) -> None:
-        for array in self._arrays or ():
-            array.release()
+        for c, array in enumerate(self._arrays):
+            array.copy_to(out[:, c], key)
 
     def close(self) -> None:
         for array in self._arrays or ():

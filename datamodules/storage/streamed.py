@@ -1,10 +1,6 @@
 """Snapshots that stay in their files and are read window by window."""
 
-import os
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +8,6 @@ import torch
 from datamodules.reader import TrajectoryReader
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
 
-MAPPED = 2**27  # bytes of files that may be part of this process's memory
 LARGEST = 9.9e36  # NetCDF's fill value, of snapshots that were never written, is 9.97e36
 
 
@@ -21,36 +16,16 @@ class Streamed(Storage):
 
     Args:
         spans: File, number within the file and range of snapshots of each trajectory.
-        open_files: Most files that are open at a time.
 
     Raises:
         ValueError: A value that is read is not finite, or was never written.
     """
 
-    def __init__(
-        self, spans: Sequence[tuple[TrajectoryReader, int, range]], open_files: int = 64
-    ) -> None:
+    def __init__(self, spans: Sequence[tuple[TrajectoryReader, int, range]]) -> None:
         self.spans = list(spans)
         self.lengths = [len(span) for _, _, span in self.spans]
         first = self.spans[0][0] if self.spans else None
         self.shape = (len(first.variables), *first.space) if first else ()
-        self.open_files = open_files
-        self._begin()
-
-    def _begin(self) -> None:
-        """Have no file open."""
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._recent: OrderedDict[TrajectoryReader, None] = OrderedDict()
-        self._mapped = 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        private = ("_process", "_lock", "_recent", "_mapped")
-        return {name: value for name, value in self.__dict__.items() if name not in private}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._begin()
 
     def read(self, k: int, start: int, stop: int) -> Snapshots:
         return self.windows([(k, start)], stop - start)[0]
@@ -59,29 +34,12 @@ class Streamed(Storage):
         windows = empty(len(places), length, *self.shape)
         with np.errstate(over="ignore", invalid="ignore"):
             for window, (k, start) in zip(windows, places, strict=True):
-                self._fill(window, k, start)
+                file, index, span = self.spans[k]
+                file.copy_to(window, index, span.start + start)
                 values = window.ravel()
                 if not np.isfinite(np.dot(values, values)):  # cheap; finite if all are small
-                    file, index, span = self.spans[k]
                     check_finite(window, file, index, span.start + start)
         return torch.from_numpy(windows)
-
-    def _fill(self, window: np.ndarray, k: int, start: int) -> None:
-        file, index, span = self.spans[k]
-        if self._process != os.getpid():  # a fork: what is open belongs to the parent
-            for other, _, _ in self.spans:
-                other.close()
-            self._begin()
-        with self._lock:
-            self._recent[file] = None
-            self._recent.move_to_end(file)
-            if len(self._recent) > self.open_files:
-                self._recent.popitem(last=False)[0].close()
-            self._mapped += file.copy_to(window, index, span.start + start)
-            if self._mapped > MAPPED:
-                for other in self._recent:
-                    other.release()
-                self._mapped = 0
 
 
 def check_finite(window: np.ndarray, file: TrajectoryReader, index: int, start: int) -> None:

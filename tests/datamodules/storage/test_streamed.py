@@ -1,6 +1,7 @@
 import os
 import pickle
 import resource
+import shutil
 import sys
 
 import h5py
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 
 from datamodules.arrays import open_array
+from datamodules.open_files import FILES, MappedFile
 from datamodules.split import Trajectories
 from datamodules.statistics import accumulate
 from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
+from tests.datamodules.storage.test_storages import STORES, in_another_process
 
 SNAPSHOTS = 50 * 2**30 // (512 * 512 * 4)
 
@@ -94,32 +97,102 @@ def test_statistics_of_large_snapshots_take_little_memory(tmp_path, options):
     assert growth(lambda: accumulate(trajectories.chunks("statistics"), [16])) < 2**29
 
 
+LAYOUTS = {
+    "plain": {"contiguous": True},
+    "chunks": {"chunksizes": (1, 32, 32)},
+    "compressed": {"zlib": True, "chunksizes": (1, 8, 8)},
+    "classic": {"format": "NETCDF3_CLASSIC"},
+}
+
+
 def test_few_files_are_open_at_a_time(tmp_path):
-    write_file(tmp_path / "0.nc", (5, 4, 4), dims=("time", "y", "x"), contiguous=True)
-    content = (tmp_path / "0.nc").read_bytes()
-    for number in range(1, 200):
-        (tmp_path / f"{number}.nc").write_bytes(content)
-    files = [TrajectoryFile(tmp_path / f"{number}.nc", ["vorticity"]) for number in range(200)]
-    trajectories = Trajectories(files)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
-    try:
-        windows = trajectories.windows([(k % 200, 0) for k in range(400)], 2)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert (windows == windows[0]).all()
+    names, count = ["u", "v", "w"], 80  # of the 64 that are allowed, the program has some itself
+    for number, options in enumerate(LAYOUTS.values()):
+        path = tmp_path / f"{number}.nc"
+        wanted = write_file(path, (5, 32, 32), names, ("time", "y", "x"), **options)
+        for copy in range(number + len(LAYOUTS), count, len(LAYOUTS)):
+            shutil.copy(path, tmp_path / f"{copy}.nc")
+
+    def work():
+        limit = max(64, max(map(int, os.listdir("/proc/self/fd"))) + 20)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        files = [TrajectoryFile(tmp_path / f"{n}.nc", names) for n in range(count)]
+        for file in files[:8]:
+            file.compute_hash()
+        first = np.stack([wanted[name][1:4] for name in names], axis=1)
+        for store in STORES.values():
+            storage = store(Trajectories(files).storage, tmp_path)
+            windows = storage.windows([(k % count, 1) for k in range(2 * count)], 3)
+            if (windows.numpy() != first).any():
+                return False
+        return True
+
+    assert os.waitpid(in_another_process(work), 0)[1] == 0
+
+
+def test_file_whose_place_another_has_taken_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("datamodules.open_files.most", lambda: 1)
+    for name in ("a", "b", "new"):
+        write_file(tmp_path / f"{name}.nc", contiguous=True)
+    storages = [
+        Trajectories([TrajectoryFile(tmp_path / f"{name}.nc", ["vorticity"])]) for name in "ab"
+    ]
+    storages[0].read(0, 0, 2)
+    os.replace(tmp_path / "new.nc", tmp_path / "a.nc")
+    storages[0].read(0, 0, 2)  # of the file that is still open
+    storages[1].read(0, 0, 2)
+    assert len(FILES) == 1
+    with pytest.raises(OSError, match=r"a.nc was replaced while it was being read"):
+        storages[0].read(0, 0, 2)
+
+
+@pytest.mark.parametrize("options", [LAYOUTS["plain"], LAYOUTS["chunks"], LAYOUTS["classic"]])
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+@pytest.mark.parametrize("left", [0, 9000, 40000])
+def test_file_that_shrinks_is_refused(tmp_path, options, kind, left):
+    path = tmp_path / "a.nc"
+    write_file(path, (20, 32, 32), dims=("time", "y", "x"), kind=kind, **options)
+
+    def work():
+        storage = Trajectories([TrajectoryFile(path, ["vorticity"])]).storage
+        storage.read(0, 0, 3)
+        os.truncate(path, left)
+        try:
+            storage.read(0, 17, 20)
+        except (OSError, ValueError) as error:
+            return str(path) in str(error) and "truncated" in str(error)
+
+    assert os.waitpid(in_another_process(work), 0)[1] == 0  # a signal would end it
+
+
+def test_file_that_grows_can_be_read_on(tmp_path):
+    write_file(tmp_path / "a.nc", contiguous=True)
+    before = open_array(tmp_path / "a.nc", "vorticity")
+    assert before[0].shape == (20, 8, 8)
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
+        new = file.createVariable("u", "f4", ("time", "y", "x"), contiguous=True)
+        new[:] = np.arange(20)[:, None, None]
+    assert open_array(tmp_path / "a.nc", "u")[19, 2, 3] == 19
+    assert before[1].shape == (20, 8, 8)
+
+
+def test_empty_file_is_named(tmp_path):
+    (tmp_path / "a.nc").write_bytes(b"")
+    with pytest.raises(OSError, match=r"a.nc is empty"):
+        MappedFile(tmp_path / "a.nc")
 
 
 def test_processes_open_files_of_their_own(tmp_path):
     write_file(tmp_path / "a.nc", zlib=True, chunksizes=(1, 1, 8, 8))
     storage = Trajectories([TrajectoryFile(tmp_path / "a.nc", ["vorticity"])]).storage
     wanted = storage.read(1, 2, 9)
-    opened = storage.spans[0][0]._arrays
+    opened = storage.spans[0][0]._arrays[0].dataset
     assert np.array_equal(pickle.loads(pickle.dumps(storage)).read(1, 2, 9), wanted)
     child = os.fork()
     if child == 0:
         found = storage.read(1, 2, 9)
-        os._exit(0 if (found == wanted).all() and storage.spans[0][0]._arrays != opened else 1)
+        own = storage.spans[0][0]._arrays[0].dataset
+        os._exit(0 if (found == wanted).all() and own is not opened else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 
