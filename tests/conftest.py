@@ -23,6 +23,15 @@ def double_precision_seeded_single_thread():
         torch.distributed.destroy_process_group()
 
 
+OURS = ("callbacks", "configs", "datamodules", "emulators")
+
+
+def pytest_make_parametrize_id(val):
+    """Name a case by the class of our object: pytest-xdist needs names that know no address."""
+    ours = type(val).__module__.split(".")[0] in OURS
+    return type(val).__name__ if ours else None
+
+
 SMOKE = Path(__file__).with_name("smoke.yaml")
 
 

@@ -34,7 +34,7 @@ def training(checkpointing, steps, scheme, keep=None):
 SCHEME = linear(Adjoint(BiCGSTAB(rtol=1e-12)))
 
 
-@pytest.mark.parametrize("checkpointing", [Segments(), Segments(1), Segments(4)], ids=repr)
+@pytest.mark.parametrize("checkpointing", [Segments(), Segments(1), Segments(4)])
 @pytest.mark.parametrize("keep", [None, (3, 7)])
 def test_checkpoints_change_no_gradient(checkpointing, keep):
     results = []

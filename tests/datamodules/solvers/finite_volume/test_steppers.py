@@ -28,7 +28,7 @@ def integrate(stepper, k, state, coefficients, dt, time):
     return state
 
 
-@pytest.mark.parametrize("stepper", STEPPERS, ids=repr)
+@pytest.mark.parametrize("stepper", STEPPERS)
 def test_measured_order_with_coefficients_in_time(stepper):
     # φ' = -t φ + sin t, and Burgers' nonlinearity; the exact solution by a step 64 times smaller
     k = balance(line(8), c=Convection(("phi",), Central(), 0.5), r=Decay("t"), s=Source("s"))
@@ -45,7 +45,7 @@ def test_measured_order_with_coefficients_in_time(stepper):
     assert stepper.order - 0.25 < math.log2(coarse / fine) < stepper.order + 0.5
 
 
-@pytest.mark.parametrize("stepper", STEPPERS, ids=repr)
+@pytest.mark.parametrize("stepper", STEPPERS)
 def test_one_step_is_the_taylor_polynomial_of_the_exponential(stepper):
     # φ' = -φ with dt = 0.3: 1 - z (+ z²/2 - z³/6 + z⁴/24)
     k, z = balance(line(8), r=Decay("r")), 0.3

@@ -38,9 +38,7 @@ def order(errors):
     return math.log2(coarse / fine)
 
 
-@pytest.mark.parametrize(
-    ("scheme", "expected"), [(Upwind(), 1), (DonorCell(), 1), (Central(), 2)], ids=repr
-)
+@pytest.mark.parametrize(("scheme", "expected"), [(Upwind(), 1), (DonorCell(), 1), (Central(), 2)])
 def test_convection_order_on_a_manufactured_flow(scheme, expected):
     # φ = 2 + sin x cos y, u = 1 + cos(x)/2, v = -sin y: both signs of v, in the plane (2π, 2π)
     errors = []
@@ -115,7 +113,7 @@ def test_rows_and_their_transpose_are_those_of_the_dense_matrix(boundaries):
         np.testing.assert_allclose(found, dense, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("scheme", [Upwind(), DonorCell(), Central()], ids=repr)
+@pytest.mark.parametrize("scheme", [Upwind(), DonorCell(), Central()])
 def test_periodic_fluxes_conserve_the_total(scheme):
     k = balance(
         rectangle(6, 8), convection=Convection(("v", "u"), scheme), diffusion=Diffusion("D")
@@ -167,7 +165,7 @@ def test_decay_and_source():
     assert_close(tendency[0, 0], -3 * phi + s)
 
 
-@pytest.mark.parametrize(("scheme", "expected"), [(Upwind(), 1), (Central(), 2)], ids=repr)
+@pytest.mark.parametrize(("scheme", "expected"), [(Upwind(), 1), (Central(), 2)])
 def test_boundary_layer_between_two_walls(scheme, expected):
     # u φ' = D φ'' with φ(0) = 1, φ(1) = 3: φ = 1 + 2 (e^{Px} - 1)/(e^P - 1), P = u/D = 4
     errors = []
