@@ -1,5 +1,9 @@
+from types import SimpleNamespace
+from unittest.mock import Mock
+
 import pytest
 import torch
+from lightning import LightningModule, Trainer
 
 import cli
 from callbacks import Checkpoints
@@ -39,6 +43,20 @@ FIT = ["fit", "-c", str(SMOKE), "--trainer.default_root_dir=runs/watched"]
 def test_written_every_so_often_and_at_the_end(watching):
     cli.run([*FIT, "--trainer.callbacks+=watching.Watch", "--trainer.max_steps=10"])
     assert watching == [4, 8, 10]
+
+
+def test_resumed_run_counts_from_where_it_was(tmp_path):
+    trainer = Mock(spec=Trainer, global_step=40, default_root_dir=tmp_path, is_global_zero=True)
+    trainer.accumulate_grad_batches = trainer.world_size = 1
+    trainer.fast_dev_run = False
+    trainer.datamodule = SimpleNamespace(batch_size=4)
+    checkpoints, module = Checkpoints(every=3), Mock(spec=LightningModule)
+    checkpoints.on_train_start(trainer, module)
+    for step in range(41, 45):
+        trainer.global_step = step
+        checkpoints.on_train_batch_end(trainer, module, None, None, 0)
+    trainer.save_checkpoint.assert_called_once_with(tmp_path / "last.ckpt")
+    assert checkpoints.saved_at == 43
 
 
 def test_written_when_a_person_interrupts(watching):

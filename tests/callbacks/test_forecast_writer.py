@@ -46,6 +46,15 @@ def test_file_is_named_after_the_first_initial_condition(tmp_path, plane, capsys
         assert file["vorticity"].long_name == "long vorticity"
 
 
+def test_every_variable_has_its_own_field(tmp_path, plane):
+    forecast, initial = writer(tmp_path, plane), torch.randn(2, 2, 8, 8)
+    forecast.data.fields = Data(plane, initial, ("vorticity", "depth")).fields
+    watch(Exact(2.0), Start(initial, torch.tensor([0, 1]), 1, 0), [forecast])
+    with netCDF4.Dataset(tmp_path / "forecast_0000.nc") as file:
+        for channel, name in enumerate(("vorticity", "depth")):
+            np.testing.assert_allclose(file[name][:, 0], 2 * initial[:, channel], rtol=1e-6)
+
+
 class Failing(Scripted):
     def at(self, lead, first):
         if lead > 150:

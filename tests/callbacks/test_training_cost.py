@@ -17,7 +17,7 @@ def test_waiting_for_data_is_counted_after_the_warm_up(tmp_path, monkeypatch):
     trainer = Mock(
         spec=Trainer,
         train_dataloader=loader,
-        world_size=1,
+        world_size=2,
         is_global_zero=True,
         default_root_dir=tmp_path,
         global_step=14,
@@ -33,6 +33,8 @@ def test_waiting_for_data_is_counted_after_the_warm_up(tmp_path, monkeypatch):
     found = json.loads((tmp_path / "training.json").read_text())
     assert found["seconds_per_step"] == pytest.approx(2.0)
     assert found["data_wait"] == pytest.approx(0.25 / 2.0)
+    assert found["samples_per_step"] == 2 * 3  # of both processes
+    assert found["samples_per_second"] == pytest.approx(2 * 3 / 2.0)
 
 
 @pytest.mark.parametrize(

@@ -312,6 +312,28 @@ def test_files_of_finite_volumes_have_the_centres_of_cells(tmp_path):
             assert "stand for L and T" in dataset.comment
 
 
+def test_time_counts_from_the_first_snapshot(tmp_path, monkeypatch):
+    generator, times = flame(spin_up=1.5, splits={"train": Split(1, 3)}), []
+    step = generator.solver.step
+
+    def step_at(state, time):
+        times.append(time)
+        return step(state)
+
+    monkeypatch.setattr(generator.solver, "step_at", step_at)
+    generator.generate(tmp_path)
+    assert times == [-1.5, -1.0, -0.5, 0.0, 0.5, 1.0]
+
+
+def test_processes_verify_their_own_share(tmp_path, monkeypatch):
+    generator, found = flame(), []
+    generator.generate(tmp_path)
+    monkeypatch.setattr("datamodules.generate.hash_of", lambda root, path, *_: found.append(path))
+    for rank in (0, 1):
+        generator.verify(tmp_path, rank, ranks=2)
+    assert sorted(found) == sorted(tmp_path.glob("*/*.nc"))
+
+
 def test_flipped_value_is_found_by_verify(tmp_path):
     generator = flame()
     generator.generate(tmp_path)

@@ -53,6 +53,13 @@ def test_every_place_is_read(path):
     assert read(path).shape == (3, 0)
 
 
+def test_variable_comes_before_attribute_before_setting(path):
+    with netCDF4.Dataset(path, "a") as file:
+        file.provenance = json.dumps({"modes": 8, "drag": 0.6, "seed": 4})
+        file.drag = 0.7
+    assert read(path, "modes", "drag", "seed")[0].tolist() == [7.0, 0.5, 4.0]
+
+
 def test_file_of_a_single_trajectory_has_one_number(tmp_path):
     write_file(tmp_path / "a.nc", (20, 8, 8), dims=("time", "y", "x"))
     with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
