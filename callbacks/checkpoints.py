@@ -83,6 +83,12 @@ class Checkpoints(Callback):
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = WholeFiles()
 
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Have a resumed run repeat the batches whose gradients no step has used yet."""
+        go_back(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"], trainer)
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `best.ckpt` if the score is better than before."""
         if self.monitor is None or trainer.state.fn != "fit" or trainer.sanity_checking:
@@ -157,6 +163,22 @@ class Checkpoints(Callback):
             f"{ended}; {path} holds step {self.saved_at}: go on with "
             f"`emulate fit --ckpt_path {path}`."
         )
+
+
+def go_back(progress: dict[str, Any], trainer: Trainer) -> None:
+    """Set how many batches were done to how many there were at the last step of the optimiser.
+
+    Weights and averages are of that step, and gradients that were accumulated since are in no
+    checkpoint.
+    """
+    current = progress["current"]
+    done = current["processed"]
+    pending = done % trainer.accumulate_grad_batches if done != trainer.num_training_batches else 0
+    if pending or current["ready"] != done:
+        total = progress["total"]["processed"]
+        for counts, number in ((current, done), (progress["total"], total)):
+            counts.update(dict.fromkeys(counts, number - pending))
+        progress["is_last_batch"] = False
 
 
 def shared_batch(trainer: Trainer) -> dict[str, int]:

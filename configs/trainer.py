@@ -1,29 +1,51 @@
 """Lightning's Trainer, whose run lives in one folder that no other run destroys."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lightning import Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.optim import Optimizer
 
 from callbacks import ForecastWriter, Scores
-from callbacks.checkpoints import WholeFiles
+from callbacks.checkpoints import Checkpoints, WholeFiles
 from callbacks.run_folder import REMEDY, alone_in, goes_on, move_run_aside
 from configs.trainer_options import check_trainer
-from emulators import Bookmark, FineTuning
+from emulators import Bookmark, FineTuning, Termination
 from emulators.checkpoint_file import check_like
 
 BROKEN = (KeyError, TypeError, AttributeError, IndexError, AssertionError)
+KEEPERS = (Termination, Checkpoints, Bookmark)
 AVERAGES = ("exp_avg", "exp_avg_sq", "momentum_buffer", "momentum", "average", "square")
+
+
+def with_keepers(given: Callback | Sequence[Callback] | None) -> list[Callback]:
+    """Return callbacks with one of each that keeps a run: the last that is given, or a default.
+
+    Raises:
+        ValueError: Another one that keeps something in checkpoints is given twice.
+    """
+    callbacks = [given] if isinstance(given, Callback) else list(given or [])
+    for kind in KEEPERS:
+        found = [callback for callback in callbacks if isinstance(callback, kind)] or [kind()]
+        callbacks = [c for c in callbacks if not isinstance(c, kind) or c is found[-1]]
+        if found[-1] not in callbacks:
+            callbacks.append(found[-1])
+    keys = [c.state_key for c in callbacks if is_overridden("state_dict", c, Callback)]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"trainer.callbacks has {key} twice; leave one out.")
+    return callbacks
 
 
 class RunTrainer(Trainer):
@@ -51,8 +73,9 @@ class RunTrainer(Trainer):
                 f"{root}: cannot write here ({error.strerror}); set trainer.default_root_dir to a "
                 "folder that can be written."
             ) from None
+        kwargs["callbacks"] = with_keepers(kwargs.get("callbacks"))
         if kwargs.get("enable_progress_bar") is False:  # or Lightning refuses the default bar
-            given = kwargs.get("callbacks") or []
+            given = kwargs["callbacks"]
             kwargs["callbacks"] = [c for c in given if not isinstance(c, ProgressBar)]
         if kwargs.get("logger") in (None, True):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)

@@ -1,6 +1,7 @@
 """The end of a run that the system asks for, in good order."""
 
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -16,18 +17,21 @@ class Termination(Callback):
     writes it; a validation during training is finished first. A test ends after the step of its
     rollout in flight, and `Bookmark` writes where it stood. The program exits with status 143.
 
-    A second SIGTERM ends the process at once. (Lightning's own handler sends messages to the other
+    An interruption by the keyboard ends a training in the same way: a step is whole or not begun.
+
+    A second signal ends the process at once. (Lightning's own handler sends messages to the other
     processes while these may be in the middle of others; this one takes a note.)
     """
 
     def __init__(self) -> None:
         self.asked = False
+        self.reason: type[BaseException] = SIGTERMException
 
     def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.asked = False
+        self.asked, self.reason = False, SIGTERMException
 
         def note(signum: int, frame: Any) -> None:
-            self.asked = True
+            self.asked, self.reason = True, SIGTERMException
             signal.signal(signum, signal.SIG_DFL)
             if trainer.strategy.launcher is not None:
                 trainer.strategy.launcher.kill(signum)  # processes that only this one knows
@@ -35,7 +39,18 @@ class Termination(Callback):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, note)  # Lightning restores what was there before
 
-    on_train_start = _listen
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen, to the keyboard too."""
+        self._listen(trainer, pl_module)
+
+        def note(signum: int, frame: Any) -> None:
+            self.asked, self.reason = True, KeyboardInterrupt
+            signal.signal(signum, signal.default_int_handler)
+            print("ending after this step; once more ends at once", file=sys.stderr, flush=True)
+
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, note)
+
     on_test_start = _listen
     on_predict_start = _listen
 
@@ -47,7 +62,7 @@ class Termination(Callback):
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         """End the training if any of its processes was asked to."""
         if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
-            raise SIGTERMException
+            raise self.reason
 
     def check(self) -> None:
         """End a rollout if this process was asked to."""

@@ -1,0 +1,76 @@
+"""A run that ends within an accumulation of gradients goes on as if it had not."""
+
+import pytest
+import torch
+
+import cli
+from tests.conftest import SMOKE
+
+STOPPING = """
+import os
+import signal
+
+from lightning.pytorch import Callback
+
+
+class Stop(Callback):
+    at = None
+    number = signal.SIGTERM
+    seen = 0
+
+    def on_train_batch_end(self, trainer, *_):
+        Stop.seen += 1
+        if Stop.seen == self.at:
+            if self.number:
+                os.kill(os.getpid(), self.number)
+            else:
+                raise KeyboardInterrupt
+"""
+# 148 windows: 11 batches of 13 in an epoch, so that steps end after batches 3, 6, 9, 11, 14, ...
+FIT = ["fit", "-c", str(SMOKE), "--model=Pushforward", "--model.network.width=4",
+       "--model.noise=0.1",
+       "--data.batch_size=13", "--trainer.accumulate_grad_batches=3", "--trainer.max_steps=7",
+       "--trainer.val_check_interval=100", "--trainer.callbacks=[callbacks.Checkpoints]",
+       "--trainer.logger=false"]  # fmt: skip
+
+
+@pytest.fixture
+def stopping(workplace, monkeypatch):
+    (workplace / "stopping_within.py").write_text(STOPPING)
+    monkeypatch.syspath_prepend(workplace)
+    import stopping_within
+
+    cli.run([*FIT, "--trainer.default_root_dir=runs/whole"])
+    return stopping_within.Stop
+
+
+def stored(name):
+    return torch.load(f"runs/{name}/last.ckpt", weights_only=True)
+
+
+def ended_and_resumed(stop, batch, number):
+    stop.at, stop.seen, stop.number = batch, 0, number
+    root = f"--trainer.default_root_dir=runs/ended-{batch}"
+    with pytest.raises(SystemExit):
+        cli.run([*FIT, root, "--trainer.callbacks+=stopping_within.Stop"])
+    before = stored(f"ended-{batch}")["global_step"]
+    stop.at = None
+    cli.run(["fit", f"--ckpt_path=runs/ended-{batch}/last.ckpt"])
+    whole, resumed = stored("whole"), stored(f"ended-{batch}")
+    assert whole["global_step"] == resumed["global_step"] == 7
+    for part in ("state_dict", "lr_schedulers"):
+        torch.testing.assert_close(resumed[part], whole[part], rtol=0, atol=0)
+    moments = [run["optimizer_states"][0]["state"] for run in (resumed, whole)]
+    torch.testing.assert_close(*moments, rtol=0, atol=0)
+    return before
+
+
+@pytest.mark.parametrize(
+    ("number", "batches"),
+    [(15, {4: 1, 5: 1, 10: 3, 11: 4}), (2, {13: 4}), (0, {7: 2, 12: 4})],
+    ids=["sigterm", "sigint", "interruption"],
+)
+def test_resumed_equals_uninterrupted_to_the_last_bit(stopping, number, batches):
+    for batch, steps in batches.items():
+        # a signal at the end of a batch is heeded after the next, which makes a step of batch 5
+        assert ended_and_resumed(stopping, batch, number) in (steps, steps + 1)
