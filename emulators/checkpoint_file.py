@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
         raise FileNotFoundError(f"{path}: no such checkpoint; set {option} to an existing file.")
     if not path.is_file():
         raise ValueError(f"{path} is a folder, not a checkpoint; set {option} to a file in it.")
+    check_bytes(path)
     try:
         content = torch.load(path, map_location=device, weights_only=not trusted)
     except PermissionError as error:
@@ -48,6 +50,25 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
     return content
 
 
+def check_bytes(path: Path) -> None:
+    """Refuse a file whose bytes were changed, which torch would take for other weights.
+
+    Raises:
+        ValueError: A part of the archive is not as its checksum says.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, zipfile.BadZipFile):  # an older format, or no checkpoint
+        return
+    except Exception as error:  # flags and versions that no archive of torch's has
+        damaged = f"{type(error).__name__}: {error}"
+    if damaged:
+        raise ValueError(
+            f"{path} is damaged ({damaged} is not as it was written); give another checkpoint."
+        )
+
+
 def read_checkpoint(
     path: Path, option: str = "--ckpt_path", device: Any = "cpu", trusted: bool = False
 ) -> dict[str, Any]:
@@ -57,8 +78,11 @@ def read_checkpoint(
         ValueError: A part is missing or of another kind.
     """
     checkpoint = load(path, option, device, trusted)
+    needed = (
+        ("state_dict", "pytorch-lightning_version") if option == "--ckpt_path" else ("state_dict",)
+    )
     for name, (kind, right) in PARTS.items():
-        if name not in checkpoint and name != "state_dict":
+        if name not in checkpoint and name not in needed:
             continue
         if not right(checkpoint.get(name)):
             raise ValueError(
