@@ -34,6 +34,11 @@ def explain_parser(message: str, command: str) -> str:
         return " ".join(message.split())
     if value and re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", value):  # its module could not be imported
         return f"{key} names '{value}', which cannot be imported: {reasons[0]}."
+    if key and not any(part in reasons[0] for part in key.split(".")[-2:]):
+        found = f", got {value}" if value else ""
+        if all(reason.startswith(("a ", "an ")) for reason in reasons):
+            return f"{key} must be {' or '.join(reasons)}{found}."
+        return f"{key}: {reasons[0].rstrip('.')}{'' if found[6:] in reasons[0] else found}."
     return reasons[0]
 
 

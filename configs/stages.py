@@ -19,7 +19,7 @@ import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
 from configs.help import Parser
 from configs.trainer import RunTrainer
-from configs.values import refuse_null
+from configs.values import refuse_no_group, refuse_null
 from datamodules import TrajectoryDataModule
 from datamodules.netcdf import write_whole
 from emulators.checkpoint_file import read_checkpoint
@@ -111,6 +111,7 @@ class EmulatorCLI(LightningCLI):
         refuse_code(config.as_dict(), self.trusted)
         config.weights_only = config.weights_only is not False
         refuse_null(config)
+        refuse_no_group(config.data, TrajectoryDataModule)
         trainer = config.trainer
         if isinstance(given := trainer.callbacks, list):
             trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache
 from inspect import signature
 from types import NoneType
@@ -51,6 +52,23 @@ def refuse_null(settings: Any, key: str = "") -> None:
                 )
     for name, value in parts.items():
         refuse_null(value, f"{key}.{name}" if key else name)
+
+
+def refuse_no_group(data: Namespace, owner: type) -> None:
+    """Refuse what is no group of options where a group is expected, which the parser lets pass.
+
+    Args:
+        data: Parsed section of the data.
+        owner: Class whose arguments it holds; groups are those with a dataclass as default.
+
+    Raises:
+        ValueError: As above; the sentence names the option.
+    """
+    for name, parameter in signature(owner).parameters.items():
+        group, value = type(parameter.default), data.get(name)
+        if is_dataclass(group) and not isinstance(value, Namespace | dict | group):
+            options = ", ".join(field.name for field in fields(group))
+            raise ValueError(f"data.{name} must be a group of options ({options}), got {value!r}.")
 
 
 def takes_none(path: str, name: str, given: Mapping[str, Any]) -> bool:

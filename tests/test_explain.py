@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from configs.errors import explain, tells_of_a_lost_process
+from tests.conftest import SMOKE
 
 
 @pytest.mark.parametrize(
@@ -190,3 +191,11 @@ def test_full_disk_without_a_name_of_a_file():
 def test_lost_process(message):
     assert tells_of_a_lost_process(message)
     assert explain(message).startswith("another process of this run has ended; its own message")
+
+
+@pytest.mark.parametrize("value", [-3, "[]", "true"])
+def test_option_whose_reason_names_none_is_named(workplace, say, value):
+    status, _, error = say("fit", "-c", str(SMOKE), f"--model.network={value}")
+    assert status == 1
+    assert "Traceback" not in error
+    assert "network" in error

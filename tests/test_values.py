@@ -1,9 +1,12 @@
+import re
+
 import pytest
 from jsonargparse import Namespace
 
 import callbacks  # noqa: F401 - classes are looked up where they are
 import emulators  # noqa: F401 - as above
-from configs.values import refuse_null
+from configs.values import refuse_no_group, refuse_null
+from datamodules import TrajectoryDataModule
 from datamodules.generate import Split
 from datamodules.starts import Rollouts
 
@@ -55,3 +58,14 @@ def test_true_steps_are_not_negative():
     with pytest.raises(ValueError, match=r"truth_steps of data.* at least 0, got -1"):
         Rollouts(truth_steps=-1)
     assert Rollouts(truth_steps=0).truth_steps == 0
+
+
+@pytest.mark.parametrize("name", ["dimensions", "train", "val_rollouts"])
+@pytest.mark.parametrize("value", [7, [1], "text", True, None])
+def test_what_is_no_group_of_options_is_refused_by_name(name, value):
+    given = {"train": Namespace(), "dimensions": Namespace(), "val_rollouts": Rollouts()}
+    given |= {key: Namespace() for key in ("val", "test", "test_rollouts", "predict_rollouts")}
+    refuse_no_group(Namespace(**given), TrajectoryDataModule)
+    words = rf"data\.{name} must be a group of options .*got {re.escape(repr(value))}"
+    with pytest.raises(ValueError, match=words):
+        refuse_no_group(Namespace(**given | {name: value}), TrajectoryDataModule)
