@@ -164,7 +164,7 @@ class Dropping(nn.Sequential):
 
 class Interrupt(Callback):
     def on_train_batch_end(self, trainer, *_):
-        if trainer.global_step == 42:
+        if trainer.global_step == 14:
             raise RuntimeError("interrupted")
 """
 
@@ -174,7 +174,7 @@ model:
   class_path: Pushforward
   init_args:
     steps: 3
-    curriculum: 15
+    curriculum: 5
     noise: 0.02
     optimizer: emulators.Muon
     network: {class_path: UNet, init_args: {width: 16, multipliers: [1, 2]}}
@@ -200,24 +200,25 @@ model:
 
 @pytest.mark.parametrize("model", [None, CURRICULUM, LEARNED_LATENTS, DROPOUT])
 def test_resumed_training_equals_the_uninterrupted_one(workplace, monkeypatch, model):
-    # 35 to 37 batches per epoch: interrupted in the second, after the checkpoint of step 40
+    # 9 batches per epoch: interrupted in the second, after the checkpoint of step 12
     smoke = SMOKE.read_text()
     if model:
         smoke = smoke[: smoke.index("model:")] + model + smoke[smoke.index("data:") :]
     (workplace / "interrupting.py").write_text(INTERRUPT)
     monkeypatch.syspath_prepend(workplace)
     (workplace / "run.yaml").write_text(smoke)
-    words = ["fit", "-c", "run.yaml", "--trainer.max_steps=48", "--trainer.val_check_interval=20"]
+    words = ["fit", "-c", "run.yaml", "--trainer.max_steps=16", "--trainer.val_check_interval=6"]
+    words += ["--data.batch_size=16"]
     cli.run([*words, "--trainer.default_root_dir=runs/whole"])
     broken = [*words, "--trainer.default_root_dir=runs/broken"]
     with pytest.raises(RuntimeError, match="interrupted"):
         cli.run([*broken, "--trainer.callbacks+=interrupting.Interrupt"])
-    assert torch.load("runs/broken/last.ckpt", weights_only=True)["global_step"] == 40
+    assert torch.load("runs/broken/last.ckpt", weights_only=True)["global_step"] == 12
     cli.run([*broken, "--ckpt_path=runs/broken/last.ckpt"])
     whole, resumed = (
         torch.load(f"runs/{name}/last.ckpt", weights_only=True) for name in ("whole", "broken")
     )
-    assert resumed["global_step"] == whole["global_step"] == 48
+    assert resumed["global_step"] == whole["global_step"] == 16
     for name, value in whole["state_dict"].items():
         assert torch.equal(resumed["state_dict"][name], value), name
     states, again = (run["optimizer_states"][0]["state"] for run in (whole, resumed))
