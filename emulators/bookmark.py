@@ -145,7 +145,10 @@ class Bookmark(Callback):
         stored = io.BytesIO()  # torch.save would hide why a file cannot be written
         torch.save(content, stored)
         try:
-            temporary.write_bytes(stored.getbuffer())
+            with temporary.open("wb") as file:
+                file.write(stored.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())  # whole after a power cut, or the one of before
             os.replace(temporary, self.path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
