@@ -9,6 +9,8 @@ so that a thread may read while another one writes with it.
 from pathlib import Path
 
 import h5py
+import netCDF4
+import numpy as np
 
 from datamodules.classic import read_header
 from datamodules.decoded_array import decoded
@@ -17,6 +19,8 @@ from datamodules.filled_array import FilledArray
 from datamodules.hdf5 import ChunkedArray, Layout, check_numbers, layout_of
 from datamodules.mapped_array import MappedArray
 from datamodules.plain_chunks import PlainChunks
+
+FILL = netCDF4.default_fillvals["f8"]  # of floats that were never written
 
 
 def open_array(path: Path, name: str) -> DiskArray:
@@ -37,6 +41,17 @@ def open_array(path: Path, name: str) -> DiskArray:
     if layout.shape == layout.held and layout.unwritten is None:
         return array
     return FilledArray(array, layout.shape, layout.chunk, layout.unwritten)
+
+
+def read_values(path: Path, name: str) -> np.ndarray:
+    """Return all values of a variable in float64, NaN where they are missing.
+
+    Raises:
+        ValueError: As for `open_array`.
+    """
+    array = open_array(path, name)
+    values = np.asarray(array[()], dtype=np.float64)
+    return np.where(np.isclose(np.abs(values), FILL, rtol=1e-6, atol=0), np.nan, values)
 
 
 def _stored(path: Path, name: str, layout: Layout) -> DiskArray:

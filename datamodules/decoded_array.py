@@ -4,9 +4,10 @@ Where the guide leaves a choice, values are those that netCDF4-python gives. Sou
 https://docs.unidata.ucar.edu/nug/current/attribute_conventions.html
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+import h5py
 import netCDF4
 import numpy as np
 
@@ -60,9 +61,12 @@ class DecodedArray(DiskArray):
         """Return the number by which values are scaled or shifted, or None."""
         if name not in attributes:
             return None
-        found = numbers(attributes[name])
+        value = attributes[name]
+        found = numbers(value)
         if len(found) != 1 or not np.isfinite(found[0]) or (name in PACKING[:1] and not found[0]):
-            shown = text(attributes[name]) or np.asarray(attributes[name]).tolist()
+            shown = text(value)
+            if shown is None:
+                shown = found[0].item() if len(found) == 1 else np.asarray(value).tolist()
             raise ValueError(
                 f"{self.path}: {name} of variable '{self.name}' is {shown!r}, expected one number"
                 f"{' other than 0' if name in PACKING[:1] else ''}; correct the attribute."
@@ -178,22 +182,19 @@ def numbers(value: Any) -> np.ndarray:
     return found.astype(found.dtype.newbyteorder("=")) if found.dtype.kind in "iuf" else found[:0]
 
 
-def text(value: Any) -> str:
+def text(value: Any) -> str | None:
     """Return the text of an attribute, which HDF5 may keep as bytes and in an array of one."""
-    found = [*_flat(value)]
-    if len(found) != 1 or not isinstance(found[0], str | bytes):
+    found = np.asarray(value).ravel().tolist()
+    if isinstance(value, h5py.Empty):
         return ""
+    if len(found) != 1 or not isinstance(found[0], str | bytes):
+        return None
     return found[0].decode(errors="replace") if isinstance(found[0], bytes) else found[0]
-
-
-def _flat(value: Any) -> Iterator[Any]:
-    """Yield the items of an attribute."""
-    yield from np.asarray(value).ravel().tolist()
 
 
 def _shown(stored: np.dtype, attributes: Mapping[str, Any]) -> np.dtype:
     """Return the type as which integers are meant: classic formats have no unsigned ones."""
-    said = text(attributes.get("_Unsigned", "")).strip("\0 ").lower()
+    said = (text(attributes.get("_Unsigned")) or "").strip("\0 ").lower()
     kind = {"true": "u", "false": "i"}.get(said, stored.kind)
     return np.dtype(f"{kind}{stored.itemsize}") if stored.kind in "iu" else stored.newbyteorder("=")
 

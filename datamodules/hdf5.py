@@ -72,7 +72,8 @@ def layout_of(path: Path, name: str) -> Layout:
 def find_layout(path: Path, name: str, *state: int) -> Layout:
     """Return what `layout_of` does, of a file in some state."""
     try:
-        return _layout(_variable(Hdf5File(path).file, path, name), path, name)
+        file = Access(Hdf5File, path).get().file
+        return _layout(_variable(file, path, name), path, name)
     except (OSError, RuntimeError, KeyError) as error:
         raise damaged(path, name, error) from None
 
@@ -122,7 +123,7 @@ def _variable(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
     stored = SHADOW + name if SHADOW + name in file else name
     dataset = file[stored]
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-        raise ValueError(f"{path}: '{name}' holds no values; set data.variables to fields.")
+        raise ValueError(f"{path}: '{name}' holds no values; name another variable.")
     try:
         dtype = dataset.dtype
     except TypeError:  # NumPy has no such type
@@ -138,8 +139,8 @@ def check_numbers(path: Path, name: str, dtype: np.dtype) -> None:
         kind = "names of an enumeration"
     if kind:
         raise ValueError(
-            f"{path}: variable '{name}' holds {kind}, expected real numbers; set data.variables to "
-            "fields of numbers, or write it as numbers."
+            f"{path}: variable '{name}' holds {kind}, expected real numbers; write it as numbers, "
+            "or name another variable."
         )
 
 

@@ -42,6 +42,7 @@ class MappedArray(DiskArray):
         if shape and stride is not None:
             strides[0] = stride
         self._layout = dtype, offset, tuple(strides)
+        self._own = object()  # names what is made of the file, which must not keep this array
         rows = shape[0] if shape else 1
         self._end = offset + (rows - 1) * (strides[0] if shape else 0) + item if rows else offset
         self._file = Access(MappedFile, path)
@@ -64,14 +65,14 @@ class MappedArray(DiskArray):
         file = self._file.get()
         if file.map.size() < self._end:
             self._check(file.map.size())
-        values = file.parts.get(self)
+        values = file.parts.get(self._own)
         if values is None:
             dtype, offset, strides = self._layout
             if len(file.map) < self._end:  # it has grown since it was mapped
                 self._file.close()
                 file = self._file.get()
             values = np.ndarray(self.shape, dtype, file.map, offset, strides)
-            file.parts[self] = values
+            file.parts[self._own] = values
         return values
 
     def __getitem__(self, key: Any) -> np.ndarray:

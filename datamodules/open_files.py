@@ -6,6 +6,7 @@ import sys
 import threading
 import weakref
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -79,13 +80,15 @@ class Hdf5File(OpenFile):
 
 
 State = tuple[int, ...]
+Key = tuple[type, Path, State]
 File = TypeVar("File", bound=OpenFile)
 
 
 class OpenFiles:
     """Files of one process, of which those that were opened first are closed.
 
-    A process that was forked opens files of its own.
+    A file to which nobody has access is closed, too: HDF5 takes one that is written again under the
+    same name for the one that is open. A process that was forked opens files of its own.
     """
 
     def __init__(self) -> None:
@@ -94,22 +97,23 @@ class OpenFiles:
             os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()  # another thread of the parent may have held the one before
-        self._open: dict[tuple[type, Path, State], Any] = {}
+        # another thread of the parent may have held the lock that was before; an access that ends
+        # while files are opened closes one
+        self._lock = threading.RLock()
+        self._open: dict[Key, Any] = {}
+        self._users: Counter[Key] = Counter()
         self._mapped = 0
 
-    def get(self, kind: type[File], path: Path, state: State) -> File:
+    def get(self, key: Key) -> Any:
         """Return an open file; it stays open while it is referred to.
 
         Args:
-            kind: How it is opened.
-            path: Its name.
-            state: State in which it is expected, by `state_of`.
+            key: How it is opened, its name, and the state in which it is expected.
 
         Raises:
             OSError: It cannot be opened, or another file has taken its place.
         """
-        key = kind, path, state
+        kind, path, state = key
         with self._lock:
             file = self._open.get(key)
             if file is None:
@@ -121,10 +125,23 @@ class OpenFiles:
                 self._open[key] = file
             return file
 
-    def close(self, kind: type[File], path: Path, state: State) -> None:
-        """Let go of a file that is not needed again."""
+    def close(self, key: Key) -> None:
+        """Let go of a file that is not needed for some time."""
         with self._lock:
-            self._open.pop((kind, path, state), None)
+            self._open.pop(key, None)
+
+    def enter(self, key: Key) -> None:
+        """Count one more who has access to a file."""
+        with self._lock:
+            self._users[key] += 1
+
+    def leave(self, key: Key) -> None:
+        """Count one less; close the file after the last."""
+        with self._lock:
+            self._users[key] -= 1
+            if self._users[key] <= 0:
+                del self._users[key]
+                self._open.pop(key, None)
 
     def count(self, mapped: int) -> None:
         """Count bytes that have become part of this process's memory; release them at times."""
@@ -150,6 +167,7 @@ class Access(Generic[File]):
     def __init__(self, kind: type[File], path: Path) -> None:
         self._key = kind, path, state_of(path)
         self._file: Callable[[], File | None] = no_file
+        FILES.enter(self._key)
 
     @property
     def size(self) -> int:
@@ -160,13 +178,17 @@ class Access(Generic[File]):
         """Return the open file."""
         file = self._file()
         if file is None:
-            file = FILES.get(*self._key)
+            file = FILES.get(self._key)
             self._file = weakref.ref(file)
         return file
 
     def close(self) -> None:
         """Let go of the file; the next read opens it again."""
-        FILES.close(*self._key)
+        FILES.close(self._key)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_key"):  # the file was there
+            FILES.leave(self._key)
 
 
 def no_file() -> None:

@@ -14,6 +14,8 @@ import netCDF4
 import numpy as np
 from jaxtyping import Float
 
+from datamodules.arrays import read_values
+
 LARGEST = float(np.finfo("f4").max)  # a batch carries them in float32
 
 
@@ -57,7 +59,7 @@ def _number(
                 f"({_sizes(variable)}), expected numbers of shape ({dimension}: {trajectories}) or "
                 "a single one; store one number per trajectory or name another parameter."
             )
-        return np.ma.filled(np.ma.asarray(variable[...], dtype=np.float64), np.nan)
+        return read_values(path, name)
     value = _attributes(dataset).get(name)
     if value is None:
         raise ValueError(

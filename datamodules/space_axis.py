@@ -14,6 +14,7 @@ from typing import Any, Literal
 import netCDF4
 import numpy as np
 
+from datamodules.arrays import read_values
 from datamodules.notices import notify
 from datamodules.units import EAST, NORTH, same_units
 
@@ -180,7 +181,7 @@ def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) 
             "store it as numbers or rename the variable."
         )
     attributes = {key: variable.getncattr(key) for key in variable.ncattrs() if key[0] != "_"}
-    values = np.ma.filled(np.ma.asarray(variable[:], dtype=np.float64), np.nan)
+    values = read_values(path, name)
     lost = np.flatnonzero(~(np.abs(values) < 9.9e36))
     if len(lost):
         raise ValueError(

@@ -15,6 +15,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
+from datamodules.arrays import read_values
 from datamodules.units import SECONDS, time_unit
 
 SHARE = 1e-3  # of a step, by which it may depart from the others
@@ -240,9 +241,8 @@ def read_time_axis(dataset: netCDF4.Dataset, path: Path, name: str) -> TimeAxis:
             f"({', '.join(variable.dimensions)}), expected numbers along ({name}); write it so."
         )
     attributes = {key: variable.getncattr(key) for key in variable.ncattrs() if key[0] != "_"}
-    raw = variable[:]
-    values = np.ma.filled(np.ma.asarray(raw, dtype=np.float64), np.nan)
-    values = np.where(np.abs(values) < 9.9e36, values, np.nan)  # NetCDF's fill value
+    values = read_values(path, name)
+    values = np.where(np.abs(values) < 9.9e36, values, np.nan)
     scale = abs(float(np.ravel(attributes.get("scale_factor", 1.0))[0]))
     largest = np.nanmax(np.abs(values), initial=0.0) / scale
     steps = np.diff(values)

@@ -146,3 +146,55 @@ def test_data_sets_in_several_folders_make_one(tmp_path):
     assert math.isfinite(told.statistics.mean)
     # the truth is the same, and so scores of both can be compared
     assert told.content_hash("test") == untold.content_hash("test")
+
+
+def test_packed_and_unsigned_parameters_are_decoded(path):
+    with netCDF4.Dataset(path, "a") as file:
+        for name, kind, attributes in (
+            ("packed", "i2", {"scale_factor": 0.5, "add_offset": 1.0}),
+            ("bytes", "i1", {"_Unsigned": "true"}),
+        ):
+            own = file.createVariable(name, kind, ("trajectory",))
+            own.set_auto_maskandscale(False)
+            own.setncatts(attributes)
+            own[:] = [4, -2, 9]
+    assert read(path, "packed", "bytes").tolist() == [[3.0, 4.0], [0.0, 254.0], [5.5, 9.0]]
+
+
+def odd(file, name, kind, dimension):
+    """Write a variable of a type that is no number."""
+    if kind == "list":
+        kind = file.createVLType("f4", "list")
+    elif kind == "names":
+        kind = file.createEnumType("i1", "names", {"slow": 0, "fast": 1})
+    elif kind == "record":
+        kind = file.createCompoundType(np.dtype([("a", "f4")]), "record")
+    own = file.createVariable(name, "i2" if kind == "scale" else kind, (dimension,))
+    if kind == "scale":
+        own[:] = 1
+        own.scale_factor = "1e-3"
+
+
+ODD = ("list", "names", "record", "S1", str, "scale")
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_parameters_of_odd_types_are_refused_by_name(path, kind):
+    with netCDF4.Dataset(path, "a") as file:
+        odd(file, "odd", kind, "trajectory")
+    with pytest.raises(ValueError, match=r"a.nc: .*'odd'.* expected .*number"):
+        read(path, "odd")
+
+
+@pytest.mark.parametrize("name", ["time", "y"])
+@pytest.mark.parametrize("kind", ODD)
+def test_coordinates_of_odd_types_are_refused_by_name(tmp_path, name, kind):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        for dimension in ("time", "y", "x"):
+            file.createDimension(dimension, 6)
+            if dimension != name:
+                variable(file, dimension, np.arange(6.0), (dimension,))
+        variable(file, "vorticity", 1.0, ("time", "y", "x"))
+        odd(file, name, kind, name)
+    with pytest.raises(ValueError, match=rf"a.nc: .*'{name}'.* expected .*number"):
+        TrajectoryFile(tmp_path / "a.nc", ["vorticity"])

@@ -231,3 +231,15 @@ def test_value_beyond_single_precision_is_located(tmp_path):
     write_file(path, (2, 20, 8, 8), fields={"vorticity": fields}, kind="f8")
     with pytest.raises(ValueError, match=r"trajectory 1, snapshot 2, point \(3, 4\); it is inf"):
         Trajectories([TrajectoryFile(path, ["vorticity"])]).read(1, 0, 20)
+
+
+@pytest.mark.parametrize("options", LAYOUTS.values(), ids=LAYOUTS)
+def test_file_that_is_written_again_is_opened_again(tmp_path, options):
+    path, shape, dims = tmp_path / "a.nc", (5, 32, 32), ("time", "y", "x")
+    for seed, names in enumerate((["vorticity"], ["u", "vorticity"])):
+        wanted = write_file(path, shape, names, dims, seed=seed, **options)["vorticity"]
+        before = len(FILES)
+        storage = Trajectories([TrajectoryFile(path, ["vorticity"])]).storage
+        np.testing.assert_array_equal(storage.read(0, 1, 4)[:, 0], wanted[1:4])
+        del storage
+        assert len(FILES) == before  # nobody has access to it
