@@ -158,7 +158,7 @@ def run(args: Sequence[str]) -> Any:
 
 def check_files(args: Sequence[str]) -> None:
     """Refuse configuration files that are no mapping, by their name, before they are parsed."""
-    from configs.yaml_files import read_mapping
+    from configs.yaml_files import check_parts, read_mapping
 
     for before, word in pairwise(["", *args]):
         option, _, value = word.partition("=")
@@ -166,7 +166,7 @@ def check_files(args: Sequence[str]) -> None:
         named += [word] if before in ("-c", "--config") else []
         for file in map(Path, named):
             if len(str(file)) < 256 and file.exists():  # else it is YAML, or the parser will say so
-                read_mapping(file)
+                check_parts(file, read_mapping(file))
 
 
 def compare_runs(args: list[str]) -> None:

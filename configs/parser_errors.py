@@ -23,7 +23,8 @@ def explain_parser(message: str, command: str) -> str:
     """Return one sentence for a message of the parser."""
     key = whole_key(message)
     inner = innermost(message)
-    value = first(r"Given value: (.+)", inner) or first(r"Got value: (.+?)(?:\. Got|$)", inner)
+    value = first(r"Got value: ((?!Namespace).+?)(?:\. Got|$)", inner)
+    value = value or first(r"Given value: (.+)", inner)
     for rule in (missing, unknown, module, attribute, wrong_class, choices, kinds):
         sentence = rule(inner, key, value, command)
         if sentence:
@@ -134,6 +135,13 @@ def wrong_class(inner: str, key: str, value: str | None, command: str) -> str | 
     base = base or last(r"to be a subclass of <class '(\w+)'>", inner)
     if base:
         return f"{key} must be a class derived from {base}, which '{value}' is not."
+    base = last(r"Not a valid subclass of (\w+)", inner)
+    if base:
+        return (
+            f"{key} must be a class derived from {base}, or a map with its class_path, got {value}."
+        )
+    if re.search(r"argument of type '\w+' is not (iterable|a container)|unhashable type", inner):
+        return f"{key}.class_path must be the name of a class, as text."
     if "Expected an instantiatable class, but is abstract" in inner:
         owner, _, name = (value or "").rpartition(".")
         abstract = getattr(
@@ -147,7 +155,10 @@ def wrong_class(inner: str, key: str, value: str | None, command: str) -> str | 
 def choices(inner: str, key: str, value: str | None, command: str) -> str | None:
     """Say what a value must be one of."""
     found = re.search(r"Literal\[([^\]]+)\]\. Got value: (.+)", inner)
-    return f"{key} must be one of {found[1]}, got {found[2]}." if found else None
+    if found:
+        return f"{key} must be one of {found[1]}, got {found[2]}."
+    several = re.findall(r"- Expected a typing\.Literal\[([^\]]+)\]", inner)
+    return f"{key} must be one of {', '.join(several)}, got {value}." if several else None
 
 
 def kinds(inner: str, key: str, value: str | None, command: str) -> str | None:

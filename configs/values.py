@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from inspect import signature
 from types import NoneType
@@ -54,21 +54,33 @@ def refuse_null(settings: Any, key: str = "") -> None:
         refuse_null(value, f"{key}.{name}" if key else name)
 
 
-def refuse_no_group(data: Namespace, owner: type) -> None:
-    """Refuse what is no group of options where a group is expected, which the parser lets pass.
+def refuse_no_group(settings: Any, owner: type, key: str = "data") -> None:
+    """Refuse what is no group of options where one is expected, and null within groups.
+
+    The parser lets both pass.
 
     Args:
-        data: Parsed section of the data.
-        owner: Class whose arguments it holds; groups are those with a dataclass as default.
+        settings: Parsed options of a class, or of a group within them.
+        owner: That class; groups are its arguments that are dataclasses.
+        key: Name of these options as it is typed.
 
     Raises:
         ValueError: As above; the sentence names the option.
     """
-    for name, parameter in signature(owner).parameters.items():
-        group, value = type(parameter.default), data.get(name)
-        if is_dataclass(group) and not isinstance(value, Namespace | dict | group):
-            options = ", ".join(field.name for field in fields(group))
-            raise ValueError(f"data.{name} must be a group of options ({options}), got {value!r}.")
+    hints = get_type_hints(owner.__init__)
+    for name in signature(owner).parameters:
+        hint, value = hints.get(name, Any), settings.get(name, MISSING)
+        if value is MISSING or isinstance(value, hint if is_dataclass(hint) else ()):
+            continue
+        if is_dataclass(hint):
+            if not isinstance(value, Namespace | dict):
+                options = ", ".join(field.name for field in fields(hint))
+                raise ValueError(
+                    f"{key}.{name} must be a group of options ({options}), got {value!r}."
+                )
+            refuse_no_group(value, hint, f"{key}.{name}")
+        elif value is None and hint is not Any and NoneType not in get_args(hint):
+            raise ValueError(f"{key}.{name} is null; give a value, or leave it out.")
 
 
 def takes_none(path: str, name: str, given: Mapping[str, Any]) -> bool:

@@ -46,6 +46,15 @@ def read_mapping(file: Path) -> dict[Any, Any]:
     return found
 
 
+def check_parts(file: Path, settings: dict[Any, Any]) -> None:
+    """Refuse a section of a configuration that is something else, which the parser passes over."""
+    for name in ("data", "trainer"):
+        if not isinstance(settings.get(name), dict | str | None):
+            raise ValueError(
+                f"{file}: '{name}' is {settings[name]!r:.80}, expected a section of options."
+            )
+
+
 @dataclass
 class Open:
     """Collection whose end has not been read: its anchor, values within, keys if it has any."""

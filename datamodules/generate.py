@@ -24,6 +24,7 @@ from datamodules.provenance import describe, first_difference, random_seed
 from datamodules.segments import Segments, alone_in
 from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resample
 
+LARGEST = 1_000_000  # trajectories or snapshots of a split
 SEGMENT = 100  # snapshots between two resting points of a run
 
 
@@ -45,9 +46,9 @@ class Split:
     def __post_init__(self) -> None:
         for name in ("trajectories", "snapshots"):
             number = getattr(self, name)
-            if number < 1:
+            if not 1 <= number <= LARGEST:
                 raise ValueError(
-                    f"{name} of data.generator.splits must be at least 1, got {number}."
+                    f"{name} of data.generator.splits must lie in 1..{LARGEST}, got {number}."
                 )
 
     def points(self, first: int, count: int) -> list[dict[str, float]]:

@@ -1,3 +1,4 @@
+import math
 import re
 
 import pytest
@@ -48,10 +49,17 @@ def test_null_is_taken_where_it_has_a_meaning(path, given):
 
 
 @pytest.mark.parametrize("name", ["trajectories", "snapshots"])
-@pytest.mark.parametrize("number", [0, -1])
+@pytest.mark.parametrize("number", [0, -1, 10**30])
 def test_split_to_be_made_is_not_empty(name, number):
     with pytest.raises(ValueError, match=rf"{name} of data\.generator\.splits .* got {number}"):
         Split(**{"trajectories": 1, "snapshots": 1, name: number})
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("noise", [-1.0, math.nan, math.inf])
+def test_noise_of_an_ensemble_is_a_number_of_at_least_zero(members, noise):
+    with pytest.raises(ValueError, match=f"initial_noise={noise}"):
+        Rollouts(members=members, initial_noise=noise)
 
 
 def test_true_steps_are_not_negative():
@@ -69,3 +77,24 @@ def test_what_is_no_group_of_options_is_refused_by_name(name, value):
     words = rf"data\.{name} must be a group of options .*got {re.escape(repr(value))}"
     with pytest.raises(ValueError, match=words):
         refuse_no_group(Namespace(**given | {name: value}), TrajectoryDataModule)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"batch_size": None}, "data.batch_size is null"),
+        ({"val_rollouts": Namespace(steps=None)}, "data.val_rollouts.steps is null"),
+        ({"train": Namespace(times=Namespace(start=None))}, "data.train.times.start is null"),
+    ],
+)
+def test_null_within_a_group_is_refused_by_name(given, words):
+    with pytest.raises(ValueError, match=words):
+        refuse_no_group(Namespace(**given), TrajectoryDataModule)
+
+
+def test_null_within_a_group_is_taken_where_it_has_a_meaning():
+    times = Namespace(start=0, stop=None)
+    given = Namespace(
+        generator=None, train=Namespace(times=times), val_rollouts=Namespace(truth_steps=None)
+    )
+    refuse_no_group(given, TrajectoryDataModule)

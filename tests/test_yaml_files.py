@@ -1,6 +1,6 @@
 import pytest
 
-from configs.yaml_files import check, read_mapping
+from configs.yaml_files import check, check_parts, read_mapping
 
 BOMB = "\n".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]" for n in range(1, 9))
 
@@ -58,3 +58,11 @@ def test_missing_file_and_folder_are_refused_by_name(tmp_path):
 def test_byte_order_mark_is_not_part_of_the_first_key(tmp_path):
     (tmp_path / "f.yaml").write_text("a: ä", encoding="utf-8-sig")
     assert read_mapping(tmp_path / "f.yaml") == {"a": "ä"}
+
+
+@pytest.mark.parametrize("value", [7, [1], True, 0.5])
+@pytest.mark.parametrize("name", ["data", "trainer"])
+def test_section_that_is_none_is_refused_by_name(tmp_path, name, value):
+    with pytest.raises(ValueError, match=rf"f\.yaml: '{name}' is .*, expected a section"):
+        check_parts(tmp_path / "f.yaml", {name: value})
+    check_parts(tmp_path, {name: {}, "model": 3})
