@@ -109,10 +109,19 @@ def definition(
     """Return what determines scores: the rollouts, the units that they are in, the metrics."""
     return {
         **provenance(trainer, emulator, "test"),
+        "domain": domain(trainer.datamodule),
         "training_data_hash": training_hash(trainer.datamodule),
         "training_std": [float(f"{s:.6g}") for s in emulator.standardize.std.tolist()],
         "metrics": {type(d).__name__: {"version": d.version, **d.options} for d in diagnostics},
     }
+
+
+def domain(data: Any) -> dict[str, Any]:
+    """Return what scores depend on beside the values of the data: lengths, interval and units."""
+    description = data.description()
+    names = ("domain lengths", "interval", "time unit", "units", "periodic")
+    lengths = [axis["attributes"].get("units", "1") for axis in description["axes"]]
+    return {**{name: description[name] for name in names}, "length units": lengths}
 
 
 def training_hash(data: Any) -> str | None:

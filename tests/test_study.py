@@ -461,6 +461,8 @@ def test_runs_on_other_data_or_rollouts_are_not_compared(two_runs):
         ('"data_hash": "', '"data_hash": "f', "data_hash"),
         ('"threshold": 0.5', '"threshold": 0.6', "RolloutError.threshold"),
         ('"steps": 20', '"steps": 30', "rollouts"),
+        ('"domain lengths": [22.0]', '"domain lengths": [22000.0]', "domain"),
+        ('"time unit": "s"', '"time unit": "h"', "domain"),
     ):
         changed = scores.copy()
         assert old in scores.attrs["provenance"]

@@ -139,6 +139,8 @@ def definition(run: Run, *among: Run) -> dict[str, Any]:
     """Return what must be the same to compare scores: data, rollouts, metrics and shapes shared."""
     keys = ("data_hash", "training_data_hash", "training_std", "rollouts")
     entries = {key: run.about.get(key) for key in keys}
+    if all("domain" in one.about for one in among):  # scores of earlier versions do not say
+        entries["domain"] = run.about["domain"]
     shared = set.intersection(*(set(one.about.get("metrics", {})) for one in among))
     for name in sorted(shared):
         options = sorted({key for one in among for key in one.about["metrics"][name]})
