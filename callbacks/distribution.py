@@ -16,6 +16,7 @@ from callbacks.metrics.distribution import histogram, wasserstein
 from callbacks.options import is_finite, is_whole
 from callbacks.units import channel_units, raised, velocity_units
 from datamodules.solvers import Variable
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.vorticity import velocity
 from datamodules.statistics import accumulate
 from emulators.rollout import State
@@ -47,6 +48,7 @@ class Distribution(ClimateDiagnostic):
         spin_up: int = 0,
         reference: Split = "train",
     ) -> None:
+        check_finite("Distribution", reach=reach)
         super().__init__(every, spin_up, reference)
         if not (is_whole(bins, 2, 100_000) and is_finite(reach) and reach <= 1e6):
             raise ValueError(

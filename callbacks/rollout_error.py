@@ -22,6 +22,7 @@ from callbacks.metrics.rollout_mse import (
 )
 from callbacks.metrics.rows import Rows
 from callbacks.options import is_finite
+from datamodules.solvers.finite import check_finite
 from emulators.rollout import Start, State
 
 
@@ -52,6 +53,7 @@ class RolloutError(RolloutDiagnostic):
         leads: Sequence[int] = (1, 10, 25, 50, 75, 100),
         reference: Split = "train",
     ) -> None:
+        check_finite("RolloutError", threshold=threshold)
         super().__init__()
         if not is_finite(threshold):
             raise ValueError(

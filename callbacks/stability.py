@@ -19,6 +19,7 @@ from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
 from callbacks.options import is_finite, is_whole
 from callbacks.units import channel_units, energy_units, enstrophy_units
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.vorticity import enstrophy
 from emulators.rollout import Start, State
 
@@ -66,6 +67,7 @@ class EnergyStability(RolloutDiagnostic):
         bands: Sequence[Quantity] = ("energy",),
         lost: float = 4.0,
     ) -> None:
+        check_finite("EnergyStability", width=width, lost=lost)
         super().__init__()
         if not (is_finite(width) and is_whole(every) and is_whole(points, 2)):
             raise ValueError(

@@ -28,6 +28,9 @@ def check_trainer(options: Mapping[str, Any]) -> None:
     for name, (harmless, reason) in REFUSED.items():
         if options.get(name) not in (None, harmless):
             raise ValueError(f"trainer.{name}={options[name]} has no use here: {reason}.")
+    for name, value in options.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"trainer.{name} must be a finite number, got {value}.")
     for name in AT_LEAST_ONE:
         value = options.get(name)
         if value is not None and value < 1:

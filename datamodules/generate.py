@@ -23,6 +23,7 @@ from datamodules.netcdf import provenance_in, write_trajectories
 from datamodules.provenance import describe, first_difference, random_seed
 from datamodules.segments import Segments, alone_in
 from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resample
+from datamodules.solvers.finite import check_finite
 
 LARGEST = 1_000_000  # trajectories or snapshots of a split
 SEGMENT = 100  # snapshots between two resting points of a run
@@ -85,6 +86,7 @@ class Generator:
         trajectories_per_file: int = 1,
         precision: int = 32,
     ) -> None:
+        check_finite("Generator", spin_up=spin_up)
         if precision not in (32, 64):
             raise ValueError(f"Generator.precision must be 32 or 64, got {precision}.")
         if trajectories_per_file < 1:

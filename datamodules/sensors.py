@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from datamodules.solvers import Grid
+from datamodules.solvers.finite import check_finite
 
 
 class Sensors(ABC):
@@ -85,6 +86,7 @@ class SensorsAt(Sensors):
     """
 
     def __init__(self, places: Sequence[Sequence[float]]) -> None:
+        check_finite("SensorsAt", places=places)
         if not places:
             raise ValueError("SensorsAt.places must list at least one place, got none.")
         self.places = [tuple(place) for place in places]

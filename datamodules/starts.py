@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datamodules.provenance import random_seed
+from datamodules.solvers.finite import check_finite
 from datamodules.split import Trajectories
 
 
@@ -36,6 +37,7 @@ class Rollouts:
     initial_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        check_finite("Rollouts", initial_noise=self.initial_noise)
         for name in ("initial_conditions", "steps", "batch_size", "members"):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -121,6 +123,7 @@ class InitialConditions(Dataset):
         noise: float = 0.0,
         seed: int = 0,
     ) -> None:
+        check_finite("InitialConditions", noise=noise)
         if members < 1 or noise < 0 or (members > 1 and noise == 0):
             raise ValueError(
                 "An ensemble needs members of at least 1 and, above that, initial_noise above 0, "

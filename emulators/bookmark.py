@@ -14,6 +14,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from emulators.checkpoint_file import load
 from emulators.rollout import Position, RolloutObserver, Start
 
@@ -32,6 +33,7 @@ class Bookmark(Callback):
     """
 
     def __init__(self, seconds: float = 300.0) -> None:
+        check_finite("Bookmark", seconds=seconds)
         if not seconds >= 0:
             raise ValueError(f"Bookmark.seconds must be at least 0, got {seconds}.")
         self.seconds = seconds

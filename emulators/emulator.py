@@ -23,6 +23,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
+from datamodules.solvers.finite import check_finite
 from emulators.averaging import update_average
 from emulators.compatibility import (
     check_checkpoint,
@@ -94,6 +95,7 @@ class Emulator(LightningModule, ABC):
         latent_outputs: tuple[int, ...] = (),
         cases: int = 1,
     ) -> None:
+        check_finite("Emulator", ema_decay=ema_decay, noise=noise)
         super().__init__()
         if not 0 <= ema_decay < 1:
             raise ValueError(f"ema_decay must lie in [0, 1), got {ema_decay}.")

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from emulators.emulator import Emulator, State, Window
 from emulators.networks.network import Latents
 from emulators.noise import add_noise
@@ -55,6 +56,9 @@ class Hierarchical(Emulator):
         latent_noise: float = 0.0,
         **kwargs: Any,
     ) -> None:
+        check_finite(
+            "Hierarchical", masking=masking, state_weight=state_weight, latent_noise=latent_noise
+        )
         stencil = Stencil(latents)
         super().__init__(
             latent_inputs=stencil.factors,

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Balance, Coefficients, Profile, Stepper
 from emulators.emulator import Emulator, State, Window
 from emulators.implicit import SDIRK2, Checkpointing, KeepAll, Monitor, ThetaScheme
@@ -76,6 +77,14 @@ class ImPiNDiff(Emulator):
         distance: Distance = L2(),
         **kwargs: Any,
     ) -> None:
+        check_finite(
+            "ImPiNDiff",
+            coefficients=coefficients,
+            dt=dt,
+            interval=interval,
+            origin=origin,
+            regularization=regularization,
+        )
         if not (dt > 0 and interval > 0):
             raise ValueError(
                 f"ImPiNDiff needs dt and interval above 0, got dt={dt}, interval={interval}."

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
+from datamodules.solvers.finite import check_finite
 from emulators.shards import divided, gathered
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # p(σ) = aσ + bσ³ + cσ⁵, steep at zero
@@ -53,6 +54,9 @@ class Muon(Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         eps: float = 1e-8,
     ) -> None:
+        check_finite(
+            "Muon", lr=lr, momentum=momentum, weight_decay=weight_decay, betas=betas, eps=eps
+        )
         if lr < 0 or weight_decay < 0 or not eps > 0:
             raise ValueError(
                 "Muon needs lr and weight_decay of at least 0 and a positive eps, got "

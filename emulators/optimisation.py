@@ -10,6 +10,8 @@ from lightning.pytorch.utilities import GradClipAlgorithmType
 from torch.optim import Optimizer, SparseAdam
 from torch.optim.lr_scheduler import LRScheduler
 
+from datamodules.solvers.finite import check_finite
+
 Schedule = Callable[[Optimizer, int], LRScheduler]
 
 
@@ -24,6 +26,8 @@ def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trai
         raise ValueError(
             "model.optimizer=SparseAdam is for sparse gradients, which no emulator has; use AdamW."
         )
+    for group in optimizer.param_groups:
+        check_finite(type(optimizer).__name__, **{k: v for k, v in group.items() if k != "params"})
     if schedule is None:
         return optimizer
     steps = trainer.estimated_stepping_batches
@@ -33,6 +37,8 @@ def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trai
             "know the number of steps; set trainer.max_steps or max_epochs, or model.schedule=null."
         )
     scheduler = schedule(optimizer, int(steps))
+    options = {k: v for k, v in vars(scheduler).items() if k not in ("best", "mode_worse")}
+    check_finite(type(scheduler).__name__, **options)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

@@ -5,6 +5,8 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from datamodules.solvers.finite import check_finite
+
 
 class WarmupCosine(LambdaLR):
     """Linear warm-up to the optimiser's learning rate, then half a cosine to zero.
@@ -54,6 +56,7 @@ class ConstantCosine(LambdaLR):
     def __init__(
         self, optimizer: Optimizer, total_steps: int, constant: float = 0.25, final: float = 1e-3
     ) -> None:
+        check_finite("ConstantCosine", constant=constant, final=final)
         if not (0 <= constant < 1 and 0 <= final <= 1):
             raise ValueError(
                 "ConstantCosine needs constant in [0, 1) and final in [0, 1], got "

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from emulators.losses import Distance, Fields
 from emulators.networks.layers import PeriodicOnly
 
@@ -49,6 +50,7 @@ class BinnedSpectralPower(Distance, PeriodicOnly):
     """
 
     def __init__(self, weight: float = 0.1, floor: float = 1e-4) -> None:
+        check_finite("BinnedSpectralPower", weight=weight, floor=floor)
         super().__init__()
         if weight < 0 or not floor > 0:
             raise ValueError(

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datamodules.solvers import Grid, resample
+from datamodules.solvers.finite import check_finite
 from emulators.networks.layers import Convolution, PeriodicOnly, check_dimensions
 from emulators.networks.network import coarsen
 
@@ -97,6 +98,7 @@ class Learned(Transform):
         weight: float = 1.0,
         patience: int = 500,
     ) -> None:
+        check_finite("Learned", weight=weight)
         super().__init__(channels, dimensions, factors)
         if width < 1 or weight < 0:
             raise ValueError(

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from datamodules.solvers.equation import Equation, Spectrum, Variable
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.spectral import (
     dealias_mask,
@@ -47,6 +48,9 @@ class Wave:
     mode_x: int = 0
     mode_y: int = 0
 
+    def __post_init__(self) -> None:
+        check_finite("Wave", amplitude=self.amplitude)
+
 
 class BetaPlane(Equation):
     """Vorticity equation ζ_t = -J(ψ, ζ) - βv - μζ + ν∇²ζ + F on a beta plane.
@@ -69,6 +73,7 @@ class BetaPlane(Equation):
         viscosity: float = 0.0,
         forcing: tuple[Wave, ...] = (),
     ) -> None:
+        check_finite("BetaPlane", beta=beta, drag=drag, viscosity=viscosity)
         super().__init__()
         if grid.dimensions != 2:
             raise ValueError(

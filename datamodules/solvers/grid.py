@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -25,6 +27,7 @@ class Grid:
     lengths: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        check_finite("Grid", lengths=self.lengths)
         object.__setattr__(self, "shape", tuple(self.shape))
         object.__setattr__(self, "lengths", tuple(float(length) for length in self.lengths))
         if len(self.shape) not in (1, 2) or len(self.shape) != len(self.lengths):

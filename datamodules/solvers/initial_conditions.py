@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.spectral import (
     dealias_mask,
@@ -38,6 +39,7 @@ class GaussianField(InitialCondition):
     """
 
     def __init__(self, std: float = 1.0, wavenumber: float = 4.0, width: float = 2.0) -> None:
+        check_finite("GaussianField", std=std, wavenumber=wavenumber, width=width)
         if not (std > 0 and wavenumber > 0 and width > 0):
             raise ValueError(
                 "GaussianField needs std, wavenumber and width above 0, "

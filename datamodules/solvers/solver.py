@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from datamodules.solvers.cpu import cache_sized_parts, threads_for
 from datamodules.solvers.equation import Equation, Spectrum, State, Variable
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.spectral import SpectralModule, dealias_mask, to_field, to_spectrum
 from datamodules.solvers.time_steppers import ETDRK4, TimeStepper
@@ -127,6 +128,7 @@ class SpectralSolver(Solver, SpectralModule):
         interval: float,
         scheme: Callable[[Tensor, float], TimeStepper] = ETDRK4,
     ) -> None:
+        check_finite("SpectralSolver", dt=dt, interval=interval)
         super().__init__()
         if not (dt > 0 and interval > 0):
             raise ValueError(

@@ -22,6 +22,7 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from datamodules.solvers.equation import Spectrum
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.spectral import SpectralModule
 
 Nonlinear = Callable[[Spectrum], Spectrum]
@@ -52,6 +53,7 @@ class TimeStepper(SpectralModule, ABC):
     order: ClassVar[int]
 
     def __init__(self, symbol: Complex[Tensor, "channel *spectrum"], dt: float) -> None:
+        check_finite("TimeStepper", dt=dt)
         super().__init__()
         self.dt = dt
         for name, weight in self.weights(symbol, dt).items():

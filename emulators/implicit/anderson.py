@@ -7,6 +7,7 @@ differences; the least squares by a Gram matrix, which is small whatever the siz
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from emulators.implicit.fixed_point import Correction, Direct
 from emulators.implicit.info import SolveInfo
 from emulators.implicit.linear import check_tolerances
@@ -42,6 +43,7 @@ class Anderson(RootSolver):
         atol: float = 0.0,
         max_iterations: int = 100,
     ) -> None:
+        check_finite("Anderson", mixing=mixing, rtol=rtol, atol=atol)
         check_tolerances("Anderson", rtol, atol, max_iterations)
         if depth < 1 or not 0 < mixing <= 1:
             raise ValueError(

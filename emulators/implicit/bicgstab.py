@@ -6,6 +6,7 @@ Reference: H. A. van der Vorst, SIAM J. Sci. Stat. Comput. 13 (1992) 631-644; ri
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from emulators.implicit.info import SolveInfo, Status
 from emulators.implicit.linear import LinearSolver, check_tolerances, normalise, outcome
 from emulators.implicit.preconditioners import Identity, Preconditioner
@@ -46,6 +47,7 @@ class BiCGSTAB(LinearSolver):
         max_iterations: int = 200,
         preconditioner: Preconditioner | None = None,
     ) -> None:
+        check_finite("BiCGSTAB", rtol=rtol, atol=atol)
         check_tolerances("BiCGSTAB", rtol, atol, max_iterations)
         self.rtol = rtol
         self.atol = atol

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 
 import torch
 
+from datamodules.solvers.finite import check_finite
 from emulators.implicit.attach import Implicit
 from emulators.implicit.bicgstab import BiCGSTAB
 from emulators.implicit.info import SolveInfo
@@ -86,6 +87,7 @@ class Picard(RootSolver):
         atol: float = 0.0,
         max_iterations: int = 100,
     ) -> None:
+        check_finite("Picard", relaxation=relaxation, rtol=rtol, atol=atol)
         check_tolerances("Picard", rtol, atol, max_iterations)
         if not 0 < relaxation < 2:
             raise ValueError(f"Picard.relaxation must lie between 0 and 2, got {relaxation}.")

@@ -7,6 +7,7 @@ right-preconditioned, with Arnoldi vectors orthogonalised twice.
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from emulators.implicit.info import SolveInfo, Status
 from emulators.implicit.linear import LinearSolver, check_tolerances, normalise, outcome
 from emulators.implicit.preconditioners import Identity, Preconditioner
@@ -33,6 +34,7 @@ class GMRES(LinearSolver):
         max_iterations: int = 300,
         preconditioner: Preconditioner | None = None,
     ) -> None:
+        check_finite("GMRES", rtol=rtol, atol=atol)
         check_tolerances("GMRES", rtol, atol, max_iterations)
         if restart < 1:
             raise ValueError(f"GMRES.restart must be at least 1, got {restart}.")

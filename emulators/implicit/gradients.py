@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from emulators.implicit.adjoint import Call, OnFailure, check_policy, solve_with_adjoint
 from emulators.implicit.bicgstab import BiCGSTAB
 from emulators.implicit.gmres import GMRES
@@ -131,6 +132,7 @@ class Phantom(Gradient):
     """
 
     def __init__(self, steps: int = 5, damping: float = 0.5) -> None:
+        check_finite("Phantom", damping=damping)
         if steps < 1 or not 0 < damping <= 1:
             raise ValueError(
                 "Phantom needs steps of at least 1 and damping in (0, 1], got "

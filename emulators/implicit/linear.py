@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from emulators.implicit.info import SolveInfo, Status
 from emulators.implicit.residual import Map
 from emulators.implicit.samples import Choice, PerSample, Vector, choose, norm, ratio, scale
@@ -77,6 +78,7 @@ class Dense(LinearSolver):
     """
 
     def __init__(self, rtol: float = 1e-6, max_size: int = 2000) -> None:
+        check_finite("Dense", rtol=rtol)
         check_tolerances("Dense", rtol, 0.0, 1)
         self.rtol = rtol
         self.max_size = max_size

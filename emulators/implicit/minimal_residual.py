@@ -7,6 +7,7 @@ Reference: Y. Saad, Iterative Methods for Sparse Linear Systems, 2nd ed. (SIAM 2
 
 import torch
 
+from datamodules.solvers.finite import check_finite
 from emulators.implicit.info import SolveInfo
 from emulators.implicit.linear import LinearSolver, check_tolerances, normalise, outcome
 from emulators.implicit.residual import Map
@@ -28,6 +29,7 @@ class MinimalResidual(LinearSolver):
     """
 
     def __init__(self, rtol: float = 1e-6, atol: float = 0.0, max_iterations: int = 30) -> None:
+        check_finite("MinimalResidual", rtol=rtol, atol=atol)
         check_tolerances("MinimalResidual", rtol, atol, max_iterations)
         self.rtol = rtol
         self.atol = atol

@@ -6,6 +6,7 @@ C. T. Kelley, Solving Nonlinear Equations with Newton's Method, SIAM 2003 (Armij
 
 import torch
 
+from datamodules.solvers.finite import check_finite
 from emulators.implicit.attach import Implicit
 from emulators.implicit.bicgstab import BiCGSTAB
 from emulators.implicit.info import SolveInfo
@@ -38,6 +39,7 @@ class NewtonKrylov(RootSolver):
         max_iterations: int = 20,
         halvings: int = 8,
     ) -> None:
+        check_finite("NewtonKrylov", rtol=rtol, atol=atol)
         check_tolerances("NewtonKrylov", rtol, atol, max_iterations)
         if halvings < 0:
             raise ValueError(f"NewtonKrylov.halvings must be at least 0, got {halvings}.")

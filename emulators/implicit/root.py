@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
+from datamodules.solvers.finite import check_finite
 from emulators.implicit.attach import Implicit
 from emulators.implicit.bicgstab import BiCGSTAB
 from emulators.implicit.info import SolveInfo, Status
@@ -70,6 +71,7 @@ class Affine(RootSolver):
     """
 
     def __init__(self, linear: LinearSolver | None = None, check: float = 1e-3) -> None:
+        check_finite("Affine", check=check)
         if not 0 < check < 1:
             raise ValueError(f"Affine.check must lie between 0 and 1, got {check}.")
         self.linear = linear or BiCGSTAB()

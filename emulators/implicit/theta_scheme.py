@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Balance, Coefficients, Stepper, Tendency
 from datamodules.solvers.finite_volume.balance import AffineTendency, State
 from datamodules.solvers.finite_volume.matrix import Matrix
@@ -63,6 +64,7 @@ class ThetaScheme(Stepper):
         halvings: int = 0,
         scales: Sequence[float] | None = None,
     ) -> None:
+        check_finite("ThetaScheme", theta=theta, scales=scales)
         if not 0 < theta <= 1:
             raise ValueError(
                 f"ThetaScheme.theta must lie in (0, 1], got {theta}; use ExplicitEuler for 0."

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from datamodules.solvers.finite import check_finite
+
 
 class Curve(nn.Module):
     """s f((q - centre)/spread), with f a perceptron: the function of a `Closure`.
@@ -35,6 +37,7 @@ class Curve(nn.Module):
         hidden: Callable[[Tensor], Tensor] | None = None,
         output: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        check_finite("Curve", centre=centre, spread=spread, scale=scale)
         super().__init__()
         if len(centre) != len(spread) or not centre:
             raise ValueError(

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Balance, Closure, Profile, Term
 from emulators.learned.field import LearnedField
 from emulators.networks.network import Latents, Network, Parameters, State
@@ -41,6 +42,7 @@ class Hybrid(Network):
         told: Sequence[str] = (),
         origin: Sequence[float] | None = None,
     ) -> None:
+        check_finite("Hybrid", coefficients=coefficients, origin=origin)
         super().__init__()
         kinds: dict[type, dict[str, LearnedPart]] = {
             kind: {name: part for name, part in learned.items() if isinstance(part, kind)}

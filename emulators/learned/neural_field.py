@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from datamodules.solvers.finite import check_finite
 from emulators.learned.field import LearnedField, Points
 
 FREQUENCY = 30.0
@@ -124,6 +125,7 @@ class NeuralField(LearnedField):
         duration: float = 1.0,
         length: float = 1.0,
     ) -> None:
+        check_finite("NeuralField", scale=scale, duration=duration, length=length)
         super().__init__(names, steady)
         sizes = {"dimensions": dimensions, "width": width, "code": code}
         for name, value in {**sizes, "hidden": hidden, "depth": depth}.items():

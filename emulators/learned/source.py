@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Domain, Stencil, Term
 from datamodules.solvers.finite_volume.terms import Fields
 from emulators.networks.network import NetworkFactory, as_network
@@ -36,6 +37,7 @@ class NetworkSource(Term):
         dimensions: int = 2,
         variable: str | None = None,
     ) -> None:
+        check_finite("NetworkSource", scale=scale, scales=scales)
         super().__init__(reads, variable)
         scales = [1.0] * len(reads) if scales is None else list(scales)
         if len(scales) != len(reads) or not all(value > 0 for value in (scale, *scales)):

@@ -56,6 +56,7 @@ class FourierBlock(nn.Module):
         dropout: float = 0.2,
         padding: Padding = "zeros",
     ) -> None:
+        check_dropout(dropout)
         super().__init__()
         self.norm_in = norm(inputs)
         self.conv_in = Convolution(2, inputs, outputs, 3, padding)
@@ -145,6 +146,7 @@ class FourierUNet(Network):
         dropout: float = 0.2,
         padding: Padding = "zeros",
     ) -> None:
+        check_dropout(dropout)
         super().__init__()
         sizes = [size // 2**level for level in range(len(multipliers))]
         if dimensions != 2 or size % 2 ** (len(multipliers) - 1):
@@ -282,3 +284,9 @@ def sinusoids(case: Int[Tensor, " batch"] | None, like: State) -> Float[Tensor, 
     frequency = 10000.0 ** (-torch.arange(8, device=like.device) / 8)
     angle = number[:, None] * frequency
     return torch.cat((angle.cos(), angle.sin()), dim=1).to(like.dtype)
+
+
+def check_dropout(dropout: float) -> None:
+    """Refuse what is no probability below one."""
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1), got {dropout}.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume.stencil import Stencil
 
 Weights = tuple[Tensor, Tensor]
@@ -54,6 +55,9 @@ class Dirichlet(Wall):
 
     value: float | str = 0.0
 
+    def __post_init__(self) -> None:
+        check_finite("Dirichlet", value=self.value)
+
     @property
     def names(self) -> tuple[str, ...]:
         return named(self.value)
@@ -71,6 +75,9 @@ class Neumann(Wall):
     """
 
     slope: float | str = 0.0
+
+    def __post_init__(self) -> None:
+        check_finite("Neumann", slope=self.slope)
 
     @property
     def names(self) -> tuple[str, ...]:

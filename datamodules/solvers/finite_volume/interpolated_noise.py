@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.initial_conditions import InitialCondition
 
@@ -33,6 +34,7 @@ class InterpolatedNoise(InitialCondition):
     def __init__(
         self, lattice: Sequence[int] = (10, 30), shortest: float = 0.3, longest: float = 0.38
     ) -> None:
+        check_finite("InterpolatedNoise", shortest=shortest, longest=longest)
         if min(lattice) < 2 or not 0 < shortest <= longest:
             raise ValueError(
                 "InterpolatedNoise needs lattices of at least 2 points and 0 < shortest <= "

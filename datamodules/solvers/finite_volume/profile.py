@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume.domain import Domain
 
 
@@ -62,6 +63,7 @@ class Waves(Profile):
         high: float = 1.0,
         floor: float | None = None,
     ) -> None:
+        check_finite("Waves", speed=speed, low=low, high=high, floor=floor)
         if waves < 1 or modes < 2:
             raise ValueError(
                 f"Waves needs waves of at least 1 and modes of at least 2, got waves={waves}, "

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume.domain import Domain
 from datamodules.solvers.finite_volume.profile import Profile
 
@@ -34,6 +35,7 @@ class RandomField(Profile):
     steady = True
 
     def __init__(self, low: float, high: float, length: float, seed: int = 0) -> None:
+        check_finite("RandomField", low=low, high=high, length=length)
         if not (high > low and length > 0):
             raise ValueError(
                 f"RandomField needs high above low and a length above 0, got low={low}, "

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from datamodules.solvers.equation import State, Variable
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume.balance import Balance
 from datamodules.solvers.finite_volume.boundaries import Periodic
 from datamodules.solvers.finite_volume.profile import Profile
@@ -42,6 +43,7 @@ class FiniteVolumeSolver(Solver):
         stepper: Stepper | None = None,
         units: Mapping[str, str] | None = None,
     ) -> None:
+        check_finite("FiniteVolumeSolver", coefficients=coefficients, dt=dt, interval=interval)
         super().__init__()
         if not (dt > 0 and interval > 0):
             raise ValueError(

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume.domain import Domain
 from datamodules.solvers.finite_volume.schemes import ConvectionScheme, FaceMean, Upwind, arithmetic
 from datamodules.solvers.finite_volume.stencil import Stencil
@@ -61,6 +62,7 @@ class Convection(Term):
         factor: float = 1.0,
         variable: str | None = None,
     ) -> None:
+        check_finite("Convection", factor=factor)
         super().__init__(velocity, variable)
         self.velocity = tuple(velocity)
         self.scheme = scheme or Upwind()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from datamodules.solvers.equation import Variable
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Balance
 
 PARAMETERS = {
@@ -35,6 +36,9 @@ class Plausible:
     high: float
     unit: str
     hint: str
+
+    def __post_init__(self) -> None:
+        check_finite("Plausible", low=self.low, high=self.high)
 
 
 KELVIN = Plausible(500.0, 3000.0, "K", "give kelvin: 1000 degrees Celsius are 1273")

@@ -22,6 +22,8 @@ import math
 import torch
 from torch import Tensor
 
+from datamodules.solvers.finite import check_finite
+
 GAS_CONSTANT = 8.314  # R [J/mol/K]
 
 
@@ -36,6 +38,7 @@ class Within:
     """
 
     def __init__(self, low: float = 1e-4, high: float = 1 - 1e-4) -> None:
+        check_finite("Within", low=low, high=high)
         self.low = low
         self.high = high
 
@@ -52,6 +55,7 @@ class Arrhenius:
     """
 
     def __init__(self, prefactor: float = 2.62, activation_energy: float = 1.2e5) -> None:
+        check_finite("Arrhenius", prefactor=prefactor, activation_energy=activation_energy)
         if not (prefactor > 0 and activation_energy >= 0):
             raise ValueError(
                 "Arrhenius needs a prefactor above 0 m/s and an activation_energy of at least 0 "
@@ -79,6 +83,7 @@ class Sealing:
     """
 
     def __init__(self, porosity: float = 0.02, width: float = 0.002) -> None:
+        check_finite("Sealing", porosity=porosity, width=width)
         if not (0 < porosity < 1 and width > 0):
             raise ValueError(
                 f"Sealing needs a porosity in (0, 1) and a width above 0, got {porosity} and "
@@ -100,6 +105,7 @@ class PoreDiffusivity:
     """
 
     def __init__(self, molar_mass: float = 0.1495, reference: float = 4.5e-5) -> None:
+        check_finite("PoreDiffusivity", molar_mass=molar_mass, reference=reference)
         if not (molar_mass > 0 and reference > 0):
             raise ValueError(
                 "PoreDiffusivity needs a molar_mass [kg/mol] and a reference [m²/s] above 0, got "
@@ -126,6 +132,7 @@ class Conductivity:
     """
 
     def __init__(self, solid: float = 20.0, gas: float = 0.2) -> None:
+        check_finite("Conductivity", solid=solid, gas=gas)
         if not (solid > 0 and gas >= 0):
             raise ValueError(
                 "Conductivity needs solid above 0 and gas of at least 0 W/m/K, got "
@@ -147,6 +154,7 @@ class HeatCapacity:
     """
 
     def __init__(self, density: float = 3210.0, specific_heat: float = 1300.0) -> None:
+        check_finite("HeatCapacity", density=density, specific_heat=specific_heat)
         if not (density > 0 and specific_heat > 0):
             raise ValueError(
                 "HeatCapacity needs a density [kg/m³] and a specific_heat [J/kg/K] above 0, got "

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from datamodules.solvers.equation import State, Variable
+from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Closure, FiniteVolumeSolver, Profile, Stepper
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.infiltration.balance import VARIABLES, Infiltration
@@ -68,6 +69,19 @@ class ChemicalVapourInfiltration(Solver):
         reaction_enthalpy: float = 0.0,
         closures: dict[str, Closure] | None = None,
     ) -> None:
+        check_finite(
+            "ChemicalVapourInfiltration",
+            dt=dt,
+            interval=interval,
+            temperature_left=temperature_left,
+            temperature_right=temperature_right,
+            pressure=pressure,
+            mole_fraction=mole_fraction,
+            initial_porosity=initial_porosity,
+            fibre_radius=fibre_radius,
+            molar_volume=molar_volume,
+            reaction_enthalpy=reaction_enthalpy,
+        )
         super().__init__()
         self.grid = grid
         self.stepper = stepper

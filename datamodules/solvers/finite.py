@@ -1,0 +1,24 @@
+"""Numbers that a person gives: neither NaN nor infinite."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+
+def check_finite(owner: str, **options: Any) -> None:
+    """Refuse numbers, however nested in lists and mappings, that are not finite.
+
+    Args:
+        owner: Class whose options they are.
+        options: By name; what is no number passes.
+
+    Raises:
+        ValueError: With the name of the option and the number.
+    """
+    for name, value in options.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise ValueError(f"{owner}.{name} must be a finite number, got {value}.")
+        if isinstance(value, Mapping):
+            check_finite(f"{owner}.{name}", **{str(key): item for key, item in value.items()})
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            check_finite(owner, **{f"{name}[{n}]": item for n, item in enumerate(value)})
