@@ -154,19 +154,14 @@ class Restoring(_CheckpointConnector):
         """Name the checkpoint where something of it cannot be used, by these errors, too."""
         try:
             yield
-        except (
-            KeyError,
-            TypeError,
-            AttributeError,
-            IndexError,
-            AssertionError,
-            ValueError,
-        ) as error:
+        except (KeyError, TypeError, AttributeError, IndexError, AssertionError, *others) as error:
             raise ValueError(
                 f"{self._ckpt_path} cannot be used: its part {what} is damaged or of another "
                 f"version ({type(error).__name__}: {error}); give another checkpoint with "
                 "--ckpt_path."
             ) from error
+        except ValueError as error:  # a sentence of ours: the model is another
+            raise ValueError(f"{self._ckpt_path} cannot be used. {error}") from error
 
     def restore_model(self) -> None:
         """Restore weights and what the emulator keeps beside them."""

@@ -119,17 +119,18 @@ class TrajectoryFile(TrajectoryReader):
         if sorted(found) not in (sorted(required), sorted((dimensions.trajectory, *required))):
             wanted = ", ".join(required)
             more = [name for name in found if name not in (dimensions.trajectory, *required)]
-            if set(required) <= set(found):
+            remedy = "set data.dimensions to the names in the file."
+            if more and set(required) <= set(found):
                 remedy = (
                     f"choose one item of {', '.join(more)} or make variables of them, for instance "
                     f"by xarray.open_dataset(...).isel({more[0]}=0).to_netcdf(...)."
                 )
-            else:
-                remedy = "set data.dimensions to the names in the file."
+                if len(more) == 1 and dimensions.trajectory not in found:
+                    option = f"data.dimensions.trajectory to {more[0]}"
+                    remedy = f"set {option} if it counts trajectories, or {remedy}"
             raise ValueError(
                 f"{self.path}: variable '{name}' has dimensions ({', '.join(found)}), expected "
-                f"({wanted}) or ({dimensions.trajectory}, {wanted}), in any order; "
-                f"{remedy}"
+                f"({wanted}) or ({dimensions.trajectory}, {wanted}), in any order; {remedy}"
             )
         return found
 

@@ -105,6 +105,16 @@ def workplace(trained, tmp_path, monkeypatch, single_precision):
     return tmp_path / "copy"
 
 
+def says(text, *parts):
+    """Return whether a text has all these parts, in this order, whatever stands between them."""
+    place = 0
+    for part in parts:
+        place = text.find(part, place) + len(part)
+        if place < len(part):
+            return False
+    return True
+
+
 @pytest.fixture
 def say(monkeypatch, capsys):
     """Run the program as a user would type it; return its exit status and what it said."""

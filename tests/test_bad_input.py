@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import SMOKE
+from tests.conftest import SMOKE, says
 from tests.datamodules.files import write_file
 
 CHECKPOINT = "runs/smoke/last.ckpt"
@@ -50,14 +50,13 @@ def rewrite(workplace, **options):
 def test_misnamed_variable(workplace, refused):
     rewrite(workplace, names=("height",))
     sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN)
-    assert "test_0000.nc has no variable 'u', only height; set data.variables" in sentence
+    assert says(sentence, "test_0000.nc", "'u'", "height", "data.variables")
 
 
 def test_wrong_dimensions(workplace, refused):
     rewrite(workplace, dims=("run", "time", "x"))
     sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN)
-    assert "dimensions (run, time, x), expected (time, x) or (trajectory, time, x)" in sentence
-    assert "set data.dimensions" in sentence
+    assert says(sentence, "(run, time, x)", "(trajectory, time, x)", "trajectory to run")
 
 
 def test_uneven_time(workplace, refused):
@@ -72,26 +71,21 @@ def test_values_that_are_not_finite(workplace, refused):
     with netCDF4.Dataset(file_of_test_split(), "a") as file:
         file["u"][1, 3, 5] = np.nan
     sentence = refused("test", "--ckpt_path", CHECKPOINT)
-    assert "'u' is not finite at trajectory 1, snapshot 3, point (5,)" in sentence
+    assert says(sentence, "'u'", "not finite", "trajectory 1", "snapshot 3", "(5,)")
 
 
 def test_grids_that_differ_between_files(workplace, refused):
-    write_file(
-        file_of_test_split().with_name("test_0001.nc"),
-        (2, 40, 64),
-        ("u",),
-        ("trajectory", "time", "x"),
-        lengths=(22.0,),
-    )
+    path = file_of_test_split().with_name("test_0001.nc")
+    write_file(path, (2, 40, 64), ("u",), ("trajectory", "time", "x"), lengths=(22.0,))
+    with netCDF4.Dataset(path, "a") as file, netCDF4.Dataset(file_of_test_split()) as other:
+        file["time"].setncatts(vars(other["time"]))
     sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN)
-    assert "test_0001.nc has a grid of (64,)" in sentence
-    assert "of (32,)" in sentence
+    assert says(sentence, "test_0001.nc", "(64,)", "(32,)")
 
 
 def test_too_few_snapshots_for_the_window(workplace, refused):
     sentence = refused("fit", "-c", str(SMOKE), "--data.train.times.stop=3")
-    assert "trajectories of at most 3 snapshots" in sentence
-    assert "needs windows of 4" in sentence
+    assert says(sentence, "at most 3 snapshots", "windows of 4")
 
 
 def test_too_few_snapshots_for_the_rollouts(workplace, refused):
@@ -102,7 +96,7 @@ def test_too_few_snapshots_for_the_rollouts(workplace, refused):
         "--data.test_rollouts.truth_steps=39",
         "--data.test_rollouts.steps=50",
     )
-    assert "room for 2 rollouts of 39 true steps, 5 were asked for" in sentence
+    assert says(sentence, "2 rollouts", "39 true steps", "5 ", "initial_conditions", "truth_steps")
 
 
 def test_truncated_file(workplace, refused):
@@ -127,7 +121,7 @@ def test_no_data_and_no_generator(workplace, refused):
 
 def test_data_made_with_other_settings(workplace, refused):
     sentence = refused("test", "--ckpt_path", CHECKPOINT, "--data.generator.seed=4")
-    assert "made with other settings (seed=0 in the file, 4 asked for); remove the file" in sentence
+    assert says(sentence, "other settings", "seed=0", "4", "remove the file")
 
 
 def test_checkpoint_of_another_grid(workplace, refused):
@@ -140,7 +134,7 @@ def test_checkpoint_of_another_grid(workplace, refused):
             lengths=(22.0,),
         )
     sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN, "--data.root=fine")
-    assert "trained on data with shape [32], these data have [64]" in sentence
+    assert says(sentence, "shape", "[32]", "[64]")
 
 
 def test_resuming_on_other_training_data(workplace, refused):
@@ -149,13 +143,13 @@ def test_resuming_on_other_training_data(workplace, refused):
         del file.provenance
     sentence = refused("fit", "--ckpt_path", CHECKPOINT, FOREIGN, "--trainer.max_steps=8")
     assert "started on other training data (std [" in sentence
-    assert "resume it with its own, or start from its weights with the callback" in sentence
+    assert says(sentence, "FineTuning")
 
 
 def test_checkpoint_of_another_variable(workplace, refused):
     rewrite(workplace, names=("h",))
     sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN, "--data.variables=[h]")
-    assert "trained on data with variables ['u'], these data have ['h']" in sentence
+    assert says(sentence, "variables", "['u']", "['h']")
 
 
 def test_checkpoint_of_another_network(workplace, refused):
@@ -173,19 +167,18 @@ def test_checkpoint_of_another_network(workplace, refused):
         ),
         ("--model.predict=increment", "model.predict=state, this emulator has increment"),
         ("--model.latents=[[1,2],[3,4]]", "model.latents=[[1, 2], [2, 4]], this emulator has [[1,"),
-        ("--model.network.padding=zeros", "model.network.padding=periodic, this emulator has zer"),
+        ("--model.network.padding=zeros", "model.network.padding=data, this emulator has zer"),
         ("--model.optimizer=emulators.Muon", "model.optimizer=torch.optim.AdamW, this emulator"),
     ],
 )
 def test_resuming_with_another_model(workplace, refused, option, words):
     sentence = refused("fit", "--ckpt_path", CHECKPOINT, "--trainer.max_steps=8", option)
     assert f"The checkpoint is of {words}" in sentence
-    assert "leave it as it was in training, or start another training from the weights" in sentence
 
 
 def test_checkpoint_of_another_target(workplace, refused):
     sentence = refused("test", "--ckpt_path", CHECKPOINT, "--model.predict=increment")
-    assert "The checkpoint is of model.predict=state, this emulator has increment" in sentence
+    assert says(sentence, "model.predict=state", "increment")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
@@ -206,7 +199,7 @@ def test_missing_checkpoint(refused):
 
 def test_factor_that_does_not_divide_the_grid(workplace, refused):
     sentence = refused("fit", "-c", SMOKE, "--model.latents=[[1, 5]]", "--model.network.patch=1")
-    assert "model.latents has the factor 5, which does not divide the grid (32,)" in sentence
+    assert says(sentence, "model.latents", "5", "(32,)")
 
 
 def test_run_folder_that_cannot_be_written(workplace, refused):

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 import cli
-from tests.conftest import SMOKE
+from tests.conftest import SMOKE, says
 
 CHECKPOINT = "runs/smoke/last.ckpt"
 
@@ -75,7 +75,7 @@ def test_missing_checkpoint_is_named(doubled, say):
         "--trainer.callbacks.checkpoint=gone.ckpt",
     )  # fmt: skip
     assert status == 1
-    assert "gone.ckpt: no such checkpoint; set FineTuning.checkpoint to an existing file" in err
+    assert says(err, "gone.ckpt", "FineTuning.checkpoint")
 
 
 def test_a_fine_tuning_on_another_grid_deserves_a_word(doubled, workplace):

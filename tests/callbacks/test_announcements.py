@@ -1,7 +1,7 @@
 import pytest
 
 from emulators.precision import bfloat16_cost
-from tests.conftest import SMOKE
+from tests.conftest import SMOKE, says
 
 CHECKPOINT = "runs/smoke/last.ckpt"
 
@@ -10,9 +10,9 @@ def test_commands_say_what_they_do(workplace, say):
     _, out, _ = say("fit", "-c", SMOKE, "--trainer.default_root_dir=runs/new")
     # 4 trajectories of 40 snapshots have 37 windows of 4 each
     assert "training Hierarchical (" in out
-    assert "on 148 windows of 4 snapshots from data, steps 0 to 6, in runs/new" in out
+    assert says(out, "148 windows of 4 snapshots", "data", "0 to 6", "runs/new")
     # 4 x 40 snapshots of 32 float32
-    assert "train split in memory: 1.91e-05 GiB are at most half of the" in out
+    assert says(out, "train split in memory", "1.91e-05 GiB")
     assert "trained 6 steps in" in out
     assert "next: emulate test --ckpt_path runs/new/last.ckpt" in out
     _, out, _ = say("test", "--ckpt_path", CHECKPOINT, "--trainer.callbacks=Announcements")
