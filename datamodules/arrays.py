@@ -31,7 +31,10 @@ def open_array(path: Path, name: str) -> DiskArray:
             not hold numbers.
     """
     if not h5py.is_hdf5(path):
-        place = read_header(path)[name]
+        places = read_header(path)
+        if name not in places:
+            raise ValueError(f"{path} has no variable '{name}', only {', '.join(places)}.")
+        place = places[name]
         check_numbers(path, name, place.dtype)
         array = MappedArray(path, place.dtype, place.shape, place.offset, place.stride)
         return decoded(array, place.dtype, place.attributes, name)

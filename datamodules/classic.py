@@ -49,7 +49,15 @@ def read_header(path: Path) -> dict[str, Place]:
                 f"{path} is neither HDF5 nor a classic NetCDF file (it begins with {magic!r}); "
                 "convert it to NetCDF-4."
             )
-        return _Header(path, file, magic[3]).places()
+        try:
+            places = _Header(path, file, magic[3]).places()
+        except (IndexError, ValueError, OverflowError, MemoryError) as error:
+            raise ValueError(
+                f"{path}: the header of the file is damaged ({error or type(error).__name__}); "
+                "restore it or remove it from the folder."
+            ) from None
+        check_size(path, places, os.fstat(file.fileno()).st_size)
+        return places
 
 
 class _Header:
@@ -108,17 +116,17 @@ class _Header:
         for name in in_records:
             place = found[name]
             found[name] = Place(place.dtype, place.shape, place.offset, record, place.attributes)
-        self._check(found)
         return found
 
-    def _check(self, places: dict[str, Place]) -> None:
-        size = os.fstat(self.file.fileno()).st_size
-        for name, place in places.items():
-            item = math.prod(place.shape[1:]) * place.dtype.itemsize
-            rows = place.shape[0] if place.shape else 1
-            end = place.offset + (rows - 1) * place.stride + item
-            if rows and end > size:
-                raise ValueError(
-                    f"{self.path} is truncated: variable '{name}' ends at byte {end}, the file at "
-                    f"byte {size}; restore it or remove it from the folder."
-                )
+
+def check_size(path: Path, places: dict[str, Place], size: int) -> None:
+    """Refuse a file that ends before the last of its values."""
+    for name, place in places.items():
+        item = math.prod(place.shape[1:]) * place.dtype.itemsize
+        rows = place.shape[0] if place.shape else 1
+        end = place.offset + (rows - 1) * place.stride + item
+        if rows and end > size:
+            raise ValueError(
+                f"{path} is truncated: variable '{name}' ends at byte {end}, the file at byte "
+                f"{size}; restore it or remove it from the folder."
+            )

@@ -74,7 +74,7 @@ def find_layout(path: Path, name: str, *state: int) -> Layout:
     try:
         file = Access(Hdf5File, path).get().file
         return _layout(_variable(file, path, name), path, name)
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, LookupError, OverflowError) as error:
         raise damaged(path, name, error) from None
 
 
@@ -121,6 +121,8 @@ def damaged(path: Path, name: str, error: Exception) -> ValueError:
 def _variable(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
     """Return the data set of a variable of numbers."""
     stored = SHADOW + name if SHADOW + name in file else name
+    if stored not in file:
+        raise ValueError(f"{path} has no variable '{name}', only {', '.join(file)}.")
     dataset = file[stored]
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
         raise ValueError(f"{path}: '{name}' holds no values; name another variable.")
@@ -146,6 +148,12 @@ def check_numbers(path: Path, name: str, dtype: np.dtype) -> None:
 
 def _layout(dataset: h5py.Dataset, path: Path, name: str) -> Layout:
     """Return how a data set lies in its file."""
+    for source in dataset.virtual_sources() if dataset.is_virtual else ():
+        if source.file_name != "." and not (path.parent / source.file_name).exists():
+            raise ValueError(
+                f"{path}: variable '{name}' lies in {source.file_name}, which is missing; put that "
+                "file beside it."
+            )
     held = tuple(dataset.shape)
     creation = dataset.id.get_create_plist()
     contiguous = creation.get_layout() == h5py.h5d.CONTIGUOUS and not creation.get_external_count()

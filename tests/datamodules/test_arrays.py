@@ -212,3 +212,29 @@ def test_other_formats_are_refused(tmp_path):
         ValueError, match=r"a.nc is neither HDF5 nor a classic NetCDF file \(.*GRIB"
     ):
         open_array(tmp_path / "a.nc", "u")
+
+
+@pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
+def test_variable_that_is_missing_is_named(tmp_path, format):
+    write_file(tmp_path / "a.nc", format=format)
+    with pytest.raises(ValueError, match=r"a.nc has no variable 'u', only .*vorticity"):
+        open_array(tmp_path / "a.nc", "u")
+
+
+@pytest.mark.parametrize("format", CLASSIC)
+def test_damaged_headers_are_refused_or_read(tmp_path, format):
+    write_file(tmp_path / "a.nc", (2, 3, 4, 4), format=format)
+    content = (tmp_path / "a.nc").read_bytes()
+    end = content.index(b"vorticity") + 60
+    refused = []
+    for place in range(4, end, 3):
+        for value in (0, 7, 255):
+            damaged = bytearray(content)
+            damaged[place] = value
+            (tmp_path / "b.nc").write_bytes(damaged)
+            try:
+                open_array(tmp_path / "b.nc", "vorticity")[()]
+            except ValueError as error:
+                refused.append(str(error))
+    assert all("b.nc" in sentence for sentence in refused)
+    assert len(refused) > end // 6

@@ -1,5 +1,7 @@
 """What was never written reads as missing, in every layout, storage and place."""
 
+import os
+
 import h5py
 import netCDF4
 import numpy as np
@@ -186,4 +188,29 @@ def test_damaged_data_name_their_file(tmp_path):
         file.seek(48)
         file.write(b"\xff" * 3000)
     with pytest.raises(ValueError, match=r"a.nc: variable 'u' cannot be read \("):
+        open_array(tmp_path / "a.nc", "u")
+
+
+def test_data_set_that_lies_in_another_file(tmp_path):
+    with h5py.File(tmp_path / "part.nc", "w") as file:
+        file["u"] = np.arange(12.0).reshape(4, 3)
+    layout = h5py.VirtualLayout((4, 3), "f8")
+    layout[:] = h5py.VirtualSource("part.nc", "u", (4, 3))
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file.create_virtual_dataset("u", layout)
+    np.testing.assert_array_equal(open_array(tmp_path / "a.nc", "u")[2], [6, 7, 8])
+    (tmp_path / "part.nc").rename(tmp_path / "moved.nc")
+    os.utime(tmp_path / "a.nc")
+    with pytest.raises(ValueError, match=r"a.nc: variable 'u' lies in part.nc, which is missing"):
+        open_array(tmp_path / "a.nc", "u")
+
+
+def test_chunk_that_lies_outside_of_its_array(tmp_path):
+    with h5py.File(tmp_path / "a.nc", "w", libver="earliest") as file:
+        file.create_dataset("u", data=np.ones((6, 32, 32)), chunks=(1, 32, 32))
+    content = (tmp_path / "a.nc").read_bytes()
+    key = np.array([32 * 32 * 8, 0, 3, 0, 0, 0], "<u4")  # size, filters, corner of the fourth chunk
+    at = content.index(key.tobytes()) + 8
+    (tmp_path / "a.nc").write_bytes(content[:at] + b"\xff\x00" + content[at + 2 :])
+    with pytest.raises(ValueError, match=r"a.nc: variable 'u' cannot be read \(.*damaged"):
         open_array(tmp_path / "a.nc", "u")
