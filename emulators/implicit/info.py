@@ -57,7 +57,7 @@ class SolveInfo:
         return "; ".join(parts + rest)
 
 
-class ImplicitSolveError(ArithmeticError):
+class ImplicitSolveError(FloatingPointError):
     """A step, or its adjoint, could not be solved.
 
     Attributes:

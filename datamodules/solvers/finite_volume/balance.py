@@ -21,7 +21,7 @@ from datamodules.solvers.finite_volume.boundaries import Boundary
 from datamodules.solvers.finite_volume.domain import Domain
 from datamodules.solvers.finite_volume.matrix import Matrix, stacked
 from datamodules.solvers.finite_volume.stencil import Stencil
-from datamodules.solvers.finite_volume.terms import Term
+from datamodules.solvers.finite_volume.terms import AtState, Term
 
 State = Float[Tensor, "batch channel *space"]
 Coefficients = Mapping[str, Tensor]
@@ -51,14 +51,14 @@ class Balance(nn.Module):
         domain: Cells and boundaries.
         variables: What the channels of a state are.
         terms: Terms of the right-hand sides, by name.
-        closures: Fields that depend on others, by name, in an order in which they can be computed.
+        closures: Fields that depend on others, by name.
         capacities: Names of the fields m of m ∂u/∂t, by variable; 1 by default.
         boundaries: Of the variables whose boundaries are not those of the domain, one for each
             axis.
 
     Raises:
-        ValueError: A term, a capacity or boundaries belong to no variable, or a closure has the
-            name of a variable.
+        ValueError: A term, a capacity or boundaries belong to no variable, a closure has the name
+            of a variable, or closures read each other.
     """
 
     def __init__(
@@ -95,8 +95,9 @@ class Balance(nn.Module):
             raise ValueError(f"A closure has the name '{name}' of a variable; rename one of them.")
         domains = {name: Domain(domain.grid, ends) for name, ends in self.boundaries.items()}
         self.domains = [domains.get(variable.name, domain) for variable in self.variables]
+        self.sequence = sequence(self.closures)
         self.moving = set(self.channels)  # names that change with the state
-        for name, closure in self.closures.items():
+        for name, closure in self.sequence.items():
             if self.moving & set(closure.names):
                 self.moving.add(name)
 
@@ -137,7 +138,7 @@ class Balance(nn.Module):
                 f"{sorted(coefficients)}."
             )
         fields = dict(coefficients)
-        for name, closure in self.closures.items():
+        for name, closure in self.sequence.items():
             if name not in self.moving:
                 fields[name] = closure(*(fields[n] for n in closure.names))
         return Tendency(self, fields)
@@ -151,6 +152,20 @@ class Balance(nn.Module):
                 stencil, so_far = term.assemble(fields, self.domains[channel]), sums[channel]
                 sums[channel] = stencil if so_far is None else so_far + stencil
         return sums
+
+
+def sequence(closures: Mapping[str, Closure]) -> dict[str, Closure]:
+    """Return closures in the order given, but each after those that it reads."""
+    waiting, found = dict(closures), {}
+    while waiting:
+        ready = [name for name, closure in waiting.items() if not waiting.keys() & closure.names]
+        if not ready:
+            raise ValueError(
+                f"The closures {sorted(waiting)} read each other or themselves; let one of them "
+                "read something else."
+            )
+        found[ready[0]] = waiting.pop(ready[0])
+    return found
 
 
 class Tendency:
@@ -172,10 +187,10 @@ class Tendency:
 
     def fields_at(self, state: State) -> dict[str, Tensor]:
         """Return variables, coefficients and closures at a state, by name."""
-        fields = dict(self.fields)
+        fields = AtState(self.fields)
         for name, channel in self.balance.channels.items():
             fields[name] = state[:, channel]
-        for name, closure in self.balance.closures.items():
+        for name, closure in self.balance.sequence.items():
             if name in self.balance.moving:
                 fields[name] = closure(*(fields[n] for n in closure.names))
         return fields

@@ -22,6 +22,10 @@ from datamodules.solvers.finite_volume.stencil import Stencil
 Fields = Mapping[str, Tensor]
 
 
+class AtState(dict[str, Tensor]):
+    """Fields at a state, which may be one where an iteration of a solver is lost: it will see."""
+
+
 class Term(nn.Module, ABC):
     """One term of the balance of one variable.
 
@@ -96,7 +100,8 @@ class Diffusion(Term):
         variable: Whose balance; the first by default.
 
     Raises:
-        ValueError: D is negative or not a number somewhere.
+        ValueError: D is negative somewhere, or not a number though it does not follow from a
+            state.
     """
 
     def __init__(
@@ -109,6 +114,8 @@ class Diffusion(Term):
     def assemble(self, fields: Fields, domain: Domain) -> Stencil:
         D = domain.whole(fields[self.diffusivity])
         least = D.detach().amin()
+        if not least >= 0 and isinstance(fields, AtState):
+            least = D.detach().masked_fill(~D.isfinite(), 0.0).amin()
         if not least >= 0:
             raise ValueError(
                 f"The diffusivity '{self.diffusivity}' must not be negative, got {least.item():g}; "

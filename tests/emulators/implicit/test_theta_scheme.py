@@ -304,6 +304,29 @@ def test_step_that_fails_is_cut_in_halves_for_that_sample_alone():
     assert_close(grad[0], torch.full((4,), -0.1 * 1.1**-2), rtol=1e-5, atol=1e-8)
 
 
+def half_lost(on_failure, halvings):
+    """Steps of φ' = (D φ')', D = √(φ - ½), which is no number in the second sample."""
+    k = Balance(
+        Domain(line(8)), (Variable("phi", "phi", "1"),),
+        {"diffusion": Diffusion("D")}, {"D": Closure(("phi",), lambda phi: (phi - 0.5).sqrt())},
+    )  # fmt: skip
+    state = torch.stack([1.0 + 0.3 * torch.rand(1, 8), 0.3 * torch.rand(1, 8)])
+    scheme = ThetaScheme(1.0, ImplicitLayer(on_failure=on_failure), halvings=halvings)
+    return state, lambda u: scheme.step(k, u, lambda t: {}, 0.0, 0.01)
+
+
+@pytest.mark.parametrize("halvings", [0, 2])
+def test_iterate_that_is_no_number_is_a_failed_sample(halvings):
+    state, step = half_lost("mask", halvings)
+    found = step(state)
+    assert_close(found[:1], step(state[:1]))
+    assert not torch.equal(found[0], state[0])
+    assert torch.equal(found[1], state[1])
+    state, step = half_lost("raise", halvings)
+    with pytest.raises(ImplicitSolveError, match=r"1 of 2 samples .*sample 1: not finite"):
+        step(state)
+
+
 def test_step_that_fails_is_masked_if_so_configured():
     state, r = stiff(halvings=0, on_failure="mask")
     assert_close(state[1], torch.ones(1, 4))

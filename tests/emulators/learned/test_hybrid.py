@@ -6,9 +6,18 @@ from torch import nn
 from torch.testing import assert_close
 
 from datamodules.solvers import Grid
-from datamodules.solvers.finite_volume import Closure, Convection, Decay, Diffusion, Source, Waves
+from datamodules.solvers.finite_volume import (
+    Balance,
+    Closure,
+    Convection,
+    Decay,
+    Diffusion,
+    Domain,
+    Source,
+    Waves,
+)
 from emulators.learned import Curve, Hybrid, LearnedField, NetworkSource, NeuralField
-from tests.datamodules.solvers.finite_volume.cells import balance
+from tests.datamodules.solvers.finite_volume.cells import TRACER, balance
 
 GRID = Grid((4, 6), (1.0, 2.0))
 
@@ -61,6 +70,22 @@ def test_learned_closure_takes_the_place_of_a_coefficient():
     hybrid = Hybrid(physics, {"r": Closure(("phi",), torch.exp)})
     u = state()
     assert_close(hybrid(u)[0], -torch.exp(u) * u)
+
+
+def test_learned_closure_feeds_a_known_one():
+    # D = 3 r, r known by its number or learned as a function of the state: φ' = -∇·(u φ) + ∇·(D ∇φ)
+    terms = {"c": Convection(("v", "u")), "d": Diffusion("D")}
+    known = Balance(Domain(GRID), TRACER, terms, {"D": Closure(("r",), lambda r: 3 * r)})
+    flow = {"u": 0.5, "v": 0.0}
+    hybrid = Hybrid(known, {"r": Closure(("phi",), lambda phi: phi**2)}, flow)
+    u = state()
+    tendency = hybrid.balance.bind(hybrid.steady(u))
+    assert tendency.nonlinear
+    given = {"u": torch.tensor(0.5), "v": torch.tensor(0.0), "D": 3 * u[:, 0] ** 2}
+    assert_close(tendency(u), tracer().bind(given)(u))
+    steady = Hybrid(known, {"r": Closure(("s",), torch.exp)}, {**flow, "s": 0.2})
+    given["D"] = 3 * torch.full_like(u[:, 0], math.exp(0.2))
+    assert_close(steady.balance.bind(steady.steady(u))(u), tracer().bind(given)(u))
 
 
 def test_learned_term_takes_the_place_of_a_term_or_is_added():

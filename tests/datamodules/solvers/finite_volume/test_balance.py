@@ -212,3 +212,22 @@ def test_capacity_and_boundaries_of_an_unknown_variable_are_refused():
         Balance(Domain(line(8)), TRACER, {}, None, {"psi": "m"})
     with pytest.raises(ValueError, match="The boundaries of 'psi' belong to variable 'psi'"):
         Balance(Domain(line(8)), TRACER, {}, boundaries={"psi": (Periodic(),)})
+
+
+def test_closures_that_read_each_other_are_refused():
+    closures = {"a": Closure(("b",), torch.exp), "b": Closure(("a",), torch.exp)}
+    with pytest.raises(ValueError, match=r"closures \['a', 'b'\] read each other"):
+        Balance(Domain(line(8)), TRACER, {"d": Diffusion("a")}, closures)
+
+
+def test_order_of_closures_does_not_matter():
+    parts = {"D": Closure(("r",), torch.exp), "r": Closure(("phi",), torch.sin)}
+    state = torch.rand(2, 1, 8)
+    found = [
+        Balance(Domain(line(8)), TRACER, {"d": Diffusion("D")}, {n: parts[n] for n in names})
+        .bind({})(state)
+        for names in (("D", "r"), ("r", "D"))
+    ]  # fmt: skip
+    assert_close(found[0], found[1])
+    given = {"D": state[:, 0].sin().exp()}
+    assert_close(found[0], balance(line(8), d=Diffusion("D")).bind(given)(state))
