@@ -55,7 +55,8 @@ def ended_and_resumed(stop, batch, number):
         cli.run([*FIT, root, "--trainer.callbacks+=stopping_within.Stop"])
     before = stored(f"ended-{batch}")["global_step"]
     stop.at = None
-    cli.run(["fit", f"--ckpt_path=runs/ended-{batch}/last.ckpt"])
+    # the noise is drawn from the seed of the training, not from that of the new process
+    cli.run(["fit", f"--ckpt_path=runs/ended-{batch}/last.ckpt", "--seed_everything=5"])
     whole, resumed = stored("whole"), stored(f"ended-{batch}")
     assert whole["global_step"] == resumed["global_step"] == 7
     for part in ("state_dict", "lr_schedulers"):

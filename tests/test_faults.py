@@ -152,6 +152,16 @@ def test_terminated_processes_end_after_the_same_step(faulty):
     assert text.count(f"training ended at step {step}; {BROKEN} holds step {step}: go on") == 1
 
 
+def test_one_process_that_is_asked_to_end_ends_all(faulty):
+    words = ["--trainer.callbacks.number=15", "--trainer.callbacks.step=3", "--trainer.max_steps=9"]
+    words += ["--trainer.callbacks.rank=1", "--trainer.strategy=ddp", "--trainer.devices=2"]
+    status, text = wait(start(*TORCHRUN, "program.py", *FIT, *words))
+    assert status != 0
+    assert stored()["global_step"] == 4  # asked at the end of step 3: that in flight is finished
+    assert f"training ended at step 4; {BROKEN} holds step 4: go on" in text
+    assert "another process of this run has ended" not in text
+
+
 @pytest.mark.parametrize("cluster", [(), SLURM], ids=["alone", "slurm"])
 def test_sigterm_ends_the_training_with_its_status(faulty, say, monkeypatch, cluster):
     for name in cluster:  # under SLURM Lightning would let SIGTERM pass

@@ -14,7 +14,9 @@ from emulators.implicit import (
     Implicit,
     ImplicitSolveError,
     Jacobi,
+    LinearSolver,
     MinimalResidual,
+    SolveInfo,
     Status,
 )
 
@@ -216,6 +218,26 @@ def test_jacobi_passes_over_zeros_of_the_diagonal():
     assert_close(
         Identity().build(lambda v: v, torch.zeros(1, 4))(torch.ones(1, 4)), torch.ones(1, 4)
     )
+
+
+class Ended(LinearSolver):
+    """Ends everywhere at x with given residuals, solved where they are 0."""
+
+    def __init__(self, x, residuals):
+        self.x, self.residuals = x, torch.tensor(residuals)
+
+    def solve(self, A, b):
+        status = torch.where(self.residuals == 0, int(Status.CONVERGED), int(Status.BREAKDOWN))
+        count = torch.ones(len(b), dtype=torch.long)
+        return torch.full_like(b, self.x), SolveInfo(count, self.residuals, status)
+
+
+def test_fallback_keeps_the_better_of_two_attempts_that_fail():
+    first, second = Ended(1.0, [0.1, 0.3, 0.2, 0.0]), Ended(2.0, [0.2, 0.1, 0.0, 0.1])
+    x, info = Fallback([first, second]).solve(lambda v: v, torch.ones(4, 2))
+    assert_close(x[:, 0], torch.tensor([1.0, 2.0, 2.0, 1.0]))
+    assert_close(info.residual, torch.tensor([0.1, 0.1, 0.0, 0.0]))
+    assert info.converged.tolist() == [False, False, True, True]
 
 
 def test_fallback_takes_on_only_what_is_left():

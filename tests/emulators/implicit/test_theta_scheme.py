@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -27,6 +28,8 @@ from emulators.implicit import (
     ImplicitSolveError,
     Monitor,
     NewtonKrylov,
+    RootSolver,
+    Status,
     ThetaScheme,
 )
 from emulators.implicit.theta_scheme import check_when
@@ -302,6 +305,30 @@ def test_step_that_fails_is_cut_in_halves_for_that_sample_alone():
     # d/dr (1 + r h)⁻⁴ = -4 h (1 + r h)⁻⁵ with h = 1/40
     assert_close(grad[1], torch.full((4,), -0.1 * 1.75**-5), rtol=1e-5, atol=1e-8)
     assert_close(grad[0], torch.full((4,), -0.1 * 1.1**-2), rtol=1e-5, atol=1e-8)
+
+
+class FailsFirst(RootSolver):
+    """Newton's method that says of its first solve that it failed."""
+
+    def __init__(self):
+        self.solves = 0
+
+    def solve(self, F, start):
+        z, info = NewtonKrylov(BiCGSTAB(rtol=1e-12), rtol=1e-12).solve(F, start)
+        self.solves += 1
+        if self.solves == 1:
+            info = replace(info, status=torch.full_like(info.status, int(Status.BREAKDOWN)))
+        return z, info
+
+
+@pytest.mark.parametrize(("when", "halves"), [("start", (3.0, 3.1)), ("middle", (3.05, 3.15))])
+def test_second_half_of_a_step_has_the_coefficients_of_its_own_time(when, halves):
+    # φ' = -r(t) φ, r = t², from t = 3 in two halves of 0.1: φ/(1 + 0.1 r)/(1 + 0.1 r')
+    scheme = ThetaScheme(1.0, ImplicitLayer(FailsFirst()), when, halvings=1)
+    k = balance(line(4), r=Decay("r"))
+    found = scheme.step(k, torch.ones(1, 1, 4), lambda t: {"r": torch.tensor(t**2)}, 3.0, 0.2)
+    expected = 1 / (1 + 0.1 * halves[0] ** 2) / (1 + 0.1 * halves[1] ** 2)
+    assert_close(found, torch.full_like(found, expected))
 
 
 def half_lost(on_failure, halvings):
