@@ -18,6 +18,8 @@ class WarmupCosine(LambdaLR):
     """
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup: int = 200) -> None:
+        check_warmup(type(self).__name__, warmup)
+
         def factor(step: int) -> float:
             if step < warmup:
                 return (step + 1) / warmup
@@ -37,7 +39,14 @@ class WarmupConstant(LambdaLR):
     """
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup: int = 200) -> None:
+        check_warmup(type(self).__name__, warmup)
         super().__init__(optimizer, lambda step: min(1.0, (step + 1) / max(1, warmup)))
+
+
+def check_warmup(name: str, warmup: int) -> None:
+    """Refuse a warm-up of fewer than 0 steps."""
+    if warmup < 0:
+        raise ValueError(f"{name}.warmup must be at least 0 steps, got {warmup}.")
 
 
 class ConstantCosine(LambdaLR):

@@ -55,3 +55,9 @@ def test_bad_constant_cosine_is_refused():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
     with pytest.raises(ValueError, match=r"constant in \[0, 1\) and final in \[0, 1\]"):
         ConstantCosine(optimizer, 100, constant=1.0)
+
+
+@pytest.mark.parametrize("schedule", [WarmupCosine, WarmupConstant])
+def test_a_negative_warm_up_is_refused(schedule):
+    with pytest.raises(ValueError, match=rf"{schedule.__name__}.warmup .* got -1"):
+        rates(schedule, 10, warmup=-1)
