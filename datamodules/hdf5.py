@@ -190,9 +190,12 @@ def _dimensions(dataset: h5py.Dataset) -> tuple[int, ...]:
     """
     lengths = list(dataset.shape)
     for axis, scales in enumerate(dataset.dims if lengths else ()):
-        if not len(scales):
+        if axis == 0 and dataset.is_scale:  # a coordinate is the scale of its own dimension
+            scale = dataset
+        elif len(scales):
+            scale = scales[0]
+        else:
             continue
-        scale = scales[0]
         lengths[axis] = max(lengths[axis], *scale.shape[:1])
         unlimited = dataset.maxshape[axis] is None
         for reference, number in scale.attrs.get("REFERENCE_LIST", ()) if unlimited else ():

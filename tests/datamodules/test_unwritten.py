@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.arrays import open_array
+from datamodules.arrays import open_array, read_values
 from datamodules.hdf5 import ChunkedArray
+from datamodules.netcdf import Dimensions
 from datamodules.split import Range, Trajectories
 from datamodules.storage.in_memory import in_memory, shared
 from datamodules.storage.on_device import on_device
@@ -214,3 +215,17 @@ def test_chunk_that_lies_outside_of_its_array(tmp_path):
     (tmp_path / "a.nc").write_bytes(content[:at] + b"\xff\x00" + content[at + 2 :])
     with pytest.raises(ValueError, match=r"a.nc: variable 'u' cannot be read \(.*damaged"):
         open_array(tmp_path / "a.nc", "u")
+
+
+@pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
+@pytest.mark.parametrize("kind", ["f8", "i4"])
+def test_stamps_that_were_never_written_are_missing(tmp_path, format, kind):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w", format=format) as file:
+        file.createDimension("time", None)
+        file.createDimension("x", 4)
+        file.createVariable("time", kind, ("time",))[:] = np.arange(17)
+        file.createVariable("u", "f4", ("time", "x"))[:] = np.ones((20, 4))
+    found = read_values(tmp_path / "a.nc", "time")
+    np.testing.assert_array_equal(found, [*range(17), *[np.nan] * 3])
+    with pytest.raises(ValueError, match=r"a.nc: stamp 17 of 'time' was never written"):
+        TrajectoryFile(tmp_path / "a.nc", ["u"], Dimensions(space=("x",)))
