@@ -5,6 +5,7 @@ the host does not wait for the device at every step. Weights and the optimiser's
 looked at before anything is written, validated or left.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -31,48 +32,46 @@ class Divergence(Callback):
     """
 
     def __init__(self) -> None:
-        self.losses: list[tuple[int, Tensor]] = []
-        self.batches = 0
-        self.step = 0
+        self.losses: list[Tensor | None] = []
+        self.began = self.seen = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Decide how often to look."""
-        self.losses, self.batches = [], 0
+        self.losses, self.began, self.seen = [], trainer.global_step, 0
         alone = pl_module.device.type == "cpu" and trainer.world_size == 1
         self.every = 1 if alone else max(1, min(trainer.log_every_n_steps, SELDOM))
-
-    def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
-        """Take note of the step that a loss belongs to."""
-        self.step = trainer.global_step + 1
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *args: Any
     ) -> None:
         """Keep the loss; look at those that were kept if it is time."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        if isinstance(loss, Tensor):
-            self.losses.append((self.step, loss.detach()))
-        self.batches += 1
-        if self.batches >= self.every:
+        self.losses.append(loss.detach() if isinstance(loss, Tensor) else None)
+        if len(self.losses) >= self.every:
             self.look_at_losses(trainer)
 
     def look_at_losses(self, trainer: Trainer) -> None:
         """Raise in all processes if a loss since the last look was not finite in one of them."""
-        first = NEVER
-        if self.losses:
-            finite = torch.stack([loss.mean() for _, loss in self.losses]).isfinite().tolist()
-            first = min(n for n, good in [*zip(self.steps(), finite, strict=True), (NEVER, False)]
-                        if not good)  # fmt: skip
-        self.losses, self.batches = [], 0
+        number, first = self.first_lost(), NEVER
+        if number is not None:
+            first = self.began + (self.seen + number) // trainer.accumulate_grad_batches + 1
+        self.seen += len(self.losses)
+        self.losses = []
         if trainer.world_size > 1:
             mine = torch.tensor(first, device=trainer.strategy.root_device)
             first = int(trainer.strategy.reduce(mine, reduce_op="min"))
         if first < NEVER:
             raise FloatingPointError(f"The loss of step {first} is not finite; {advice(trainer)}.")
 
-    def steps(self) -> Iterator[int]:
-        """Return the steps of the losses that are kept."""
-        return (step for step, _ in self.losses)
+    def first_lost(self) -> int | None:
+        """Return which of the losses is the first that is not finite."""
+        known = [(n, loss) for n, loss in enumerate(self.losses) if loss is not None]
+        if len(known) == 1 and known[0][1].numel() == 1:  # of every step on a CPU
+            return None if math.isfinite(known[0][1].item()) else known[0][0]
+        if not known:
+            return None
+        finite = torch.stack([loss.mean() for _, loss in known]).isfinite().tolist()
+        return next((n for (n, _), good in zip(known, finite, strict=True) if not good), None)
 
     def look(self, trainer: Trainer, emulator: LightningModule) -> None:
         """Raise in all processes if a loss, a weight or an average in one of them is not finite."""
