@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from emulators.networks.batches import perceptron
+
 HIDDEN = 64
 
 
@@ -44,7 +46,7 @@ class Perceptron(nn.Module):
         self, parameters: Float[Tensor, "batch parameter"]
     ) -> Float[Tensor, "batch output"]:
         with torch.autocast(parameters.device.type, enabled=False):
-            return self.layers(parameters.to(self.layers[0].weight.dtype))
+            return perceptron(self.layers, parameters.to(self.layers[0].weight.dtype))
 
 
 class FiLM(nn.Module):

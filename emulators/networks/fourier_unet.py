@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from emulators.networks.batches import convolve, linear, perceptron
 from emulators.networks.film import Perceptron
 from emulators.networks.layers import Convolution, Padding
 from emulators.networks.network import Latents, Network, Parameters, State
@@ -84,7 +85,7 @@ class FourierBlock(nn.Module):
             h = self.spectral(h)
         h = nn.functional.silu(self.norm_out(h))
         if self.affine is not None:
-            scale, shift = self.affine(embedding)[:, :, None, None].chunk(2, dim=1)
+            scale, shift = linear(self.affine, embedding)[:, :, None, None].chunk(2, dim=1)
             h = nn.functional.silu(torch.addcmul(shift, self.norm_out(h), 1 + scale))
         x = self.skip(self.resample(x)) + self.conv_out(self.dropout(h))
         return x if self.attention is None else self.attention(x)
@@ -107,10 +108,10 @@ class Attention(nn.Module):
         nn.init.zeros_(self.project.bias)
 
     def forward(self, x: Features) -> Features:
-        split = self.qkv(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))
+        split = convolve(self.qkv, self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))
         q, k, v = (part.transpose(-1, -2) for part in split.unbind(1))
         mixed = nn.functional.scaled_dot_product_attention(q, k, v)
-        return x + self.project(mixed.transpose(-1, -2).flatten(1, 2).reshape(x.shape))
+        return x + convolve(self.project, mixed.transpose(-1, -2).flatten(1, 2).reshape(x.shape))
 
 
 class FourierUNet(Network):
@@ -241,7 +242,7 @@ class FourierUNet(Network):
         case: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,
     ) -> tuple[State, Latents]:
-        embedding = self.embed(sinusoids(case, state))
+        embedding = perceptron(self.embed, sinusoids(case, state))
         if self.film is not None:
             embedding = embedding + self.film(parameters)
         x = self._add_latents(self.enter(state), 0, latents)

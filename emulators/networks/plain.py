@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from emulators.networks.layers import Convolution, Padding, check_dimensions, pointwise_linear
+from emulators.networks.batches import convolve, pointwise_linear
+from emulators.networks.layers import Convolution, Padding, check_dimensions
 from emulators.networks.network import PlainNetwork
 from emulators.networks.spectral_layers import SpectralConvolution
 
@@ -170,7 +171,8 @@ class FourierLayer(nn.Module):
         self.activation = nn.Identity() if last else nn.GELU()
 
     def forward(self, x: Features) -> Features:
-        skip = pointwise_linear(x, self.skip.weight, None) if x.dim() == 3 else self.skip(x)
+        line = x.dim() == 3
+        skip = pointwise_linear(x, self.skip.weight, None) if line else convolve(self.skip, x)
         h = self.activation(self.spectral(x) + skip)
         return self.activation(self.mlp(h) + self.gate * x)
 

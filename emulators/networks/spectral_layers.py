@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from emulators.networks.batches import mix_modes
+
 Features = Float[Tensor, "batch channel *space"]
 
 
@@ -73,12 +75,12 @@ class SpectralConvolution(nn.Module):
             weight = torch.view_as_complex(self.weight.to(exact))
             last = slice(0, min(weight.shape[-1], spectrum.shape[-1]))
             if x.dim() == 3:  # the inverse transform fills up with zeros by itself
-                result = torch.einsum("bik,iok->bok", spectrum[..., last], weight[..., last])
+                result = mix_modes("bik,iok->bok", spectrum[..., last], weight[..., last])
             else:
                 result = spectrum.new_zeros(len(x), weight.shape[1], *spectrum.shape[2:])
                 half = self.modes // 2
                 rows = torch.arange(-half, self.modes - half, device=x.device)
-                part = torch.einsum(
+                part = mix_modes(
                     "bilk,iolk->bolk", spectrum[:, :, rows][..., last], weight[..., last]
                 )
                 result[:, :, rows, last] = part

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from emulators.networks.batches import convolve
 from emulators.networks.film import FiLM
 from emulators.networks.layers import (
     Convolution,
@@ -241,7 +242,7 @@ class UNet(Network):
                 x = block(x, case, next(films))
             if level + 1 < len(self.encoder):
                 skips.append(x)
-                x = self.down[level](x)
+                x = convolve(self.down[level], x)
         outputs: list[Tensor | None] = [None] * len(self.latent_outputs)
         self._read_latents(x, len(self.down), outputs)
         for level in reversed(range(len(self.down))):

@@ -1,0 +1,80 @@
+"""Products whose rounding does not depend on how many samples are computed together.
+
+Libraries multiply matrices and convolve in several ways and choose one by the size of the batch.
+Each rounds differently, by 1e-7 of the result: nothing in a step, but in a chaotic system the whole
+forecast after some hundred, and then scores depend on the size of the batch and on the number of
+processes. Without gradients, as in a rollout, these functions choose one way whatever the size, so
+that every sample gives the same to the last bit, on a CPU in float32. Training stays with the way
+that torch chooses, which is a little faster for the smallest batches.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+Features = Float[Tensor, "batch _ ..."]
+
+
+def pointwise_linear(
+    x: Float[Tensor, "batch _ x"], weight: Float[Tensor, "outputs inputs 1"], bias: Tensor | None
+) -> Float[Tensor, "batch outputs x"]:
+    """Return the product of a matrix with the channels of each point, plus a bias per channel.
+
+    On a CPU a product of matrices takes a third of the time of `conv1d` with a kernel of one point.
+    """
+    if len(x) == 1 and not torch.is_grad_enabled():  # a single product is rounded unlike several
+        return pointwise_linear(x.expand(2, -1, -1), weight, bias)[:1]
+    matrices = weight.squeeze(-1).expand(len(x), -1, -1)
+    return torch.bmm(matrices, x) if bias is None else torch.baddbmm(bias[:, None], matrices, x)
+
+
+def linear(layer: nn.Linear, x: Float[Tensor, "batch _"]) -> Float[Tensor, "batch _"]:
+    """Return what a linear layer makes of a vector per sample."""
+    if torch.is_grad_enabled() or not one_way(x, layer.weight):
+        return layer(x)
+    return pointwise_linear(x[:, :, None], layer.weight[:, :, None], layer.bias)[:, :, 0]
+
+
+def perceptron(layers: nn.Sequential, x: Float[Tensor, "batch _"]) -> Float[Tensor, "batch _"]:
+    """Return what a sequence of layers, linear or not, makes of a vector per sample."""
+    for layer in layers:
+        x = linear(layer, x) if isinstance(layer, nn.Linear) else layer(x)
+    return x
+
+
+def convolve(layer: nn.Conv1d | nn.Conv2d, x: Features) -> Features:
+    """Return what a convolution makes of x: always by oneDNN, which torch spares a batch of one."""
+    if torch.is_grad_enabled() or not one_way(x, layer.weight):
+        return layer(x)
+    weight, bias = layer.weight, layer.bias
+    options = layer.padding, layer.stride, layer.dilation
+    if x.dim() == 4:
+        return torch.mkldnn_convolution(x, weight, bias, *options, layer.groups)
+    # a line is a plane with one row
+    (padding,), (stride,), (dilation,) = options
+    plane = (0, padding), (1, stride), (1, dilation)
+    x, weight = x.unsqueeze(2), weight.unsqueeze(2)
+    return torch.mkldnn_convolution(x, weight, bias, *plane, layer.groups).squeeze(2)
+
+
+def mix_modes(equation: str, spectrum: Tensor, weight: Tensor) -> Tensor:
+    """Return the product of a matrix per mode with the modes of each sample, by `einsum`.
+
+    The products are rounded alike for any multiple of four samples: zeros fill up the last four.
+    """
+    batch = len(spectrum)
+    missing = 0 if torch.is_grad_enabled() else -batch % 4
+    if missing:
+        spectrum = torch.cat((spectrum, spectrum.new_zeros(missing, *spectrum.shape[1:])))
+    return torch.einsum(equation, spectrum, weight)[:batch]
+
+
+def one_way(x: Tensor, weight: Tensor) -> bool:
+    """Return whether there is one way: float32 on a CPU, not rounded by autocast, not compiled.
+
+    A weight that is divided among processes is gathered by its layer alone.
+    """
+    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not isinstance(weight, DTensor)
+    free = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+    return plain and free and torch.backends.mkldnn.is_available()

@@ -1,0 +1,75 @@
+"""What a network makes of a sample, without gradients, does not depend on its company."""
+
+import pytest
+import torch
+from torch import nn
+
+from emulators.networks.batches import convolve, linear, mix_modes
+from emulators.networks.fourier_unet import FourierUNet
+from emulators.networks.plain import FNO, DilatedResNet
+from emulators.networks.unet import UNet
+
+SMALL = {"size": 32, "width": 16, "multipliers": (1, 2, 8), "modes": 8}
+CASES = [
+    *[(kind, shape, {}) for kind in (UNet, DilatedResNet, FNO) for shape in ((64,), (16, 16))],
+    (FourierUNet, (32, 32), SMALL),
+]
+
+
+@pytest.fixture(autouse=True)
+def single_precision():
+    torch.set_default_dtype(torch.float32)
+    yield
+    torch.set_default_dtype(torch.float64)
+
+
+@pytest.mark.parametrize("parameters", [0, 3])
+@pytest.mark.parametrize(("kind", "shape", "options"), CASES)
+def test_every_sample_gives_the_same_to_the_last_bit_in_any_batch(kind, shape, options, parameters):
+    network = kind(2, len(shape), parameters=parameters, **options).eval()
+    for weight in network.parameters():
+        if weight.dim() > 1:  # layers that start at zero hide what is before them
+            nn.init.normal_(weight, std=0.1)
+    state, told = torch.randn(16, 2, *shape), torch.randn(16, parameters)
+    given = {"parameters": told} if parameters else {}
+
+    @torch.no_grad()
+    def outputs(part):
+        return network(state[part], **{k: v[part] for k, v in given.items()})[0]
+
+    whole = outputs(slice(None))
+    assert whole.std() > 1e-3
+    for size in (1, 2, 3, 5):
+        parts = [outputs(slice(start, start + size)) for start in range(0, 16, size)]
+        assert torch.equal(torch.cat(parts), whole), size
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+@pytest.mark.parametrize("options", [{"kernel_size": 2, "stride": 2}, {"kernel_size": 1},
+                                     {"kernel_size": 3, "padding": 2, "dilation": 2}])  # fmt: skip
+def test_layers_are_those_of_torch(dimensions, options):
+    layer = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions](3, 5, **options)
+    x = torch.randn(1, 3, *[16] * dimensions)
+    flat, vector = nn.Linear(6, 4), torch.randn(1, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(convolve(layer, x), layer(x), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(linear(flat, vector), flat(vector), rtol=1e-5, atol=1e-6)
+    assert torch.equal(convolve(layer, x), layer(x))  # with gradients: the way that torch chooses
+    assert torch.equal(linear(flat, vector), flat(vector))
+
+
+def test_modes_are_mixed_by_the_matrix_of_each():
+    spectrum, weight = (torch.randn(*s, dtype=torch.complex64) for s in ((3, 4, 7), (4, 5, 7)))
+    wanted = torch.stack([spectrum[..., k] @ weight[..., k] for k in range(7)], -1)
+    with torch.no_grad():
+        found = mix_modes("bik,iok->bok", spectrum, weight)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_double_precision_and_autocast_stay_with_torch():
+    layer, x = nn.Conv2d(3, 5, 3), torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(convolve(layer.double(), x.double()), layer(x.double()))
+        layer.float()
+        with torch.autocast("cpu", torch.bfloat16):
+            assert convolve(layer, x).dtype == torch.bfloat16
