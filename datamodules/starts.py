@@ -1,6 +1,5 @@
 """Starts of rollouts, and access to what really followed them."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,11 +48,9 @@ class Rollouts:
                 "truth_steps of data.val_rollouts, test_rollouts or predict_rollouts must be at "
                 f"least 0, got {self.truth_steps}."
             )
-        noisy = 0 < self.initial_noise < math.inf
-        if (self.members > 1) != noisy or not (noisy or self.initial_noise == 0):
+        if self.initial_noise < 0 or (self.members > 1) != (self.initial_noise > 0):
             raise ValueError(
-                "An ensemble needs members above 1 and initial_noise above 0, and no rollout less "
-                "or infinite noise, got "
+                "An ensemble needs members above 1 and initial_noise above 0, got "
                 f"members={self.members}, initial_noise={self.initial_noise}."
             )
 
