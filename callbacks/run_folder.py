@@ -102,7 +102,7 @@ def move(files: Sequence[Path], name: str, why: str) -> Path:
     return place
 
 
-def newer_weights(folder: Path, step: int) -> int | None:
+def newer_weights(folder: Path, step: int | None) -> int | None:
     """Return the step of last.ckpt in a folder, if neither it nor best.ckpt is of this step."""
     steps = []
     for path in found(folder, ["last.ckpt", "best.ckpt"]):

@@ -131,4 +131,4 @@ def test_relative_error_of_unknown_variables_is_refused(variables):
     callback = watching(RelativeError([1], variables), None, Exact(channels=2))
     callback.data = Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
     with pytest.raises(ValueError, match=r"must name some of \['a', 'b'\]"):
-        callback.prepare()
+        callback.check()
