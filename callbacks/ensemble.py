@@ -81,10 +81,19 @@ class EnsembleSkill(RolloutDiagnostic):
         lead = self.times("lead_time", range(1, spread.shape[1] + 1), "lead time")
         return xarray.Dataset(data, {"lead_time": lead, "initial_condition": rows["index"]})
 
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        broken = int((~np.isfinite(scores["crps"].values)).any(1).sum())
+        if not broken:
+            return []
+        return [
+            f"EnsembleSkill: {broken} of {len(scores['crps'])} ensembles have a member that is not "
+            "finite within the truth; their scores and all means are not a number."
+        ]
+
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        # an ensemble that breaks down is no reason to leave it out
         return {
-            "crps": float(scores["crps"].mean()),
-            "spread_skill_ratio": float(scores["spread_skill_ratio"].mean()),
+            name: float(scores[name].mean(skipna=False)) for name in ("crps", "spread_skill_ratio")
         }
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
@@ -95,10 +104,8 @@ class EnsembleSkill(RolloutDiagnostic):
             "crps": "CRPS",
         }
         for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
-            axes.plot(
-                scores["lead_time"], scores[name].mean("initial_condition"), color=colour,
-                label=label,
-            )  # fmt: skip
+            mean = scores[name].mean("initial_condition", skipna=False)
+            axes.plot(scores["lead_time"], mean, color=colour, label=label)
         axes.set_yscale("log")
         axes.legend()
         return {"ensemble": figure}

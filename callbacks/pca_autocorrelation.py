@@ -65,6 +65,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         self.rows = Rows("series")
         self.basis: tuple[Tensor, Tensor] | None = None
         self.reference: Mapping[str, np.ndarray] = {}
+        self.broken = 0
 
     def definition(self) -> dict[str, Any]:
         return {**super().definition(), "components": self.components, "centre": self.centre}
@@ -123,6 +124,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
         steps = rows["series"].shape[1]
+        self.broken = int((~np.isfinite(rows["series"])).any((1, 2)).sum())
         lags = min(self.lags + 1, steps)
         options = (lags, self.centre, self.normalise)
         series = torch.from_numpy(rows["series"]).movedim(1, 2)
@@ -173,6 +175,11 @@ class PCAAutocorrelation(RolloutDiagnostic):
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
         said = []
+        if self.broken:
+            said.append(
+                f"PCAAutocorrelation: {self.broken} of {scores.sizes['initial_condition']} "
+                "rollouts are lost within the states that enter and are left out of the mean."
+            )
         residual = float(self.reference["residual"].max())
         if residual > 1e-9:
             said.append(

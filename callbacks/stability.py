@@ -115,7 +115,7 @@ class EnergyStability(RolloutDiagnostic):
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         """Return energy, and of a flow enstrophy, of each state in float64."""
         if self.vorticity is None:
-            departure = state.double() - self.climate.to(state.device)
+            departure = state.double() - self.climate
             return {"energy": mean_square(self.comparable(departure))}
         return {
             "energy": kinetic_energy(state, self.data.grid, self.vorticity),
@@ -143,6 +143,8 @@ class EnergyStability(RolloutDiagnostic):
     def begin(self, start: Start) -> None:
         batch, device = len(start.initial), start.initial.device
         self.index = start.index
+        if self.climate is not None:
+            self.climate = self.climate.to(device)
         self.checks = start.steps // self.every
         self.alive = torch.ones(batch, dtype=torch.bool, device=device)
         self.gone = torch.zeros_like(self.alive)

@@ -218,8 +218,13 @@ def test_state_in_which_a_trajectory_is_lost_enters_no_mean(kind, first, truth_s
 
 def test_lost_states_enter_neither_components_nor_spectra_at_lead_times(plane):
     starts = [Start(seven(), torch.arange(7), 60, 40)]
-    kinds = [PCAAutocorrelation(length=50, lags=9), Spectrum(leads=[11, 12]), EnergyStability()]
+    kinds = [
+        PCAAutocorrelation(length=50, lags=9, normalise=False),
+        Spectrum(leads=[11, 12]),
+        EnergyStability(),
+    ]
     components, spectrum, stability = together(kinds, Losing(), data(plane), starts)
+    assert "1 of 7 rollouts" in kinds[0].remarks(components)[0]
     bad = np.isnan(spectrum["spectrum_at_lead_forecast"].values).all(2)
     assert bad[:, 0].tolist() == 7 * [False]
     assert bad[:, 1].tolist() == [False, False, True, False, False, False, False]

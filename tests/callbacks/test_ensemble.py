@@ -3,7 +3,7 @@ import torch
 
 from callbacks import EnsembleSkill, RolloutError
 from callbacks.metrics.ensemble import crps, ensemble_spread, ensemble_square_error
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, Scripted, Start
 
 
 def test_scores_are_those_of_their_double_sums():
@@ -97,3 +97,23 @@ def test_is_left_out_without_an_ensemble(plane):
     diagnostic = EnsembleSkill()
     diagnostic.data = data(plane, members=1)
     assert "members is 1" in diagnostic.undefined()
+
+
+def test_member_that_breaks_down_is_not_left_out_in_silence(evaluate, plane):
+    class Breaking(Scripted):
+        """The second trajectory of the last member is not a number from the second step on."""
+
+        def at(self, lead, first):
+            first[-1] = float("nan") if lead > 1 else first[-1]
+            return first
+
+    known = Data(plane, torch.randn(9, 1, 8, 8))
+    known.rollouts["test"].members = 3
+    start = Start(torch.randn(2, 1, 8, 8), torch.arange(2), 4, 3)
+    start.perturbed = start.initial + 0.1 * torch.randn(2, 2, 1, 8, 8)
+    diagnostic = EnsembleSkill()
+    scores = evaluate(diagnostic, Breaking(), known, [start])
+    assert np.isfinite(scores["crps"]).sum() == 3 + 1
+    assert np.isnan(diagnostic.summary(scores)["crps"])
+    (text,) = diagnostic.remarks(scores)
+    assert "1 of 2 ensembles" in text
