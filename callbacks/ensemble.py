@@ -27,7 +27,7 @@ class EnsembleSkill(RolloutDiagnostic):
     """
 
     stages = ("test",)
-    version = 1
+    version = 2
 
     def __init__(self) -> None:
         super().__init__()

@@ -33,7 +33,7 @@ class Extremes(RolloutDiagnostic):
     """
 
     stages = ("test",)
-    version = 2
+    version = 3
     of_forecasts = frozenset({"every", "reference", "periods"})
 
     def __init__(

@@ -26,7 +26,7 @@ class Moments(ClimateDiagnostic):
         reference: Split whose moments are the reference.
     """
 
-    version = 1
+    version = 2
     quantities = ("mean", "square")
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:

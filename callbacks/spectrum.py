@@ -35,7 +35,7 @@ class Spectrum(ClimateDiagnostic):
         reference: Split whose mean is the reference.
     """
 
-    version = 1
+    version = 2
     of_forecasts = ClimateDiagnostic.of_forecasts | {"leads"}
     quantities = ("isotropic", "zonal", "meridional", "enstrophy")
 

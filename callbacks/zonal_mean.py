@@ -28,7 +28,7 @@ class ZonalMean(ClimateDiagnostic):
         reference: Split whose mean is the reference.
     """
 
-    version = 1
+    version = 2
     quantities = ("profile", "velocity")
 
     def undefined(self) -> str:
