@@ -8,6 +8,7 @@ import netCDF4
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
+from callbacks.options import is_whole
 from callbacks.provenance import provenance
 from datamodules.netcdf import set_global_attributes, writing
 from emulators.rollout import RolloutObserver, Start, State
@@ -31,7 +32,7 @@ class ForecastWriter(Callback, RolloutObserver):
     stages = ("predict",)
 
     def __init__(self, folder: Path | None = None, every: int = 1) -> None:
-        if every < 1:
+        if not is_whole(every):
             raise ValueError(f"ForecastWriter.every must be at least 1, got {every}.")
         self.folder = folder
         self.every = every
@@ -55,6 +56,11 @@ class ForecastWriter(Callback, RolloutObserver):
             self.file = None
 
     def begin(self, start: Start) -> None:
+        if start.steps < self.every:
+            raise ValueError(
+                f"ForecastWriter.every is {self.every}, the rollouts have {start.steps} steps: "
+                "nothing would be stored; lower it."
+            )
         self.path = self.target / f"forecast_{int(start.index[0]):04d}.nc"
         self.partial = self.path.with_suffix(".partial.nc")
         with writing(self.partial):

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import os
 import sys
 import time
@@ -34,7 +35,7 @@ class Bookmark(Callback):
 
     def __init__(self, seconds: float = 300.0) -> None:
         check_finite("Bookmark", seconds=seconds)
-        if not seconds >= 0:
+        if not (math.isfinite(seconds) and seconds >= 0):
             raise ValueError(f"Bookmark.seconds must be at least 0, got {seconds}.")
         self.seconds = seconds
         self.resume = False

@@ -77,3 +77,10 @@ def test_interrupted_forecast_keeps_what_it_had(tmp_path, plane):
 def test_spacing_must_be_positive():
     with pytest.raises(ValueError, match="every must be at least 1, got 0"):
         ForecastWriter(every=0)
+
+
+def test_rollouts_too_short_for_a_stored_state_are_refused(tmp_path, plane):
+    start = Start(torch.randn(1, 1, 8, 8), torch.arange(1), 6, 0)
+    with pytest.raises(ValueError, match=r"ForecastWriter.every is 7, .* 6 steps"):
+        watch(Exact(), start, [writer(tmp_path, plane, 7)])
+    assert list(tmp_path.iterdir()) == []

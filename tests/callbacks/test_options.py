@@ -8,6 +8,7 @@ import torch
 
 import callbacks
 from callbacks.options import is_finite, is_whole
+from emulators import Bookmark
 from tests.callbacks.conftest import Data, Exact, Start
 
 NAN, INF = math.nan, math.inf
@@ -104,3 +105,9 @@ def test_more_components_than_values_in_a_state_are_refused(evaluate):
     data = Data(None, torch.randn(9, 1, 4), variables=("u",))
     with pytest.raises(ValueError, match=r"6 principal components .* a state has 4 values"):
         evaluate(diagnostic, Exact(), data, [])
+
+
+@pytest.mark.parametrize("seconds", [-1.0, NAN, INF])
+def test_time_between_two_bookmarks_is_finite(seconds):
+    with pytest.raises(ValueError, match=r"Bookmark\.seconds"):
+        Bookmark(seconds)
