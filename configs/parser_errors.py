@@ -18,6 +18,8 @@ NOISE = (
     "Unable to load config",
 )
 
+PARSER = ("Expected", "Not a valid", "Import path", "Option", "Key", "Group", "Parser", "Subclass")
+
 
 def explain_parser(message: str, command: str) -> str:
     """Return one sentence for a message of the parser."""
@@ -25,6 +27,9 @@ def explain_parser(message: str, command: str) -> str:
     inner = innermost(message)
     value = first(r"Got value: ((?!Namespace).+?)(?:\. Got|$)", inner)
     value = value or first(r"Given value: (.+)", inner)
+    said = said_by_a_class(inner)
+    if said:
+        return said
     for rule in (missing, unknown, module, attribute, wrong_class, choices, kinds):
         sentence = rule(inner, key, value, command)
         if sentence:
@@ -41,6 +46,17 @@ def explain_parser(message: str, command: str) -> str:
             return f"{key} must be {' or '.join(reasons)}{found}."
         return f"{key}: {reasons[0].rstrip('.')}{'' if found[6:] in reasons[0] else found}."
     return reasons[0]
+
+
+def said_by_a_class(inner: str) -> str | None:
+    """Return what a class said of its options, where the parser lists it among its own reasons.
+
+    An item of a list that its class refuses is tried as other types too, which it never was meant
+    to be.
+    """
+    reasons = re.findall(r"^\s*- ([A-Z]\w*[. ].+)$", inner, re.MULTILINE)
+    own = [reason for reason in reasons if not reason.startswith((*NOISE, *PARSER))]
+    return next((reason for reason in own if ", got " in reason or "; " in reason), None)
 
 
 def whole_key(message: str) -> str:

@@ -199,3 +199,34 @@ def test_option_whose_reason_names_none_is_named(workplace, say, value):
     assert status == 1
     assert "Traceback" not in error
     assert "network" in error
+
+
+CALLBACKS = """Does not validate against any of the Union subtypes
+Subtypes: [list[Callback], <class 'Callback'>, <class 'NoneType'>]
+Errors:
+  - {said}
+  - Not a valid subclass of Callback
+    Subclass types expect one of:
+    - a class path (str)
+    - a dict with class_path entry
+  - Expected a <class 'NoneType'>
+Given value type: <class 'list'>
+Given value: [<callbacks.Scores object at 0x1>]
+"""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Compile.backend must be one that torch knows (inductor), got 'fast'.",
+        "Spectrum needs every of at least 1 and spin_up of at least 0, got every=0, spin_up=0.",
+        "EnergyStability.width must be a finite number, got nan.",
+    ],
+)
+def test_what_an_item_of_a_list_says_of_its_options_is_kept(said):
+    assert explain(CALLBACKS.format(said=said), "fit") == said
+
+
+def test_an_item_that_is_none_of_the_class_is_named_as_such():
+    found = explain(CALLBACKS.format(said="Expected a dot import path string: 7"), "fit")
+    assert "'7'" in found
