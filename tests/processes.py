@@ -10,6 +10,11 @@ from pathlib import Path
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
 
+def heed_interrupts():
+    """Let Control-C end a process, though the workers of pytest-xdist ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*words):
     """Start Python; what it says goes to log.txt in the working directory."""
     # torch leaves the port of a process group of the tests' own process behind
@@ -21,6 +26,7 @@ def start(*words):
             stdout=log,
             stderr=log,
             start_new_session=True,
+            preexec_fn=heed_interrupts,
             env={**kept, "OMP_NUM_THREADS": "1"},
         )
 
