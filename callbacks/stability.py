@@ -1,6 +1,6 @@
 """Whether the energy of a long rollout stays where the truth's energy is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -39,7 +39,8 @@ class EnergyStability(RolloutDiagnostic):
     deviation of the energy of a data split, and stays failed. What is not finite has failed.
     Energy is the kinetic energy of the flow where the state holds its vorticity on a periodic grid.
     Elsewhere it is half the mean square of the departure from the time mean of the data at each
-    point, so that a forecast of nothing but that mean has none, however far from zero the mean is.
+    point, so that a forecast of nothing but that mean has none, however far from zero the mean is;
+    a trajectory of the reference is measured from the mean of the others, which it does not enter.
     Of a flow the enstrophy is recorded too.
 
     The state at the last check before the failure is kept. A trajectory that is not finite, or
@@ -55,7 +56,7 @@ class EnergyStability(RolloutDiagnostic):
         lost: Distance from the mean at which a trajectory is given up, in half widths of the band.
     """
 
-    version = 2
+    version = 3
     of_forecasts = frozenset({"width", "every", "reference", "points", "bands", "lost"})
 
     def __init__(
@@ -132,13 +133,27 @@ class EnergyStability(RolloutDiagnostic):
         self.rows = Rows("survived", "reason", "checks", "last_good", *self.mean)
 
     def _reference(self) -> Mapping[str, np.ndarray]:
-        split, found = self.data.trajectories(self.reference), {}
-        if self.vorticity is None:
-            self.climate = time_mean(split.chunks("time mean"))
-            found["climate"] = self.climate.cpu().numpy()
-        parts = [self.evaluate(chunk) for chunk in split.chunks("reference energy")]
-        series = {name: torch.cat([p[name] for p in parts]).cpu().numpy() for name in parts[0]}
-        return {**series, **found}
+        split = self.data.trajectories(self.reference)
+        if self.vorticity is not None:
+            return self._series(split.chunks("reference energy"))
+        mean = self.climate = time_mean(split.chunks("time mean"))
+        found = {"climate": mean.cpu().numpy()}
+        if len(split.lengths) == 1:
+            return {**self._series(split.chunks("reference energy")), **found}
+        energies = []
+        for k, length in enumerate(split.lengths):
+            # a trajectory lies closer to a mean that it enters than to that of the others, as
+            # forecasts and unseen data do: m + (m - m_k) n_k / (N - n_k) is the mean without it
+            share = length / (sum(split.lengths) - length)
+            self.climate = mean + share * (mean - time_mean(split.pieces_of(k)))
+            energies.append(self._series(split.pieces_of(k))["energy"])
+        self.climate = mean
+        return {"energy": np.concatenate(energies), **found}
+
+    def _series(self, chunks: Iterable[Tensor]) -> dict[str, np.ndarray]:
+        """Return energy, and of a flow enstrophy, of every state."""
+        parts = [self.evaluate(chunk) for chunk in chunks]
+        return {name: torch.cat([p[name] for p in parts]).cpu().numpy() for name in parts[0]}
 
     def begin(self, start: Start) -> None:
         batch, device = len(start.initial), start.initial.device

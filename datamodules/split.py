@@ -83,6 +83,14 @@ class Trajectories:
         file, _, span = self.spans[k]
         return float(file.times[span.start + snapshot])
 
+    def pieces_of(
+        self, k: int, snapshots: int = 256
+    ) -> Iterator[Float[Tensor, "_ channel *space"]]:
+        """Yield the snapshots of trajectory k, at most so many at a time."""
+        step = self.storage.step(snapshots)
+        for start in range(0, self.lengths[k], step):
+            yield self.read(k, start, min(start + step, self.lengths[k]))
+
     def chunks(
         self, description: str, snapshots: int = 256
     ) -> Iterator[Float[Tensor, "_ channel *space"]]:

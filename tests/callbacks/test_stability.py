@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +121,38 @@ def test_other_systems_use_half_the_mean_square_departure_from_the_time_mean(eva
     np.testing.assert_allclose(scores["energy"], 0.5 * (1 + 1 + 4) / 4)
     np.testing.assert_allclose(scores["reference_energy_mean"], 0.5 * (13 + 13 + 8) / 12)
     assert "departure from the time mean" in scores["energy"].attrs["long_name"]
+
+
+class Several(Data):
+    """Data whose training split has trajectories of unequal lengths."""
+
+    def __init__(self, *parts):
+        super().__init__(None, torch.cat(parts), ("u", "v"))
+        self.parts = parts
+
+    def trajectories(self, split):
+        return types.SimpleNamespace(
+            chunks=lambda label, snapshots=3: (c for p in self.parts for c in p.split(snapshots)),
+            pieces_of=lambda k, snapshots=2: self.parts[k].split(snapshots),
+            lengths=[len(part) for part in self.parts],
+        )
+
+
+def test_a_trajectory_is_measured_from_the_mean_of_the_others(evaluate):
+    parts = [5 * k + torch.randn(n, 2, 6) for k, n in enumerate((4, 7, 5))]
+    emulator, start = Exact(channels=2), Start(parts[0][:1], torch.arange(1), 5, 0)
+    emulator.standardize.std = torch.tensor([2.0, 0.5])
+    scores = evaluate(EnergyStability(), emulator, Several(*parts), [start])
+    parts = [part.numpy() / [[2.0], [0.5]] for part in parts]  # channels in units of their spread
+    energies = []
+    for k, part in enumerate(parts):
+        others = np.concatenate([other for n, other in enumerate(parts) if n != k])
+        energies.append(0.5 * ((part - others.mean(0)) ** 2).mean((1, 2)))
+    energies = np.concatenate(energies)
+    np.testing.assert_allclose(scores["reference_energy_mean"], energies.mean(), rtol=1e-12)
+    np.testing.assert_allclose(scores["reference_energy_std"], energies.std(), rtol=1e-12)
+    departure = parts[0][0] - np.concatenate(parts).mean(0)  # of a forecast: from the mean of all
+    np.testing.assert_allclose(scores["energy"], 0.5 * (departure**2).mean(), rtol=1e-12)
 
 
 class Dead(Scripted):

@@ -197,6 +197,13 @@ def test_no_space_is_refused(tmp_path):
         TrajectoryDataModule(tmp_path, dimensions=Dimensions(space=()))
 
 
+def test_pieces_of_a_trajectory_are_its_snapshots_in_order(root):
+    train = module(root).trajectories("train")
+    pieces = list(train.pieces_of(1, 7))
+    assert [len(piece) for piece in pieces] == [7, 7, 7, 7, 7, 5]
+    assert torch.equal(torch.cat(pieces), train.read(1, 0, 40))
+
+
 def test_no_variables_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"data.variables must name at least one"):
         TrajectoryDataModule(tmp_path, variables=[])
