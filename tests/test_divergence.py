@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import cli
 from emulators.divergence import Divergence, first_not_finite
 from tests.conftest import SMOKE
-from tests.processes import TORCHRUN, start, wait
+from tests.processes import start, wait
 
 SPOILING = """
 import torch
@@ -125,7 +125,7 @@ def test_checkpoint_that_is_not_finite_is_refused(workplace, say, where, command
 def test_all_processes_end_together(spoiling):
     words = [*FIT, *spoil("loss", ".nan"), "--trainer.callbacks.rank=1"]
     words += ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.log_every_n_steps=3"]
-    status, text = wait(start(*TORCHRUN, "spoiling.py", *words))
+    status, text = wait(start("spoiling.py", *words, ranks=2))
     assert status != 0
     assert text.count("emulate: error: The loss of step 5 is not finite") == 2
     assert torch.load(LAST, weights_only=True)["global_step"] == 4

@@ -10,7 +10,7 @@ import xarray
 
 import cli
 from tests.conftest import SMOKE, says
-from tests.processes import TORCHRUN, start, wait, wait_for
+from tests.processes import start, wait, wait_for
 
 # a program that has these callbacks, and in which the second process of two is killed while it
 # simulates
@@ -110,7 +110,7 @@ def test_killed_rank_loses_no_step_and_one_process_goes_on(faulty):
     recipe = ["--model=Baseline", "--model.network.width=4", "--trainer.max_steps=9"]
     words = [*FIT, "--trainer.callbacks.number=9", "--trainer.callbacks.step=7", *recipe]
     several = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.callbacks.rank=1"]
-    status, text = wait(start(*TORCHRUN, "program.py", *words, *several))
+    status, text = wait(start("program.py", *words, *several, ranks=2))
     assert status != 0
     assert "another process of this run has ended" in text
     assert says(text, f"{BROKEN} holds step 7", f"`emulate fit --ckpt_path {BROKEN}`")
@@ -133,7 +133,7 @@ def test_resuming_with_other_batches_is_said(faulty, say):
 def test_failed_rank_ends_the_others_with_its_message(faulty):
     words = ["--trainer.callbacks+=program.InRollout", "--trainer.callbacks.number=0"]
     words += ["--trainer.strategy=ddp", "--trainer.devices=2", "--data.test_rollouts.batch_size=1"]
-    status, text = wait(start(*TORCHRUN, "program.py", *TEST, *words))
+    status, text = wait(start("program.py", *TEST, *words, ranks=2))
     assert status != 0
     said = [line for line in text.splitlines() if line.startswith("emulate: error: ")]
     assert "emulate: error: rank 0 was given nonsense." in said
@@ -143,7 +143,7 @@ def test_failed_rank_ends_the_others_with_its_message(faulty):
 def test_terminated_processes_end_after_the_same_step(faulty):
     words = ["--trainer.callbacks.number=0", "--trainer.callbacks.step=-1"]
     words += ["--trainer.max_steps=100000", "--trainer.strategy=ddp", "--trainer.devices=2"]
-    process = start(*TORCHRUN, "program.py", *FIT, *words)
+    process = start("program.py", *FIT, *words, ranks=2)
     wait_for(BROKEN, process)
     process.send_signal(signal.SIGTERM)
     status, text = wait(process)
@@ -155,7 +155,7 @@ def test_terminated_processes_end_after_the_same_step(faulty):
 def test_one_process_that_is_asked_to_end_ends_all(faulty):
     words = ["--trainer.callbacks.number=15", "--trainer.callbacks.step=3", "--trainer.max_steps=9"]
     words += ["--trainer.callbacks.rank=1", "--trainer.strategy=ddp", "--trainer.devices=2"]
-    status, text = wait(start(*TORCHRUN, "program.py", *FIT, *words))
+    status, text = wait(start("program.py", *FIT, *words, ranks=2))
     assert status != 0
     assert stored()["global_step"] == 4  # asked at the end of step 3: that in flight is finished
     assert f"training ended at step 4; {BROKEN} holds step 4: go on" in text
@@ -200,7 +200,7 @@ def test_terminated_test_goes_on(tested, faulty, say):
 
 
 def test_killed_generation_goes_on_to_the_same_data(faulty, say):
-    status, _ = wait(start(*TORCHRUN, "program.py", "generate", "-c", SMOKE, "--data.root=new"))
+    status, _ = wait(start("program.py", "generate", "-c", SMOKE, "--data.root=new", ranks=2))
     assert status != 0
     assert list((faulty / "new").glob("*/*.partial/00000.npz"))
     assert say("generate", "-c", SMOKE, "--data.root=new")[0] == 0

@@ -1,6 +1,8 @@
 """Two processes do what one does: the same scores to the last bit, the same files."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import xarray
 
 import cli
 from tests.conftest import SMOKE
-from tests.processes import TORCHRUN, start, wait
+from tests.processes import start, wait
 
 EVALUATE = """
 import torch
@@ -18,6 +20,9 @@ cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt", "--trainer.default_root_
          "--trainer.strategy=ddp_fork", "--trainer.devices={ranks}",
          "--data.test_rollouts.batch_size={batch}"])
 """
+
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 
 def run_alone(*words):
@@ -59,7 +64,8 @@ def test_processes_under_torchrun_share_the_files(tmp_path, monkeypatch, say):
     monkeypatch.chdir(tmp_path)
     config = tmp_path / "data.yaml"
     config.write_text(SMOKE.read_text()[SMOKE.read_text().index("data:") :])
-    run_alone(*TORCHRUN, cli.__file__, "generate", "-c", config, "--data.root=shared")
+    words = [*TORCHRUN, cli.__file__, "generate", "-c", config, "--data.root=shared"]
+    subprocess.run(words, check=True, timeout=120)
     assert say("generate", "-c", config, "--data.root=alone")[0] == 0
     shared, alone = (
         {

@@ -8,7 +8,7 @@ import cli
 from emulators import UNet
 from emulators.shards import gathered, shard
 from tests.conftest import SMOKE
-from tests.processes import TORCHRUN, start, wait
+from tests.processes import start, wait
 
 FIT = ["fit", "-c", str(SMOKE)]
 WIDE = ["--model=Baseline", "--model.network.width=16"]
@@ -68,7 +68,7 @@ def assert_equal(name, other, rtol=1e-4, atol=1e-6):
 
 def test_two_processes_take_the_steps_of_one(workplace):
     (workplace / "sharded_program.py").write_text(PROGRAM)
-    status, text = wait(start(*TORCHRUN, "sharded_program.py"))
+    status, text = wait(start("sharded_program.py", ranks=2))
     assert status == 0, text[-3000:]
     for name, words in {"adamw": ADAMW, "muon": MUON, "tuned": TUNED}.items():
         root = f"--trainer.default_root_dir=runs/{name}-alone"

@@ -364,7 +364,7 @@ def test_study_that_is_ended_waits_for_its_runs(working_study, number, whole_gro
 
 
 def test_two_studies_are_not_at_work_on_one_run(working_study, tmp_path):
-    working_study.kill()  # its runs go on
+    working_study.send_signal(signal.SIGKILL)  # its runs go on
     with pytest.raises(ValueError, match="one: another study is at work here"):
         Job(StudyRun("one", tmp_path / "one", []), threads=1)
     os.killpg(working_study.pid, signal.SIGKILL)
