@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from importlib.resources import files
 from inspect import isclass
 from itertools import pairwise
@@ -32,8 +33,9 @@ KEYS = ("seed_everything", "trainer", "model", "data")
 class SaveSettings(SaveConfigCallback):
     """Keeps the settings of a run beside it and inside its checkpoints."""
 
+    @cached_property
     def text(self) -> str:
-        """Return the settings as YAML."""
+        """The settings as YAML."""
         kept = Namespace({key: self.config[key] for key in KEYS if key in self.config})
         return self.parser.dump(kept, skip_unset=False, skip_validation=True)
 
@@ -42,13 +44,13 @@ class SaveSettings(SaveConfigCallback):
         if stage == "fit":
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / "config.yaml", self.text())
+            write_whole(folder / "config.yaml", self.text)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Put the settings into the checkpoint, as text."""
-        checkpoint["settings"] = self.text()
+        checkpoint["settings"] = self.text
 
 
 class EmulatorCLI(LightningCLI):
@@ -63,21 +65,28 @@ class EmulatorCLI(LightningCLI):
         trusted = bool(given) and given[-1].lower() == "false"
         settings = settings_in_checkpoint(command, args, folder, trusted)
         try:
-            return cls._run([command, *settings, *args], trusted)
+            return cls._run(command, [*settings, *args], trusted)
         except MisconfigurationException as error:
             raise ValueError(str(error)) from error
         except SIGTERMException:
             raise SystemExit(128 + signal.SIGTERM) from None
 
-    def __init__(self, *args: Any, trusted: bool = False, **kwargs: Any) -> None:
+    def __init__(self, command: str, trusted: bool, **kwargs: Any) -> None:
+        self.command = command
         self.trusted = trusted
-        super().__init__(*args, **kwargs)
+        super().__init__(**kwargs)
+
+    def subcommands(self) -> dict[str, set[str]]:
+        """Return the stage that was asked for: the parsers of the others take time to make."""
+        return {self.command: LightningCLI.subcommands()[self.command]}
 
     @classmethod
-    def _run(cls, args: list[str], trusted: bool) -> "EmulatorCLI":
+    def _run(cls, command: str, args: list[str], trusted: bool) -> "EmulatorCLI":
         return cls(
-            emulators.Emulator,
-            TrajectoryDataModule,
+            command,
+            trusted,
+            model_class=emulators.Emulator,
+            datamodule_class=TrajectoryDataModule,
             subclass_mode_model=True,
             trainer_class=RunTrainer,
             parser_class=Parser,
@@ -87,13 +96,9 @@ class EmulatorCLI(LightningCLI):
             auto_configure_optimizers=False,
             parser_kwargs={
                 "exit_on_error": False,
-                **{
-                    stage: {"default_config_files": [TRAINER_DEFAULTS], "exit_on_error": False}
-                    for stage in cls.subcommands()
-                },
+                command: {"default_config_files": [TRAINER_DEFAULTS], "exit_on_error": False},
             },
-            args=args,
-            trusted=trusted,
+            args=[command, *args],
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
