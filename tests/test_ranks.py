@@ -16,6 +16,9 @@ EVALUATE = """
 import torch
 torch.set_num_threads(1)
 import cli
+from callbacks import scores
+from tests.conftest import dot
+scores.png = dot
 cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt", "--trainer.default_root_dir=runs/several",
          "--trainer.strategy=ddp_fork", "--trainer.devices={ranks}",
          "--data.test_rollouts.batch_size={batch}"])

@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,20 @@ import torch
 import cli
 from callbacks.run_folder import alone_in, goes_on, move_run_aside, newer_weights
 from tests.conftest import SMOKE
+from tests.processes import start, wait, wait_for
 
 HERE = "--trainer.default_root_dir=runs/smoke"
 FIT = ["fit", "-c", str(SMOKE), HERE, "--trainer.max_steps=1"]
 LAST = Path("runs/smoke/last.ckpt")
 HOLD = """
 import sys
+import time
 from pathlib import Path
 from callbacks.run_folder import alone_in
 
 with alone_in(Path(sys.argv[1])):
-    print("locked", flush=True)
-    sys.stdin.read()
+    Path("locked").touch()
+    time.sleep(60)
 """
 
 
@@ -78,18 +79,17 @@ def test_new_folder_of_a_fast_dev_run_is_not_made(workplace, say):
 @pytest.mark.parametrize("command", ["fit", "test", "predict"])
 def test_two_processes_in_one_folder(workplace, say, command):
     before = contents("runs/smoke")
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, "runs/smoke"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert holder.stdout.readline() == b"locked\n"
+    Path("hold.py").write_text(HOLD)
+    holder = start("hold.py", "runs/smoke")
+    wait_for("locked", holder)
     words = FIT if command == "fit" else [command, "--ckpt_path", LAST]
     status, _, err = say(*words)
     assert status == 1
     assert "emulate: error: runs/smoke: another process is at work" in err
     assert "trainer.default_root_dir" in err
     assert contents("runs/smoke") == before
-    holder.kill()  # whose end unlocks the folder
-    holder.wait()
+    holder.send_signal(signal.SIGKILL)  # whose end unlocks the folder
+    wait(holder)
     with alone_in(Path("runs/smoke")):
         pass
 

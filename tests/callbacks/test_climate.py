@@ -160,13 +160,13 @@ def together(diagnostics, emulator, known, starts):
 @pytest.mark.parametrize("kind", CLIMATE)
 def test_rollouts_lost_before_the_first_state_keep_their_rows(kind, parts, plane):
     # the second parts are those of two processes, whose sampler repeats the first one
-    initial, known, late = seven(), data(plane), {"spin_up": 150, "every": 40}
+    initial, known, late = seven(), data(plane), {"spin_up": 30, "every": 8}
     wanted = kind(**late)
     (whole,) = together(
-        [wanted], Exact(), known, [Start(initial[[0, 1, 3, 4, 5, 6]], torch.arange(6), 230, 0)]
+        [wanted], Exact(), known, [Start(initial[[0, 1, 3, 4, 5, 6]], torch.arange(6), 46, 0)]
     )
     diagnostic = kind(**late)
-    starts = [Start(initial[part], torch.tensor(part), 230, 0) for part in parts]
+    starts = [Start(initial[part], torch.tensor(part), 46, 0) for part in parts]
     scores, _ = together([diagnostic, EnergyStability()], Losing(), known, starts)
     counts = diagnostic.means.compute()
     assert counts["index"].tolist() == list(range(7))
@@ -180,14 +180,14 @@ def test_rollouts_lost_before_the_first_state_keep_their_rows(kind, parts, plane
         np.testing.assert_allclose(value, wanted.summary(whole)[name], err_msg=name)
     (text,) = [text for text in diagnostic.remarks(scores) if "were lost before" in text]
     assert "1 of 7 rollouts" in text
-    assert "step 190" in text
+    assert "step 38" in text
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_evaluation_that_is_lost_whole_has_scores_that_are_not_a_number(kind, plane):
     initial, parts = seven(lost=range(7)), ([0, 1, 2], [3, 4, 5, 6])
-    options = {"every": 150} if kind is not PCAAutocorrelation else {}
-    starts = [Start(initial[part], torch.tensor(part), 230, 0) for part in parts]
+    options = {"every": 30} if kind is not PCAAutocorrelation else {}
+    starts = [Start(initial[part], torch.tensor(part), 46, 0) for part in parts]
     diagnostic = kind(**options)
     scores, _ = together([diagnostic, EnergyStability()], Losing(), data(plane), starts)
     assert np.isnan(list(diagnostic.summary(scores).values())).all()
@@ -198,15 +198,15 @@ def test_evaluation_that_is_lost_whole_has_scores_that_are_not_a_number(kind, pl
 @pytest.mark.parametrize("truth_steps", [0, 30])
 @pytest.mark.parametrize("kind", [k for k in ALL if k is not PCAAutocorrelation])
 def test_state_in_which_a_trajectory_is_lost_enters_no_mean(kind, first, truth_steps, plane):
-    # all states before the jump are the first one, so that means of 11 and of 230 are the same
+    # all states before the jump are the first one, so that means of 11 and of 60 are the same
     initial, known = seven(), data(plane)
-    starts = [Start(initial, torch.arange(7), 230, truth_steps)]
+    starts = [Start(initial, torch.arange(7), 60, truth_steps)]
     wanted, diagnostic, judge = kind(every=1), kind(every=1), EnergyStability(every=5)
     (whole,) = together([wanted], Exact(), known, starts)
     order = [diagnostic, judge] if first else [judge, diagnostic]
     scores = together(order, Losing(), known, starts)[0 if first else 1]
     if kind is not Extremes:
-        assert diagnostic.counts.tolist() == [230, 230, 11, 230, 230, 230, 230]
+        assert diagnostic.counts.tolist() == [60, 60, 11, 60, 60, 60, 60]
     else:  # levels depend on how many values there are
         assert np.nanmax(scores["return_level"]) == np.nanmax(whole["return_level"])
         assert np.nanmax(scores["return_level_of_all"]) == np.nanmax(whole["return_level_of_all"])

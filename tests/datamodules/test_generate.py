@@ -1,8 +1,6 @@
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from datamodules.solvers import (
 from datamodules.solvers.finite_volume import Balance, Diffusion, Domain, FiniteVolumeSolver
 from datamodules.split import Trajectories
 from datamodules.trajectory_file import TrajectoryFile
+from tests.processes import start, wait
 
 
 def flame(dt=0.25, splits=None, **options):
@@ -131,22 +130,18 @@ flame(dt=0.05, spin_up=5.0, splits={"train": Split(2, 400)}).generate(sys.argv[1
 """
 
 
-def test_killed_run_resumes_to_the_same_data(tmp_path):
+def test_killed_run_resumes_to_the_same_data(tmp_path, monkeypatch):
     generator = flame(dt=0.05, spin_up=5.0, splits={"train": Split(2, 400)})
     generator.generate(tmp_path / "uninterrupted")
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / "killed")],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[2],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "program.py").write_text(SCRIPT)
+    process = start("program.py", tmp_path / "killed")
     partial = tmp_path / "killed" / "train" / "train_0000.nc.partial"
     deadline = time.monotonic() + 90
     while not (partial / "00001.npz").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    wait(process)
     assert (partial / "00001.npz").exists()
     assert not (tmp_path / "killed" / "train" / "train_0000.nc").exists()
     generator.generate(tmp_path / "killed")
