@@ -161,7 +161,7 @@ def measure(folder: Path, layout: str, size: int, window: int, device, rounds: i
 def waiting(root: Path, storage: str, device: torch.device, steps: int) -> dict:
     """Train the quickstart's network, and return what `TrainingCost` reports."""
     torch.manual_seed(0)
-    data = TrajectoryDataModule(root, batch_size=8, storage=storage)
+    data = TrajectoryDataModule(root, batch_size=8, storage=storage, periodic=True)
     trainer = Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,

@@ -105,7 +105,7 @@ def trainer(steps: int, folder: Path, precision: str, **options) -> lightning.Tr
 
 def fit(network: Callable, folder: Path, fields, precision: str, steps: int) -> list:
     """Return seconds of each step, and of the bare step after it, under all that `fit` does."""
-    data = TrajectoryDataModule(folder, batch_size=BATCH)
+    data = TrajectoryDataModule(folder, batch_size=BATCH, periodic=True)
     emulator = Baseline(network=network, distance=L2())
     turns = Turns(bare(network, fields, precision))
     own = [Termination(), Announcements(), Checkpoints(), TrainingCost()]

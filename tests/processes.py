@@ -65,6 +65,7 @@ def become(words, ranks, folder, environment):
                 rdzv_backend="c10d",
                 rdzv_endpoint="localhost:0",
                 max_restarts=0,
+                monitor_interval=1,  # before it ends the others, they say why they end
                 start_method="fork",
             )
             elastic_launch(config, run)(words)

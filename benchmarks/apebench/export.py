@@ -26,6 +26,7 @@ def write(path: Path, states: np.ndarray) -> None:
             file.createDimension(name, size)
         file.createVariable("time", "f8", ("time",))[:] = np.arange(times)
         file.createVariable("x", "f8", ("x",))[:] = np.arange(points) / points
+        file["x"].modulo = 1.0  # the length of the periodic box
         file.createVariable("u", "f4", ("trajectory", "time", "x"))[:] = states[:, :, 0]
 
 

@@ -75,7 +75,13 @@ def train(folder: Path, make: Callable[..., Emulator], updates: int, seed: int) 
     """Return an emulator trained on the trajectories of a scenario."""
     seed_everything(seed, verbose=False)
     data = TrajectoryDataModule(
-        folder, ["u"], Dimensions(space=["x"]), batch_size=20, storage="memory", seed=seed
+        folder,
+        ["u"],
+        Dimensions(space=["x"]),
+        batch_size=20,
+        storage="memory",
+        seed=seed,
+        periodic=True,
     )
     trainer = Trainer(
         accelerator="cpu",
