@@ -1,5 +1,6 @@
 """Every YAML that ships parses and makes its objects."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,26 +77,41 @@ def covering(lists):
         seen.update(words)
 
 
+def of_the_model(word):
+    return word.startswith("--model") or "/model/" in word
+
+
 @named("study")
 def test_study_configuration(path):
     study = read_study(path)
     assert study.data
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--config", action="config")
-    parser.add_subclass_arguments(emulators.Emulator, "model")
-    parser.add_class_arguments(TrajectoryDataModule, "data")
-    for name, count in (("channels", None), ("dimensions", None), ("parameters", len)):
-        target = f"model.init_args.{name}"
-        parser.link_arguments(f"data.{name}", target, count, apply_on="instantiate")
+    of_data, of_models = (ArgumentParser(exit_on_error=False) for _ in range(2))
+    for parser in (of_data, of_models):
+        parser.add_argument("--config", action="config")
+    of_data.add_class_arguments(TrajectoryDataModule, "data")
+    of_models.add_subclass_arguments(emulators.Emulator, "model")
+
+    checks_numbers = path.stem.startswith("cvi")  # and a meta tensor has none
+    device = torch.device("cpu" if checks_numbers else "meta")
+
+    @cache
+    def made_data(*words):
+        with device:
+            return of_data.instantiate(of_data.parse_args(words)).data
+
     left_out = ("--trainer.", "--seed_everything=", "--data.seed=")
     words = [[w for w in run.arguments if not w.startswith(left_out)] for run in study.runs]
     for arguments in covering(words):
-        parsed = parser.parse_args([a for a in arguments if not a.endswith("/infiltration.yaml")])
-        checks_numbers = path.stem.startswith("cvi")  # and a meta tensor has none
-        with torch.device("cpu" if checks_numbers else "meta"):
-            made = parser.instantiate(parsed)
-        *_, size = made.data.generator.grid.shape
-        assert getattr(made.model.trained, "size", size) == size
+        given = [word for word in arguments if not word.endswith("/infiltration.yaml")]
+        data = made_data(*(word for word in given if not of_the_model(word)))
+        sizes = {"channels": data.channels, "dimensions": data.dimensions}
+        sizes["parameters"] = len(data.parameters)  # as `emulate` links them
+        linked = [f"--model.{name}={size}" for name, size in sizes.items()]
+        parsed = of_models.parse_args([*filter(of_the_model, given), *linked])
+        with device:
+            model = of_models.instantiate(parsed).model
+        *_, size = data.generator.grid.shape
+        assert getattr(model.trained, "size", size) == size
 
 
 def test_trainer_configuration_is_the_default():
