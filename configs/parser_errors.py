@@ -18,6 +18,9 @@ NOISE = (
     "Unable to load config",
 )
 
+IN_YAML = {"NoneType": "null", "bool": "true, false"}
+"""What values of these types are called in a file."""
+
 PARSER = ("Expected", "Not a valid", "Import path", "Option", "Key", "Group", "Parser", "Subclass")
 
 
@@ -174,7 +177,11 @@ def choices(inner: str, key: str, value: str | None, command: str) -> str | None
     if found:
         return f"{key} must be one of {found[1]}, got {found[2]}."
     several = re.findall(r"- Expected a typing\.Literal\[([^\]]+)\]", inner)
-    return f"{key} must be one of {', '.join(several)}, got {value}." if several else None
+    if not several:
+        return None
+    others = re.findall(r"- Expected a <class '([\w.]+)'>", inner)
+    several += [IN_YAML.get(name, f"a {name.rpartition('.')[2]}") for name in others]
+    return f"{key} must be one of {', '.join(several)}, got {value}."
 
 
 def kinds(inner: str, key: str, value: str | None, command: str) -> str | None:

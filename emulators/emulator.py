@@ -42,7 +42,7 @@ from emulators.losses import L1L2, Distance
 from emulators.networks.network import Network, NetworkFactory, Parameters, as_network
 from emulators.networks.unet import UNet
 from emulators.noise import add_noise, generator_of, seed_layers
-from emulators.optimisation import Schedule, clip_gradients, with_schedule
+from emulators.optimisation import Schedule, clip_gradients, naming, with_schedule
 from emulators.precision import check_precision
 from emulators.rollout import Start
 from emulators.schedules import WarmupCosine
@@ -257,7 +257,8 @@ class Emulator(LightningModule, ABC):
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update the averaged weights after each step of the optimiser."""
-        super().optimizer_step(*args, **kwargs)
+        with naming("model.optimizer"):
+            super().optimizer_step(*args, **kwargs)
         self.conditioning.take(None)
         if self.averaged is not None:
             self.update_average(self.trainer.global_step)

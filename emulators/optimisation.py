@@ -1,7 +1,9 @@
 """From gradients to a step of the optimiser: the schedule of its learning rate, and clipping."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from traceback import walk_tb
 from typing import Any
 
 from lightning import Trainer
@@ -40,6 +42,24 @@ def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trai
     options = {k: v for k, v in vars(scheduler).items() if k not in ("best", "mode_worse")}
     check_finite(type(scheduler).__name__, **options)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+@contextmanager
+def naming(option: str) -> Iterator[None]:
+    """Name the option that chose the optimiser where this cannot take a step with its own.
+
+    Some of them are checked only then, such as `capturable` on a CPU.
+
+    Raises:
+        ValueError: With what the optimiser says.
+    """
+    try:
+        yield
+    except (AssertionError, RuntimeError) as error:
+        *_, (innermost, _) = walk_tb(error.__traceback__)
+        if not innermost.f_globals["__name__"].startswith("torch.optim"):
+            raise
+        raise ValueError(f"{option} cannot take a step with its options: {error}") from error
 
 
 def clip_gradients(

@@ -17,6 +17,12 @@ from tests.conftest import SMOKE
             ["--data.storage=tape"],
             "data.storage must be one of 'auto', 'memory', 'shared', 'device', 'stream', got tape",
         ),
+        (
+            ["--data.periodic=maybe"],
+            "data.periodic must be one of 'auto', true, false, a list, got",
+        ),
+        (["--data.join=space"], "data.join must be one of 'time', null, got space"),
+        (["--model.optimizer.lr=0.5"], "model.optimizer.lr=0.001, this emulator has 0.5"),
         (["--data.batch_size=x"], "data.batch_size must be of type int, got x"),
         (["--model=Nothere"], "model names the class 'Nothere', which is neither"),
         (["--model.ema_decay=2"], "ema_decay must lie in [0, 1), got 2.0."),
@@ -28,12 +34,21 @@ from tests.conftest import SMOKE
     ],
 )
 def test_wrong_setting_is_one_sentence(words, sentence, say, workplace):
-    status, _, err = say("fit", "--ckpt_path", "runs/smoke/last.ckpt", *words)
+    status, _, err = say(
+        "fit", "--ckpt_path", "runs/smoke/last.ckpt", *words, "--trainer.max_steps=9"
+    )
     assert status == 1
     lines = [line for line in err.splitlines() if line.startswith("emulate: error:")]
     assert len(lines) == 1
     assert sentence in lines[0]
     assert "Traceback" not in err
+
+
+def test_option_that_an_optimiser_refuses_at_its_first_step_is_named(say, workplace):
+    status, _, err = say("fit", "-c", SMOKE, "--model.optimizer.capturable=true")
+    assert status == 1
+    assert "emulate: error: model.optimizer cannot take a step with its options" in err
+    assert "capturable=True" in err
 
 
 OWN = '''
