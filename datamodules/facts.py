@@ -111,7 +111,7 @@ class DataFacts(ABC):
             return known
         reader = self.any_reader()
         found = tuple(axis.said_periodic for axis in reader.axes)
-        if not all(found) and not reader.no_grid() and not self.spherical:
+        if not all(found) and not reader.no_grid and not self.spherical:
             names = " and ".join(a.name for a, p in zip(reader.axes, found, strict=True) if not p)
             notify(
                 f"{reader.path.parent}: the files do not say that {names} is periodic, so it is "
@@ -133,7 +133,7 @@ class DataFacts(ABC):
     def no_grid(self) -> str:
         """Reason why there is no uniform periodic grid, or nothing if there is one."""
         reader = self.any_reader()
-        if reason := reader.no_grid():
+        if reason := reader.no_grid:
             return reason
         walls = [a.name for a, p in zip(reader.axes, self.periodic, strict=True) if not p]
         if not walls:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,18 @@ class TrajectoryReader(ABC):
             if axis.values is not None
         }
 
-    @property
+    @cached_property  # it is asked for at every step of a rollout
     def grid(self) -> Grid | None:
         """Grid of uniform coordinates, periodic or not, or None where there is none."""
-        return None if self.no_grid() else Grid(self.space, tuple(self.lengths()))
+        return None if self.no_grid else Grid(self.space, tuple(self.lengths()))
 
     def lengths(self) -> list[float]:
         """Return the length of each uniform axis, of the cell beyond the last point too."""
         return [axis.step * axis.size for axis in self.axes]
 
+    @cached_property
     def no_grid(self) -> str:
-        """Return why there is no uniform grid, or nothing."""
+        """Reason why there is no uniform grid, or nothing."""
         for axis in self.axes:
             if axis.values is None:
                 return f"'{axis.name}' has no coordinate variable"

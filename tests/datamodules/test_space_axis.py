@@ -143,7 +143,7 @@ def test_axes_in_different_units_make_no_grid(tmp_path):
     field_file(tmp_path, ("time", "y", "x"), {"x": X, "y": Y}, units)
     file = read(tmp_path, "y", "x")
     assert file.grid is None
-    assert "different units (km, m)" in file.no_grid()
+    assert "different units (km, m)" in file.no_grid
 
 
 @pytest.mark.parametrize("points", [[0, 1, 1, 2.0], [0, 2, 1, 3.0], [0, 0, 0, 0.0]])
@@ -170,4 +170,4 @@ def test_a_curvilinear_grid_has_no_coordinates(tmp_path, capsys):
     file = read(tmp_path, "lat", "lon")
     assert "curvilinear" in capsys.readouterr().err
     assert file.coordinates == {}
-    assert "no coordinate" in file.no_grid()
+    assert "no coordinate" in file.no_grid
