@@ -93,7 +93,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place, quiet():
         folder = Path(place)
         data = [f"--data.{name}={value}" for name, value in FLOW.items()]
-        training = ["--trainer.max_steps=60", "--trainer.val_check_interval=60"]
+        training = ["--trainer.max_steps=150", "--trainer.val_check_interval=150"]
         files = [f"-c={CONFIGS}/data/quickstart.yaml", f"-c={CONFIGS}/model/baseline.yaml"]
         folders = [f"--data.root={folder}/data", f"--trainer.default_root_dir={folder}/run"]
         optimiser = ["--model.distance=L2", "--model.optimizer=emulators.Muon",
