@@ -188,13 +188,14 @@ class DataFacts(ABC):
 
     def description(self) -> dict[str, Any]:
         """Return what an emulator depends on, as plain numbers and strings."""
-        grid, (_, unit) = self.uniform_grid, self.units
+        grid, (_, unit), time = self.uniform_grid, self.units, self.any_reader().time
         return {
             "variables": list(self.variables),
             "shape": list(self.shape),
             "domain lengths": [float(f"{length:.5g}") for length in grid.lengths] if grid else None,
             "interval": float(f"{self.interval:.5g}"),
             "time unit": unit,
+            "calendar": time.calendar if time.origin else None,
             "parameters": list(self.parameters),
             "units": [field.units for field in self.fields],
             "parameter units": dict(self.any_reader().parameter_units),
@@ -221,6 +222,9 @@ class DataFacts(ABC):
         if len(steps) == 2 and not same_time(*steps):
             texts = [f"{step:g} {unit}".removesuffix(" 1") for step, unit in steps]
             return "interval", *texts
+        calendars = earlier.get("calendar"), now["calendar"]
+        if all(calendars) and calendars[0] != calendars[1]:
+            return "calendar", *calendars
         for one, two in zip(earlier.get("units", ()), now["units"], strict=False):
             if not same_units(one, two):
                 return "units", earlier["units"], now["units"]

@@ -140,6 +140,9 @@ def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str]
     if not same_time(*steps):
         texts = [f"{step:g} {unit}".removesuffix(" 1") for step, unit in steps]
         return f"a time step of {texts[0]}", f"of {texts[1]}"
+    calendars = [reader.time.calendar for reader in (one, two) if reader.time.origin]
+    if len(set(calendars)) > 1:
+        return f"times of the calendar '{calendars[0]}'", f"of '{calendars[1]}'"
     for own, other in zip(one.variables, two.variables, strict=True):
         if not same_units(own.units, other.units):
             return f"'{own.name}' in units of '{own.units}'", f"'{other.units}'"

@@ -7,6 +7,7 @@ what the type rounds, and no more; and the interval is that of the whole axis,
 """
 
 import math
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -53,10 +54,22 @@ class TimeAxis:
         return time_unit(self.units)
 
     @property
+    def origin(self) -> str | None:
+        """Date from which stamps count, as the file writes it, or None."""
+        found = re.search(r"\ssince\s+(.+)", self.units, re.IGNORECASE)
+        return found[1].strip().lower() if found else None
+
+    @property
     def calendar(self) -> str:
-        """Calendar of the origin, by one name for each."""
+        """Calendar of the origin, by one name for each.
+
+        The standard one is the proleptic Gregorian one where all dates are after 1582.
+        """
         name = str(self.attributes.get("calendar", "standard")).lower()
         aliases = {"gregorian": "standard", "noleap": "365_day", "all_leap": "366_day"}
+        year = re.match(r"\d{4}(?=\D|$)", self.origin or "")
+        if year and int(year[0]) > 1582 and np.nanmin(self.values, initial=0.0) >= 0:
+            aliases["proleptic_gregorian"] = "standard"
         return aliases.get(name, name)
 
     def __len__(self) -> int:
@@ -114,24 +127,33 @@ class TimeAxis:
         """Return whether whole stamps can be a uniform axis rounded: 0, 1, 3, 4, 6 for 1.5.
 
         Two neighbouring steps then take turns regularly; a gap or a repeated stamp occurs once.
+        Mostly 1 and sometimes 2 can as well be stamps that are missing regularly.
         """
         steps = np.round(steps / self.resolution).astype(np.int64)
         low, high = int(steps.min()), int(steps.max())
         more = int((steps == high).sum())
-        rare = min(more, len(steps) - more)
-        if low < 1 or high != low + 1 or rare < max(2, len(steps) / 12):
+        less = len(steps) - more
+        if low < 1 or high != low + 1 or min(more, less) < max(2, len(steps) / 12):
+            return False
+        if low == 1 and more < less - 1:
             return False
         stamps = np.concatenate(([0], np.cumsum(steps)))
-        residual = stamps - np.arange(len(stamps)) * (stamps[-1] / len(steps))
-        return bool(np.ptp(residual) <= 1.5)  # 1 for the best line; its ends are rounded too
+        return _least_spread(stamps) <= 1 + 1e-6
 
     def _simplest(self, value: float, uncertainty: float) -> float:
-        """Return the number of fewest digits that a measured step can be, in any unit of time."""
+        """Return the number of fewest digits that a measured step can be.
+
+        Where its unit is one of time, they are digits in the largest unit of which there is at
+        least one, or in the next smaller: of 0.0052 days 7.5 minutes.
+        """
         own = SECONDS.get(self.unit)
-        units = [1.0, *(own / other for other in SECONDS.values())] if own else [1.0]
-        found = [(_digits(value * unit, uncertainty * unit), unit) for unit in units]
-        (_, rounded), unit = min(found, key=lambda item: item[0][0])
-        return rounded / unit if unit != 1.0 else rounded
+        if own is None:
+            return _digits(value, uncertainty)[1]
+        natural = [unit for unit in sorted(SECONDS.values(), reverse=True) if unit <= value * own]
+        factors = [own / unit for unit in natural[:2]] or [1.0]
+        found = [(_digits(value * factor, uncertainty * factor), factor) for factor in factors]
+        (_, rounded), factor = min(found, key=lambda item: item[0][0])
+        return rounded / factor if factor != 1.0 else rounded
 
     def _uneven(self, index: int, typical: float) -> str:
         """Return the sentence on the step after a stamp that is unlike the others."""
@@ -154,16 +176,12 @@ class TimeAxis:
     def _say(self, value: float) -> str:
         """Return a stamp as text, with its date if it has one."""
         text = f"{value:.10g}"
-        if " since " in self.units:
+        if self.origin:
             try:
                 text += f" ({netCDF4.num2date(value, self.units, self.calendar):%Y-%m-%d %H:%M:%S})"
             except (ValueError, OverflowError, TypeError):
                 return text
         return text
-
-    def same_interval(self, other: "TimeAxis") -> bool:
-        """Return whether two axes have the same interval, whatever their units."""
-        return same_time((self.interval, self.unit), (other.interval, other.unit))
 
     def expressed_like(self, other: "TimeAxis") -> "TimeAxis":
         """Return this axis in the units and from the origin of another.
@@ -173,23 +191,20 @@ class TimeAxis:
         """
         if self.units == other.units and self.calendar == other.calendar:
             return self
-        both = " since " in self.units and " since " in other.units
         factor = 1.0
         if self.unit != other.unit:
             if not {self.unit, other.unit} <= SECONDS.keys():
                 raise ValueError(self._clash(other))
             factor = SECONDS[self.unit] / SECONDS[other.unit]
         offset = 0.0
-        if both:
-            if self.calendar != other.calendar:
-                raise ValueError(self._clash(other))
+        if (self.origin is None) != (other.origin is None) or self.calendar != other.calendar:
+            raise ValueError(self._clash(other))
+        if self.origin != other.origin:
             try:
                 origin = netCDF4.num2date(0, self.units, self.calendar)
                 offset = float(netCDF4.date2num(origin, other.units, other.calendar))
             except (ValueError, OverflowError, TypeError):
                 raise ValueError(self._clash(other)) from None
-        elif " since " in self.units or " since " in other.units:
-            raise ValueError(self._clash(other))
         values = self.values if factor == 1.0 else self.values * factor
         values = values + offset if offset else values
         attributes = {**self.attributes, "units": other.units}
@@ -252,6 +267,21 @@ def read_time_axis(dataset: netCDF4.Dataset, path: Path, name: str) -> TimeAxis:
             dtype = np.dtype("f4") if (values == values.astype("f4")).all() else dtype
     resolution = scale if kind in "iu" else float(np.spacing(np.asarray(largest, dtype))) * scale
     return TimeAxis(path, name, values, attributes, resolution, kind in "iu")
+
+
+def _least_spread(stamps: np.ndarray) -> float:
+    """Return how far stamps lie apart about the line that is closest to all of them.
+
+    It is at most 1 if they are uniform stamps that were rounded, or cut, to whole numbers.
+    """
+    numbers = np.arange(len(stamps))
+    mean = (stamps[-1] - stamps[0]) / (len(stamps) - 1)
+    low, high = mean - 1 / len(stamps), mean + 1 / len(stamps)
+    for _ in range(60):  # the spread is a convex function of the slope
+        third = (high - low) / 3
+        left, right = (np.ptp(stamps - slope * numbers) for slope in (low + third, high - third))
+        low, high = (low, high - third) if left < right else (low + third, high)
+    return float(np.ptp(stamps - low * numbers))
 
 
 def _digits(value: float, uncertainty: float) -> tuple[int, float]:

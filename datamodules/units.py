@@ -2,14 +2,17 @@
 
 import re
 
-SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+SECONDS["week"] = 7 * SECONDS["d"]
 SYMBOLS = {
+    **dict.fromkeys(("nanosecond", "nanoseconds", "nanosec", "nanosecs", "ns"), "ns"),
     **dict.fromkeys(("microsecond", "microseconds", "microsec", "microsecs", "us"), "us"),
     **dict.fromkeys(("millisecond", "milliseconds", "millisec", "millisecs", "msec", "ms"), "ms"),
     **dict.fromkeys(("second", "seconds", "sec", "secs", "s"), "s"),
     **dict.fromkeys(("minute", "minutes", "min", "mins"), "min"),
     **dict.fromkeys(("hour", "hours", "hr", "hrs", "h"), "h"),
     **dict.fromkeys(("day", "days", "d"), "d"),
+    **dict.fromkeys(("week", "weeks"), "week"),
 }
 NORTH = {"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"}
 EAST = {"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"}
@@ -22,7 +25,7 @@ def time_unit(units: str) -> str:
         >>> time_unit("hours since 2000-01-01"), time_unit("turnover times")
         ('h', 'turnover times')
     """
-    unit = re.split(r"\s+since\b", units.strip())[0].strip()
+    unit = re.split(r"\s+since\b", units.strip(), flags=re.IGNORECASE)[0].strip()
     return SYMBOLS.get(unit.lower(), unit)
 
 

@@ -70,6 +70,7 @@ def test_description_is_plain_and_survives_a_checkpoint(tmp_path):
         (set_units("x", "km"), "the grid"),
         (lambda file: file["x"].setncattr("standard_name", "longitude"), "the grid"),
         (set_units("v", "degC"), "units"),
+        (lambda file: file["time"].setncattr("calendar", "360_day"), "calendar"),
         (lambda file: file["y"].delncattr("modulo"), "periodic"),
     ],
 )
@@ -91,7 +92,15 @@ def test_the_same_data_written_otherwise_do_not_differ(tmp_path, change):
     assert first.difference(other.description()) is None
 
 
-@pytest.mark.parametrize("change", [scaled("time", 2.0), scaled("x", 1.1), set_units("v", "degC")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        scaled("time", 2.0),
+        scaled("x", 1.1),
+        set_units("v", "degC"),
+        lambda file: file["time"].setncattr("calendar", "360_day"),
+    ],
+)
 def test_the_same_holds_between_the_files_of_a_data_set(tmp_path, change):
     written(tmp_path)
     data = written(tmp_path, change, split="test")

@@ -83,6 +83,19 @@ def test_seams_that_neither_meet_nor_follow_are_refused(tmp_path, cuts):
         module(parts(tmp_path, cuts)).readers("train")
 
 
+def test_a_stamp_that_is_missing_at_every_seam_is_no_rounding_of_whole_stamps(tmp_path):
+    for number in range(5):
+        own = FIELD[8 * number : 8 * number + 8]
+        path = tmp_path / "train" / f"{number}.nc"
+        write_file(path, own.shape, dims=("time", "y", "x"), fields={"u": own}, lengths=(1.0, 2.0))
+        with netCDF4.Dataset(path, "a") as file:
+            file.renameVariable("time", "stamps")
+            stamps = file.createVariable("time", "i4", ("time",))
+            stamps[:], stamps.units = 9 * number + np.arange(8), "days since 2000-01-01"
+    with pytest.raises(ValueError, match=r"\.nc.*(joined|missing after stamp 7)"):
+        module(tmp_path).readers("train")
+
+
 def test_a_gap_outside_of_the_range_does_not_matter(tmp_path):
     folder = parts(tmp_path, [slice(0, 10), slice(15, 41)])
     assert module(folder, times=Range(0, 10)).trajectories("train").lengths == [10]

@@ -40,6 +40,12 @@ SINCE = "since 1970-01-01"
         (np.arange(20) / 3, None, 1 / 3),
         (np.arange(20, dtype="i8") * 600_000_000_000 + 1577836800 * 10**9, "nanoseconds", 6e11),
         (-5.0 + 0.25 * np.arange(9), "turnover times", 0.25),
+        ((10622 + np.arange(20) / 192).astype("f4"), "days since 1992-01-01", 1 / 192),  # 7.5 min
+        ((10622 + np.arange(80) / 192).astype("f4"), "days since 1992-01-01", 1 / 192),
+        ((10622 + np.arange(20) * 10.5 / 1440).astype("f4"), "days since 1992-01-01", 10.5 / 1440),
+        ((700 + np.arange(10) / 144).astype("f4"), "days since 2000-01-01", 1 / 144),
+        (np.floor(0.4 + 22.5 * np.arange(30)).astype("i4"), f"minutes {SINCE}", 22.5),
+        (np.arange(30) / 7, f"Weeks Since {SINCE[6:]}", 1 / 7),
     ],
 )
 def test_interval_is_that_of_the_whole_axis(tmp_path, values, units, interval):
@@ -96,6 +102,20 @@ def test_the_same_axes_without_a_fault_are_uniform(tmp_path, origin, step, dtype
     assert found.interval == pytest.approx(step, rel=1e-4)
 
 
+@pytest.mark.parametrize("every", [4, 5, 7, 9])
+@pytest.mark.parametrize("count", [20, 40, 61])
+def test_stamps_that_are_missing_regularly_are_no_rounding(tmp_path, every, count):
+    days = np.flatnonzero(np.arange(2 * count) % every != every - 1)[:count]
+    with pytest.raises(ValueError, match=rf"1 snapshot\(s\) are missing after stamp {every - 2}"):
+        _ = axis(tmp_path, days.astype("i4"), f"days {SINCE}").interval
+
+
+def test_whole_stamps_that_no_uniform_axis_rounds_to_are_refused(tmp_path):
+    stamps = np.cumsum([0] + 5 * [10, 10, 10, 11, 11, 11])  # 10.5 would take turns
+    with pytest.raises(ValueError, match="must increase in uniform steps"):
+        _ = axis(tmp_path, stamps.astype("i4"), f"minutes {SINCE}").interval
+
+
 def test_a_slow_drift_is_found(tmp_path):
     steps = 1 + 1e-3 * np.linspace(-0.9, 0.9, 400)
     with pytest.raises(ValueError, match="must increase in uniform steps"):
@@ -145,6 +165,8 @@ def test_text_and_times_along_another_dimension_are_refused(tmp_path):
         ((1.0, "s"), (1.0, "1"), False),
         ((1.0, "turnover"), (1.0, "turnover"), True),
         ((600.0, "s"), (10.0, "min"), True),
+        ((1.0, "week"), (7.0, "d"), True),
+        ((5e8, "ns"), (0.5, "s"), True),
     ],
 )
 def test_intervals_are_compared_as_times(one, other, same):
@@ -185,12 +207,19 @@ def test_stamps_are_expressed_from_another_origin(tmp_path):
     assert days.expressed_like(hours).units == "hours since 2000-01-03"
 
 
+def test_the_calendars_of_today_are_one_after_1582(tmp_path):
+    one = axis(tmp_path, 6.0 * np.arange(4), "Hours Since 2000-01-02", calendar="gregorian")
+    other = axis(tmp_path, np.arange(4.0), "hours since 2000-01-01", calendar="proleptic_gregorian")
+    np.testing.assert_allclose(one.expressed_like(other).values, 24 + 6 * np.arange(4))
+
+
 @pytest.mark.parametrize(
     ("units", "calendar"),
     [
         ("hours", "standard"),
         ("parsecs since 2000-01-01", "standard"),
         ("hours since 2001-01-01", "noleap"),
+        ("hours since 1500-01-01", "proleptic_gregorian"),  # ten days from the Julian date
     ],
 )
 def test_stamps_of_another_kind_of_origin_are_refused(tmp_path, units, calendar):
