@@ -51,6 +51,7 @@ class Split:
                 raise ValueError(
                     f"{name} of data.generator.splits must lie in 1..{LARGEST}, got {number}."
                 )
+        check_finite("data.generator.splits", operating_points=self.operating_points)
 
     def points(self, first: int, count: int) -> list[dict[str, float]]:
         """Return the operating points of some trajectories, none if all run at the solver's."""

@@ -263,6 +263,11 @@ def test_operating_points_are_variables_of_the_files_with_units(tmp_path):
         assert "D" not in dataset.variables
 
 
+def test_operating_points_are_finite():
+    with pytest.raises(ValueError, match=r"splits.operating_points.*k must be .*finite.* nan"):
+        Split(2, 3, ({"k": 1.0}, {"k": float("nan")}))
+
+
 def test_operating_points_determine_the_data(tmp_path):
     diffusing({"train": Split(2, 3, POINTS)}).generate(tmp_path)
     diffusing({"train": Split(2, 3, POINTS[:2])}).generate(tmp_path)  # the same for two of them

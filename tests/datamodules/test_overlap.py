@@ -1,8 +1,19 @@
+import os
+import shutil
+
+import numpy as np
 import pytest
 
 from datamodules import Range, Source, TrajectoryDataModule
 from datamodules.paths import find_files
 from tests.datamodules.files import write_file
+
+FIELDS = np.random.default_rng(4).standard_normal((3, 30, 4, 6)).astype("f4")
+
+
+def file(path, name, fields):
+    write_file(path, fields.shape, fields={name: fields}, lengths=(1.0, 2.0))
+    return path
 
 
 @pytest.mark.parametrize(
@@ -21,13 +32,38 @@ from tests.datamodules.files import write_file
     ],
 )
 def test_splits_that_share_snapshots_deserve_a_word(tmp_path, capsys, train, test, words):
-    for name in ("a.nc", "b.nc", "v.nc"):
-        write_file(tmp_path / name)
+    for number, name in enumerate(("a.nc", "b.nc", "v.nc")):
+        file(tmp_path / name, "vorticity", FIELDS[:, :20] + number)
     data = TrajectoryDataModule(tmp_path, train=train, test=test, val=Source("v.nc"))
     data.readers("train")
     said = capsys.readouterr().err
     assert ("the splits train and test share" in said) == bool(words)
     assert words in said
+
+
+def said(folder, capsys, **splits):
+    sources = {name: Source(f"{name}.nc", **ranges) for name, ranges in splits.items()}
+    TrajectoryDataModule(folder, ["u"], **sources).readers("train")
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("copy", [os.link, os.symlink, shutil.copyfile])
+def test_a_link_or_a_copy_is_the_same_file(tmp_path, capsys, copy):
+    train = file(tmp_path / "train.nc", "u", FIELDS)
+    file(tmp_path / "val.nc", "u", FIELDS + 1)  # of the same size
+    copy(train, tmp_path / "test.nc")
+    text = said(tmp_path, capsys, train={}, val={}, test={"times": Range(20)})
+    assert "train and test share snapshots 20 to 29 of trajectories 0 to 2" in text
+    assert "and val" not in text
+
+
+def test_ranges_apart_share_nothing(tmp_path, capsys):
+    file(tmp_path / "train.nc", "u", FIELDS)
+    shutil.copyfile(tmp_path / "train.nc", tmp_path / "test.nc")
+    shutil.copyfile(tmp_path / "train.nc", tmp_path / "val.nc")
+    ranges = {"test": {"times": Range(20, 30)}, "val": {"trajectories": Range(2, 3)}}
+    ranges["train"] = {"times": Range(0, 20), "trajectories": Range(0, 2)}
+    assert "share snapshots" not in said(tmp_path, capsys, **ranges)
 
 
 def test_files_are_found_as_a_person_would(tmp_path, monkeypatch):
