@@ -57,9 +57,26 @@ def goes_on(folder: Path, checkpoint: str | Path | None) -> bool:
     """Return whether a training that begins with this checkpoint is the one in the folder."""
     if checkpoint is None:  # Lightning goes on by itself when a cluster starts a job again
         return "SLURM_JOB_ID" in os.environ and bool(found(folder, ["hpc_ckpt_*.ckpt"]))
-    if checkpoint in ("best", "last", "hpc"):
-        return True
-    return Path(checkpoint).resolve().is_relative_to(Path(folder).resolve())
+    return checkpoint in ("best", "last", "hpc") or lies_in(folder, Path(checkpoint))
+
+
+def lies_in(folder: Path, checkpoint: Path) -> bool:
+    """Return whether a checkpoint is of the run in a folder: in it, and in no other run below.
+
+    (Lightning's callbacks write theirs into a folder `checkpoints` of the run.)
+    """
+    folder, checkpoint = Path(folder).resolve(), checkpoint.resolve()
+    if not checkpoint.is_relative_to(folder):
+        return False
+    below = checkpoint.relative_to(folder).parts[:-1]
+    return not any(is_run(folder.joinpath(*below[: n + 1])) for n in range(len(below)))
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder is one of a run, and not of checkpoints within a run."""
+    names = ["config.yaml", "training.json"]
+    names += ["last.ckpt", "best.ckpt"] if folder.name != "checkpoints" else []
+    return bool(found(folder, names))
 
 
 def move_run_aside(folder: Path) -> Path | None:

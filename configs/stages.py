@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException, SI
 
 import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
+from callbacks.run_folder import lies_in
 from configs.help import Parser
 from configs.trainer import RunTrainer
 from configs.values import refuse_no_group, refuse_null
@@ -205,6 +206,6 @@ def settings_in_checkpoint(
 def moved(checkpoint: Path, settings: dict[str, Any]) -> list[str]:
     """Return the option that keeps a run where its checkpoint is, if that has been moved."""
     known = settings.get("trainer", {}).get("default_root_dir")
-    if not isinstance(known, str) or checkpoint.resolve().is_relative_to(Path(known).resolve()):
+    if not isinstance(known, str) or lies_in(Path(known), checkpoint):
         return []
     return [f"--trainer.default_root_dir={checkpoint.parent}"]

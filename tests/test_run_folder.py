@@ -51,6 +51,20 @@ def test_run_that_is_in_the_folder_is_moved_aside_whole(workplace, say):
     assert moved["last.ckpt"] == again["last.ckpt"]
 
 
+def test_run_below_another_does_not_go_on_in_its_place(workplace, say):
+    shutil.copytree("runs/smoke", "runs/smoke/sub")
+    before = contents("runs/smoke")
+    words = ["--ckpt_path=runs/smoke/sub/last.ckpt", "--trainer.max_steps=7"]
+    status, _, err = say("fit", *words, HERE)
+    assert status == 0
+    assert "runs/smoke holds another run: moved to runs/smoke-earlier" in err
+    assert contents("runs/smoke-earlier") == before
+    assert contents("runs/smoke/sub") == before
+    assert torch.load(LAST, weights_only=True)["global_step"] == 7
+    assert say("fit", *words)[0] == 0  # without a word it goes on where it is
+    assert torch.load("runs/smoke/sub/last.ckpt", weights_only=True)["global_step"] == 7
+
+
 def test_earlier_run_is_tested_where_it_is(tested, workplace):
     move_run_aside(Path("runs/smoke"))
     cli.run(["test", "--ckpt_path", "runs/smoke-earlier/last.ckpt"])
@@ -143,6 +157,13 @@ def test_which_training_goes_on_in_a_folder(tmp_path, monkeypatch):
     assert goes_on(folder, tmp_path / "runs/a/checkpoints/epoch=3.ckpt")
     assert goes_on(folder, "last")
     assert not goes_on(folder, "runs/a-earlier/last.ckpt")
+    for name in ("checkpoints/last.ckpt", "best_of/epoch=3.ckpt", "run/config.yaml", "b/last.ckpt"):
+        (folder / name).parent.mkdir()
+        (folder / name).touch()
+    assert goes_on(folder, "runs/a/checkpoints/last.ckpt")
+    assert goes_on(folder, "runs/a/best_of/epoch=3.ckpt")
+    assert not goes_on(folder, "runs/a/run/checkpoints/epoch=3.ckpt")  # of other runs, below
+    assert not goes_on(folder, "runs/a/b/last.ckpt")
     assert not goes_on(folder, None)
     monkeypatch.setenv("SLURM_JOB_ID", "3")
     assert not goes_on(folder, None)
