@@ -153,7 +153,7 @@ class TimeAxis:
         factors = [own / unit for unit in natural[:2]] or [1.0]
         found = [(_digits(value * factor, uncertainty * factor), factor) for factor in factors]
         (_, rounded), factor = min(found, key=lambda item: item[0][0])
-        return rounded / factor if factor != 1.0 else rounded
+        return _digits(rounded / factor, 4 * float(np.spacing(rounded / factor)))[1]
 
     def _uneven(self, index: int, typical: float) -> str:
         """Return the sentence on the step after a stamp that is unlike the others."""

@@ -102,6 +102,11 @@ def test_the_same_axes_without_a_fault_are_uniform(tmp_path, origin, step, dtype
     assert found.interval == pytest.approx(step, rel=1e-4)
 
 
+def test_interval_in_another_unit_has_no_digits_of_the_conversion(tmp_path):
+    assert axis(tmp_path, 10**9 * np.arange(9), "nanoseconds").interval == 1e9
+    assert axis(tmp_path, 0.7 * np.arange(9), "days").interval == 0.7
+
+
 @pytest.mark.parametrize("every", [4, 5, 7, 9])
 @pytest.mark.parametrize("count", [20, 40, 61])
 def test_stamps_that_are_missing_regularly_are_no_rounding(tmp_path, every, count):
