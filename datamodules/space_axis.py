@@ -15,6 +15,7 @@ import netCDF4
 import numpy as np
 
 from datamodules.arrays import read_values
+from datamodules.decoded_array import CODING
 from datamodules.notices import notify
 from datamodules.units import EAST, NORTH, same_units
 
@@ -47,7 +48,7 @@ class SpaceAxis:
         resolution: Distance between neighbouring numbers of the coordinate's type at its largest
             value.
         descending: Whether the file has the points in the opposite order.
-        dtype: Type of the coordinate in the file.
+        dtype: Type that holds the values: that of the file, unless they are packed there.
     """
 
     name: str
@@ -180,7 +181,11 @@ def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) 
             f"{path}: the coordinate '{name}' holds text or a type of its own, expected numbers; "
             "store it as numbers or rename the variable."
         )
-    attributes = {key: variable.getncattr(key) for key in variable.ncattrs() if key[0] != "_"}
+    attributes = {
+        key: variable.getncattr(key)
+        for key in variable.ncattrs()
+        if key[0] != "_" and key not in CODING
+    }
     values = read_values(path, name)
     lost = np.flatnonzero(~(np.abs(values) < 9.9e36))
     if len(lost):
@@ -206,8 +211,17 @@ def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) 
     single = kind == "f" and (values == values.astype("f4")).all()
     dtype = np.dtype("f4") if single else np.dtype("f8")
     resolution = float(np.spacing(np.asarray(largest, dtype)))
-    written = np.dtype(variable.dtype).newbyteorder("=").str
-    return SpaceAxis(name, size, values.copy(), attributes, resolution, descending, written)
+    held = _type_for(values, np.dtype(variable.dtype).newbyteorder("="))
+    return SpaceAxis(name, size, values.copy(), attributes, resolution, descending, held)
+
+
+def _type_for(values: np.ndarray, stored: np.dtype) -> str:
+    """Return the stored type, or one that holds values which are packed there."""
+    for kind in (stored, np.dtype("f4")):
+        with np.errstate(invalid="ignore", over="ignore"):
+            if (values.astype(kind) == values).all():
+                return kind.str
+    return "f8"
 
 
 def _monotonic(values: np.ndarray) -> bool:

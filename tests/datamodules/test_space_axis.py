@@ -171,3 +171,32 @@ def test_a_curvilinear_grid_has_no_coordinates(tmp_path, capsys):
     assert "curvilinear" in capsys.readouterr().err
     assert file.coordinates == {}
     assert "no coordinate" in file.no_grid
+
+
+@pytest.mark.parametrize(
+    ("raw", "packing", "points"),
+    [
+        # 20 + 0.1 · 4 n, from north to south
+        (
+            np.arange(0, 24, 4, "i2")[::-1],
+            {"scale_factor": np.float32(0.1), "add_offset": np.float32(20), "valid_max": 24},
+            [20, 20.4, 20.8, 21.2, 21.6, 22],
+        ),
+        (np.arange(0, 24, 4, "i2"), {"scale_factor": 0.1}, [0, 0.4, 0.8, 1.2, 1.6, 2]),
+        (np.uint8([0, 48, 96, 144, 192, 240]).view("i1"), {"_Unsigned": "true"}, 48 * np.arange(6)),
+        (np.arange(6, dtype="i2"), {}, np.arange(6)),
+        (0.1 * np.arange(6, dtype="f4"), {}, 0.1 * np.arange(6)),
+    ],
+)
+def test_packed_coordinates_are_given_unpacked(tmp_path, raw, packing, points):
+    field_file(tmp_path, ("time", "x"), {"x": X})
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
+        file.renameVariable("x", "old")
+        axis = file.createVariable("x", raw.dtype, ("x",))
+        axis.set_auto_maskandscale(False)
+        axis.setncatts({"units": "m", **packing})
+        axis[:] = raw
+    values, attributes = read(tmp_path, "x").coordinates["x"]
+    np.testing.assert_allclose(values, points, rtol=1e-6)
+    assert attributes == {"units": "m"}  # what says how they were packed is no longer true
+    assert packing or values.dtype == raw.dtype
