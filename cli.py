@@ -164,7 +164,7 @@ def check_files(args: Sequence[str]) -> None:
         option, _, value = word.partition("=")
         named = [value] if option in ("-c", "--config") and value else []
         named += [word] if before in ("-c", "--config") else []
-        for file in map(Path, named):
+        for file in (Path(one).expanduser() for one in named):
             if len(str(file)) < 256 and file.exists():  # else it is YAML, or the parser will say so
                 check_parts(file, read_mapping(file))
 
@@ -188,7 +188,8 @@ def compare_runs(args: list[str]) -> None:
     options = parser.parse_args(args)
     from callbacks.comparison import compare
 
-    text, paths = compare(options.runs, options.output, options.mse_unit)
+    runs, output = [run.expanduser() for run in options.runs], options.output.expanduser()
+    text, paths = compare(runs, output, options.mse_unit)
     print(text, *(f"wrote {path}" for path in paths), sep="\n")
 
 
@@ -209,7 +210,7 @@ def run_study(args: list[str]) -> None:
         raise ValueError(f"--jobs must be at least 1, got {options.jobs}.")
     from configs.study import read_study
 
-    study = read_study(options.file)
+    study = read_study(options.file.expanduser())
     if options.dry_run:
         for run in (run for run in study.runs if not run.finished):
             print(" && ".join(shlex.join(["emulate", *command]) for command in run.commands()))

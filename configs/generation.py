@@ -32,14 +32,14 @@ def generate(args: list[str]) -> None:
 
 def simulate(args: Sequence[str]) -> bool:
     """Simulate what is missing of a data set; return whether it has a generator."""
-    from configs.values import refuse_no_group, refuse_null
+    from configs.values import at_home, refuse_no_group, refuse_null
     from datamodules import TrajectoryDataModule
 
     parser = parser_of_data("whole")
     options = parser.parse_args(args)
     refuse_null(options)
     refuse_no_group(options.data, TrajectoryDataModule)
-    data = parser.instantiate(options).data
+    data = parser.instantiate(at_home(options)).data
     if data.generator is None:
         return False
     device = checked_device(options.device or default_device())

@@ -9,6 +9,7 @@ from typing import Any
 from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.cli import LightningArgumentParser
 
+from configs.values import at_home
 from emulators import Network
 
 WIDTH = 100
@@ -62,3 +63,7 @@ class Parser(LightningArgumentParser):
         if str(kwargs.get("description")).startswith("Help for "):  # of a class: its options follow
             kwargs.setdefault("usage", SUPPRESS)
         super().__init__(*args, **kwargs)
+
+    def instantiate(self, settings: Any, **kwargs: Any) -> Any:
+        """Make objects of settings, whose paths may begin at the home folder."""
+        return super().instantiate(at_home(settings), **kwargs)

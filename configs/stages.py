@@ -179,7 +179,7 @@ def last_given(command: str, args: Sequence[str], option: str) -> str | None:
 def sections(file: str, command: str) -> list[dict[str, Any]]:
     """Return the settings in a YAML file that may concern a command; the parser judges them."""
     try:
-        settings = yaml.safe_load(Path(file).read_text())
+        settings = yaml.safe_load(Path(file).expanduser().read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return []
     found = [settings, settings.get(command)] if isinstance(settings, dict) else []
@@ -193,7 +193,7 @@ def settings_in_checkpoint(
     value = last_given(command, args, "ckpt_path")
     if value is None or value in ("best", "last", "hpc", "registry", "null", "None"):
         return []
-    path = Path(value)
+    path = Path(value).expanduser()
     checkpoint = read_checkpoint(path, trusted=trusted)
     if "settings" not in checkpoint:
         return []
@@ -206,6 +206,6 @@ def settings_in_checkpoint(
 def moved(checkpoint: Path, settings: dict[str, Any]) -> list[str]:
     """Return the option that keeps a run where its checkpoint is, if that has been moved."""
     known = settings.get("trainer", {}).get("default_root_dir")
-    if not isinstance(known, str) or lies_in(Path(known), checkpoint):
+    if not isinstance(known, str) or lies_in(Path(known).expanduser(), checkpoint):
         return []
     return [f"--trainer.default_root_dir={checkpoint.parent}"]

@@ -89,7 +89,7 @@ def read_study(file: Path) -> Study:
     check_study(file, study)
 
     def existing(names: list[str]) -> list[Path]:
-        paths = [file.parent / name for name in names]
+        paths = [file.parent / Path(name).expanduser() for name in names]
         for path in paths:
             if not path.is_file():
                 raise FileNotFoundError(f"{path}: no such file, but {file} names it.")
@@ -101,7 +101,7 @@ def read_study(file: Path) -> Study:
 
     common = existing(study.get("common", []))
     options = [str(option) for option in study.get("options", [])]
-    root = Path(study["root"])
+    root = Path(study["root"]).expanduser()
     places = {root: ([], [])}
     if "data" in study:
         places = {root / name: split(own, existing) for name, own in study["data"].items()}

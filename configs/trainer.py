@@ -1,5 +1,6 @@
 """Lightning's Trainer, whose run lives in one folder that no other run destroys."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,7 +64,7 @@ class RunTrainer(Trainer):
             for callback in kwargs.get("callbacks") or []:
                 if isinstance(callback, ForecastWriter | Scores):
                     callback.folder = None
-        root = kwargs.get("default_root_dir") or "runs/run"
+        root = os.path.expanduser(kwargs.get("default_root_dir") or "runs/run")
         kwargs["default_root_dir"] = root
         try:
             Path(root).mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,12 @@
 """Values of options, checked before the parser of the command line looks for their meaning."""
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from inspect import signature
+from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
@@ -24,6 +26,22 @@ def check_values() -> None:
         return load(text)
 
     set_loader("yaml", checked, exceptions=(YAMLError,))
+
+
+def at_home(settings: Any) -> Any:
+    """Return settings, however nested, with the home folder in place of `~` before paths.
+
+    A shell does so for a path that stands for itself, and neither within an option nor in a file.
+    """
+    if isinstance(settings, str | Path) and str(settings).startswith("~"):
+        return type(settings)(os.path.expanduser(settings))
+    if isinstance(settings, list):
+        return [at_home(part) for part in settings]
+    if isinstance(settings, dict):
+        return {key: at_home(value) for key, value in settings.items()}
+    if isinstance(settings, Namespace):
+        return Namespace(**{key: at_home(value) for key, value in vars(settings).items()})
+    return settings
 
 
 def refuse_null(settings: Any, key: str = "") -> None:

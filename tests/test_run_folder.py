@@ -171,6 +171,29 @@ def test_which_training_goes_on_in_a_folder(tmp_path, monkeypatch):
     assert goes_on(folder, None)
 
 
+def test_home_folder_in_every_path(tested, tmp_path, monkeypatch, single_precision, say):
+    home, folder = tmp_path / "home", tmp_path / "work"
+    shutil.copytree(tested[0] / "runs/smoke", home / "run")
+    shutil.copytree(tested[0] / "data", folder / "data")
+    (home / "my.yaml").write_text(SMOKE.read_text())
+    (home / "study.yaml").write_text("root: ~/studies\nruns: {one: [~/my.yaml]}\n")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(folder)
+    weights = "trainer: {callbacks+: {class_path: FineTuning, init_args: {checkpoint: ~/run/%s}}}"
+    (home / "weights.yaml").write_text(weights % "last.ckpt")
+    words = ["-c=~/my.yaml", "-c=~/weights.yaml", "--trainer.default_root_dir=~/out"]
+    assert say("fit", *words, "--trainer.max_steps=1")[0] == 0
+    assert "default_root_dir: ~/out" in (home / "out/config.yaml").read_text()
+    assert say("fit", "--ckpt_path=~/out/last.ckpt", "--trainer.max_steps=2")[0] == 0
+    assert torch.load(home / "out/last.ckpt", weights_only=True)["global_step"] == 2
+    assert say("compare", "~/run", "--output=~/compared")[0] == 0
+    assert (home / "compared/comparison.md").is_file()
+    out = say("study", "~/study.yaml", "--dry_run")[1]
+    assert f"--config={home}/my.yaml" in out
+    assert f"--ckpt_path={home}/studies/one/last.ckpt" in out
+    assert [path.name for path in folder.iterdir()] == ["data"]
+
+
 def test_only_files_of_a_run_are_moved(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "work").mkdir()
