@@ -85,6 +85,11 @@ class TrajectoryReader(ABC):
         for axis in self.axes:
             if axis.values is None:
                 return f"'{axis.name}' has no coordinate variable"
+            if axis.step is None and axis.too_coarse:
+                return (
+                    f"'{axis.name}' is rounded to {axis.resolution:g}, too coarse to tell whether "
+                    "it is uniform"
+                )
             if axis.step is None:
                 return f"'{axis.name}' is not uniform"
             if axis.size < 4 or axis.size % 2:

@@ -84,12 +84,23 @@ class SpaceAxis:
         """Distance between neighbouring points, or None where it is not the same for all."""
         if self.values is None or self.size < 2:
             return None
-        steps = np.diff(self.values)
         mean = float((self.values[-1] - self.values[0]) / (self.size - 1))
         line = self.values[0] + mean * np.arange(self.size)
-        slack = SHARE * abs(mean) + 2 * self.resolution
-        even = mean > 0 and (np.abs(steps - mean) <= slack).all()
-        return mean if even and (np.abs(self.values - line) <= 10 * slack).all() else None
+        uneven = np.abs(np.diff(self.values) - mean).max()
+        apart = np.abs(self.values - line).max()
+        for rounding in (0.0, 0.0 if self.too_coarse else 2 * self.resolution):
+            slack = SHARE * mean + rounding
+            if mean > 0 and uneven <= slack and apart <= 10 * SHARE * mean + rounding:
+                return mean
+        return None
+
+    @property
+    def too_coarse(self) -> bool:
+        """Whether the type of the coordinate is rounded too much to tell one step from another."""
+        if self.values is None or self.size < 2:
+            return False
+        mean = abs(self.values[-1] - self.values[0]) / (self.size - 1)
+        return bool(self.resolution > mean / 10)
 
     @property
     def said_periodic(self) -> bool:
@@ -125,8 +136,10 @@ class SpaceAxis:
                 continue
             if key != "units" or not same_units(str(one), str(two)):
                 return f"'{self.name}' with {key} '{one}'", f"'{two}'"
-        spacing = np.abs(np.diff(self.values)).min(initial=np.inf)
-        slack = SHARE * min(spacing, 1e30) + 2 * max(self.resolution, other.resolution)
+        slack = 2 * max(self.resolution, other.resolution)
+        if self.size > 1:  # however coarse the type, the points may not be shifted by a cell
+            spacing = np.abs(np.diff(self.values)).min()
+            slack = min(SHARE * spacing + slack, spacing / 10)
         apart = np.abs(self.values - other.values)
         if (apart <= slack).all():
             return None
@@ -207,12 +220,17 @@ def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) 
     descending = bool(size > 1 and steps[0] < 0)
     if descending:
         values = values[::-1]
-    largest = np.abs(values).max(initial=0.0)
-    single = kind == "f" and (values == values.astype("f4")).all()
-    dtype = np.dtype("f4") if single else np.dtype("f8")
-    resolution = float(np.spacing(np.asarray(largest, dtype)))
+    resolution = _resolution(values, variable.dtype)
     held = _type_for(values, np.dtype(variable.dtype).newbyteorder("="))
     return SpaceAxis(name, size, values.copy(), attributes, resolution, descending, held)
+
+
+def _resolution(values: np.ndarray, stored: np.dtype) -> float:
+    """Return how far values are rounded: as float32 if they look so, unless they are whole."""
+    largest = np.abs(values).max(initial=0.0)
+    exact = (values == np.round(values)).all() and (largest < 2**24 or stored != "f4")
+    single = not exact and (values == values.astype("f4")).all()
+    return float(np.spacing(np.asarray(largest, "f4" if single else "f8")))
 
 
 def _type_for(values: np.ndarray, stored: np.dtype) -> str:

@@ -125,6 +125,16 @@ def test_descending_axes_are_flipped_with_a_word(tmp_path, dims, down, capsys):
         (1e7 + np.cumsum(1 + 0.05 * np.sin(np.arange(64.0))), False),
         (np.where(np.arange(64) > 30, 1.0, 0) + np.arange(64.0), False),
         ((1e6 + np.arange(64)).astype("f4"), True),
+        # metres far from the origin, with and without a missing column
+        (6.5e6 + np.arange(64), True),
+        (6.5e6 + 0.5 + np.arange(64), True),
+        (6.5e6 + np.delete(np.arange(65.0), 30), False),
+        (6.5e6 + 0.5 + np.delete(np.arange(65.0), 30), False),
+        ((6.5e6 + np.delete(np.arange(65.0), 30)).astype("f4"), False),
+        ((6.5e6 + np.delete(np.arange(65), 30)).astype("i4"), False),
+        ((6.5e6 + 10.1 * np.arange(64)).astype("f4"), True),
+        ((6.5e6 + 1.3 * np.arange(64)).astype("f4"), False),
+        ((2.5e7 + 101.0 * np.arange(64)).astype("f4"), True),
     ],
 )
 def test_uniform_is_judged_by_the_spacing_in_the_precision_of_the_coordinate(
@@ -136,6 +146,39 @@ def test_uniform_is_judged_by_the_spacing_in_the_precision_of_the_coordinate(
     if uniform:
         step = abs(float(points[-1]) - float(points[0])) / 63
         assert grid.lengths[0] == pytest.approx(64 * step, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["f8", "f4", "i4"])
+@pytest.mark.parametrize("first", [0, 6.5e6])
+def test_grids_that_are_shifted_by_a_cell_differ(tmp_path, kind, first):
+    for name, shift in (("a.nc", 0), ("b.nc", 1), ("c.nc", 0)):
+        points = (first + shift + np.arange(32)).astype(kind)
+        field_file(tmp_path, ("time", "x"), {"x": points}, name=name)
+    a, b, c = (read(tmp_path, "x", name=f"{letter}.nc").axes[0] for letter in "abc")
+    assert a.difference(b) == (f"x = {first:.8g} at point 0", f"{first + 1:.8g}")
+    assert a.difference(c) is None
+
+
+def test_half_metres_in_single_precision_may_be_shifted_by_no_cell_either(tmp_path):
+    for name, shift in (("a.nc", 0), ("b.nc", 1)):
+        points = (6.5e6 + 0.5 + shift + np.arange(32)).astype("f4")
+        field_file(tmp_path, ("time", "x"), {"x": points}, name=name)
+    a, b = (read(tmp_path, "x", name=name).axes[0] for name in ("a.nc", "b.nc"))
+    assert a.difference(b) == ("x = 6500000.5 at point 0", "6500001.5")
+
+
+def test_a_type_that_is_too_coarse_is_the_reason_for_no_grid(tmp_path):
+    points = (3e6 + 1.3 * np.arange(32)).astype("f4")  # which is rounded to 0.25 there
+    field_file(tmp_path, ("time", "x"), {"x": points})
+    assert "'x' is rounded to 0.25, too coarse" in read(tmp_path, "x").no_grid
+
+
+def test_single_points_are_compared_too(tmp_path):
+    for name, place in (("a.nc", 10.1), ("b.nc", 50.1)):
+        field_file(tmp_path, ("time", "x"), {"x": [place]}, name=name)
+    a, b = (read(tmp_path, "x", name=name).axes[0] for name in ("a.nc", "b.nc"))
+    assert a.difference(a) is None
+    assert a.difference(b) == ("x = 10.1 at point 0", "50.1")
 
 
 def test_axes_in_different_units_make_no_grid(tmp_path):
