@@ -12,6 +12,8 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -64,7 +66,10 @@ def main() -> None:
 
 
 def put_working_folder_last() -> None:
-    """Let the user's own modules be found, and after all others: a `torch.py` there hides nothing.
+    """Let the user's own modules be found, after all others and by nobody but who means them.
+
+    A `torch.py` there hides nothing; and libraries, which look for others that may be installed, do
+    not find a `scipy.py` there.
 
     Raises:
         OSError: The working folder has been removed.
@@ -73,10 +78,53 @@ def put_working_folder_last() -> None:
         here = Path.cwd().resolve()
     except FileNotFoundError:
         raise OSError("the working folder has been removed; change to another one.") from None
+    sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, OwnModules)]
     if here == HOME:  # the program runs from its source
         return
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]
-    sys.path.append(str(here))
+    sys.meta_path.append(OwnModules(here))
+
+
+class OwnModules(MetaPathFinder):
+    """Finds modules of a folder for those who mean them.
+
+    These are who reads a name that a person wrote or that a file of pickled objects holds, and the
+    modules of the folder among each other.
+
+    Args:
+        folder: Of the user's.
+    """
+
+    READERS = (
+        ("jsonargparse._util", "import_object"),
+        ("pkgutil", "resolve_name"),
+        ("torch.serialization", "find_class"),
+    )
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.found: set[str] = set()
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Return where a module is, if it is in the folder and meant."""
+        if path is not None or not self.meant():  # a part of a package is beside it
+            return None
+        spec = PathFinder.find_spec(name, [str(self.folder)])
+        if spec is not None:
+            self.found.add(name)
+        return spec
+
+    def meant(self) -> bool:
+        """Return whether who asks for a module is a reader of names or a module of the folder."""
+        frame = sys._getframe(2)
+        while frame is not None:
+            name = frame.f_globals.get("__name__", "")
+            if (name, frame.f_code.co_name) in self.READERS or name.split(".")[0] in self.found:
+                return True
+            if name.split(".")[0] != "importlib":
+                return False
+            frame = frame.f_back
+        return False
 
 
 def check_origins() -> None:

@@ -37,8 +37,9 @@ def test_run_that_is_in_the_folder_is_moved_aside_whole(workplace, say):
     before = contents("runs/smoke")
     (workplace / "runs/smoke/log.txt").write_text("of the study")
     (workplace / "runs/smoke/mine").mkdir()
-    status, _, err = say(*FIT, "--model=Baseline", "--model.network.width=2")
+    status, out, err = say(*FIT, "--model=Baseline", "--model.network.width=2")
     assert status == 0
+    assert "weights_only" not in out + err
     assert "runs/smoke holds another run: moved to runs/smoke-earlier" in err
     assert contents("runs/smoke-earlier") == before
     assert (workplace / "runs/smoke/log.txt").exists()

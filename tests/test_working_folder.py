@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,25 @@ def test_modules_of_the_working_folder_hide_nothing(hostile, program, words):
     status, out, err = run([*start, *words], hostile, *path)
     assert (status, err) == (0, "")
     assert "emulate" in out
+
+
+def test_libraries_find_nothing_in_the_working_folder(tmp_path):
+    for name in ("scipy", "ruamel", "omegaconf", "dask", "transformers", "torchvision", "cupy"):
+        if find_spec(name) is None:
+            (tmp_path / f"{name}.py").write_text("raise RuntimeError('of the user')\n")
+    (tmp_path / "beside.py").write_text("from lightning import Callback\nfrom deep.er import one\n")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/er.py").write_text("one = 1\n")
+    text = "import beside\nclass Own(beside.Callback):\n    import dask\n"
+    (tmp_path / "mine.py").write_text(text.replace("    import dask", "    pass"))
+    (tmp_path / "lost.py").write_text(text)
+    words = [*EMULATE, "fit", "-c", HOME / "tests/smoke.yaml", "--print_config"]
+    status, out, err = run([*words, "--trainer.callbacks+=mine.Own"], tmp_path, HOME)
+    assert status == 0, err
+    assert "mine.Own" in out
+    status, _, err = run([*words, "--trainer.callbacks+=lost.Own"], tmp_path, HOME)
+    assert status == 1  # who means the file finds it
+    assert "of the user" in err
 
 
 @pytest.mark.parametrize("name", ["callbacks.py", "emulators/__init__.py"])
