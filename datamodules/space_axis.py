@@ -9,29 +9,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import netCDF4
 import numpy as np
 
 from datamodules.arrays import read_values
+from datamodules.axis_roles import (
+    FIRM,
+    Role,
+    full_turn,
+    is_spherical,
+    named_role,
+    said_role,
+    said_roles,
+)
 from datamodules.decoded_array import CODING
 from datamodules.notices import notify
-from datamodules.units import EAST, NORTH, same_units
+from datamodules.units import same_units
 
-Role = Literal["x", "y"]
-X_NAMES = {"x", "lon", "longitude", "west_east", "rlon", "easting", "zonal", "xc", "xt_ocean"}
-Y_NAMES = {
-    "y",
-    "lat",
-    "latitude",
-    "south_north",
-    "rlat",
-    "northing",
-    "meridional",
-    "yc",
-    "yt_ocean",
-}
 SHARE = 1e-3  # of a spacing, by which it may depart from the others
 
 
@@ -71,13 +67,8 @@ class SpaceAxis:
 
     @property
     def spherical(self) -> bool:
-        """Whether the coordinate is a latitude or longitude."""
-        units = self.units.lower().replace(" ", "_")
-        names = ("latitude", "longitude", "grid_latitude", "grid_longitude")
-        if units in NORTH | EAST or str(self.attributes.get("standard_name")) in names:
-            return True
-        plain = self.name.lower() in ("lat", "lon", *names)
-        return plain and units in ("1", "", "degrees", "degree", "deg")
+        """Whether the coordinate is a latitude or longitude, or another angle in degrees."""
+        return is_spherical(self.name, self.attributes)
 
     @cached_property
     def step(self) -> float | None:
@@ -114,7 +105,7 @@ class SpaceAxis:
         if not self.spherical or self.role == "y" or self.step is None:
             return False
         slack = 0.01 * self.step + self.size * self.resolution
-        return abs(self.size * self.step - 360) <= slack
+        return abs(self.size * self.step - full_turn(self.attributes)) <= slack
 
     def difference(self, other: "SpaceAxis") -> tuple[str, str] | None:
         """Return what is different in this axis and in another, or None if they are the same.
@@ -206,9 +197,10 @@ def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) 
             f"{path}: coordinate '{name}' is missing or not finite at point {lost[0]}; write it, "
             "or remove the variable to read the points without coordinates."
         )
-    east = said_role(attributes) == "x" or named_role(name) == "x"
-    if east and not _monotonic(values) and str(attributes.get("units", "")).lower() in EAST:
-        values = np.unwrap(values, period=360)  # a region across the date line
+    resolution = _resolution(values, variable.dtype)
+    east = (said_role(attributes) or named_role(name)) == "x" and is_spherical(name, attributes)
+    if east and not _monotonic(values):
+        values = np.unwrap(values, period=full_turn(attributes))  # a region across the date line
     steps = np.diff(values)
     if not _monotonic(values):
         where = int(np.flatnonzero(np.sign(steps) != np.sign(steps[0] or 1.0))[0])
@@ -220,7 +212,6 @@ def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) 
     descending = bool(size > 1 and steps[0] < 0)
     if descending:
         values = values[::-1]
-    resolution = _resolution(values, variable.dtype)
     held = _type_for(values, np.dtype(variable.dtype).newbyteorder("="))
     return SpaceAxis(name, size, values.copy(), attributes, resolution, descending, held)
 
@@ -247,26 +238,6 @@ def _monotonic(values: np.ndarray) -> bool:
     return bool((steps > 0).all() or (steps < 0).all())
 
 
-def said_role(attributes: dict[str, Any]) -> Role | None:
-    """Return whether attributes say x or y; None where they do not tell."""
-    axis = str(attributes.get("axis", "")).strip().lower()
-    if axis in ("x", "y"):
-        return axis
-    standard = str(attributes.get("standard_name", "")).strip().lower()
-    if standard.endswith("longitude") or standard.startswith("projection_x"):
-        return "x"
-    if standard.endswith("latitude") or standard.startswith("projection_y"):
-        return "y"
-    units = str(attributes.get("units", "")).strip().lower()
-    return "x" if units in EAST else "y" if units in NORTH else None
-
-
-def named_role(name: str) -> Role | None:
-    """Return whether a name is one of x or y; None where it does not tell."""
-    plain = name.lower()
-    return "x" if plain in X_NAMES else "y" if plain in Y_NAMES else None
-
-
 def ordered(path: Path, axes: Sequence[SpaceAxis]) -> tuple[SpaceAxis, ...]:
     """Return the axes in the order (y, x).
 
@@ -274,7 +245,12 @@ def ordered(path: Path, axes: Sequence[SpaceAxis]) -> tuple[SpaceAxis, ...]:
         ValueError: Both are the same axis, or attributes and name of one contradict each other.
     """
     for axis in axes:
-        said, named = said_role(axis.attributes), named_role(axis.name)
+        if len(set(said_roles(axis.attributes).values())) > 1:
+            raise ValueError(
+                f"{path}: the attributes of '{axis.name}' contradict each other "
+                f"({_reason(axis)}), expected all of x or all of y; correct the one that is wrong."
+            )
+        said, named = said_role(axis.attributes), named_role(axis.name, FIRM)
         if said and named and said != named:
             raise ValueError(
                 f"{path}: the dimension '{axis.name}' has the attributes of the {said} axis "
@@ -288,6 +264,13 @@ def ordered(path: Path, axes: Sequence[SpaceAxis]) -> tuple[SpaceAxis, ...]:
             f"{path}: '{axes[0].name}' and '{axes[1].name}' are both the {roles[0]} axis by their "
             "names or attributes, expected one y and one x; set data.dimensions.space or correct "
             "the attribute 'axis' of one."
+        )
+    if not any(roles):
+        y, x = (axis.name for axis in axes)
+        notify(
+            f"{path.parent}: neither attributes nor names say which of '{y}' and '{x}' is x; '{y}' "
+            f"is taken as y and '{x}' as x, in the order (y, x) of data.dimensions.space: set it "
+            f"to [{x}, {y}] if they are the other way round."
         )
     swap = roles[0] == "x" or roles[1] == "y"
     return tuple(reversed(axes)) if swap else tuple(axes)

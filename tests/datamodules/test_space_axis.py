@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from datamodules import Dimensions
+from datamodules.axis_roles import named_role
 from datamodules.trajectory_file import TrajectoryFile
 
 RNG = np.random.default_rng(0)
@@ -76,11 +77,97 @@ def test_where_nothing_else_tells_the_configuration_does(tmp_path):
     np.testing.assert_array_equal(swapped, values.transpose(0, 2, 1))
 
 
+def test_a_guess_is_said_once(tmp_path, capsys):
+    field_file(tmp_path, ("time", "a", "b"), {"a": X, "b": Y})
+    read(tmp_path, "a", "b")
+    note = capsys.readouterr().err
+    assert "'a' is taken as y and 'b' as x" in note
+    assert "set it to [b, a]" in note
+    field_file(tmp_path, ("time", "a", "b"), {"a": X, "b": Y}, {"b": {"axis": "X"}})
+    read(tmp_path, "a", "b")
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ("nx", "ny"),
+        ("x_c", "y_c"),
+        ("xc", "yc"),
+        ("xi_rho", "eta_rho"),
+        ("i", "j"),
+        ("ni", "nj"),
+        ("grid_xt", "grid_yt"),
+        ("xt_ocean", "yu_ocean"),
+        ("nlon", "nlat"),
+        ("rlon", "rlat"),
+        ("g0_lon_2", "g0_lat_1"),
+        ("lon_rho", "lat_rho"),
+        ("west_east_stag", "south_north"),
+        ("XDim", "YDim"),
+        ("XLONG", "XLAT"),
+        ("gridX", "gridY"),
+        ("x1", "y2"),
+        ("Xp1", "Yp1"),
+        ("nav_lon", "nav_lat"),
+        ("longitude", "grid_latitude"),
+    ],
+)
+def test_names_of_models_say_which_axis_is_which(x, y):
+    assert (named_role(x), named_role(y)) == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["xylem", "year", "yr", "a", "time", "lev", "along", "late", "index", "x_y", "dim_0", "phi"],
+)
+def test_other_names_say_nothing(name):
+    assert named_role(name) is None
+
+
+def test_an_index_is_what_its_attributes_say(tmp_path):
+    both = {"i": {"axis": "Y"}, "j": {"axis": "X"}}
+    values = field_file(tmp_path, ("time", "i", "j"), {"i": X, "j": Y}, both)
+    np.testing.assert_array_equal(read(tmp_path, "j", "i").read(0, 0, 5)[:, 0], values)
+
+
+DEGREES = {"units": "degrees"}
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "attributes", "spherical"),
+    [
+        ("rlon", "rlat", DEGREES, True),
+        ("i", "j", DEGREES, True),
+        ("g0_lon_2", "g0_lat_1", DEGREES, True),
+        ("rlon", "rlat", {}, True),
+        ("nlon", "nlat", {}, True),
+        ("lon", "lat", {"units": "radians"}, True),
+        ("b", "a", {"units": "Degree"}, True),
+        ("lon", "lat", {"units": "m"}, False),
+        ("x", "y", {"units": "radians"}, False),  # a plane of 2π by 2π
+        ("x", "y", {"units": "degC"}, False),
+        ("x", "y", {}, False),
+    ],
+)
+def test_degrees_of_a_sphere_are_no_lengths(tmp_path, x, y, attributes, spherical):
+    field_file(tmp_path, ("time", y, x), {x: X, y: Y}, {x: attributes, y: attributes})
+    assert [axis.spherical for axis in read(tmp_path, y, x).axes] == [spherical] * 2
+
+
 @pytest.mark.parametrize(
     ("attributes", "words"),
     [
         ({"x": {"axis": "Y"}}, "'x' has the attributes of the y axis .*axis: Y"),
         ({"y": {"units": "degrees_east"}}, "'y' has the attributes of the x axis"),
+        (
+            {"x": {"axis": "X", "standard_name": "latitude"}},
+            "attributes of 'x' contradict each other .axis: X, standard_name: latitude",
+        ),
+        (
+            {"y": {"standard_name": "latitude", "units": "degrees_east"}},
+            "attributes of 'y' contradict each other",
+        ),
     ],
 )
 def test_contradictions_are_refused(tmp_path, attributes, words):
@@ -243,3 +330,28 @@ def test_packed_coordinates_are_given_unpacked(tmp_path, raw, packing, points):
     np.testing.assert_allclose(values, points, rtol=1e-6)
     assert attributes == {"units": "m"}  # what says how they were packed is no longer true
     assert packing or values.dtype == raw.dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "turn"),
+    [
+        ("lon", "degrees_east", 360),
+        ("lon", "degrees", 360),
+        ("rlon", "1", 360),
+        ("i", "degree", 360),
+        ("lon", "radians", 2 * np.pi),
+    ],
+)
+def test_a_region_across_the_date_line_goes_on_beyond_it(tmp_path, name, units, turn):
+    points = turn * (np.arange(0.4, 0.6, 1 / 64) - (np.arange(0.4, 0.6, 1 / 64) > 0.5))
+    field_file(tmp_path, ("time", name), {name: points}, {name: {"units": units}})
+    axis = read(tmp_path, name).axes[0]
+    np.testing.assert_allclose(axis.values, turn * np.arange(0.4, 0.6, 1 / 64))
+    assert not axis.said_periodic
+
+
+@pytest.mark.parametrize(("units", "turn"), [("degrees", 360), ("radians", 2 * np.pi)])
+def test_a_full_circle_is_periodic_in_any_units(tmp_path, units, turn):
+    points = turn * np.arange(16) / 16
+    field_file(tmp_path, ("time", "lon"), {"lon": points}, {"lon": {"units": units}})
+    assert read(tmp_path, "lon").axes[0].said_periodic
