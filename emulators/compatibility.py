@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from traceback import walk_tb
 from types import FrameType, MappingProxyType
 from typing import Any
 
@@ -117,7 +118,11 @@ def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
     try:
         state = torch.zeros(1, emulator.channels, *shape, device=emulator.device)
         emulator.eval().rollout(state, 2, emulator.conditioning.typical())
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
+        *_, (innermost, _) = walk_tb(error.__traceback__)
+        of_torch = innermost.f_globals["__name__"].startswith("torch.")
+        if isinstance(error, TypeError) and not of_torch:  # which a person made has its traceback
+            raise
         reason = str(error).splitlines()[0].rstrip(".")
         raise ValueError(
             f"{type(emulator).__name__} cannot step on a grid of {tuple(shape)}: {reason}; change "

@@ -269,7 +269,14 @@ class Emulator(LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser, with its schedule if there is one."""
-        optimizer = self.optimizer_option(p for p in self.parameters() if p.requires_grad)
+        trained = [p for p in self.parameters() if p.requires_grad]
+        if not trained:
+            raise ValueError(
+                f"{type(self).__name__} has no weights to train; give model.network a class that "
+                "has some."
+            )
+        with naming("model.optimizer", "cannot be made with its options"):
+            optimizer = self.optimizer_option(trained)
         return with_schedule(optimizer, self.schedule, self.trainer)
 
     def configure_callbacks(self) -> list[Callback]:

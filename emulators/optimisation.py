@@ -1,8 +1,10 @@
 """From gradients to a step of the optimiser: the schedule of its learning rate, and clipping."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from inspect import signature
 from traceback import walk_tb
 from typing import Any
 
@@ -13,6 +15,13 @@ from torch.optim import Optimizer, SparseAdam
 from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.solvers.finite import check_finite
+
+GIVEN = (
+    "is made from the optimiser and the number of steps of the run alone; choose one of this "
+    "program, such as WarmupCosine, or torch's CosineAnnealingLR, which take it"
+)
+COUNTS = ("total_steps", "total_iters", "T_max", "T_0")
+"""What torch's schedules call a number of steps."""
 
 Schedule = Callable[[Optimizer, int], LRScheduler]
 
@@ -38,28 +47,44 @@ def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trai
             f"trainer.max_steps is {trainer.max_steps}, without end, and model.schedule needs to "
             "know the number of steps; set trainer.max_steps or max_epochs, or model.schedule=null."
         )
-    scheduler = schedule(optimizer, int(steps))
+    with naming("model.schedule", GIVEN):
+        scheduler = schedule(optimizer, int(steps))
+    check_counts(scheduler, int(steps))
     options = {k: v for k, v in vars(scheduler).items() if k not in ("best", "mode_worse")}
     check_finite(type(scheduler).__name__, **options)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
-@contextmanager
-def naming(option: str) -> Iterator[None]:
-    """Name the option that chose the optimiser where this cannot take a step with its own.
+def check_counts(scheduler: LRScheduler, steps: int) -> None:
+    """Refuse a schedule of torch's that took the number of steps for something else.
 
-    Some of them are checked only then, such as `capturable` on a CPU.
+    Raises:
+        ValueError: With the name of what it took it for.
+    """
+    kind = type(scheduler)
+    second = [*signature(kind).parameters][1]
+    torchs = kind.__module__ == LRScheduler.__module__ and second not in COUNTS
+    if torchs and getattr(scheduler, second, None) == steps:
+        raise ValueError(f"model.schedule {GIVEN}: {kind.__name__} takes it for its {second}.")
+
+
+@contextmanager
+def naming(option: str, why: str = "cannot take a step with its options") -> Iterator[None]:
+    """Name the option that chose an optimiser or schedule which does not work with its own.
+
+    Some of them are checked only in a step, such as `capturable` on a CPU.
 
     Raises:
         ValueError: With what the optimiser says.
     """
     try:
         yield
-    except (AssertionError, RuntimeError) as error:
-        *_, (innermost, _) = walk_tb(error.__traceback__)
-        if not innermost.f_globals["__name__"].startswith("torch.optim"):
+    except (AssertionError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        names = [frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__)]
+        names = [name for name in names if name.split(".")[0] not in sys.stdlib_module_names]
+        if not names[-1].startswith("torch.optim"):
             raise
-        raise ValueError(f"{option} cannot take a step with its options: {error}") from error
+        raise ValueError(f"{option} {why}: {error}") from error
 
 
 def clip_gradients(

@@ -68,6 +68,39 @@ def test_schedule_of_a_training_without_end_is_refused(workplace, say):
     assert says(err, "trainer.max_steps is -1", "model.schedule")
 
 
+@pytest.mark.parametrize(
+    ("option", "found"),
+    [
+        ("model.schedule=torch.optim.lr_scheduler.ReduceLROnPlateau", "number of steps"),
+        ("model.schedule=torch.optim.lr_scheduler.MultiStepLR", "number of steps"),
+        ("model.schedule=torch.optim.lr_scheduler.LambdaLR", "number of steps"),
+        ("model.schedule=torch.optim.lr_scheduler.OneCycleLR", "number of steps"),
+        ("model.schedule=torch.optim.lr_scheduler.ExponentialLR", "takes it for its gamma"),
+        ("model.schedule=torch.optim.lr_scheduler.StepLR", "takes it for its step_size"),
+        ("model.network=torch.nn.Identity", "no weights"),
+        ("model.network=torch.nn.MultiheadAttention", "positional arguments"),
+        ("model.optimizer=torch.optim.Rprop", "eta"),
+    ],
+)
+def test_class_of_torch_that_does_not_fit_is_refused_by_its_option(workplace, say, option, found):
+    words = {
+        "MultiheadAttention": ["--model.network.embed_dim=4", "--model.network.num_heads=2"],
+        "Rprop": ["--model.optimizer.etas=[2.0,0.5]"],
+    }.get(option.rpartition(".")[2], [])
+    status, _, err = say(*FIT[:4], f"--{option}", *words)
+    assert status == 1
+    assert "emulate: error: " in err
+    assert found in err
+    assert option.split("=")[0] in err
+
+
+def test_schedule_of_torch_that_counts_steps_is_taken(workplace):
+    schedule = "--model.schedule=torch.optim.lr_scheduler.CosineAnnealingLR"
+    words = ["--trainer.max_steps=2", "--model.optimizer.lr=0.5", schedule]
+    optimizer = cli.run([*FIT[:4], *words]).trainer.optimizers[0]
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0)  # the end of the cosine
+
+
 def test_optimiser_of_sparse_gradients_is_refused():
     sparse = torch.optim.SparseAdam([torch.nn.Parameter(torch.zeros(2))])
     with pytest.raises(ValueError, match=r"model\.optimizer=SparseAdam is for sparse gradients"):
