@@ -182,8 +182,6 @@ def run(args: Sequence[str]) -> Any:
 
     for message in UNHELPFUL_WARNINGS:
         warnings.filterwarnings("ignore", message)
-    for library in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(library).setLevel(logging.WARNING)
     command, *rest = args or ["--help"]
     if command in ("-h", "--help"):
         return print(HELP)
@@ -199,6 +197,8 @@ def run(args: Sequence[str]) -> Any:
         from configs.values import check_values
 
         check_values()
+        for library in ("lightning.pytorch", "lightning.fabric"):  # which their import sets to INFO
+            logging.getLogger(library).setLevel(logging.WARNING)
         with tempfile.TemporaryDirectory() as folder:
             return EmulatorCLI.run(command, rest, Path(folder))
     raise ValueError(f"there is no command '{command}'; `emulate --help` lists them.")

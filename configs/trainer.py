@@ -148,7 +148,7 @@ class RunTrainer(Trainer):
 
 
 class Restoring(_CheckpointConnector):
-    """Keeps a run in a checkpoint and restores it, or says in a sentence which part is unfit."""
+    """Restores a run from a checkpoint, or says in a sentence which part of it is unfit."""
 
     @contextmanager
     def naming(self, what: str, *others: type[Exception]) -> Iterator[None]:
@@ -163,10 +163,6 @@ class Restoring(_CheckpointConnector):
             ) from error
         except ValueError as error:  # a sentence of ours: the model is another
             raise ValueError(f"{self._ckpt_path} cannot be used. {error}") from error
-
-    def dump_checkpoint(self, weights_only: bool | None = None) -> dict[str, Any]:
-        """Return what a checkpoint holds; Lightning would say that it was not told how much."""
-        return super().dump_checkpoint(bool(weights_only))
 
     def restore_model(self) -> None:
         """Restore weights and what the emulator keeps beside them."""

@@ -110,6 +110,8 @@ def test_own_classes_plug_in_from_another_folder(trained, tmp_path):
 
     fitted = run(PYTHON, "fit", f"-c={SMOKE}", "-c=mine.yaml", f"--data.root={trained / 'data'}")
     assert fitted.returncode == 0, fitted.stderr
+    for word in ("weights_only", "litlogger"):  # of Lightning's, of no use here
+        assert word not in fitted.stdout + fitted.stderr
     tested = run(EMULATE, "test", "--ckpt_path=runs/run/last.ckpt")
     assert tested.returncode == 0, tested.stderr
     assert "largest" in tested.stdout
