@@ -94,9 +94,15 @@ class Checkpoints(Callback):
         if self.monitor is None or trainer.state.fn != "fit" or trainer.sanity_checking:
             return
         if self.monitor not in trainer.callback_metrics:
+            given = [name for name in trainer.callback_metrics if name.startswith("val/")]
+            remedy = f"choose one of {', '.join(given)}"
+            if not given:
+                remedy = (
+                    "it gives no scores; add a diagnostic such as RolloutError to the callbacks"
+                )
             raise ValueError(
-                f"Checkpoints.monitor is '{self.monitor}', which validation does not give; choose "
-                f"one of {', '.join(n for n in trainer.callback_metrics if n.startswith('val/'))}."
+                f"Checkpoints.monitor is '{self.monitor}', which validation does not give; "
+                f"{remedy}."
             )
         score = self.sign * float(trainer.callback_metrics[self.monitor])
         if math.isfinite(score) and score < self.best:

@@ -21,13 +21,15 @@ UNHELPFUL_WARNINGS = (
 )
 
 
+NO_METRIC = r"conditioned on metric `(.+?)` which is not available.*: `(.*?)`"
 LOST_PROCESS = ("gloo/transport", "remote process exited")
 
 
 def is_expected(error: Exception) -> bool:
     """Return whether an error is one of use or of the system, for which a sentence is enough."""
     kinds = (ArgumentError, ValueError, OSError, FloatingPointError, YAMLError)
-    return isinstance(error, kinds) or tells_of_a_lost_process(str(error))
+    watched = isinstance(error, RuntimeError) and re.search(NO_METRIC, str(error), re.DOTALL)
+    return isinstance(error, kinds) or bool(watched) or tells_of_a_lost_process(str(error))
 
 
 def tells_of_a_lost_process(message: str) -> bool:
@@ -41,6 +43,12 @@ def explain(message: str, command: str = "fit") -> str:
         return (
             "another process of this run has ended; its own message, or that of torchrun or of "
             "the cluster, says why."
+        )
+    watched = re.search(NO_METRIC, message, re.DOTALL)
+    if watched:
+        return (
+            f"EarlyStopping.monitor is '{watched[1]}', which is not there; choose one of "
+            f"{watched[2].replace('`', '')}, or add a diagnostic such as RolloutError."
         )
     nameless = re.fullmatch(r"\[Errno \d+\] ([^:]+)", message)
     if nameless:
