@@ -35,7 +35,7 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
     except PermissionError as error:
         raise OSError(f"{path}: cannot be read ({error.strerror}).") from None
     except Exception as error:
-        code = re.search(r"Unsupported (?:global|class|operand).*?([\w.]+\.\w+)", str(error))
+        code = re.search(r"(?i)unsupported (?:global|class|operand).*?([\w.]+\.\w+)", str(error))
         if code and isinstance(error, pickle.UnpicklingError):
             raise ValueError(
                 f"{path} holds an object of {code[1]}, and to make it could run code of whoever "

@@ -17,12 +17,25 @@ class Payload:
         return os.makedirs, ("harmed", 0o777, True)
 
 
+class Shell:
+    def __reduce__(self):
+        return os.system, ("mkdir harmed",)
+
+
 @pytest.fixture
 def payload(workplace):
     """A checkpoint that works, and makes a folder while it is read without care."""
     checkpoint = torch.load(LAST, weights_only=True)
     torch.save({**checkpoint, "payload": Payload()}, LAST)
     return workplace
+
+
+def test_object_of_a_module_that_torch_blocks_is_named(payload, say):
+    words = ["test", f"--ckpt_path={LAST}"]
+    name = f"{os.makedirs.__module__}.makedirs"
+    torch.save({"state_dict": Shell()}, "shell.ckpt")
+    refused(say, "test", "--ckpt_path=shell.ckpt", name=f"object of {os.system.__module__}.system")
+    refused(say, *words, name=f"object of {name}")
 
 
 def refused(say, *words, name):
