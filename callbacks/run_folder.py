@@ -1,7 +1,7 @@
 """The folder of a run: one command at a time works in it, and none destroys what another left.
 
 A training that does not go on with the run in its folder moves that run aside, whole, beside the
-folder; one that goes on moves the scores of its earlier weights aside, within the folder.
+folder; one that goes on moves scores and forecasts of its earlier weights aside, within the folder.
 """
 
 import os
@@ -12,9 +12,8 @@ from pathlib import Path
 
 import torch
 
-SCORES = ("scores.nc", "scores.json", "*.png", "*.gif")
-RUN = ("*.ckpt", "config.yaml", "hparams.yaml", "training.json", "events.out.tfevents.*",
-       "forecast_*.nc", *SCORES)  # fmt: skip
+SCORES = ("scores.nc", "scores.json", "*.png", "*.gif", "forecast_*.nc")
+RUN = ("*.ckpt", "config.yaml", "hparams.yaml", "training.json", "events.out.tfevents.*", *SCORES)
 REMEDY = "set trainer.default_root_dir to another folder"
 
 
@@ -86,10 +85,12 @@ def move_run_aside(folder: Path) -> Path | None:
 
 
 def move_scores_aside(folder: Path, step: int) -> Path | None:
-    """Move scores of weights that a training is about to replace into a folder of their own."""
+    """Move what was made with weights that a training is about to replace into an own folder."""
     files = found(folder, SCORES)
     place = named(folder) / f"scores-before-step-{step}"
-    return move(files, str(place), "holds scores of earlier weights") if files else None
+    return (
+        move(files, str(place), "holds scores or forecasts of earlier weights") if files else None
+    )
 
 
 def named(folder: Path) -> Path:
