@@ -24,7 +24,7 @@ from datamodules.axis_roles import (
     said_role,
     said_roles,
 )
-from datamodules.decoded_array import CODING
+from datamodules.decoded_array import CODING, numbers
 from datamodules.notices import notify
 from datamodules.units import same_units
 
@@ -97,15 +97,23 @@ class SpaceAxis:
     def said_periodic(self) -> bool:
         """Whether the file says that the axis is periodic, or it is a full circle of longitude.
 
-        A file says so by the attributes `modulo` (Ferret) or `topology = "circular"` of the
-        coordinate.
+        A file says so by the attribute `modulo` (Ferret) of the coordinate, if that is its length,
+        or by `topology = "circular"`. A `modulo` of 360 on a part of the circle says nothing.
         """
-        if "modulo" in self.attributes or self.attributes.get("topology") == "circular":
-            return True
-        if not self.spherical or self.role == "y" or self.step is None:
+        if self.spherical and self.role == "y":
             return False
+        period = self._period()
+        if period is None or self.step is None:
+            return str(self.attributes.get("topology", "")).strip().lower() == "circular"
         slack = 0.01 * self.step + self.size * self.resolution
-        return abs(self.size * self.step - full_turn(self.attributes)) <= slack
+        return abs(self.size * self.step - period) <= slack
+
+    def _period(self) -> float | None:
+        """Return the length after which the coordinate begins again, if that is known."""
+        said = numbers(self.attributes.get("modulo"))
+        if len(said) == 1 and np.isfinite(said[0]):
+            return float(said[0])
+        return full_turn(self.attributes) if self.spherical else None
 
     def difference(self, other: "SpaceAxis") -> tuple[str, str] | None:
         """Return what is different in this axis and in another, or None if they are the same.

@@ -72,10 +72,7 @@ class TrajectoryFile(TrajectoryReader):
             if _is_spectral(provenance_in(dataset)):
                 # earlier files of ours do not say so themselves
                 self.axes = tuple(
-                    replace(
-                        axis,
-                        attributes={"modulo": axis.size * (axis.step or 1.0), **axis.attributes},
-                    )
+                    replace(axis, attributes={"topology": "circular", **axis.attributes})
                     for axis in self.axes
                 )
             self.dimensions = replace(dimensions, space=tuple(axis.name for axis in self.axes))

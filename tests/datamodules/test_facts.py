@@ -37,6 +37,8 @@ def set_units(name, units):
 def scaled(name, factor, offset=0.0):
     def change(file):
         file[name][:] = factor * file[name][:] + offset
+        if name != "time":
+            file[name].modulo = factor * file[name].modulo
 
     return change
 

@@ -355,3 +355,29 @@ def test_a_full_circle_is_periodic_in_any_units(tmp_path, units, turn):
     points = turn * np.arange(16) / 16
     field_file(tmp_path, ("time", "lon"), {"lon": points}, {"lon": {"units": units}})
     assert read(tmp_path, "lon").axes[0].said_periodic
+
+
+@pytest.mark.parametrize(
+    ("points", "attributes", "periodic"),
+    [
+        (np.arange(16.0), {"modulo": 16.0}, True),
+        (0.1 * np.arange(16, dtype="f4") + 7, {"modulo": np.float32(1.6)}, True),
+        (np.arange(16.0), {"modulo": 15.0}, False),
+        (np.arange(16.0), {"modulo": 360.0}, False),
+        (np.arange(16.0), {"modulo": " "}, False),
+        (np.arange(16.0), {"modulo": "no"}, False),
+        (np.arange(16.0), {"modulo": [16.0, 16.0]}, False),
+        (np.arange(16.0) ** 1.1, {"modulo": 16.0}, False),
+        (np.arange(16.0), {"units": "degrees_east", "modulo": 360.0}, False),
+        (22.5 * np.arange(16), {"units": "degrees_east", "modulo": " "}, True),
+        (22.5 * np.arange(16), {"units": "degrees_north", "modulo": 360.0}, False),
+        (np.arange(16.0), {"topology": "circular"}, True),
+        (np.arange(16.0), {"topology": "linear"}, False),
+        (np.arange(16.0), {"topology": "circular", "modulo": 32.0}, False),
+    ],
+)
+def test_only_a_modulo_that_is_the_length_says_that_an_axis_is_periodic(
+    tmp_path, points, attributes, periodic
+):
+    field_file(tmp_path, ("time", "a"), {"a": points}, {"a": attributes})
+    assert read(tmp_path, "a").axes[0].said_periodic == periodic
