@@ -15,6 +15,8 @@ from datamodules.time_axis import same_time
 from datamodules.units import same_units
 
 Periodic = Literal["auto"] | bool | list[bool]
+# words of standard names of other things: tendency_of_ocean_relative_vorticity, a component
+OTHERS = frozenset({"of", "x", "y", "eastward", "northward"})
 
 
 def check_options(
@@ -149,16 +151,20 @@ class DataFacts(ABC):
     def vorticity(self) -> str | None:
         """Name of the variable that is the vorticity of a flow, or None.
 
-        It is the one that the option names, or the one whose CF standard name ends with
-        `relative_vorticity`, or the one called `vorticity`.
+        It is the one that the option names, or the one whose CF standard name is that of a vertical
+        relative vorticity, or the one called `vorticity`, unless its standard name is another.
         """
         if self._vorticity != "auto":
             return self._vorticity
         reader = self.any_reader()
-        for variable, name in zip(reader.variables, reader.standard_names, strict=True):
-            if name.endswith("relative_vorticity"):
+        names = [name.strip().lower() for name in reader.standard_names]
+        for variable, name in zip(reader.variables, names, strict=True):
+            if name.endswith("relative_vorticity") and OTHERS.isdisjoint(name.split("_")):
                 return variable.name
-        return "vorticity" if "vorticity" in self.variables else None
+        for variable, name in zip(reader.variables, names, strict=True):
+            if variable.name == "vorticity" and name in ("", "vorticity"):
+                return variable.name
+        return None
 
     @property
     def interval(self) -> float:

@@ -205,6 +205,27 @@ def test_what_is_vorticity_is_said(tmp_path):
         TrajectoryDataModule(tmp_path, ["u", "v"], vorticity="w")
 
 
+@pytest.mark.parametrize(
+    ("standard", "found"),
+    [
+        ("", True),
+        ("vorticity", True),
+        ("Atmosphere_Relative_Vorticity ", True),
+        ("ocean_upward_relative_vorticity", True),
+        ("ertel_potential_vorticity", False),
+        ("atmosphere_absolute_vorticity", False),
+        ("tendency_of_ocean_relative_vorticity", False),
+        ("atmosphere_northward_relative_vorticity", False),
+    ],
+)
+def test_a_standard_name_tells_more_than_the_name(tmp_path, standard, found):
+    write_file(tmp_path / "train" / "a.nc")
+    with netCDF4.Dataset(tmp_path / "train" / "a.nc", "a") as file:
+        file["vorticity"].standard_name = standard
+    name = TrajectoryDataModule(tmp_path, ["vorticity"]).vorticity
+    assert name == ("vorticity" if found else None)
+
+
 def test_names_given_twice_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"data.variables names 'u' twice"):
         TrajectoryDataModule(tmp_path, ["u", "u"])
