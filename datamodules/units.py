@@ -1,6 +1,7 @@
 """Units of files: their symbols, and whether two of them mean the same."""
 
 import re
+from fractions import Fraction
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 SECONDS["week"] = 7 * SECONDS["d"]
@@ -16,6 +17,27 @@ SYMBOLS = {
 }
 NORTH = {"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"}
 EAST = {"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"}
+NAMES = {
+    **dict.fromkeys(("kelvin", "kelvins", "degk", "deg_k", "degree_k", "degrees_k"), "K"),
+    **dict.fromkeys(("celsius", "degc", "deg_c", "degree_c", "degrees_c", "°c"), "degC"),
+    **dict.fromkeys(("degree_celsius", "degrees_celsius"), "degC"),
+    **dict.fromkeys(("metre", "metres", "meter", "meters"), "m"),
+    **dict.fromkeys(("kilometre", "kilometres", "kilometer", "kilometers"), "km"),
+    **dict.fromkeys(("gram", "grams"), "g"),
+    **dict.fromkeys(("kilogram", "kilograms"), "kg"),
+    **dict.fromkeys(("pascal", "pascals"), "Pa"),
+    **dict.fromkeys(("joule", "joules"), "J"),
+    **dict.fromkeys(("watt", "watts"), "W"),
+    **dict.fromkeys(("newton", "newtons"), "N"),
+    **dict.fromkeys(("mole", "moles"), "mol"),
+    **dict.fromkeys(("degree", "degrees", "deg", "°"), "degree"),
+    **dict.fromkeys(("radian", "radians"), "rad"),
+}
+WRITTEN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−·⋅×", "0123456789-+-***")
+TOKEN = re.compile(
+    r"\s*(?:([*/(])|(?:(\))|([^\d\s^*/().,+-]+)|(\d{1,15}(?:\.\d{1,15})?(?:[eE][+-]?\d{1,2})?))"
+    r"(?:\^?([+-]?\d{1,2}))?(?![^\s*/()]))\s*"
+)
 
 
 def time_unit(units: str) -> str:
@@ -37,20 +59,95 @@ def in_seconds(value: float, unit: str) -> float | None:
 def same_units(one: str, other: str) -> bool:
     """Return whether two units are written for the same one: `m/s`, `m s-1` and `m s**-1`.
 
+    What cannot be read without doubt, like `W/m2 K`, is the same only as itself.
+
     Example:
-        >>> same_units("m/s", "m s**-1"), same_units("K", "degC")
+        >>> same_units("J/(kg K)", "J kg-1 kelvin^-1"), same_units("K", "degC")
         (True, False)
     """
     return _plain(one) == _plain(other)
 
 
-def _plain(units: str) -> list[str]:
-    """Return the factors of a unit, each with its power, in alphabetical order."""
-    parts = [part.strip() for part in units.replace("**", "^").split("/")]
-    factors = []
-    for place, part in enumerate(parts):
-        for factor in part.replace("·", " ").replace("*", " ").replace(".", " ").split():
-            found = re.fullmatch(r"([^\d^+-]+)\^?([+-]?\d+)?", factor)
-            name, power = (found[1], int(found[2] or 1)) if found else (factor, 1)
-            factors.append(f"{name}^{-power if place else power}")
-    return sorted(factor for factor in factors if factor != "1^1")
+def _plain(units: str) -> str | dict[str, Fraction]:
+    """Return the power of each factor of a unit and the number before them, or its text."""
+    text = " ".join(units.split())
+    whole = text.lower().replace(" ", "_")
+    if whole in EAST | NORTH:
+        return "degrees_east" if whole in EAST else "degrees_north"
+    try:
+        return _factors(text)
+    except ValueError:
+        return text
+
+
+def _factors(text: str) -> dict[str, Fraction]:
+    """Return the power of each factor, and the number before them under the name `1`.
+
+    Raises:
+        ValueError: The text is no product of powers, or a product follows a division.
+    """
+    text = text.translate(WRITTEN).replace("**", "^")
+    text = re.sub(r"\^[({]([+-]?\d+)[)}]", r"^\1", text)
+    text = re.sub(r"(?<!\d)\.|\.(?!\d)", "*", text)
+    levels: list[_Level] = [_Level()]
+    place = 0
+    while place < len(text):
+        found = TOKEN.match(text, place)
+        if found is None:
+            raise ValueError(text)
+        place = found.end()
+        sign, closed, name, number, power = found.groups()
+        if sign == "(":
+            levels.append(_Level())
+        elif sign:
+            levels[-1].join(sign)
+        elif closed:
+            if len(levels) == 1:
+                raise ValueError(text)
+            inner = levels.pop().product()
+            levels[-1].multiply(inner, int(power or 1))
+        else:
+            factor = {_symbol(name): Fraction(1)} if name else {"1": Fraction(number)}
+            levels[-1].multiply(factor, int(power or 1))
+    if len(levels) > 1:
+        raise ValueError(text)
+    return levels[0].product() if text else {"1": Fraction(1)}
+
+
+class _Level:
+    """A product that is being read, the whole or what is between parentheses."""
+
+    def __init__(self) -> None:
+        self.powers = {"1": Fraction(1)}
+        self.sign, self.divided = "*", False
+
+    def join(self, sign: str) -> None:
+        """Read the sign before the next factor."""
+        if self.sign:
+            raise ValueError("two signs, or none before the first factor")
+        self.sign = sign
+
+    def multiply(self, factor: dict[str, Fraction], power: int) -> None:
+        """Read the next factor."""
+        if self.divided and self.sign != "/":
+            raise ValueError("a/b c may be (a/b) c or a/(b c)")
+        self.divided = self.sign == "/"
+        power, self.sign = (-power if self.divided else power), ""
+        for name, value in factor.items():
+            if name == "1":
+                if not value:
+                    raise ValueError("zero is no unit")
+                self.powers[name] *= value**power
+            else:
+                self.powers[name] = self.powers.get(name, Fraction(0)) + value * power
+
+    def product(self) -> dict[str, Fraction]:
+        """Return what was read, without factors that cancel."""
+        if self.sign:
+            raise ValueError("a factor is missing at the end")
+        return {name: power for name, power in self.powers.items() if power or name == "1"}
+
+
+def _symbol(name: str) -> str:
+    """Return the symbol of a unit that may be written in full."""
+    return SYMBOLS.get(name) or NAMES.get(name.lower(), name)
