@@ -39,8 +39,7 @@ class Layout:
         offset: Place of the first value in bytes if all adjoin, or None.
         places: Place of each chunk in bytes by its number along every axis, or None where HDF5 has
             to read them: where they are compressed or small, or some were never written.
-        unwritten: Whether each chunk was never written, or None where all were, or where the file
-            says which value stands for the others.
+        unwritten: Whether each chunk was never written, or None where all were.
         filled: Whether the file says which value stands for what was never written.
     """
 
@@ -161,13 +160,12 @@ def _layout(dataset: h5py.Dataset, path: Path, name: str) -> Layout:
     offset = dataset.id.get_offset()
     chunk, places, unwritten = dataset.chunks or held, None, None
     plain = dataset.chunks is not None and _is_plain(dataset)
-    by_value = filled and dataset.dtype.itemsize > 1  # a byte has no value that could say it
-    if dataset.chunks and (plain or not by_value):
+    if dataset.chunks and (plain or _lacks_chunks(dataset)):
         places = _places(dataset)
     elif contiguous and offset is None:
         places = np.full([1] * len(held), -1)
     if places is not None and places.size and places.min() < 0:
-        unwritten, places = None if by_value else places < 0, None
+        unwritten, places = places < 0, None
     attributes = {key: dataset.attrs[key] for key in CODING if key in dataset.attrs}
     same = h5py.h5t.py_create(dataset.dtype) == dataset.id.get_type()
     return Layout(
@@ -215,11 +213,21 @@ def _is_plain(dataset: h5py.Dataset) -> bool:
     )
 
 
+def _counts(dataset: h5py.Dataset) -> list[int]:
+    """Return how many chunks there are along each axis."""
+    pairs = zip(dataset.shape, dataset.chunks, strict=True)
+    return [-(-size // part) for size, part in pairs]
+
+
+def _lacks_chunks(dataset: h5py.Dataset) -> bool:
+    """Return whether a chunk was never written; its place need not be found for that."""
+    return dataset.id.get_num_chunks() < math.prod(_counts(dataset))
+
+
 def _places(dataset: h5py.Dataset) -> np.ndarray:
     """Return the offset of every chunk in bytes, -1 where it was never written."""
     chunk = dataset.chunks
-    counts = [-(-size // part) for size, part in zip(dataset.shape, chunk, strict=True)]
-    places = np.full(counts, -1, dtype=np.int64)
+    places = np.full(_counts(dataset), -1, dtype=np.int64)
 
     def note(found: Any) -> None:
         number = tuple(at // part for at, part in zip(found.chunk_offset, chunk, strict=True))

@@ -137,8 +137,24 @@ def test_data_of_h5py_that_were_never_written(tmp_path):
     assert np.isnan(open_array(tmp_path / "a.nc", "whole")[3:5]).all()
     chunks = open_array(tmp_path / "a.nc", "chunks")[2:9]
     np.testing.assert_array_equal(chunks[:, 0, 0], [1, 1, 1, *[np.nan] * 4])
-    zero = open_array(tmp_path / "a.nc", "zero")[2:9]  # the file says what stands for them
-    np.testing.assert_array_equal(zero[:, 0, 0], [1, 1, 1, *[0] * 4])
+    zero = open_array(tmp_path / "a.nc", "zero")[2:9]
+    np.testing.assert_array_equal(zero[:, 0, 0], [1, 1, 1, *[np.nan] * 4])
+
+
+@pytest.mark.parametrize("fill", [0.0, -999.0])
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}, {"chunks": (2, 4, 4)}])
+def test_no_fill_value_of_h5py_is_taken_for_data(tmp_path, fill, options):
+    options = {"chunks": (4, 32, 40), **options}
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file.create_dataset("u", (12, 32, 40), "f4", fillvalue=fill, **options)[:8] = 2.0
+        file.create_dataset("whole", (12, 32, 40), "f4", fillvalue=fill)
+        file.create_dataset("bytes", (12, 32, 40), "i2", fillvalue=int(fill), **options)[4:] = 3
+    u, whole, numbers = (open_array(tmp_path / "a.nc", n)[6:10] for n in ("u", "whole", "bytes"))
+    assert (u[:2] == 2).all()
+    assert np.isnan(u[2:]).all()
+    assert np.isnan(whole).all()
+    assert (numbers == 3).all()
+    assert np.isnan(open_array(tmp_path / "a.nc", "bytes")[3]).all()
 
 
 @pytest.mark.parametrize("kind", ["f4", "f8", ">f8", "i2"])
