@@ -4,7 +4,6 @@ import json
 import math
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +75,10 @@ def shared(storage: Storage, path: Path) -> InMemory:
             with alone_in(path.parent):
                 if not _is_whole(path, size):
                     if path.exists():
-                        notify(f"{path} is not as it was written; it is written again.")
+                        notify(
+                            f"{path} is not as it was written, or has no note of that; it is "
+                            "written again."
+                        )
                     _write(storage, path)
         except OSError as error:
             reason = getattr(error.__cause__, "strerror", None) or error.strerror or error
@@ -96,8 +98,7 @@ def _write(storage: Storage, path: Path) -> None:
     with written_whole(path) as temporary, temporary.open("wb") as file:
         for piece in storage.pieces():
             file.write(piece.contiguous().numpy().data)
-    with suppress(OSError):  # without it the file is known by its size alone
-        write_whole(_note(path), json.dumps(stamp_of(path)))
+    write_whole(_note(path), json.dumps(stamp_of(path)))
 
 
 def _note(path: Path) -> Path:
@@ -113,8 +114,6 @@ def _is_whole(path: Path, size: int) -> bool:
         return False
     try:
         known = json.loads(_note(path).read_bytes())
-    except OSError:  # an earlier version kept none
-        known = stamp
-    except ValueError:
+    except (OSError, ValueError):  # who wrote it did not come to the end
         return False
     return stamp[0] == size and known == stamp

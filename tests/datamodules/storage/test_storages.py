@@ -1,5 +1,6 @@
 """Every storage gives the windows that the NetCDF library reads."""
 
+import json
 import os
 import pickle
 import time
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from datamodules.hashes import stamp_of
 from datamodules.segments import alone_in
 from datamodules.split import Range, Trajectories
 from datamodules.storage.in_memory import in_memory, shared
@@ -102,6 +104,7 @@ def test_processes_wait_for_the_one_that_writes(files, tmp_path):
         time.sleep(0.5)
         assert os.waitpid(child, os.WNOHANG) == (0, 0)
         path.write_bytes(np.ones((80, 1, 8, 8), "f4"))  # by the process that got in
+        path.with_name(f"{path.name}.json").write_text(json.dumps(stamp_of(path)))
     assert os.waitpid(child, 0)[1] == 0
 
 
@@ -130,14 +133,18 @@ def test_full_disk_is_named_and_nothing_is_left(files, tmp_path, monkeypatch):
     assert sorted(os.listdir(path.parent)) == ["lock"]
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "longer", "flipped", "note", "other note"])
+@pytest.mark.parametrize(
+    "damage", ["empty", "cut", "longer", "flipped", "no note", "note", "other note"]
+)
 def test_shared_file_that_was_changed_is_written_again_with_a_word(files, tmp_path, capsys, damage):
     path, split = tmp_path / "shared" / "train.float32", Trajectories(files).storage
     expected = shared(split, path).values.clone()
     whole, note = path.read_bytes(), path.with_name("train.float32.json")
     if damage in ("note", "other note"):
         note.write_text({"note": "{", "other note": "[1, 2, 3, 4]"}[damage])
-    elif damage == "flipped":
+    elif damage in ("flipped", "no note"):
+        if damage == "no note":  # and a flipped bit
+            note.unlink()
         with path.open("rb+") as file:
             file.seek(4000)
             file.write(b"\x7f")
