@@ -151,11 +151,11 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
         """Return the trajectories in files, with all stamps counted from one origin."""
         names = self.variables, self._asked, self.parameters
         first = TrajectoryFile(paths[0], *names, source.times, part=True)
-        # files of one snapshot each can mean nothing else than one run
-        single = first.snapshots == 1 and len(paths) > 1
-        if self.join == "time" or single:
+        if self.join == "time" or (first.snapshots == 1 and len(paths) > 1):
             parts = [first, *(TrajectoryFile(path, *names, part=True) for path in paths[1:])]
-            return [JoinedFiles(parts, source.times)]
+            # files of one snapshot each can mean nothing else than one run
+            if self.join == "time" or all(part.snapshots == 1 for part in parts):
+                return [JoinedFiles(parts, source.times)]
         first.interval = first.time.within(first.used).interval
         readers = [first, *(TrajectoryFile(path, *names, source.times) for path in paths[1:])]
         for reader in readers[1:]:

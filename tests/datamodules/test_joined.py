@@ -60,6 +60,13 @@ def test_files_of_one_snapshot_are_joined_without_being_asked(tmp_path):
     assert module(parts(tmp_path, SINGLE), join=None).trajectories("train").lengths == [41]
 
 
+def test_a_first_file_of_one_snapshot_does_not_join_those_of_several(tmp_path):
+    data = module(parts(tmp_path, [slice(0, 20), slice(20, 40), slice(40, 41)]), join=None)
+    with pytest.raises(ValueError, match=r"part01.nc holds 1 snapshots.*data.join: time"):
+        data.trajectories("train")
+    assert module(tmp_path).trajectories("train").lengths == [41]
+
+
 @pytest.mark.parametrize("cuts", [SHARED, APART])
 def test_files_that_continue_each_other_deserve_a_word(tmp_path, cuts, capsys):
     assert len(module(parts(tmp_path, cuts), join=None).trajectories("train")) == len(cuts)
