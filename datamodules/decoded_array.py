@@ -4,7 +4,9 @@ Where the guide leaves a choice, values are those that netCDF4-python gives. Sou
 https://docs.unidata.ucar.edu/nug/current/attribute_conventions.html
 """
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -169,11 +171,38 @@ def decoded(
     array: DiskArray, dtype: np.dtype, attributes: Mapping[str, Any], name: str, filled: bool = True
 ) -> DiskArray:
     """Return an array itself where its values mean what they are, or else a `DecodedArray`."""
+    check_marks(array.path, attributes, name)
     given = [number for mark in MARKS for number in numbers(attributes.get(mark))]
     plain = not any(name in attributes for name in (*LIMITS, *PACKING))
     if dtype.kind == "f" and plain and all(np.isnan(number) for number in given):
         return array
     return DecodedArray(array, dtype, attributes, name, filled)
+
+
+def check_marks(path: Path, attributes: Mapping[str, Any], name: str) -> None:
+    """Refuse numbers that are written as text where they say which values are missing or valid.
+
+    Raises:
+        ValueError: As above; other words, such as none, mark nothing.
+    """
+    for key in (*MARKS, *LIMITS):
+        for word in np.asarray(attributes.get(key)).ravel().tolist():
+            said = text(word)
+            if said is not None and spells_numbers(said):
+                raise ValueError(
+                    f"{path}: {key} of variable '{name}' is the text {said!r}, expected numbers; "
+                    "correct the attribute."
+                )
+
+
+def spells_numbers(said: str) -> bool:
+    """Return whether a text has a number in it, and nothing else than numbers."""
+    words = re.findall(r"[^\s,;:\0\[\]()]+", said)
+    try:
+        found = [float(word) for word in words]
+    except ValueError:
+        return False
+    return bool(np.isfinite(found).any())
 
 
 def numbers(value: Any) -> np.ndarray:

@@ -227,6 +227,19 @@ def test_packing_that_is_not_a_number_is_refused(tmp_path, format, name, value):
     assert shown in str(refusal.value)
 
 
+@pytest.mark.parametrize("said", ["-5", "0, 1e3", b"-5f", "NaN", "none", ""])
+@pytest.mark.parametrize("name", ["missing_value", "valid_range", "valid_min", "valid_max"])
+def test_numbers_as_text_are_refused_and_words_mark_nothing(tmp_path, name, said):
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file["u"] = np.array([-5.0, 2000.0])
+        file["u"].attrs[name] = said
+    if said not in ("-5", "0, 1e3"):
+        np.testing.assert_array_equal(open_array(tmp_path / "a.nc", "u")[:], [-5, 2000])
+        return
+    with pytest.raises(ValueError, match=f"a.nc: {name} of variable 'u' is the text '{said}', exp"):
+        open_array(tmp_path / "a.nc", "u")
+
+
 def test_value_beyond_single_precision_becomes_infinite_without_a_warning(tmp_path, recwarn):
     write_packed(tmp_path / "a.nc", "f8", {"u": {}}, values=np.full((4, 3, 300), 1e39))
     recwarn.clear()
