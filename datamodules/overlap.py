@@ -27,8 +27,9 @@ def overlaps(
     """
     found = []
     own = {file.path.resolve(): reader for reader in readers for file in reader.files}
+    sizes = {path: path.stat().st_size for path in own}
     for name, (other, paths) in others.items():
-        shared = _in_both(list(own), [path.resolve() for path in paths])
+        shared = _in_both(sizes, {path.resolve() for path in paths})
         if not shared:
             continue
         reader = own[shared[0]]
@@ -46,25 +47,31 @@ def overlaps(
     return found
 
 
-def _in_both(some: list[Path], others: list[Path]) -> list[Path]:
-    """Return the files that are among others too, by their path, a link or a copy."""
-    sizes = {path.stat().st_size for path in others} & {path.stat().st_size for path in some}
-    alike = {_content(path): path for path in others if path.stat().st_size in sizes}
-    shared = []
-    for path in some:
-        copy = alike.get(_content(path)) if path.stat().st_size in sizes else None
-        if path in others or (copy and cmp(path, copy, shallow=False)):
+def _in_both(sizes: Mapping[Path, int], others: set[Path]) -> list[Path]:
+    """Return the files (given with their sizes) that are in others as a path, a link or a copy.
+
+    The sample of a file decides which pairs of files are compared in full.
+    """
+    own_sizes, alike = set(sizes.values()), {}
+    for path in others - sizes.keys():
+        if (size := path.stat().st_size) in own_sizes:
+            alike[size, _sample(path, size)] = path
+    known = {size for size, _ in alike}
+    shared = sorted(others & sizes.keys())
+    for path in sizes.keys() - others:
+        size = sizes[path]
+        copy = alike.get((size, _sample(path, size))) if size in known else None
+        if copy and cmp(path, copy, shallow=False):
             shared.append(path)
     return sorted(shared)
 
 
-def _content(path: Path) -> tuple[int, bytes]:
-    """Return what tells most files of equal size apart: their ends and their middle."""
-    size = path.stat().st_size
+def _sample(path: Path, size: int) -> bytes:
+    """Return a hash of the two ends and the middle of a file."""
     with open(path, "rb") as file:
         parts = [(file.seek(place), file.read(PART))[1] for place in
                  (0, size // 2, max(size - PART, 0))]  # fmt: skip
-    return size, sha256(b"".join(parts)).digest()
+    return sha256(b"".join(parts)).digest()
 
 
 def _common(one: range, other: range) -> range:

@@ -206,8 +206,8 @@ def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) 
             "or remove the variable to read the points without coordinates."
         )
     resolution = _resolution(values, variable.dtype)
-    east = (said_role(attributes) or named_role(name)) == "x" and is_spherical(name, attributes)
-    if east and not _monotonic(values):
+    axis = SpaceAxis(name, size, values, attributes)
+    if axis.role == "x" and axis.spherical and not _monotonic(values):
         values = np.unwrap(values, period=full_turn(attributes))  # a region across the date line
     steps = np.diff(values)
     if not _monotonic(values):

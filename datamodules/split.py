@@ -83,13 +83,9 @@ class Trajectories:
         file, _, span = self.spans[k]
         return float(file.times[span.start + snapshot])
 
-    def pieces_of(
-        self, k: int, snapshots: int = 256
-    ) -> Iterator[Float[Tensor, "_ channel *space"]]:
-        """Yield the snapshots of trajectory k, at most so many at a time."""
-        step = self.storage.step(snapshots)
-        for start in range(0, self.lengths[k], step):
-            yield self.read(k, start, min(start + step, self.lengths[k]))
+    def pieces_of(self, k: int) -> Iterator[Float[Tensor, "_ channel *space"]]:
+        """Yield the snapshots of trajectory k, some at a time."""
+        return self.storage.pieces_of(k)
 
     def chunks(
         self, description: str, snapshots: int = 256

@@ -1,6 +1,7 @@
 """Whether an emulator and a data set belong together, said in one sentence where they do not."""
 
 import inspect
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from traceback import walk_tb
@@ -119,9 +120,8 @@ def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
         state = torch.zeros(1, emulator.channels, *shape, device=emulator.device)
         emulator.eval().rollout(state, 2, emulator.conditioning.typical())
     except (RuntimeError, TypeError) as error:
-        *_, (innermost, _) = walk_tb(error.__traceback__)
-        of_torch = innermost.f_globals["__name__"].startswith("torch.")
-        if isinstance(error, TypeError) and not of_torch:  # which a person made has its traceback
+        # a TypeError in a person's own code keeps its traceback
+        if isinstance(error, TypeError) and not raising_module(error).startswith("torch."):
             raise
         reason = str(error).splitlines()[0].rstrip(".")
         raise ValueError(
@@ -130,6 +130,12 @@ def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
         ) from error
     finally:
         emulator.train(training)
+
+
+def raising_module(error: BaseException) -> str:
+    """Return the innermost module, outside the standard library, in which an error was raised."""
+    names = [frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__)]
+    return [name for name in names if name.split(".")[0] not in sys.stdlib_module_names][-1]
 
 
 def statistics_of(data: Any) -> dict[str, list[float]]:

@@ -1,11 +1,9 @@
 """From gradients to a step of the optimiser: the schedule of its learning rate, and clipping."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from inspect import signature
-from traceback import walk_tb
 from typing import Any
 
 from lightning import Trainer
@@ -15,6 +13,7 @@ from torch.optim import Optimizer, SparseAdam
 from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.solvers.finite import check_finite
+from emulators.compatibility import raising_module
 
 GIVEN = (
     "is made from the optimiser and the number of steps of the run alone; choose one of this "
@@ -80,9 +79,7 @@ def naming(option: str, why: str = "cannot take a step with its options") -> Ite
     try:
         yield
     except (AssertionError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        names = [frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__)]
-        names = [name for name in names if name.split(".")[0] not in sys.stdlib_module_names]
-        if not names[-1].startswith("torch.optim"):
+        if not raising_module(error).startswith("torch.optim"):
             raise
         raise ValueError(f"{option} {why}: {error}") from error
 

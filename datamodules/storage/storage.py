@@ -57,10 +57,14 @@ class Storage(ABC):
         Args:
             snapshots: Most snapshots of a piece; large ones come in smaller pieces.
         """
-        step = self.step(snapshots)
-        for k, length in enumerate(self.lengths):
-            for start in range(0, length, step):
-                yield self.read(k, start, min(start + step, length))
+        for k in range(len(self.lengths)):
+            yield from self.pieces_of(k, snapshots)
+
+    def pieces_of(self, k: int, snapshots: int = 256) -> Iterator[Snapshots]:
+        """Yield the snapshots of trajectory k in their order, some at a time."""
+        step, length = self.step(snapshots), self.lengths[k]
+        for start in range(0, length, step):
+            yield self.read(k, start, min(start + step, length))
 
 
 def empty(*shape: int) -> np.ndarray:
