@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 # Large libraries take seconds to load: each command imports what it needs, and help needs none.
-# Our own modules are imported after `put_working_folder_last`, or a folder `configs` of the user's
+# Our own modules are imported after `find_own_modules_last`, or a folder `configs` of the user's
 # could come before ours.
 
 HELP = """Train, compare and stress-test neural emulators of dynamical systems.
@@ -45,7 +45,7 @@ LIBRARIES += ("matplotlib", "netCDF4", "h5py", "yaml", "tqdm", "PIL", "tensorboa
 def main() -> None:
     """Run the command that was typed; errors of use end in one sentence and exit status 1."""
     try:
-        put_working_folder_last()
+        find_own_modules_last()
         check_origins()
     except (OSError, ImportError) as error:
         print(f"emulate: error: {error}", file=sys.stderr)
@@ -65,11 +65,11 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def put_working_folder_last() -> None:
-    """Let the user's own modules be found, after all others and by nobody but who means them.
+def find_own_modules_last() -> None:
+    """Make modules in the working directory importable, after all others.
 
-    A `torch.py` there hides nothing; and libraries, which look for others that may be installed, do
-    not find a `scipy.py` there.
+    A `torch.py` in it does not shadow the library, and libraries that look for optional packages do
+    not import a `scipy.py` from it.
 
     Raises:
         OSError: The working folder has been removed.
@@ -86,13 +86,13 @@ def put_working_folder_last() -> None:
 
 
 class OwnModules(MetaPathFinder):
-    """Finds modules of a folder for those who mean them.
+    """Finds modules in a folder when they are imported by name from outside the libraries.
 
-    These are who reads a name that a person wrote or that a file of pickled objects holds, and the
-    modules of the folder among each other.
+    The name comes from a configuration file, from a checkpoint that is trusted, or from an import
+    statement in another module of the folder.
 
     Args:
-        folder: Of the user's.
+        folder: Folder with the user's modules.
     """
 
     READERS = (
@@ -106,8 +106,8 @@ class OwnModules(MetaPathFinder):
         self.found: set[str] = set()
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """Return where a module is, if it is in the folder and meant."""
-        if path is not None or not self.meant():  # a part of a package is beside it
+        """Return the spec of a module in the folder, or None."""
+        if path is not None or not self.meant():  # submodules are found through their package
             return None
         spec = PathFinder.find_spec(name, [str(self.folder)])
         if spec is not None:
@@ -115,7 +115,7 @@ class OwnModules(MetaPathFinder):
         return spec
 
     def meant(self) -> bool:
-        """Return whether who asks for a module is a reader of names or a module of the folder."""
+        """Return whether the import comes from one of READERS or from a module of the folder."""
         frame = sys._getframe(2)
         while frame is not None:
             name = frame.f_globals.get("__name__", "")
@@ -177,7 +177,7 @@ def origin(name: str) -> Path:
 
 def run(args: Sequence[str]) -> Any:
     """Run a command and return its result: for a stage, the `EmulatorCLI` with its trainer."""
-    put_working_folder_last()
+    find_own_modules_last()
     from configs.errors import UNHELPFUL_WARNINGS
 
     for message in UNHELPFUL_WARNINGS:

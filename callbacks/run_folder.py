@@ -1,7 +1,7 @@
 """The folder of a run: one command at a time works in it, and none destroys what another left.
 
-A training that does not go on with the run in its folder moves that run aside, whole, beside the
-folder; one that goes on moves scores and forecasts of its earlier weights aside, within the folder.
+A new training moves the files of an earlier run to a folder next to it (`runs/run-earlier`). A
+resumed training moves scores and forecasts of its earlier weights to a subfolder.
 """
 
 import os
@@ -85,7 +85,7 @@ def move_run_aside(folder: Path) -> Path | None:
 
 
 def move_scores_aside(folder: Path, step: int) -> Path | None:
-    """Move what was made with weights that a training is about to replace into an own folder."""
+    """Move scores and forecasts of weights that a training is about to replace to a subfolder."""
     files = found(folder, SCORES)
     place = named(folder) / f"scores-before-step-{step}"
     return (

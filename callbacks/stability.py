@@ -40,7 +40,7 @@ class EnergyStability(RolloutDiagnostic):
     Energy is the kinetic energy of the flow where the state holds its vorticity on a periodic grid.
     Elsewhere it is half the mean square of the departure from the time mean of the data at each
     point, so that a forecast of nothing but that mean has none, however far from zero the mean is;
-    a trajectory of the reference is measured from the mean of the others, which it does not enter.
+    for each reference trajectory the time mean is taken over all others.
     Of a flow the enstrophy is recorded too.
 
     The state at the last check before the failure is kept. A trajectory that is not finite, or
@@ -142,8 +142,9 @@ class EnergyStability(RolloutDiagnostic):
             return {**self._series(split.chunks("reference energy")), **found}
         energies = []
         for k, length in enumerate(split.lengths):
-            # a trajectory lies closer to a mean that it enters than to that of the others, as
-            # forecasts and unseen data do: m + (m - m_k) n_k / (N - n_k) is the mean without it
+            # A mean that includes trajectory k lies closer to it than to forecasts and unseen data,
+            # so its energy would be too small. m + (m - m_k) n_k / (N - n_k) is the mean over the
+            # other trajectories.
             share = length / (sum(split.lengths) - length)
             self.climate = mean + share * (mean - time_mean(split.pieces_of(k)))
             energies.append(self._series(split.pieces_of(k))["energy"])

@@ -29,9 +29,9 @@ def check_values() -> None:
 
 
 def at_home(settings: Any) -> Any:
-    """Return settings, however nested, with the home folder in place of `~` before paths.
+    """Return nested settings with a leading `~` of strings and paths expanded to the home folder.
 
-    A shell does so for a path that stands for itself, and neither within an option nor in a file.
+    A shell expands `~` only at the start of a word, not in `--option=~/path` nor in a YAML file.
     """
     if isinstance(settings, str | Path) and str(settings).startswith("~"):
         return type(settings)(os.path.expanduser(settings))

@@ -33,27 +33,27 @@ SPHERICAL = ("latitude", "longitude", "grid_latitude", "grid_longitude")
 
 
 def said_roles(attributes: Mapping[str, Any]) -> dict[str, Role]:
-    """Return which axis each attribute says that it is, without those that do not tell."""
+    """Return the axis (x or y) given by each of `axis`, `standard_name` and `units`."""
     axis, standard, units = (_text(attributes, key) for key in ("axis", "standard_name", "units"))
-    told: dict[str, Role] = {}
+    roles: dict[str, Role] = {}
     if axis in ("x", "y"):
-        told["axis"] = axis
+        roles["axis"] = axis
     if standard.endswith("longitude") or standard.startswith("projection_x"):
-        told["standard_name"] = "x"
+        roles["standard_name"] = "x"
     elif standard.endswith("latitude") or standard.startswith("projection_y"):
-        told["standard_name"] = "y"
+        roles["standard_name"] = "y"
     if units in EAST | NORTH:
-        told["units"] = "x" if units in EAST else "y"
-    return told
+        roles["units"] = "x" if units in EAST else "y"
+    return roles
 
 
 def said_role(attributes: Mapping[str, Any]) -> Role | None:
-    """Return whether attributes say x or y; None where they do not tell."""
+    """Return the axis given by the attributes, or None."""
     return next(iter(said_roles(attributes).values()), None)
 
 
 def named_role(name: str, forms: Sequence[Forms] = (*FIRM, INDICES)) -> Role | None:
-    """Return whether a name is one of x or y; None where it does not tell.
+    """Return the axis given by a name, or None.
 
     Example:
         >>> named_role("g0_lat_1"), named_role("XDim"), named_role("xylem")
