@@ -83,9 +83,11 @@ class Trajectories:
         file, _, span = self.spans[k]
         return float(file.times[span.start + snapshot])
 
-    def pieces_of(self, k: int) -> Iterator[Float[Tensor, "_ channel *space"]]:
-        """Yield the snapshots of trajectory k, some at a time."""
-        return self.storage.pieces_of(k)
+    def pieces_of(
+        self, k: int, snapshots: int = 256
+    ) -> Iterator[Float[Tensor, "_ channel *space"]]:
+        """Yield the snapshots of trajectory k in their order, at most so many at a time."""
+        return self.storage.pieces_of(k, snapshots)
 
     def chunks(
         self, description: str, snapshots: int = 256
