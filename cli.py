@@ -37,7 +37,7 @@ HELP = """Train, compare and stress-test neural emulators of dynamical systems.
 """
 STAGES = ("fit", "validate", "test", "predict")
 HOME = Path(__file__).resolve().parent
-OURS = ("callbacks", "configs", "datamodules", "emulators")
+OURS = ("callbacks", "commands", "datamodules", "emulators")
 LIBRARIES = ("torch", "numpy", "xarray", "lightning", "jsonargparse", "torchmetrics", "jaxtyping")
 LIBRARIES += ("matplotlib", "netCDF4", "h5py", "yaml", "tqdm", "PIL", "tensorboard")
 
@@ -50,7 +50,7 @@ def main() -> None:
     except (OSError, ImportError) as error:
         print(f"emulate: error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    from configs.errors import explain, is_expected
+    from commands.messages import explain, is_expected
 
     try:
         run(sys.argv[1:])
@@ -178,14 +178,14 @@ def origin(name: str) -> Path:
 def run(args: Sequence[str]) -> Any:
     """Run a command and return its result: for a stage, the `EmulatorCLI` with its trainer."""
     find_own_modules_last()
-    from configs.errors import UNHELPFUL_WARNINGS
+    from commands.messages import UNHELPFUL_WARNINGS
 
     for message in UNHELPFUL_WARNINGS:
         warnings.filterwarnings("ignore", message)
     command, *rest = args or ["--help"]
     if command in ("-h", "--help"):
         return print(HELP)
-    from configs.generation import generate
+    from commands.generate import generate
 
     others = {"generate": generate, "compare": compare_runs, "study": run_study}
     if command in (*STAGES, "generate"):
@@ -193,8 +193,8 @@ def run(args: Sequence[str]) -> Any:
     if command in others:
         return others[command](rest)
     if command in STAGES:
-        from configs.stages import EmulatorCLI
-        from configs.values import check_values
+        from commands.option_values import check_values
+        from commands.stages import EmulatorCLI
 
         check_values()
         for library in ("lightning.pytorch", "lightning.fabric"):  # which their import sets to INFO
@@ -206,7 +206,7 @@ def run(args: Sequence[str]) -> Any:
 
 def check_files(args: Sequence[str]) -> None:
     """Refuse configuration files that are no mapping, by their name, before they are parsed."""
-    from configs.yaml_files import check_parts, read_mapping
+    from commands.yaml_files import check_parts, read_mapping
 
     for before, word in pairwise(["", *args]):
         option, _, value = word.partition("=")
@@ -256,7 +256,7 @@ def run_study(args: list[str]) -> None:
     options = parser.parse_args(args)
     if options.jobs is not None and options.jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {options.jobs}.")
-    from configs.study import read_study
+    from commands.study import read_study
 
     study = read_study(options.file.expanduser())
     if options.dry_run:
@@ -265,8 +265,8 @@ def run_study(args: list[str]) -> None:
         return
     import torch
 
-    from configs.generation import simulate
-    from configs.jobs import run_all
+    from commands.generate import simulate
+    from commands.jobs import run_all
 
     cores = torch.get_num_threads()
     jobs = min(options.jobs or cores, len(study.runs))

@@ -33,12 +33,12 @@ from machine import header
 
 from callbacks import TrainingCost
 from datamodules import TrajectoryDataModule
-from datamodules.netcdf import write_trajectories
+from datamodules.files.netcdf import write_trajectories
+from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.solvers import Grid, Variable
-from datamodules.split import Trajectories
 from datamodules.storage.in_memory import in_memory, shared
 from datamodules.storage.on_device import on_device
-from datamodules.trajectory_file import TrajectoryFile
+from datamodules.trajectories import Trajectories
 from emulators import L2, Baseline
 
 RESULTS = Path(__file__).parent / "results"

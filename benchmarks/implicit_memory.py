@@ -29,8 +29,9 @@ from datamodules.solvers.finite_volume import (
     Domain,
     ExplicitEuler,
     Stepper,
+    ThetaScheme,
 )
-from emulators.implicit import (
+from datamodules.solvers.implicit import (
     Adjoint,
     Affine,
     BiCGSTAB,
@@ -39,7 +40,6 @@ from emulators.implicit import (
     KeepAll,
     NewtonKrylov,
     Segments,
-    ThetaScheme,
     Unrolled,
 )
 

@@ -22,9 +22,10 @@ from datamodules.solvers.finite_volume import (
     InterpolatedNoise,
     Profile,
     Stepper,
+    ThetaScheme,
     Waves,
 )
-from emulators.implicit import ImplicitLayer, NewtonKrylov, ThetaScheme
+from datamodules.solvers.implicit import ImplicitLayer, NewtonKrylov
 
 TERMS = {
     "advection-diffusion": Convection(("v", "u"), DonorCell()),

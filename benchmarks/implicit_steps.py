@@ -27,8 +27,9 @@ from datamodules.solvers.finite_volume import (
     Diffusion,
     Domain,
     ExplicitEuler,
+    ThetaScheme,
 )
-from emulators.implicit import (
+from datamodules.solvers.implicit import (
     Adjoint,
     Affine,
     BiCGSTAB,
@@ -36,7 +37,6 @@ from emulators.implicit import (
     LinearSolver,
     MinimalResidual,
     Monitor,
-    ThetaScheme,
     Unrolled,
 )
 

@@ -13,8 +13,8 @@ import torch
 from machine import header
 
 from datamodules.solvers import ChemicalVapourInfiltration, Grid
-from datamodules.solvers.finite_volume import ExplicitEuler
-from emulators.implicit import (
+from datamodules.solvers.finite_volume import ExplicitEuler, ThetaScheme
+from datamodules.solvers.implicit import (
     BiCGSTAB,
     BlockTridiagonal,
     ImplicitLayer,
@@ -22,7 +22,6 @@ from emulators.implicit import (
     Monitor,
     NewtonKrylov,
     Preconditioned,
-    ThetaScheme,
 )
 
 HOUR = 3600.0

@@ -13,7 +13,7 @@ import time
 import torch
 
 from datamodules.solvers import BetaPlane, GaussianField, Grid, SpectralSolver, Wave
-from datamodules.solvers.vorticity import energy
+from datamodules.solvers.pseudo_spectral.vorticity import energy
 
 FLOWS = {
     "jet": {"beta": 20.0, "viscosity": 1e-4, "unit": 10.0},

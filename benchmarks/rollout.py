@@ -20,10 +20,9 @@ from lightning.pytorch import Callback
 from machine import clock, compared, quiet, record
 
 import cli
-import configs
 from emulators.rollout import RolloutObserver, Start
 
-CONFIGS = Path(configs.__file__).parent
+CONFIGS = Path(__file__).parents[1] / "configs"
 EVERY = 20  # two rounds of the diagnostics that look at every tenth state
 LENGTHS = {1: (600, 300), 16: (160, 80), 100: (100, 60)}  # steps and true steps, by batch
 FLOW = {

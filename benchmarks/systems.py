@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import torch
 
-from datamodules.reference import cached
+from datamodules.reference_cache import cached
 from datamodules.solvers import BetaPlane, Grid, SpectralSolver, Variable
 
 

@@ -27,9 +27,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from machine import clock, compared, processor, quiet, record
 from torch.utils.data import DataLoader, TensorDataset
 
-from callbacks import Announcements, Checkpoints, TrainingCost
+from callbacks import Announcements, Checkpoints, Termination, TrainingCost
 from datamodules import TrajectoryDataModule
-from emulators import L2, Baseline, Termination, UNet
+from emulators import L2, Baseline, UNet
 
 NETWORKS = {
     "network of the quickstart": {},

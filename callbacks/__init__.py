@@ -1,35 +1,44 @@
 """What watches a run: diagnostics of rollouts, and the files and figures they end in."""
 
-from callbacks.announcements import Announcements
-from callbacks.checkpoints import Checkpoints
-from callbacks.diagnostic import RolloutDiagnostic
-from callbacks.distribution import Distribution
-from callbacks.ensemble import EnsembleSkill
-from callbacks.extremes import Extremes
-from callbacks.forecast_writer import ForecastWriter
-from callbacks.hovmoeller import Hovmoeller
-from callbacks.latent_fields import LatentFields
-from callbacks.learned_curves import LearnedCurves
-from callbacks.moments import Moments
-from callbacks.movie import Movie
-from callbacks.panels import Panels
-from callbacks.pca_autocorrelation import PCAAutocorrelation
-from callbacks.predictability import PredictabilityLimit
-from callbacks.relative_error import RelativeError
-from callbacks.rollout_error import RolloutError
-from callbacks.scores import Scores
-from callbacks.spectrum import Spectrum
-from callbacks.stability import EnergyStability
-from callbacks.training_cost import TrainingCost
-from callbacks.zonal_mean import ZonalMean
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.distribution import Distribution
+from callbacks.diagnostics.ensemble import EnsembleSkill
+from callbacks.diagnostics.extremes import Extremes
+from callbacks.diagnostics.hovmoeller import Hovmoeller
+from callbacks.diagnostics.latent_fields import LatentFields
+from callbacks.diagnostics.learned_curves import LearnedCurves
+from callbacks.diagnostics.moments import Moments
+from callbacks.diagnostics.movie import Movie
+from callbacks.diagnostics.panels import Panels
+from callbacks.diagnostics.pca_autocorrelation import PCAAutocorrelation
+from callbacks.diagnostics.predictability import PredictabilityLimit
+from callbacks.diagnostics.relative_error import RelativeError
+from callbacks.diagnostics.rollout_error import RolloutError
+from callbacks.diagnostics.spectrum import Spectrum
+from callbacks.diagnostics.stability import EnergyStability
+from callbacks.diagnostics.zonal_mean import ZonalMean
+from callbacks.run.checkpoints import Checkpoints
+from callbacks.run.compile import Compile
+from callbacks.run.divergence import Divergence
+from callbacks.run.fine_tuning import FineTuning
+from callbacks.run.forecast_writer import ForecastWriter
+from callbacks.run.graceful_shutdown import Termination
+from callbacks.run.report import Announcements
+from callbacks.run.rollout_checkpoint import Bookmark
+from callbacks.run.score_writer import Scores
+from callbacks.run.training_cost import TrainingCost
 
 __all__ = [
     "Announcements",
+    "Bookmark",
     "Checkpoints",
+    "Compile",
     "Distribution",
+    "Divergence",
     "EnergyStability",
     "EnsembleSkill",
     "Extremes",
+    "FineTuning",
     "ForecastWriter",
     "Hovmoeller",
     "LatentFields",
@@ -44,6 +53,7 @@ __all__ = [
     "RolloutError",
     "Scores",
     "Spectrum",
+    "Termination",
     "TrainingCost",
     "ZonalMean",
 ]

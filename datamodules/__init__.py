@@ -1,13 +1,13 @@
 """Trajectories: simulated or brought by the user, stored in NetCDF, served to emulators."""
 
-from datamodules.generate import Generator, Split
-from datamodules.netcdf import Dimensions
-from datamodules.selection import Range, Source
-from datamodules.sensors import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
-from datamodules.split import Trajectories
-from datamodules.starts import InitialConditions, RolloutBatch, Rollouts
+from datamodules.datamodule import TrajectoryDataModule
+from datamodules.files.netcdf import Dimensions
+from datamodules.files.selection import Range, Source
+from datamodules.generation.generator import Generator, Split
+from datamodules.observations import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
+from datamodules.rollouts import InitialConditions, RolloutBatch, Rollouts
 from datamodules.statistics import Statistics
-from datamodules.trajectories import TrajectoryDataModule
+from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowDataset
 
 __all__ = [

@@ -5,8 +5,8 @@ from filecmp import cmp
 from hashlib import sha256
 from pathlib import Path
 
-from datamodules.reader import TrajectoryReader
-from datamodules.selection import Source
+from datamodules.files.reader import TrajectoryReader
+from datamodules.files.selection import Source
 
 PART = 1 << 14  # bytes
 

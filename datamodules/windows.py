@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
-from datamodules.sensors import hidden
-from datamodules.split import Trajectories
+from datamodules.observations import hidden
+from datamodules.trajectories import Trajectories
 
 
 @dataclass

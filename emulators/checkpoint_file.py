@@ -98,7 +98,7 @@ def check_whole(checkpoint: Mapping[str, Any], path: str | Path) -> None:
     if missing:
         raise ValueError(
             f"{path} has no '{missing[0]}', so a training cannot go on from it; start another "
-            "from its weights with the callback emulators.FineTuning."
+            "from its weights with the callback callbacks.FineTuning."
         )
 
 

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from emulators.networks.network import Latents, Network, Parameters, State
+from emulators.networks.interface import Latents, Network, Parameters, State
 from emulators.rollout import Steps
 
 Window = Float[Tensor, "batch time channel *space"]

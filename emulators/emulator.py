@@ -19,13 +19,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from jaxtyping import Float
 from lightning import LightningModule
-from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from datamodules.solvers.finite import check_finite
-from emulators.averaging import update_average
-from emulators.compatibility import (
+from emulators.checkpoint_checks import (
     check_checkpoint,
     check_fields,
     check_grid,
@@ -36,17 +34,18 @@ from emulators.compatibility import (
     statistics_of,
 )
 from emulators.conditioning import Conditioning, Times, Windows, apart
-from emulators.divergence import Divergence
 from emulators.evaluation import evaluate
-from emulators.losses import L1L2, Distance
-from emulators.networks.network import Network, NetworkFactory, Parameters, as_network
+from emulators.networks.from_module import as_network
+from emulators.networks.interface import Network, NetworkFactory, Parameters
 from emulators.networks.unet import UNet
-from emulators.noise import add_noise, generator_of, seed_layers
-from emulators.optimisation import Schedule, clip_gradients, naming, with_schedule
-from emulators.precision import check_precision
 from emulators.rollout import Start
-from emulators.schedules import WarmupCosine
 from emulators.standardize import Standardize
+from emulators.training.averaging import update_average
+from emulators.training.losses import L1L2, Distance
+from emulators.training.optimizers import Schedule, clip_gradients, naming, with_schedule
+from emulators.training.precision import check_precision
+from emulators.training.randomness import add_noise, generator_of, seed_layers
+from emulators.training.schedules import WarmupCosine
 
 State = Float[Tensor, "batch channel *space"]
 Window = Float[Tensor, "batch time channel *space"]
@@ -278,10 +277,6 @@ class Emulator(LightningModule, ABC):
         with naming("model.optimizer", "cannot be made with its options"):
             optimizer = self.optimizer_option(trained)
         return with_schedule(optimizer, self.schedule, self.trainer)
-
-    def configure_callbacks(self) -> list[Callback]:
-        """Return what watches over every training of an emulator."""
-        return [Divergence()]
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None

@@ -3,10 +3,8 @@
 import torch
 from lightning import Trainer
 
-from emulators.bookmark import Bookmark
 from emulators.conditioning import Conditioning
-from emulators.rollout import RolloutObserver, Start, Steps, watch
-from emulators.termination import Termination
+from emulators.rollout import Bookkeeper, RolloutObserver, Start, Steps, StopRequest, watch
 
 
 def evaluate(
@@ -19,7 +17,7 @@ def evaluate(
         if isinstance(callback, RolloutObserver) and callback.watches(stage)
     ]
     bar = trainer.is_global_zero and trainer.progress_bar_callback is not None
-    marks = [callback for callback in trainer.callbacks if isinstance(callback, Bookmark)]
+    marks = [callback for callback in trainer.callbacks if isinstance(callback, Bookkeeper)]
     bookmark = marks[0] if marks and stage == "test" else None
     members = 1 if start.perturbed is None else 1 + len(start.perturbed)
     parameters = start.parameters
@@ -27,6 +25,6 @@ def evaluate(
         parameters = parameters.repeat(members, 1)
     times = torch.tensor(list(start.times) * members, dtype=torch.float64)
     model = conditioning.steps(model, parameters, times)
-    ends = [callback for callback in trainer.callbacks if isinstance(callback, Termination)]
-    stop = ends[0].check if ends and trainer.state.fn != "fit" else None
+    ends = [callback for callback in trainer.callbacks if isinstance(callback, StopRequest)]
+    stop = ends[0].raise_if_requested if ends and trainer.state.fn != "fit" else None
     watch(model, start, observers, stage if bar else None, bookmark, stop)

@@ -6,7 +6,8 @@ With latents z^(l)_m = T(u_{m}; r_l) at leads 1 .. L-1 and factors r_1 <= r_2 <=
 
 so that level l looks l steps further ahead and is coarser. The latents carried from step to step
 are the network's own. At the start they are zero and are estimated by L-1 further calls, nearest
-first, which training prepares by masking. `emulators.stencil` says which calls, for any stencil.
+first, which training prepares by masking. `emulators.hierarchy.latent_layout`
+says which calls, for any stencil.
 
 Reference: Jiang et al., "Hierarchical Implicit Neural Emulators", NeurIPS 2025,
 https://arxiv.org/abs/2506.04528, equations 9-12.
@@ -20,10 +21,10 @@ from torch import Tensor
 
 from datamodules.solvers.finite import check_finite
 from emulators.emulator import Emulator, State, Window
-from emulators.networks.network import Latents
-from emulators.noise import add_noise
-from emulators.stencil import Stencil
-from emulators.transforms import Pooling, TransformFactory
+from emulators.hierarchy.coarsening import Pooling, TransformFactory
+from emulators.hierarchy.latent_layout import Stencil
+from emulators.networks.interface import Latents
+from emulators.training.randomness import add_noise
 
 Memory = tuple[Latents, tuple[State, ...]]
 Frames = Float[Tensor, "batch frames channel *space"]  # of a window

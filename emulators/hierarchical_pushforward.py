@@ -19,7 +19,7 @@ from torch import Tensor
 
 from emulators.emulator import State
 from emulators.hierarchical import Frames, Hierarchical, Later, like
-from emulators.networks.network import Latents
+from emulators.networks.interface import Latents
 
 
 class HierarchicalPushforward(Hierarchical):

@@ -25,11 +25,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.solvers.finite import check_finite
-from datamodules.solvers.finite_volume import Balance, Coefficients, Profile, Stepper
+from datamodules.solvers.finite_volume import (
+    SDIRK2,
+    Balance,
+    Coefficients,
+    Profile,
+    Stepper,
+    ThetaScheme,
+)
+from datamodules.solvers.implicit import Checkpointing, KeepAll, Monitor
 from emulators.emulator import Emulator, State, Window
-from emulators.implicit import SDIRK2, Checkpointing, KeepAll, Monitor, ThetaScheme
 from emulators.learned import Hybrid, LearnedPart
-from emulators.losses import L2, Distance
+from emulators.training.losses import L2, Distance
 
 
 class ImPiNDiff(Emulator):

@@ -94,6 +94,14 @@ class Bookkeeper(Protocol):
         """Take note of where the rollouts stand."""
 
 
+@runtime_checkable
+class StopRequest(Protocol):
+    """Ends a rollout that was asked to stop."""
+
+    def raise_if_requested(self) -> None:
+        """Raise an exception if the rollout was asked to stop."""
+
+
 class RolloutObserver(ABC):
     """Watches rollouts, one batch of initial conditions after the other.
 

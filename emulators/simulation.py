@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from datamodules.solvers import Grid, Solver, resample
 from emulators.emulator import Emulator, State, Window
-from emulators.precision import check_precision
+from emulators.training.precision import check_precision
 
 
 class Simulation(Emulator):

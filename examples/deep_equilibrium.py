@@ -12,7 +12,7 @@ import argparse
 import torch
 from torch import Tensor, nn
 
-from emulators.implicit import Anderson, DeepEquilibrium, ImplicitLayer, Monitor
+from datamodules.solvers.implicit import Anderson, DeepEquilibrium, ImplicitLayer, Monitor
 
 CELLS, KAPPA = 64, 10.0
 

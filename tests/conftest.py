@@ -23,7 +23,7 @@ def double_precision_seeded_single_thread():
         torch.distributed.destroy_process_group()
 
 
-OURS = ("callbacks", "configs", "datamodules", "emulators")
+OURS = ("callbacks", "commands", "datamodules", "emulators")
 
 
 def pytest_make_parametrize_id(val):
@@ -101,7 +101,9 @@ def workplace(trained, tmp_path, monkeypatch, single_precision):
     """A copy of the trained folder as the working directory."""
     shutil.copytree(trained, tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
-    monkeypatch.setattr("callbacks.scores.png", dot)  # drawing is half of a small test's time
+    monkeypatch.setattr(
+        "callbacks.run.score_writer.png", dot
+    )  # drawing is half of a small test's time
     return tmp_path / "copy"
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from torch.distributed.launcher import LaunchConfig, elastic_launch
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["configs.stages", "configs.generation", "callbacks.comparison"])
+FORKS.set_forkserver_preload(["commands.stages", "commands.generate", "callbacks.comparison"])
 
 
 class Program:

@@ -14,10 +14,10 @@ from lightning import Trainer
 import callbacks
 import datamodules
 import emulators
-from configs.trainer import RunTrainer
+from commands.trainer import RunTrainer
 from datamodules.solvers.finite import check_finite
 from emulators import Muon
-from emulators.optimisation import with_schedule
+from emulators.training.optimizers import with_schedule
 from tests.conftest import SMOKE
 
 RECORDS = {  # made by the program, of numbers that were checked before

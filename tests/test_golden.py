@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from datamodules.solvers import BetaPlane, GaussianField, Grid, SpectralSolver, Wave
-from datamodules.solvers.vorticity import energy
+from datamodules.solvers.pseudo_spectral.vorticity import energy
 from emulators import Baseline, Hierarchical, UNet
 
 GRID = Grid((32, 32), (2 * math.pi, 2 * math.pi))

@@ -1,4 +1,4 @@
-"""Imports point down: cli, its stages, callbacks, emulators and datamodules, the solvers."""
+"""Imports point down: cli, commands, callbacks, emulators and datamodules, the solvers."""
 
 import ast
 import re
@@ -7,44 +7,53 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OURS = ("cli", "callbacks", "emulators", "datamodules", "configs")
-MAY_IMPORT = {
-    "datamodules/solvers": {"datamodules.solvers"},
-    "emulators/networks": {"emulators.networks"},
-    "emulators/implicit": {"emulators.implicit", "datamodules.solvers"},
-    "emulators": {"emulators", "datamodules.solvers"},
+OURS = ("cli", "commands", "callbacks", "emulators", "datamodules")
+SOLVERS = "datamodules.solvers"
+MAY_IMPORT = {  # the innermost room first
+    "datamodules/solvers/implicit": {"datamodules.solvers.implicit", "datamodules.solvers.finite"},
+    "datamodules/solvers": {SOLVERS},
+    "datamodules/files": {"datamodules.files", "datamodules.notices", SOLVERS},
+    "datamodules/storage": {"datamodules.storage", "datamodules.files", "datamodules.notices"},
     "datamodules": {"datamodules"},
-    "callbacks": {
-        "callbacks",
+    "emulators/networks": {"emulators.networks"},
+    "emulators": {"emulators", SOLVERS},
+    "callbacks/metrics": {"callbacks.metrics", SOLVERS},
+    "callbacks/plotting": {"callbacks.plotting"},
+    "callbacks/diagnostics": {
+        "callbacks.diagnostics",
+        "callbacks.metrics",
+        "callbacks.plotting",
         "emulators",
-        "datamodules.solvers",
-        "datamodules.netcdf",
         "datamodules.statistics",
+        SOLVERS,
     },
-    "configs/stages.py": {"callbacks", "configs", "emulators", "datamodules"},
-    "configs/generation.py": {"configs", "datamodules"},
-    "configs/help.py": {"configs", "emulators"},
-    "configs/values.py": {"configs"},
-    "configs/trainer.py": {"callbacks", "configs", "emulators"},
-    "configs": {"configs"},
+    "callbacks/comparison": {
+        "callbacks.comparison",
+        "callbacks.diagnostics",
+        "callbacks.plotting",
+        "callbacks.run.run_folder",
+        "datamodules.files",
+    },
+    "callbacks": {"callbacks", "emulators", "datamodules.files", SOLVERS},
+    "commands": {"callbacks", "commands", "emulators", "datamodules"},
 }
 TENSORS = {"torch", "numpy", "jaxtyping"}
 TRAINING = TENSORS | {"lightning", "tqdm"}
+DRAWING = {"matplotlib", "PIL", "tensorboard"}
 LIBRARIES = {  # what each room may use besides the standard library
+    "datamodules/solvers/implicit": TENSORS,
     "datamodules/solvers": TENSORS,
-    "emulators/networks": TENSORS,
-    "emulators/implicit": TENSORS,
-    "emulators": TRAINING | {"lightning_utilities", "yaml"},
+    "datamodules/files": TENSORS | {"netCDF4", "h5py"},
+    "datamodules/storage": TENSORS,
     "datamodules": TRAINING | {"netCDF4", "h5py"},
-    "callbacks": TRAINING
-    | {"lightning_utilities", "torchmetrics", "xarray", "netCDF4"}
-    | {"matplotlib", "PIL", "tensorboard"},
-    "configs/generation.py": {"torch", "jsonargparse"},
-    "configs/help.py": {"lightning", "jsonargparse"},
-    "configs/values.py": {"jsonargparse", "yaml"},
-    "configs/stages.py": {"lightning", "jsonargparse", "yaml"},
-    "configs/trainer.py": {"lightning", "torch"},
-    "configs": {"yaml"},
+    "emulators/networks": TENSORS,
+    "emulators": TRAINING | {"lightning_utilities", "yaml"},
+    "callbacks/metrics": TENSORS | {"torchmetrics"},
+    "callbacks/plotting": DRAWING | {"numpy", "lightning"},
+    "callbacks/diagnostics": TRAINING | {"torchmetrics", "xarray"} | DRAWING,
+    "callbacks/comparison": {"numpy", "xarray"} | DRAWING,
+    "callbacks": TRAINING | {"lightning_utilities", "torchmetrics", "xarray", "netCDF4"} | DRAWING,
+    "commands": {"torch", "lightning", "jsonargparse", "yaml"},
 }
 FILES = [
     path.relative_to(ROOT)

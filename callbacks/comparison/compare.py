@@ -7,8 +7,8 @@ from callbacks.comparison.figures import draw, draw_climate
 from callbacks.comparison.page import page
 from callbacks.comparison.runs import load_runs
 from callbacks.comparison.table import table, table_csv
-from callbacks.pictures import png
-from datamodules.netcdf import write_whole
+from callbacks.plotting.export import png
+from datamodules.files.netcdf import write_whole
 
 
 def compare(

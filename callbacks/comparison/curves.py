@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from xarray import DataArray, Dataset
 
 from callbacks.comparison.runs import Method
-from callbacks.figures import DATA, literal, quantity
+from callbacks.plotting.style import DATA, literal, quantity
 
 
 def axis(name: str, values: DataArray) -> str:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from callbacks.comparison import curves
 from callbacks.comparison.runs import Method, Run, methods
-from callbacks.figures import draw_field, literal, sheet
+from callbacks.plotting.style import draw_field, literal, sheet
 
 # each panel with the score that it needs
 FORECAST = (

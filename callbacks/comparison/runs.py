@@ -13,8 +13,8 @@ import xarray
 
 from callbacks.comparison.scores_file import DIMENSIONS, read_scores
 from callbacks.comparison.summary_file import read_own
-from callbacks.figures import literal, mean_of_finite, styles
-from callbacks.run_folder import newer_weights
+from callbacks.plotting.style import literal, mean_of_finite, styles
+from callbacks.run.run_folder import newer_weights
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from callbacks.comparison.names import in_csv, in_markdown
+from callbacks.comparison.escaping import in_csv, in_markdown
 from callbacks.comparison.runs import Run, methods
 
 LEADS = (1, 10, 25, 50, 75, 100, 200)

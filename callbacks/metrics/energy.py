@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.solvers import Grid
-from datamodules.solvers.vorticity import energy as vorticity_energy
+from datamodules.solvers.pseudo_spectral.vorticity import energy as vorticity_energy
 
 State = Float[Tensor, "batch channel *space"]
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.solvers import Grid
-from datamodules.solvers.spectra import (
+from datamodules.solvers.pseudo_spectral.spectra import (
     energy_density,
     isotropic,
     meridional,

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.solvers import Grid
-from datamodules.solvers.vorticity import velocity
+from datamodules.solvers.pseudo_spectral.vorticity import velocity
 
 
 def zonal_mean(state: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch channel y"]:

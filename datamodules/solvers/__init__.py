@@ -5,15 +5,17 @@ The mathematics is split as û_t = L û + N(û): an `Equation` is its symbol L a
 Imports only torch, so that it can be used on its own.
 """
 
-from datamodules.solvers.beta_plane import BetaPlane, Wave
-from datamodules.solvers.equation import Equation, Variable
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.infiltration import ChemicalVapourInfiltration
 from datamodules.solvers.initial_conditions import GaussianField, InitialCondition
-from datamodules.solvers.kuramoto_sivashinsky import KuramotoSivashinsky
-from datamodules.solvers.solver import Solver, SpectralSolver
-from datamodules.solvers.spectral import resample
-from datamodules.solvers.time_steppers import ETDRK2, ETDRK4, IFRK4, TimeStepper
+from datamodules.solvers.pseudo_spectral.beta_plane import BetaPlane, Wave
+from datamodules.solvers.pseudo_spectral.equation import Equation
+from datamodules.solvers.pseudo_spectral.kuramoto_sivashinsky import KuramotoSivashinsky
+from datamodules.solvers.pseudo_spectral.operators import resample
+from datamodules.solvers.pseudo_spectral.solver import SpectralSolver
+from datamodules.solvers.pseudo_spectral.time_steppers import ETDRK2, ETDRK4, IFRK4, TimeStepper
+from datamodules.solvers.solver import Solver
+from datamodules.solvers.variable import Variable
 
 __all__ = [
     "ETDRK2",

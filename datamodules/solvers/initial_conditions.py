@@ -8,7 +8,7 @@ from torch import Tensor
 
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.grid import Grid
-from datamodules.solvers.spectral import (
+from datamodules.solvers.pseudo_spectral.operators import (
     dealias_mask,
     squared_wavenumber,
     to_field,

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datamodules.hashes import stamp_of
+from datamodules.files.atomic import alone_in, write_whole, written_whole
+from datamodules.files.hashes import stamp_of
 from datamodules.notices import notify
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
-from datamodules.whole_file import alone_in, write_whole, written_whole
 
 
 class InMemory(Storage):

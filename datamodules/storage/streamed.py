@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from datamodules.reader import TrajectoryReader
+from datamodules.files.reader import TrajectoryReader
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
 
 LARGEST = 9.9e36  # NetCDF's fill value, of snapshots that were never written, is 9.97e36

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Balance, Closure, Profile, Term
 from emulators.learned.field import LearnedField
-from emulators.networks.network import Latents, Network, Parameters, State
+from emulators.networks.interface import Latents, Network, Parameters, State
 
 LearnedPart = LearnedField | Closure | Term
 Times = Float[Tensor, " batch"]

@@ -8,7 +8,8 @@ from torch import nn
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Domain, Stencil, Term
 from datamodules.solvers.finite_volume.terms import Fields
-from emulators.networks.network import NetworkFactory, as_network
+from emulators.networks.from_module import as_network
+from emulators.networks.interface import NetworkFactory
 
 
 class NetworkSource(Term):

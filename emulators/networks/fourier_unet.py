@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from emulators.networks.batches import convolve, linear, perceptron
 from emulators.networks.film import Perceptron
+from emulators.networks.interface import Latents, Network, Parameters, State
 from emulators.networks.layers import Convolution, Padding
-from emulators.networks.network import Latents, Network, Parameters, State
 from emulators.networks.spectral_layers import DepthwiseSpectral
 
 Features = Float[Tensor, "batch _ _ _"]

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from emulators.networks.batches import convolve
 from emulators.networks.film import FiLM
+from emulators.networks.interface import Latents, Network, Parameters, State, coarsen, refine
 from emulators.networks.layers import (
     Convolution,
     Padding,
@@ -30,7 +31,6 @@ from emulators.networks.layers import (
     from_patches,
     to_patches,
 )
-from emulators.networks.network import Latents, Network, Parameters, State, coarsen, refine
 
 Features = Float[Tensor, "batch _ ..."]
 

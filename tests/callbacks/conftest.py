@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from datamodules.reference import cached
+from datamodules.reference_cache import cached
 from datamodules.solvers import Grid, Variable
 from emulators.rollout import watch
 from emulators.standardize import Standardize

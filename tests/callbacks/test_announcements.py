@@ -1,6 +1,6 @@
 import pytest
 
-from emulators.precision import bfloat16_cost
+from emulators.training.precision import bfloat16_cost
 from tests.conftest import SMOKE, says
 
 CHECKPOINT = "runs/smoke/last.ckpt"
@@ -30,7 +30,7 @@ def test_commands_say_what_they_do(workplace, say):
     [("bf16-mixed", 1.73, True), ("bf16-mixed", 1.05, False), ("32-true", 1.73, False)],
 )
 def test_slow_bfloat16_is_said(workplace, say, monkeypatch, precision, cost, said):
-    monkeypatch.setattr("callbacks.announcements.bfloat16_cost", lambda: cost)
+    monkeypatch.setattr("callbacks.run.report.bfloat16_cost", lambda: cost)
     words = ["--trainer.callbacks=Announcements", "--trainer.max_steps=1"]
     _, out, _ = say("fit", "-c", SMOKE, *words, f"--trainer.precision={precision}")
     sentence = "takes 1.7 times as long in bfloat16 as in float32 on this processor: --trainer.prec"

@@ -11,7 +11,7 @@ from callbacks import (
     Spectrum,
     ZonalMean,
 )
-from callbacks.climate import ClimateDiagnostic
+from callbacks.diagnostics.climate import ClimateDiagnostic
 from emulators.rollout import watch
 from tests.callbacks.conftest import Data, Exact, Scripted, Start
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from callbacks.comparison import curves, load_runs
 from callbacks.comparison.runs import Run, methods
-from callbacks.figures import styles
+from callbacks.plotting.style import styles
 
 STARTS = 4
 

@@ -12,12 +12,12 @@ import xarray
 
 from callbacks.comparison import compare
 from callbacks.comparison.curves import error
-from callbacks.comparison.names import in_csv, in_markdown
+from callbacks.comparison.escaping import in_csv, in_markdown
 from callbacks.comparison.page import page
 from callbacks.comparison.runs import Run, methods
 from callbacks.comparison.table import cells, columns, note, table, table_csv
-from callbacks.figures import literal, sheet
-from callbacks.pictures import png
+from callbacks.plotting.export import png
+from callbacks.plotting.style import literal, sheet
 from tests.callbacks.test_comparison import write
 
 STARTS, STEPS = 3, 200

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import callbacks
-from callbacks.diagnostic import RolloutDiagnostic
+from callbacks.diagnostics.base import RolloutDiagnostic
 from datamodules.solvers import Grid
 from tests.callbacks.conftest import Data, Exact
 

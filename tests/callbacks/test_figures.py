@@ -2,8 +2,8 @@ import io
 
 from PIL import Image
 
-from callbacks.figures import sheet
-from callbacks.pictures import png
+from callbacks.plotting.export import png
+from callbacks.plotting.style import sheet
 
 
 def test_file_of_a_figure_has_120_points_per_inch():

@@ -14,7 +14,7 @@ from callbacks import (
     ZonalMean,
 )
 from datamodules.solvers import Grid
-from datamodules.solvers.vorticity import energy, velocity
+from datamodules.solvers.pseudo_spectral.vorticity import energy, velocity
 from tests.callbacks.conftest import Data, Exact, Start
 
 KINDS = (Distribution, EnergyStability, Spectrum, ZonalMean)

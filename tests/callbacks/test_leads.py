@@ -1,6 +1,6 @@
 import pytest
 
-from callbacks.leads import spaced_leads, whole_leads
+from callbacks.diagnostics.lead_times import spaced_leads, whole_leads
 
 
 @pytest.mark.parametrize(

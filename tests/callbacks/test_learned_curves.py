@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from callbacks import LearnedCurves
-from callbacks.truth import follow, solver_of
+from callbacks.diagnostics.known_solver import follow, solver_of
 from datamodules.solvers import ChemicalVapourInfiltration, Grid
 from datamodules.solvers.finite_volume import Closure, ExplicitEuler, RandomField
 from datamodules.solvers.infiltration import Infiltration

@@ -6,6 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from callbacks.metrics.energy import has_kinetic_energy, kinetic_energy, mean_square
+from callbacks.metrics.per_sample import Rows
 from callbacks.metrics.rollout_mse import (
     anomaly_correlation,
     mean_squared_error,
@@ -13,7 +14,6 @@ from callbacks.metrics.rollout_mse import (
     spatial_variance,
     valid_steps,
 )
-from callbacks.metrics.rows import Rows
 from callbacks.metrics.stability import stability_rate, within_band
 from datamodules.solvers import Grid
 

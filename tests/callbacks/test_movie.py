@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from callbacks import Movie
-from callbacks.pictures import gif
+from callbacks.plotting.export import gif
 from datamodules.solvers import Grid
 from tests.callbacks.conftest import Data, Exact, Start
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import callbacks
-from callbacks.scores import drawn
+from callbacks.run.score_writer import drawn
 from datamodules.solvers import Variable
 from tests.callbacks.conftest import Data, Exact, Start
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import callbacks
-from callbacks.options import is_finite, is_whole
-from emulators import Bookmark
+from callbacks import Bookmark
+from callbacks.diagnostics.options import is_finite, is_whole
 from tests.callbacks.conftest import Data, Exact, Start
 
 NAN, INF = math.nan, math.inf

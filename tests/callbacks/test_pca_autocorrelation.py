@@ -62,7 +62,7 @@ def test_components_that_did_not_converge_are_said_to_be_approximate(evaluate, p
     starts = [Start(torch.randn(1, 1, 8, 8), torch.arange(1), 60, 0)]
     diagnostic = PCAAutocorrelation(length=50, lags=9)
     assert not diagnostic.remarks(evaluate(diagnostic, Exact(), known, starts))
-    monkeypatch.setattr("callbacks.pca_autocorrelation.principal_components", few)
+    monkeypatch.setattr("callbacks.diagnostics.pca_autocorrelation.principal_components", few)
     known.root = known.root / "elsewhere"
     diagnostic = PCAAutocorrelation(length=50, lags=9)
     (remark,) = diagnostic.remarks(evaluate(diagnostic, Exact(), known, starts))

@@ -6,8 +6,8 @@ import pytest
 import xarray
 
 import cli
-from callbacks.forecast_writer import check_names
-from callbacks.space_names import RESERVED, space_names
+from callbacks.diagnostics.space_names import RESERVED, space_names
+from callbacks.run.forecast_writer import check_names
 from datamodules import Dimensions
 from tests.conftest import SMOKE
 

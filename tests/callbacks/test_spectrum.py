@@ -7,7 +7,7 @@ import torch
 from callbacks import Spectrum
 from callbacks.metrics.spectra import bands
 from datamodules.solvers import Grid
-from datamodules.solvers.vorticity import energy, enstrophy
+from datamodules.solvers.pseudo_spectral.vorticity import energy, enstrophy
 from tests.callbacks.conftest import Data, Exact, Start
 
 PLANE = Grid((16, 16), (2 * math.pi, 2 * math.pi))

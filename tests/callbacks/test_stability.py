@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from callbacks import EnergyStability
-from datamodules.solvers.vorticity import energy
+from datamodules.solvers.pseudo_spectral.vorticity import energy
 from tests.callbacks.conftest import Data, Exact, Scripted, Start
 
 

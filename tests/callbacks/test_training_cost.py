@@ -7,12 +7,12 @@ import torch
 from lightning import LightningModule, Trainer
 
 from callbacks import TrainingCost
-from callbacks.training_cost import cost_of
+from callbacks.run.training_cost import cost_of
 
 
 def test_waiting_for_data_is_counted_after_the_warm_up(tmp_path, monkeypatch):
     now, loader = [0.0], SimpleNamespace(waited=0.0)
-    monkeypatch.setattr("callbacks.training_cost.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("callbacks.run.training_cost.time.perf_counter", lambda: now[0])
     module = Mock(spec=LightningModule, device=torch.device("cpu"))
     trainer = Mock(
         spec=Trainer,

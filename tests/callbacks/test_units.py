@@ -1,6 +1,6 @@
 import pytest
 
-from callbacks.units import (
+from callbacks.diagnostics.units import (
     channel_units,
     energy_units,
     enstrophy_units,

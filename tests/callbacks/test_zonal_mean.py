@@ -7,8 +7,8 @@ from torch.testing import assert_close
 from callbacks import ZonalMean
 from callbacks.metrics.zonal_mean import zonal_mean, zonal_velocity
 from datamodules.solvers import Grid
-from datamodules.solvers.spectral import dealias_mask, to_field, to_spectrum
-from datamodules.solvers.vorticity import velocity
+from datamodules.solvers.pseudo_spectral.operators import dealias_mask, to_field, to_spectrum
+from datamodules.solvers.pseudo_spectral.vorticity import velocity
 from tests.callbacks.conftest import Data, Exact, Start
 
 PLANE = Grid((16, 24), (2 * math.pi, 6 * math.pi))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamodules.trajectory_file import TrajectoryFile
+from datamodules.files.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
 
 

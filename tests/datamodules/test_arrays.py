@@ -6,12 +6,12 @@ import netCDF4
 import numpy as np
 import pytest
 
-from datamodules.arrays import open_array
-from datamodules.decoded_array import DecodedArray
-from datamodules.filled_array import FilledArray
-from datamodules.hdf5 import ChunkedArray, find_layout
-from datamodules.mapped_array import MappedArray
-from datamodules.plain_chunks import PlainChunks
+from datamodules.files.arrays import open_array
+from datamodules.files.decoded_array import DecodedArray
+from datamodules.files.filled_array import FilledArray
+from datamodules.files.hdf5 import ChunkedArray, find_layout
+from datamodules.files.mapped_array import MappedArray
+from datamodules.files.plain_chunks import PlainChunks
 from tests.datamodules.files import write_file
 
 CLASSIC = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA")

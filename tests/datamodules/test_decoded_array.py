@@ -5,7 +5,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from datamodules.arrays import open_array
+from datamodules.files.arrays import open_array
 
 FORMATS = {
     "NETCDF4": {},

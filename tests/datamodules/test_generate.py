@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from datamodules.generate import Generator, Split
-from datamodules.netcdf import Dimensions, written_whole
+from datamodules.files.netcdf import Dimensions, written_whole
+from datamodules.files.trajectory_file import TrajectoryFile
+from datamodules.generation.generator import Generator, Split
 from datamodules.solvers import (
     BetaPlane,
     GaussianField,
@@ -22,8 +23,7 @@ from datamodules.solvers import (
     resample,
 )
 from datamodules.solvers.finite_volume import Balance, Diffusion, Domain, FiniteVolumeSolver
-from datamodules.split import Trajectories
-from datamodules.trajectory_file import TrajectoryFile
+from datamodules.trajectories import Trajectories
 from tests.processes import start, wait
 
 
@@ -125,7 +125,7 @@ def test_existing_files_are_left_alone(tmp_path):
 SCRIPT = """
 import sys
 from tests.datamodules.test_generate import flame
-from datamodules.generate import Split
+from datamodules.generation.generator import Split
 flame(dt=0.05, spin_up=5.0, splits={"train": Split(2, 400)}).generate(sys.argv[1])
 """
 
@@ -328,7 +328,9 @@ def test_time_counts_from_the_first_snapshot(tmp_path, monkeypatch):
 def test_processes_verify_their_own_share(tmp_path, monkeypatch):
     generator, found = flame(), []
     generator.generate(tmp_path)
-    monkeypatch.setattr("datamodules.generate.hash_of", lambda root, path, *_: found.append(path))
+    monkeypatch.setattr(
+        "datamodules.generation.generator.hash_of", lambda root, path, *_: found.append(path)
+    )
     for rank in (0, 1):
         generator.verify(tmp_path, rank, ranks=2)
     assert sorted(found) == sorted(tmp_path.glob("*/*.nc"))

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from datamodules import hashes
-from datamodules.hashes import hash_of
+from datamodules.files import hashes
+from datamodules.files.hashes import hash_of
 
 
 @pytest.fixture

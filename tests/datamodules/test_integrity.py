@@ -2,8 +2,8 @@ import netCDF4
 import numpy as np
 import pytest
 
-from datamodules.integrity import checked_hash
-from datamodules.netcdf import read_provenance, write_trajectories
+from datamodules.files.integrity import checked_hash
+from datamodules.files.netcdf import read_provenance, write_trajectories
 from datamodules.solvers import Grid, Variable
 from tests.datamodules.files import write_file
 

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import SequentialSampler
 
 from datamodules.loading import WindowLoader, read_ahead
-from datamodules.split import Trajectories
+from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowDataset
 
 

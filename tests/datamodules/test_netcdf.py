@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import xarray
 
-from datamodules.arrays import open_array
-from datamodules.mapped_array import MappedArray
-from datamodules.netcdf import read_provenance, write_trajectories, written_whole
-from datamodules.provenance import content_hash
+from datamodules.files.arrays import open_array
+from datamodules.files.mapped_array import MappedArray
+from datamodules.files.netcdf import read_provenance, write_trajectories, written_whole
+from datamodules.files.provenance import content_hash
 from datamodules.solvers import Grid, Variable
 
 GRID = Grid((4, 6), (1.0, 2 * math.pi))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from datamodules import Range, Source, TrajectoryDataModule
-from datamodules.paths import find_files
+from datamodules.files.paths import find_files
 from tests.datamodules.files import write_file
 
 FIELDS = np.random.default_rng(4).standard_normal((3, 30, 4, 6)).astype("f4")

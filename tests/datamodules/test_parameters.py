@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from datamodules import Dimensions, Range, Source, TrajectoryDataModule
-from datamodules.provenance import describe
+from datamodules.files.provenance import describe
+from datamodules.files.trajectory_file import TrajectoryFile
+from datamodules.rollouts import InitialConditions
 from datamodules.solvers import BetaPlane, Grid, SpectralSolver
-from datamodules.split import Trajectories
-from datamodules.starts import InitialConditions
-from datamodules.trajectory_file import TrajectoryFile
+from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowBatch, WindowDataset
 from tests.datamodules.files import write_file
 

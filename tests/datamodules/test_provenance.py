@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from datamodules.provenance import (
+from datamodules.files.provenance import (
     canonical,
     content_hash,
     describe,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamodules.reference import cached
+from datamodules.reference_cache import cached
 
 
 def counting(calls, value):
@@ -84,7 +84,7 @@ def test_arrays_are_the_same_when_computed_and_when_read(tmp_path):
 
 def test_reference_that_there_is_serves_also_where_nothing_can_be_written(tmp_path, monkeypatch):
     cached(tmp_path, "a", {"name": "x"}, counting([], 1.0))
-    monkeypatch.setattr("datamodules.reference.alone_in", lambda folder: pytest.fail("waits"))
+    monkeypatch.setattr("datamodules.reference_cache.alone_in", lambda folder: pytest.fail("waits"))
     assert cached(tmp_path, "a", {"name": "x"}, counting([], 2.0))["mean"] == 1
 
 
@@ -92,7 +92,7 @@ def test_full_disk_is_said_and_costs_one_computation(tmp_path, monkeypatch, caps
     def full(path, label, arrays):
         raise OSError(f"{path}: cannot be written (No space left on device)")
 
-    monkeypatch.setattr("datamodules.reference.save", full)
+    monkeypatch.setattr("datamodules.reference_cache.save", full)
     calls = []
     assert cached(tmp_path, "a", {"name": "x"}, counting(calls, 1.0))["mean"] == 1
     assert len(calls) == 1

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from datamodules.sealed import SEAL, load, save
+from datamodules.files.sealed import SEAL, load, save
 
 ARRAYS = {"mean": np.arange(6.0).reshape(2, 3), "names": np.array(["u", "βv"]), "n": np.array(3)}
 

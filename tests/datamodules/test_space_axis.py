@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from datamodules import Dimensions
-from datamodules.axis_roles import named_role
-from datamodules.trajectory_file import TrajectoryFile
+from datamodules.files.axis_roles import named_role
+from datamodules.files.trajectory_file import TrajectoryFile
 
 RNG = np.random.default_rng(0)
 

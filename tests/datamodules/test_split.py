@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.split import Trajectories
+from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.storage.in_memory import in_memory
-from datamodules.trajectory_file import TrajectoryFile
+from datamodules.trajectories import Trajectories
 from tests.datamodules.files import write_file
 
 

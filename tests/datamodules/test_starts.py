@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from datamodules.split import Trajectories
-from datamodules.starts import InitialConditions
+from datamodules.rollouts import InitialConditions
 from datamodules.storage.in_memory import InMemory
+from datamodules.trajectories import Trajectories
 
 
 def test_starts_are_spread_evenly_and_followed_by_truth(files):

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from datamodules import Range
-from datamodules.time_axis import read_time_axis, same_time
-from datamodules.units import same_units, time_unit
+from datamodules.files.time_axis import read_time_axis, same_time
+from datamodules.files.units import same_units, time_unit
 
 
 def axis(folder, values, units=None, dtype=None, **attributes):

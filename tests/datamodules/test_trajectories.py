@@ -9,8 +9,8 @@ import torch
 from torch.testing import assert_close
 
 from datamodules import Dimensions, Observations, Range, Rollouts, Source, TrajectoryDataModule
+from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.solvers import Grid
-from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
 
 

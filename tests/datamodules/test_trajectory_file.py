@@ -4,10 +4,10 @@ import netCDF4
 import numpy as np
 import pytest
 
-from datamodules.netcdf import Dimensions
-from datamodules.reader import check_agreement
+from datamodules.files.netcdf import Dimensions
+from datamodules.files.reader import check_agreement
+from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.solvers import Grid
-from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
 
 PLANE, LINE = Dimensions(), Dimensions(space=("x",))

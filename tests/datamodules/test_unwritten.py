@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.arrays import open_array, read_values
-from datamodules.hdf5 import ChunkedArray
-from datamodules.netcdf import Dimensions
-from datamodules.split import Range, Trajectories
+from datamodules.files.arrays import open_array, read_values
+from datamodules.files.hdf5 import ChunkedArray
+from datamodules.files.netcdf import Dimensions
+from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.storage.in_memory import in_memory, shared
 from datamodules.storage.on_device import on_device
-from datamodules.trajectory_file import TrajectoryFile
+from datamodules.trajectories import Range, Trajectories
 from tests.datamodules.test_arrays import by_the_library
 
 HELD, TIMES = 17, 20  # snapshots that were written, and that the time axis counts

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from datamodules import whole_file
-from datamodules.whole_file import alone_in, write_whole, written_whole
+from datamodules.files import atomic as whole_file
+from datamodules.files.atomic import alone_in, write_whole, written_whole
 
 
 def test_content_is_on_the_disk_before_the_name_and_the_name_at_the_end(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.split import Range, Trajectories
+from datamodules.trajectories import Range, Trajectories
 from datamodules.windows import WindowBatch, WindowDataset, WindowSampler
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from emulators.averaging import members, update_average
+from emulators.training.averaging import members, update_average
 
 
 def network():

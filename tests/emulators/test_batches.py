@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from emulators.networks.batches import convolve, linear, mix_modes
+from emulators.networks.dilated_resnet import DilatedResNet
+from emulators.networks.fno import FNO
 from emulators.networks.fourier_unet import FourierUNet
-from emulators.networks.plain import FNO, DilatedResNet
 from emulators.networks.unet import UNet
 
 SMALL = {"size": 32, "width": 16, "multipliers": (1, 2, 8), "modes": 8}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning import LightningModule, Trainer
 
-from emulators.bookmark import fingerprint
+from callbacks.run.rollout_checkpoint import fingerprint
 
 
 def about(contents="abc", rollouts=20, ranks=1, precision="32-true", weight=1.0):

@@ -5,10 +5,10 @@ import torch
 from torch.nn.functional import conv2d, pad
 
 from emulators import FNO, Baseline, DilatedResNet, Hierarchical, UNet
-from emulators.compatibility import follow_boundaries
+from emulators.checkpoint_checks import follow_boundaries
+from emulators.hierarchy.coarsening import Learned, SpectralTruncation
 from emulators.networks.layers import Convolution, set_boundaries
-from emulators.spectral_losses import BinnedSpectralPower, Sobolev
-from emulators.transforms import Learned, SpectralTruncation
+from emulators.training.spectral_losses import BinnedSpectralPower, Sobolev
 
 
 def reference(layer, x, periodic):

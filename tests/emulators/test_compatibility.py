@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from emulators.compatibility import check_fields, check_training_data, is_plain
+from emulators.checkpoint_checks import check_fields, check_training_data, is_plain
 
 
 def data(**changes):

@@ -9,9 +9,9 @@ from lightning import Trainer
 from lightning.pytorch import Callback
 from torch.testing import assert_close
 
+from callbacks import Bookmark
+from callbacks.run.rollout_checkpoint import fingerprint
 from datamodules import Dimensions, Rollouts, TrajectoryDataModule
-from emulators import Bookmark
-from emulators.bookmark import fingerprint
 from emulators.evaluation import evaluate
 from emulators.rollout import RolloutObserver
 from tests.datamodules.files import write_file

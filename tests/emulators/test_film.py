@@ -8,7 +8,8 @@ from torch.testing import assert_close
 
 from emulators import FNO, Baseline, DilatedResNet, FourierUNet, Hierarchical, PlainNetwork, UNet
 from emulators.networks.film import FiLM
-from emulators.networks.network import Network, as_network
+from emulators.networks.from_module import as_network
+from emulators.networks.interface import Network
 
 FILM = {
     "UNet": (UNet, {"width": 4, "multipliers": (1, 2), "blocks": 2}),

@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from emulators import L1, L1L2, L2, Hierarchical, Network
-from emulators.networks.network import coarsen
+from emulators.networks.interface import coarsen
 from tests.emulators.networks_for_tests import small_unet
 
 PAPER = [(1, 2), (2, 4)]

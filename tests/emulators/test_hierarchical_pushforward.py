@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from emulators import L2, Hierarchical, HierarchicalPushforward
-from emulators.networks.network import coarsen
+from emulators.networks.interface import coarsen
 from tests.emulators.networks_for_tests import small_unet
 
 STENCILS = [[(1, 2), (2, 4)], [(1, 2), (-1, 1)], [(0, 2), (-2, 1), (-1, 2)]]

@@ -7,20 +7,19 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from datamodules.solvers.finite_volume import RK4, ExplicitEuler
-from emulators import L1, ImPiNDiff
-from emulators.implicit import (
+from datamodules.solvers.finite_volume import RK4, ExplicitEuler, ThetaScheme
+from datamodules.solvers.implicit import (
     Adjoint,
     Affine,
     BiCGSTAB,
     ImplicitLayer,
     Segments,
-    ThetaScheme,
     Unrolled,
 )
+from emulators import L1, ImPiNDiff
 from emulators.learned import LearnedField, NeuralField
 from emulators.rollout import Position
-from tests.emulators.implicit.steps import GRID, fields, rollout, tracer
+from tests.datamodules.solvers.implicit.steps import GRID, fields, rollout, tracer
 
 
 class Free(LearnedField):

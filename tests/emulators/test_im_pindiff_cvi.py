@@ -4,19 +4,17 @@ import torch
 from torch.testing import assert_close
 
 from datamodules.solvers import ChemicalVapourInfiltration, Grid
-from datamodules.solvers.finite_volume import Closure, ExplicitEuler
-from datamodules.solvers.infiltration import Infiltration, overlapping_fibres
-from emulators import ImPiNDiff
-from emulators.implicit import (
-    SDIRK2,
+from datamodules.solvers.finite_volume import SDIRK2, Closure, ExplicitEuler, ThetaScheme
+from datamodules.solvers.implicit import (
     Adjoint,
     BiCGSTAB,
     BlockTridiagonal,
     ImplicitLayer,
     Picard,
     Preconditioned,
-    ThetaScheme,
 )
+from datamodules.solvers.infiltration import Infiltration, overlapping_fibres
+from emulators import ImPiNDiff
 from emulators.learned import Curve
 from tests.datamodules.solvers.infiltration.preforms import HOUR, SCALES
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from emulators import Muon
-from emulators.muon import is_matrix, orthogonalize
+from emulators.training.muon import is_matrix, orthogonalize
 
 
 @pytest.mark.parametrize("shape", [(2, 20, 50), (3, 50, 20)])

@@ -3,9 +3,10 @@ import torch
 from torch.testing import assert_close
 
 from emulators import FNO, DilatedResNet, FourierUNet, PlainNetwork, UNet
+from emulators.hierarchy.coarsening import Learned, Pooling, SpectralTruncation
+from emulators.networks.from_module import as_network
+from emulators.networks.interface import coarsen, refine
 from emulators.networks.layers import Convolution
-from emulators.networks.network import as_network, coarsen, refine
-from emulators.transforms import Learned, Pooling, SpectralTruncation
 
 
 def test_coarse_values_are_block_means():

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from emulators import L2, Baseline, Hierarchical, Network
-from emulators.networks.network import coarsen
-from emulators.noise import add_noise, generator_of
+from emulators.networks.interface import coarsen
+from emulators.training.randomness import add_noise, generator_of
 
 
 class Notes(Network):

@@ -5,8 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from emulators import FNO, Baseline, DilatedResNet, Hierarchical
+from emulators.networks.fno import FourierLayer
 from emulators.networks.layers import Convolution
-from emulators.networks.plain import FourierLayer
 from emulators.networks.spectral_layers import SpectralConvolution
 
 NETWORKS = {

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from emulators import FNO, Hierarchical
-from emulators.precision import check_precision
+from emulators.training.precision import check_precision
 from tests.emulators.test_contract import EMULATORS
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

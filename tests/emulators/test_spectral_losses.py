@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from emulators import BinnedSpectralPower, Sobolev
-from emulators.spectral_losses import power, rings
+from emulators.training.spectral_losses import power, rings
 
 
 def plane(size=16):

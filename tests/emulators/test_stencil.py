@@ -1,6 +1,6 @@
 import pytest
 
-from emulators.stencil import Case, Stencil
+from emulators.hierarchy.latent_layout import Case, Stencil
 
 
 def test_no_latents_are_the_baseline():

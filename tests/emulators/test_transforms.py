@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from emulators import Hierarchical, Learned, Pooling, SpectralTruncation
-from emulators.networks.network import coarsen
+from emulators.networks.interface import coarsen
 from tests.emulators.networks_for_tests import small_unet
 
 

@@ -3,7 +3,7 @@
 import torch
 
 from emulators import Baseline, Bundled, Hierarchical, Pushforward, Unrolled
-from emulators.networks.network import Network, coarsen
+from emulators.networks.interface import Network, coarsen
 
 MEAN, STD = 0.9, 0.2  # of the parameter, in the emulators' buffers
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from configs.errors import explain, is_expected
+from commands.messages import explain, is_expected
 
 SECONDS = 20
 

@@ -12,7 +12,7 @@ import yaml
 
 from callbacks.comparison import load_runs, table
 from callbacks.comparison.table import table_csv
-from configs.study import read_study
+from commands.study import read_study
 from tests.fuzz.damage import ATTRIBUTES, JUNK, OTHER_KINDS, blanked, flipped, truncated
 from tests.fuzz.judge import apart, left, tried
 

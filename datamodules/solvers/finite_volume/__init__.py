@@ -21,13 +21,16 @@ from datamodules.solvers.finite_volume.schemes import (
     arithmetic,
     harmonic,
 )
+from datamodules.solvers.finite_volume.sdirk2 import SDIRK2
 from datamodules.solvers.finite_volume.solver import FiniteVolumeSolver
 from datamodules.solvers.finite_volume.stencil import Stencil
 from datamodules.solvers.finite_volume.steppers import RK4, ExplicitEuler, Stepper
 from datamodules.solvers.finite_volume.terms import Convection, Decay, Diffusion, Source, Term
+from datamodules.solvers.finite_volume.theta_scheme import ThetaScheme
 
 __all__ = [
     "RK4",
+    "SDIRK2",
     "Balance",
     "Boundary",
     "Central",
@@ -52,6 +55,7 @@ __all__ = [
     "Stepper",
     "Tendency",
     "Term",
+    "ThetaScheme",
     "Upwind",
     "Wall",
     "Walls",

@@ -16,12 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from datamodules.solvers.equation import Variable
 from datamodules.solvers.finite_volume.boundaries import Boundary
 from datamodules.solvers.finite_volume.domain import Domain
 from datamodules.solvers.finite_volume.matrix import Matrix, stacked
 from datamodules.solvers.finite_volume.stencil import Stencil
 from datamodules.solvers.finite_volume.terms import AtState, Term
+from datamodules.solvers.variable import Variable
 
 State = Float[Tensor, "batch channel *space"]
 Coefficients = Mapping[str, Tensor]

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from datamodules.solvers.equation import State, Variable
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume.balance import Balance
 from datamodules.solvers.finite_volume.boundaries import Periodic
 from datamodules.solvers.finite_volume.profile import Profile
 from datamodules.solvers.finite_volume.steppers import RK4, Stepper
 from datamodules.solvers.solver import Solver
+from datamodules.solvers.variable import State, Variable
 
 
 class FiniteVolumeSolver(Solver):
@@ -25,7 +25,7 @@ class FiniteVolumeSolver(Solver):
             (*space) or (batch, *space), which cannot be described.
         dt: Inner time step [T].
         interval: Time between snapshots [T], a whole number of inner steps.
-        stepper: Time stepper; implicit ones are in `emulators.implicit`.
+        stepper: Time stepper; implicit ones are in `datamodules.solvers.implicit`.
         units: Of coefficients, by name, for files; 1 by default.
 
     Raises:

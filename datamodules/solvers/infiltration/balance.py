@@ -32,7 +32,6 @@ Every coefficient and closure is known by name, so that learned ones can take th
 
 from torch import Tensor
 
-from datamodules.solvers.equation import Variable
 from datamodules.solvers.finite_volume import (
     Balance,
     Boundary,
@@ -57,6 +56,7 @@ from datamodules.solvers.infiltration.laws import (
     ideal_gas,
     overlapping_fibres,
 )
+from datamodules.solvers.variable import Variable
 
 GAS, POROSITY, TEMPERATURE = VARIABLES = (
     Variable("concentration", "molar concentration of the precursor", "mol m-3"),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datamodules.solvers.equation import Variable
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Balance
+from datamodules.solvers.variable import Variable
 
 PARAMETERS = {
     variable.name: variable

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from datamodules.solvers.equation import State, Variable
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Closure, FiniteVolumeSolver, Profile, Stepper
 from datamodules.solvers.grid import Grid
@@ -18,6 +17,7 @@ from datamodules.solvers.infiltration.checks import (
 )
 from datamodules.solvers.infiltration.laws import ideal_gas
 from datamodules.solvers.solver import Solver
+from datamodules.solvers.variable import State, Variable
 
 FILLED = 1e-4  # share of the pores that is closed at the start: ln ε must differ from ln ε₀
 
@@ -33,7 +33,7 @@ class ChemicalVapourInfiltration(Solver):
 
     Args:
         grid: Cells (y, x) or (x,) of the preform and its lengths [m].
-        stepper: `emulators.implicit.ThetaScheme`.
+        stepper: `datamodules.solvers.finite_volume.ThetaScheme`.
         dt: Inner time step [s].
         interval: Time between snapshots [s], a whole number of inner steps.
         temperature_left: Of the wall at x = 0 [K].

@@ -14,8 +14,13 @@ from datamodules.solvers import (
     SpectralSolver,
     Wave,
 )
-from datamodules.solvers.spectral import to_field, to_spectrum
-from datamodules.solvers.vorticity import energy, enstrophy, streamfunction, velocity
+from datamodules.solvers.pseudo_spectral.operators import to_field, to_spectrum
+from datamodules.solvers.pseudo_spectral.vorticity import (
+    energy,
+    enstrophy,
+    streamfunction,
+    velocity,
+)
 
 SQUARE = Grid((32, 32), (2 * math.pi, 2 * math.pi))
 STRETCHED = Grid((32, 48), (2 * math.pi, 4 * math.pi))
@@ -41,7 +46,7 @@ def test_jacobian_equals_the_product_on_a_finer_grid():
     # 2/3 rule: the product of fields on 32² computed without aliasing on 96², then truncated
     grid, fine = SQUARE, Grid((96, 96), SQUARE.lengths)
     vorticity = random_vorticity(grid)
-    from datamodules.solvers.spectral import dealias_mask, resample
+    from datamodules.solvers.pseudo_spectral.operators import dealias_mask, resample
 
     # what the solver keeps of an unresolved field, advected on the fine grid in advective form
     kept = to_field(to_spectrum(torch.randn(1, 1, 32, 32), grid) * dealias_mask(grid), grid)

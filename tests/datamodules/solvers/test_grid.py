@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from datamodules.solvers import Grid, resample
-from datamodules.solvers.spectral import dealias_mask
+from datamodules.solvers.pseudo_spectral.operators import dealias_mask
 
 
 def test_points_include_the_left_edge_and_not_the_right():

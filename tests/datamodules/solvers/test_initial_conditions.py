@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from datamodules.solvers import GaussianField, Grid
-from datamodules.solvers.spectral import dealias_mask, to_spectrum
+from datamodules.solvers.pseudo_spectral.operators import dealias_mask, to_spectrum
 
 GRID = Grid((32, 32), (2 * math.pi, 2 * math.pi))
 

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from datamodules.solvers import BetaPlane, GaussianField, Grid, SpectralSolver, Wave
-from datamodules.solvers.vorticity import energy
+from datamodules.solvers.pseudo_spectral.vorticity import energy
 
 GRID = Grid((16, 16), (2 * math.pi, 2 * math.pi))
 

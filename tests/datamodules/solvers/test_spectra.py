@@ -5,7 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from datamodules.solvers import Grid
-from datamodules.solvers.spectra import (
+from datamodules.solvers.pseudo_spectral.operators import dealias_mask, to_field, to_spectrum
+from datamodules.solvers.pseudo_spectral.spectra import (
     energy_density,
     isotropic,
     meridional,
@@ -15,8 +16,7 @@ from datamodules.solvers.spectra import (
     variance_density,
     zonal,
 )
-from datamodules.solvers.spectral import dealias_mask, to_field, to_spectrum
-from datamodules.solvers.vorticity import energy, enstrophy, velocity
+from datamodules.solvers.pseudo_spectral.vorticity import energy, enstrophy, velocity
 
 SQUARE = Grid((16, 16), (2 * math.pi, 2 * math.pi))
 STRETCHED = Grid((16, 24), (2 * math.pi, 6 * math.pi))

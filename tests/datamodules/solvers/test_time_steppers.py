@@ -14,7 +14,7 @@ from datamodules.solvers import (
     TimeStepper,
     Wave,
 )
-from datamodules.solvers.time_steppers import ETDRK2, ETDRK4, IFRK4, phi
+from datamodules.solvers.pseudo_spectral.time_steppers import ETDRK2, ETDRK4, IFRK4, phi
 
 SCHEMES = TimeStepper.__subclasses__()
 

@@ -4,8 +4,8 @@ import torch
 from torch.testing import assert_close
 
 from datamodules.solvers import Grid
-from datamodules.solvers.spectral import dealias_mask, to_field, to_spectrum
-from datamodules.solvers.vorticity import (
+from datamodules.solvers.pseudo_spectral.operators import dealias_mask, to_field, to_spectrum
+from datamodules.solvers.pseudo_spectral.vorticity import (
     energy,
     enstrophy,
     streamfunction,

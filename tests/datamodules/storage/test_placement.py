@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from datamodules.split import Trajectories
 from datamodules.storage import placement
 from datamodules.storage.free_memory import free_memory
 from datamodules.storage.in_memory import InMemory
 from datamodules.storage.on_device import OnDevice
 from datamodules.storage.placement import Site, choose, move, place
 from datamodules.storage.streamed import Streamed
+from datamodules.trajectories import Trajectories
 
 CPU = torch.device("cpu")
 SIZE = 80 * 64 * 4  # the files: 4 trajectories of 20 snapshots of 8 x 8

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.hashes import stamp_of
-from datamodules.segments import alone_in
-from datamodules.split import Range, Trajectories
+from datamodules.files.hashes import stamp_of
+from datamodules.files.trajectory_file import TrajectoryFile
+from datamodules.generation.segments import alone_in
 from datamodules.storage.in_memory import in_memory, shared
 from datamodules.storage.on_device import on_device
-from datamodules.trajectory_file import TrajectoryFile
+from datamodules.trajectories import Range, Trajectories
 from tests.datamodules.files import write_file
 
 PLACES = [(0, 0), (3, 5), (1, 2), (0, 7)]

@@ -9,11 +9,11 @@ import netCDF4
 import numpy as np
 import pytest
 
-from datamodules.arrays import open_array
-from datamodules.open_files import FILES, MappedFile
-from datamodules.split import Trajectories
+from datamodules.files.arrays import open_array
+from datamodules.files.open_files import FILES, MappedFile
+from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.statistics import accumulate
-from datamodules.trajectory_file import TrajectoryFile
+from datamodules.trajectories import Trajectories
 from tests.datamodules.files import write_file
 from tests.datamodules.storage.test_storages import STORES, in_another_process
 
@@ -131,7 +131,7 @@ def test_few_files_are_open_at_a_time(tmp_path):
 
 
 def test_file_whose_place_another_has_taken_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("datamodules.open_files.most", lambda: 1)
+    monkeypatch.setattr("datamodules.files.open_files.most", lambda: 1)
     for name in ("a", "b", "new"):
         write_file(tmp_path / f"{name}.nc", contiguous=True)
     storages = [

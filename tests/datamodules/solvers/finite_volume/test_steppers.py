@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from datamodules.provenance import describe
+from datamodules.files.provenance import describe
 from datamodules.solvers import Variable
 from datamodules.solvers.finite_volume import (
     RK4,

@@ -3,16 +3,16 @@
 import torch
 
 from datamodules.solvers import ChemicalVapourInfiltration, Grid
-from datamodules.solvers.infiltration import Infiltration, ideal_gas
-from emulators.implicit import (
+from datamodules.solvers.finite_volume import ThetaScheme
+from datamodules.solvers.implicit import (
     Adjoint,
     BiCGSTAB,
     BlockTridiagonal,
     ImplicitLayer,
     NewtonKrylov,
     Preconditioned,
-    ThetaScheme,
 )
+from datamodules.solvers.infiltration import Infiltration, ideal_gas
 
 HOUR = 3600.0
 SCALES = (0.14, 0.6, 1000.0)

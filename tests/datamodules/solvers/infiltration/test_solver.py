@@ -4,12 +4,12 @@ import torch
 from jsonargparse import ArgumentParser
 from torch.testing import assert_close
 
-from datamodules.generate import Generator, Split
-from datamodules.netcdf import Dimensions
-from datamodules.provenance import describe
+from datamodules.files.netcdf import Dimensions
+from datamodules.files.provenance import describe
+from datamodules.files.trajectory_file import TrajectoryFile
+from datamodules.generation.generator import Generator, Split
 from datamodules.solvers.finite_volume import Closure, RandomField
 from datamodules.solvers.infiltration import Arrhenius, Sealing
-from datamodules.trajectory_file import TrajectoryFile
 from tests.datamodules.solvers.infiltration.preforms import HOUR, preform
 
 # mean, max, min, centre, corner of porosity and least over largest concentration, from direct

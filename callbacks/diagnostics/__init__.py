@@ -1,0 +1,1 @@
+"""Diagnostics that watch rollouts."""

@@ -1,0 +1,279 @@
+"""A callback that watches the rollouts of validation and test and scores them.
+
+Rollouts arrive in batches of initial conditions. A diagnostic keeps what it needs in torchmetrics
+states and computes its scores once, when all ranks have seen all their batches.
+"""
+
+import inspect
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+from matplotlib.figure import Figure
+from torch import Tensor
+from torchmetrics import Metric
+
+from callbacks.diagnostics.options import is_whole
+from callbacks.diagnostics.space_names import space_names
+from callbacks.metrics.energy import has_kinetic_energy
+from emulators.rollout import RolloutObserver, Start, State
+
+
+class RolloutDiagnostic(Callback, RolloutObserver):
+    """Watches rollouts; scores, draws and logs what it saw.
+
+    Attributes:
+        version: Of the definition of its scores; raised whenever a number changes its meaning.
+        of_forecasts: Options that say how forecasts are watched, so that its reference is the same
+            whatever they are.
+        data: The data module: grid, interval, variables and splits.
+        emulator: What is evaluated: its `standardize.std` gives the units of scores.
+        results: Scores of the last evaluation.
+    """
+
+    stages = ("validate", "test")
+    version: ClassVar[int] = 1
+    of_forecasts: ClassVar[frozenset[str]] = frozenset({"reference"})
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "RolloutDiagnostic":
+        """Keep the options, which say what the scores are, beside their version."""
+        made = super().__new__(cls)
+        try:
+            bound = inspect.signature(cls).bind(*args, **kwargs)
+        except TypeError:  # __init__ will say what is wrong, or nothing when it is copied
+            return made
+        bound.apply_defaults()
+        made.options = json.loads(json.dumps(bound.arguments, default=str))
+        return made
+
+    def __init__(self) -> None:
+        self.data: Any = None
+        self.emulator: Any = None
+        self.results: xarray.Dataset | None = None
+
+    # What a subclass may use --------------------------------------------------------------------
+
+    @property
+    def vorticity(self) -> int | None:
+        """Number of the channel that is the vorticity of a flow on a periodic plane, or None."""
+        if self.spherical:
+            return None
+        name, variables = self._vorticity_name, list(self.data.variables)
+        known = name is not None and has_kinetic_energy(variables, self.data.grid, name)
+        return variables.index(name) if known else None
+
+    # a data module of the user's own may know no more than variables and grid
+
+    @property
+    def _vorticity_name(self) -> str | None:
+        return getattr(self.data, "vorticity", "vorticity")
+
+    @property
+    def spherical(self) -> bool:
+        """Whether the axes are degrees of a sphere, on which nothing here knows derivatives."""
+        return bool(getattr(self.data, "spherical", False))
+
+    @property
+    def no_grid(self) -> str:
+        """Reason why there is no uniform periodic grid of lengths, or nothing if there is one."""
+        if self.spherical:
+            return "the horizontal axes are degrees of a sphere"
+        if self.data.grid is None:
+            return getattr(self.data, "no_grid", "") or "the grid is not periodic and uniform"
+        return ""
+
+    def flow_is_left_out(self, what: str) -> list[str]:
+        """Return a remark on what would follow from the vorticity, where it is known but cannot."""
+        name = self._vorticity_name
+        if name not in self.data.variables or self.vorticity is not None:
+            return []
+        reason = self.no_grid or "a flow has two dimensions"
+        return [f"{type(self).__name__}: {what} from {name} is left out: {reason}."]
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """Names of the dimensions of space, as they are in scores."""
+        return space_names(self.data.dimension_names.space)
+
+    @property
+    def training_std(self) -> np.ndarray:
+        """Standard deviation of each channel over the training split, (channel,)."""
+        return self.emulator.standardize.std.double().cpu().numpy()
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there are several channels, whose units may differ."""
+        return len(self.data.variables) > 1
+
+    def comparable(self, state: State) -> State:
+        """Return a state whose channels may be added: if they are mixed, in units of their std."""
+        if not self.mixed:
+            return state
+        std = self.emulator.standardize.std.to(state.device)
+        return state / std.reshape(-1, *[1] * (state.dim() - 2))
+
+    def times(self, dimension: str, steps: Iterable[int], what: str) -> tuple[str, Any, dict]:
+        """Return a coordinate of times that are so many steps."""
+        attributes = {"long_name": what, "units": self.data.units[1]}
+        return dimension, np.asarray(list(steps)) * self.data.interval, attributes
+
+    def definition(self) -> dict[str, Any]:
+        """Return what determines a reference beside the data: class, version, options, units."""
+        options = getattr(self, "options", {})
+        return {
+            "name": type(self).__name__,
+            "module": type(self).__module__,
+            "version": self.version,
+            "options": {k: v for k, v in options.items() if k not in self.of_forecasts},
+            "variables": list(self.data.variables),
+            "std": self.training_std.tolist(),
+        }
+
+    @staticmethod
+    def unknown(start: Start, *shape: int) -> Tensor:
+        """Return rows (batch, *shape) of NaN in float64, to be filled during a rollout."""
+        size = (len(start.index), *shape)
+        return torch.full(size, float("nan"), dtype=torch.float64, device=start.initial.device)
+
+    def reference_of(self, split: str, compute: Callable[[], Any]) -> Mapping[str, np.ndarray]:
+        """Return arrays computed from a split, or kept from before; say why it is needed."""
+        try:
+            return self.data.reference(split, self.definition(), compute)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{type(self).__name__} compares with the {split} split: {error} Or set its "
+                "reference to a split that there is."
+            ) from None
+
+    def beyond(self, leads: Iterable[int], steps: int, end: str) -> list[str]:
+        """Return a remark on the lead times that lie past an end, if any do."""
+        times = ", ".join(str(lead) for lead in leads if lead > steps)
+        name, past = type(self).__name__, f"lie past the end of {end} ({steps} steps)"
+        return [f"{name}: lead times {times} {past} and are left out."] if times else []
+
+    # What a subclass says -----------------------------------------------------------------------
+
+    def undefined(self) -> str:
+        """Return why the scores are not defined for these data, or nothing if they are."""
+        return ""
+
+    def check(self) -> None:
+        """Refuse options that do not fit the data, before anything is computed."""
+
+    def check_channel(self, channel: int) -> None:
+        """Refuse the number of a channel that the data do not have."""
+        names = list(self.data.variables)
+        if not is_whole(channel, 0, len(names) - 1):
+            known = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
+            raise ValueError(
+                f"{type(self).__name__}.channel must be one of {known}, got {channel}."
+            )
+
+    def prepare(self) -> None:
+        """Compute what is needed from the data before the first rollout."""
+
+    @abstractmethod
+    def scores(self) -> xarray.Dataset:
+        """Return all scores, with labelled dimensions, long names and units."""
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        """Return the few numbers worth a line on the terminal, by name."""
+        return {}
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        """Return sentences on what was asked for and could not be scored."""
+        return []
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        """Return pictures, by name, of all scores of the evaluation, its own among them."""
+        return {}
+
+    def movies(self, scores: xarray.Dataset) -> Mapping[str, np.ndarray]:
+        """Return moving pictures, by name: frames (time, height, width, rgb), uint8."""
+        return {}
+
+    def notes(self) -> dict[str, Any]:
+        """Return what was noted so far, with the rows of the batches that are complete."""
+        rows = {name: metric.metric_state for name, metric in self._metrics().items()}
+        return {**super().notes(), "rows": rows}
+
+    def restore(self, notes: dict[str, Any]) -> None:
+        """Go on from notes, after `begin`."""
+        rows = notes.pop("rows")
+        super().restore(notes)
+        for name, state in rows.items():
+            metric = getattr(self, name)
+            for key, value in state.items():
+                setattr(metric, key, value)
+            metric._update_count = 1  # or torchmetrics warns that nothing was updated
+
+    # When it happens ----------------------------------------------------------------------------
+
+    def _metrics(self) -> dict[str, Metric]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Metric)}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Take hold of the data and the emulator; say if the scores are not defined for them."""
+        self.data = trainer.datamodule
+        self.emulator = pl_module
+        if self.data is not None:  # or the emulator will say that there are none
+            self.check()
+        if stage == "test" and trainer.is_global_zero and self.undefined():
+            print(f"{type(self).__name__} is left out: {self.undefined()}", flush=True)
+
+    def watches(self, stage: str) -> bool:
+        """Return whether it watches a stage: not where its scores are undefined."""
+        return super().watches(stage) and not self.undefined()
+
+    def start(self, device: torch.device) -> None:
+        """Forget earlier evaluations and prepare for one on this device."""
+        self.results = None
+        if self.undefined():
+            return
+        self.check()
+        self.prepare()
+        for metric in self._metrics().values():
+            metric.reset()
+            metric.to(device)
+
+    @torch.no_grad()
+    def finish(self) -> Mapping[str, float]:
+        """Score what was seen on all ranks and return the summary."""
+        if self.undefined():
+            return {}
+        self.results = self.scores()
+        return self.summary(self.results)
+
+    def _begin(self, stage: str, pl_module: LightningModule) -> None:
+        if self.watches(stage):
+            self.start(pl_module.device)
+
+    def _finish(self, stage: str, pl_module: LightningModule) -> None:
+        if not self.watches(stage):
+            return
+        label = "val" if stage == "validate" else stage
+        for name, value in self.finish().items():
+            # the same number on all ranks: rows were gathered before they were averaged
+            pl_module.log(f"{label}/{name}", value, sync_dist=False, rank_zero_only=False)
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget earlier evaluations."""
+        self._begin("validate", pl_module)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget earlier evaluations."""
+        self._begin("test", pl_module)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Score what was seen."""
+        self._finish("validate", pl_module)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Score what was seen."""
+        self._finish("test", pl_module)

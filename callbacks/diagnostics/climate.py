@@ -1,0 +1,123 @@
+"""Time means over free rollouts, beside those of the data."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+import xarray
+from torch import Tensor
+
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.options import is_whole
+from callbacks.metrics.per_sample import Rows
+from emulators.rollout import Start, State
+
+Split = Literal["train", "val", "test"]
+
+
+class ClimateDiagnostic(RolloutDiagnostic):
+    """Time means of functions of the state, per trajectory, and their means over the data.
+
+    A state that is not finite ends the mean of its trajectory, and so does its being given up:
+    neither that state enters nor any later one. `count` says how many states entered; where none
+    did, the mean is NaN.
+
+    Args:
+        every: Steps between two states that enter the means.
+        spin_up: Steps at the start of a rollout that do not enter.
+        reference: Split whose mean is the reference.
+
+    Attributes:
+        quantities: Names of the functions; those that are not defined for the data are passed over.
+        means: Rows of the quantities and of `count`.
+        counts: How many states entered the mean of each initial condition, once all are gathered.
+    """
+
+    stages = ("test",)
+    of_forecasts = frozenset({"every", "spin_up", "reference"})
+    quantities: tuple[str, ...] = ()
+
+    def __init__(self, every: int = 10, spin_up: int = 0, reference: Split = "train") -> None:
+        super().__init__()
+        if not (is_whole(every) and is_whole(spin_up, 0)):
+            raise ValueError(
+                f"{type(self).__name__} needs every of at least 1 and spin_up of at least 0, got "
+                f"every={every}, spin_up={spin_up}."
+            )
+        self.every = every
+        self.spin_up = spin_up
+        self.reference_split = reference
+        self.reference: Mapping[str, np.ndarray] = {}
+        self.means = Rows("count")
+        self.counts = np.zeros(0)
+
+    def undefined(self) -> str:
+        first, steps = self.spin_up + self.every, self.data.rollouts["test"].steps
+        if first > steps:
+            return f"a rollout of {steps} steps ends before the first state that enters, {first}"
+        return ""
+
+    @abstractmethod
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        """Return every quantity of each state, (batch, ...), in float64."""
+
+    def prepare(self) -> None:
+        if not self.reference:
+            self.reference = self.reference_of(self.reference_split, self.reference_means)
+        self.defined = [name for name in self.quantities if name in self.reference]
+        self.means = Rows("count", *self.defined)
+
+    def reference_means(self) -> Mapping[str, np.ndarray]:
+        """Return the mean of every quantity over all states of the reference split."""
+        total: dict[str, Tensor] = {}
+        split, count = self.data.trajectories(self.reference_split), 0
+        for chunk in split.chunks(f"{type(self).__name__}: reference", snapshots=64):
+            for name, value in self.evaluate(chunk).items():
+                total[name] = total.get(name, 0) + value.sum(0)
+            count += len(chunk)
+        return {name: (value / count).cpu().numpy() for name, value in total.items()}
+
+    def begin(self, start: Start) -> None:
+        self.index = start.index
+        self.alive = torch.ones(len(start.index), dtype=torch.bool, device=start.initial.device)
+        self.count = torch.zeros_like(self.alive, dtype=torch.float64)
+        shapes = {name: self.reference[name].shape for name in self.defined}
+        self.total = {name: self.count.new_zeros(len(self.count), *shape)
+                      for name, shape in shapes.items()}  # fmt: skip
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        if lead <= self.spin_up or (lead - self.spin_up) % self.every:
+            return
+        values = self.evaluate(forecast)
+        if self.lost is not None:
+            self.alive = self.alive & ~self.lost
+        for value in values.values():
+            self.alive = self.alive & value.flatten(1).isfinite().all(1)
+        self.count += self.alive
+        for name, value in values.items():
+            alive = self.alive.reshape(-1, *[1] * (value.dim() - 1))
+            self.total[name] += torch.where(alive, value, 0.0)
+
+    def end(self) -> None:
+        means = {
+            name: value / self.count.reshape(-1, *[1] * (value.dim() - 1))
+            for name, value in self.total.items()
+        }
+        self.means.update(self.index, count=self.count, **means)
+
+    def rows(self) -> Mapping[str, np.ndarray]:
+        """Return the mean of every quantity, (initial condition, ...), and their numbers."""
+        rows = self.means.compute()
+        self.counts = rows["count"]
+        return rows
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        none = int((self.counts == 0).sum())
+        if not none:
+            return []
+        return [
+            f"{type(self).__name__}: {none} of {len(self.counts)} rollouts were lost before the "
+            f"first state that enters, at step {self.spin_up + self.every}, and are left out."
+        ]

@@ -1,0 +1,173 @@
+"""Probability densities of the state and of its velocity, with a distance to those of the data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import xarray
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.diagnostics.climate import ClimateDiagnostic, Split
+from callbacks.diagnostics.options import is_finite, is_whole
+from callbacks.diagnostics.units import channel_units, raised, velocity_units
+from callbacks.metrics.distribution import histogram, wasserstein
+from callbacks.plotting.style import COLOURS, DATA, EACH, quantity, sheet
+from datamodules.solvers import Variable
+from datamodules.solvers.finite import check_finite
+from datamodules.solvers.pseudo_spectral.vorticity import velocity
+from datamodules.statistics import accumulate
+from emulators.rollout import State
+
+
+class Distribution(ClimateDiagnostic):
+    """Histograms of every channel, and of u and v of a flow, over space and the rollout.
+
+    The Wasserstein-1 distance to the data is ∫ |F - F_ref|, with the distribution functions F of
+    the histograms, in units of the standard deviation of the data. Values beyond the outermost bins
+    are counted in them.
+
+    Args:
+        bins: Number of bins.
+        reach: Distance of the outermost edges from the mean, in standard deviations.
+        every: Steps between two states that enter the means.
+        spin_up: Steps at the start of a rollout that do not enter.
+        reference: Split whose histogram is the reference.
+    """
+
+    version = 3
+    quantities = ("histogram",)
+
+    def __init__(
+        self,
+        bins: int = 200,
+        reach: float = 8.0,
+        every: int = 10,
+        spin_up: int = 0,
+        reference: Split = "train",
+    ) -> None:
+        check_finite("Distribution", reach=reach)
+        super().__init__(every, spin_up, reference)
+        if not (is_whole(bins, 2, 100_000) and is_finite(reach) and reach <= 1e6):
+            raise ValueError(
+                "Distribution needs bins of at least 2 and reach above 0, got "
+                f"bins={bins}, reach={reach}; at most are 100000 and 1e6."
+            )
+        self.bins = bins
+        self.reach = reach
+        self.centre: Tensor | None = None
+        self.scale: Tensor | None = None
+
+    def definition(self) -> dict[str, Any]:
+        return {**super().definition(), "bins": self.bins, "reach": self.reach}
+
+    @property
+    def derives(self) -> bool:
+        """Whether u and v follow from the vorticity and are not channels themselves."""
+        return self.vorticity is not None and not {"u", "v"} & {v.name for v in self.data.fields}
+
+    @property
+    def shown(self) -> list[Variable]:
+        """What has a histogram: the channels, and u and v of a flow."""
+        if not self.derives:
+            return list(self.data.fields)
+        units = velocity_units(*self.data.units)
+        flow = (Variable("u", "zonal velocity", units), Variable("v", "meridional velocity", units))
+        return [*self.data.fields, *flow]
+
+    def fields(self, state: State) -> Float[Tensor, "batch field *space"]:
+        """Return the channels, and u and v of a flow."""
+        if not self.derives:
+            return state.double()
+        flow = velocity(state[:, self.vorticity].double(), self.data.grid)
+        return torch.cat((state.double(), torch.stack(flow, 1)), 1)
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.bin_by(self.reference)
+
+    def reference_means(self) -> Mapping[str, np.ndarray]:
+        chunks = self.data.trajectories(self.reference_split).chunks("Distribution: bins")
+        statistics = accumulate(map(self.fields, chunks))
+        bins = {"centre": statistics.mean.numpy(), "scale": statistics.std.numpy()}
+        self.bin_by(bins)
+        return {**super().reference_means(), **bins}
+
+    def bin_by(self, bins: Mapping[str, np.ndarray]) -> None:
+        self.centre, self.scale = (
+            torch.as_tensor(bins[name]).double() for name in ("centre", "scale")
+        )
+
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        fields = self.fields(state)
+        shape = (-1, *[1] * (fields.dim() - 2))
+        centre, scale = (x.to(fields).reshape(shape) for x in (self.centre, self.scale))
+        return {"histogram": histogram((fields - centre) / scale, self.bins, self.reach)}
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows()
+        width = 2 * self.reach / self.bins
+        edges = np.linspace(-self.reach, self.reach, self.bins + 1)
+        scale = self.scale.cpu().numpy()
+        values = self.centre.cpu().numpy()[:, None] + scale[:, None] * (edges[1:] + edges[:-1]) / 2
+        density = rows["histogram"] / (width * scale[:, None])
+        reference = self.reference["histogram"]
+        units = channel_units(self.shown)
+        inverse = {"units": raised(units, -1)}
+        distance = wasserstein(rows["histogram"], reference, width)
+        return xarray.Dataset(
+            {
+                "density": (
+                    ("initial_condition", "field", "bin"),
+                    density,
+                    {"long_name": "probability density over space and the rollout", **inverse},
+                ),
+                "reference_density": (
+                    ("field", "bin"),
+                    reference / (width * scale[:, None]),
+                    {
+                        "long_name": f"probability density of the {self.reference_split} split",
+                        **inverse,
+                    },
+                ),
+                "wasserstein": (
+                    ("initial_condition", "field"),
+                    distance,
+                    {"long_name": "Wasserstein-1 distance", "units": "standard deviation"},
+                ),
+            },
+            coords={
+                "initial_condition": rows["index"],
+                "field": [field.name for field in self.shown],
+                "value": (("field", "bin"), values, {"long_name": "value", "units": units}),
+            },
+        )
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        return [*super().remarks(scores), *self.flow_is_left_out("the velocity")]
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        mean = scores["wasserstein"].mean("initial_condition")
+        return {f"wasserstein/{name}": float(mean.sel(field=name)) for name in mean["field"].values}
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        fields = self.shown
+        count = len(fields)
+        figure = sheet(4 * count, 3.6)
+        panels = figure.subplots(1, count, squeeze=False)[0]
+        for axes, field in zip(panels, fields, strict=True):
+            one = scores.sel(field=field.name)
+            axes.semilogy(one["value"], one["density"].values.T, **EACH)
+            mean = one["density"].mean("initial_condition")
+            axes.semilogy(one["value"], mean, color=COLOURS[0], label="forecast")
+            axes.semilogy(one["value"], one["reference_density"], **DATA)
+            axes.set(xlabel=quantity(field.name, field.units), ylabel="probability density")
+            seen = one["value"].values[one["reference_density"].values > 0]
+            margin = 0.2 * (seen.max() - seen.min())
+            axes.set_xlim(seen.min() - margin, seen.max() + margin)
+            axes.set_ylim(bottom=1e-7 * float(one["reference_density"].max()))
+            axes.grid(alpha=0.3)
+            axes.legend()
+        return {"distribution": figure}

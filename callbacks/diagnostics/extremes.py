@@ -1,0 +1,163 @@
+"""How often large values come: return periods of the largest value in the domain."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import xarray
+from matplotlib.figure import Figure
+
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.climate import Split
+from callbacks.diagnostics.options import is_whole
+from callbacks.metrics.extremes import return_levels, until_bad
+from callbacks.metrics.per_sample import Rows
+from callbacks.plotting.style import COLOURS, DATA, quantity, sheet
+from emulators.rollout import Start, State
+
+
+class Extremes(RolloutDiagnostic):
+    """Return levels of the largest |q| in the domain, against those of the data.
+
+    Of n values in ascending order, the m-th is exceeded once in T = Δt / (1 - m/(n + 1)), with Δt
+    the time between two of them. Levels are interpolated in log T between the empirical ones, once
+    of the values of all trajectories together and once of each trajectory: the spread of these is
+    the confidence. A trajectory ends when it is not finite or is given up.
+
+    Args:
+        channel: Which channel.
+        every: Steps between two values.
+        reference: Split whose return levels are the reference.
+        periods: Number of return periods, evenly spaced in log T.
+    """
+
+    stages = ("test",)
+    version = 3
+    of_forecasts = frozenset({"every", "reference", "periods"})
+
+    def __init__(
+        self, channel: int = 0, every: int = 1, reference: Split = "train", periods: int = 60
+    ) -> None:
+        super().__init__()
+        if not (is_whole(every) and is_whole(periods, 2, 100_000)):
+            raise ValueError(
+                "Extremes needs every of at least 1 and periods of at least 2, got "
+                f"every={every}, periods={periods}; at most are 100000 periods."
+            )
+        self.channel = channel
+        self.every = every
+        self.reference_split = reference
+        self.periods = periods
+        self.rows = Rows("largest")
+        self.reference: np.ndarray | None = None
+
+    def largest(self, state: State) -> torch.Tensor:
+        """Return the largest |q| of each state."""
+        return state[:, self.channel].flatten(1).abs().amax(1)
+
+    def undefined(self) -> str:
+        steps = self.data.rollouts["test"].steps
+        if steps < 2 * self.every:
+            return f"a rollout of {steps} steps has fewer than two values, every {self.every}"
+        return ""
+
+    def check(self) -> None:
+        self.check_channel(self.channel)
+
+    def definition(self) -> dict[str, Any]:
+        return {**super().definition(), "channel": self.channel}
+
+    def prepare(self) -> None:
+        if self.reference is None:
+            self.reference = self.reference_of(self.reference_split, self._reference)["largest"]
+
+    def _reference(self) -> Mapping[str, np.ndarray]:
+        chunks = self.data.trajectories(self.reference_split).chunks("Extremes: reference")
+        return {"largest": torch.cat([self.largest(chunk) for chunk in chunks]).cpu().numpy()}
+
+    def begin(self, start: Start) -> None:
+        self.index = start.index
+        self.series = self.unknown(start, start.steps // self.every)
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        number, rest = divmod(lead, self.every)
+        if not rest:
+            largest = self.largest(forecast).double()
+            if self.lost is not None:
+                largest = torch.where(self.lost, float("nan"), largest)
+            self.series[:, number - 1] = largest
+
+    def end(self) -> None:
+        self.rows.update(self.index, largest=self.series)
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows.compute()
+        interval = self.data.interval
+        longest = interval * min(rows["largest"].shape[1] * self.every, len(self.reference))
+        shortest = 2 * interval * self.every
+        periods = np.geomspace(shortest, max(shortest, longest), self.periods)
+        levels = np.stack(
+            [return_levels(series, interval * self.every, periods) for series in rows["largest"]]
+        )
+        together = return_levels(until_bad(rows["largest"]), interval * self.every, periods)
+        units = {"units": self.data.fields[self.channel].units}
+        return xarray.Dataset(
+            {
+                "return_level_of_all": (
+                    ("return_period",),
+                    together,
+                    {"long_name": "return level of all trajectories together", **units},
+                ),
+                "return_level": (
+                    ("initial_condition", "return_period"),
+                    levels,
+                    {
+                        "long_name": f"level of the largest |{self.data.variables[self.channel]}|",
+                        **units,
+                    },
+                ),
+                "reference_return_level": (
+                    ("return_period",),
+                    return_levels(self.reference, interval, periods),
+                    {"long_name": f"the same of the {self.reference_split} split", **units},
+                ),
+            },
+            coords={
+                "return_period": (
+                    "return_period",
+                    periods,
+                    {"long_name": "return period", "units": self.data.units[1]},
+                ),
+                "initial_condition": rows["index"],
+            },
+        )
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        if len(self.reference) >= 2 * self.every:
+            return []
+        return [
+            f"Extremes: the {self.reference_split} split has {len(self.reference)} snapshots, the "
+            f"shortest return period {2 * self.every} steps; lower every."
+        ]
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        ratio = scores["return_level_of_all"] / scores["reference_return_level"]
+        return {"return_level_ratio": float(ratio.mean())}
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure = sheet(7, 4)
+        axes = figure.subplots()
+        periods, levels = scores["return_period"], scores["return_level"].values
+        known = levels[:, np.isfinite(levels).any(0)]
+        low, high = np.nanquantile(levels, (0.25, 0.75), axis=0) if known.size else (np.nan, np.nan)
+        axes.fill_between(periods, low, high, color=COLOURS[0], alpha=0.3, linewidth=0)
+        every = scores["return_level_of_all"]
+        axes.semilogx(periods, every, color=COLOURS[0], label="forecast, all together")
+        axes.semilogx(periods, scores["reference_return_level"], **DATA)
+        label, units = (scores["return_level"].attrs[name] for name in ("long_name", "units"))
+        axes.set_xlabel(quantity("return period", self.data.units[1]))
+        axes.set_ylabel(quantity(label, units))
+        axes.grid(alpha=0.3)
+        axes.legend()
+        return {"extremes": figure}

@@ -1,0 +1,81 @@
+"""Space against time in one picture."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.diagnostics.lead_times import spaced_leads
+from callbacks.diagnostics.options import is_whole
+from callbacks.diagnostics.snapshots import Snapshots
+from callbacks.plotting.style import literal, quantity, sheet
+from emulators.rollout import State
+
+
+class Hovmoeller(Snapshots):
+    """Hovmöller diagram of the first initial condition: truth above, forecast below.
+
+    In two dimensions it is the zonal mean q̄(y, t), the mean of q over x; in one the field q(x, t).
+
+    Args:
+        points: States kept, evenly spaced over the rollout.
+        channel: Channel that is drawn.
+    """
+
+    version = 1
+
+    def __init__(self, points: int = 400, channel: int = 0) -> None:
+        super().__init__(channel)
+        if not is_whole(points):
+            raise ValueError(f"Hovmoeller.points must be at least 1, got {points}.")
+        self.points = points
+
+    def choose(self, steps: int) -> Sequence[int]:
+        return spaced_leads(steps, self.points)
+
+    def look(self, state: State) -> Tensor:
+        field = super().look(state)
+        return field.mean(-1) if field.dim() == 3 else field
+
+    def scores(self) -> xarray.Dataset:
+        what = "zonal mean of the " if self.data.dimensions == 2 else ""
+        axis = self.space[0]
+        return xarray.Dataset(
+            {
+                f"hovmoeller_{name}": (
+                    ("hovmoeller_lead_time", axis),
+                    field,
+                    {
+                        "long_name": f"{what}{name}, first initial condition",
+                        "units": self.data.fields[self.channel].units,
+                    },
+                )
+                for name, field in zip(("forecast", "truth"), self.shown(), strict=True)
+            },
+            coords={
+                "hovmoeller_lead_time": self.times("hovmoeller_lead_time", self.leads, "lead time")
+            },
+        )
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure = sheet(9, 5)
+        lead = scores["hovmoeller_lead_time"].values
+        fields = {name: scores[f"hovmoeller_{name}"].values.T for name in ("truth", "forecast")}
+        known = fields["truth"][np.isfinite(fields["truth"])]
+        limit = 1.2 * float(np.abs(known).max(initial=0)) or 1.0
+        axis = self.data.dimension_names.space[0]
+        panels = figure.subplots(2, 1, sharex=True)
+        for axes, (name, field) in zip(panels, fields.items(), strict=True):
+            extent = (lead[0], lead[-1], 0, len(field))
+            image = axes.imshow(
+                field, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower", extent=extent,
+                aspect="auto",
+            )  # fmt: skip
+            axes.set(ylabel=literal(f"{axis} (points)"), title=name)
+        panels[-1].set_xlabel(quantity("lead time", self.data.units[1]))
+        what = "zonal mean of " if self.data.dimensions == 2 else ""
+        field = self.data.fields[self.channel]
+        figure.colorbar(image, ax=panels, label=what + quantity(field.long_name, field.units))
+        return {"hovmoeller": figure}

@@ -1,0 +1,127 @@
+"""The learned coefficients of Im-PiNDiff beside the true ones, which no data ever showed."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import xarray
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.known_solver import solver_of
+from callbacks.metrics.relative_error import relative_l1
+from callbacks.plotting.style import literal, sheet
+from emulators import ImPiNDiff
+from emulators.rollout import Start, State
+
+
+class LatentFields(RolloutDiagnostic):
+    """Learned coefficient fields λ, the true ones, and Σ|λ̂ - λ| / Σ|λ| over the cells.
+
+    The truth is that of the solver that made the data, if there is one on the same grid. Other
+    emulators than `ImPiNDiff` have no such fields and are passed over.
+
+    Args:
+        times: When fields that change are looked at, in the time of the data.
+    """
+
+    def __init__(self, times: Sequence[float] = (0.0,)) -> None:
+        super().__init__()
+        if not times or not all(math.isfinite(time) for time in times):
+            raise ValueError(
+                f"LatentFields.times must list at least one finite time, got {list(times)}."
+            )
+        self.moments = tuple(times)
+
+    def watches(self, stage: str) -> bool:
+        learns = isinstance(self.emulator, ImPiNDiff) and bool(self.emulator.hybrid.fields)
+        return super().watches(stage) and learns
+
+    def begin(self, start: Start) -> None:
+        pass
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        pass
+
+    def truth(self) -> dict[str, torch.Tensor]:
+        """Return the true coefficients by name, (time, *space)."""
+        solver = solver_of(self.data)
+        if solver is None or solver.grid.shape != self.data.shape:
+            return {}
+        values = [solver.values(time) for time in self.moments]
+        return {
+            name: torch.stack([one[name].double().expand(solver.grid.shape) for one in values])
+            for name in values[0]
+        }
+
+    def scores(self) -> xarray.Dataset:
+        hybrid = self.emulator.hybrid
+        times = torch.tensor(self.moments, dtype=torch.float64, device=hybrid.points.device)
+        dims, truth, dataset = ("latent_time", *self.space), self.truth(), {}
+        for name, field in hybrid.latent(times).items():
+            learned = field.double().cpu().expand(len(times), *field.shape[1:])
+            dataset[f"latent_{name}"] = dims, learned.numpy(), about(f"learned {name}")
+            if name in truth:
+                error = relative_l1(learned, truth[name])
+                dataset[f"latent_{name}_truth"] = dims, truth[name].numpy(), about(f"true {name}")
+                text = about(f"relative L1 error of {name}")
+                dataset[f"latent_{name}_error"] = "latent_time", error.numpy(), text
+        when = {"long_name": "time of the field", "units": self.data.units[1]}
+        coordinates = {"latent_time": ("latent_time", np.asarray(self.moments), when)}
+        return xarray.Dataset(dataset, coords=coordinates)
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        return {
+            f"latent/{name[len('latent_') : -len('_error')]}": float(scores[name].mean())
+            for name in scores
+            if name.startswith("latent_") and name.endswith("_error")
+        }
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        names = [name for part in self.emulator.hybrid.fields.values() for name in part.names]
+        steady = [np.ptp(scores[f"latent_{name}"].values, 0).max() == 0 for name in names]
+        columns = [
+            (name, place)
+            for name, still in zip(names, steady, strict=True)
+            for place in range(1 if still else len(self.moments))
+        ]
+        figure = sheet(3.0 * len(columns) + 0.5, 5.2)
+        axes = figure.subplots(3, len(columns), squeeze=False)
+        for column, (name, place) in enumerate(columns):
+            learned = scores[f"latent_{name}"].values[place]
+            known = f"latent_{name}_truth" in scores
+            truth = scores[f"latent_{name}_truth"].values[place] if known else None
+            title = f"{name}, t = {self.moments[place]:g}" if len(self.moments) > 1 else name
+            axes[0, column].set_title(literal(title))
+            reference = learned if truth is None else truth
+            limits = {"vmin": float(reference.min()), "vmax": float(reference.max())}
+            rows = {"truth": (truth, limits), "learned": (learned, limits)}
+            if truth is not None:
+                worst = float(np.abs(learned - truth).max()) or 1.0
+                signed = {"vmin": -worst, "vmax": worst, "cmap": "RdBu_r"}
+                rows["difference"] = (learned - truth, signed)
+            for row, label in enumerate(("truth", "learned", "difference")):
+                field, style = rows.get(label, (None, {}))
+                draw(figure, axes[row, column], field, style)
+                if column == 0:
+                    axes[row, 0].set_ylabel(label)
+        return {"latent_fields": figure}
+
+
+def about(text: str) -> dict[str, str]:
+    """Return the attributes of a field in the units of the model."""
+    return {"long_name": text, "units": "1"}
+
+
+def draw(figure: Figure, axes: Axes, field: np.ndarray | None, style: dict) -> None:
+    """Draw a field (y, x) with its colours, or (x,) as a line; nothing where it is not known."""
+    axes.set_xticks([])
+    if field is None:
+        axes.set_axis_off()
+    elif field.ndim == 1:
+        axes.plot(field)
+    else:
+        axes.set_yticks([])
+        figure.colorbar(axes.imshow(field, origin="lower", **style), ax=axes, shrink=0.8)

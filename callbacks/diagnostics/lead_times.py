@@ -1,0 +1,19 @@
+"""Lead times, in steps: those that were asked for, and those evenly spaced over a rollout."""
+
+from collections.abc import Iterable
+
+from callbacks.diagnostics.options import is_whole
+
+
+def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:
+    """Return lead times in ascending order; refuse those below one step."""
+    leads = tuple(leads)
+    if not leads or not all(is_whole(lead) for lead in leads):
+        raise ValueError(f"{name}.leads must be at least 1, whole numbers of steps, got {leads}.")
+    return tuple(sorted(set(leads)))
+
+
+def spaced_leads(steps: int, count: int) -> range:
+    """Return at most `count` lead times, evenly spaced up to the end of so many steps."""
+    stride = max(1, -(-steps // count))
+    return range(stride, steps + 1, stride)

@@ -1,0 +1,96 @@
+"""Maps of the mean and of the variance of a rollout."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.diagnostics.climate import ClimateDiagnostic
+from callbacks.diagnostics.units import channel_units, raised
+from callbacks.plotting.style import draw_field, literal, mean_of_finite, sheet
+from emulators.rollout import State
+
+
+class Moments(ClimateDiagnostic):
+    """Mean and variance of every point over the rollout, against those of the data.
+
+    Errors are root mean squares over the grid, of the mean in units of the training standard
+    deviation and of the variance in units of the training variance, of the average over all
+    trajectories.
+
+    Args:
+        every: Steps between two states that enter the means.
+        spin_up: Steps at the start of a rollout that do not enter.
+        reference: Split whose moments are the reference.
+    """
+
+    version = 2
+    quantities = ("mean", "square")
+
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        values = state.double()
+        return {"mean": values, "square": values.square()}
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows()
+        mean, square = (mean_of_finite(rows[name]) for name in self.quantities)
+        reference, reference_square = (self.reference[name] for name in self.quantities)
+        std = self.training_std.reshape(-1, *[1] * (mean.ndim - 1))
+        variance, reference_variance = square - mean**2, reference_square - reference**2
+        dims = ("channel", *self.space)
+        axes = tuple(range(1, mean.ndim))
+
+        def rms(difference: np.ndarray) -> np.ndarray:
+            return np.sqrt((difference**2).mean(axes))
+
+        split = f"the {self.reference_split} split"
+
+        def label(text: str, power: int = 1) -> dict[str, str]:
+            return {"long_name": text, "units": raised(channel_units(self.data.fields), power)}
+
+        return xarray.Dataset(
+            {
+                "mean_map": (dims, mean, label("mean over rollouts")),
+                "variance_map": (dims, variance, label("variance over rollouts", 2)),
+                "reference_mean_map": (dims, reference, label(f"mean over {split}")),
+                "reference_variance_map": (
+                    dims,
+                    reference_variance,
+                    label(f"variance over {split}", 2),
+                ),
+                "mean_map_error": (
+                    ("channel",),
+                    rms((mean - reference) / std),
+                    {"long_name": "rms error of the mean", "units": "training std"},
+                ),
+                "variance_map_error": (
+                    ("channel",),
+                    rms((variance - reference_variance) / std**2),
+                    {"long_name": "rms error of the variance", "units": "training variance"},
+                ),
+            },
+            coords={"channel": self.data.variables},
+        )
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        names = ("mean_map_error", "variance_map_error")
+        return {name: float(scores[name].mean()) for name in names}
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure = sheet(6, 6)
+        axes = figure.subplots(2, 2)
+        for row, name in enumerate(("mean", "variance")):
+            truth = scores[f"reference_{name}_map"][0].values
+            fields = {"data": truth, "forecast": scores[f"{name}_map"][0].values}
+            limit = largest(truth if truth.ndim == 2 else np.stack(list(fields.values())))
+            for column, (label, field) in enumerate(fields.items()):
+                draw_field(axes[row, column], field, limit)
+                axes[row, column].set_title(literal(f"{name} of {self.data.variables[0]}, {label}"))
+        return {"moments": figure}
+
+
+def largest(field: np.ndarray) -> float:
+    """Return the largest finite |value|, or one."""
+    return float(np.abs(field[np.isfinite(field)]).max(initial=0)) or 1.0

@@ -1,0 +1,61 @@
+"""A moving picture of a rollout."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import xarray
+
+from callbacks.diagnostics.lead_times import spaced_leads
+from callbacks.diagnostics.options import is_whole
+from callbacks.diagnostics.snapshots import Snapshots
+
+
+class Movie(Snapshots):
+    """The first initial condition's forecast, beside the truth while there is one, as a GIF.
+
+    Args:
+        frames: Number of frames, evenly spaced over the rollout.
+        steps: Length of the rollout that is shown; the whole if None.
+        channel: Channel that is shown.
+        width: Least width of a field in pixels; small fields are enlarged by whole factors.
+    """
+
+    version = 1
+
+    def __init__(
+        self, frames: int = 100, steps: int | None = 200, channel: int = 0, width: int = 128
+    ) -> None:
+        super().__init__(channel)
+        if not (is_whole(frames) and (steps is None or is_whole(steps))):
+            raise ValueError(
+                f"Movie needs frames and steps of at least 1, got frames={frames}, steps={steps}."
+            )
+        if not is_whole(width, 1, 8192):
+            raise ValueError(f"Movie.width must lie in 1..8192 pixels, got {width}.")
+        self.frames = frames
+        self.steps = steps
+        self.width = width
+
+    def undefined(self) -> str:
+        return "" if self.data.dimensions == 2 else "a moving picture needs two dimensions"
+
+    def choose(self, steps: int) -> Sequence[int]:
+        return spaced_leads(min(steps, self.steps or steps), self.frames)
+
+    def scores(self) -> xarray.Dataset:
+        self.fields = self.shown()  # all ranks gather; one draws
+        return xarray.Dataset()
+
+    def movies(self, scores: xarray.Dataset) -> Mapping[str, np.ndarray]:
+        limit = 3 * float(self.training_std[self.channel])
+        colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.8")
+        parts = []
+        forecast, truth = self.fields
+        for field in (truth, forecast):
+            scaled = np.ma.masked_invalid(np.flip(field, axis=1) / (2 * limit) + 0.5)  # y points up
+            parts.append((255 * colours(scaled)[..., :3]).round().astype(np.uint8))
+        gap = np.full((*parts[0].shape[:2], 2, 3), 255, np.uint8)
+        frames = np.concatenate((parts[0], gap, parts[1]), axis=2)
+        enlarge = max(1, -(-self.width // parts[0].shape[2]))
+        return {"movie": frames.repeat(enlarge, axis=1).repeat(enlarge, axis=2)}

@@ -1,0 +1,72 @@
+"""Truth, forecast and their difference side by side, at several lead times."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray
+from matplotlib.figure import Figure
+
+from callbacks.diagnostics.lead_times import whole_leads
+from callbacks.diagnostics.snapshots import Snapshots
+from callbacks.plotting.style import draw_field, sheet
+
+
+class Panels(Snapshots):
+    """Fields of the first initial condition: truth, forecast and difference.
+
+    Past the end of the truth only the forecast is drawn. Lead times past the rollout are left out.
+
+    Args:
+        leads: Lead times of the columns, in steps.
+        channel: Channel that is drawn.
+    """
+
+    version = 1
+
+    def __init__(
+        self, leads: Sequence[int] = (1, 25, 50, 100, 500, 2000), channel: int = 0
+    ) -> None:
+        super().__init__(channel)
+        self.columns = whole_leads("Panels", leads)
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        if self.leads:
+            return []
+        return [f"Panels: the rollout ends before the first of leads, {self.columns[0]} steps."]
+
+    def choose(self, steps: int) -> Sequence[int]:
+        return [lead for lead in self.columns if lead <= steps]
+
+    def scores(self) -> xarray.Dataset:
+        variable = self.data.fields[self.channel]
+        dims = ("panel_lead_time", *self.space)
+        attributes = {"long_name": variable.long_name, "units": variable.units}
+        forecast, truth = self.shown()
+        return xarray.Dataset(
+            {
+                "panel_forecast": (dims, forecast, attributes),
+                "panel_truth": (dims, truth, attributes),
+            },
+            coords={"panel_lead_time": self.times("panel_lead_time", self.leads, "lead time")},
+        )
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        forecast, truth = scores["panel_forecast"].values, scores["panel_truth"].values
+        fields = {"truth": truth, "forecast": forecast, "difference": forecast - truth}
+        limit = 3 * float(self.training_std[self.channel])
+        columns = len(forecast)
+        if not columns:
+            return {}
+        figure = sheet(1.8 * columns + 0.6, 5.8)
+        axes = figure.subplots(3, columns, squeeze=False)
+        for row, (name, field) in enumerate(fields.items()):
+            axes[row, 0].set_ylabel(name)
+            for column in range(columns):
+                if row == 0:
+                    time = float(scores["panel_lead_time"][column])
+                    axes[0, column].set_title(f"t = {time:g}")
+                if np.isfinite(field[column]).any():
+                    draw_field(axes[row, column], field[column], limit)
+                else:
+                    axes[row, column].set_axis_off()
+        return {"panels": figure}

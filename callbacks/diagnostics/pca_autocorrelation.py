@@ -1,0 +1,219 @@
+"""Memory of the leading principal components."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import xarray
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.climate import Split
+from callbacks.diagnostics.options import is_whole
+from callbacks.diagnostics.units import mean_square_units
+from callbacks.metrics.pca import autocorrelation, principal_components
+from callbacks.metrics.per_sample import Rows
+from callbacks.plotting.style import COLOURS, DATA, EACH, mean_of_finite, quantity, sheet
+from emulators.rollout import Start, State
+
+
+class PCAAutocorrelation(RolloutDiagnostic):
+    """Autocorrelation, with lag, of the projections on the principal components of the data.
+
+    The rollout's first `length` states are projected on the leading components of the reference
+    split, those of a singular value decomposition of all its states; c(k) = Σ_t x(t) x(t + k), of
+    the departure x from the mean of the series, divided by c(0). The reference is the mean over
+    pieces of the same length of the split's trajectories. The variant of Jiang et al. (2025) is
+    `components: 1`, `centre: false`, `normalise: false`.
+
+    Args:
+        components: Number of leading components.
+        length: States of each rollout that enter; a shorter rollout enters whole.
+        lags: Longest lag, in steps.
+        centre: Whether means are removed, from the states and from the series.
+        normalise: Whether to divide by the value at lag 0.
+        reference: Split that gives the components and the reference.
+    """
+
+    stages = ("test",)
+    version = 2
+    of_forecasts = frozenset({"length", "lags", "normalise", "reference"})
+
+    def __init__(
+        self,
+        components: int = 3,
+        length: int = 200,
+        lags: int = 100,
+        centre: bool = True,
+        normalise: bool = True,
+        reference: Split = "train",
+    ) -> None:
+        super().__init__()
+        if not (is_whole(components) and is_whole(length) and is_whole(lags, 1, length - 1)):
+            raise ValueError(
+                "PCAAutocorrelation needs components of at least 1 and lags of at least 1 and "
+                f"below length, got components={components}, lags={lags}, length={length}."
+            )
+        self.components = components
+        self.length = length
+        self.lags = lags
+        self.centre = centre
+        self.normalise = normalise
+        self.reference_split = reference
+        self.rows = Rows("series")
+        self.basis: tuple[Tensor, Tensor] | None = None
+        self.reference: Mapping[str, np.ndarray] = {}
+        self.broken = 0
+
+    def definition(self) -> dict[str, Any]:
+        return {**super().definition(), "components": self.components, "centre": self.centre}
+
+    def prepare(self) -> None:
+        if self.reference:
+            return
+        self.reference = self.reference_of(self.reference_split, self._reference)
+        self.basis = tuple(torch.from_numpy(self.reference[n]) for n in ("mean", "components"))
+        self.kept = min(self.length, int(self.reference["lengths"].max()))
+
+    def _reference(self) -> Mapping[str, np.ndarray]:
+        split = self.data.trajectories(self.reference_split)
+
+        def chunks():  # noqa: ANN202
+            return map(self.comparable, split.chunks("principal components"))
+
+        mean, components, variances = principal_components(chunks, self.components, self.centre)
+        self.basis = (mean, components)
+        series, total, image = [], 0.0, 0.0
+        for chunk in split.chunks("principal components: series"):
+            series.append(self.project(chunk))
+            departure = self.comparable(chunk).double().flatten(1) - mean
+            total = total + departure.square().sum()
+            image = image + series[-1].T @ departure
+        rest = image / split.snapshots - variances[:, None] * components
+        return {
+            "residual": (rest.norm(dim=1) / variances[0]).numpy(),
+            "mean": mean.numpy(),
+            "components": components.numpy(),
+            "share": (variances * split.snapshots / total).numpy(),
+            "series": torch.cat(series).numpy(),
+            "lengths": np.array(split.lengths),
+        }
+
+    def project(self, state: State) -> Tensor:
+        """Return the projections of each state, (batch, component), in float64."""
+        mean, components = (part.to(state.device) for part in self.basis)
+        return (self.comparable(state).double().flatten(1) - mean) @ components.T
+
+    def begin(self, start: Start) -> None:
+        self.index = start.index
+        self.basis = tuple(part.to(start.initial.device) for part in self.basis)
+        self.series = self.unknown(start, min(self.kept, start.steps), self.components)
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        if lead <= self.series.shape[1]:
+            series = self.project(forecast)
+            if self.lost is not None:
+                series = torch.where(self.lost[:, None], float("nan"), series)
+            self.series[:, lead - 1] = series
+
+    def end(self) -> None:
+        self.rows.update(self.index, series=self.series)
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows.compute()
+        steps = rows["series"].shape[1]
+        self.broken = int((~np.isfinite(rows["series"])).any((1, 2)).sum())
+        lags = min(self.lags + 1, steps)
+        options = (lags, self.centre, self.normalise)
+        series = torch.from_numpy(rows["series"]).movedim(1, 2)
+        forecast = autocorrelation(series, *options).numpy()
+        reference = autocorrelation(self._pieces(steps), *options).mean(0).numpy()
+        dims = ("initial_condition", "component", "lag")
+        unit = "1" if self.normalise else mean_square_units(self.data.fields)
+        deviation = np.abs(forecast - reference).mean(-1)
+        return xarray.Dataset(
+            {
+                "autocorrelation": (
+                    dims,
+                    forecast,
+                    {"long_name": "autocorrelation", "units": unit},
+                ),
+                "reference_autocorrelation": (
+                    dims[1:],
+                    reference,
+                    {"long_name": f"the same of the {self.reference_split} split", "units": unit},
+                ),
+                "autocorrelation_deviation": (
+                    dims[:2],
+                    deviation,
+                    {"long_name": "mean over lags of |c - c_ref|", "units": unit},
+                ),
+                "explained_variance": (
+                    ("component",),
+                    self.reference["share"],
+                    {"long_name": "share of the variance", "units": "1"},
+                ),
+            },
+            coords={
+                "initial_condition": rows["index"],
+                "component": np.arange(1, self.components + 1),
+                "lag": self.times("lag", range(lags), "lag"),
+            },
+        )
+
+    def _pieces(self, steps: int) -> Tensor:
+        """Return series (piece, component, time) of `steps` states from the reference."""
+        ends = np.cumsum(self.reference["lengths"])
+        pieces = [
+            self.reference["series"][start : start + steps]
+            for end, length in zip(ends, self.reference["lengths"], strict=True)
+            for start in range(end - length, end - steps + 1, steps)
+        ]
+        return torch.from_numpy(np.stack(pieces)).movedim(1, 2)
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        said = []
+        if self.broken:
+            said.append(
+                f"PCAAutocorrelation: {self.broken} of {scores.sizes['initial_condition']} "
+                "rollouts are lost within the states that enter and are left out of the mean."
+            )
+        residual = float(self.reference["residual"].max())
+        if residual > 1e-9:
+            said.append(
+                "PCAAutocorrelation: the components are approximate, the covariance times one of "
+                f"them differs from a multiple of it by {residual:.0e} of the largest variance."
+            )
+        if self.kept == self.length:
+            return said
+        return [
+            *said,
+            f"PCAAutocorrelation: the longest trajectory of the {self.reference_split} split has "
+            f"{self.kept} snapshots, so that only as many states of each rollout enter, not "
+            f"{self.length}.",
+        ]
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        mean = scores["autocorrelation_deviation"].mean("initial_condition")
+        return {f"autocorrelation_deviation/pc_{c}": float(mean.sel(component=c)) for c in
+                scores["component"].values}  # fmt: skip
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure = sheet(4.2 * self.components, 3.6)
+        panels = figure.subplots(1, self.components, squeeze=False)[0]
+        for axes, component in zip(panels, scores["component"].values, strict=True):
+            one = scores.sel(component=component)
+            each = one["autocorrelation"].values
+            axes.plot(one["lag"], each.T, **EACH)
+            whole = int(np.isfinite(each).all(1).sum())
+            label = "forecast" if whole == len(each) else f"forecast ({whole} of {len(each)})"
+            axes.plot(one["lag"], mean_of_finite(each), color=COLOURS[0], label=label)
+            axes.plot(one["lag"], one["reference_autocorrelation"], **DATA)
+            share = 100 * float(one["explained_variance"])
+            axes.set_xlabel(quantity("lag", self.data.units[1]))
+            axes.set_title(f"component {component} ({share:.0f} % of the variance)")
+            axes.grid(alpha=0.3)
+            axes.legend()
+        return {"pca_autocorrelation": figure}

@@ -1,0 +1,135 @@
+"""How good a forecast could be: the growth of an error in the true dynamics."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import xarray
+
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.lead_times import whole_leads
+from callbacks.diagnostics.options import is_whole
+from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.rollout_mse import mean_squared_error
+from datamodules.solvers import resample
+from emulators.rollout import Start, State
+
+
+class PredictabilityLimit(RolloutDiagnostic):
+    """Error growth of the solver itself, from the emulator's own one-step error.
+
+    The solver runs from the true state and from the emulator's forecast, both at lead time one;
+    P(n), the mean squared difference after n steps, is what an emulator would reach that made this
+    error once and was exact otherwise. If it made as large an error anew at every step, independent
+    of the others, its error would be the sum S(n) = P(1) + ... + P(n), as long as errors are small.
+    Between the two lies what an emulator with this one-step error can reach. `RolloutError` draws
+    both beside the error.
+
+    Args:
+        initial_conditions: Of how many the solver is run, evenly spaced among all: it may cost as
+            much as the emulator.
+        leads: Lead times, in steps, at which the ratios of the error to P and S are reported.
+    """
+
+    stages = ("test",)
+    version = 2
+
+    def __init__(
+        self, initial_conditions: int = 4, leads: Sequence[int] = (10, 25, 50, 100)
+    ) -> None:
+        super().__init__()
+        if not is_whole(initial_conditions):
+            raise ValueError(
+                "PredictabilityLimit.initial_conditions must be at least 1, got "
+                f"{initial_conditions}."
+            )
+        self.initial_conditions = initial_conditions
+        self.leads = whole_leads("PredictabilityLimit", leads)
+        self.rows = Rows("error", "limit")
+
+    def undefined(self) -> str:
+        generator = self.data.generator
+        if generator is None:
+            return "the data were not simulated here: there is no solver"
+        solver, grid = generator.solver.grid, self.data.grid
+        if self.no_grid:
+            return f"the data have no periodic grid: {self.no_grid}"
+        if not solver.is_same_domain(grid):
+            return (
+                f"the solver lives in another domain, {solver.lengths}, than the data, "
+                f"{grid.lengths}"
+            )
+        if generator.operating_points_differ:
+            return "trajectories have operating points of their own"
+        return ""
+
+    def begin(self, start: Start) -> None:
+        total = self.data.rollouts["test"].initial_conditions
+        even = np.linspace(0, total - 1, min(total, self.initial_conditions)).round()
+        chosen = torch.from_numpy(even).to(start.index)
+        self.chosen = torch.isin(start.index, chosen).nonzero()[:, 0]
+        self.index = start.index[self.chosen]
+        self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])[self.chosen]
+        self.limit = self.error.clone()
+        self.solver = self.data.generator.solver.to(start.initial.device).float()
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        if truth is None or not len(self.chosen):
+            return
+        forecast, truth = forecast[self.chosen].to(truth.dtype), truth[self.chosen]
+        self.error[:, lead - 1] = mean_squared_error(forecast, truth)
+        if lead == 1:
+            both = torch.cat((truth, forecast))
+            self.twins = resample(both, self.data.grid, self.solver.grid.shape).float()
+            self.limit[:, 0] = self.error[:, 0]
+            return
+        self.twins = self.solver.step(self.twins)
+        both = resample(self.twins, self.solver.grid, self.data.grid.shape)
+        exact, perturbed = both.chunk(2)
+        self.limit[:, lead - 1] = mean_squared_error(perturbed, exact)
+
+    def end(self) -> None:
+        self.rows.update(self.index, error=self.error, limit=self.limit)
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows.compute()
+        error, once = ((rows[n] / self.training_std**2).mean(-1) for n in ("error", "limit"))
+        always, unit = once.cumsum(1), {"units": "training variance"}
+        dims, text = ("twin", "lead_time"), {"long_name": "error over that limit", "units": "1"}
+        return xarray.Dataset(
+            {
+                "limit_once": (
+                    dims,
+                    once,
+                    {"long_name": "error of the solver after one such error", **unit},
+                ),
+                "limit_always": (
+                    dims,
+                    always,
+                    {"long_name": "sum of such errors, one at every step", **unit},
+                ),
+                "limit_ratio_once": ("lead_time", ratio(error, once), text),
+                "limit_ratio_always": ("lead_time", ratio(error, always), text),
+            },
+            coords={
+                "lead_time": self.times("lead_time", range(1, once.shape[1] + 1), "lead time"),
+                "twin": rows["index"],
+            },
+        )
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        return self.beyond(self.leads, scores.sizes["lead_time"], "the truth")
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        return {
+            f"limit_ratio_{kind}/lead_{lead}": float(scores[f"limit_ratio_{kind}"][lead - 1])
+            for kind in ("once", "always")
+            for lead in self.leads
+            if lead <= scores.sizes["lead_time"]
+        }
+
+
+def ratio(error: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Return the ratio of means over initial conditions; not a number where there is no error."""
+    one, other = error.mean(0), limit.mean(0)
+    return np.divide(one, other, out=np.full(one.shape, np.nan), where=other > 0)

@@ -1,0 +1,68 @@
+"""Pictures of one rollout: what it looks like at chosen lead times."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.metrics.per_sample import Rows
+from emulators.rollout import Start, State
+
+
+class Snapshots(RolloutDiagnostic):
+    """Keeps forecast and truth of the first initial condition at chosen lead times.
+
+    Args:
+        channel: Channel that is kept.
+
+    Attributes:
+        leads: Lead times that are kept, in steps.
+    """
+
+    stages = ("test",)
+
+    def __init__(self, channel: int = 0) -> None:
+        super().__init__()
+        self.channel = channel
+        self.leads: tuple[int, ...] = ()
+        self.rows = Rows("forecast", "truth")
+
+    def check(self) -> None:
+        self.check_channel(self.channel)
+
+    @abstractmethod
+    def choose(self, steps: int) -> Sequence[int]:
+        """Return the lead times to keep of a rollout of so many steps."""
+
+    def look(self, state: State) -> Tensor:
+        """Return what is kept of states, (batch, ...)."""
+        return state[:, self.channel].float()
+
+    def begin(self, start: Start) -> None:
+        self.leads = tuple(self.choose(start.steps))
+        self.column = {lead: column for column, lead in enumerate(self.leads)}
+        self.first = (start.index == 0).nonzero()[:, 0]
+        self.index = start.index[self.first]
+        like = self.look(start.initial[self.first])[:, None]
+        shape = (len(like), len(self.leads), *like.shape[2:])
+        self.forecast = torch.full(shape, float("nan"), device=like.device)
+        self.truth = self.forecast.clone()
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        column = self.column.get(lead)
+        if column is None or not len(self.first):
+            return
+        self.forecast[:, column] = self.look(forecast[self.first])
+        if truth is not None:
+            self.truth[:, column] = self.look(truth[self.first])
+
+    def end(self) -> None:
+        self.rows.update(self.index, forecast=self.forecast, truth=self.truth)
+
+    def shown(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return forecast and truth of the first initial condition, (lead, ...)."""
+        rows = self.rows.compute()
+        return rows["forecast"][0], rows["truth"][0]

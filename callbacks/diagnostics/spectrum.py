@@ -1,0 +1,189 @@
+"""Spectra of energy and enstrophy, at chosen lead times and over the whole rollout."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import xarray
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.diagnostics.climate import ClimateDiagnostic, Split
+from callbacks.diagnostics.lead_times import whole_leads
+from callbacks.diagnostics.units import energy_units, enstrophy_units, raised
+from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.spectra import band_error, bands, spectra
+from callbacks.plotting.style import COLOURS, DATA, EACH, literal, mean_of_finite, sheet
+from datamodules.solvers.pseudo_spectral.spectra import spacing
+from emulators.rollout import Start, State
+
+
+class Spectrum(ClimateDiagnostic):
+    """Spectra of the free run against those of the data, and of forecast against truth.
+
+    Where the state holds the vorticity of a flow on a periodic grid these are its energy spectra
+    (isotropic, zonal, meridional) and its enstrophy spectrum, whose sums are the domain means of
+    ½(u² + v²) and ½ζ²; elsewhere the spectrum of ½u² of all channels together. The error of the
+    long run is the mean over wavenumbers k >= 1 of |⟨E(k)⟩ - ⟨E_ref(k)⟩| in units of the training
+    variance, after Jiang et al. (2025, 5.1); that of a band is the relative error of its sum, with
+    bands of equal width in log k.
+
+    Args:
+        leads: Lead times, in steps, at which forecast and truth are compared.
+        every: Steps between two states that enter the means.
+        spin_up: Steps at the start of a rollout that do not enter.
+        reference: Split whose mean is the reference.
+    """
+
+    version = 2
+    of_forecasts = ClimateDiagnostic.of_forecasts | {"leads"}
+    quantities = ("isotropic", "zonal", "meridional", "enstrophy")
+
+    def __init__(
+        self,
+        leads: Sequence[int] = (1, 25, 100),
+        every: int = 10,
+        spin_up: int = 0,
+        reference: Split = "train",
+    ) -> None:
+        super().__init__(every, spin_up, reference)
+        self.leads = whole_leads("Spectrum", leads)
+        self.at_leads = Rows("forecast", "truth")
+
+    def undefined(self) -> str:
+        if self.no_grid:
+            return f"the data have no periodic grid: {self.no_grid}"
+        return super().undefined()
+
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        if self.vorticity is None:
+            state = self.comparable(state)
+        return spectra(state, self.data.grid, self.vorticity)
+
+    def _units(self, name: str) -> str:
+        """Return the units of one of the spectra."""
+        if name == "enstrophy":
+            return enstrophy_units(self.data.fields, self.vorticity)
+        return energy_units(self.data.fields, self.data.units[0], self.vorticity)
+
+    def begin(self, start: Start) -> None:
+        super().begin(start)
+        self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self.truth_steps = start.truth_steps
+        self.shown = [lead for lead in self.leads if lead <= start.truth_steps]
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        super().observe(lead, forecast, truth)
+        if lead in self.shown:
+            own, true = (self.evaluate(state)["isotropic"] for state in (forecast, truth))
+            if self.lost is not None:
+                own = torch.where(self.lost[:, None], float("nan"), own)
+            self.kept[lead] = own, true
+
+    def end(self) -> None:
+        super().end()
+        if self.shown:
+            forecast, truth = zip(*(self.kept[lead] for lead in self.shown), strict=True)
+            self.at_leads.update(
+                self.index, forecast=torch.stack(forecast, 1), truth=torch.stack(truth, 1)
+            )
+
+    def scores(self) -> xarray.Dataset:
+        rows, grid = self.rows(), self.data.grid
+        energy = self.vorticity is not None
+        kind = "energy" if energy else "half the variance"
+        unit = self._variance()
+        wavenumber = np.arange(rows["isotropic"].shape[-1]) * spacing(grid)
+        data = {}
+        for name in rows.keys() & set(self.quantities):
+            axis = {"zonal": "zonal_mode", "meridional": "meridional_mode"}.get(name, "wavenumber")
+            what = "enstrophy" if name == "enstrophy" else f"{kind}, {name}"
+            units = self._units(name)
+            label = {"long_name": f"{what}, mean over the rollout", "units": units}
+            data[f"spectrum_{name}"] = (("initial_condition", axis), rows[name], label)
+            text = f"{what}, mean over the {self.reference_split} split"
+            label = {"long_name": text, "units": units}
+            data[f"reference_spectrum_{name}"] = ((axis,), self.reference[name], label)
+        mean, reference = rows["isotropic"], self.reference["isotropic"]
+        error = np.abs(mean - reference)[:, 1:].mean(1) / unit
+        data["spectrum_error"] = (
+            ("initial_condition",),
+            error,
+            {"long_name": "mean over wavenumbers of |E - E_ref|", "units": "training variance"},
+        )
+        data["spectrum_band_error"] = (
+            ("initial_condition", "wavenumber_band"),
+            band_error(mean, reference),
+            {"long_name": "relative error of the energy of a band", "units": "1"},
+        )
+        coordinates = {
+            "wavenumber": (
+                "wavenumber",
+                wavenumber,
+                {"long_name": "wavenumber", "units": raised(self.data.units[0], -1)},
+            ),
+            "wavenumber_band": [name for name, _ in bands(len(reference))],
+        }
+        coordinates["initial_condition"] = rows["index"]
+        if self.at_leads.index:
+            kept = self.at_leads.compute()
+            dims = ("initial_condition", "spectrum_lead_time", "wavenumber")
+            for name in ("forecast", "truth"):
+                label = {"long_name": f"{kind} of the {name}", "units": self._units("isotropic")}
+                data[f"spectrum_at_lead_{name}"] = (dims, kept[name], label)
+            difference = np.abs(kept["forecast"] - kept["truth"])[..., 1:].mean(-1) / unit
+            text = "mean over wavenumbers of |E - E_truth|"
+            label = {"long_name": text, "units": "training variance"}
+            data["spectrum_error_at_lead"] = (dims[:2], difference, label)
+            shown = self.leads[: kept["forecast"].shape[1]]
+            coordinates["spectrum_lead_time"] = self.times("spectrum_lead_time", shown, "lead time")
+        return xarray.Dataset(data, coords=coordinates)
+
+    def _variance(self) -> float:
+        """Return the variance of the comparable states."""
+        if self.vorticity is not None:
+            return float(self.training_std[self.vorticity] ** 2)
+        return 1.0 if self.mixed else float(self.training_std[0] ** 2)
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        beyond = self.beyond(self.leads, self.truth_steps, "the truth")
+        return [*super().remarks(scores), *beyond]
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        named = {"spectrum_error": float(scores["spectrum_error"].mean())}
+        for band in scores["wavenumber_band"].values:
+            error = scores["spectrum_band_error"].sel(wavenumber_band=band).mean()
+            named[f"spectrum_error/{band}"] = float(error)
+        return named
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        figure = sheet(11, 4)
+        long, short = figure.subplots(1, 2, sharey=True)
+        k = scores["wavenumber"].values[1:]
+        each = scores["spectrum_isotropic"].values[:, 1:]
+        long.loglog(k, each.T, **EACH)
+        long.loglog(k, mean_of_finite(each), color=COLOURS[0], label="forecast, whole rollout")
+        truth = scores["reference_spectrum_isotropic"].values[1:]
+        long.loglog(k, truth, **DATA)
+        long.set(
+            xlabel="wavenumber", ylabel=literal(kind_of(scores)), title="Mean over the rollout"
+        )
+        if "spectrum_at_lead_truth" in scores:
+            at = scores.mean("initial_condition")
+            for colour, lead in zip(COLOURS, scores["spectrum_lead_time"].values, strict=False):
+                for name, line in (("forecast", "-"), ("truth", "--")):
+                    curve = at[f"spectrum_at_lead_{name}"].sel(spectrum_lead_time=lead).values[1:]
+                    label = f"{name}, t = {lead:g}"
+                    short.loglog(k, curve, color=colour, linestyle=line, label=label)
+        short.set(xlabel="wavenumber", title="At lead times")
+        positive = truth[truth > 1e-12 * truth.max()]
+        long.set_ylim(positive.min() / 10, 10 * truth.max())
+        for axes in (long, short):
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize="small")
+        return {"spectrum": figure}
+
+
+def kind_of(scores: xarray.Dataset) -> str:
+    """Return the label of a spectrum."""
+    return str(scores["reference_spectrum_isotropic"].attrs["long_name"]).split(",")[0]

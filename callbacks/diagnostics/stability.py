@@ -1,0 +1,332 @@
+"""Whether the energy of a long rollout stays where the truth's energy is."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+import xarray
+from jaxtyping import Bool
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.climate import Split
+from callbacks.diagnostics.lead_times import spaced_leads
+from callbacks.diagnostics.options import is_finite, is_whole
+from callbacks.diagnostics.units import channel_units, energy_units, enstrophy_units
+from callbacks.metrics.energy import kinetic_energy, mean_square, time_mean
+from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.stability import stability_rate, within_band
+from callbacks.plotting.style import COLOURS, lead_time_axes, quantity
+from datamodules.solvers.finite import check_finite
+from datamodules.solvers.pseudo_spectral.vorticity import enstrophy
+from emulators.rollout import Start, State
+
+Quantity = Literal["energy", "enstrophy"]
+REASONS = ("", "not finite", "energy", "enstrophy")
+PHRASES = {
+    "not finite": "no longer finite",
+    "energy": "out of the band of the energy",
+    "enstrophy": "out of the band of the enstrophy",
+}
+
+
+class EnergyStability(RolloutDiagnostic):
+    """Share of rollouts whose energy stays within a band of the truth's (Jiang et al. 2025, 5.1).
+
+    A trajectory fails at the first check at which |E - mean| > width · std, with mean and standard
+    deviation of the energy of a data split, and stays failed. What is not finite has failed.
+    Energy is the kinetic energy of the flow where the state holds its vorticity on a periodic grid.
+    Elsewhere it is half the mean square of the departure from the time mean of the data at each
+    point, so that a forecast of nothing but that mean has none, however far from zero the mean is;
+    for each reference trajectory the time mean is taken over all others.
+    Of a flow the enstrophy is recorded too.
+
+    The state at the last check before the failure is kept. A trajectory that is not finite, or
+    `lost` times farther from the mean than the band reaches, at whatever step, will not come back:
+    from that state on it enters no mean, and past the end of the truth it is no longer computed.
+
+    Args:
+        width: Half width of the band, in standard deviations of the reference.
+        every: Steps between two checks.
+        reference: Split whose energy is the reference.
+        points: Energies kept per trajectory, evenly spaced, for the figure.
+        bands: Quantities that must stay within their bands.
+        lost: Distance from the mean at which a trajectory is given up, in half widths of the band.
+    """
+
+    version = 3
+    of_forecasts = frozenset({"width", "every", "reference", "points", "bands", "lost"})
+
+    def __init__(
+        self,
+        width: float = 5.0,
+        every: int = 1,
+        reference: Split = "train",
+        points: int = 1000,
+        bands: Sequence[Quantity] = ("energy",),
+        lost: float = 4.0,
+    ) -> None:
+        check_finite("EnergyStability", width=width, lost=lost)
+        super().__init__()
+        if not (is_finite(width) and is_whole(every) and is_whole(points, 2)):
+            raise ValueError(
+                "EnergyStability needs width above 0, every of at least 1 and points of at least "
+                f"2, got width={width}, every={every}, points={points}."
+            )
+        if not is_finite(lost) or lost < 1 or not bands:
+            raise ValueError(
+                "EnergyStability needs lost of at least 1 and at least one of bands, got "
+                f"lost={lost}, bands={list(bands)}."
+            )
+        self.width = width
+        self.every = every
+        self.reference = reference
+        self.points = points
+        self.bands = tuple(bands)
+        self.lost_at = lost
+        self.rows = Rows("survived", "reason", "checks", "last_good")
+        self.mean: Mapping[str, float] = {}
+        self.std: Mapping[str, float] = {}
+        self.climate: Tensor | None = None
+
+    def watches(self, stage: str) -> bool:
+        return super().watches(stage) and self._first_check(stage) == ""
+
+    def undefined(self) -> str:
+        return self._first_check("test")
+
+    def _first_check(self, stage: str) -> str:
+        """Return why the rollouts of a stage have no check, or nothing if they have."""
+        plan = self.data.rollouts.get("val" if stage == "validate" else stage)
+        if plan is None or plan.steps >= self.every:
+            return ""
+        return f"a rollout of {plan.steps} steps ends before the first check, {self.every}"
+
+    def check(self) -> None:
+        known = ["energy"] if self.vorticity is None else ["energy", "enstrophy"]
+        missing = [name for name in self.bands if name not in known]
+        if missing:
+            raise ValueError(
+                f"EnergyStability.bands asks for '{missing[0]}', which is defined for the "
+                "vorticity of a flow on a periodic grid only; leave it out."
+            )
+
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        """Return energy, and of a flow enstrophy, of each state in float64."""
+        if self.vorticity is None:
+            departure = state.double() - self.climate
+            return {"energy": mean_square(self.comparable(departure))}
+        return {
+            "energy": kinetic_energy(state, self.data.grid, self.vorticity),
+            "enstrophy": enstrophy(state[:, self.vorticity].double()),
+        }
+
+    def prepare(self) -> None:
+        if not self.mean:
+            series = dict(self.reference_of(self.reference, self._reference))
+            if self.vorticity is None:
+                self.climate = torch.from_numpy(series.pop("climate"))
+            self.mean = {name: float(values.mean()) for name, values in series.items()}
+            self.std = {name: float(values.std()) for name, values in series.items()}
+        self.rows = Rows("survived", "reason", "checks", "last_good", *self.mean)
+
+    def _reference(self) -> Mapping[str, np.ndarray]:
+        split = self.data.trajectories(self.reference)
+        if self.vorticity is not None:
+            return self._series(split.chunks("reference energy"))
+        mean = self.climate = time_mean(split.chunks("time mean"))
+        found = {"climate": mean.cpu().numpy()}
+        if len(split.lengths) == 1:
+            return {**self._series(split.chunks("reference energy")), **found}
+        energies = []
+        for k, length in enumerate(split.lengths):
+            # A mean that includes trajectory k lies closer to it than to forecasts and unseen data,
+            # so its energy would be too small. m + (m - m_k) n_k / (N - n_k) is the mean over the
+            # other trajectories.
+            share = length / (sum(split.lengths) - length)
+            self.climate = mean + share * (mean - time_mean(split.pieces_of(k)))
+            energies.append(self._series(split.pieces_of(k))["energy"])
+        self.climate = mean
+        return {"energy": np.concatenate(energies), **found}
+
+    def _series(self, chunks: Iterable[Tensor]) -> dict[str, np.ndarray]:
+        """Return energy, and of a flow enstrophy, of every state."""
+        parts = [self.evaluate(chunk) for chunk in chunks]
+        return {name: torch.cat([p[name] for p in parts]).cpu().numpy() for name in parts[0]}
+
+    def begin(self, start: Start) -> None:
+        batch, device = len(start.initial), start.initial.device
+        self.index = start.index
+        if self.climate is not None:
+            self.climate = self.climate.to(device)
+        self.checks = start.steps // self.every
+        self.alive = torch.ones(batch, dtype=torch.bool, device=device)
+        self.gone = torch.zeros_like(self.alive)
+        self.survived = torch.zeros(batch, dtype=torch.int64, device=device)
+        self.reason = torch.zeros_like(self.survived)
+        self.last_good = start.initial.clone()
+        shown = spaced_leads(self.checks, self.points)
+        self.column = {check: column for column, check in enumerate(shown)}
+        self.kept = {name: self.unknown(start, len(shown)) for name in self.mean}
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        values = self.evaluate(forecast)
+        before = self.gone
+        self.gone = self.gone | ~self._near(values["energy"])
+        check, rest = divmod(lead, self.every)
+        if rest:
+            return
+        reason = torch.zeros_like(self.reason)
+        for name in reversed(self.bands):  # energy comes first in the list of reasons
+            inside = within_band(values[name], self.mean[name], self.std[name], self.width)
+            reason = torch.where(inside, reason, REASONS.index(name))
+        finite = torch.stack([value.isfinite() for value in values.values()]).all(0)
+        reason = torch.where(finite, reason, REASONS.index("not finite"))
+        self.reason = torch.where(self.alive, reason, self.reason)
+        self.alive = self.alive & (reason == 0)
+        self.survived += self.alive
+        alive = self.alive.reshape(-1, *[1] * (forecast.dim() - 1))
+        self.last_good = torch.where(alive, forecast.to(self.last_good.dtype), self.last_good)
+        column = self.column.get(check)
+        if column is not None:
+            for name, value in values.items():  # up to the first that is lost
+                self.kept[name][:, column] = torch.where(before, float("nan"), value)
+
+    def _near(self, energy: Tensor) -> Bool[Tensor, "*any"]:
+        """Return which energies a trajectory may have that is not lost."""
+        far = self.lost_at * self.width
+        return within_band(energy, self.mean["energy"], self.std["energy"], far)
+
+    def given_up(self) -> Bool[Tensor, " batch"]:
+        return self.gone
+
+    def end(self) -> None:
+        checks = torch.full_like(self.survived, self.checks)
+        self.rows.update(
+            self.index,
+            survived=self.survived,
+            reason=self.reason,
+            checks=checks,
+            last_good=self.last_good,
+            **self.kept,
+        )
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows.compute()
+        checks = int(rows["checks"].max())
+        between = self.data.interval * self.every
+        shown = spaced_leads(checks, self.points)
+        rate = stability_rate(torch.from_numpy(rows["survived"]), checks).numpy()
+        lead = [self.every * check for check in shown]
+        time = {"units": self.data.units[1]}
+        start, stable = ("initial_condition",), rows["survived"] == checks
+        data = {
+            "stability_rate": (
+                ("long_lead_time",),
+                rate[[check - 1 for check in shown]],
+                {"long_name": "share of trajectories that never left the band", "units": "1"},
+            ),
+            "survival_time": (
+                start,
+                rows["survived"] * between,
+                {"long_name": "lead time before the trajectory first leaves the band", **time},
+            ),
+            "stable": (start, stable, {"long_name": "within the band to the end", "units": "1"}),
+            "failure": (
+                start,
+                np.array(REASONS)[rows["reason"]],
+                {"long_name": "what left its band first", "units": "1"},
+            ),
+            "band": ((), self.width, {"long_name": "half width of the band", "units": "std"}),
+        }
+        for name, mean in self.mean.items():
+            kind, units = self._label(name)
+            label = {"long_name": kind, "units": units}
+            data[name] = ((*start, "long_lead_time"), rows[name], label)
+            label = {"long_name": f"mean {kind} of the data", "units": units}
+            data[f"reference_{name}_mean"] = ((), mean, label)
+            label = {"long_name": f"std of {kind} of the data", "units": units}
+            data[f"reference_{name}_std"] = ((), self.std[name], label)
+        coordinates = {
+            "long_lead_time": self.times("long_lead_time", lead, "lead time"),
+            "initial_condition": rows["index"],
+        }
+        if not stable.all():
+            data["last_good_state"] = (
+                ("failed", "channel", *self.space),
+                rows["last_good"][~stable],
+                {
+                    "long_name": "state at the last check before the failure",
+                    "units": channel_units(self.data.fields),
+                },
+            )
+            coordinates["failed"] = rows["index"][~stable]
+            coordinates["channel"] = self.data.variables
+        return xarray.Dataset(data, coords=coordinates)
+
+    def _label(self, name: str) -> tuple[str, str]:
+        """Return what a quantity is, and its units."""
+        fields = self.data.fields
+        if name == "enstrophy":
+            return name, enstrophy_units(fields, self.vorticity)
+        departure = "half mean square departure from the time mean"
+        kind = departure if self.vorticity is None else "kinetic energy"
+        return kind, energy_units(fields, self.data.units[0], self.vorticity)
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        failures = scores["failure"].values[~scores["stable"].values].tolist()
+        count = f"{len(scores['stable']) - len(failures)} of {len(scores['stable'])} rollouts stay"
+        reasons = [f"{failures.count(r)} {PHRASES[r]}" for r in REASONS if r in failures]
+        said = [f"{count} within the band to the end" + "".join(f"; {r}" for r in reasons) + "."]
+        said += [
+            f"EnergyStability: the band of the {name} reaches down to zero, so that decay goes "
+            "unnoticed; lower width, or take longer data for the reference."
+            for name in self.bands
+            if self.mean[name] <= self.width * self.std[name]
+        ]
+        said += self.flow_is_left_out("kinetic energy")
+        kept = self.summary(scores)["mean_energy_ratio"]
+        if kept < 0.5:
+            what = "variability" if self.vorticity is None else "energy"
+            said.append(
+                f"EnergyStability: the forecasts keep {kept:.0%} of the {what} of the data "
+                "(mean_energy_ratio); where it decays to nothing they are stable and of no use."
+            )
+        return said
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        # the series of a trajectory ends with the state in which it was lost
+        near = self._near(torch.from_numpy(scores["energy"].values)).numpy()
+        return {
+            "stability_rate": float(scores["stable"].mean()),
+            "survival_time": float(scores["survival_time"].mean()),
+            **{
+                f"mean_{name}_ratio": float(
+                    scores[name].where(near).mean() / scores[f"reference_{name}_mean"]
+                )
+                for name in self.mean
+            },
+        }
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        return {name: self._figure(scores, name) for name in self.mean}
+
+    def _figure(self, scores: xarray.Dataset, name: str) -> Figure:
+        attributes = scores[name].attrs
+        label = quantity(attributes["long_name"], attributes["units"])
+        figure, axes = lead_time_axes(label, self.data.units[1])
+        mean, std = (float(scores[f"reference_{name}_{kind}"]) for kind in ("mean", "std"))
+        lead, stable = scores["long_lead_time"].values, scores["stable"].values
+        for trajectory, good in zip(scores[name].values, stable, strict=True):
+            axes.plot(lead, trajectory, color=COLOURS[0 if good else 1], linewidth=0.7)
+        band = float(scores["band"]) * std
+        axes.axhspan(
+            mean - band, mean + band, color="0.85", zorder=0, label=f"truth ± {self.width:g}σ"
+        )
+        axes.axhline(mean, color="0.4", linewidth=0.8)
+        axes.set_ylim(mean - 2 * band, mean + 2 * band)
+        axes.set_title(f"{stable.sum()} of {len(stable)} trajectories stay in the band")
+        axes.legend(loc="upper left")
+        return figure

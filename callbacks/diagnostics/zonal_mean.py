@@ -1,0 +1,103 @@
+"""Jets: the mean along x, averaged over the rollout."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from callbacks.diagnostics.climate import ClimateDiagnostic
+from callbacks.diagnostics.units import channel_units, velocity_units
+from callbacks.metrics.zonal_mean import profile_errors, zonal_mean, zonal_velocity
+from callbacks.plotting.style import COLOURS, DATA, EACH, literal, mean_of_finite, sheet
+from emulators.rollout import State
+
+
+class ZonalMean(ClimateDiagnostic):
+    """Zonal mean q̄(y) = mean over x of q, averaged over the rollout, against that of the data.
+
+    Errors of the profile of a trajectory, per channel, in the four readings of Jiang et al. (2025),
+    Table 4: mean absolute and root mean square error in physical units, and ℓ2 norm over y and root
+    mean square in standardised units. Where the state holds the vorticity of a flow on a periodic
+    grid, the profile of the zonal velocity ū is kept too.
+
+    Args:
+        every: Steps between two states that enter the means.
+        spin_up: Steps at the start of a rollout that do not enter.
+        reference: Split whose mean is the reference.
+    """
+
+    version = 2
+    quantities = ("profile", "velocity")
+
+    def undefined(self) -> str:
+        if self.data.dimensions != 2:
+            return "a zonal mean needs two dimensions"
+        return super().undefined()
+
+    def evaluate(self, state: State) -> Mapping[str, Tensor]:
+        values = {"profile": zonal_mean(state)}
+        if self.vorticity is not None:
+            values["velocity"] = zonal_velocity(state[:, self.vorticity], self.data.grid)
+        return values
+
+    def scores(self) -> xarray.Dataset:
+        rows = self.rows()
+        y = self.space[0]
+        profile, reference = rows["profile"], self.reference["profile"]
+        channels = self.data.variables
+        dims = ("initial_condition", "channel")
+        units = {"units": channel_units(self.data.fields)}
+        speed = {"units": velocity_units(*self.data.units)}
+        data = {
+            "zonal_mean": (
+                (*dims, y),
+                profile,
+                {"long_name": "zonal mean over the rollout", **units},
+            ),
+            "reference_zonal_mean": (
+                ("channel", y),
+                reference,
+                {"long_name": f"zonal mean over the {self.reference_split} split", **units},
+            ),
+        }
+        for name, (error, text) in profile_errors(profile, reference, self.training_std).items():
+            unit = {"units": "training std"} if name.startswith("scaled") else units
+            data[f"zonal_mean_error_{name}"] = (dims, error, {"long_name": text, **unit})
+        if "velocity" in self.defined:
+            data["zonal_velocity"] = (
+                ("initial_condition", y),
+                rows["velocity"],
+                {"long_name": "zonal mean of the zonal velocity over the rollout", **speed},
+            )
+            label = {"long_name": f"the same over the {self.reference_split} split", **speed}
+            data["reference_zonal_velocity"] = ((y,), self.reference["velocity"], label)
+        coordinates = {"initial_condition": rows["index"], "channel": channels}
+        return xarray.Dataset(data, coords=coordinates)
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        return [*super().remarks(scores), *self.flow_is_left_out("the zonal velocity")]
+
+    def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
+        return {"zonal_mean_error": float(scores["zonal_mean_error_absolute"].mean())}
+
+    def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
+        names = {"zonal_mean": scores["zonal_mean"][:, 0].values}
+        truth = {"zonal_mean": scores["reference_zonal_mean"][0].values}
+        if "zonal_velocity" in scores:
+            names["zonal_velocity"] = scores["zonal_velocity"].values
+            truth["zonal_velocity"] = scores["reference_zonal_velocity"].values
+        figure = sheet(4.5 * len(names) + 1, 4.5)
+        labels = {"zonal_mean": self.data.fields[0].long_name, "zonal_velocity": "zonal velocity"}
+        for axes, (name, each) in zip(
+            figure.subplots(1, len(names), squeeze=False)[0], names.items(), strict=True
+        ):
+            y = np.arange(each.shape[1])
+            axes.plot(each.T, y, **EACH)
+            axes.plot(mean_of_finite(each), y, color=COLOURS[0], label="forecast")
+            axes.plot(truth[name], y, **DATA)
+            axes.set(xlabel=literal(f"{labels[name]}, mean along x and time"), ylabel="y (points)")
+            axes.grid(alpha=0.3)
+            axes.legend()
+        return {"zonal_mean": figure}

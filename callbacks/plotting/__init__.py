@@ -1,0 +1,1 @@
+"""The style of figures, and where they are written."""

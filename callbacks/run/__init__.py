@@ -1,0 +1,1 @@
+"""Callbacks that keep a run: checkpoints, shutdown, reports, scores and forecasts."""

@@ -1,0 +1,196 @@
+"""The checkpoint of a run: `last.ckpt` in its folder, to resume from and to evaluate."""
+
+import io
+import math
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from callbacks.run.run_folder import move_scores_aside
+from datamodules.files.netcdf import write_whole
+from emulators.checkpoint_file import read_checkpoint
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside the earlier one and renames it: there is always a whole one.
+
+    (Lightning writes it into the system's temporary folder first, which may be full or on another
+    disk, from where it would be copied over the earlier one.)
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint."""
+        content = io.BytesIO()  # torch.save would hide why a file cannot be written
+        torch.save(checkpoint, content)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(Path(path), content.getbuffer())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint whose parts are of the right kinds; of an address, as it is."""
+        if "://" in str(path):
+            return super().load_checkpoint(path, map_location, weights_only is not False)
+        return read_checkpoint(Path(path), device=map_location, trusted=weights_only is False)
+
+
+class Checkpoints(Callback):
+    """Writes `last.ckpt` into the run's folder every so often, at the end, and when interrupted.
+
+    A checkpoint is written aside and renamed, so that a killed run leaves a whole one. A run that
+    fails says which one that is.
+
+    Args:
+        every: Optimiser steps between two writes.
+        monitor: Score of the validation rollouts, such as `val/mse/lead_10`; whenever it is better
+            than before, `best.ckpt` is written too.
+        mode: Whether a small or a large score is good.
+    """
+
+    def __init__(
+        self, every: int = 500, monitor: str | None = None, mode: Literal["min", "max"] = "min"
+    ) -> None:
+        if every < 1:
+            raise ValueError(f"Checkpoints.every must be at least 1, got {every}.")
+        self.every = every
+        self.monitor = monitor
+        self.sign = 1.0 if mode == "min" else -1.0
+        self.best = float("inf")
+        self.saved_at = 0
+        self.began_at: int | None = None
+        self.shared: dict[str, int] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Remember the best score, and how many processes shared how large a batch."""
+        return {"best": self.best, "shared": self.shared}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best score of the interrupted run."""
+        self.best = float(state_dict["best"])
+        shared = state_dict.get("shared")
+        self.shared = shared and {name: int(shared[name]) for name in ("processes", "windows")}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Have checkpoints written whole, unless a plugin of the user writes them."""
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = WholeFiles()
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Have a resumed run repeat the batches whose gradients no step has used yet."""
+        go_back(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"], trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write `best.ckpt` if the score is better than before."""
+        if self.monitor is None or trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        if self.monitor not in trainer.callback_metrics:
+            given = [name for name in trainer.callback_metrics if name.startswith("val/")]
+            remedy = f"choose one of {', '.join(given)}"
+            if not given:
+                remedy = (
+                    "it gives no scores; add a diagnostic such as RolloutError to the callbacks"
+                )
+            raise ValueError(
+                f"Checkpoints.monitor is '{self.monitor}', which validation does not give; "
+                f"{remedy}."
+            )
+        score = self.sign * float(trainer.callback_metrics[self.monitor])
+        if math.isfinite(score) and score < self.best:
+            self.best = score
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / "best.ckpt")
+
+    def _save(self, trainer: Trainer) -> None:
+        if trainer.global_step > self.saved_at:
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt")
+            self.saved_at = trainer.global_step
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count from where a resumed run starts; say if its batches are not those of before.
+
+        Scores in the folder are of weights that this training replaces: they go aside.
+        """
+        self.saved_at = self.began_at = trainer.global_step
+        if trainer.is_global_zero and not trainer.fast_dev_run:
+            move_scores_aside(Path(trainer.default_root_dir), trainer.global_step)
+        before, self.shared = self.shared, shared_batch(trainer)
+        if before and before["windows"] != self.shared["windows"] and trainer.is_global_zero:
+            print(
+                f"the training began with {before['windows']} windows per step on "
+                f"{before['processes']} process(es) and goes on with {self.shared['windows']} on "
+                f"{self.shared['processes']}; set data.batch_size to windows per process to keep "
+                "the number.",
+                file=sys.stderr,
+            )
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write if it is time."""
+        if trainer.global_step - self.saved_at >= self.every:
+            self._save(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the final state, whatever the step."""
+        self._save(trainer)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Write what there is when a person or the system ends the training; say what is kept."""
+        in_order = isinstance(exception, KeyboardInterrupt | SIGTERMException)
+        if in_order and trainer.training:
+            try:
+                self._save(trainer)
+            except FloatingPointError as error:  # the one before is kept
+                print(error, file=sys.stderr)
+        began = trainer.state.fn == "fit" and self.began_at is not None and not trainer.fast_dev_run
+        if began and (trainer.is_global_zero or not in_order):
+            print(self.remains(trainer), file=sys.stderr)
+
+    def remains(self, trainer: Trainer) -> str:
+        """Return in one sentence what is left of a training that ended early."""
+        ended = f"training ended at step {trainer.global_step}"
+        path = Path(trainer.default_root_dir) / "last.ckpt"
+        if self.saved_at == self.began_at:
+            path = trainer.ckpt_path
+        if path is None:
+            return f"{ended}, before its first checkpoint."
+        return (
+            f"{ended}; {path} holds step {self.saved_at}: go on with "
+            f"`emulate fit --ckpt_path {path}`."
+        )
+
+
+def go_back(progress: dict[str, Any], trainer: Trainer) -> None:
+    """Set how many batches were done to how many there were at the last step of the optimiser.
+
+    Weights and averages are of that step, and gradients that were accumulated since are in no
+    checkpoint.
+    """
+    current = progress["current"]
+    done = current["processed"]
+    pending = done % trainer.accumulate_grad_batches if done != trainer.num_training_batches else 0
+    if pending or current["ready"] != done:
+        total = progress["total"]["processed"]
+        for counts, number in ((current, done), (progress["total"], total)):
+            counts.update(dict.fromkeys(counts, number - pending))
+        progress["is_last_batch"] = False
+
+
+def shared_batch(trainer: Trainer) -> dict[str, int]:
+    """Return how many processes share the windows of one step of the optimiser."""
+    batches = trainer.world_size * trainer.accumulate_grad_batches
+    return {
+        "processes": trainer.world_size,
+        "windows": trainer.datamodule.batch_size * batches,
+    }

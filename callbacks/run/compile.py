@@ -1,0 +1,80 @@
+"""Compiled networks: what costs in a single step; neither rollouts nor Lightning's loops."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor
+
+from emulators.im_pindiff import ImPiNDiff
+from emulators.simulation import Simulation
+
+MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+
+
+class Compile(Callback):
+    """Compiles the network of an emulator, which is all of a step that costs much.
+
+        --trainer.callbacks+=callbacks.Compile
+
+    Trained and averaged weights are compiled each for what they do, so that the training, rollouts,
+    and batches of another size take a handful of compilations, whatever the length of the run: half
+    a minute each on a CPU. Checkpoints are those of the network as it is.
+
+    Args:
+        backend: Of torch.compile.
+        mode: Of torch.compile. `reduce-overhead` replays each call of the network as one CUDA
+            graph, which pays where a GPU waits for the processor: small grids and batches. What a
+            call returns is then copied, since the next call overwrites it; nothing else of a step
+            is in the graph. Copies were tested with a backend that overwrites, not on a GPU.
+
+    Raises:
+        ValueError: Torch knows no such backend or mode, or the emulator steps by a solver.
+    """
+
+    def __init__(self, backend: str = "inductor", mode: str | None = None) -> None:
+        if backend not in torch.compiler.list_backends(exclude_tags=()):
+            usual = ", ".join(torch.compiler.list_backends())
+            raise ValueError(
+                f"Compile.backend must be one that torch knows ({usual}), got '{backend}'."
+            )
+        if mode is not None and mode not in MODES:
+            raise ValueError(f"Compile.mode must be one of {', '.join(MODES)}, got '{mode}'.")
+        self.backend = backend
+        self.mode = mode
+        self.compiled: LightningModule | None = None
+
+    def _compile(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.compiled is pl_module:
+            return
+        if isinstance(pl_module, ImPiNDiff | Simulation):
+            raise ValueError(
+                f"{type(pl_module).__name__} steps by a solver and has no network to compile; "
+                "leave out the callback callbacks.Compile."
+            )
+        for network in (pl_module.trained, pl_module.averaged):
+            if network is not None:
+                step = torch.compile(network.forward, backend=self.backend, mode=self.mode)
+                network.forward = step if self.mode is None else outlasting(step)
+        self.compiled = pl_module
+
+    on_fit_start = _compile
+    on_validation_start = _compile
+    on_test_start = _compile
+    on_predict_start = _compile
+
+
+def outlasting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function whose results outlast its next call.
+
+    CUDA graphs write into the same memory at every call. Torch takes each call for a new iteration,
+    unless a gradient is still to come, so that nothing has to mark where one begins.
+    """
+
+    def outlasting_function(*args: Any, **kwargs: Any) -> Any:
+        return apply_to_collection(function(*args, **kwargs), Tensor, torch.clone)
+
+    return outlasting_function

@@ -1,0 +1,115 @@
+"""The end of a training that diverges, before it replaces what was good.
+
+The losses of the last steps are kept where they were computed and looked at now and then, so that
+the host does not wait for the device at every step. Weights and the optimiser's averages are
+looked at before anything is written, validated or left.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+from torch import Tensor
+from torch.optim import Optimizer
+
+from emulators.training.non_finite import averages_in, first_not_finite
+
+SELDOM = 50  # batches between two looks at most
+NEVER = 2**62
+
+
+class Divergence(Callback):
+    """Ends a training whose loss or weights are not finite; every emulator brings it along.
+
+    On a CPU it looks after every step, on a GPU or among several processes whenever Lightning logs
+    (`trainer.log_every_n_steps`), and always before a checkpoint, a validation and the end. All
+    processes end together. Gradients that overflow are not looked at: in 16-mixed precision the
+    scaler skips their steps.
+    """
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor | None] = []
+        self.began = self.seen = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Decide how often to look."""
+        self.losses, self.began, self.seen = [], trainer.global_step, 0
+        alone = pl_module.device.type == "cpu" and trainer.world_size == 1
+        self.every = 1 if alone else max(1, min(trainer.log_every_n_steps, SELDOM))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *args: Any
+    ) -> None:
+        """Keep the loss; look at those that were kept if it is time."""
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        self.losses.append(loss.detach() if isinstance(loss, Tensor) else None)
+        if len(self.losses) >= self.every:
+            self.look_at_losses(trainer)
+
+    def look_at_losses(self, trainer: Trainer) -> None:
+        """Raise in all processes if a loss since the last look was not finite in one of them."""
+        number, first = self.first_lost(), NEVER
+        if number is not None:
+            first = self.began + (self.seen + number) // trainer.accumulate_grad_batches + 1
+        self.seen += len(self.losses)
+        self.losses = []
+        if trainer.world_size > 1:
+            mine = torch.tensor(first, device=trainer.strategy.root_device)
+            first = int(trainer.strategy.reduce(mine, reduce_op="min"))
+        if first < NEVER:
+            raise FloatingPointError(f"The loss of step {first} is not finite; {advice(trainer)}.")
+
+    def first_lost(self) -> int | None:
+        """Return which of the losses is the first that is not finite."""
+        known = [(n, loss) for n, loss in enumerate(self.losses) if loss is not None]
+        if len(known) == 1 and known[0][1].numel() == 1:  # of every step on a CPU
+            return None if math.isfinite(known[0][1].item()) else known[0][0]
+        if not known:
+            return None
+        finite = torch.stack([loss.mean() for _, loss in known]).isfinite().tolist()
+        return next((n for (n, _), good in zip(known, finite, strict=True) if not good), None)
+
+    def look(self, trainer: Trainer, emulator: LightningModule) -> None:
+        """Raise in all processes if a loss, a weight or an average in one of them is not finite."""
+        self.look_at_losses(trainer)
+        lost = first_not_finite([*emulator.named_parameters(), *averages(trainer.optimizers)])
+        if trainer.strategy.reduce_boolean_decision(lost is not None, all=False):
+            raise FloatingPointError(
+                f"After step {trainer.global_step} {lost or 'a weight in another process'} is not "
+                f"finite; {advice(trainer)}."
+            )
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Let no checkpoint be written that is not finite."""
+        self.look(trainer, pl_module)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Roll out with finite weights only."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.look(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look for the last time."""
+        self.look(trainer, pl_module)
+
+
+def advice(trainer: Trainer) -> str:
+    """Return what to change in a training that diverged, with the present settings."""
+    rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    rate = f" (now {float(max(rates)):.3g})" if rates else ""
+    return (
+        f"lower the learning rate model.optimizer.lr{rate}, clip gradients with "
+        f"trainer.gradient_clip_val (now {trainer.gradient_clip_val}), or set trainer.precision "
+        f"to 32-true (now {trainer.precision})"
+    )
+
+
+def averages(optimizers: Iterable[Optimizer]) -> Iterator[tuple[str, Tensor]]:
+    """Yield what optimisers keep of the gradients, by name."""
+    for optimizer in optimizers:
+        yield from averages_in(optimizer.state.values())

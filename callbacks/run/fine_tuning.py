@@ -1,0 +1,71 @@
+"""Training that starts from the weights of another run."""
+
+from pathlib import Path
+from typing import Literal
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+from lightning.pytorch.utilities import rank_zero_warn
+
+from emulators.checkpoint_checks import check_finite
+from emulators.checkpoint_file import read_checkpoint
+from emulators.distributed import divided
+
+
+class FineTuning(Callback):
+    """Starts a training from the averaged weights of a checkpoint, on the same or other data.
+
+    Optimiser, schedule, curriculum and order of samples start anew. A resumed run goes on from its
+    own checkpoint.
+
+    Args:
+        checkpoint: Of an emulator with the same network. One that was told no parameters can be
+            told some from now on, if its network has FiLM.
+        statistics: Whether states and parameters are standardised as they were there, so that the
+            network sees what it knows, or by the statistics of the new training split.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint when a training begins.
+        ValueError: The checkpoint's network is another, or was told other parameters.
+    """
+
+    def __init__(self, checkpoint: Path, statistics: Literal["keep", "recompute"] = "keep") -> None:
+        self.checkpoint = Path(checkpoint)
+        self.statistics = statistics
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Load the weights."""
+        if trainer.ckpt_path is not None:
+            return  # what has begun to train needs the other run no more
+        found = read_checkpoint(self.checkpoint, "FineTuning.checkpoint", pl_module.device)
+        names = found.get("trained_on", {}).get("parameters", [])
+        if names and names != trainer.datamodule.parameters:
+            raise ValueError(
+                f"{self.checkpoint} was told the parameters {names}, these data have "
+                f"{trainer.datamodule.parameters}; set data.parameters to those of the checkpoint."
+            )
+        difference = trainer.datamodule.difference(found.get("trained_on", {}))
+        if difference is not None:
+            name, before, now = difference
+            if name == "variables" and sorted(before) == sorted(now):
+                raise ValueError(
+                    f"{self.checkpoint} was trained on the variables {before}, these data have "
+                    f"them in the order {now}; set data.variables to the order of the checkpoint."
+                )
+            rank_zero_warn(
+                f"{self.checkpoint} was trained on data with {name} {before}, the fine-tuning goes "
+                f"on with {now}."
+            )
+        check_finite(pl_module, {"state_dict": found["state_dict"]}, self.checkpoint)
+        state = found["state_dict"]
+        if self.statistics == "recompute":
+            state = {
+                k: v
+                for k, v in state.items()
+                if not k.startswith(("standardize.", "conditioning."))
+            }
+        for name in [name for name in state if name.startswith("averaged.")]:
+            state[name.replace("averaged.", "trained.", 1)] = state[name]
+        present = pl_module.state_dict()
+        state = {k: divided(v, present[k]) if k in present else v for k, v in state.items()}
+        pl_module.load_state_dict({**present, **state})

@@ -1,0 +1,146 @@
+"""Writes forecasts to NetCDF while they are made."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+
+from callbacks.diagnostics.options import is_whole
+from callbacks.run.provenance import provenance
+from datamodules.files.netcdf import set_global_attributes, writing
+from emulators.rollout import RolloutObserver, Start, State
+
+
+class ForecastWriter(Callback, RolloutObserver):
+    """Writes the forecasts of `predict` to one CF NetCDF file per batch of initial conditions.
+
+    Dimensions and spatial coordinates are those of the data. The time axis counts from the start of
+    each forecast; `valid_time(trajectory, time)` is in the units and the calendar of the data. The
+    attribute `provenance` says which emulator, data and code made it.
+
+    The file is `forecast_NNNN.partial.nc` while it grows, and loses `partial` when it is complete;
+    a run that is killed keeps what it had.
+
+    Args:
+        folder: Where to write; by default the trainer's `default_root_dir`.
+        every: Steps between two stored states.
+    """
+
+    stages = ("predict",)
+
+    def __init__(self, folder: Path | None = None, every: int = 1) -> None:
+        if not is_whole(every):
+            raise ValueError(f"ForecastWriter.every must be at least 1, got {every}.")
+        self.folder = folder
+        self.every = every
+        self.file: netCDF4.Dataset | None = None
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take hold of the data and make the folder."""
+        self.data: Any = trainer.datamodule
+        self.about = provenance(trainer, pl_module, "predict")
+        check_names(self.data)
+        self.target = Path(self.folder or trainer.default_root_dir)
+        self.target.mkdir(parents=True, exist_ok=True)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Close the file that was growing; its name keeps saying that it is partial."""
+        if self.file is not None:
+            with suppress(RuntimeError, OSError):  # of a disk that is full
+                self.file.close()
+            self.file = None
+
+    def begin(self, start: Start) -> None:
+        if start.steps < self.every:
+            raise ValueError(
+                f"ForecastWriter.every is {self.every}, the rollouts have {start.steps} steps: "
+                "nothing would be stored; lower it."
+            )
+        self.path = self.target / f"forecast_{int(start.index[0]):04d}.nc"
+        self.partial = self.path.with_suffix(".partial.nc")
+        with writing(self.partial):
+            self.file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
+            self._define(start)
+        self.times, self.stored = start.times, 0
+
+    def _define(self, start: Start) -> None:
+        """Create dimensions, coordinates and fields."""
+        file, names = self.file, self.data.dimension_names
+        file.createDimension(names.trajectory, len(start.initial))
+        file.createDimension(names.time, None)
+        for name, size in zip(names.space, start.initial.shape[2:], strict=True):
+            file.createDimension(name, size)
+        for name, (values, attributes) in self.data.coordinates.items():
+            file.createVariable(name, values.dtype, (name,)).setncatts(attributes)
+            file[name][:] = values
+        number = file.createVariable(names.trajectory, "i4", (names.trajectory,))
+        number.setncatts({"long_name": "number of the initial condition", "units": "1"})
+        number[:] = start.index.cpu().numpy()
+        for column, name in enumerate(self.data.parameters):
+            parameter = file.createVariable(name, "f8", (names.trajectory,))
+            parameter.long_name = "physical parameter that the emulator was told"
+            parameter[:] = start.parameters[:, column].cpu().numpy()
+        period = {"long_name": "lead time", "standard_name": "forecast_period"}
+        time = file.createVariable(names.time, "f8", (names.time,))
+        time.setncatts({**period, "units": self.data.units[1], "axis": "T"})
+        valid = file.createVariable("valid_time", "f8", (names.trajectory, names.time))
+        kept = ("units", "calendar")
+        origin = {key: self.data.time_attributes[key] for key in kept
+                  if key in self.data.time_attributes}  # fmt: skip
+        valid.setncatts({"long_name": "time of the forecast state", **origin})
+        dims = (names.trajectory, names.time, *names.space)
+        for variable in self.data.fields:
+            chunks = (1, 1, *start.initial.shape[2:])
+            field = file.createVariable(variable.name, "f4", dims, chunksizes=chunks)
+            labels = {"long_name": variable.long_name, "units": variable.units}
+            field.setncatts({**labels, "coordinates": "valid_time"})
+        set_global_attributes(
+            file, "Forecast of a neural emulator", provenance=self.about, comment=""
+        )
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        if lead % self.every:
+            return
+        with writing(self.partial):
+            self._append(lead, forecast)
+
+    def _append(self, lead: int, forecast: State) -> None:
+        elapsed = lead * self.data.interval
+        self.file[self.data.dimension_names.time][self.stored] = elapsed
+        self.file["valid_time"][:, self.stored] = [time + elapsed for time in self.times]
+        fields = forecast.float().cpu().numpy()
+        for channel, variable in enumerate(self.data.fields):
+            self.file[variable.name][:, self.stored] = fields[:, channel]
+        self.stored += 1
+        if self.stored % 100 == 0:
+            self.file.sync()
+
+    def end(self) -> None:
+        with writing(self.partial):
+            self.file.close()
+        self.file = None
+        self.partial.replace(self.path)
+        print(f"wrote {self.path}")
+
+
+def check_names(data: Any) -> None:
+    """Refuse names that a forecast would give to two things.
+
+    Raises:
+        ValueError: As above; it names the options that change them.
+    """
+    names = data.dimension_names
+    taken = [names.trajectory, names.time, *names.space, "valid_time"]
+    taken += [*data.variables, *data.parameters]
+    twice = sorted({name for name in taken if taken.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"a forecast would have two things called '{twice[0]}' (dimensions, 'valid_time', "
+            "variables and parameters); set data.dimensions.trajectory to another name, or rename "
+            "it in the files."
+        )

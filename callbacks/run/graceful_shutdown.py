@@ -1,0 +1,70 @@
+"""The end of a run that the system asks for, in good order."""
+
+import signal
+import sys
+import threading
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+
+class Termination(Callback):
+    """Ends a run in good order when the system asks for it by SIGTERM, as clusters do.
+
+    Training ends after the step in flight, in all processes after the same one, and `Checkpoints`
+    writes it; a validation during training is finished first. A test ends after the step of its
+    rollout in flight, and `Bookmark` writes where it stood. The program exits with status 143.
+
+    An interruption by the keyboard ends a training in the same way: a step is whole or not begun.
+
+    A second signal ends the process at once. (Lightning's own handler sends messages to the other
+    processes while these may be in the middle of others; this one takes a note.)
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.reason: type[BaseException] = SIGTERMException
+
+    def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.asked, self.reason = False, SIGTERMException
+
+        def note(signum: int, frame: Any) -> None:
+            self.asked, self.reason = True, SIGTERMException
+            signal.signal(signum, signal.SIG_DFL)
+            if trainer.strategy.launcher is not None:
+                trainer.strategy.launcher.kill(signum)  # processes that only this one knows
+
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, note)  # Lightning restores what was there before
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen, to the keyboard too."""
+        self._listen(trainer, pl_module)
+
+        def note(signum: int, frame: Any) -> None:
+            self.asked, self.reason = True, KeyboardInterrupt
+            signal.signal(signum, signal.default_int_handler)
+            print("ending after this step; once more ends at once", file=sys.stderr, flush=True)
+
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, note)
+
+    on_test_start = _listen
+    on_predict_start = _listen
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen, unless training does."""
+        if trainer.state.fn == "validate":
+            self._listen(trainer, pl_module)
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        """End the training if any of its processes was asked to."""
+        if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
+            raise self.reason
+
+    def raise_if_requested(self) -> None:
+        """End a rollout if this process was asked to."""
+        if self.asked:
+            raise SIGTERMException

@@ -1,0 +1,74 @@
+"""Says what a command is about to do, and how long it took."""
+
+import time
+from pathlib import Path
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+
+from emulators.training.precision import bfloat16_cost
+
+
+class Announcements(Callback):
+    """Prints a line before training, test, validation and prediction, and one after training."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is trained on what, and if another precision may be faster."""
+        self.began, self.first_step = time.monotonic(), trainer.global_step
+        if trainer.is_global_zero:
+            parameters = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
+            windows = len(trainer.train_dataloader.dataset)
+            print(
+                f"training {type(pl_module).__name__} ({parameters:,} parameters) on "
+                f"{windows:,} windows of {pl_module.window} snapshots from "
+                f"{trainer.datamodule.root}, steps {trainer.global_step} to {trainer.max_steps}, "
+                f"in {trainer.default_root_dir}\n"
+                f"train split {trainer.datamodule.trajectories('train').whereabouts}",
+                flush=True,
+            )
+            if trainer.precision == "bf16-mixed" and pl_module.device.type == "cpu":
+                cost = bfloat16_cost()
+                if cost > 1.1:
+                    print(
+                        f"a convolution takes {cost:.1f} times as long in bfloat16 as in float32 "
+                        "on this processor: --trainer.precision=32-true is likely to be faster",
+                        flush=True,
+                    )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say how fast it went and what can follow."""
+        steps = trainer.global_step - self.first_step
+        if trainer.is_global_zero and steps:
+            seconds = time.monotonic() - self.began
+            path = Path(trainer.default_root_dir) / "last.ckpt"
+            then = f"next: emulate test --ckpt_path {path}"
+            print(
+                f"trained {steps} steps in {seconds:.0f} s ({seconds / steps:.3f} s per step, "
+                "validation included)",
+                "fast_dev_run: nothing is kept" if trainer.fast_dev_run else then,
+                sep="\n",
+                flush=True,
+            )
+
+    def _announce(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.is_global_zero and not trainer.training:
+            data, split = trainer.datamodule, "val" if stage == "val" else "test"
+            plan = data.rollouts[stage]
+            print(
+                f"{type(pl_module).__name__}: {plan.initial_conditions} rollouts of {plan.steps} "
+                f"steps from {data.root}\n{split} split {data.trajectories(split).whereabouts}",
+                flush=True,
+            )
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is rolled out."""
+        self._announce(trainer, pl_module, "test")
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is rolled out."""
+        if not trainer.sanity_checking and trainer.state.fn == "validate":
+            self._announce(trainer, pl_module, "val")
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is rolled out."""
+        self._announce(trainer, pl_module, "predict")

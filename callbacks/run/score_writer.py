@@ -1,0 +1,145 @@
+"""Writes what the diagnostics found: files, figures, TensorBoard, and a table on the terminal."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+
+from callbacks.comparison.scores_file import seal
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.space_names import space_names
+from callbacks.plotting.export import gif, png, show
+from callbacks.run.provenance import provenance
+from datamodules.files.netcdf import write_whole, written_whole
+
+SHARED = {  # coordinates of several diagnostics
+    "initial_condition": "number of the initial condition",
+    "twin": "number of the initial condition",
+    "failed": "number of the initial condition that failed",
+    "channel": "name of the variable",
+    "field": "name of the field",
+    "component": "number of the principal component",
+    "wavenumber_band": "third of the wavenumbers, in log k",
+}
+
+
+class Scores(Callback):
+    """Writes `scores.nc`, `scores.json` and one PNG per figure after a test.
+
+    Args:
+        folder: Where to write; by default the trainer's `default_root_dir`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write everything, on one rank."""
+        if not trainer.is_global_zero:
+            return
+        folder = Path(self.folder or trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        diagnostics = [
+            callback
+            for callback in trainer.callbacks
+            if isinstance(callback, RolloutDiagnostic) and callback.results is not None
+        ]
+        datasets = [diagnostic.results for diagnostic in diagnostics]
+        scores = xarray.merge(datasets, compat="override", join="outer")
+        summary = {
+            name: value
+            for diagnostic in diagnostics
+            for name, value in diagnostic.summary(diagnostic.results).items()
+        }
+        about = definition(trainer, pl_module, diagnostics)
+        for name, text in SHARED.items():
+            if name in scores.coords:
+                scores[name].attrs = {"long_name": text, "units": "1", **scores[name].attrs}
+        scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
+        written = [save_netcdf(scores, folder / "scores.nc")]
+        text = json.dumps({"scores": plain(summary), **about}, indent=2, default=str)
+        written.append(write_whole(folder / "scores.json", text + "\n"))
+        for diagnostic in diagnostics:
+            for name, content in drawn(diagnostic, scores).items():
+                written.append(write_whole(folder / name, content))
+                show(trainer, f"test/{Path(name).stem}", content, pl_module.trained_steps)
+        print(table(summary))
+        for diagnostic in diagnostics:
+            print("".join(f"{text}\n" for text in diagnostic.remarks(diagnostic.results)), end="")
+        known = trainer.datamodule.dimension_names.space
+        for old, new in zip(known, space_names(known), strict=True):
+            if new != old:
+                print(f"The dimension '{old}' of the data is '{new}' among the scores.")
+        print("\n".join(f"wrote {path}" for path in written))
+
+
+def drawn(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, bytes]:
+    """Return the pictures of a diagnostic by file name; none, with a word, if drawing fails.
+
+    Scores are written by then, and no picture is worth the rollout that they took.
+    """
+    try:
+        pictures = {f"{n}.png": png(f) for n, f in diagnostic.figures(scores).items()}
+        return pictures | {f"{n}.gif": gif(f) for n, f in diagnostic.movies(scores).items()}
+    except Exception as error:  # of matplotlib, of whatever a diagnostic of the user's own does
+        print(f"{type(diagnostic).__name__} has no figure: {' '.join(str(error).split())}")
+        return {}
+
+
+def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
+    """Write a dataset whole or not at all, without fill values, and return its path.
+
+    Its last bytes are a hash of all before.
+    """
+    encoding = {name: {"_FillValue": None} for name in dataset.variables}
+    with written_whole(path) as temporary:
+        dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        seal(temporary)
+    return path
+
+
+def definition(
+    trainer: Trainer, emulator: LightningModule, diagnostics: Sequence[RolloutDiagnostic]
+) -> dict[str, Any]:
+    """Return what determines scores: the rollouts, the units that they are in, the metrics."""
+    return {
+        **provenance(trainer, emulator, "test"),
+        "domain": domain(trainer.datamodule),
+        "training_data_hash": training_hash(trainer.datamodule),
+        "training_std": [float(f"{s:.6g}") for s in emulator.standardize.std.tolist()],
+        "metrics": {type(d).__name__: {"version": d.version, **d.options} for d in diagnostics},
+    }
+
+
+def domain(data: Any) -> dict[str, Any]:
+    """Return what scores depend on beside the values of the data: lengths, interval and units."""
+    description = data.description()
+    names = ("domain lengths", "interval", "time unit", "units", "periodic")
+    lengths = [axis["attributes"].get("units", "1") for axis in description["axes"]]
+    return {**{name: description[name] for name in names}, "length units": lengths}
+
+
+def training_hash(data: Any) -> str | None:
+    """Return the hash of the training split, whose statistics are the units of scores."""
+    try:
+        return data.content_hash("train")
+    except FileNotFoundError:
+        return None
+
+
+def plain(value: Any) -> Any:
+    """Return numbers that JSON knows: null for what is not finite."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def table(summary: dict[str, float]) -> str:
+    """Return the scores as lines for a terminal."""
+    width = max((len(name) for name in summary), default=0)
+    return "\n".join(f"  {name:<{width}}  {value:.4g}" for name, value in summary.items())

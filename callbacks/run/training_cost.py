@@ -1,0 +1,115 @@
+"""What training costs: time per iteration, samples per second, waiting for data, peak memory."""
+
+import json
+import math
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch import Callback
+
+from datamodules.files.netcdf import write_whole
+
+
+class TrainingCost(Callback):
+    """Writes `training.json` into the run's folder at the end of training, and prints it.
+
+    Time is that of forward, backward and optimiser, without reading data and without validation,
+    from the eleventh batch on; an iteration, one step of the optimiser, may take several.
+    `data_wait` is the time spent waiting for data, in parts of it. A resumed run reports its own
+    part.
+    """
+
+    WARM_UP = 10
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.iterations = 0
+        self.samples = 0
+        self.skipped = 0
+        self.waited_before = 0.0
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Start the clock."""
+        self._wait(pl_module)
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop the clock."""
+        if self.skipped < self.WARM_UP:
+            self.skipped += 1
+            self.waited_before = waited(trainer)
+            return
+        self._wait(pl_module)
+        self.seconds += time.perf_counter() - self.began
+        self.iterations += 1
+        self.samples += len(batch) * trainer.world_size
+
+    def _wait(self, pl_module: LightningModule) -> None:
+        if pl_module.device.type == "cuda":
+            torch.cuda.synchronize(pl_module.device)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write and print what was measured."""
+        if not (trainer.is_global_zero and self.iterations):
+            return
+        waiting = waited(trainer) - self.waited_before
+        batches = trainer.accumulate_grad_batches  # of one step of the optimiser
+        cost = {
+            "seconds_per_step": self.seconds / self.iterations * batches,
+            "samples_per_second": self.samples / self.seconds,
+            "samples_per_step": round(self.samples / self.iterations * batches),
+            "data_wait": waiting / self.seconds,
+            "peak_memory_bytes": peak_memory(pl_module.device),
+            "steps": trainer.global_step,
+        }
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "training.json", json.dumps(cost, indent=2) + "\n")
+        print(
+            f"{cost['seconds_per_step']:.4f} s per iteration, {cost['samples_per_second']:.3g} "
+            f"samples/s, waiting for data {cost['data_wait']:.1%}, peak memory "
+            f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
+            flush=True,
+        )
+
+
+def cost_of(folder: Path) -> dict[str, int | float]:
+    """Return what a run's training cost, nothing where it is not known; say if a file is broken."""
+    path = folder / "training.json"
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_bytes())
+        good = all(type(value) in (int, float) and math.isfinite(value) for value in found.values())
+    except (OSError, ValueError, RecursionError, AttributeError, OverflowError):
+        good = False
+    if good:
+        return found
+    print(
+        f"note: {path} does not hold the cost of a training; it is left out of the scores, and "
+        "the end of a training writes it again.",
+        file=sys.stderr,
+    )
+    return {}
+
+
+def waited(trainer: Trainer) -> float:
+    """Return the seconds spent waiting for data so far, 0 with a loader that does not count."""
+    return getattr(trainer.train_dataloader, "waited", 0.0)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the peak memory in bytes, of the GPU or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,108 @@
+"""The command that simulates data sets."""
+
+import os
+from argparse import SUPPRESS
+from collections.abc import Sequence
+from typing import Any, Literal
+
+# datamodules takes seconds to load, and help needs none of it
+
+USAGE = """emulate generate -c DATA.yaml [options]
+
+  emulate generate -c configs/data/jet64.yaml
+  emulate generate -c configs/data/jet64.yaml --data.root=jet64-again --data.generator.seed=1
+  torchrun --nproc-per-node=8 --no-python emulate generate -c configs/data/jet64.yaml"""
+GROUPS = {
+    "data": "options, or lines of the section `data` in the YAML file",
+    "data.generator": "options, or lines of `data: generator:`, which makes missing files",
+}
+
+
+def generate(args: list[str]) -> None:
+    """Simulate what is missing of a data set; under torchrun, every process its share."""
+    if {"-h", "--help"} & set(args):
+        parser_of_data("described").print_help()
+        return
+    if "--data.help" in args:
+        parser_of_data("whole").print_help()
+        return
+    if not simulate(args):
+        raise ValueError("there is nothing to generate: the configuration has no data.generator.")
+
+
+def simulate(args: Sequence[str]) -> bool:
+    """Simulate what is missing of a data set; return whether it has a generator."""
+    from commands.option_values import at_home, refuse_no_group, refuse_null
+    from datamodules import TrajectoryDataModule
+
+    parser = parser_of_data("whole")
+    options = parser.parse_args(args)
+    refuse_null(options)
+    refuse_no_group(options.data, TrajectoryDataModule)
+    data = parser.instantiate(at_home(options)).data
+    if data.generator is None:
+        return False
+    device = checked_device(options.device or default_device())
+    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    data.generator.generate(data.root, rank, ranks, device)
+    data.generator.verify(data.root, rank, ranks)
+    print(f"data in {data.root}")
+    return True
+
+
+def parser_of_data(data: Literal["whole", "described"]) -> Any:
+    """Return the parser of `generate`; one that only describes its options is there at once."""
+    from jsonargparse import ArgumentParser
+
+    from commands.option_values import check_values
+
+    check_values()
+    parser = ArgumentParser(
+        prog="emulate generate", exit_on_error=False, description=generate.__doc__
+    )
+    parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
+    parser.add_argument("--device", type=str | None, default=None, help="Such as cpu or cuda:0.")
+    if data == "whole":
+        from datamodules import TrajectoryDataModule
+
+        parser.add_class_arguments(TrajectoryDataModule, "data")
+        for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
+            parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
+        return parser
+    from commands.described import described_arguments
+
+    parser.usage = USAGE
+    parser.add_argument("--data.help", action="help", help="Types, defaults and classes of all.")
+    data_module = described_arguments("datamodules", "datamodule.py", "TrajectoryDataModule")
+    generator = described_arguments("datamodules", "generation/generator.py", "Generator")
+    for prefix, options in {"data": data_module, "data.generator": generator}.items():
+        group = parser.add_argument_group(GROUPS[prefix])
+        for name, text in options.items():
+            group.add_argument(f"--{prefix}.{name}", help=text, default=SUPPRESS, metavar="...")
+    return parser
+
+
+def default_device() -> str:
+    """Return this process's GPU, or the CPU where there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
+
+
+def checked_device(name: str) -> str:
+    """Return the name of a device if there is such a one here.
+
+    Raises:
+        ValueError: There is none.
+    """
+    import torch
+
+    try:
+        known = torch.empty(0, device=name).device.type != "meta"
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError):
+        known = False
+    if not known:
+        raise ValueError(f"--device={name} is not a device of this machine; try cpu.")
+    return name

@@ -1,0 +1,183 @@
+"""The runs of a study, several at a time, each a process per stage.
+
+Runs that are finished are skipped, interrupted ones are resumed, and a failed one does not keep the
+others from running. A study that is ended ends its runs, which write their checkpoints first.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from commands.study import StudyRun
+
+PROGRAM = Path(__file__).parents[1] / "cli.py"
+PATIENCE = 20.0
+"""Seconds that runs are given to end by themselves after an interruption by the keyboard."""
+
+
+def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
+    """Run the unfinished runs, `jobs` at a time, and return those that failed.
+
+    The cores are shared out anew whenever a stage starts, so that the last runs have them all.
+
+    Raises:
+        SystemExit: The system asked for the end; the runs have been asked, too, and are over.
+    """
+    active: list[Job] = []
+    try:
+        with signalled():
+            return share_out([run for run in runs if not run.finished], active, jobs, cores)
+    except BaseException as reason:
+        end(active, PATIENCE if isinstance(reason, KeyboardInterrupt) else 0.0)
+        raise
+
+
+@contextmanager
+def signalled() -> Iterator[None]:
+    """Raise SystemExit where the system asks for the end; a second time ends at once."""
+
+    def ask(signum: int, frame: Any) -> NoReturn:
+        signal.signal(signum, signal.SIG_DFL)
+        raise SystemExit(128 + signum)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end(active: Sequence["Job"], patience: float) -> None:
+    """Wait until jobs are over; ask for their end after so many seconds.
+
+    An interruption by the keyboard reaches the jobs, too, so that they need time, not a signal.
+    """
+    limit = time.monotonic() + patience
+    while any(job.process.poll() is None for job in active) and time.monotonic() < limit:
+        time.sleep(0.1)
+    for job in active:
+        if job.process.poll() is None:
+            job.process.terminate()
+    for job in active:
+        job.process.wait()
+
+
+def share_out(
+    waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int
+) -> list[StudyRun]:
+    """Run what is waiting, keep `active` up to date, and return the runs that failed."""
+    failed = []
+    display = Display()
+    while waiting or active:
+        threads = max(1, cores // min(jobs, len(active) + len(waiting)))
+        while waiting and len(active) < jobs:
+            active.append(Job(waiting.pop(0), threads))
+        time.sleep(0.5)
+        display.show([job.status() for job in active])
+        for job in list(active):
+            if job.advance(threads):
+                active.remove(job)
+                display.leave(f"{job.run.name}: {'failed' if job.failed else 'done'}")
+                if job.failed:
+                    failed.append(job.run)
+    return failed
+
+
+class Job:
+    """The processes of one run, one stage after the other, with their output in `log.txt`.
+
+    Raises:
+        ValueError: Another study has processes of this run.
+    """
+
+    def __init__(self, run: StudyRun, threads: int) -> None:
+        self.run = run
+        self.stages = run.commands()
+        self.failed = False
+        run.folder.mkdir(parents=True, exist_ok=True)
+        self.log = run.folder / "log.txt"
+        self.output = self.log.open("a")
+        if not locked(self.output):
+            raise ValueError(f"{run.folder}: another study is at work here; wait for it or end it.")
+        self.start(threads)
+
+    def start(self, threads: int) -> None:
+        """Start the next stage."""
+        self.stage = self.stages.pop(0)
+        self.process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), *self.stage],
+            stdin=subprocess.DEVNULL,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        )
+
+    def advance(self, threads: int) -> bool:
+        """Go on to the next stage if one ended; return whether the run is over."""
+        if self.process.poll() is None:
+            return False
+        self.failed = bool(self.process.returncode)
+        if self.stages and not self.failed:
+            self.start(threads)
+            return False
+        self.output.close()
+        return True
+
+    def status(self) -> str:
+        """Return the newest line of the run's progress bar."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 2000))
+            text = file.read().decode(errors="replace")
+        lines = [line for line in text.replace("\r", "\n").split("\n") if "%|" in line]
+        return (
+            f"{self.run.name:<14} {self.stage[0]:<5} {lines[-1].strip() if lines else 'starting'}"
+        )
+
+
+def locked(file: TextIO) -> bool:
+    """Lock a file for this process and those that write to it by inheritance; False if it is."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: two studies may then be at work on one run
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Display:
+    """Status lines that overwrite themselves on a terminal, and appear now and then in a file."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.shown = 0.0
+
+    def show(self, lines: list[str]) -> None:
+        """Show the newest status."""
+        if sys.stdout.isatty():
+            width = os.get_terminal_size().columns - 1
+            print(f"\x1b[{self.lines}F\x1b[J" * bool(self.lines), end="")
+            print("\n".join(line[:width] for line in lines), flush=True)
+            self.lines = len(lines)
+        elif time.monotonic() - self.shown > 30:
+            print("\n".join(lines), flush=True)
+            self.shown = time.monotonic()
+
+    def leave(self, line: str) -> None:
+        """Print a line that stays."""
+        if self.lines:
+            print(f"\x1b[{self.lines}F\x1b[J", end="")
+            self.lines = 0
+        print(line, flush=True)

@@ -1,0 +1,63 @@
+"""What went wrong, in one sentence that says what to change."""
+
+import re
+from argparse import ArgumentError
+
+from yaml import YAMLError
+
+from commands.parser_messages import explain_parser
+
+UNHELPFUL_WARNINGS = (
+    ".*does not have many workers.*",
+    ".*LeafSpec.*",
+    r"(?s).*deprecated in v4.*",
+    ".*exists and is not empty.*",
+    ".*LightningCLI's args parameter.*",
+    ".*`weights_only` was not set.*",
+    ".*predict returned None.*",
+    ".*your dataloader is not resumable.*",  # its sampler continues by itself
+    ".*FSDP2-wrapped module.*returned a view.*",  # emulators.Sharded says so
+    ".*recommended to use `self.log.*sync_dist=True.*",  # scores are gathered before
+)
+
+
+NO_METRIC = r"conditioned on metric `(.+?)` which is not available.*: `(.*?)`"
+LOST_PROCESS = ("gloo/transport", "remote process exited")
+
+
+def is_expected(error: Exception) -> bool:
+    """Return whether an error is one of use or of the system, for which a sentence is enough."""
+    kinds = (ArgumentError, ValueError, OSError, FloatingPointError, YAMLError)
+    watched = isinstance(error, RuntimeError) and re.search(NO_METRIC, str(error), re.DOTALL)
+    return isinstance(error, kinds) or bool(watched) or tells_of_a_lost_process(str(error))
+
+
+def tells_of_a_lost_process(message: str) -> bool:
+    """Return whether an error says that a process was waiting for one that is no more."""
+    return any(part in message for part in LOST_PROCESS)
+
+
+def explain(message: str, command: str = "fit") -> str:
+    """Return one sentence for an error message of the parser, of the system or of a library."""
+    if tells_of_a_lost_process(message):
+        return (
+            "another process of this run has ended; its own message, or that of torchrun or of "
+            "the cluster, says why."
+        )
+    watched = re.search(NO_METRIC, message, re.DOTALL)
+    if watched:
+        return (
+            f"EarlyStopping.monitor is '{watched[1]}', which is not there; choose one of "
+            f"{watched[2].replace('`', '')}, or add a diagnostic such as RolloutError."
+        )
+    nameless = re.fullmatch(r"\[Errno \d+\] ([^:]+)", message)
+    if nameless:
+        return (
+            f"a file could not be written or read ({nameless[1]}); make room on the disk of "
+            "trainer.default_root_dir, and run the command again."
+        )
+    file = re.search(r"File does not exist: '([^']+)'", message)
+    if file:
+        return f"{file[1]}: no such file; give the path of a YAML file with -c."
+    sentence = explain_parser(message, command)
+    return sentence if len(sentence) < 400 else sentence[:400] + " ..."

@@ -1,0 +1,125 @@
+"""Values of options, checked before the parser of the command line looks for their meaning."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from inspect import signature
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from jsonargparse import Namespace, get_loader, set_loader
+from yaml import YAMLError
+
+from commands.yaml_files import check
+
+
+@cache
+def check_values() -> None:
+    """Refuse values of options, and files that they name, as `read_mapping` does."""
+    load = get_loader("yaml")
+
+    def checked(text: str) -> Any:
+        check(text)
+        return load(text)
+
+    set_loader("yaml", checked, exceptions=(YAMLError,))
+
+
+def at_home(settings: Any) -> Any:
+    """Return nested settings with a leading `~` of strings and paths expanded to the home folder.
+
+    A shell expands `~` only at the start of a word, not in `--option=~/path` nor in a YAML file.
+    """
+    if isinstance(settings, str | Path) and str(settings).startswith("~"):
+        return type(settings)(os.path.expanduser(settings))
+    if isinstance(settings, list):
+        return [at_home(part) for part in settings]
+    if isinstance(settings, dict):
+        return {key: at_home(value) for key, value in settings.items()}
+    if isinstance(settings, Namespace):
+        return Namespace(**{key: at_home(value) for key, value in vars(settings).items()})
+    return settings
+
+
+def refuse_null(settings: Any, key: str = "") -> None:
+    """Refuse null for an argument of a class that takes no None, which the parser lets pass.
+
+    Args:
+        settings: Parsed options, or a part of them.
+        key: Name of that part as it is typed.
+
+    Raises:
+        ValueError: As above; the sentence names the option.
+    """
+    if isinstance(settings, list):
+        for part in settings:
+            refuse_null(part, key)
+    if not isinstance(settings, Namespace):
+        return
+    owner, parts = settings.get("class_path"), vars(settings)
+    if isinstance(owner, str):
+        parts = vars(settings.get("init_args") or Namespace())
+        for name, value in parts.items():
+            if value is None and not takes_none(owner, name, parts):
+                raise ValueError(
+                    f"{key}.{name} is null, which {owner.rpartition('.')[2]} does not take; give "
+                    "a value, or leave it out."
+                )
+    for name, value in parts.items():
+        refuse_null(value, f"{key}.{name}" if key else name)
+
+
+def refuse_no_group(settings: Any, owner: type, key: str = "data") -> None:
+    """Refuse what is no group of options where one is expected, and null within groups.
+
+    The parser lets both pass.
+
+    Args:
+        settings: Parsed options of a class, or of a group within them.
+        owner: That class; groups are its arguments that are dataclasses.
+        key: Name of these options as it is typed.
+
+    Raises:
+        ValueError: As above; the sentence names the option.
+    """
+    hints = get_type_hints(owner.__init__)
+    for name in signature(owner).parameters:
+        hint, value = hints.get(name, Any), settings.get(name, MISSING)
+        if value is MISSING or isinstance(value, hint if is_dataclass(hint) else ()):
+            continue
+        if is_dataclass(hint):
+            if not isinstance(value, Namespace | dict):
+                options = ", ".join(field.name for field in fields(hint))
+                raise ValueError(
+                    f"{key}.{name} must be a group of options ({options}), got {value!r}."
+                )
+            refuse_no_group(value, hint, f"{key}.{name}")
+        elif value is None and hint is not Any and NoneType not in get_args(hint):
+            raise ValueError(f"{key}.{name} is null; give a value, or leave it out.")
+
+
+def takes_none(path: str, name: str, given: Mapping[str, Any]) -> bool:
+    """Return whether an argument of a class may be None, or is given by whoever makes the object.
+
+    Args:
+        path: Import path of the class.
+        name: Of the argument.
+        given: All its arguments in the settings.
+    """
+    module, _, owner = path.rpartition(".")
+    for kind in getattr(getattr(sys.modules.get(module), owner, None), "__mro__", ()):
+        arguments = signature(kind).parameters if "__init__" in vars(kind) else {}
+        if name not in arguments:
+            continue
+        required = [one for one, a in arguments.items() if a.default is a.empty]
+        if name in required and given.get(required[0]) is None:  # as networks are made by emulators
+            return True
+        try:
+            hint = get_type_hints(kind.__init__).get(name, Any)
+        except (NameError, TypeError):  # a user's annotation that only a type checker understands
+            return True
+        return hint is Any or arguments[name].default is None or NoneType in get_args(hint)
+    return True

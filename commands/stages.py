@@ -1,0 +1,210 @@
+"""The stages of a run, `fit`, `validate`, `test` and `predict`, on Lightning's command line."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from inspect import isclass
+from itertools import pairwise
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import yaml
+from jsonargparse import Namespace
+from lightning import LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
+
+import callbacks  # noqa: F401 - names its classes for class_path
+import emulators
+from callbacks.run.run_folder import lies_in
+from commands.help import Parser
+from commands.option_values import refuse_no_group, refuse_null
+from commands.trainer import RunTrainer
+from datamodules import TrajectoryDataModule
+from datamodules.files.netcdf import write_whole
+from emulators.checkpoint_file import read_checkpoint
+
+TRAINER_DEFAULTS = str(Path(__file__).parents[1] / "configs" / "trainer.yaml")
+KEYS = ("seed_everything", "trainer", "model", "data")
+"""What of the settings a checkpoint keeps."""
+
+
+class SaveSettings(SaveConfigCallback):
+    """Keeps the settings of a run beside it and inside its checkpoints."""
+
+    @cached_property
+    def text(self) -> str:
+        """The settings as YAML."""
+        kept = Namespace({key: self.config[key] for key in KEYS if key in self.config})
+        return self.parser.dump(kept, skip_unset=False, skip_validation=True)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write config.yaml into the folder of the run."""
+        if stage == "fit":
+            folder = Path(trainer.default_root_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / "config.yaml", self.text)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Put the settings into the checkpoint, as text."""
+        checkpoint["settings"] = self.text
+
+
+class EmulatorCLI(LightningCLI):
+    """Lightning's command line for emulators and trajectories."""
+
+    @classmethod
+    def run(cls, command: str, args: list[str], folder: Path) -> "EmulatorCLI":
+        """Run a stage; settings in the checkpoint come before those on the command line."""
+        if command == "predict":
+            args = [arg.replace("--steps", "--data.predict_rollouts.steps", 1) for arg in args]
+        given = [value for _, value in typed(args, "--weights_only")]
+        trusted = bool(given) and given[-1].lower() == "false"
+        settings = settings_in_checkpoint(command, args, folder, trusted)
+        try:
+            return cls._run(command, [*settings, *args], trusted)
+        except MisconfigurationException as error:
+            raise ValueError(str(error)) from error
+        except SIGTERMException:
+            raise SystemExit(128 + signal.SIGTERM) from None
+
+    def __init__(self, command: str, trusted: bool, **kwargs: Any) -> None:
+        self.command = command
+        self.trusted = trusted
+        super().__init__(**kwargs)
+
+    def subcommands(self) -> dict[str, set[str]]:
+        """Return the stage that was asked for: the parsers of the others take time to make."""
+        return {self.command: LightningCLI.subcommands()[self.command]}
+
+    @classmethod
+    def _run(cls, command: str, args: list[str], trusted: bool) -> "EmulatorCLI":
+        return cls(
+            command,
+            trusted,
+            model_class=emulators.Emulator,
+            datamodule_class=TrajectoryDataModule,
+            subclass_mode_model=True,
+            trainer_class=RunTrainer,
+            parser_class=Parser,
+            save_config_callback=SaveSettings,
+            save_config_kwargs={"save_to_log_dir": False},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={
+                "exit_on_error": False,
+                command: {"default_config_files": [TRAINER_DEFAULTS], "exit_on_error": False},
+            },
+            args=[command, *args],
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Let the data say how many channels, dimensions and parameters an emulator has."""
+        for name, count in (("channels", None), ("dimensions", None), ("parameters", len)):
+            target = f"model.init_args.{name}"
+            parser.link_arguments(f"data.{name}", target, count, apply_on="instantiate")
+
+    def before_instantiate_classes(self) -> None:
+        """Trust no file that was not said to be trusted; keep one of equal callbacks.
+
+        (A run that goes on may be given its own callbacks once more.)
+        """
+        config = self.config[self.subcommand]
+        refuse_code(config.as_dict(), self.trusted)
+        config.weights_only = config.weights_only is not False
+        refuse_null(config)
+        refuse_no_group(config.data, TrajectoryDataModule)
+        trainer = config.trainer
+        if isinstance(given := trainer.callbacks, list):
+            trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the command line alone: Lightning would let the checkpoint override it."""
+
+
+def refuse_code(settings: Any, trusted: bool, name: str = "") -> None:
+    """Refuse settings, however nested, by which a file could have its reader run code.
+
+    Raises:
+        ValueError: Of what is read, a setting lets objects of any class be made, which the command
+            line does not; or it names a function, with arguments, in place of a class.
+    """
+    if isinstance(settings, list | tuple):
+        settings = dict(enumerate(settings))
+    if not isinstance(settings, dict):
+        return
+    for key, value in settings.items():
+        place = f"{name}.{key}" if name else str(key)
+        unpickling = (key, value) in (("weights_only", False), ("allow_pickle", True))
+        if unpickling and not trusted:
+            raise ValueError(
+                f"{place}={str(value).lower()} would run code that a checkpoint brings along, "
+                "which no file can ask for; if you trust the checkpoint, write "
+                "--weights_only=false on the command line."
+            )
+        if key == "class_path" and names_function(value):
+            raise ValueError(f"{place} is '{value}', which is a function; give a class.")
+        refuse_code(value, trusted, place)
+
+
+def names_function(path: Any) -> bool:
+    """Return whether a path can be imported and is of no class."""
+    try:
+        return not isclass(resolve_name(path))
+    except (ImportError, AttributeError, ValueError, TypeError):
+        return False
+
+
+def typed(args: Sequence[str], option: str) -> Iterator[tuple[int, str]]:
+    """Yield where an option is given on the command line, and its values."""
+    for place, (word, following) in enumerate(pairwise([*args, ""])):
+        name, equals, value = word.partition("=")
+        if name == option:
+            yield place, value if equals else following
+
+
+def last_given(command: str, args: Sequence[str], option: str) -> str | None:
+    """Return the last value of an option; YAML files named by -c count where they stand."""
+    given = [*typed(args, f"--{option}")]
+    for place, file in (*typed(args, "-c"), *typed(args, "--config")):
+        found = [section[option] for section in sections(file, command) if option in section]
+        given += [(place, str(value)) for value in found]
+    return max(given, key=lambda pair: pair[0])[1] if given else None
+
+
+def sections(file: str, command: str) -> list[dict[str, Any]]:
+    """Return the settings in a YAML file that may concern a command; the parser judges them."""
+    try:
+        settings = yaml.safe_load(Path(file).expanduser().read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return []
+    found = [settings, settings.get(command)] if isinstance(settings, dict) else []
+    return [section for section in found if isinstance(section, dict)]
+
+
+def settings_in_checkpoint(
+    command: str, args: list[str], folder: Path, trusted: bool = False
+) -> list[str]:
+    """Return the option that reads the settings in the checkpoint that args name, if any."""
+    value = last_given(command, args, "ckpt_path")
+    if value is None or value in ("best", "last", "hpc", "registry", "null", "None"):
+        return []
+    path = Path(value).expanduser()
+    checkpoint = read_checkpoint(path, trusted=trusted)
+    if "settings" not in checkpoint:
+        return []
+    known = {k: v for k, v in yaml.safe_load(checkpoint["settings"]).items() if k in KEYS}
+    file = folder / "settings.yaml"
+    file.write_text(yaml.safe_dump(known, sort_keys=False))
+    return ["--config", str(file), *moved(path, known)]
+
+
+def moved(checkpoint: Path, settings: dict[str, Any]) -> list[str]:
+    """Return the option that keeps a run where its checkpoint is, if that has been moved."""
+    known = settings.get("trainer", {}).get("default_root_dir")
+    if not isinstance(known, str) or lies_in(Path(known).expanduser(), checkpoint):
+        return []
+    return [f"--trainer.default_root_dir={checkpoint.parent}"]

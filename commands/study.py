@@ -1,0 +1,147 @@
+"""Several runs and their comparison: each an ordinary `fit` and `test` in a folder of its own.
+
+A study is a YAML file:
+
+    root: runs/quickstart             # a folder per run appears here
+    common: [../trainer.yaml, ...]    # configuration files of every run, relative to this file
+    options: [--trainer.max_steps=3000]
+    seeds: [0, 1, 2]                  # if given, each run once per seed: NAME-seed0, ...; {seed} in
+                                      # an option is the number of the run's seed
+    data:                             # if given, each run on each of them, in a folder per data set
+      jet: [../data/jet256.yaml]
+    runs:                             # configuration files and options of each run
+      baseline: [../model/baseline.yaml]
+      noisy: [../model/baseline.yaml, --model.noise=0.03]
+
+`commands.jobs` runs them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+from commands.study_checks import check_study
+from commands.yaml_files import read_mapping
+
+
+@dataclass
+class StudyRun:
+    """One run of a study: its folder and the commands that make it."""
+
+    name: str
+    folder: Path
+    arguments: list[str]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has been tested."""
+        return (self.folder / "scores.json").exists()
+
+    def commands(self) -> list[list[str]]:
+        """Return the stages that remain, as arguments of this program.
+
+        The test is told its rollouts again: a study may have been changed since its training. One
+        that was interrupted goes on where it stood.
+        """
+        last = self.folder / "last.ckpt"
+        resume = [f"--ckpt_path={last}"] if last.exists() else []
+        fit = ["fit", *self.arguments, f"--trainer.default_root_dir={self.folder}", *resume]
+        rollouts = [a for a in self.arguments if a.startswith("--data.test_rollouts")]
+        stands = ["--resume=true"] if (self.folder / "rollout-0.ckpt").exists() else []
+        return [fit, ["test", *rollouts, *stands, f"--ckpt_path={last}"]]
+
+
+@dataclass
+class Study:
+    """What a study file asks for.
+
+    Attributes:
+        root: Folder of the runs and of their comparison.
+        data: Arguments of `generate` for each data set, to be simulated before the runs if it has
+            a generator.
+        runs: In the order of the file.
+    """
+
+    root: Path
+    data: list[list[str]]
+    runs: list[StudyRun]
+
+    def compared(self) -> dict[Path, list[StudyRun]]:
+        """Return the runs on the same data, by the folder of their comparison."""
+        folders: dict[Path, list[StudyRun]] = {}
+        for run in self.runs:
+            folders.setdefault(run.folder.parent, []).append(run)
+        return folders
+
+
+def read_study(file: Path) -> Study:
+    """Return what a study file asks for.
+
+    Raises:
+        FileNotFoundError: The study or a file that it names does not exist.
+        ValueError: It is not YAML, or a key is missing, unknown or of the wrong kind.
+    """
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: no such study; give the path of its YAML file.")
+    study = read_mapping(file)
+    check_study(file, study)
+
+    def existing(names: list[str]) -> list[Path]:
+        paths = [file.parent / Path(name).expanduser() for name in names]
+        for path in paths:
+            if not path.is_file():
+                raise FileNotFoundError(f"{path}: no such file, but {file} names it.")
+        return paths
+
+    @cache
+    def has_data(path: Path) -> bool:
+        return "data" in read_mapping(path)
+
+    common = existing(study.get("common", []))
+    options = [str(option) for option in study.get("options", [])]
+    root = Path(study["root"]).expanduser()
+    places = {root: ([], [])}
+    if "data" in study:
+        places = {root / name: split(own, existing) for name, own in study["data"].items()}
+    runs, made = [], []
+    # seeds and data outermost, so that a study that is cut short has every method
+    for seed, (folder, (data, more)) in product(study.get("seeds", [None]), places.items()):
+        for name, own in study["runs"].items():
+            paths, words = split(own, existing)
+            paths, words = [*data, *common, *paths], [*options, *words, *more]
+            if seed is not None:
+                name = f"{name}-seed{seed}"
+                words = [word.replace("{seed}", str(seed)) for word in words]
+            elif any("{seed}" in word for word in words):
+                raise ValueError(
+                    f"{file}: run '{name}' has {{seed}} in an option, but the study has no seeds; "
+                    "add a list of 'seeds', or write the number."
+                )
+            made.append(of_data([path for path in paths if path in data or has_data(path)], words))
+            arguments = [*(f"--config={path}" for path in paths), *words]
+            if seed is not None:
+                arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
+            runs.append(StudyRun(name, folder / name, arguments))
+    return Study(root, [one for n, one in enumerate(made) if one and one not in made[:n]], runs)
+
+
+def split(
+    words: list[str], existing: Callable[[list[str]], list[Path]]
+) -> tuple[list[Path], list[str]]:
+    """Return the configuration files and the options among words."""
+    files = existing([word for word in words if not word.startswith("--")])
+    return files, [word for word in words if word.startswith("--")]
+
+
+def of_data(files: list[Path], words: list[str]) -> list[str]:
+    """Return the arguments of a run that say where its data are; none if they do not."""
+    options = []
+    for word, before in zip(words, ["", *words], strict=False):
+        value = before in options and "=" not in before and not word.startswith("--")
+        if word.startswith("--data.") or value:
+            options.append(word)
+    if not files and not any(word.startswith("--data.root") for word in options):
+        return []
+    return [*(f"--config={path}" for path in files), *options]

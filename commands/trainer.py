@@ -1,0 +1,221 @@
+"""Lightning's Trainer, whose run lives in one folder that no other run destroys."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lightning import Trainer
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from torch import Tensor
+from torch.optim import Optimizer
+
+from callbacks import Bookmark, FineTuning, ForecastWriter, Scores, Termination
+from callbacks.run.checkpoints import Checkpoints, WholeFiles
+from callbacks.run.divergence import Divergence
+from callbacks.run.run_folder import REMEDY, alone_in, goes_on, move_run_aside
+from commands.trainer_options import check_trainer
+from emulators.checkpoint_file import check_like
+
+BROKEN = (KeyError, TypeError, AttributeError, IndexError, AssertionError)
+KEEPERS = (Termination, Checkpoints, Bookmark, Divergence)
+AVERAGES = ("exp_avg", "exp_avg_sq", "momentum_buffer", "momentum", "average", "square")
+
+
+def with_keepers(given: Callback | Sequence[Callback] | None) -> list[Callback]:
+    """Return callbacks with one of each that keeps a run: the last that is given, or a default.
+
+    Raises:
+        ValueError: Another one that keeps something in checkpoints is given twice.
+    """
+    callbacks = [given] if isinstance(given, Callback) else list(given or [])
+    for kind in KEEPERS:
+        found = [callback for callback in callbacks if isinstance(callback, kind)] or [kind()]
+        callbacks = [c for c in callbacks if not isinstance(c, kind) or c is found[-1]]
+        if found[-1] not in callbacks:
+            callbacks.append(found[-1])
+    keys = [c.state_key for c in callbacks if is_overridden("state_dict", c, Callback)]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"trainer.callbacks has {key} twice; leave one out.")
+    return callbacks
+
+
+class RunTrainer(Trainer):
+    """Lightning's Trainer whose run lives in one folder, `default_root_dir`.
+
+    One command at a time works in it. A training that does not go on with the run that is there
+    moves it aside; `fast_dev_run` works in a temporary folder and leaves nothing.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        check_trainer(kwargs)
+        if kwargs.get("fast_dev_run"):
+            self.nowhere = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+            kwargs["default_root_dir"] = self.nowhere.name
+            for callback in kwargs.get("callbacks") or []:
+                if isinstance(callback, ForecastWriter | Scores):
+                    callback.folder = None
+        root = os.path.expanduser(kwargs.get("default_root_dir") or "runs/run")
+        kwargs["default_root_dir"] = root
+        try:
+            Path(root).mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=root).close()
+        except OSError as error:
+            raise OSError(
+                f"{root}: cannot write here ({error.strerror}); set trainer.default_root_dir to a "
+                "folder that can be written."
+            ) from None
+        kwargs["callbacks"] = with_keepers(kwargs.get("callbacks"))
+        if kwargs.get("enable_progress_bar") is False:  # or Lightning refuses the default bar
+            given = kwargs["callbacks"]
+            kwargs["callbacks"] = [c for c in given if not isinstance(c, ProgressBar)]
+        if kwargs.get("logger") in (None, True):
+            kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
+        try:
+            super().__init__(*args, **kwargs)
+        except (TypeError, ImportError) as error:  # of options that do not go together
+            raise ValueError(f"trainer: {error}") from error
+        if type(self.strategy.checkpoint_io) is TorchCheckpointIO:
+            self.strategy.checkpoint_io = WholeFiles()
+        self._checkpoint_connector = Restoring(self)
+
+    @contextmanager
+    def alone(self) -> Iterator[Path]:
+        """Work in the folder of the run alone; of several processes the first stands for all."""
+        folder = Path(self.default_root_dir)
+        if not self.is_global_zero:
+            yield folder
+            return
+        with alone_in(folder):
+            yield folder
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, in a folder of its own or where the checkpoint is that the training goes on from.
+
+        Raises:
+            ValueError: The weights to start from would be moved aside with the run in the folder.
+        """
+        begins = not goes_on(Path(self.default_root_dir), kwargs.get("ckpt_path"))
+        for callback in self.callbacks if begins else []:
+            if isinstance(callback, FineTuning) and goes_on(
+                Path(self.default_root_dir), callback.checkpoint
+            ):
+                raise ValueError(
+                    f"FineTuning.checkpoint is {callback.checkpoint}, in the folder of the new "
+                    f"run; {REMEDY}."
+                )
+        with self.alone() as folder:
+            if begins and self.is_global_zero:
+                move_run_aside(folder)
+            return super().fit(*args, **kwargs)
+
+    def test(  # noqa: D417
+        self, *args: Any, verbose: bool = False, resume: bool = False, **kwargs: Any
+    ) -> Any:
+        """Roll out from test states and score the rollouts.
+
+        Args:
+            verbose: Whether to print Lightning's table beside that of the scores.
+            resume: Whether to go on with an interrupted test of this run.
+        """
+        for callback in self.callbacks:
+            if isinstance(callback, Bookmark):
+                callback.resume = resume
+        with self.alone():
+            return super().test(*args, verbose=verbose, **kwargs)
+
+    def predict(self, *args: Any, steps: int | None = None, **kwargs: Any) -> Any:  # noqa: D417
+        """Roll out from test states and keep the forecasts.
+
+        Args:
+            steps: Length of each forecast, in snapshot intervals; by default that of
+                data.predict_rollouts.
+        """
+        if steps is not None:
+            rollouts = kwargs["datamodule"].rollouts
+            rollouts["predict"] = replace(rollouts["predict"], steps=steps)
+        with self.alone():
+            return super().predict(*args, **kwargs)
+
+
+class Restoring(_CheckpointConnector):
+    """Restores a run from a checkpoint, or says in a sentence which part of it is unfit."""
+
+    @contextmanager
+    def naming(self, what: str, *others: type[Exception]) -> Iterator[None]:
+        """Name the checkpoint where something of it cannot be used, by these errors, too."""
+        try:
+            yield
+        except (KeyError, TypeError, AttributeError, IndexError, AssertionError, *others) as error:
+            raise ValueError(
+                f"{self._ckpt_path} cannot be used: its part {what} is damaged or of another "
+                f"version ({type(error).__name__}: {error}); give another checkpoint with "
+                "--ckpt_path."
+            ) from error
+        except ValueError as error:  # a sentence of ours: the model is another
+            raise ValueError(f"{self._ckpt_path} cannot be used. {error}") from error
+
+    def restore_model(self) -> None:
+        """Restore weights and what the emulator keeps beside them."""
+        with self.naming("state_dict"):
+            super().restore_model()
+
+    def restore_callbacks(self) -> None:
+        """Restore the callbacks."""
+        with self.naming("callbacks", ValueError):
+            super().restore_callbacks()
+
+    def restore_precision_plugin_state(self) -> None:
+        """Restore the scale of gradients."""
+        with self.naming("precision"):
+            super().restore_precision_plugin_state()
+
+    def restore_loops(self) -> None:
+        """Restore how far the training was."""
+        with self.naming("loops", ValueError):
+            if self._loaded_checkpoint and self.trainer.state.fn == "fit":
+                check_like(self._loaded_checkpoint["loops"]["fit_loop"],
+                           self.trainer.fit_loop.state_dict())  # fmt: skip
+            super().restore_loops()
+
+    def restore_optimizers(self) -> None:
+        """Restore the optimiser."""
+        with self.naming("optimizer_states", ValueError):
+            saved = self._loaded_checkpoint.get("optimizer_states", [])
+            for state, optimizer in zip(saved, self.trainer.optimizers, strict=True):
+                pairs = zip(state["param_groups"], optimizer.param_groups, strict=True)
+                for group, present in pairs:
+                    check_like(group, dict.fromkeys(present))
+            super().restore_optimizers()
+            for optimizer in self.trainer.optimizers:
+                check_shapes(optimizer)
+
+    def restore_lr_schedulers(self) -> None:
+        """Restore the schedule of the learning rate."""
+        with self.naming("lr_schedulers", ValueError):
+            saved = self._loaded_checkpoint.get("lr_schedulers", [])
+            for state, _ in zip(saved, self.trainer.lr_scheduler_configs, strict=True):
+                check_like(state, {"last_epoch": 0})
+            super().restore_lr_schedulers()
+
+
+def check_shapes(optimizer: Optimizer) -> None:
+    """Refuse averages of the gradient that are of another shape than the weights.
+
+    Raises:
+        TypeError: With the name of the average.
+    """
+    for weights, state in optimizer.state.items():
+        for name, value in state.items():
+            tensor = isinstance(value, Tensor) and name in AVERAGES
+            if tensor and value.shape != weights.shape:
+                raise TypeError(f"{name} is of shape {tuple(value.shape)}")

@@ -1,1 +1,0 @@
-"""Settings: the YAML files that ship, studies of several runs, and errors in settings."""

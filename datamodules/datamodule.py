@@ -1,0 +1,334 @@
+"""The data module that every emulator shares: NetCDF trajectories in, windows and starts out."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from datamodules.description import DataFacts, Periodic
+from datamodules.files.hashes import hash_of
+from datamodules.files.joined import JoinedFiles
+from datamodules.files.netcdf import Dimensions
+from datamodules.files.paths import find_files
+from datamodules.files.provenance import canonical, describe, digest
+from datamodules.files.reader import TrajectoryReader, check_agreement
+from datamodules.files.selection import Source
+from datamodules.files.trajectory_file import TrajectoryFile
+from datamodules.generation.generator import Generator
+from datamodules.loading import WindowLoader
+from datamodules.notices import notify
+from datamodules.observations import Observations
+from datamodules.overlap import overlaps
+from datamodules.reference_cache import Arrays, cached
+from datamodules.rollouts import InitialConditions, Rollouts
+from datamodules.statistics import Statistics, accumulate
+from datamodules.storage.placement import Site, Wish, move, place
+from datamodules.trajectories import Trajectories
+from datamodules.windows import WindowDataset, WindowSampler
+
+
+class TrajectoryDataModule(DataFacts, LightningDataModule):
+    """Trajectories in NetCDF files, one folder per split, simulated first if they are missing.
+
+    Args:
+        root: Folder of the data set.
+        variables: Names of the variables that become channels.
+        dimensions: Names of the dimensions in the files.
+        periodic: Whether the domain is periodic along each axis, in the order (y, x); one value
+            means all axes. `auto` concludes it only from what the files or the generator say, or
+            from a full circle of longitude. Spectra, velocities from vorticity and the padding of
+            networks follow it.
+        vorticity: Variable that is the vorticity of a flow, from which energies and velocities
+            follow; `auto` takes the one with that CF standard name or that is called so, null none.
+        join: Whether the files of a split are parts of one run, one after the other in `time`;
+            by default each file holds trajectories of its own, unless it holds a single snapshot.
+        parameters: Names of physical parameters of the trajectories that the emulator is told, such
+            as a Reynolds number: variables with one number per trajectory or a single one, global
+            attributes, or settings of the solver such as `solver.equation.viscosity`.
+        observations: What of the training trajectories is observed, where it is not everything.
+        generator: Makes missing files; files made with other settings are refused.
+        train: Where the training trajectories are.
+        val: Where the validation trajectories are.
+        test: Where the test trajectories are; forecasts start from them too.
+        batch_size: Training windows per step and process.
+        workers: Processes that read training windows; 0 reads in the training process.
+        storage: Where splits are kept: in the `memory` of each process, in memory once per node and
+            `shared` by its processes, `stream` for windows read from the files, or training windows
+            on the `device` that trains; `auto` is the fastest with room for the split.
+        seed: Of the order of the training windows.
+        val_rollouts: Evaluation during and after training on the validation split.
+        test_rollouts: Evaluation on the test split.
+        predict_rollouts: Forecasts from the test split.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        variables: list[str] = ["vorticity"],  # noqa: B006 - never changed; jsonargparse shows it
+        dimensions: Dimensions = Dimensions(),
+        periodic: Periodic = "auto",
+        vorticity: str | None = "auto",
+        join: Literal["time"] | None = None,
+        parameters: list[str] = [],  # noqa: B006 - as above
+        observations: Observations | None = None,
+        generator: Generator | None = None,
+        train: Source = Source("train/*.nc"),
+        val: Source = Source("val/*.nc"),
+        test: Source = Source("test/*.nc"),
+        batch_size: int = 8,
+        workers: int = 0,
+        storage: Wish = "auto",
+        seed: int = 0,
+        val_rollouts: Rollouts = Rollouts(),
+        test_rollouts: Rollouts = Rollouts(),
+        predict_rollouts: Rollouts = Rollouts(initial_conditions=1),
+    ) -> None:
+        super().__init__(variables, dimensions, periodic, vorticity)
+        if batch_size < 1:
+            raise ValueError(f"data.batch_size must be at least 1, got {batch_size}.")
+        if workers < 0:
+            raise ValueError(f"data.workers must be at least 0, got {workers}.")
+        self.root = Path(root).expanduser()
+        self.join = join
+        self.parameters = list(parameters)
+        self.observations = observations
+        self.generator = generator
+        self.sources = {"train": train, "val": val, "test": test}
+        self.batch_size = batch_size
+        self.workers = workers
+        self.storage = storage
+        self.seed = seed
+        self.rollouts = {"val": val_rollouts, "test": test_rollouts, "predict": predict_rollouts}
+        self._readers: dict[str, list[TrajectoryReader]] = {}
+        self._splits: dict[str, Trajectories] = {}
+        self._hashes: dict[str, str] = {}
+        self._statistics: Statistics | None = None
+
+    def prepare_data(self) -> None:
+        """Simulate what is missing, and refuse files that the generator would make differently."""
+        if self.generator is not None:
+            self.generator.generate(self.root)
+
+    def setup(self, stage: str) -> None:
+        """Refuse missing values of the validation split before the training, not after a part."""
+        if stage == "fit" and self.trainer.limit_val_batches:
+            self.trajectories("val").check()
+
+    # Trajectories ---------------------------------------------------------------------------------
+
+    def known_periodic(self) -> tuple[bool, ...] | None:
+        """Return which axes the generator's solver has periodic."""
+        return None if self.generator is None else self.generator.solver.periodic
+
+    def readers(self, split: str) -> list[TrajectoryReader]:
+        """Return the validated trajectories of a split, in the order of the names of their files.
+
+        Raises:
+            FileNotFoundError: No file matches.
+            ValueError: A file is not as asked, or two of them differ.
+        """
+        if split not in self._readers:
+            source = self.sources[split]
+            paths = find_files(self.root, source.files)
+            if not paths:
+                raise FileNotFoundError(
+                    f"No files match {self.root / source.files}: set data.root and "
+                    f"data.{split}.files to where the {split} trajectories are, or give "
+                    "data.generator to simulate them."
+                )
+            readers = self._open(paths, source)
+            check_agreement([*(other[0] for other in self._readers.values()), *readers])
+            self._readers[split] = readers
+            self._say_what_is_odd(split, readers)
+        return self._readers[split]
+
+    def _open(self, paths: Sequence[Path], source: Source) -> list[TrajectoryReader]:
+        """Return the trajectories in files, with all stamps counted from one origin."""
+        names = self.variables, self._asked, self.parameters
+        first = TrajectoryFile(paths[0], *names, source.times, part=True)
+        if self.join == "time" or (first.snapshots == 1 and len(paths) > 1):
+            parts = [first, *(TrajectoryFile(path, *names, part=True) for path in paths[1:])]
+            # files of one snapshot each can mean nothing else than one run
+            if self.join == "time" or all(part.snapshots == 1 for part in parts):
+                return [JoinedFiles(parts, source.times)]
+        first.interval = first.time.within(first.used).interval
+        readers = [first, *(TrajectoryFile(path, *names, source.times) for path in paths[1:])]
+        for reader in readers[1:]:
+            time = reader.time.expressed_like(readers[0].time)
+            if time is not reader.time:
+                reader.time, reader.interval = time, time.within(reader.used).interval
+        return readers
+
+    def _say_what_is_odd(self, split: str, readers: list[TrajectoryReader]) -> None:
+        """Say where splits share snapshots and where files are parts of one run."""
+        others = {
+            name: (source, find_files(self.root, source.files))
+            for name, source in self.sources.items()
+            if name != split
+        }
+        for sentence in overlaps(split, readers, self.sources[split], others):
+            notify(sentence)
+        runs = sorted(readers, key=lambda reader: reader.time.values[0])
+        seams = [
+            (two.time.values[0] - one.time.values[-1]) / one.interval for one, two in pairwise(runs)
+        ]
+        if seams and all(min(abs(gap), abs(gap - 1)) < 0.01 for gap in seams):
+            notify(
+                f"the stamps of the {len(readers)} files of the {split} split continue each other, "
+                "but each file is taken for separate trajectories; if they are one run, set "
+                "data.join: time."
+            )
+
+    def trajectories(self, split: str) -> Trajectories:
+        """Return the trajectories of a split, kept on the host as `storage` says."""
+        if split not in self._splits:
+            source = self.sources[split]
+            found = Trajectories(self.readers(split), source.trajectories, source.times)
+            found.storage, found.whereabouts = place(found.storage, self.storage, self._site(split))
+            self._splits[split] = found
+        return self._splits[split]
+
+    def _site(self, split: str) -> Site:
+        """Return whose memory a split is for."""
+        processes = self.trainer.num_devices if self.trainer else 1
+        return Site(split, self.root, lambda: self.contents(split)[:16], processes)
+
+    def contents(self, split: str) -> str:
+        """Return a hash of all that can enter what follows from a split."""
+        text = canonical([self.content_hash(split), self.beside_values(split)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def beside_values(self, split: str) -> dict[str, Any]:
+        """Return what is known of a split beside the values in its files, as plain data.
+
+        Whatever is read from files or options and enters a number must be here, or numbers that
+        are kept would outlive a change of it.
+        """
+        source, readers = self.sources[split], self.readers(split)
+        first = readers[0]
+        return {
+            "variables": [[field.name, field.units] for field in first.variables],
+            "vorticity": self.vorticity,
+            "dimensions": describe(first.dimensions),
+            "axes": [[a.name, a.units, a.size, digest(a.values)] for a in first.axes],
+            "spherical": self.spherical,
+            "periodic": list(self.periodic),
+            "interval": [float(f"{first.interval:.9g}"), first.time.unit],
+            "ranges": describe([source.trajectories, source.times]),
+            "join": self.join,
+            "files": [
+                [digest(reader.times), digest(reader.parameters), [f.layout for f in reader.files]]
+                for reader in readers
+            ],
+            "parameters": self.parameters,
+        }
+
+    @property
+    def statistics(self) -> Statistics:
+        """Mean and standard deviation of the training split."""
+        if self._statistics is None:
+            train = self.trajectories("train")
+            self._statistics = accumulate(train.chunks("statistics", 4096), train.lengths)
+        return self._statistics
+
+    def reference(
+        self, split: str, definition: Mapping[str, Any], compute: Callable[[], Arrays]
+    ) -> Arrays:
+        """Return arrays that follow from a split and a definition, computed once and kept."""
+        return cached(self.root, self.contents(split), definition, compute)
+
+    def content_hash(self, split: str) -> str:
+        """Return a hash of the contents of all files of a split."""
+        if split not in self._hashes:
+            hashes = [
+                hash_of(self.root, file.path, self.variables, file.compute_hash)
+                for reader in self.readers(split)
+                for file in reader.files
+            ]
+            self._hashes[split] = hashlib.sha256("".join(hashes).encode()).hexdigest()
+        return self._hashes[split]
+
+    def any_reader(self) -> TrajectoryReader:
+        """Return some trajectories, of a split that is in use if there is one."""
+        for readers in self._readers.values():
+            return readers[0]
+        for split in ("test", "train", "val"):
+            try:
+                return self.readers(split)[0]
+            except FileNotFoundError:
+                continue
+        return self.readers("train")[0]
+
+    # Loaders ------------------------------------------------------------------------------------
+
+    def train_dataloader(self) -> DataLoader:
+        """Return batches of windows (batch, time, channel, *space) of the emulator's length."""
+        trainer = self.trainer
+        emulator, device = trainer.lightning_module, trainer.strategy.root_device
+        train, site = self.trajectories("train"), self._site("train")
+        train.storage, words = move(train.storage, self.storage, site, device)
+        train.whereabouts = words or train.whereabouts
+        windows = WindowDataset(train, emulator.window, emulator.timed, self.observed(emulator))
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        sampler = WindowSampler(
+            windows,
+            self.batch_size,
+            self.seed,
+            lambda: progress.total.ready,
+            trainer.world_size,
+            trainer.global_rank,
+        )
+        on_host = train.storage.device.type == "cpu"
+        return WindowLoader(
+            windows,
+            self.batch_size,
+            sampler,
+            self.workers if on_host else 0,
+            ahead=2 if on_host else 0,
+            pin_memory=on_host and device.type == "cuda",
+        )
+
+    def observed(self, emulator: Any) -> Tensor | None:
+        """Return what is observed of the training windows of an emulator, or None for all."""
+        if self.observations is None:
+            return None
+        if not emulator.sparse:
+            raise ValueError(
+                f"{type(emulator).__name__} learns from whole snapshots and cannot be trained on "
+                "data.observations; use ImPiNDiff, or leave them out."
+            )
+        axes = (self.coordinates.get(name) for name in self.dimension_names.space)
+        first = [float(axis[0][0]) if axis else 0.0 for axis in axes]
+        grid = self.uniform_grid
+        seen = emulator.window, self.interval, self.variables, self.shape, grid, first
+        return self.observations.mask(*seen)
+
+    def val_dataloader(self) -> DataLoader:
+        """Return batches of initial conditions from the validation split."""
+        return self._rollout_loader("val", "val")
+
+    def test_dataloader(self) -> DataLoader:
+        """Return batches of initial conditions from the test split."""
+        return self._rollout_loader("test", "test")
+
+    def predict_dataloader(self) -> DataLoader:
+        """Return batches of initial conditions from the test split."""
+        return self._rollout_loader("predict", "test")
+
+    def _rollout_loader(self, stage: str, split: str) -> DataLoader:
+        plan = self.rollouts[stage]
+        starts = InitialConditions(
+            self.trajectories(split),
+            plan.initial_conditions,
+            plan.steps,
+            plan.truth_steps,
+            plan.members,
+            plan.initial_noise,
+            self.seed,
+        )
+        return DataLoader(starts, batch_size=plan.batch_size, collate_fn=starts.collate)

@@ -1,0 +1,80 @@
+"""Arrays of which a part was never written: missing values stand for it."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from datamodules.files.disk_array import DiskArray, as_tuple, check_shape, ranges_of, with_all_axes
+
+
+class FilledArray(DiskArray):
+    """Array whose shape is that of its dimensions, with NaN for what its file does not hold.
+
+    An HDF5 data set is shorter than its dimension if the last records of other variables were
+    written and its own were not, and chunks that were never written take no room.
+
+    Args:
+        array: What the file holds, as floats, or integers that are read into floats.
+        shape: Shape by the dimensions, nowhere less.
+        chunk: Shape of a chunk.
+        unwritten: Whether each chunk was never written, by its number along every axis; None where
+            all were.
+    """
+
+    def __init__(
+        self,
+        array: DiskArray,
+        shape: tuple[int, ...],
+        chunk: tuple[int, ...] = (),
+        unwritten: np.ndarray | None = None,
+    ) -> None:
+        self.array = array
+        self.path = array.path
+        self.shape = tuple(shape)
+        self._chunk, self._unwritten = chunk, unwritten
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        key = as_tuple(key)
+        ranges = ranges_of(key, self.shape, self.path)
+        full = np.empty([len(part) for part in ranges])
+        out = full[tuple(0 if isinstance(k, int) else slice(None) for k in key)]
+        self.copy_to(out, key)
+        return out
+
+    def copy_to(self, out: np.ndarray, key: Any) -> None:
+        key = as_tuple(key)
+        out = with_all_axes(out, key)
+        ranges = ranges_of(key, self.shape, self.path)
+        check_shape(out, [len(part) for part in ranges], self.path)
+        held = [
+            range(part.start, max(part.start, min(part.stop, size)))
+            for part, size in zip(ranges, self.array.shape, strict=True)
+        ]
+        if held != ranges:
+            out[...] = np.nan
+        if not all(held):
+            return
+        inside = tuple(slice(len(part)) for part in held)
+        self.array.copy_to(out[inside], tuple(slice(p.start, p.stop) for p in held))
+        if self._unwritten is not None:
+            self._fill_chunks(out[inside], held)
+
+    def _fill_chunks(self, out: np.ndarray, held: list[range]) -> None:
+        """Write NaN where chunks were never written."""
+        numbers = [
+            range(part.start // size, -(-part.stop // size))
+            for part, size in zip(held, self._chunk, strict=True)
+        ]
+        if not self._unwritten[tuple(slice(n.start, n.stop) for n in numbers)].any():
+            return
+        for number in product(*numbers):
+            if self._unwritten[number]:
+                here = tuple(
+                    slice(max(0, n * size - part.start), max(0, (n + 1) * size - part.start))
+                    for n, size, part in zip(number, self._chunk, held, strict=True)
+                )
+                out[here] = np.nan
+
+    def close(self) -> None:
+        self.array.close()

@@ -1,0 +1,108 @@
+"""Hashes of the contents of files, computed once and kept until a file changes."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from datamodules.files.atomic import alone_in, write_whole
+from datamodules.files.provenance import canonical
+from datamodules.notices import notify
+
+VERSION = 1  # raised when the same file would have another hash
+FINE, COARSE = 0.02, 2.0  # seconds between two time stamps of a file system, at most
+Hashes = dict[str, list[Any]]
+
+
+def hash_of(root: Path, path: Path, names: Sequence[str], compute: Callable[[], str]) -> str:
+    """Return the hash of the contents of a file, computed anew whenever the file was changed.
+
+    Hashes are kept in `reference/hashes.json` of the data set with all by which the file system
+    shows a change: size, time of the last change of the content and of the file, and number of the
+    file, which tell of one that was replaced by another of its size and time.
+
+    Args:
+        root: Folder of the data set.
+        path: File.
+        names: Variables that count.
+        compute: Makes the hash of their contents.
+    """
+    known = Path(root) / "reference" / "hashes.json"
+    name = canonical([str(path.resolve()), sorted(names)])
+    found = _read(known).get(name)  # before waiting for those who compute others
+    if found and found[:-2] == stamp_of(path):
+        return found[-2]
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone_in(known.parent))
+        except OSError:
+            return compute()
+        _wait_for_another_stamp(path)
+        stamp = stamp_of(path)
+        found = _read(known).get(name)
+        if found and found[:-2] == stamp:
+            return found[-2]
+        digest = compute()
+        if stamp_of(path) == stamp:  # nobody wrote to it meanwhile
+            _keep(known, name, [*stamp, digest])
+        return digest
+
+
+def _keep(known: Path, name: str, entry: list[Any]) -> None:
+    """Keep a hash, as the only process in the folder."""
+    hashes = {**_read(known), name: [*entry, _seal(name, entry)]}
+    try:
+        write_whole(known, json.dumps(hashes, indent=1))
+    except OSError as error:
+        notify(f"{error} Until then hashes of data are computed anew each time.")
+
+
+def _read(known: Path) -> Hashes:
+    """Return the hashes that are as they were written."""
+    try:
+        found = json.loads(known.read_bytes())
+    except OSError:
+        return {}
+    except (ValueError, RecursionError):
+        found = None
+    whole = {}
+    if isinstance(found, dict):
+        whole = {name: entry for name, entry in found.items() if _is_sealed(name, entry)}
+    if not isinstance(found, dict) or any(
+        not _is_old(found[name]) for name in found.keys() - whole
+    ):
+        notify(f"{known} is not as it was written; what is missing there is computed again.")
+    return whole
+
+
+def _is_sealed(name: str, entry: Any) -> bool:
+    """Return whether an entry is one of this version, unchanged."""
+    return isinstance(entry, list) and len(entry) == 6 and entry[-1] == _seal(name, entry[:-1])
+
+
+def _is_old(entry: Any) -> bool:
+    """Return whether an entry is one of versions that kept size, time and hash."""
+    return isinstance(entry, list) and list(map(type, entry)) == [int, int, str]
+
+
+def _seal(name: str, entry: list[Any]) -> str:
+    """Return a check of an entry."""
+    return hashlib.sha256(canonical([VERSION, name, entry]).encode()).hexdigest()[:16]
+
+
+def stamp_of(path: Path) -> list[int]:
+    """Return what changes with every change of a file."""
+    state = path.stat()
+    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+
+
+def _wait_for_another_stamp(path: Path) -> None:
+    """Wait until a change that is yet to come would show in the times of a file."""
+    changed = path.stat().st_ctime_ns
+    resolution = FINE if changed % 10**9 else COARSE
+    age = time.time() - changed / 1e9
+    if abs(age) < resolution:
+        time.sleep(resolution - age)

@@ -1,0 +1,130 @@
+"""One run that is cut into many files, read as if it were one file."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+
+from datamodules.files.reader import TrajectoryReader, check_agreement
+from datamodules.files.selection import Range
+from datamodules.files.time_axis import SHARE
+from datamodules.files.trajectory_file import TrajectoryFile
+
+
+class JoinedFiles(TrajectoryReader):
+    """Trajectories whose snapshots follow each other in several files.
+
+    The files are put in the order of their stamps. A stamp that a file shares with the end of the
+    one before (a restart) is taken once.
+
+    Args:
+        parts: Files, each opened with `part=True`.
+        times: Snapshots of the whole that are used.
+
+    Raises:
+        ValueError: The stamps of two files neither meet nor follow, or files differ.
+    """
+
+    def __init__(self, parts: Sequence[TrajectoryFile], times: Range = Range()) -> None:
+        for part in parts:
+            bad = np.flatnonzero(~np.isfinite(part.time.values))
+            if len(bad):
+                raise ValueError(
+                    f"{part.path}: stamp {bad[0]} of '{part.time.name}' was never written; files "
+                    "that are joined in time need all their stamps."
+                )
+        first = min(parts, key=lambda part: part.time.expressed_like(parts[0].time).values[0])
+        for part in parts:  # all stamps are counted from the origin of the earliest part
+            part.time = part.time.expressed_like(first.time)
+        self.parts = sorted(parts, key=lambda part: (part.time.values[0], part.time.values[-1]))
+        for name in (
+            "variables",
+            "standard_names",
+            "axes",
+            "dimensions",
+            "space",
+            "trajectories",
+            "parameter_units",
+        ):
+            setattr(self, name, getattr(first, name))
+        self.path = first.path
+        self.parameters = first.parameters
+        spans = self._spans()
+        stamps = [p.time.values[skip:] for p, skip in zip(self.parts, spans, strict=True)]
+        self.time = replace(first.time, values=np.concatenate(stamps))
+        self.used = times.of(len(self.time))
+        self._check_seams(stamps)
+        self.interval = self.time.within(self.used).interval
+        for part in self.parts:
+            part.interval = self.interval
+        check_agreement(self.parts)
+        for part in self.parts[1:]:
+            if part.trajectories != first.trajectories or not np.array_equal(
+                part.parameters, first.parameters
+            ):
+                raise ValueError(
+                    f"{part.path} has {part.trajectories} trajectories with parameters "
+                    f"{part.parameters.tolist()}, {first.path} {first.trajectories} with "
+                    f"{first.parameters.tolist()}; only parts of the same run can be joined."
+                )
+        self._skip = spans
+        self._starts = np.cumsum([0, *(len(part) for part in stamps)])
+
+    def _spans(self) -> list[int]:
+        """Return how many stamps of each part the one before it has already."""
+        shared = [0]
+        for before, part in zip(self.parts, self.parts[1:], strict=False):
+            slack = 2 * max(before.time.resolution, part.time.resolution)
+            slack = 0.0 if part.time.whole else slack
+            last, begin = before.time.values[-1], part.time.values[0]
+            same = abs(begin - last) <= slack
+            if same and len(part.time) == 1 and len(before.time) == 1:
+                raise ValueError(
+                    f"{before.path} and {part.path} both hold the stamp {last:g}, so that they are "
+                    "no parts of one run; name the files of one run by data.SPLIT.files."
+                )
+            shared.append(int(same))
+        return shared
+
+    def _check_seams(self, stamps: Sequence[np.ndarray]) -> None:
+        """Refuse files whose stamps neither meet nor follow each other."""
+        typical = float(np.median(np.diff(self.time.values))) if len(self.time) > 1 else 0.0
+        slack = SHARE * abs(typical) + self.time.resolution * (1 if self.time.whole else 2)
+        end = 0
+        for before, part, own in zip(self.parts, self.parts[1:], stamps, strict=False):
+            end += len(own)
+            if not self.used.start < end < self.used.stop:
+                continue
+            gap = self.time.values[end] - self.time.values[end - 1]
+            if gap <= 0 or abs(gap - typical) > slack:
+                raise ValueError(
+                    f"{part.path} begins at {self.time.values[end]:.10g}, {before.path} ends at "
+                    f"{self.time.values[end - 1]:.10g} with steps of {typical:g}: the stamps "
+                    "neither meet nor follow each other, so that they cannot be joined; complete "
+                    "the run, or leave data.join out to take each file by itself."
+                )
+
+    @property
+    def files(self) -> list[TrajectoryReader]:
+        return list(self.parts)
+
+    def compute_hash(self) -> str:
+        text = "".join(part.compute_hash() for part in self.parts)
+        return sha256(text.encode()).hexdigest()
+
+    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
+        done = 0
+        number = int(np.searchsorted(self._starts, start, side="right")) - 1
+        while done < len(out):
+            here = start + done - int(self._starts[number])
+            count = min(
+                len(out) - done, int(self._starts[number + 1] - self._starts[number]) - here
+            )
+            part = self.parts[number]
+            part.copy_to(out[done : done + count], trajectory, self._skip[number] + here)
+            done, number = done + count, number + 1
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()

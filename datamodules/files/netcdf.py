@@ -1,0 +1,192 @@
+"""The NetCDF file of a set of trajectories: written whole or not at all, opened in any process.
+
+A field is `variable(trajectory, time, y, x)`, or without `trajectory`, or without `y`; any names
+will do (`Dimensions`). Files of ours follow CF-1.11 with times in seconds and lengths in metres as
+stand-ins for the solver's own units, and carry what made them and a content hash as attributes.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from datamodules.files.arrays import open_array
+from datamodules.files.atomic import write_whole as write_whole  # for those who know this file only
+from datamodules.files.atomic import writing as writing
+from datamodules.files.atomic import written_whole as written_whole
+from datamodules.files.provenance import canonical, content_hash
+from datamodules.solvers import Grid, Solver, Variable
+
+TIME_ATTRIBUTES = {
+    "units": "seconds since 2000-01-01 00:00:00",
+    "calendar": "standard",
+    "standard_name": "time",
+    "long_name": "time",
+    "axis": "T",
+    "units_metadata": "leap_seconds: none",
+}
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """Names of the dimensions of a field in the file.
+
+    Args:
+        trajectory: Dimension that counts trajectories; a file may lack it.
+        time: Dimension of time, with a coordinate variable of the same name.
+        space: Spatial dimensions, (y, x) or (x,); where attributes or names of the coordinates say
+            which is x, the order does not matter.
+    """
+
+    trajectory: str = "trajectory"
+    time: str = "time"
+    space: tuple[str, ...] = ("y", "x")
+
+
+def define(
+    dataset: netCDF4.Dataset,
+    variables: Sequence[Variable],
+    grid: Grid,
+    sizes: dict[str, int],
+    offset: float = 0.0,
+    periodic: Sequence[bool] = (),
+) -> None:
+    """Create dimensions, coordinates and fields, with values `offset` cells above low edges.
+
+    Coordinates of periodic axes carry their period in the attribute `modulo`, after Ferret.
+
+    Fields are contiguous float32, one snapshot after the other: read in place, without
+    decompression, a random window costs a third of what it costs from chunks.
+    """
+    names = ("y", "x")[-grid.dimensions :]
+    for name, size in {**sizes, **dict(zip(names, grid.shape, strict=True))}.items():
+        dataset.createDimension(name, size)
+    around = dict(zip(names, periodic, strict=False))
+    for name, values in zip(names, grid.coordinates(), strict=True):
+        coordinate = dataset.createVariable(name, "f8", (name,))
+        coordinate.setncatts(
+            {
+                "standard_name": f"projection_{name}_coordinate",
+                "long_name": f"{name} coordinate",
+                "units": "m",
+                "axis": name.upper(),
+            }
+        )
+        coordinate[:] = values.numpy() + offset * float(values[1])
+        if around.get(name):
+            coordinate.modulo = float(values[1]) * len(values)
+    time = dataset.createVariable("time", "f8", ("time",))
+    time.setncatts(TIME_ATTRIBUTES)
+    for variable in variables:
+        field = dataset.createVariable(variable.name, "f4", (*sizes, *names), contiguous=True)
+        field.setncatts({"long_name": variable.long_name, "units": variable.units})
+
+
+def set_global_attributes(dataset: netCDF4.Dataset, title: str, **attributes: Any) -> None:
+    """Write the attributes that CF asks for, then others; structured ones as JSON."""
+    from importlib.metadata import version
+
+    dataset.setncatts(
+        {
+            "Conventions": "CF-1.11",
+            "title": title,
+            "institution": "not specified",
+            "source": f"implicit-emulators {version('implicit-emulators')}",
+            "history": "written by implicit-emulators",
+            "references": "https://arxiv.org/abs/2506.04528",
+            "comment": Solver.unit_system,
+            **{k: v if isinstance(v, str) else canonical(v) for k, v in attributes.items()},
+        }
+    )
+
+
+def write_trajectories(
+    path: Path,
+    segments: Iterable[np.ndarray],
+    shape: tuple[int, int],
+    variables: Sequence[Variable],
+    grid: Grid,
+    interval: float,
+    first_trajectory: int,
+    title: str,
+    provenance: dict[str, Any],
+    parameters: Mapping[Variable, Sequence[float]] | None = None,
+    offset: float = 0.0,
+    comment: str = Solver.unit_system,
+    periodic: Sequence[bool] = (),
+) -> str:
+    """Write one file of trajectories from consecutive segments and return its content hash.
+
+    Args:
+        path: Where the file appears, whole.
+        segments: Arrays (trajectory, time, channel, *space), one after the other in time.
+        shape: Number of trajectories and of snapshots.
+        variables: What the channels are.
+        grid: Where the fields live.
+        interval: Time between snapshots [T]; the first is at time 0.
+        first_trajectory: Number of the first trajectory within its split.
+        title: Of the file.
+        provenance: What determines the data, stored as the attribute `provenance`.
+        parameters: Physical parameters with one value for each trajectory.
+        offset: Of the values from the low edges of their cells, in cells.
+        comment: On the units.
+        periodic: Whether the domain is periodic along each axis.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trajectories, times = shape
+    with written_whole(path) as temporary:
+        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as dataset:
+            dataset.set_fill_off()
+            sizes = {"trajectory": trajectories, "time": times}
+            define(dataset, variables, grid, sizes, offset, periodic)
+            number = dataset.createVariable("trajectory", "i4", ("trajectory",))
+            number.setncatts({"long_name": "number of the trajectory in its split", "units": "1"})
+            number[:] = np.arange(first_trajectory, first_trajectory + trajectories)
+            for parameter, values in (parameters or {}).items():
+                own = dataset.createVariable(parameter.name, "f8", ("trajectory",))
+                own.setncatts({"long_name": parameter.long_name, "units": parameter.units})
+                own[:] = values
+            dataset["time"][:] = np.arange(times) * interval
+            set_global_attributes(dataset, title, comment=comment, provenance=provenance)
+            start = 0
+            for segment in segments:
+                for channel, variable in enumerate(variables):
+                    stop = start + segment.shape[1]
+                    dataset[variable.name][:, start:stop] = segment[:, :, channel]
+                start = stop
+        names = [variable.name for variable in variables]
+        digest = content_hash({name: open_array(temporary, name) for name in names}, provenance)
+        with netCDF4.Dataset(temporary, "a") as dataset:
+            dataset.setncattr("content_hash", digest)
+    return digest
+
+
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """Return what determined the data of a file of ours, or None for a file of others."""
+    with netCDF4.Dataset(path) as dataset:
+        return provenance_in(dataset)
+
+
+def provenance_in(dataset: netCDF4.Dataset) -> dict[str, Any] | None:
+    """Return the settings in the attribute `provenance`, or None where it holds anything else.
+
+    Other programs use the name too, for texts, numbers and lists.
+    """
+    try:
+        found = json.loads(text_in(dataset, "provenance"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def text_in(dataset: netCDF4.Dataset, name: str) -> str:
+    """Return a global attribute, or nothing where it is missing or not a text."""
+    try:
+        text = dataset.getncattr(name) if name in dataset.ncattrs() else ""
+    except (AttributeError, RuntimeError, TypeError, UnicodeDecodeError):  # of a type unknown
+        return ""
+    return text if isinstance(text, str) else ""

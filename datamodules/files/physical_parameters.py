@@ -1,0 +1,128 @@
+"""The physical parameters of trajectories (Reynolds number, viscosity, ...), found in their file.
+
+A name stands for the first of these that the file has: a variable with one number per trajectory or
+a single one, a global attribute that is a number, or a setting of the solver that made the file,
+such as `solver.equation.viscosity`, in its attribute `provenance`.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from jaxtyping import Float
+
+from datamodules.files.arrays import read_values
+
+LARGEST = float(np.finfo("f4").max)  # a batch carries them in float32
+
+
+def read_parameters(
+    dataset: netCDF4.Dataset, path: Path, names: Sequence[str], dimension: str, trajectories: int
+) -> Float[np.ndarray, "trajectory parameter"]:
+    """Return the parameters of every trajectory of a file, in the file's own units.
+
+    Args:
+        dataset: The open file.
+        path: Its name, for messages.
+        names: Of the parameters, in this order.
+        dimension: Name of the dimension that counts trajectories.
+        trajectories: Their number.
+
+    Raises:
+        ValueError: The file lacks a parameter, or it is no finite number per trajectory.
+    """
+    values = np.empty((trajectories, len(names)))
+    for column, name in enumerate(names):
+        found = _number(dataset, path, name, dimension, trajectories)
+        values[:, column] = found
+        bad = ~(np.abs(values[:, column]) <= LARGEST)
+        if bad.any():
+            raise ValueError(
+                f"{path}: parameter '{name}' is {values[bad, column][0]:g} at trajectory "
+                f"{int(bad.argmax())}, expected a finite number of float32; correct the file."
+            )
+    return values
+
+
+def _number(
+    dataset: netCDF4.Dataset, path: Path, name: str, dimension: str, trajectories: int
+) -> np.ndarray | float:
+    """Return one number, or one per trajectory; missing values are not numbers."""
+    if name in dataset.variables:
+        variable = dataset[name]
+        if not _fits(variable, dimension, trajectories):
+            raise ValueError(
+                f"{path}: parameter '{name}' is a variable of type {variable.dtype} and shape "
+                f"({_sizes(variable)}), expected numbers of shape ({dimension}: {trajectories}) or "
+                "a single one; store one number per trajectory or name another parameter."
+            )
+        return read_values(path, name)
+    value = _attributes(dataset).get(name)
+    if value is None:
+        raise ValueError(
+            f"{path} has no parameter '{name}', only "
+            f"{', '.join(_names(dataset, dimension, trajectories)) or 'none'}; set data.parameters "
+            "to names of variables with one number per trajectory, or of global attributes."
+        )
+    if not _is_number(value):
+        raise ValueError(
+            f"{path}: parameter '{name}' is {value!r}, expected a number; name another parameter "
+            "or store the number."
+        )
+    return float(value)
+
+
+def _fits(variable: netCDF4.Variable, dimension: str, trajectories: int) -> bool:
+    """Return whether a variable is one number, or one per trajectory."""
+    shaped = variable.dimensions in ((), (dimension,)) and variable.size in (1, trajectories)
+    return shaped and np.dtype(variable.dtype).kind in "iuf"
+
+
+def _sizes(variable: netCDF4.Variable) -> str:
+    pairs = zip(variable.dimensions, variable.shape, strict=True)
+    return ", ".join(f"{name}: {size}" for name, size in pairs)
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether an attribute is one number."""
+    array = np.asarray(value)
+    return array.dtype.kind in "iuf" and array.size == 1
+
+
+def _attributes(dataset: netCDF4.Dataset) -> dict[str, Any]:
+    """Return the global attributes, and the settings in `provenance` by their dotted names."""
+    found = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
+    try:
+        settings = json.loads(found.get("provenance", "{}"))
+    except (TypeError, ValueError):  # another program's attribute of that name
+        settings = {}
+    flat = _flat(settings) if isinstance(settings, dict) else {}
+    return found | {name: value for name, value in flat.items() if name not in found}
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by names such as solver.equation.viscosity."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        inner = _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {}
+        flat |= inner or {f"{prefix}{name}": value}
+    return flat
+
+
+def _names(dataset: netCDF4.Dataset, dimension: str, trajectories: int) -> list[str]:
+    """Return what could serve as a parameter; of a solver's settings, those of its equation."""
+    variables = [
+        name
+        for name, variable in dataset.variables.items()
+        if _fits(variable, dimension, trajectories) and name not in dataset.dimensions
+    ]
+    own = dataset.ncattrs()
+    attributes = [
+        name
+        for name, value in _attributes(dataset).items()
+        if _is_number(value) and (name in own or name.startswith("solver.equation."))
+    ]
+    return [*variables, *attributes]

@@ -1,0 +1,113 @@
+"""What determines a data set: a plain description of the objects that made it, and a content hash.
+
+The description of an object is its class name and its constructor arguments, which every class of
+`datamodules.solvers` keeps as attributes of the same names. Nothing else decides the data, so equal
+descriptions and equal seeds mean equal data.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from datamodules.files.disk_array import DiskArray
+
+
+def describe(value: Any) -> Any:
+    """Return numbers, strings, lists and dictionaries that determine an object.
+
+    Raises:
+        ValueError: An object does not keep a constructor argument as an attribute, or a function
+            has no name by which it could be told from others.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): describe(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: describe(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, type):
+        return {"class": value.__name__}
+    if isinstance(value, partial):
+        return {**describe(value.func), **describe(value.keywords)}
+    if getattr(value, "__name__", None) and callable(value):
+        if "<" in value.__qualname__:
+            raise ValueError(
+                f"{value.__qualname__} is defined within a function, so data made with it cannot "
+                "be described; define it at the top of a module."
+            )
+        return {"class": value.__name__}
+    parameters = list(inspect.signature(type(value).__init__).parameters.values())[1:]
+    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    arguments = [parameter.name for parameter in parameters if parameter.kind not in rest]
+    missing = [name for name in arguments if not hasattr(value, name)]
+    if missing:
+        raise ValueError(
+            f"{type(value).__name__} does not keep its constructor argument '{missing[0]}' as an "
+            "attribute, so data made with it cannot be described; assign "
+            f"self.{missing[0]} in its __init__."
+        )
+    return {
+        "class": type(value).__name__,
+        **{name: describe(getattr(value, name)) for name in arguments},
+    }
+
+
+def canonical(description: Any) -> str:
+    """Return the one JSON text of a description."""
+    return json.dumps(description, sort_keys=True)
+
+
+def first_difference(found: Any, wanted: Any, path: str = "") -> str | None:
+    """Return 'path is found, wanted' for the first place where two descriptions differ, or None."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in sorted({*found, *wanted}):
+            place = f"{path}.{key}" if path else key
+            difference = first_difference(found.get(key), wanted.get(key), place)
+            if difference:
+                return difference
+        return None
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for i, pair in enumerate(zip(found, wanted, strict=True)):
+            difference = first_difference(*pair, f"{path}[{i}]")
+            if difference:
+                return difference
+        return None
+    return None if found == wanted else f"{path}={found!r} in the file, {wanted!r} asked for"
+
+
+def content_hash(arrays: Mapping[str, np.ndarray | DiskArray], attributes: dict[str, Any]) -> str:
+    """Return the SHA-256 of named arrays (little-endian float32 in C order) and attributes.
+
+    Files are not hashed as such: the container's bytes differ between versions of HDF5.
+    """
+    digest = hashlib.sha256(canonical(attributes).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}:{tuple(array.shape)}".encode())
+        for index in np.ndindex(tuple(array.shape[: 2 if len(array.shape) > 3 else 1])):
+            digest.update(np.ascontiguousarray(array[index], dtype="<f4").data)
+    return digest.hexdigest()
+
+
+def digest(values: np.ndarray | None) -> str | None:
+    """Return the SHA-256 of numbers as float64, or None where there are none."""
+    if values is None:
+        return None
+    return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").data).hexdigest()
+
+
+def random_seed(seed: int, *path: str | int) -> int:
+    """Return a seed of 63 bits for one place in a tree of random choices."""
+    words = [
+        int.from_bytes(hashlib.sha256(str(step).encode()).digest()[:4], "little") for step in path
+    ]
+    state = np.random.SeedSequence([seed, *words]).generate_state(2, np.uint32)
+    return int(state[0]) << 31 | int(state[1]) >> 1

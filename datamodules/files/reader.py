@@ -1,0 +1,158 @@
+"""What the data module asks of trajectories on disk, however many files they are in."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.files.netcdf import Dimensions
+from datamodules.files.space_axis import SpaceAxis
+from datamodules.files.time_axis import TimeAxis, same_time
+from datamodules.files.units import same_units
+from datamodules.solvers import Grid, Variable
+
+
+class TrajectoryReader(ABC):
+    """Trajectories on one grid with one interval.
+
+    Attributes:
+        path: File, or the first of several, for messages.
+        variables: Name, long name and units of each channel.
+        standard_names: CF standard name of each channel, empty where the file has none.
+        axes: Spatial axes in the order (y, x) or (x,).
+        dimensions: Names of the dimensions, space in this order.
+        space: Points along each axis.
+        trajectories: Number of trajectories.
+        parameters: Physical parameters, (trajectory, parameter).
+        parameter_units: Units of each parameter by its name, empty where the file does not say.
+        time: Time axis of all trajectories.
+        used: Snapshots that are used.
+        interval: Time between snapshots, in the units of the time axis.
+    """
+
+    path: Path
+    variables: tuple[Variable, ...]
+    standard_names: tuple[str, ...]
+    axes: tuple[SpaceAxis, ...]
+    dimensions: Dimensions
+    space: tuple[int, ...]
+    trajectories: int
+    parameters: np.ndarray
+    parameter_units: dict[str, str]
+    time: TimeAxis
+    used: range
+    interval: float
+
+    @property
+    def files(self) -> list["TrajectoryReader"]:
+        """The single files, in the order of their times."""
+        return [self]
+
+    @property
+    def snapshots(self) -> int:
+        """Snapshots of each trajectory."""
+        return len(self.time)
+
+    @property
+    def times(self) -> np.ndarray:
+        """Stamps of the snapshots."""
+        return self.time.values
+
+    @property
+    def coordinates(self) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
+        """Values and attributes of the spatial coordinates, where the files have them."""
+        return {
+            axis.name: (axis.values.astype(axis.dtype), axis.attributes)
+            for axis in self.axes
+            if axis.values is not None
+        }
+
+    @cached_property  # it is asked for at every step of a rollout
+    def grid(self) -> Grid | None:
+        """Grid of uniform coordinates, periodic or not, or None where there is none."""
+        return None if self.no_grid else Grid(self.space, tuple(self.lengths()))
+
+    def lengths(self) -> list[float]:
+        """Return the length of each uniform axis, of the cell beyond the last point too."""
+        return [axis.step * axis.size for axis in self.axes]
+
+    @cached_property
+    def no_grid(self) -> str:
+        """Reason why there is no uniform grid, or nothing."""
+        for axis in self.axes:
+            if axis.values is None:
+                return f"'{axis.name}' has no coordinate variable"
+            if axis.step is None and axis.too_coarse:
+                return (
+                    f"'{axis.name}' is rounded to {axis.resolution:g}, too coarse to tell whether "
+                    "it is uniform"
+                )
+            if axis.step is None:
+                return f"'{axis.name}' is not uniform"
+            if axis.size < 4 or axis.size % 2:
+                return f"'{axis.name}' has {axis.size} points, not an even number of at least 4"
+        units = [axis.units for axis in self.axes]
+        if not same_units(units[0], units[-1]) and not all(a.spherical for a in self.axes):
+            return f"the axes have different units ({', '.join(units)})"
+        return ""
+
+    @abstractmethod
+    def compute_hash(self) -> str:
+        """Return the hash of the fields and, if the files say, of what determined them."""
+
+    @abstractmethod
+    def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
+        """Write the snapshots from `start` on into float32 (time, channel, *space)."""
+
+    def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
+        """Return snapshots start..stop of a trajectory, float32 (time, channel, *space)."""
+        window = np.empty((stop - start, len(self.variables), *self.space), dtype=np.float32)
+        self.copy_to(window, trajectory, start)
+        return window
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back the open files; the next read opens them again."""
+
+
+def check_agreement(readers: Sequence[TrajectoryReader]) -> None:
+    """Refuse trajectories that differ in grid, interval or units.
+
+    Raises:
+        ValueError: Two of them differ; the message names both and the difference.
+    """
+    for other in readers[1:]:
+        first = readers[0]
+        difference = _difference(other, first)
+        if difference:
+            raise ValueError(
+                f"{other.path} has {difference[0]}, {first.path} {difference[1]}; all files of a "
+                "data set must share grid, time step and units."
+            )
+
+
+def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str] | None:
+    """Return what is different in two of a data set, or None."""
+    if one.space != two.space:
+        return f"a grid of {one.space}", f"of {two.space}"
+    for own, other in zip(one.axes, two.axes, strict=True):
+        if difference := own.difference(other):
+            return difference
+    steps = [(reader.interval, reader.time.unit) for reader in (one, two)]
+    if not same_time(*steps):
+        texts = [f"{step:g} {unit}".removesuffix(" 1") for step, unit in steps]
+        return f"a time step of {texts[0]}", f"of {texts[1]}"
+    calendars = [reader.time.calendar for reader in (one, two) if reader.time.origin]
+    if len(set(calendars)) > 1:
+        return f"times of the calendar '{calendars[0]}'", f"of '{calendars[1]}'"
+    for own, other in zip(one.variables, two.variables, strict=True):
+        if not same_units(own.units, other.units):
+            return f"'{own.name}' in units of '{own.units}'", f"'{other.units}'"
+    for name, own in one.parameter_units.items():
+        other = two.parameter_units[name]
+        if own and other and not same_units(own, other):
+            return f"the parameter '{name}' in units of '{own}'", f"'{other}'"
+    return None

@@ -1,0 +1,70 @@
+"""Arrays in a file that is known again: by a label of what they are, and by a hash of its bytes.
+
+The file is that of `np.savez`, followed by the SHA-256 of the label and of all bytes before. Bytes
+that were changed, lost, or written for another label are noticed before anything reads them.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from datamodules.files.atomic import written_whole
+
+SEAL = hashlib.sha256().digest_size
+PIECE = 2**20
+
+
+def save(path: Path, label: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays whole or not at all.
+
+    Args:
+        path: File.
+        label: What the arrays are, to be asked for when they are read.
+        arrays: By their names.
+
+    Raises:
+        ValueError: An array holds objects, which would be pickled.
+        OSError: The file cannot be written.
+    """
+    objects = [name for name, array in arrays.items() if array.dtype.hasobject]
+    if objects:
+        raise ValueError(
+            f"{path}: '{objects[0]}' is an array of objects, {arrays[objects[0]].dtype}; only "
+            "numbers and text can be kept."
+        )
+    with written_whole(path) as temporary, temporary.open("wb+") as file:
+        np.savez(file, **arrays)
+        file.write(_seal(file, file.seek(0, os.SEEK_END), label))
+
+
+def load(path: Path, label: str) -> dict[str, np.ndarray] | None:
+    """Return arrays as they were saved under a label, or None where the file is not such.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END) - SEAL
+        if size < 0:
+            return None
+        seal = _seal(file, size, label)
+        if file.read() != seal:
+            return None
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+
+def _seal(file: BinaryIO, size: int, label: str) -> bytes:
+    """Return the hash of a label and of the first bytes of a file, and stop after them."""
+    digest = hashlib.sha256(label.encode())
+    digest.update(b"\0")
+    file.seek(0)
+    while size > 0 and (piece := file.read(min(PIECE, size))):
+        digest.update(piece)
+        size -= len(piece)
+    return digest.digest()

@@ -1,0 +1,289 @@
+"""A spatial axis of a file: which of x and y it is, its points, and whether it is periodic.
+
+Axes are read in the order (y, x) with coordinates that increase, whatever their order in the file.
+Which one is x is said by the attributes `axis` and `standard_name`, by units of degrees, by the
+name, or, where none of these tells, by the order of the names in the configuration.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from datamodules.files.arrays import read_values
+from datamodules.files.axis_roles import (
+    FIRM,
+    Role,
+    full_turn,
+    is_spherical,
+    named_role,
+    said_role,
+    said_roles,
+)
+from datamodules.files.decoded_array import CODING, numbers
+from datamodules.files.units import same_units
+from datamodules.notices import notify
+
+SHARE = 1e-3  # of a spacing, by which it may depart from the others
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceAxis:
+    """One spatial axis as the data are read: with increasing coordinates.
+
+    Args:
+        name: Dimension in the file.
+        size: Points.
+        values: Coordinates, float64, increasing where the file's are monotonic; None if there are
+            none.
+        attributes: Attributes of the coordinate variable.
+        resolution: Distance between neighbouring numbers of the coordinate's type at its largest
+            value.
+        descending: Whether the file has the points in the opposite order.
+        dtype: Type that holds the values: that of the file, unless they are packed there.
+    """
+
+    name: str
+    size: int
+    values: np.ndarray | None
+    attributes: dict[str, Any]
+    resolution: float = 0.0
+    descending: bool = False
+    dtype: str = "f8"
+
+    @property
+    def units(self) -> str:
+        """Units of the coordinate; `1` where the file has none."""
+        return str(self.attributes.get("units", "1"))
+
+    @property
+    def role(self) -> Role | None:
+        """Which axis the attributes or the name say that it is; None where they do not tell."""
+        return said_role(self.attributes) or named_role(self.name)
+
+    @property
+    def spherical(self) -> bool:
+        """Whether the coordinate is a latitude or longitude, or another angle in degrees."""
+        return is_spherical(self.name, self.attributes)
+
+    @cached_property
+    def step(self) -> float | None:
+        """Distance between neighbouring points, or None where it is not the same for all."""
+        if self.values is None or self.size < 2:
+            return None
+        mean = float((self.values[-1] - self.values[0]) / (self.size - 1))
+        line = self.values[0] + mean * np.arange(self.size)
+        uneven = np.abs(np.diff(self.values) - mean).max()
+        apart = np.abs(self.values - line).max()
+        for rounding in (0.0, 0.0 if self.too_coarse else 2 * self.resolution):
+            slack = SHARE * mean + rounding
+            if mean > 0 and uneven <= slack and apart <= 10 * SHARE * mean + rounding:
+                return mean
+        return None
+
+    @property
+    def too_coarse(self) -> bool:
+        """Whether the type of the coordinate is rounded too much to tell one step from another."""
+        if self.values is None or self.size < 2:
+            return False
+        mean = abs(self.values[-1] - self.values[0]) / (self.size - 1)
+        return bool(self.resolution > mean / 10)
+
+    @property
+    def said_periodic(self) -> bool:
+        """Whether the file says that the axis is periodic, or it is a full circle of longitude.
+
+        A file says so by the attribute `modulo` (Ferret) of the coordinate, if that is its length,
+        or by `topology = "circular"`. A `modulo` of 360 on a part of the circle says nothing.
+        """
+        if self.spherical and self.role == "y":
+            return False
+        period = self._period()
+        if period is None or self.step is None:
+            return str(self.attributes.get("topology", "")).strip().lower() == "circular"
+        slack = 0.01 * self.step + self.size * self.resolution
+        return abs(self.size * self.step - period) <= slack
+
+    def _period(self) -> float | None:
+        """Return the length after which the coordinate begins again, if that is known."""
+        said = numbers(self.attributes.get("modulo"))
+        if len(said) == 1 and np.isfinite(said[0]):
+            return float(said[0])
+        return full_turn(self.attributes) if self.spherical else None
+
+    def difference(self, other: "SpaceAxis") -> tuple[str, str] | None:
+        """Return what is different in this axis and in another, or None if they are the same.
+
+        Coordinates may differ by a small share of the spacing and by what their types round.
+        """
+        if self.name != other.name:
+            return f"an axis '{self.name}'", f"'{other.name}'"
+        if self.size != other.size:
+            return f"{self.size} points along '{self.name}'", f"{other.size}"
+        if (self.values is None) != (other.values is None):
+            have = ["no" if axis.values is None else "a" for axis in (self, other)]
+            return f"{have[0]} coordinate of '{self.name}'", f"{have[1]} coordinate"
+        if self.values is None or other.values is None:
+            return None
+        for key in ("units", "standard_name", "axis"):
+            one, two = self.attributes.get(key), other.attributes.get(key)
+            if one is None or two is None or one == two:
+                continue
+            if key != "units" or not same_units(str(one), str(two)):
+                return f"'{self.name}' with {key} '{one}'", f"'{two}'"
+        slack = 2 * max(self.resolution, other.resolution)
+        if self.size > 1:  # however coarse the type, the points may not be shifted by a cell
+            spacing = np.abs(np.diff(self.values)).min()
+            slack = min(SHARE * spacing + slack, spacing / 10)
+        apart = np.abs(self.values - other.values)
+        if (apart <= slack).all():
+            return None
+        worst = int(apart.argmax())
+        own, others = (axis.values[worst] for axis in (self, other))
+        return f"{self.name} = {own:.8g} at point {worst}", f"{others:.8g}"
+
+    def describe(self) -> dict[str, Any]:
+        """Return the axis as plain numbers and strings."""
+        values = None if self.values is None else self.values.tolist()
+        kept = ("units", "standard_name", "axis")
+        attributes = {key: str(self.attributes[key]) for key in kept if key in self.attributes}
+        return {
+            "name": self.name,
+            "size": self.size,
+            "values": values,
+            "attributes": attributes,
+            "resolution": self.resolution,
+        }
+
+
+def from_description(description: dict[str, Any]) -> SpaceAxis:
+    """Return the axis of a description."""
+    values = description["values"]
+    return SpaceAxis(
+        description["name"],
+        description["size"],
+        None if values is None else np.asarray(values, dtype=np.float64),
+        dict(description["attributes"]),
+        description["resolution"],
+    )
+
+
+def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) -> SpaceAxis:
+    """Return a spatial axis of an open file.
+
+    Raises:
+        ValueError: The coordinate is not finite or not monotonic, or holds no numbers.
+    """
+    if name not in dataset.variables:
+        return SpaceAxis(name, size, None, {})
+    variable = dataset[name]
+    if variable.dimensions != (name,):
+        notify(
+            f"{path}: '{name}' has the dimensions ({', '.join(variable.dimensions)}): the grid is "
+            "curvilinear, and its points are taken without coordinates."
+        )
+        return SpaceAxis(name, size, None, {})
+    kind = getattr(variable.dtype, "kind", "O")
+    if kind not in "iuf":
+        raise ValueError(
+            f"{path}: the coordinate '{name}' holds text or a type of its own, expected numbers; "
+            "store it as numbers or rename the variable."
+        )
+    attributes = {
+        key: variable.getncattr(key)
+        for key in variable.ncattrs()
+        if key[0] != "_" and key not in CODING
+    }
+    values = read_values(path, name)
+    lost = np.flatnonzero(~(np.abs(values) < 9.9e36))
+    if len(lost):
+        raise ValueError(
+            f"{path}: coordinate '{name}' is missing or not finite at point {lost[0]}; write it, "
+            "or remove the variable to read the points without coordinates."
+        )
+    resolution = _resolution(values, variable.dtype)
+    axis = SpaceAxis(name, size, values, attributes)
+    if axis.role == "x" and axis.spherical and not _monotonic(values):
+        values = np.unwrap(values, period=full_turn(attributes))  # a region across the date line
+    steps = np.diff(values)
+    if not _monotonic(values):
+        where = int(np.flatnonzero(np.sign(steps) != np.sign(steps[0] or 1.0))[0])
+        raise ValueError(
+            f"{path}: coordinate '{name}' must increase or decrease along the axis, but goes "
+            f"{values[where]:.8g}, {values[where + 1]:.8g} at point {where}; correct the file, or "
+            "roll the axis so that it does."
+        )
+    descending = bool(size > 1 and steps[0] < 0)
+    if descending:
+        values = values[::-1]
+    held = _type_for(values, np.dtype(variable.dtype).newbyteorder("="))
+    return SpaceAxis(name, size, values.copy(), attributes, resolution, descending, held)
+
+
+def _resolution(values: np.ndarray, stored: np.dtype) -> float:
+    """Return how far values are rounded: as float32 if they look so, unless they are whole."""
+    largest = np.abs(values).max(initial=0.0)
+    exact = (values == np.round(values)).all() and (largest < 2**24 or stored != "f4")
+    single = not exact and (values == values.astype("f4")).all()
+    return float(np.spacing(np.asarray(largest, "f4" if single else "f8")))
+
+
+def _type_for(values: np.ndarray, stored: np.dtype) -> str:
+    """Return the stored type, or one that holds values which are packed there."""
+    for kind in (stored, np.dtype("f4")):
+        with np.errstate(invalid="ignore", over="ignore"):
+            if (values.astype(kind) == values).all():
+                return kind.str
+    return "f8"
+
+
+def _monotonic(values: np.ndarray) -> bool:
+    steps = np.diff(values)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def ordered(path: Path, axes: Sequence[SpaceAxis]) -> tuple[SpaceAxis, ...]:
+    """Return the axes in the order (y, x).
+
+    Raises:
+        ValueError: Both are the same axis, or attributes and name of one contradict each other.
+    """
+    for axis in axes:
+        if len(set(said_roles(axis.attributes).values())) > 1:
+            raise ValueError(
+                f"{path}: the attributes of '{axis.name}' contradict each other "
+                f"({_reason(axis)}), expected all of x or all of y; correct the one that is wrong."
+            )
+        said, named = said_role(axis.attributes), named_role(axis.name, FIRM)
+        if said and named and said != named:
+            raise ValueError(
+                f"{path}: the dimension '{axis.name}' has the attributes of the {said} axis "
+                f"({_reason(axis)}); correct the name or the attributes."
+            )
+    if len(axes) != 2:
+        return tuple(axes)
+    roles = [axis.role for axis in axes]
+    if roles[0] and roles[0] == roles[1]:
+        raise ValueError(
+            f"{path}: '{axes[0].name}' and '{axes[1].name}' are both the {roles[0]} axis by their "
+            "names or attributes, expected one y and one x; set data.dimensions.space or correct "
+            "the attribute 'axis' of one."
+        )
+    if not any(roles):
+        y, x = (axis.name for axis in axes)
+        notify(
+            f"{path.parent}: neither attributes nor names say which of '{y}' and '{x}' is x; '{y}' "
+            f"is taken as y and '{x}' as x, in the order (y, x) of data.dimensions.space: set it "
+            f"to [{x}, {y}] if they are the other way round."
+        )
+    swap = roles[0] == "x" or roles[1] == "y"
+    return tuple(reversed(axes)) if swap else tuple(axes)
+
+
+def _reason(axis: SpaceAxis) -> str:
+    kept = ("axis", "standard_name", "units")
+    return ", ".join(f"{k}: {axis.attributes[k]}" for k in kept if k in axis.attributes)

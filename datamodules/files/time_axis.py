@@ -1,0 +1,295 @@
+"""The time axis of a file: its stamps, whether they are uniform, and the interval between them.
+
+Stamps are as exact as their type: a float32 axis keeps about 7 digits of its largest value, an
+integer axis the whole units. So a step may depart from the others by a small share of itself and by
+what the type rounds, and no more; and the interval is that of the whole axis,
+(last - first) / (n - 1), to as many digits as the type supports.
+"""
+
+import math
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from datamodules.files.arrays import read_values
+from datamodules.files.units import SECONDS, time_unit
+
+SHARE = 1e-3  # of a step, by which it may depart from the others
+
+
+@dataclass(frozen=True, eq=False)
+class TimeAxis:
+    """Stamps of the snapshots of a file.
+
+    Args:
+        path: File, for messages.
+        name: Variable in the file.
+        values: Stamps in the units of the file, float64; NaN where none was written.
+        attributes: Attributes of the variable: units, calendar, ...
+        resolution: Distance between neighbouring numbers of the type in the file at the largest
+            stamp; one unit (times the scale factor) for integers.
+        whole: Whether stamps are integers in the file.
+    """
+
+    path: Path
+    name: str
+    values: np.ndarray
+    attributes: dict[str, Any]
+    resolution: float
+    whole: bool
+
+    @property
+    def units(self) -> str:
+        """Units with their origin, such as `hours since 2000-01-01`; `1` if there are none."""
+        return str(self.attributes.get("units", "1"))
+
+    @property
+    def unit(self) -> str:
+        """Symbol of the unit of time, such as `h`."""
+        return time_unit(self.units)
+
+    @property
+    def origin(self) -> str | None:
+        """Date from which stamps count, as the file writes it, or None."""
+        found = re.search(r"\ssince\s+(.+)", self.units, re.IGNORECASE)
+        return found[1].strip().lower() if found else None
+
+    @property
+    def calendar(self) -> str:
+        """Calendar of the origin, by one name for each.
+
+        The standard one is the proleptic Gregorian one where all dates are after 1582.
+        """
+        name = str(self.attributes.get("calendar", "standard")).lower()
+        aliases = {"gregorian": "standard", "noleap": "365_day", "all_leap": "366_day"}
+        year = re.match(r"\d{4}(?=\D|$)", self.origin or "")
+        if year and int(year[0]) > 1582 and np.nanmin(self.values, initial=0.0) >= 0:
+            aliases["proleptic_gregorian"] = "standard"
+        return aliases.get(name, name)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def within(self, used: range) -> "TimeAxis":
+        """Return the part of the axis that is used."""
+        return replace(self, values=self.values[used.start : used.stop])
+
+    @cached_property
+    def interval(self) -> float:
+        """Time between two stamps.
+
+        Raises:
+            ValueError: Stamps were never written, are repeated, missing or uneven, or their type is
+                too coarse to tell.
+        """
+        values, count = self.values, len(self.values) - 1
+        if count < 1:
+            raise ValueError(
+                f"{self.path} holds {len(values)} snapshots in the range that is used, at least 2 "
+                "are needed; use longer trajectories or ranges, or join files of one run by "
+                "data.join: time."
+            )
+        lost = np.flatnonzero(~np.isfinite(values))
+        if len(lost):
+            raise ValueError(
+                f"{self.path}: stamp {lost[0]} of '{self.name}' was never written (it is a fill "
+                f"value or not finite), so that it is not known to be uniform; write "
+                f"the stamp, or use the snapshots before it by data.SPLIT.times."
+            )
+        steps = np.diff(values)
+        typical, mean = float(np.median(steps)), (values[-1] - values[0]) / count
+        if self.whole and not (steps == steps[0]).all() and self._is_rounded(steps):
+            return self._simplest(mean, self.resolution / count)
+        rounding = 0.0 if self.whole else self.resolution
+        slack = SHARE * abs(typical) + 2 * rounding
+        worst = int(np.abs(steps - typical).argmax())
+        if not (steps > 0).all():  # of many steps that are wrong, one that goes back tells most
+            worst = int(steps.argmin())
+        if not typical > 0 or not (steps > 0).all() or abs(steps[worst] - typical) > slack:
+            raise ValueError(self._uneven(worst, typical))
+        line = values[0] + mean * np.arange(count + 1)
+        if np.abs(values - line).max() > 0.01 * mean + 2 * rounding:
+            raise ValueError(self._uneven(int(np.abs(values - line).argmax()) - 1, typical))
+        if rounding > mean / 4:
+            raise ValueError(
+                f"{self.path}: '{self.name}' is stored in a type that is rounded to "
+                f"{rounding:g} {self.unit}, too coarse for its steps of {mean:g}: whether they are "
+                "uniform cannot be told; store it in double precision."
+            )
+        return self._simplest(mean, max(rounding, float(np.spacing(np.abs(values).max()))) / count)
+
+    def _is_rounded(self, steps: np.ndarray) -> bool:
+        """Return whether whole stamps can be a uniform axis rounded: 0, 1, 3, 4, 6 for 1.5.
+
+        Two neighbouring steps then take turns regularly; a gap or a repeated stamp occurs once.
+        Mostly 1 and sometimes 2 can as well be stamps that are missing regularly.
+        """
+        steps = np.round(steps / self.resolution).astype(np.int64)
+        low, high = int(steps.min()), int(steps.max())
+        more = int((steps == high).sum())
+        less = len(steps) - more
+        if low < 1 or high != low + 1 or min(more, less) < max(2, len(steps) / 12):
+            return False
+        if low == 1 and more < less - 1:
+            return False
+        stamps = np.concatenate(([0], np.cumsum(steps)))
+        return _least_spread(stamps) <= 1 + 1e-6
+
+    def _simplest(self, value: float, uncertainty: float) -> float:
+        """Return the number of fewest digits that a measured step can be.
+
+        Where its unit is one of time, they are digits in the largest unit of which there is at
+        least one, or in the next smaller: of 0.0052 days 7.5 minutes.
+        """
+        own = SECONDS.get(self.unit)
+        if own is None:
+            return _digits(value, uncertainty)[1]
+        natural = [unit for unit in sorted(SECONDS.values(), reverse=True) if unit <= value * own]
+        factors = [own / unit for unit in natural[:2]] or [1.0]
+        found = [(_digits(value * factor, uncertainty * factor), factor) for factor in factors]
+        (_, rounded), factor = min(found, key=lambda item: item[0][0])
+        return _digits(rounded / factor, 4 * float(np.spacing(rounded / factor)))[1]
+
+    def _uneven(self, index: int, typical: float) -> str:
+        """Return the sentence on the step after a stamp that is unlike the others."""
+        index = min(max(index, 0), len(self.values) - 2)
+        here, there = self.values[index], self.values[index + 1]
+        ratio = (there - here) / typical if typical else 0.0
+        if there == here:
+            what = f"stamp {index + 1} repeats stamp {index}"
+        elif ratio > 1.5 and abs(ratio - round(ratio)) < 0.3:
+            what = f"{round(ratio) - 1} snapshot(s) are missing after stamp {index}"
+        else:
+            what = f"the step after stamp {index} is {there - here:g}, most are {typical:g}"
+        return (
+            f"{self.path}: '{self.name}' must increase in uniform steps, but {what}: it goes "
+            f"{self._say(self.values[0])}, {self._say(self.values[1])}, ... and "
+            f"{self._say(here)}, {self._say(there)}; interpolate the data to a uniform time axis, "
+            "or use a part without gaps by data.SPLIT.times."
+        )
+
+    def _say(self, value: float) -> str:
+        """Return a stamp as text, with its date if it has one."""
+        text = f"{value:.10g}"
+        if self.origin:
+            try:
+                text += f" ({netCDF4.num2date(value, self.units, self.calendar):%Y-%m-%d %H:%M:%S})"
+            except (ValueError, OverflowError, TypeError):
+                return text
+        return text
+
+    def expressed_like(self, other: "TimeAxis") -> "TimeAxis":
+        """Return this axis in the units and from the origin of another.
+
+        Raises:
+            ValueError: One of them has an origin or a unit that the other cannot be expressed in.
+        """
+        if self.units == other.units and self.calendar == other.calendar:
+            return self
+        factor = 1.0
+        if self.unit != other.unit:
+            if not {self.unit, other.unit} <= SECONDS.keys():
+                raise ValueError(self._clash(other))
+            factor = SECONDS[self.unit] / SECONDS[other.unit]
+        offset = 0.0
+        if (self.origin is None) != (other.origin is None) or self.calendar != other.calendar:
+            raise ValueError(self._clash(other))
+        if self.origin != other.origin:
+            try:
+                origin = netCDF4.num2date(0, self.units, self.calendar)
+                offset = float(netCDF4.date2num(origin, other.units, other.calendar))
+            except (ValueError, OverflowError, TypeError):
+                raise ValueError(self._clash(other)) from None
+        values = self.values if factor == 1.0 else self.values * factor
+        values = values + offset if offset else values
+        attributes = {**self.attributes, "units": other.units}
+        return replace(
+            self, values=values, attributes=attributes, resolution=self.resolution * factor
+        )
+
+    def _clash(self, other: "TimeAxis") -> str:
+        return (
+            f"{self.path}: '{self.name}' is in '{self.units}' (calendar {self.calendar}), that of "
+            f"{other.path} in '{other.units}' (calendar {other.calendar}), which cannot be "
+            "compared; give all files of a data set one origin, unit and calendar of time."
+        )
+
+
+def same_time(one: tuple[float, str], other: tuple[float, str]) -> bool:
+    """Return whether two times, each with its unit, are the same: 6 h and 0.25 d.
+
+    Example:
+        >>> same_time((6.0, "h"), (0.25, "d")), same_time((1.0, "h"), (1.0, "d"))
+        (True, False)
+    """
+    (a, unit), (b, other_unit) = one, other
+    if unit != other_unit:
+        if not {unit, other_unit} <= SECONDS.keys():
+            return False
+        a, b = a * SECONDS[unit], b * SECONDS[other_unit]
+    return abs(a - b) <= 1e-4 * abs(b)
+
+
+def read_time_axis(dataset: netCDF4.Dataset, path: Path, name: str) -> TimeAxis:
+    """Return the time axis of an open file.
+
+    Raises:
+        ValueError: There is none, or it is not numbers along its own dimension.
+    """
+    if name not in dataset.variables:
+        raise ValueError(
+            f"{path} has no coordinate variable '{name}' for its time dimension; add one with "
+            f"uniform steps, for instance by xarray.open_dataset(...).assign_coords({name}=...)"
+            ".to_netcdf(...)."
+        )
+    variable = dataset[name]
+    kind = getattr(variable.dtype, "kind", "O")
+    if kind not in "iuf" or variable.dimensions != (name,):
+        kinds = {"O": "text", "S": "characters", "U": "text"}
+        raise ValueError(
+            f"{path}: the time variable '{name}' holds {kinds.get(kind, variable.dtype)} along "
+            f"({', '.join(variable.dimensions)}), expected numbers along ({name}); write it so."
+        )
+    attributes = {key: variable.getncattr(key) for key in variable.ncattrs() if key[0] != "_"}
+    values = read_values(path, name)
+    values = np.where(np.abs(values) < 9.9e36, values, np.nan)
+    scale = abs(float(np.ravel(attributes.get("scale_factor", 1.0))[0]))
+    largest = np.nanmax(np.abs(values), initial=0.0) / scale
+    steps = np.diff(values)
+    dtype = variable.dtype
+    if kind == "f" and len(steps) and not np.allclose(steps, steps[0], rtol=1e-9, atol=0):
+        with np.errstate(over="ignore"):  # an axis of single precision that was stored as double
+            dtype = np.dtype("f4") if (values == values.astype("f4")).all() else dtype
+    resolution = scale if kind in "iu" else float(np.spacing(np.asarray(largest, dtype))) * scale
+    return TimeAxis(path, name, values, attributes, resolution, kind in "iu")
+
+
+def _least_spread(stamps: np.ndarray) -> float:
+    """Return how far stamps lie apart about the line that is closest to all of them.
+
+    It is at most 1 if they are uniform stamps that were rounded, or cut, to whole numbers.
+    """
+    numbers = np.arange(len(stamps))
+    mean = (stamps[-1] - stamps[0]) / (len(stamps) - 1)
+    low, high = mean - 1 / len(stamps), mean + 1 / len(stamps)
+    for _ in range(60):  # the spread is a convex function of the slope
+        third = (high - low) / 3
+        left, right = (np.ptp(stamps - slope * numbers) for slope in (low + third, high - third))
+        low, high = (low, high - third) if left < right else (low + third, high)
+    return float(np.ptp(stamps - low * numbers))
+
+
+def _digits(value: float, uncertainty: float) -> tuple[int, float]:
+    """Return how many significant digits a number needs to lie within an uncertainty, and it."""
+    if not math.isfinite(value) or value == 0:
+        return 17, value
+    for digits in range(1, 17):
+        rounded = float(f"{value:.{digits - 1}e}")
+        if abs(rounded - value) <= uncertainty:
+            return digits, rounded
+    return 17, value

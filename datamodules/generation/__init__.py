@@ -1,0 +1,1 @@
+"""Making of data sets: solvers run over ensembles of initial states."""

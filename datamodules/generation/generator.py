@@ -1,0 +1,311 @@
+"""Run a solver over an ensemble and store the trajectories, one file per group of them.
+
+A file appears whole or not at all. While one is made its snapshots lie beside it, in
+`NAME.nc.partial/`, in segments that are themselves renamed into place together with the solver's
+state; a killed run starts from the last of them and ends with the same data. Files are independent
+of each other, so that any number of processes share them out by number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from datamodules.files.hashes import hash_of
+from datamodules.files.integrity import checked_hash
+from datamodules.files.netcdf import provenance_in, write_trajectories
+from datamodules.files.provenance import describe, first_difference, random_seed
+from datamodules.generation.segments import Segments, alone_in
+from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resample
+from datamodules.solvers.finite import check_finite
+
+LARGEST = 1_000_000  # trajectories or snapshots of a split
+SEGMENT = 100  # snapshots between two resting points of a run
+
+
+@dataclass(frozen=True)
+class Split:
+    """Size of one split.
+
+    Args:
+        trajectories: Number of independent trajectories.
+        snapshots: Snapshots of each.
+        operating_points: Physical parameters that differ between trajectories, by name: trajectory
+            k runs at entry k, over and over; the solver's own for all by default.
+    """
+
+    trajectories: int
+    snapshots: int
+    operating_points: Sequence[dict[str, float]] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("trajectories", "snapshots"):
+            number = getattr(self, name)
+            if not 1 <= number <= LARGEST:
+                raise ValueError(
+                    f"{name} of data.generator.splits must lie in 1..{LARGEST}, got {number}."
+                )
+        check_finite("data.generator.splits", operating_points=self.operating_points)
+
+    def points(self, first: int, count: int) -> list[dict[str, float]]:
+        """Return the operating points of some trajectories, none if all run at the solver's."""
+        every = self.operating_points
+        return [dict(every[k % len(every)]) for k in range(first, first + count) if every]
+
+
+class Generator:
+    """Simulated data set: a solver, random initial states, and how much of it.
+
+    Trajectory k of a split depends on the seed, the name of the split and k alone.
+
+    Args:
+        solver: What is solved; its interval is the time between snapshots.
+        initial: Distribution of the states before the spin-up; None where the solver has an initial
+            state of its own.
+        splits: Size of each split, by its name.
+        spin_up: Discarded start of every trajectory [T].
+        shape: Points of the stored fields, if coarser than the solver's; the spectrum is truncated.
+        seed: Of all random choices.
+        trajectories_per_file: Trajectories simulated together and stored in one file.
+        precision: Of the simulation, in bits.
+    """
+
+    def __init__(
+        self,
+        solver: Solver,
+        initial: InitialCondition | None,
+        splits: dict[str, Split],
+        spin_up: float = 0.0,
+        shape: tuple[int, ...] | None = None,
+        seed: int = 0,
+        trajectories_per_file: int = 1,
+        precision: int = 32,
+    ) -> None:
+        check_finite("Generator", spin_up=spin_up)
+        if precision not in (32, 64):
+            raise ValueError(f"Generator.precision must be 32 or 64, got {precision}.")
+        if trajectories_per_file < 1:
+            raise ValueError(
+                f"Generator.trajectories_per_file must be at least 1, got {trajectories_per_file}."
+            )
+        self.solver = solver.float() if precision == 32 else solver.double()
+        self.initial = initial
+        self.splits = dict(splits)
+        self.spin_up = spin_up
+        self.shape = None if shape is None else tuple(shape)
+        self.seed = seed
+        self.trajectories_per_file = trajectories_per_file
+        self.precision = precision
+        self.grid = Grid(self.shape or solver.grid.shape, solver.grid.lengths)
+        if any(new > old for new, old in zip(self.grid.shape, solver.grid.shape, strict=True)):
+            raise ValueError(
+                f"Generator.shape must not be finer than the solver's grid {solver.grid.shape}, "
+                f"got {self.grid.shape}."
+            )
+        for split in self.splits.values():
+            if split.operating_points:
+                solver.at(split.operating_points)  # refuses what cannot be
+        if initial is None:
+            solver.initial_state()
+
+    @property
+    def operating_points_differ(self) -> bool:
+        """Whether trajectories have parameters of their own, so that one solver is not for all."""
+        return any(split.operating_points for split in self.splits.values())
+
+    def files(self, root: Path) -> list["Shard"]:
+        """Return every file of the data set, made or not."""
+        return [
+            Shard(
+                self, root, split, first, min(self.trajectories_per_file, size.trajectories - first)
+            )
+            for split, size in self.splits.items()
+            for first in range(0, size.trajectories, self.trajectories_per_file)
+        ]
+
+    def generate(self, root: Path, rank: int = 0, ranks: int = 1, device: str = "cpu") -> None:
+        """Make what is missing of this process's share of the files, with a progress bar.
+
+        Raises:
+            ValueError: A file that exists was made with other settings.
+            FloatingPointError: The solution left the range of numbers.
+        """
+        shards = self.files(root)
+        for shard in shards:
+            shard.check()
+        missing = [shard for shard in shards[rank::ranks] if not shard.path.exists()]
+        if not missing:
+            return
+        self.solver.to(device)
+        total = sum(shard.solver_steps * shard.count for shard in missing)
+        with tqdm(total=total, desc=f"simulating {root}", unit="snapshot") as progress:
+            for shard in missing:
+                shard.make(progress, device)
+
+    def verify(self, root: Path, rank: int = 0, ranks: int = 1) -> None:
+        """Compare the values of this process's share of the files with the hashes they carry.
+
+        Raises:
+            ValueError: The values of a file are not those that it was written with.
+        """
+        names = [variable.name for variable in self.solver.variables]
+        for shard in self.files(root)[rank::ranks]:
+            hash_of(root, shard.path, names, partial(checked_hash, shard.path, names))
+
+
+class Shard:
+    """One file of a generated data set.
+
+    Args:
+        generator: What makes it.
+        root: Folder of the data set.
+        split: Name of the split.
+        first: Number of the first trajectory within the split.
+        count: Number of trajectories.
+    """
+
+    def __init__(
+        self, generator: Generator, root: Path, split: str, first: int, count: int
+    ) -> None:
+        self.generator = generator
+        self.split = split
+        self.first = first
+        self.count = count
+        self.snapshots = generator.splits[split].snapshots
+        self.points = generator.splits[split].points(first, count)
+        self.path = (
+            Path(root) / split / f"{split}_{first // generator.trajectories_per_file:04d}.nc"
+        )
+        self.segments = Segments(self.path.with_name(f"{self.path.name}.partial"))
+        self.spin_up_steps = round(generator.spin_up / generator.solver.interval)
+        self.solver_steps = self.spin_up_steps + self.snapshots
+
+    def provenance(self) -> dict[str, Any]:
+        """Return everything that determines the data of this file."""
+        description = describe(self.generator)
+        del description["splits"]
+        description.update(
+            split=self.split, first=self.first, count=self.count, snapshots=self.snapshots
+        )
+        if self.points:
+            description["operating_points"] = self.points
+        return description
+
+    def check(self) -> None:
+        """Refuse a file of the same name that was made with other settings."""
+        if not self.path.exists():
+            return
+        try:
+            with netCDF4.Dataset(self.path) as dataset:
+                found = provenance_in(dataset)
+                sizes = {name: len(size) for name, size in dataset.dimensions.items()}
+        except (OSError, RuntimeError):
+            raise ValueError(
+                f"{self.path} is not a readable NetCDF file; remove it and it is made again."
+            ) from None
+        if found is None:
+            raise ValueError(
+                f"{self.path} was not made by this generator; move it away or set another "
+                "data.root."
+            )
+        difference = first_difference(found, self.provenance())
+        wanted = {"trajectory": self.count, "time": self.snapshots}
+        if not difference and any(sizes.get(name) != size for name, size in wanted.items()):
+            raise ValueError(
+                f"{self.path} has dimensions {sizes}, {wanted} were written; it was cut, remove "
+                "the file to make it again."
+            )
+        if difference:
+            raise ValueError(
+                f"{self.path} was made with other settings ({difference}); remove the file to make "
+                "it again, set another data.root, or restore the setting."
+            )
+
+    def solver(self) -> Solver:
+        """Return the solver of these trajectories."""
+        return self.generator.solver.at(self.points) if self.points else self.generator.solver
+
+    def initial_state(self) -> Tensor:
+        """Return the states at the start of the spin-up, (trajectory, channel, *space)."""
+        solver, generator = self.generator.solver, self.generator
+        if generator.initial is None:
+            states = self.solver().initial_state().cpu()
+            return states.expand(self.count, *states.shape[1:]).clone()
+        states = [
+            generator.initial.sample(
+                solver.grid,
+                len(solver.variables),
+                torch.Generator().manual_seed(random_seed(generator.seed, self.split, number)),
+            )
+            for number in range(self.first, self.first + self.count)
+        ]
+        dtype = torch.float32 if generator.precision == 32 else torch.float64
+        return torch.stack(states).to(dtype)
+
+    def make(self, progress: tqdm, device: str) -> None:
+        """Simulate, in segments that survive a killed run, then write the file."""
+        with alone_in(self.segments.folder):
+            if self.path.exists():  # another process made it while this one waited
+                self.segments.remove()
+                return
+            self.segments.belong_to(self.provenance())
+            done = self.segments.count()
+            state = self.segments.last_state() if done else self.initial_state()
+            progress.update(self.count * min(done * SEGMENT, self.solver_steps))
+            state = state.to(device)
+            for segment in range(done, -(-self.solver_steps // SEGMENT)):
+                state = self._simulate(segment, state, progress)
+            self._assemble()
+            self.segments.remove()
+
+    @torch.inference_mode()
+    def _simulate(self, segment: int, state: Tensor, progress: tqdm) -> Tensor:
+        """Store the snapshots of one segment, if the spin-up is over, and the state after them."""
+        generator, solver = self.generator, self.solver()
+        fields = []
+        first = segment * SEGMENT
+        for step in range(first, min(first + SEGMENT, self.solver_steps)):
+            if step >= self.spin_up_steps:
+                fields.append(resample(state, solver.grid, generator.grid.shape).float().cpu())
+            state = solver.step_at(state, (step - self.spin_up_steps) * solver.interval)
+            progress.update(self.count)
+        if not torch.isfinite(state).all():
+            raise FloatingPointError(
+                f"The solution for {self.path} left the range of numbers before t = "
+                f"{(first + SEGMENT) * solver.interval:g}; lower the solver's dt "
+                f"({getattr(solver, 'dt', solver.interval):g})."
+            )
+        self.segments.store(segment, fields, state)
+        return state
+
+    def _assemble(self) -> None:
+        generator = self.generator
+        write_trajectories(
+            self.path,
+            self.segments.fields(),
+            (self.count, self.snapshots),
+            generator.solver.variables,
+            generator.grid,
+            generator.solver.interval,
+            self.first,
+            f"Trajectories of {type(generator.solver).__name__}, split {self.split}",
+            self.provenance(),
+            self.parameters(),
+            generator.solver.offset,
+            generator.solver.unit_system,
+            generator.solver.periodic,
+        )
+
+    def parameters(self) -> dict[Variable, list[float]]:
+        """Return the parameters in which trajectories differ, with a value for each."""
+        return {
+            variable: [point[variable.name] for point in self.points]
+            for variable in self.generator.solver.parameters_of_trajectories
+            if self.points and variable.name in self.points[0]
+        }

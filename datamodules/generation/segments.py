@@ -1,0 +1,102 @@
+"""A simulation in progress, on disk: segments of snapshots, each with the state that follows it.
+
+A segment appears whole or not at all, so that a killed run starts from the last of them. One that
+is not as it was written is made again, with all that follow.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.files.atomic import alone_in as alone_in  # who makes segments is alone with them
+from datamodules.files.atomic import write_whole
+from datamodules.files.provenance import canonical
+from datamodules.files.sealed import load, save
+from datamodules.notices import notify
+
+
+class Segments:
+    """Consecutive segments of one simulation in a folder.
+
+    Args:
+        folder: Made by `alone_in`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = ""
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:05d}.npz"
+
+    def _label(self, number: int) -> str:
+        """Return what a segment must be of, lest it be taken for another."""
+        return f"{number} {self.settings}"
+
+    def belong_to(self, settings: dict[str, Any]) -> None:
+        """Start anew where the segments in the folder were made with other settings."""
+        note, self.settings = self.folder / "settings.json", canonical(settings)
+        if not _holds(note, self.settings):
+            self._forget(0)
+            write_whole(note, self.settings)
+        for number in range(self.count()):
+            if load(self._path(number), self._label(number)) is None:
+                notify(f"{self._path(number)} is not as it was written; it is simulated again.")
+                self._forget(number)
+                return
+
+    def _forget(self, first: int) -> None:
+        """Remove segments from a number on."""
+        for segment in self.folder.glob("*.npz"):
+            if not segment.stem.isdecimal() or int(segment.stem) >= first:
+                segment.unlink()
+
+    def count(self) -> int:
+        """Return how many segments, from the first on, are complete."""
+        number = 0
+        while self._path(number).exists():
+            number += 1
+        return number
+
+    def store(self, number: int, fields: Sequence[Tensor], state: Tensor) -> None:
+        """Write a segment: fields (trajectory, channel, *space) in time, and the state after."""
+        stacked = torch.stack(list(fields), dim=1).numpy() if fields else np.empty(0, np.float32)
+        arrays = {"fields": stacked, "state": state.cpu().numpy()}
+        save(self._path(number), self._label(number), arrays)
+
+    def _arrays(self, number: int) -> dict[str, np.ndarray]:
+        arrays = load(self._path(number), self._label(number))
+        if arrays is None:
+            raise OSError(
+                f"{self._path(number)} was changed while it was in use; run the command again, "
+                "and what is missing is simulated."
+            )
+        return arrays
+
+    def last_state(self) -> Tensor:
+        """Return the state that follows the last segment."""
+        return torch.from_numpy(self._arrays(self.count() - 1)["state"])
+
+    def fields(self) -> Iterator[np.ndarray]:
+        """Yield the fields of all segments that have any, (trajectory, time, channel, *space)."""
+        for number in range(self.count()):
+            fields = self._arrays(number)["fields"]
+            if fields.size:
+                yield fields
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _holds(note: Path, text: str) -> bool:
+    """Return whether a file is there and holds a text."""
+    try:
+        return note.read_bytes() == text.encode()
+    except OSError:
+        return False

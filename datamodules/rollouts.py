@@ -1,0 +1,183 @@
+"""Starts of rollouts, and access to what really followed them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datamodules.files.provenance import random_seed
+from datamodules.solvers.finite import check_finite
+from datamodules.trajectories import Trajectories
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Evaluation of one stage: how many rollouts, how long, against how much truth.
+
+    Args:
+        initial_conditions: Number of rollouts, started evenly over the split.
+        steps: Length of each, in snapshot intervals; may exceed the data.
+        truth_steps: True snapshots to compare with; a quarter of the shortest trajectory by
+            default.
+        batch_size: Rollouts computed together.
+        members: Size of an ensemble from each initial condition, the unperturbed member included.
+        initial_noise: Amplitude of the white noise added to the other members, in units of the
+            spatial standard deviation of the initial state.
+    """
+
+    initial_conditions: int = 16
+    steps: int = 100
+    truth_steps: int | None = None
+    batch_size: int = 16
+    members: int = 1
+    initial_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_finite("Rollouts", initial_noise=self.initial_noise)
+        for name in ("initial_conditions", "steps", "batch_size", "members"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} of data.val_rollouts, test_rollouts or predict_rollouts must be at "
+                    f"least 1, got {getattr(self, name)}."
+                )
+        if self.truth_steps is not None and self.truth_steps < 0:
+            raise ValueError(
+                "truth_steps of data.val_rollouts, test_rollouts or predict_rollouts must be at "
+                f"least 0, got {self.truth_steps}."
+            )
+        if self.initial_noise < 0 or (self.members > 1) != (self.initial_noise > 0):
+            raise ValueError(
+                "An ensemble needs members above 1 and initial_noise above 0, got "
+                f"members={self.members}, initial_noise={self.initial_noise}."
+            )
+
+
+@dataclass
+class RolloutBatch:
+    """Initial conditions of a batch of rollouts, and access to what really followed.
+
+    Attributes:
+        initial: States at lead time 0, (batch, channel, *space).
+        index: Number of each initial condition within the whole evaluation.
+        steps: Length of the rollout, in snapshot intervals.
+        truth_steps: How far the truth goes; at most `steps`.
+        source: Trajectories of the truth.
+        places: (trajectory, snapshot) of each initial condition.
+        perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
+        parameters: Physical parameters of the trajectories, (batch, parameter), or None.
+    """
+
+    initial: Float[Tensor, "batch channel *space"]
+    index: Int[Tensor, " batch"]
+    steps: int
+    truth_steps: int
+    source: Trajectories
+    places: list[tuple[int, int]]
+    perturbed: Float[Tensor, "member batch channel *space"] | None = None
+    parameters: Float[Tensor, "batch parameter"] | None = None
+
+    @property
+    def times(self) -> list[float]:
+        """Time of each initial condition, as the files count it."""
+        return [self.source.time(k, start) for k, start in self.places]
+
+    def truth(self, lead: int) -> Float[Tensor, "batch channel *space"]:
+        """Return the true states `lead` intervals after the initial ones."""
+        if not 0 <= lead <= self.truth_steps:
+            raise ValueError(f"lead must lie in 0..{self.truth_steps} (the truth), got {lead}.")
+        reads = [self.source.read(k, start + lead, start + lead + 1) for k, start in self.places]
+        return torch.cat(reads)
+
+
+class InitialConditions(Dataset):
+    """Evenly spaced starts of rollouts, each followed by `truth_steps` true snapshots.
+
+    Args:
+        trajectories: Split to start from.
+        count: Number of initial conditions, over all trajectories.
+        steps: Length of each rollout, in snapshot intervals.
+        truth_steps: True snapshots that must follow each start; None for as many as one quarter of
+            the shortest trajectory, at most `steps`.
+        members: Size of the ensemble that starts from each, the unperturbed member included.
+        noise: Amplitude of the white noise added to the other members, in units of the spatial
+            standard deviation of each channel of the initial state.
+        seed: Of the noise, which depends on it and on the number of the initial condition alone.
+
+    Raises:
+        ValueError: No trajectory is long enough, or there are not `count` different starts.
+    """
+
+    def __init__(
+        self,
+        trajectories: Trajectories,
+        count: int,
+        steps: int,
+        truth_steps: int | None = None,
+        members: int = 1,
+        noise: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        check_finite("InitialConditions", noise=noise)
+        if members < 1 or noise < 0 or (members > 1 and noise == 0):
+            raise ValueError(
+                "An ensemble needs members of at least 1 and, above that, initial_noise above 0, "
+                f"got members={members}, initial_noise={noise}."
+            )
+        self.members = members
+        self.noise = noise
+        self.seed = seed
+        self.trajectories = trajectories
+        self.steps = steps
+        shortest = min(trajectories.lengths, default=0)
+        self.truth_steps = min(steps, shortest // 4 if truth_steps is None else truth_steps)
+        starts = [
+            (k, start)
+            for k, length in enumerate(trajectories.lengths)
+            for start in range(length - self.truth_steps)
+        ]
+        if len(starts) < count:
+            raise ValueError(
+                f"{trajectories.files[0].path} and the files beside it have room for {len(starts)} "
+                f"rollouts of {self.truth_steps} true steps, {count} were asked for; lower "
+                "initial_conditions or truth_steps, or provide longer trajectories."
+            )
+        chosen = np.linspace(0, len(starts) - 1, count).round().astype(int)
+        self.places = [starts[i] for i in chosen]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+    def collate(self, indices: list[int]) -> RolloutBatch:
+        """Return the batch of the initial conditions with these numbers."""
+        places = [self.places[i] for i in indices]
+        initial = torch.cat([self.trajectories.read(k, s, s + 1) for k, s in places])
+        parameters = self.trajectories.parameters
+        return RolloutBatch(
+            initial,
+            torch.tensor(indices),
+            self.steps,
+            self.truth_steps,
+            self.trajectories,
+            places,
+            self._perturbed(initial, indices) if self.members > 1 else None,
+            None if parameters is None else parameters[[k for k, _ in places]],
+        )
+
+    def _perturbed(
+        self, initial: Float[Tensor, "batch channel *space"], indices: list[int]
+    ) -> Float[Tensor, "member batch channel *space"]:
+        """Return the perturbed members of each ensemble."""
+        axes = tuple(range(1, initial.dim() - 1))
+        parts = []
+        for index, state in zip(indices, initial, strict=True):
+            generator = torch.Generator().manual_seed(random_seed(self.seed, "ensemble", index))
+            shape = (self.members - 1, *state.shape)
+            draw = torch.randn(shape, generator=generator, dtype=state.dtype)
+            parts.append(state + self.noise * state.std(axes, keepdim=True) * draw)
+        return torch.stack(parts, dim=1)

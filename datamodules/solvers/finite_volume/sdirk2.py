@@ -1,0 +1,60 @@
+r"""Alexander's diagonally implicit Runge-Kutta scheme: second order, and what is stiff is damped.
+
+    z = u_n + γ Δt K(z),    w = u_n + (1 - γ)/γ (z - u_n),    u_{n+1} = w + γ Δt K(u_{n+1}),
+
+with γ = 1 - 1/√2: two steps of backward Euler of length γ Δt, the second from an extrapolated
+state. A mode that decays in no time ends at its balance, as with backward Euler; Crank-Nicolson
+makes it ring.
+
+Reference: R. Alexander, SIAM J. Numer. Anal. 14 (1977) 1006-1021.
+"""
+
+import math
+
+from datamodules.solvers.finite_volume.balance import Balance, State
+from datamodules.solvers.finite_volume.steppers import CoefficientsInTime, Stepper
+from datamodules.solvers.finite_volume.theta_scheme import ThetaScheme
+from datamodules.solvers.implicit.layer import ImplicitLayer
+
+GAMMA = 1 - 1 / math.sqrt(2)
+
+
+class SDIRK2(Stepper):
+    """Two stages of backward Euler: second order, L-stable.
+
+    Args:
+        euler: Solver of the stages: a `ThetaScheme` with theta 1. Coefficients that move keep the
+            second order where it evaluates them at the ends.
+
+    Raises:
+        ValueError: theta is not 1.
+        ImplicitSolveError: A stage did not converge, unless the layer masks it.
+    """
+
+    order = 2
+
+    def __init__(self, euler: ThetaScheme) -> None:
+        if euler.theta != 1:
+            raise ValueError(
+                f"SDIRK2.euler must be a ThetaScheme with theta 1, got {euler.theta}; its stages "
+                "are steps of backward Euler."
+            )
+        self.euler = euler
+
+    @property
+    def layer(self) -> ImplicitLayer:
+        """Of the stages."""
+        return self.euler.layer
+
+    def step(
+        self,
+        balance: Balance,
+        state: State,
+        coefficients: CoefficientsInTime,
+        time: float,
+        dt: float,
+    ) -> State:
+        part = GAMMA * dt
+        stage = self.euler.step(balance, state, coefficients, time, part)
+        ahead = state + (1 - GAMMA) / GAMMA * (stage - state)
+        return self.euler.step(balance, ahead, coefficients, time + dt - part, part)

@@ -1,0 +1,82 @@
+"""Implicit layers: solve F(z; inputs) = 0 and differentiate by the implicit function theorem.
+
+Usable on its own: `ImplicitLayer` for any F, `DeepEquilibrium` for a fixed point of a network,
+`ThetaScheme` for implicit time steps. Solvers and gradients are parts that can be exchanged.
+"""
+
+from datamodules.solvers.implicit.differentiation.checkpointing import (
+    Checkpointing,
+    KeepAll,
+    Segments,
+)
+from datamodules.solvers.implicit.differentiation.gradients import (
+    Adjoint,
+    Gradient,
+    JacobianFree,
+    Phantom,
+    Unrolled,
+    UnrolledOuter,
+)
+from datamodules.solvers.implicit.equilibrium import DeepEquilibrium, FixedPoint
+from datamodules.solvers.implicit.layer import ImplicitLayer
+from datamodules.solvers.implicit.linear_solvers.attach import Implicit
+from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
+from datamodules.solvers.implicit.linear_solvers.gmres import GMRES
+from datamodules.solvers.implicit.linear_solvers.linear_solver import Dense, Fallback, LinearSolver
+from datamodules.solvers.implicit.linear_solvers.minimal_residual import MinimalResidual
+from datamodules.solvers.implicit.preconditioners.block_tridiagonal import BlockTridiagonal
+from datamodules.solvers.implicit.preconditioners.preconditioner import (
+    Identity,
+    Jacobi,
+    Preconditioner,
+)
+from datamodules.solvers.implicit.residual import FunctionResidual, Quasilinear, Residual
+from datamodules.solvers.implicit.root_solvers.anderson import Anderson
+from datamodules.solvers.implicit.root_solvers.fixed_point import Correction, Direct, Lagged, Picard
+from datamodules.solvers.implicit.root_solvers.newton import NewtonKrylov
+from datamodules.solvers.implicit.root_solvers.preconditioned import Preconditioned
+from datamodules.solvers.implicit.root_solvers.root_solver import Affine, Retry, RootSolver
+from datamodules.solvers.implicit.solution import ImplicitSolveError, Monitor, SolveInfo, Status
+
+__all__ = [
+    "GMRES",
+    "Adjoint",
+    "Affine",
+    "Anderson",
+    "BiCGSTAB",
+    "BlockTridiagonal",
+    "Checkpointing",
+    "Correction",
+    "DeepEquilibrium",
+    "Dense",
+    "Direct",
+    "Fallback",
+    "FixedPoint",
+    "FunctionResidual",
+    "Gradient",
+    "Identity",
+    "Implicit",
+    "ImplicitLayer",
+    "ImplicitSolveError",
+    "Jacobi",
+    "JacobianFree",
+    "KeepAll",
+    "Lagged",
+    "LinearSolver",
+    "MinimalResidual",
+    "Monitor",
+    "NewtonKrylov",
+    "Phantom",
+    "Picard",
+    "Preconditioned",
+    "Preconditioner",
+    "Quasilinear",
+    "Residual",
+    "Retry",
+    "RootSolver",
+    "Segments",
+    "SolveInfo",
+    "Status",
+    "Unrolled",
+    "UnrolledOuter",
+]

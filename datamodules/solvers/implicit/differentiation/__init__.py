@@ -1,0 +1,1 @@
+"""Gradients of an implicit solve, and checkpoints of steps."""

@@ -1,0 +1,1 @@
+"""Solvers of A x = b, given by products."""

@@ -1,0 +1,137 @@
+"""Linear systems A x = b, matrix-free and batched, each sample with its own convergence.
+
+A sample counts as solved when ‖b - A x‖ <= rtol ‖b‖ + atol. With b = 0 its solution is x = 0 at
+once (usual in adjoints: a trajectory without observations has no cotangent). With a right-hand side
+that is not finite nothing is solved; x = 0 is returned with status NOT_FINITE.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from datamodules.solvers.finite import check_finite
+from datamodules.solvers.implicit.batched import (
+    Choice,
+    PerSample,
+    Vector,
+    choose,
+    norm,
+    ratio,
+    scale,
+)
+from datamodules.solvers.implicit.residual import Map
+from datamodules.solvers.implicit.solution import SolveInfo, Status
+
+
+class LinearSolver(ABC):
+    """Solves A x = b."""
+
+    @abstractmethod
+    def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:
+        """Return x, of the shape of b, and the outcome per sample.
+
+        Args:
+            A: The linear map v ↦ A v on vectors of the shape of b; samples do not interact.
+            b: Right-hand sides.
+        """
+
+
+def check_tolerances(solver: str, rtol: float, atol: float, max_iterations: int) -> None:
+    """Refuse tolerances and limits that no solve can meet."""
+    if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
+        raise ValueError(
+            f"{solver} needs rtol and atol of at least 0 and not both 0, got rtol={rtol}, "
+            f"atol={atol}."
+        )
+    if max_iterations < 1:
+        raise ValueError(f"{solver}.max_iterations must be at least 1, got {max_iterations}.")
+
+
+def normalise(b: Vector) -> tuple[Vector, PerSample, Choice]:
+    """Return b/s, its largest entry s of each sample, and which samples are finite.
+
+    Cotangents can be so small that their squares are lost (1e-25 in single precision). A sample
+    that is 0 or not finite gives 0 and s = 1.
+    """
+    size = b.detach().abs().flatten(1).amax(1)
+    finite = torch.isfinite(size)
+    usable = finite & (size > 0)
+    size = torch.where(usable, size, torch.ones_like(size))
+    return scale(1 / size, choose(usable, b, torch.zeros_like(b))), size, finite
+
+
+def outcome(
+    iterations: Tensor, size: PerSample, b: PerSample, target: PerSample, finite: Choice
+) -> SolveInfo:
+    """Return the outcome of samples with residual norms `size` for right-hand sides `b`."""
+    status = torch.where(size <= target, int(Status.CONVERGED), int(Status.ITERATION_LIMIT))
+    status = torch.where(finite & torch.isfinite(size), status, int(Status.NOT_FINITE))
+    return SolveInfo(iterations, relative(size, b, status), status)
+
+
+def relative(size: PerSample, reference: PerSample, status: Tensor) -> PerSample:
+    """Return size / reference, 0 where the reference is; NaN where a solve is not finite."""
+    found = ratio(size, reference, reference > 0)
+    return torch.where(status == Status.NOT_FINITE, float("nan"), found)
+
+
+class Dense(LinearSolver):
+    """Gaussian elimination on the matrix, assembled column by column: for small systems.
+
+    Args:
+        rtol: Residual that a solution must meet, relative to b; a singular matrix does not.
+        max_size: Largest number of unknowns of a sample.
+    """
+
+    def __init__(self, rtol: float = 1e-6, max_size: int = 2000) -> None:
+        check_finite("Dense", rtol=rtol)
+        check_tolerances("Dense", rtol, 0.0, 1)
+        self.rtol = rtol
+        self.max_size = max_size
+
+    def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:
+        b, size, finite = normalise(b)
+        unknowns = b[0].numel()
+        if unknowns > self.max_size:
+            raise ValueError(
+                f"Dense solves up to max_size={self.max_size} unknowns per sample, got {unknowns}; "
+                "use BiCGSTAB or GMRES, or raise max_size."
+            )
+        identity = torch.eye(unknowns, dtype=b.dtype, device=b.device)
+        columns = [A(e.view(1, *b.shape[1:]).expand_as(b)).flatten(1) for e in identity]
+        solution, _ = torch.linalg.solve_ex(torch.stack(columns, -1), b.flatten(1))
+        solution = choose(torch.isfinite(norm(solution)), solution, torch.zeros_like(solution))
+        x = solution.view_as(b)
+        total, residual = norm(b), norm(b - A(x))
+        iterations = torch.ones(len(b), dtype=torch.long, device=b.device)
+        info = outcome(iterations, residual, total, self.rtol * total, finite)
+        broken = info.status == Status.ITERATION_LIMIT
+        status = torch.where(broken, int(Status.BREAKDOWN), info.status)
+        return scale(size, x), SolveInfo(iterations, info.residual, status)
+
+
+class Fallback(LinearSolver):
+    """Several solvers in turn: each takes on the samples that those before it left unsolved.
+
+    Args:
+        solvers: From the cheapest to the most robust.
+    """
+
+    def __init__(self, solvers: Sequence[LinearSolver]) -> None:
+        if not solvers:
+            raise ValueError("Fallback needs at least one solver, got none.")
+        self.solvers = tuple(solvers)
+
+    def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:
+        x, info = self.solvers[0].solve(A, b)
+        for solver in self.solvers[1:]:
+            left = ~info.converged & (info.status != Status.NOT_FINITE)
+            if not left.any():
+                break
+            further, attempt = solver.solve(A, choose(left, b, torch.zeros_like(b)))
+            better = left & (attempt.converged | (attempt.residual < info.residual))
+            x = choose(better, further, x)
+            info = info.merge(attempt, better)
+        return x, info

@@ -1,0 +1,1 @@
+"""Approximate inverses that speed up linear solvers."""

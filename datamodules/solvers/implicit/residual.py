@@ -1,0 +1,167 @@
+"""The function F whose root is a step, and its linearisation.
+
+A step solves F(z; inputs) = 0 for z. Samples of the batch must not interact in F, and F must give
+the same value each time it is called.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from datamodules.solvers.implicit.batched import Vector
+
+Map = Callable[[Vector], Vector]
+
+
+class Residual(ABC):
+    """F(z; inputs) in two stages: what does not depend on z is computed once, in `bind`."""
+
+    @abstractmethod
+    def bind(self, *inputs: Tensor) -> Map:
+        """Return z ↦ F(z; inputs), differentiable in z, in the inputs and in `parameters`."""
+
+    def parameters(self) -> tuple[Tensor, ...]:
+        """Return tensors besides the inputs that F depends on; they must be leaves."""
+        return ()
+
+
+class FunctionResidual(Residual):
+    """F given as a function or module of (z, *inputs).
+
+    Args:
+        function: F; the parameters of a module are differentiated like inputs.
+
+    Raises:
+        ValueError: F does not return the shape of z.
+    """
+
+    def __init__(self, function: Callable[..., Vector]) -> None:
+        self.function = function
+
+    def bind(self, *inputs: Tensor) -> Map:
+        return lambda z: same(self.function(z, *inputs), z)
+
+    def parameters(self) -> tuple[Tensor, ...]:
+        return tuple(self.function.parameters()) if isinstance(self.function, nn.Module) else ()
+
+
+def same(value: Tensor, z: Tensor) -> Tensor:
+    """Return the value in the precision of z, whatever a network ran in; refuse another shape."""
+    if value.shape != z.shape:
+        raise ValueError(
+            f"The residual must have the shape of z, {tuple(z.shape)}, got {tuple(value.shape)}; "
+            "a system has as many equations as unknowns."
+        )
+    return value.to(z.dtype)
+
+
+class Quasilinear(ABC):
+    """A bound F that is affine in z once its coefficients are lagged: F(z) = L(z; z)."""
+
+    def __call__(self, z: Vector) -> Vector:
+        return self.lagged(z)(z)
+
+    @abstractmethod
+    def lagged(self, previous: Vector) -> Map:
+        """Return z ↦ L(z; previous), affine in z."""
+
+
+class AffineMap(ABC):
+    """z ↦ A z - b that knows its linear part and the transpose of that."""
+
+    @abstractmethod
+    def __call__(self, z: Vector) -> Vector:
+        """Return A z - b."""
+
+    @abstractmethod
+    def linear(self, v: Vector) -> Vector:
+        """Return A v."""
+
+    @abstractmethod
+    def transposed(self, w: Vector) -> Vector:
+        """Return Aᵀ w."""
+
+
+def linear_part(function: Map, start: Vector, value: Vector) -> Map:
+    """Return v ↦ A v of an affine function A z - b, with its `value` at `start` known.
+
+    Of a function that does not know its linear part it is a difference, whose rounding error is
+    that of the function itself: a few units in the last place of b.
+    """
+    if isinstance(function, AffineMap):
+        return function.linear
+    return lambda v: function(start + v) - value
+
+
+def kept_here() -> AbstractContextManager:
+    """Return a context in which a graph keeps its tensors itself.
+
+    A checkpoint around it would let them go and compute all of its steps again for every product.
+    """
+    return torch.autograd.graph.saved_tensors_hooks(lambda kept: kept, lambda kept: kept)
+
+
+def derivative(function: Map, z: Vector) -> tuple[Vector, Map]:
+    """Return F(z) and v ↦ F'(z) v.
+
+    The product is the derivative of wᵀF'(z) with respect to w: two backward sweeps, once, then one
+    per product. (torch's forward mode is several times slower on stencils.)
+    """
+    graph = torch.is_grad_enabled()
+    with torch.enable_grad(), nullcontext() if graph else kept_here():
+        # a tensor of its own: the start of a step is also an input of F
+        point = z.view_as(z) if graph and z.requires_grad else z.detach().requires_grad_()
+        value = function(point)
+        weight = torch.zeros_like(value, requires_grad=True)
+        (pulled,) = torch.autograd.grad(value, point, weight, create_graph=True)
+
+    return (value if graph else value.detach()), Pulled(pulled, weight, create_graph=graph)
+
+
+def transpose(function: Map, z: Vector) -> Map:
+    """Return w ↦ F'(z)ᵀ w, on one graph of F."""
+    with torch.enable_grad():
+        point = z.detach().requires_grad_()
+        value = function(point)
+    return Pulled(value, point)
+
+
+class Pulled:
+    """w ↦ wᵀ ∂value/∂point, keeping the graph.
+
+    Args:
+        value: What is differentiated.
+        point: With respect to what.
+        create_graph: Whether the result can be differentiated.
+    """
+
+    def __init__(self, value: Tensor, point: Tensor, create_graph: bool = False) -> None:
+        self.value = value
+        self.point = point
+        self.create_graph = create_graph
+
+    def __call__(self, w: Vector) -> Vector:
+        return self.sweep(w, False)
+
+    def sweep(self, w: Tensor, several: bool) -> Tensor:
+        """Return the product with one vector, or with several along a leading axis at once."""
+        (result,) = torch.autograd.grad(
+            self.value,
+            self.point,
+            w,
+            retain_graph=True,
+            create_graph=self.create_graph,
+            is_grads_batched=several,
+            materialize_grads=True,
+        )
+        return result
+
+
+def products(A: Map, vectors: Tensor) -> Tensor:
+    """Return A v for several vectors, (vector, batch, ...), by one sweep where A is a graph."""
+    if isinstance(A, Pulled):
+        return A.sweep(vectors, True)
+    return torch.stack([A(v) for v in vectors])

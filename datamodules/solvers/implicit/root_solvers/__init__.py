@@ -1,0 +1,1 @@
+"""Solvers of F(z) = 0."""

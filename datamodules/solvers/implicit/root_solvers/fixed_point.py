@@ -1,0 +1,122 @@
+"""Fixed-point iterations for F(z) = 0: z ← z + ω d(z) with a cheap correction d, also accelerated.
+
+For F(z) = z - f(z) the direct correction d = -F(z) gives Picard's z ← f(z). For an implicit time
+step, whose F is far from that, the coefficients are lagged instead: d solves the linear system that
+is left once they are evaluated at the z before.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+from datamodules.solvers.finite import check_finite
+from datamodules.solvers.implicit.batched import Choice, Vector, choose, norm
+from datamodules.solvers.implicit.linear_solvers.attach import Implicit
+from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
+from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver, check_tolerances
+from datamodules.solvers.implicit.residual import Map, Quasilinear, linear_part
+from datamodules.solvers.implicit.root_solvers.root_solver import RootSolver, ending, rounding
+from datamodules.solvers.implicit.solution import SolveInfo
+
+
+class Correction(ABC):
+    """Where one sweep of the iteration leads."""
+
+    @abstractmethod
+    def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector, Choice]:
+        """Return F(z), d of the active samples (0 for the others), and which d can be trusted."""
+
+    def implicit_inside(self) -> "Correction":
+        """Return the same correction with its linear solve differentiated implicitly."""
+        return self
+
+
+class Direct(Correction):
+    """d = -F(z): the plain iteration z ← f(z) of F(z) = z - f(z)."""
+
+    def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector, Choice]:
+        value = F(z)
+        return value, choose(active, -value, torch.zeros_like(value)), active
+
+
+class Lagged(Correction):
+    """d with L(z + d; z) = 0: coefficients at the old z, everything else at the new one.
+
+    Args:
+        linear: Solver of the linear systems.
+
+    Raises:
+        ValueError: F does not say which of its parts are coefficients.
+    """
+
+    def __init__(self, linear: LinearSolver | None = None) -> None:
+        self.linear = linear or BiCGSTAB()
+
+    def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector, Choice]:
+        if not isinstance(F, Quasilinear):
+            raise ValueError(
+                "Lagged coefficients need a residual that binds to a Quasilinear, got "
+                f"{type(F).__name__}; use NewtonKrylov, or say what is lagged."
+            )
+        map_ = F.lagged(z)
+        value = map_(z)
+        rhs = choose(active, -value, torch.zeros_like(value))
+        correction, system = self.linear.solve(linear_part(map_, z, value), rhs)
+        return value, correction, system.converged
+
+    def implicit_inside(self) -> "Lagged":
+        return Lagged(Implicit(self.linear))
+
+
+class Picard(RootSolver):
+    """Picard iteration z ← z + ω d(z).
+
+    Args:
+        correction: d; of an implicit time step `Lagged`.
+        relaxation: ω, 1 for the whole correction.
+        rtol: Largest ‖F(z)‖ relative to that of the start.
+        atol: Largest ‖F(z)‖, absolute.
+        max_iterations: Limit for each sample.
+    """
+
+    def __init__(
+        self,
+        correction: Correction | None = None,
+        relaxation: float = 1.0,
+        rtol: float = 1e-6,
+        atol: float = 0.0,
+        max_iterations: int = 100,
+    ) -> None:
+        check_finite("Picard", relaxation=relaxation, rtol=rtol, atol=atol)
+        check_tolerances("Picard", rtol, atol, max_iterations)
+        if not 0 < relaxation < 2:
+            raise ValueError(f"Picard.relaxation must lie between 0 and 2, got {relaxation}.")
+        self.correction = correction or Direct()
+        self.relaxation = relaxation
+        self.rtol = rtol
+        self.atol = atol
+        self.max_iterations = max_iterations
+
+    def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
+        z = start
+        active = torch.ones(len(z), dtype=torch.bool, device=z.device)
+        converged = ~active
+        iterations = active.long() * 0
+        value, step, solved = self.correction.of(F, z, active)
+        first = current = norm(value)
+        target = self.rtol * first + self.atol
+        while True:
+            small = solved & (norm(step) <= rounding(z))
+            converged = converged | (active & ((current <= target) | small))
+            active = active & ~converged & torch.isfinite(current)
+            active = active & (iterations < self.max_iterations)
+            if not active.any():
+                return z, ending(converged, iterations, current, first, ~torch.isfinite(current))
+            z = choose(active, z + self.relaxation * step, z)
+            iterations = iterations + active
+            value, step, solved = self.correction.of(F, z, active)
+            current = torch.where(active, norm(value), current)
+
+    def implicit_inside(self) -> "Picard":
+        limits = (self.relaxation, self.rtol, self.atol, self.max_iterations)
+        return Picard(self.correction.implicit_inside(), *limits)

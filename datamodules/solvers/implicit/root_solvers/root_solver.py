@@ -1,0 +1,125 @@
+"""Solvers of F(z) = 0, batched, each sample with its own convergence.
+
+A sample counts as solved when ‖F(z)‖ <= rtol ‖F(start)‖ + atol, or when the last correction is
+below the rounding of z. What did not converge is returned with its status and the z reached.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+
+from datamodules.solvers.finite import check_finite
+from datamodules.solvers.implicit.batched import Choice, PerSample, Vector, choose, norm, ratio
+from datamodules.solvers.implicit.linear_solvers.attach import Implicit
+from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
+from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver, relative
+from datamodules.solvers.implicit.residual import Map, Quasilinear, linear_part
+from datamodules.solvers.implicit.solution import SolveInfo, Status
+
+
+class RootSolver(ABC):
+    """Solves F(z) = 0."""
+
+    @abstractmethod
+    def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
+        """Return z, of the shape of the start, and the outcome per sample."""
+
+    def implicit_inside(self) -> "RootSolver":
+        """Return the same solver whose linear solves are differentiated implicitly."""
+        return self
+
+
+def rounding(z: Vector) -> PerSample:
+    """Return the size of z below which a correction is lost in rounding."""
+    return 10 * torch.finfo(z.dtype).eps * norm(z)
+
+
+def evaluation_error(F: Map, z: Vector) -> PerSample:
+    """Return about how far rounding carries the value of F near z.
+
+    It is that of z times what F makes of the roughest field, which alternates from cell to cell.
+    """
+    rough = torch.ones_like(z).flatten(1)
+    rough[:, 1::2] = -1
+    with torch.no_grad():
+        steepness = norm(F(z + rough.view_as(z)) - F(z)) / norm(rough)
+    return 10 * rounding(z) * torch.clamp(steepness, min=1)
+
+
+def ending(
+    converged: Choice, iterations: torch.Tensor, size: PerSample, first: PerSample, broken: Choice
+) -> SolveInfo:
+    """Return the outcome of samples with residual norms `size`, at the start `first`."""
+    status = torch.where(broken, int(Status.BREAKDOWN), int(Status.ITERATION_LIMIT))
+    status = torch.where(converged, int(Status.CONVERGED), status)
+    status = torch.where(
+        torch.isfinite(size) & torch.isfinite(first), status, int(Status.NOT_FINITE)
+    )
+    return SolveInfo(iterations, relative(size, first, status), status)
+
+
+class Affine(RootSolver):
+    """One linear solve A d = -F(start), for an F that is affine in z.
+
+    F is evaluated once more at the end: one that is not affine ends as BREAKDOWN.
+
+    Args:
+        linear: Solver of the system; its tolerance is relative to ‖F(start)‖.
+        check: Excess of ‖F(z)‖ / ‖F(start)‖ over the residual of the linear solve that passes for
+            rounding.
+    """
+
+    def __init__(self, linear: LinearSolver | None = None, check: float = 1e-3) -> None:
+        check_finite("Affine", check=check)
+        if not 0 < check < 1:
+            raise ValueError(f"Affine.check must lie between 0 and 1, got {check}.")
+        self.linear = linear or BiCGSTAB()
+        self.check = check
+
+    def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
+        affine = F.lagged(start) if isinstance(F, Quasilinear) else F
+        value = affine(start)
+        step, info = self.linear.solve(linear_part(affine, start, value), -value)
+        z = start + step
+        first, left = norm(value), norm(F(z))
+        settled = left <= (self.check + info.residual) * first
+        if (info.converged & settled).all():
+            return z, info
+        noise = left <= evaluation_error(F, z)  # an F(start) that is rounding and nothing else
+        astray = info.converged & ~settled
+        status = torch.where(astray, int(Status.BREAKDOWN), info.status)
+        residual = torch.where(astray, ratio(left, first, first > 0), info.residual)
+        status = torch.where(noise, int(Status.CONVERGED), status)
+        return z, SolveInfo(info.iterations, residual, status)
+
+    def implicit_inside(self) -> "Affine":
+        return Affine(Implicit(self.linear), self.check)
+
+
+class Retry(RootSolver):
+    """Several solvers in turn: each takes on the samples that those before it left unsolved.
+
+    Args:
+        solvers: From the cheapest to the most robust; each begins at the start, not where the one
+            before it gave up.
+    """
+
+    def __init__(self, solvers: Sequence[RootSolver]) -> None:
+        if not solvers:
+            raise ValueError("Retry needs at least one solver, got none.")
+        self.solvers = tuple(solvers)
+
+    def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
+        z, info = self.solvers[0].solve(F, start)
+        for solver in self.solvers[1:]:
+            left = ~info.converged
+            if not left.any():
+                break
+            solved = choose(left, start, z).detach()  # where the others have nothing to do
+            further, attempt = solver.solve(F, solved)
+            z, info = choose(left, further, z), info.merge(attempt, left)
+        return z, info
+
+    def implicit_inside(self) -> "Retry":
+        return Retry([solver.implicit_inside() for solver in self.solvers])

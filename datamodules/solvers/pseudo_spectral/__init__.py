@@ -1,0 +1,1 @@
+"""Pseudo-spectral solvers on periodic grids."""

@@ -1,0 +1,39 @@
+"""An equation of motion on a periodic grid, split for exponential time stepping.
+
+In Fourier space û_t = L û + N(û): the linear `symbol` L is diagonal, the `nonlinear` tendency N
+holds everything else (products, forcing), dealiased. Both are on the right-hand side, so damping
+has a negative real part.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Complex
+from torch import Tensor
+
+from datamodules.solvers.grid import Grid
+from datamodules.solvers.pseudo_spectral.operators import SpectralModule, to_field, to_spectrum
+from datamodules.solvers.variable import State, Variable
+
+Spectrum = Complex[Tensor, "batch channel *spectrum"]
+
+
+class Equation(SpectralModule, ABC):
+    """Right-hand side û_t = L û + N(û) on a grid."""
+
+    variables: ClassVar[tuple[Variable, ...]]
+    grid: Grid
+
+    @abstractmethod
+    def symbol(self) -> Complex[Tensor, "channel *spectrum"]:
+        """Return L [1/T] in double precision."""
+
+    @abstractmethod
+    def nonlinear(self, state_hat: Spectrum) -> Spectrum:
+        """Return N(û), dealiased."""
+
+    def tendency(self, state: State) -> State:
+        """Return ∂u/∂t in physical space."""
+        state_hat = to_spectrum(state, self.grid)
+        linear = self.symbol().to(state_hat) * state_hat
+        return to_field(linear + self.nonlinear(state_hat), self.grid)

@@ -1,0 +1,270 @@
+"""Whether an emulator and a data set belong together, said in one sentence where they do not."""
+
+import inspect
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from traceback import walk_tb
+from types import FrameType, MappingProxyType
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from emulators.checkpoint_file import check_whole
+from emulators.networks.layers import PeriodicOnly, set_boundaries
+from emulators.networks.spectral_layers import DepthwiseSpectral, SpectralConvolution
+from emulators.training.non_finite import averages_in, first_not_finite
+
+
+def check_fields(
+    data: Any, channels: int, dimensions: int, parameters: int = 0, emulator: type | None = None
+) -> None:
+    """Refuse data with other channels, dimensions or parameters than the emulator's.
+
+    Args:
+        data: Data module of this run.
+        channels: Fields of the emulator's states.
+        dimensions: Their dimensions.
+        parameters: Physical parameters that it is told.
+        emulator: Its class, to which the command line gives these numbers where it takes them.
+    """
+    if data is None:
+        raise ValueError(
+            "An emulator needs a data module: call the trainer with "
+            "datamodule=TrajectoryDataModule(...)."
+        )
+    found = {"channels": data.channels, "dimensions": data.dimensions}
+    found["parameters"] = len(data.parameters)
+    wanted = {"channels": channels, "dimensions": dimensions, "parameters": parameters}
+    known = inspect.signature(emulator).parameters.values() if emulator else ()
+    if found != wanted and known and not any(one.kind is one.VAR_KEYWORD for one in known):
+        deaf = [name for name in wanted if name not in [one.name for one in known]]
+        different = [name for name in deaf if found[name] != wanted[name]]
+        if different:
+            name, number = different[0], found[different[0]]
+            raise ValueError(
+                f"{emulator.__name__} cannot be told that the data have {number} {name}: its "
+                f"__init__ takes no {name}; let it take **kwargs and pass them to "
+                "super().__init__(**kwargs)."
+            )
+    if (data.channels, data.dimensions) != (channels, dimensions):
+        raise ValueError(
+            f"The emulator has {channels} channels in {dimensions} dimensions, the data "
+            f"{data.channels} ({', '.join(data.variables)}) in {data.dimensions}; set "
+            "model.channels and model.dimensions to those of the data."
+        )
+    if len(data.parameters) != parameters:
+        raise ValueError(
+            f"The emulator is told {parameters} physical parameters, the data have "
+            f"{len(data.parameters)} ({', '.join(data.parameters) or 'none'}); set "
+            "model.parameters to that number, or change data.parameters."
+        )
+
+
+def check_training_data(
+    trained_on: dict[str, Any], data: Any, resumed: Mapping[str, Tensor] = MappingProxyType({})
+) -> None:
+    """Refuse data that differ from those of the training in what an emulator depends on.
+
+    Args:
+        trained_on: Description of the data in training.
+        data: Data module of this run.
+        resumed: Weights and statistics of the training that goes on, if it does.
+    """
+    difference = data.difference(trained_on) if trained_on else None
+    if difference is not None:
+        name, before, now = difference
+        raise ValueError(
+            f"The emulator was trained on data with {name} {before}, these data have {now}; use "
+            "the data it was trained for, or train it on these."
+        )
+    if resumed:
+        # those that the emulator uses, which earlier checkpoints hold alone, may be of other data
+        used = {name: resumed.get(f"standardize.{name}") for name in ("mean", "std")}
+        check_statistics({name: trained_on.get(name, value) for name, value in used.items()}, data)
+
+
+def follow_boundaries(emulator: LightningModule, periodic: Sequence[bool]) -> None:
+    """Let the layers of an emulator pad each axis as the data are periodic there or not.
+
+    Raises:
+        ValueError: A part of it means something on a periodic domain alone, and an axis is not.
+    """
+    set_boundaries(emulator, periodic)
+    if all(periodic):
+        return
+    for module in emulator.modules():
+        if isinstance(module, PeriodicOnly):
+            raise ValueError(
+                f"{type(module).__name__} takes Fourier transforms of the whole domain, which is "
+                f"periodic along the axes (y, x): {list(periodic)}; set data.periodic: true if it "
+                "is periodic along all, or choose another distance or transform."
+            )
+        if isinstance(module, SpectralConvolution | DepthwiseSpectral):
+            rank_zero_warn(
+                "The network takes Fourier transforms of the whole domain, which joins what lies "
+                f"at opposite walls: periodic along (y, x) is {list(periodic)}; set "
+                "data.periodic: true if the domain is periodic, or choose a network of "
+                "convolutions such as UNet."
+            )
+            return
+
+
+def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
+    """Refuse a grid that an emulator cannot take, by trying two steps on it."""
+    training = emulator.training
+    try:
+        state = torch.zeros(1, emulator.channels, *shape, device=emulator.device)
+        emulator.eval().rollout(state, 2, emulator.conditioning.typical())
+    except (RuntimeError, TypeError) as error:
+        # a TypeError in a person's own code keeps its traceback
+        if isinstance(error, TypeError) and not raising_module(error).startswith("torch."):
+            raise
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"{type(emulator).__name__} cannot step on a grid of {tuple(shape)}: {reason}; change "
+            "model.network or the data."
+        ) from error
+    finally:
+        emulator.train(training)
+
+
+def raising_module(error: BaseException) -> str:
+    """Return the innermost module, outside the standard library, in which an error was raised."""
+    names = [frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__)]
+    return [name for name in names if name.split(".")[0] not in sys.stdlib_module_names][-1]
+
+
+def statistics_of(data: Any) -> dict[str, list[float]]:
+    """Return what `check_statistics` compares."""
+    return {name: getattr(data.statistics, name).tolist() for name in ("mean", "std")}
+
+
+def check_statistics(saved: Mapping[str, Any], data: Any) -> None:
+    """Refuse to go on with a training whose data had another mean or standard deviation.
+
+    Args:
+        saved: Mean and standard deviation of the data when the training began, None if not known.
+        data: Data module of the resumed run.
+    """
+    scale = data.statistics.std.abs().max().item()
+    for name, known in saved.items():
+        if known is None:
+            continue
+        before, now = torch.as_tensor(known).double(), getattr(data.statistics, name).double()
+        if not torch.allclose(before, now.to(before), rtol=1e-5, atol=1e-5 * scale):
+            raise ValueError(
+                f"The run was started on other training data ({name} {rounded(before)} then, "
+                f"{rounded(now)} now); resume it with its own, or start from its weights with "
+                "the callback callbacks.FineTuning."
+            )
+
+
+def rounded(values: Tensor) -> list[float]:
+    """Return numbers to read."""
+    return [float(f"{value:.6g}") for value in values.tolist()]
+
+
+def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: bool) -> None:
+    """Refuse settings that make another emulator of the weights, which may fit all the same.
+
+    Args:
+        saved: Settings of the emulator in the checkpoint, as far as it knows them.
+        present: Those of this one.
+        resumed: Whether a training goes on, which depends on the class, the network and the
+            optimiser, too.
+    """
+    shared = saved.keys() & present.keys()
+    before, now = (flat({name: of[name] for name in shared}) for of in (saved, present))
+    names = ["predict", "latents"]
+    if resumed:
+        names += ["_class_path", "transform", "optimizer"]
+        names += sorted(name for name in {*before, *now} if name.split(".")[0] == "network")
+        # of the optimiser's own options the state in the checkpoint would replace those given
+        names += sorted(name for name in before.keys() & now.keys() if "optimizer." in name)
+    for name in names:
+        was, given = before.get(name), now.get(name)
+        if was != given:
+            option = "model" if name == "_class_path" else f"model.{name}"
+            raise ValueError(
+                f"The checkpoint is of {option}={was}, this emulator has {given}; leave it as it "
+                "was in training, or start another training from the weights with the callback "
+                "callbacks.FineTuning."
+            )
+
+
+def check_checkpoint(emulator: LightningModule, checkpoint: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that is not finite, or of other data or another model than these."""
+    trainer = emulator._trainer
+    path = "The checkpoint" if trainer is None else trainer.ckpt_path
+    check_finite(emulator, checkpoint, path)
+    if trainer is not None and trainer.training:
+        check_whole(checkpoint, path)
+    if trainer is not None and trainer.datamodule is not None:
+        check_model(checkpoint.get("hyper_parameters", {}), emulator.hparams, trainer.training)
+        saved = checkpoint["state_dict"] if trainer.training else {}
+        check_training_data(checkpoint.get("trained_on", {}), trainer.datamodule, saved)
+
+
+def check_finite(
+    emulator: LightningModule, checkpoint: Mapping[str, Any], path: Any = "The checkpoint"
+) -> None:
+    """Refuse a checkpoint whose weights, or averages of the optimiser, are not finite."""
+    weights = {name for name, _ in emulator.named_parameters()}
+    kept = [(name, v) for name, v in checkpoint["state_dict"].items() if name in weights]
+    for states in checkpoint.get("optimizer_states", []):
+        kept += averages_in(states["state"].values())
+    lost = first_not_finite(kept)
+    if lost is not None:
+        raise ValueError(
+            f"{path} holds numbers that are not finite ({lost}), so the training diverged before "
+            "it was written; give an earlier checkpoint, or train again with a smaller learning "
+            "rate."
+        )
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return settings by their options: `network` is a class, `network.width` an argument."""
+    found = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and "class_path" in value:
+            found[prefix + name] = value["class_path"]
+            found |= flat(value.get("init_args") or {}, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = [list(v) for v in value] if name == "latents" else value
+    return found
+
+
+def misfit(kind: str, error: RuntimeError) -> ValueError:
+    """Return in one sentence why the weights of a checkpoint do not fit an emulator."""
+    lines = str(error).splitlines()
+    return ValueError(
+        f"The checkpoint does not fit this {kind}: "
+        f"{lines[min(1, len(lines) - 1)].strip().rstrip('.')}; leave the model's settings as they "
+        "were in training."
+    )
+
+
+def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType) -> None:
+    """Keep the settings of an emulator, the arguments of a frame of its constructor.
+
+    Objects given from Python are left out: they would not load again safely.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about saving modules, which are left out here
+        emulator.save_hyperparameters(logger=False, frame=frame)
+    for name, value in list(emulator.hparams.items()):
+        if not is_plain(value):
+            del emulator.hparams[name]
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a checkpoint can hold a value that loads again without running code."""
+    if isinstance(value, dict):
+        return all(is_plain(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return all(is_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)

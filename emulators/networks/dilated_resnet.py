@@ -1,0 +1,93 @@
+"""The dilated residual network, which keeps the full resolution throughout."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from emulators.networks.from_module import PlainNetwork
+from emulators.networks.layers import Convolution, Padding, check_dimensions
+
+Features = Float[Tensor, "batch _ ..."]
+
+
+class DilatedResNet(PlainNetwork):
+    """Dilated residual network: blocks of convolutions whose dilation grows and shrinks again.
+
+    Reference: Stachenfeld et al., "Learned Coarse Models for Efficient Turbulence Simulation", ICLR
+    2022, section 3.
+
+    Args:
+        channels: Fields of a state.
+        dimensions: Spatial dimensions, 1 or 2.
+        latent_inputs: Coarsening factor of each latent that is given.
+        latent_outputs: Coarsening factor of each latent that is returned.
+        cases: Number of values that `case` takes.
+        parameters: Number of physical parameters of a trajectory; set by the data.
+        width: Channels of the features.
+        blocks: Residual blocks.
+        dilations: Of the convolutions of a block.
+        padding: What lies beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
+            for each axis as the `data` are periodic there or not.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dimensions: int,
+        latent_inputs: Sequence[int] = (),
+        latent_outputs: Sequence[int] = (),
+        cases: int = 1,
+        parameters: int = 0,
+        width: int = 48,
+        blocks: int = 4,
+        dilations: Sequence[int] = (1, 2, 4, 8, 4, 2, 1),
+        padding: Padding = "data",
+    ) -> None:
+        check_dimensions("DilatedResNet", dimensions)
+        shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
+        super().__init__(*shape, module=nn.Sequential(), parameters=parameters)
+        if width < 1 or blocks < 1 or not dilations or min(dilations) < 1:
+            raise ValueError(
+                "DilatedResNet needs width, blocks and dilations of at least 1, got "
+                f"width={width}, blocks={blocks}, dilations={tuple(dilations)}."
+            )
+        self.dilations = tuple(dilations)
+
+        def layer(inputs: int, outputs: int, dilation: int = 1) -> Convolution:
+            return Convolution(dimensions, inputs, outputs, 3, padding, dilation=dilation)
+
+        self.module.append(layer(self.inputs, width))
+        for _ in range(blocks):
+            layers: list[nn.Module] = []
+            for dilation in dilations:
+                layers += [nn.ReLU(), layer(width, width, dilation)]
+            self.module.append(Residual(nn.Sequential(*layers)))
+        self.module.append(layer(width, self.outputs))
+        if dimensions == 2:
+            self.to(memory_format=torch.channels_last)  # three quarters of the time on a CPU
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse a grid that is smaller than the widest halo."""
+        if min(shape) < max(self.dilations):
+            raise ValueError(
+                f"A DilatedResNet with dilations of up to {max(self.dilations)} needs at least as "
+                f"many points along each axis, got {tuple(shape)}; shorten "
+                "model.network.dilations."
+            )
+
+
+class Residual(nn.Module):
+    """x + f(x).
+
+    Args:
+        inner: f.
+    """
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Features) -> Features:
+        return x + self.inner(x)

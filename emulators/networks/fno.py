@@ -1,0 +1,104 @@
+"""Networks without levels of their own: latents are concatenated to the state on the full grid."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from emulators.networks.batches import convolve, pointwise_linear
+from emulators.networks.from_module import PlainNetwork
+from emulators.networks.layers import Convolution, check_dimensions
+from emulators.networks.spectral_layers import SpectralConvolution
+
+Features = Float[Tensor, "batch _ ..."]
+
+
+class FNO(PlainNetwork):
+    """Fourier neural operator (Li et al., ICLR 2021), in one or two dimensions.
+
+    v_0 = lift(x); v_{l+1} = a(K_l v_l + W_l v_l), with K_l the product of the lowest modes with
+    matrices over the channels, W_l a matrix per point, and a GELU except in the last layer; then
+    each layer adds MLP(v) + s·v_l, with s a number per channel (soft gate); output project(v_L).
+
+    Args:
+        channels: Fields of a state.
+        dimensions: Spatial dimensions, 1 or 2.
+        latent_inputs: Coarsening factor of each latent that is given.
+        latent_outputs: Coarsening factor of each latent that is returned.
+        cases: Number of values that `case` takes.
+        parameters: Number of physical parameters of a trajectory; set by the data.
+        width: Channels of the features.
+        modes: Fourier modes kept along each axis, of either sign together.
+        layers: Fourier layers.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dimensions: int,
+        latent_inputs: Sequence[int] = (),
+        latent_outputs: Sequence[int] = (),
+        cases: int = 1,
+        parameters: int = 0,
+        width: int = 32,
+        modes: int = 24,
+        layers: int = 4,
+    ) -> None:
+        check_dimensions("FNO", dimensions)
+        shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
+        super().__init__(*shape, module=nn.Sequential(), parameters=parameters)
+        if min(width, modes, layers) < 1:
+            raise ValueError(
+                "FNO needs width, modes and layers of at least 1, got "
+                f"width={width}, modes={modes}, layers={layers}."
+            )
+        self.modes = modes
+        self.module.append(pointwise(dimensions, self.inputs, 2 * width, width))
+        for number in range(layers):
+            last = number + 1 == layers
+            self.module.append(FourierLayer(dimensions, width, modes, last))
+        self.module.append(pointwise(dimensions, width, 2 * width, self.outputs))
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse a grid that does not resolve the modes."""
+        if min(shape) < self.modes:
+            raise ValueError(
+                f"An FNO with {self.modes} modes needs at least as many points along each axis, "
+                f"got {tuple(shape)}; lower model.network.modes."
+            )
+
+
+class FourierLayer(nn.Module):
+    """One layer of the operator, with its MLP per point.
+
+    Args:
+        dimensions: 1 or 2.
+        width: Channels of the features.
+        modes: Fourier modes kept along each axis.
+        last: Whether no activation follows.
+    """
+
+    def __init__(self, dimensions: int, width: int, modes: int, last: bool) -> None:
+        super().__init__()
+        self.spectral = SpectralConvolution(dimensions, width, width, modes)
+        convolution = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]
+        self.skip = convolution(width, width, 1, bias=False)  # the spectral layer has one
+        self.mlp = pointwise(dimensions, width, max(1, width // 2), width)
+        self.gate = nn.Parameter(torch.ones(width, *[1] * dimensions))
+        self.activation = nn.Identity() if last else nn.GELU()
+
+    def forward(self, x: Features) -> Features:
+        line = x.dim() == 3
+        skip = pointwise_linear(x, self.skip.weight, None) if line else convolve(self.skip, x)
+        h = self.activation(self.spectral(x) + skip)
+        return self.activation(self.mlp(h) + self.gate * x)
+
+
+def pointwise(dimensions: int, *widths: int) -> nn.Sequential:
+    """Return a multilayer perceptron over the channels of each point, with GELU in between."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        layers += [Convolution(dimensions, inputs, outputs, 1), nn.GELU()]
+    return nn.Sequential(*layers[:-1])

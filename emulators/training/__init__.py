@@ -1,0 +1,1 @@
+"""What training is made of: losses, schedules, optimisers, random numbers."""

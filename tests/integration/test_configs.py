@@ -1,0 +1,120 @@
+"""Every YAML that ships parses and makes its objects."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from jsonargparse import ArgumentParser
+
+import emulators
+from commands import stages
+from commands.study import read_study
+from datamodules import TrajectoryDataModule
+
+CONFIGS = Path(stages.__file__).parents[1] / "configs"
+
+
+POINT = torch.tensor([[1273.0, 1273.0, 1.0e4]])  # temperatures of the walls [K], pressure [Pa]
+GAS_PORES_HEAT = [0.1, 0.5, 1273.0]
+INFILTRATION = {  # a state and an operating point of the models of infiltration
+    "cvi_black_box": ([0.5], POINT),
+    "im_pindiff_cvi": (GAS_PORES_HEAT, POINT),
+    "im_pindiff_cvi_fibres": (GAS_PORES_HEAT, POINT),
+    "im_pindiff_cvi_rate": (GAS_PORES_HEAT, POINT),
+}
+
+
+def named(folder):
+    return pytest.mark.parametrize(
+        "path", sorted((CONFIGS / folder).glob("*.yaml")), ids=lambda path: path.stem
+    )
+
+
+@named("data")
+def test_data_configuration(path):
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("-c", action="config")
+    parser.add_class_arguments(TrajectoryDataModule, "data")
+    data = parser.instantiate(parser.parse_args(["-c", str(path)])).data
+    assert data.root == Path("data") / path.stem
+    assert data.generator is not None
+    assert {"train", "val", "test"} <= set(data.generator.splits)
+    names = [variable.name for variable in data.generator.solver.variables]
+    assert names == data.variables
+    assert data.dimensions == data.generator.grid.dimensions
+
+
+@named("model")
+def test_model_configuration(path, single_precision):
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("-c", action="config")
+    parser.add_subclass_arguments(emulators.Emulator, "model")
+    typical, told = INFILTRATION.get(path.stem, ([0.0], None))
+    sizes = [f"--model.channels={len(typical)}", "--model.dimensions=1", "--model.parameters=3"]
+    parsed = parser.parse_args(["-c", str(path), *(sizes if told is not None else [])])
+    model = parser.instantiate(parsed).model
+    if isinstance(model, emulators.Simulation):
+        assert model.solver is None  # the data bring it
+        return
+    shape = (getattr(model.trained, "size", 32),) * 2
+    if isinstance(model, emulators.ImPiNDiff):
+        shape = model.hybrid.balance.domain.grid.shape
+        (optimizer,) = model.optimizer_option(model.trained.parameters()).param_groups
+        assert optimizer["weight_decay"] == 0  # the default of the optimiser that it replaces stays
+    state = torch.tensor(typical).view(1, -1, *[1] * len(shape)).expand(1, -1, *shape)
+    forecast = model.eval().rollout(state, 2, told)
+    assert forecast.shape == (1, 2, *state.shape[1:])
+    assert forecast.isfinite().all()
+
+
+def covering(lists):
+    """Return the lists in which a word appears for the first time: every file, every option."""
+    seen = set()
+    for words in lists:
+        if not seen.issuperset(words):
+            yield words
+        seen.update(words)
+
+
+def of_the_model(word):
+    return word.startswith("--model") or "/model/" in word
+
+
+@named("study")
+def test_study_configuration(path):
+    study = read_study(path)
+    assert study.data
+    of_data, of_models = (ArgumentParser(exit_on_error=False) for _ in range(2))
+    for parser in (of_data, of_models):
+        parser.add_argument("--config", action="config")
+    of_data.add_class_arguments(TrajectoryDataModule, "data")
+    of_models.add_subclass_arguments(emulators.Emulator, "model")
+
+    checks_numbers = path.stem.startswith("cvi")  # and a meta tensor has none
+    device = torch.device("cpu" if checks_numbers else "meta")
+
+    @cache
+    def made_data(*words):
+        with device:
+            return of_data.instantiate(of_data.parse_args(words)).data
+
+    left_out = ("--trainer.", "--seed_everything=", "--data.seed=")
+    words = [[w for w in run.arguments if not w.startswith(left_out)] for run in study.runs]
+    for arguments in covering(words):
+        given = [word for word in arguments if not word.endswith("/infiltration.yaml")]
+        data = made_data(*(word for word in given if not of_the_model(word)))
+        sizes = {"channels": data.channels, "dimensions": data.dimensions}
+        sizes["parameters"] = len(data.parameters)  # as `emulate` links them
+        linked = [f"--model.{name}={size}" for name, size in sizes.items()]
+        parsed = of_models.parse_args([*filter(of_the_model, given), *linked])
+        with device:
+            model = of_models.instantiate(parsed).model
+        *_, size = data.generator.grid.shape
+        assert getattr(model.trained, "size", size) == size
+
+
+def test_trainer_configuration_is_the_default():
+    parser = ArgumentParser(exit_on_error=False, default_config_files=[stages.TRAINER_DEFAULTS])
+    parser.add_class_arguments(stages.RunTrainer, "trainer")
+    assert parser.get_defaults().trainer.max_steps == 10000

@@ -1,0 +1,83 @@
+"""What `--help` says."""
+
+import inspect
+import re
+
+import pytest
+
+from commands.help import shorter
+from datamodules import TrajectoryDataModule
+from datamodules.generation.generator import Generator
+
+
+@pytest.mark.parametrize("kind", ["Baseline", "Hierarchical"])
+def test_help_describes_every_argument(kind, say):
+    status, out, _ = say("fit", "--model.help", kind)
+    assert status == 0
+    words = " ".join(out.split())
+    for text in (
+        "Trained part",
+        "Whether the network's output is the next state",
+        "training objective",
+        "Learning rate over the steps",
+        "Decay of the running average",
+    ):
+        assert text in words
+    if kind == "Hierarchical":
+        assert "Probability that a training sample is a cold start" in words
+
+
+def test_help_lists_the_commands(say):
+    status, out, _ = say("--help")
+    assert status == 0
+    for command in ("fit", "validate", "test", "predict", "generate", "compare", "study"):
+        assert f"emulate {command}" in out
+
+
+def options_in(text, prefix):
+    return set(re.findall(rf"^  --{re.escape(prefix)}\.(\w+) ", text, re.MULTILINE)) - {"help"}
+
+
+def test_help_of_generate_describes_every_option_of_the_data(say):
+    status, out, _ = say("generate", "--help")
+    assert status == 0
+    for prefix, owner in {"data": TrajectoryDataModule, "data.generator": Generator}.items():
+        assert options_in(out, prefix) == set(inspect.signature(owner).parameters)
+    words = " ".join(out.split())
+    assert "--data.root ... Folder of the data set." in words
+    assert "the `device` that trains; `auto` is the fastest with room for the split." in words
+    status, whole, _ = say("generate", "--data.help")
+    assert status == 0
+    assert options_in(whole, "data") >= options_in(out, "data")
+    assert "--data.val_rollouts.steps" in whole
+
+
+@pytest.mark.parametrize("kind", ["Baseline", "Pushforward", "Bundled", "Hierarchical"])
+def test_help_of_an_emulator_is_short_and_names_what_can_be_chosen(kind, say):
+    status, out, _ = say("fit", "--model.help", kind)
+    assert status == 0
+    assert len(out.splitlines()) <= 80
+    words = " ".join(out.split())
+    assert "torch.nn." not in words
+    for name in ("emulators.UNet", "emulators.FNO", "emulators.Sobolev", "emulators.Muon"):
+        assert name in words
+    for name in ("PlainNetwork", "Told", "Hybrid", "Attention", "datamodules"):
+        assert name not in words
+
+
+def test_help_of_predict_describes_the_length_of_forecasts(say):
+    status, out, _ = say("predict", "--help")
+    assert status == 0
+    words = " ".join(out.split())
+    assert "--steps STEPS Length of each forecast, in snapshot intervals; by" in words
+
+
+def test_classes_of_other_libraries_are_named_by_their_library():
+    text = "Optimiser. (type: X, known subclasses: a.B, torch.optim.SGD, lightning.pytorch.C)"
+    assert shorter(text) == (
+        "Optimiser. (type: X, known subclasses: a.B, those of lightning, those of torch)"
+    )
+    assert shorter("No classes (type: int)") == "No classes (type: int)"
+    assert shorter("N, known subclasses: torch.nn.Module, torch.nn.ReLU, emulators.UNet") == (
+        "N, known subclasses: emulators.UNet, those of torch"
+    )
