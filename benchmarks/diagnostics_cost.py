@@ -12,7 +12,7 @@ import time
 
 import torch
 from machine import header
-from systems import RandomData, Start
+from systems import RandomData, RolloutBatch
 
 from callbacks import (
     Distribution,
@@ -53,7 +53,7 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-def observing(observers: list, start: Start, first: int, device: str) -> float:
+def invalidate(observers: list, start: RolloutBatch, first: int, device: str) -> float:
     """Return seconds per step of the observers alone, for STEPS steps from `first` on."""
     for observer in observers:
         observer.begin(start)
@@ -86,7 +86,7 @@ def main() -> None:
         step = (clock(options.device) - begin) / 6
     print(f"U-Net: {1e3 * step:.1f} ms per step\n\n| diagnostic | with truth | past the truth |")
     print("|---|---|---|")
-    start = Start(initial, 2000, 200)
+    start = RolloutBatch(initial, 2000, 200)
     with torch.inference_mode():
         observers = []
         for kind in KINDS:

@@ -36,11 +36,11 @@ from datamodules.solvers.implicit import (
     Affine,
     BiCGSTAB,
     Checkpointing,
+    FullUnrolling,
     ImplicitLayer,
-    KeepAll,
     NewtonKrylov,
-    Segments,
-    Unrolled,
+    NoCheckpointing,
+    SegmentCheckpointing,
 )
 
 GRID = Grid((32, 64), (1.0, 2.0))
@@ -79,11 +79,11 @@ def methods(system: str) -> dict[str, tuple[Stepper, Checkpointing]]:
 
     adjoint = Adjoint(BiCGSTAB())
     return {
-        "explicit Euler": (ExplicitEuler(), KeepAll()),
-        "explicit Euler, checkpointed": (ExplicitEuler(), Segments()),
-        "implicit, adjoint": (implicit(adjoint), KeepAll()),
-        "implicit, adjoint, checkpointed": (implicit(adjoint), Segments()),
-        "implicit, naive": (implicit(Unrolled()), KeepAll()),
+        "explicit Euler": (ExplicitEuler(), NoCheckpointing()),
+        "explicit Euler, checkpointed": (ExplicitEuler(), SegmentCheckpointing()),
+        "implicit, adjoint": (implicit(adjoint), NoCheckpointing()),
+        "implicit, adjoint, checkpointed": (implicit(adjoint), SegmentCheckpointing()),
+        "implicit, naive": (implicit(FullUnrolling()), NoCheckpointing()),
     }
 
 
@@ -91,9 +91,9 @@ def row(problem: Problem, stepper: Stepper, keep: Checkpointing, time_: float, d
     steps = round(time_ / dt)
     between = saved_bytes(lambda: problem.loss(stepper, keep, steps, dt))
     text = f"{between / 2**20:.1f}"
-    if isinstance(keep, Segments):
+    if isinstance(keep, SegmentCheckpointing):
         longest = max(keep.segments(steps))
-        again = saved_bytes(lambda: problem.loss(stepper, KeepAll(), longest, dt))
+        again = saved_bytes(lambda: problem.loss(stepper, NoCheckpointing(), longest, dt))
         text += f" + {again / 2**20:.1f}"
     start = time.perf_counter()
     loss = problem.loss(stepper, keep, steps, dt)

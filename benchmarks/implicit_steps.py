@@ -33,11 +33,11 @@ from datamodules.solvers.implicit import (
     Adjoint,
     Affine,
     BiCGSTAB,
+    FullUnrolling,
     ImplicitLayer,
     LinearSolver,
     MinimalResidual,
     Monitor,
-    Unrolled,
 )
 
 BATCH, STEPS, DT = 10, 5, 1e-2
@@ -134,7 +134,7 @@ def memory() -> None:
     problem = Problem((32, 64), network=False, steps=20)
     state = problem.state.numel() * 8
     for rtol in (1e-2, 1e-4, 1e-6, 1e-10):
-        for gradient in (Adjoint(BiCGSTAB(rtol=rtol)), Unrolled()):
+        for gradient in (Adjoint(BiCGSTAB(rtol=rtol)), FullUnrolling()):
             scheme = crank_nicolson(BiCGSTAB(rtol=rtol), gradient)
             size = saved_bytes(lambda scheme=scheme: problem.loss(scheme))
             iterations = scheme.layer.monitor.summary()["forward/iterations_mean"]

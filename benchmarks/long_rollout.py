@@ -15,11 +15,11 @@ import time
 import torch
 from diagnostics_cost import KINDS
 from machine import header
-from systems import RandomData, Start
+from systems import RandomData, RolloutBatch
 
 from callbacks import EnergyStability, PredictabilityLimit
 from emulators import Baseline
-from emulators.rollout import RolloutObserver, watch
+from emulators.rollout import RolloutObserver, run_rollout
 from emulators.standardize import Standardize
 
 
@@ -35,7 +35,7 @@ class Identity:
 class Meter(RolloutObserver):
     """Prints time per step and peak memory ten times along the way."""
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         self.steps, self.began = start.steps, time.perf_counter()
 
     def observe(self, lead: int, forecast: torch.Tensor, truth: torch.Tensor | None) -> None:
@@ -63,7 +63,7 @@ def main() -> None:
                 observer.start(torch.device("cpu"))
                 observers.append(observer)
         with torch.inference_mode():
-            watch(emulator, Start(initial, options.steps, 100), observers)
+            run_rollout(emulator, RolloutBatch(initial, options.steps, 100), observers)
         print(flush=True)
     unet = Baseline().eval()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):

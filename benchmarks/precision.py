@@ -25,7 +25,7 @@ trainer:
     - class_path: Checkpoints
     - {{class_path: RolloutError, init_args: {{leads: {leads}}}}}
     - class_path: EnergyStability
-    - class_path: Scores
+    - class_path: ScoreWriter
 """
 
 

@@ -20,7 +20,7 @@ from lightning.pytorch import Callback
 from machine import clock, compared, quiet, record
 
 import cli
-from emulators.rollout import RolloutObserver, Start
+from emulators.rollout import RolloutBatch, RolloutObserver
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 EVERY = 20  # two rounds of the diagnostics that look at every tenth state
@@ -44,7 +44,7 @@ class Turns(Callback, RolloutObserver):
         self.rounded = trainer.precision == "bf16-mixed"
         self.turns: list[tuple[int, float, float]] = []
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         self.truth_steps, self.began = start.truth_steps, clock()
 
     def observe(self, lead: int, forecast: torch.Tensor, truth: torch.Tensor | None) -> None:

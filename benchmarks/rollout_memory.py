@@ -16,11 +16,11 @@ import time
 import torch
 from diagnostics_cost import KINDS
 from machine import header
-from systems import RandomData, Start
+from systems import RandomData, RolloutBatch
 
 from callbacks import EnergyStability
 from emulators import Baseline, UNet
-from emulators.rollout import watch
+from emulators.rollout import run_rollout
 
 SYSTEMS = {
     # name: (field, batch, network options, long rollout)
@@ -43,13 +43,13 @@ def peak(name: str, steps: int) -> dict[str, float]:
     for kind in KINDS:
         observer = kind(width=1e12) if kind is EnergyStability else kind()
         observer.data, observer.emulator = data, emulator
-        if not observer.undefined():
+        if not observer.unsupported_reason():
             observers.append(observer)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for observer in observers:
             observer.start(torch.device("cpu"))
         start = time.perf_counter()
-        watch(emulator, Start(initial, steps, 100), observers)
+        run_rollout(emulator, RolloutBatch(initial, steps, 100), observers)
         seconds = time.perf_counter() - start
         kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"MiB": kilobytes / 1024, "seconds": seconds}

@@ -52,7 +52,7 @@ class RandomData:
         )
 
 
-class Start:
+class RolloutBatch:
     """Initial conditions from the states, with the same states as truth."""
 
     perturbed = None

@@ -27,7 +27,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from machine import clock, compared, processor, quiet, record
 from torch.utils.data import DataLoader, TensorDataset
 
-from callbacks import Announcements, Checkpoints, Termination, TrainingCost
+from callbacks import Checkpoints, GracefulShutdown, RunReport, TrainingCost
 from datamodules import TrajectoryDataModule
 from emulators import L2, Baseline, UNet
 
@@ -108,7 +108,7 @@ def fit(network: Callable, folder: Path, fields, precision: str, steps: int) -> 
     data = TrajectoryDataModule(folder, batch_size=BATCH, periodic=True)
     emulator = Baseline(network=network, distance=L2())
     turns = Turns(bare(network, fields, precision))
-    own = [Termination(), Announcements(), Checkpoints(), TrainingCost()]
+    own = [GracefulShutdown(), RunReport(), Checkpoints(), TrainingCost()]
     own += [TQDMProgressBar(refresh_rate=20), turns]
     logger = TensorBoardLogger(folder, "", "")
     run = trainer(steps, folder, precision, callbacks=own, logger=logger, log_every_n_steps=50)

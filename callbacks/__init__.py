@@ -22,15 +22,13 @@ from callbacks.run.compile import Compile
 from callbacks.run.divergence import Divergence
 from callbacks.run.fine_tuning import FineTuning
 from callbacks.run.forecast_writer import ForecastWriter
-from callbacks.run.graceful_shutdown import Termination
-from callbacks.run.report import Announcements
-from callbacks.run.rollout_checkpoint import Bookmark
-from callbacks.run.score_writer import Scores
+from callbacks.run.graceful_shutdown import GracefulShutdown
+from callbacks.run.report import RunReport
+from callbacks.run.rollout_checkpoint import RolloutCheckpoint
+from callbacks.run.score_writer import ScoreWriter
 from callbacks.run.training_cost import TrainingCost
 
 __all__ = [
-    "Announcements",
-    "Bookmark",
     "Checkpoints",
     "Compile",
     "Distribution",
@@ -40,6 +38,7 @@ __all__ = [
     "Extremes",
     "FineTuning",
     "ForecastWriter",
+    "GracefulShutdown",
     "Hovmoeller",
     "LatentFields",
     "LearnedCurves",
@@ -49,11 +48,12 @@ __all__ = [
     "Panels",
     "PredictabilityLimit",
     "RelativeError",
+    "RolloutCheckpoint",
     "RolloutDiagnostic",
     "RolloutError",
-    "Scores",
+    "RunReport",
+    "ScoreWriter",
     "Spectrum",
-    "Termination",
     "TrainingCost",
     "ZonalMean",
 ]

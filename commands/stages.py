@@ -22,7 +22,7 @@ from commands.help import Parser
 from commands.option_values import refuse_no_group, refuse_null
 from commands.trainer import RunTrainer
 from datamodules import TrajectoryDataModule
-from datamodules.files.netcdf import write_whole
+from datamodules.files.netcdf import atomic_write
 from emulators.checkpoint_file import read_checkpoint
 
 TRAINER_DEFAULTS = str(Path(__file__).parents[1] / "configs" / "trainer.yaml")
@@ -44,7 +44,7 @@ class SaveSettings(SaveConfigCallback):
         if stage == "fit":
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / "config.yaml", self.text)
+            atomic_write(folder / "config.yaml", self.text)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -18,15 +18,15 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.optim import Optimizer
 
-from callbacks import Bookmark, FineTuning, ForecastWriter, Scores, Termination
+from callbacks import FineTuning, ForecastWriter, GracefulShutdown, RolloutCheckpoint, ScoreWriter
 from callbacks.run.checkpoints import Checkpoints, WholeFiles
 from callbacks.run.divergence import Divergence
-from callbacks.run.run_folder import REMEDY, alone_in, goes_on, move_run_aside
+from callbacks.run.run_folder import REMEDY, goes_on, locked_folder, move_run_aside
 from commands.trainer_options import check_trainer
 from emulators.checkpoint_file import check_like
 
 BROKEN = (KeyError, TypeError, AttributeError, IndexError, AssertionError)
-KEEPERS = (Termination, Checkpoints, Bookmark, Divergence)
+KEEPERS = (GracefulShutdown, Checkpoints, RolloutCheckpoint, Divergence)
 AVERAGES = ("exp_avg", "exp_avg_sq", "momentum_buffer", "momentum", "average", "square")
 
 
@@ -62,7 +62,7 @@ class RunTrainer(Trainer):
             self.nowhere = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
             kwargs["default_root_dir"] = self.nowhere.name
             for callback in kwargs.get("callbacks") or []:
-                if isinstance(callback, ForecastWriter | Scores):
+                if isinstance(callback, ForecastWriter | ScoreWriter):
                     callback.folder = None
         root = os.path.expanduser(kwargs.get("default_root_dir") or "runs/run")
         kwargs["default_root_dir"] = root
@@ -95,7 +95,7 @@ class RunTrainer(Trainer):
         if not self.is_global_zero:
             yield folder
             return
-        with alone_in(folder):
+        with locked_folder(folder):
             yield folder
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
@@ -128,7 +128,7 @@ class RunTrainer(Trainer):
             resume: Whether to go on with an interrupted test of this run.
         """
         for callback in self.callbacks:
-            if isinstance(callback, Bookmark):
+            if isinstance(callback, RolloutCheckpoint):
                 callback.resume = resume
         with self.alone():
             return super().test(*args, verbose=verbose, **kwargs)

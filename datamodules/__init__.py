@@ -3,9 +3,9 @@
 from datamodules.datamodule import TrajectoryDataModule
 from datamodules.files.netcdf import Dimensions
 from datamodules.files.selection import Range, Source
-from datamodules.generation.generator import Generator, Split
+from datamodules.generation.generator import Generator, SplitSize
 from datamodules.observations import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
-from datamodules.rollouts import InitialConditions, RolloutBatch, Rollouts
+from datamodules.rollouts import InitialConditions, Rollouts, TrajectoryRolloutBatch
 from datamodules.statistics import Statistics
 from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowDataset
@@ -18,14 +18,14 @@ __all__ = [
     "Observations",
     "RandomSensors",
     "Range",
-    "RolloutBatch",
     "Rollouts",
     "Sensors",
     "SensorsAt",
     "Source",
-    "Split",
+    "SplitSize",
     "Statistics",
     "Trajectories",
     "TrajectoryDataModule",
+    "TrajectoryRolloutBatch",
     "WindowDataset",
 ]

@@ -27,7 +27,7 @@ from datamodules.overlap import overlaps
 from datamodules.reference_cache import Arrays, cached
 from datamodules.rollouts import InitialConditions, Rollouts
 from datamodules.statistics import Statistics, accumulate
-from datamodules.storage.placement import Site, Wish, move, place
+from datamodules.storage.placement import StorageRequest, Wish, move, place
 from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowDataset, WindowSampler
 
@@ -193,10 +193,10 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
             self._splits[split] = found
         return self._splits[split]
 
-    def _site(self, split: str) -> Site:
+    def _site(self, split: str) -> StorageRequest:
         """Return whose memory a split is for."""
         processes = self.trainer.num_devices if self.trainer else 1
-        return Site(split, self.root, lambda: self.contents(split)[:16], processes)
+        return StorageRequest(split, self.root, lambda: self.contents(split)[:16], processes)
 
     def contents(self, split: str) -> str:
         """Return a hash of all that can enter what follows from a split."""

@@ -195,7 +195,7 @@ class Observations:
         return found
 
 
-def hidden(
+def mask_unobserved(
     states: Float[Tensor, "batch time channel *space"],
     observed: Bool[Tensor, "time channel *space"],
 ) -> Float[Tensor, "batch time channel *space"]:

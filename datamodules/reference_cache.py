@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.files.atomic import alone_in
+from datamodules.files.atomic import locked_folder
 from datamodules.files.provenance import canonical
 from datamodules.files.sealed import load, save
 from datamodules.notices import notify
@@ -69,7 +69,7 @@ def _keep(path: Path, text: str, arrays: Arrays) -> None:
 def _enter(stack: ExitStack, folder: Path) -> bool:
     """Be alone in a folder until the end of the stack; return whether it can be written."""
     try:
-        stack.enter_context(alone_in(folder))
+        stack.enter_context(locked_folder(folder))
     except OSError as error:
         notify(f"{error} Until then what belongs there is computed anew each time.")
         return False

@@ -56,7 +56,7 @@ class Rollouts:
 
 
 @dataclass
-class RolloutBatch:
+class TrajectoryRolloutBatch:
     """Initial conditions of a batch of rollouts, and access to what really followed.
 
     Attributes:
@@ -153,12 +153,12 @@ class InitialConditions(Dataset):
     def __getitem__(self, index: int) -> int:
         return index
 
-    def collate(self, indices: list[int]) -> RolloutBatch:
+    def collate(self, indices: list[int]) -> TrajectoryRolloutBatch:
         """Return the batch of the initial conditions with these numbers."""
         places = [self.places[i] for i in indices]
         initial = torch.cat([self.trajectories.read(k, s, s + 1) for k, s in places])
         parameters = self.trajectories.parameters
-        return RolloutBatch(
+        return TrajectoryRolloutBatch(
             initial,
             torch.tensor(indices),
             self.steps,

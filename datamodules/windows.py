@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
-from datamodules.observations import hidden
+from datamodules.observations import mask_unobserved
 from datamodules.trajectories import Trajectories
 
 
@@ -93,7 +93,7 @@ class WindowDataset(Dataset):
         places = [self.locate(index) for index in indices]
         states = self.trajectories.windows(places, self.window)
         if self.observed is not None:
-            states = hidden(states, self.observed.to(states.device))
+            states = mask_unobserved(states, self.observed.to(states.device))
         known = self.trajectories.parameters
         if known is None and not self.timed:
             return states

@@ -6,12 +6,17 @@ from emulators.distributed import Sharded
 from emulators.emulator import Emulator
 from emulators.hierarchical import Hierarchical
 from emulators.hierarchical_pushforward import HierarchicalPushforward
-from emulators.hierarchy.coarsening import Learned, Pooling, SpectralTruncation, Transform
+from emulators.hierarchy.coarsening import (
+    Coarsening,
+    LearnedCoarsening,
+    Pooling,
+    SpectralTruncation,
+)
 from emulators.im_pindiff import ImPiNDiff
 from emulators.networks.dilated_resnet import DilatedResNet
 from emulators.networks.fno import FNO
 from emulators.networks.fourier_unet import FourierUNet
-from emulators.networks.from_module import PlainNetwork
+from emulators.networks.from_module import FromModule
 from emulators.networks.interface import Network
 from emulators.networks.unet import UNet
 from emulators.pushforward import Pushforward, Unrolled
@@ -30,18 +35,19 @@ __all__ = [
     "Baseline",
     "BinnedSpectralPower",
     "Bundled",
+    "Coarsening",
     "ConstantCosine",
     "DilatedResNet",
     "Distance",
     "Emulator",
     "FourierUNet",
+    "FromModule",
     "Hierarchical",
     "HierarchicalPushforward",
     "ImPiNDiff",
-    "Learned",
+    "LearnedCoarsening",
     "Muon",
     "Network",
-    "PlainNetwork",
     "Pooling",
     "Pushforward",
     "RolloutObserver",
@@ -49,7 +55,6 @@ __all__ = [
     "Simulation",
     "Sobolev",
     "SpectralTruncation",
-    "Transform",
     "UNet",
     "Unrolled",
     "WarmupConstant",

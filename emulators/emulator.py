@@ -38,7 +38,7 @@ from emulators.evaluation import evaluate
 from emulators.networks.from_module import as_network
 from emulators.networks.interface import Network, NetworkFactory, Parameters
 from emulators.networks.unet import UNet
-from emulators.rollout import Start
+from emulators.rollout import RolloutBatch
 from emulators.standardize import Standardize
 from emulators.training.averaging import update_average
 from emulators.training.losses import L1L2, Distance
@@ -238,11 +238,11 @@ class Emulator(LightningModule, ABC):
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(window))
         return loss
 
-    def validation_step(self, start: Start, batch_idx: int) -> None:
+    def validation_step(self, start: RolloutBatch, batch_idx: int) -> None:
         """Roll out from a batch of validation states."""
         evaluate(self, self.conditioning, start, self.trainer, "validate")
 
-    def test_step(self, start: Start, batch_idx: int) -> None:
+    def test_step(self, start: RolloutBatch, batch_idx: int) -> None:
         """Roll out from a batch of test states."""
         evaluate(self, self.conditioning, start, self.trainer, "test")
 
@@ -250,7 +250,7 @@ class Emulator(LightningModule, ABC):
         """Place the scores in the logs where the training ended."""
         self.log("step", float(self.trained_steps))
 
-    def predict_step(self, start: Start, batch_idx: int) -> None:
+    def predict_step(self, start: RolloutBatch, batch_idx: int) -> None:
         """Roll out from a batch of states; observers keep the forecast."""
         evaluate(self, self.conditioning, start, self.trainer, "predict")
 

@@ -4,11 +4,18 @@ import torch
 from lightning import Trainer
 
 from emulators.conditioning import Conditioning
-from emulators.rollout import Bookkeeper, RolloutObserver, Start, Steps, StopRequest, watch
+from emulators.rollout import (
+    RolloutBatch,
+    RolloutObserver,
+    RolloutSaver,
+    Steps,
+    StopRequest,
+    run_rollout,
+)
 
 
 def evaluate(
-    model: Steps, conditioning: Conditioning, start: Start, trainer: Trainer, stage: str
+    model: Steps, conditioning: Conditioning, start: RolloutBatch, trainer: Trainer, stage: str
 ) -> None:
     """Roll out from a batch of initial conditions; all members of an ensemble share parameters."""
     observers = [
@@ -17,7 +24,7 @@ def evaluate(
         if isinstance(callback, RolloutObserver) and callback.watches(stage)
     ]
     bar = trainer.is_global_zero and trainer.progress_bar_callback is not None
-    marks = [callback for callback in trainer.callbacks if isinstance(callback, Bookkeeper)]
+    marks = [callback for callback in trainer.callbacks if isinstance(callback, RolloutSaver)]
     bookmark = marks[0] if marks and stage == "test" else None
     members = 1 if start.perturbed is None else 1 + len(start.perturbed)
     parameters = start.parameters
@@ -27,4 +34,4 @@ def evaluate(
     model = conditioning.steps(model, parameters, times)
     ends = [callback for callback in trainer.callbacks if isinstance(callback, StopRequest)]
     stop = ends[0].raise_if_requested if ends and trainer.state.fn != "fit" else None
-    watch(model, start, observers, stage if bar else None, bookmark, stop)
+    run_rollout(model, start, observers, stage if bar else None, bookmark, stop)

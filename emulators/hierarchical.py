@@ -22,7 +22,7 @@ from torch import Tensor
 from datamodules.solvers.finite import check_finite
 from emulators.emulator import Emulator, State, Window
 from emulators.hierarchy.coarsening import Pooling, TransformFactory
-from emulators.hierarchy.latent_layout import Stencil
+from emulators.hierarchy.latent_layout import LatentLayout
 from emulators.networks.interface import Latents
 from emulators.training.randomness import add_noise
 
@@ -60,7 +60,7 @@ class Hierarchical(Emulator):
         check_finite(
             "Hierarchical", masking=masking, state_weight=state_weight, latent_noise=latent_noise
         )
-        stencil = Stencil(latents)
+        stencil = LatentLayout(latents)
         super().__init__(
             latent_inputs=stencil.factors,
             latent_outputs=tuple(stencil.factors[i] for i in stencil.predicted),

@@ -33,7 +33,7 @@ from datamodules.solvers.finite_volume import (
     Stepper,
     ThetaScheme,
 )
-from datamodules.solvers.implicit import Checkpointing, KeepAll, Monitor
+from datamodules.solvers.implicit import Checkpointing, Monitor, NoCheckpointing
 from emulators.emulator import Emulator, State, Window
 from emulators.learned import Hybrid, LearnedPart
 from emulators.training.losses import L2, Distance
@@ -121,7 +121,7 @@ class ImPiNDiff(Emulator):
         self.interval = interval
         self.substeps = substeps
         self.steps = steps
-        self.checkpointing = checkpointing or KeepAll()
+        self.checkpointing = checkpointing or NoCheckpointing()
         self.regularization = regularization
         self.monitor: Monitor | None = None
         if isinstance(self.stepper, ThetaScheme | SDIRK2):

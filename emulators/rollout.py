@@ -21,7 +21,7 @@ PATIENCE = 100  # steps between two looks for trajectories that were given up
 
 
 @runtime_checkable
-class Start(Protocol):
+class RolloutBatch(Protocol):
     """Initial conditions of a batch of rollouts, and what really followed.
 
     Attributes:
@@ -81,16 +81,16 @@ class Position(NamedTuple):
 
 
 @runtime_checkable
-class Bookkeeper(Protocol):
+class RolloutSaver(Protocol):
     """Keeps where a rollout stands, so that it can go on after an interruption."""
 
-    def open(self, start: Start, observers: Sequence["RolloutObserver"]) -> Position | None:
+    def open(self, start: RolloutBatch, observers: Sequence["RolloutObserver"]) -> Position | None:
         """Return where the next batch stands; None at its start, a negative lead at its end."""
 
-    def observing(self) -> None:
+    def invalidate(self) -> None:
         """Forget where the rollouts stood: for a while some observers know more than others."""
 
-    def turn(self, place: Position, observers: Sequence["RolloutObserver"]) -> None:
+    def save(self, place: Position, observers: Sequence["RolloutObserver"]) -> None:
         """Take note of where the rollouts stand."""
 
 
@@ -108,22 +108,22 @@ class RolloutObserver(ABC):
     Attributes:
         stages: During which of validate, test and predict it watches.
         options: Arguments it was made with, as far as it keeps them.
-        lost: Which trajectories of the batch some observer has given up, or None; their forecasts
-            are noise, whatever they look like. At `observe` the state of this very step is judged
-            already, so that no mean takes in the state in which a trajectory is lost. An observer
-            that gives up trajectories itself is told of those that were lost before.
+        diverged: Mask of the trajectories in the batch that some observer has declared diverged, or
+            None. The state of the current step is judged before `observe` is called, so that no
+            mean includes the state in which a trajectory diverges. An observer with
+            `find_diverged` sees the mask of the step before.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("validate", "test", "predict")
     options: Mapping[str, Any] = {}
-    lost: Choice | None = None
+    diverged: Choice | None = None
 
     def watches(self, stage: str) -> bool:
         """Return whether it watches the rollouts of a stage."""
         return stage in self.stages
 
     @abstractmethod
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         """Take note of the initial conditions of the rollouts that follow."""
 
     @abstractmethod
@@ -138,23 +138,23 @@ class RolloutObserver(ABC):
     ) -> None:
         """Take note of all members of an ensemble, that of `observe` first."""
 
-    def notes(self) -> dict[str, Any]:
+    def rollout_state(self) -> dict[str, Any]:
         """Return what was noted so far of this batch and of those before, to go on from it later.
 
         These are all attributes that are made of tensors and numbers.
         """
-        return {name: value for name, value in vars(self).items() if is_note(value)}
+        return {name: value for name, value in vars(self).items() if is_rollout_state(value)}
 
-    def restore(self, notes: dict[str, Any]) -> None:
-        """Go on from notes, after `begin`."""
-        vars(self).update(notes)
+    def load_rollout_state(self, state: dict[str, Any]) -> None:
+        """Resume from a saved state, after `begin`."""
+        vars(self).update(state)
 
-    def given_up(self) -> Choice | None:
+    def find_diverged(self) -> Choice | None:
         """Return which trajectories of the batch need not be computed further, or None.
 
         Past the end of the truth they are left out sooner or later: their forecasts are NaN from
-        then on, or the rollout ends if none is left. What counts them must heed `lost`. Whoever
-        gives this method sees each state before all others do.
+        then on, or the rollout ends if none is left. A count must respect `diverged`. Observers
+        with this method see each state before all others.
         """
         return None
 
@@ -165,21 +165,21 @@ class RolloutObserver(ABC):
         """
 
 
-def is_note(value: Any) -> bool:
+def is_rollout_state(value: Any) -> bool:
     """Return whether a value is made of tensors and numbers."""
     if isinstance(value, dict):
-        return all(is_note(part) for part in value.values())
+        return all(is_rollout_state(part) for part in value.values())
     if isinstance(value, list | tuple):
-        return all(is_note(part) for part in value)
+        return all(is_rollout_state(part) for part in value)
     return isinstance(value, Tensor | bool | int | float)
 
 
-def watch(
+def run_rollout(
     model: Steps,
-    start: Start,
+    start: RolloutBatch,
     observers: Sequence[RolloutObserver],
     progress: str | None = None,
-    bookmark: Bookkeeper | None = None,
+    bookmark: RolloutSaver | None = None,
     stop: Callable[[], None] | None = None,
 ) -> None:
     """Roll out from the initial conditions of a batch and show every state to every observer.
@@ -196,8 +196,8 @@ def watch(
     initial = start.initial
     if start.perturbed is not None:
         initial = torch.cat((initial, start.perturbed.flatten(0, 1)))
-    judges = [observer for observer in observers if judges_states(observer)]
-    others = [observer for observer in observers if not judges_states(observer)]
+    judges = [observer for observer in observers if finds_divergence(observer)]
+    others = [observer for observer in observers if not finds_divergence(observer)]
     for observer in observers:
         observer.begin(start)
     place = Position(0, initial, None, torch.arange(len(initial), device=device))
@@ -222,24 +222,24 @@ def watch(
             forecast[place.going] = state.to(forecast.dtype)
         truth = moved(start.truth(lead), device) if lead <= start.truth_steps else None
         if bookmark is not None:
-            bookmark.observing()
+            bookmark.invalidate()
         with torch.autocast(device.type, enabled=False):
             for group in (judges, others):
-                lost = lost_trajectories(judges)
+                lost = diverged_trajectories(judges)
                 for observer in group:
-                    observer.lost = lost
+                    observer.diverged = lost
                     observer.observe(lead, forecast[:batch], truth)
                     if start.perturbed is not None:
                         observer.observe_members(lead, forecast.unflatten(0, (-1, batch)), truth)
         if lead >= start.truth_steps and lead % PATIENCE == 0:
-            gone = lost_trajectories(judges)
+            gone = diverged_trajectories(judges)
             if gone is not None and gone.any():
                 gone = gone.repeat(len(initial) // batch)  # an ensemble goes with its first member
                 place = place.choose(~gone[place.going])
                 if not len(place.going):
                     break
         if bookmark is not None:
-            bookmark.turn(place, observers)
+            bookmark.save(place, observers)
         if stop is not None:
             stop()
     for observer in observers:
@@ -253,14 +253,14 @@ def moved(state: State, device: torch.device) -> State:
     return state.to(device)
 
 
-def judges_states(observer: RolloutObserver) -> bool:
+def finds_divergence(observer: RolloutObserver) -> bool:
     """Return whether an observer may give up trajectories."""
-    return type(observer).given_up is not RolloutObserver.given_up
+    return type(observer).find_diverged is not RolloutObserver.find_diverged
 
 
-def lost_trajectories(observers: Sequence[RolloutObserver]) -> Choice | None:
+def diverged_trajectories(observers: Sequence[RolloutObserver]) -> Choice | None:
     """Return which trajectories some observer has given up, or None if none says."""
-    lost = [choice for observer in observers if (choice := observer.given_up()) is not None]
+    lost = [choice for observer in observers if (choice := observer.find_diverged()) is not None]
     if len(lost) < 2:
         return lost[0] if lost else None
     return torch.stack(lost).any(0)

@@ -21,7 +21,7 @@ from emulators.training.optimizers import with_schedule
 from tests.conftest import SMOKE
 
 RECORDS = {  # made by the program, of numbers that were checked before
-    "Run", "Column", "MeanSquaredError", "SpaceAxis", "TimeAxis", "Observations", "Split",
+    "Run", "Column", "MeanSquaredError", "SpaceAxis", "TimeAxis", "Observations", "SplitSize",
     "AffineStep", "BoundStep", "ThetaStep", "TimeStepper",
 }  # fmt: skip
 BAD = (math.nan, math.inf, -math.inf)

@@ -8,7 +8,7 @@ from callbacks.comparison.page import page
 from callbacks.comparison.runs import load_runs
 from callbacks.comparison.table import table, table_csv
 from callbacks.plotting.export import png
-from datamodules.files.netcdf import write_whole
+from datamodules.files.netcdf import atomic_write
 
 
 def compare(
@@ -36,4 +36,4 @@ def compare(
         "comparison_climate.png": figures[1],
         "comparison.html": page(runs, figures, mse_unit),
     }
-    return text, [write_whole(output / name, content) for name, content in contents.items()]
+    return text, [atomic_write(output / name, content) for name, content in contents.items()]

@@ -22,7 +22,7 @@ from torchmetrics import Metric
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
-from emulators.rollout import RolloutObserver, Start, State
+from emulators.rollout import RolloutBatch, RolloutObserver, State
 
 
 class RolloutDiagnostic(Callback, RolloutObserver):
@@ -136,7 +136,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         }
 
     @staticmethod
-    def unknown(start: Start, *shape: int) -> Tensor:
+    def unknown(start: RolloutBatch, *shape: int) -> Tensor:
         """Return rows (batch, *shape) of NaN in float64, to be filled during a rollout."""
         size = (len(start.index), *shape)
         return torch.full(size, float("nan"), dtype=torch.float64, device=start.initial.device)
@@ -159,7 +159,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     # What a subclass says -----------------------------------------------------------------------
 
-    def undefined(self) -> str:
+    def unsupported_reason(self) -> str:
         """Return why the scores are not defined for these data, or nothing if they are."""
         return ""
 
@@ -198,15 +198,15 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Return moving pictures, by name: frames (time, height, width, rgb), uint8."""
         return {}
 
-    def notes(self) -> dict[str, Any]:
+    def rollout_state(self) -> dict[str, Any]:
         """Return what was noted so far, with the rows of the batches that are complete."""
         rows = {name: metric.metric_state for name, metric in self._metrics().items()}
-        return {**super().notes(), "rows": rows}
+        return {**super().rollout_state(), "rows": rows}
 
-    def restore(self, notes: dict[str, Any]) -> None:
-        """Go on from notes, after `begin`."""
-        rows = notes.pop("rows")
-        super().restore(notes)
+    def load_rollout_state(self, state: dict[str, Any]) -> None:
+        """Resume from a saved state, after `begin`."""
+        rows = state.pop("rows")
+        super().load_rollout_state(state)
         for name, state in rows.items():
             metric = getattr(self, name)
             for key, value in state.items():
@@ -224,17 +224,17 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.emulator = pl_module
         if self.data is not None:  # or the emulator will say that there are none
             self.check()
-        if stage == "test" and trainer.is_global_zero and self.undefined():
+        if stage == "test" and trainer.is_global_zero and self.unsupported_reason():
             print(f"{type(self).__name__} is left out: {self.undefined()}", flush=True)
 
     def watches(self, stage: str) -> bool:
         """Return whether it watches a stage: not where its scores are undefined."""
-        return super().watches(stage) and not self.undefined()
+        return super().watches(stage) and not self.unsupported_reason()
 
     def start(self, device: torch.device) -> None:
         """Forget earlier evaluations and prepare for one on this device."""
         self.results = None
-        if self.undefined():
+        if self.unsupported_reason():
             return
         self.check()
         self.prepare()
@@ -245,7 +245,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     @torch.no_grad()
     def finish(self) -> Mapping[str, float]:
         """Score what was seen on all ranks and return the summary."""
-        if self.undefined():
+        if self.unsupported_reason():
             return {}
         self.results = self.scores()
         return self.summary(self.results)

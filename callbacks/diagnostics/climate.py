@@ -11,8 +11,8 @@ from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.options import is_whole
-from callbacks.metrics.per_sample import Rows
-from emulators.rollout import Start, State
+from callbacks.metrics.per_sample import PerSampleMetric
+from emulators.rollout import RolloutBatch, State
 
 Split = Literal["train", "val", "test"]
 
@@ -36,25 +36,25 @@ class ClimateDiagnostic(RolloutDiagnostic):
     """
 
     stages = ("test",)
-    of_forecasts = frozenset({"every", "spin_up", "reference"})
+    of_forecasts = frozenset({"every", "burn_in", "reference"})
     quantities: tuple[str, ...] = ()
 
-    def __init__(self, every: int = 10, spin_up: int = 0, reference: Split = "train") -> None:
+    def __init__(self, every: int = 10, burn_in: int = 0, reference: Split = "train") -> None:
         super().__init__()
-        if not (is_whole(every) and is_whole(spin_up, 0)):
+        if not (is_whole(every) and is_whole(burn_in, 0)):
             raise ValueError(
                 f"{type(self).__name__} needs every of at least 1 and spin_up of at least 0, got "
                 f"every={every}, spin_up={spin_up}."
             )
         self.every = every
-        self.spin_up = spin_up
+        self.burn_in = burn_in
         self.reference_split = reference
         self.reference: Mapping[str, np.ndarray] = {}
-        self.means = Rows("count")
+        self.means = PerSampleMetric("count")
         self.counts = np.zeros(0)
 
-    def undefined(self) -> str:
-        first, steps = self.spin_up + self.every, self.data.rollouts["test"].steps
+    def unsupported_reason(self) -> str:
+        first, steps = self.burn_in + self.every, self.data.rollouts["test"].steps
         if first > steps:
             return f"a rollout of {steps} steps ends before the first state that enters, {first}"
         return ""
@@ -67,7 +67,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
         if not self.reference:
             self.reference = self.reference_of(self.reference_split, self.reference_means)
         self.defined = [name for name in self.quantities if name in self.reference]
-        self.means = Rows("count", *self.defined)
+        self.means = PerSampleMetric("count", *self.defined)
 
     def reference_means(self) -> Mapping[str, np.ndarray]:
         """Return the mean of every quantity over all states of the reference split."""
@@ -79,7 +79,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
             count += len(chunk)
         return {name: (value / count).cpu().numpy() for name, value in total.items()}
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         self.index = start.index
         self.alive = torch.ones(len(start.index), dtype=torch.bool, device=start.initial.device)
         self.count = torch.zeros_like(self.alive, dtype=torch.float64)
@@ -88,11 +88,11 @@ class ClimateDiagnostic(RolloutDiagnostic):
                       for name, shape in shapes.items()}  # fmt: skip
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        if lead <= self.spin_up or (lead - self.spin_up) % self.every:
+        if lead <= self.burn_in or (lead - self.burn_in) % self.every:
             return
         values = self.evaluate(forecast)
-        if self.lost is not None:
-            self.alive = self.alive & ~self.lost
+        if self.diverged is not None:
+            self.alive = self.alive & ~self.diverged
         for value in values.values():
             self.alive = self.alive & value.flatten(1).isfinite().all(1)
         self.count += self.alive

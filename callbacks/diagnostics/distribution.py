@@ -45,11 +45,11 @@ class Distribution(ClimateDiagnostic):
         bins: int = 200,
         reach: float = 8.0,
         every: int = 10,
-        spin_up: int = 0,
+        burn_in: int = 0,
         reference: Split = "train",
     ) -> None:
         check_finite("Distribution", reach=reach)
-        super().__init__(every, spin_up, reference)
+        super().__init__(every, burn_in, reference)
         if not (is_whole(bins, 2, 100_000) and is_finite(reach) and reach <= 1e6):
             raise ValueError(
                 "Distribution needs bins of at least 2 and reach above 0, got "

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.metrics.ensemble import crps, ensemble_spread, ensemble_square_error
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.plotting.style import COLOURS, lead_time_axes
-from emulators.rollout import Members, Start, State
+from emulators.rollout import Members, RolloutBatch, State
 
 
 class EnsembleSkill(RolloutDiagnostic):
@@ -31,14 +31,14 @@ class EnsembleSkill(RolloutDiagnostic):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows = Rows("crps", "spread", "skill", "members")
+        self.rows = PerSampleMetric("crps", "spread", "skill", "members")
 
-    def undefined(self) -> str:
+    def unsupported_reason(self) -> str:
         if self.data.rollouts["test"].members > 1:
             return ""
         return "there is no ensemble: data.test_rollouts.members is 1"
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         self.index = start.index
         self.crps = self.unknown(start, start.truth_steps, start.initial.shape[1])
         self.spread, self.skill = self.crps.clone(), self.crps.clone()

@@ -12,9 +12,9 @@ from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
 from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.extremes import return_levels, until_bad
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.plotting.style import COLOURS, DATA, quantity, sheet
-from emulators.rollout import Start, State
+from emulators.rollout import RolloutBatch, State
 
 
 class Extremes(RolloutDiagnostic):
@@ -49,14 +49,14 @@ class Extremes(RolloutDiagnostic):
         self.every = every
         self.reference_split = reference
         self.periods = periods
-        self.rows = Rows("largest")
+        self.rows = PerSampleMetric("largest")
         self.reference: np.ndarray | None = None
 
     def largest(self, state: State) -> torch.Tensor:
         """Return the largest |q| of each state."""
         return state[:, self.channel].flatten(1).abs().amax(1)
 
-    def undefined(self) -> str:
+    def unsupported_reason(self) -> str:
         steps = self.data.rollouts["test"].steps
         if steps < 2 * self.every:
             return f"a rollout of {steps} steps has fewer than two values, every {self.every}"
@@ -76,7 +76,7 @@ class Extremes(RolloutDiagnostic):
         chunks = self.data.trajectories(self.reference_split).chunks("Extremes: reference")
         return {"largest": torch.cat([self.largest(chunk) for chunk in chunks]).cpu().numpy()}
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         self.index = start.index
         self.series = self.unknown(start, start.steps // self.every)
 
@@ -84,8 +84,8 @@ class Extremes(RolloutDiagnostic):
         number, rest = divmod(lead, self.every)
         if not rest:
             largest = self.largest(forecast).double()
-            if self.lost is not None:
-                largest = torch.where(self.lost, float("nan"), largest)
+            if self.diverged is not None:
+                largest = torch.where(self.diverged, float("nan"), largest)
             self.series[:, number - 1] = largest
 
     def end(self) -> None:

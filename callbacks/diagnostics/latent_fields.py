@@ -14,7 +14,7 @@ from callbacks.diagnostics.known_solver import solver_of
 from callbacks.metrics.relative_error import relative_l1
 from callbacks.plotting.style import literal, sheet
 from emulators import ImPiNDiff
-from emulators.rollout import Start, State
+from emulators.rollout import RolloutBatch, State
 
 
 class LatentFields(RolloutDiagnostic):
@@ -39,7 +39,7 @@ class LatentFields(RolloutDiagnostic):
         learns = isinstance(self.emulator, ImPiNDiff) and bool(self.emulator.hybrid.fields)
         return super().watches(stage) and learns
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         pass
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:

@@ -14,7 +14,7 @@ from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.relative_error import relative_l1
 from callbacks.plotting.style import COLOURS, literal, sheet
 from emulators import ImPiNDiff
-from emulators.rollout import Start, State
+from emulators.rollout import RolloutBatch, State
 
 
 class LearnedCurves(RolloutDiagnostic):
@@ -40,7 +40,7 @@ class LearnedCurves(RolloutDiagnostic):
     def watches(self, stage: str) -> bool:
         return super().watches(stage) and bool(self.curves())
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         pass
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:

@@ -37,7 +37,7 @@ class Movie(Snapshots):
         self.steps = steps
         self.width = width
 
-    def undefined(self) -> str:
+    def unsupported_reason(self) -> str:
         return "" if self.data.dimensions == 2 else "a moving picture needs two dimensions"
 
     def choose(self, steps: int) -> Sequence[int]:

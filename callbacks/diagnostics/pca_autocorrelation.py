@@ -14,9 +14,9 @@ from callbacks.diagnostics.climate import Split
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.units import mean_square_units
 from callbacks.metrics.pca import autocorrelation, principal_components
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.plotting.style import COLOURS, DATA, EACH, mean_of_finite, quantity, sheet
-from emulators.rollout import Start, State
+from emulators.rollout import RolloutBatch, State
 
 
 class PCAAutocorrelation(RolloutDiagnostic):
@@ -62,7 +62,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         self.centre = centre
         self.normalise = normalise
         self.reference_split = reference
-        self.rows = Rows("series")
+        self.rows = PerSampleMetric("series")
         self.basis: tuple[Tensor, Tensor] | None = None
         self.reference: Mapping[str, np.ndarray] = {}
         self.broken = 0
@@ -106,7 +106,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         mean, components = (part.to(state.device) for part in self.basis)
         return (self.comparable(state).double().flatten(1) - mean) @ components.T
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         self.index = start.index
         self.basis = tuple(part.to(start.initial.device) for part in self.basis)
         self.series = self.unknown(start, min(self.kept, start.steps), self.components)
@@ -114,8 +114,8 @@ class PCAAutocorrelation(RolloutDiagnostic):
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if lead <= self.series.shape[1]:
             series = self.project(forecast)
-            if self.lost is not None:
-                series = torch.where(self.lost[:, None], float("nan"), series)
+            if self.diverged is not None:
+                series = torch.where(self.diverged[:, None], float("nan"), series)
             self.series[:, lead - 1] = series
 
     def end(self) -> None:

@@ -9,10 +9,10 @@ import xarray
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.options import is_whole
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.rollout_mse import mean_squared_error
 from datamodules.solvers import resample
-from emulators.rollout import Start, State
+from emulators.rollout import RolloutBatch, State
 
 
 class PredictabilityLimit(RolloutDiagnostic):
@@ -45,9 +45,9 @@ class PredictabilityLimit(RolloutDiagnostic):
             )
         self.initial_conditions = initial_conditions
         self.leads = whole_leads("PredictabilityLimit", leads)
-        self.rows = Rows("error", "limit")
+        self.rows = PerSampleMetric("error", "limit")
 
-    def undefined(self) -> str:
+    def unsupported_reason(self) -> str:
         generator = self.data.generator
         if generator is None:
             return "the data were not simulated here: there is no solver"
@@ -63,7 +63,7 @@ class PredictabilityLimit(RolloutDiagnostic):
             return "trajectories have operating points of their own"
         return ""
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         total = self.data.rollouts["test"].initial_conditions
         even = np.linspace(0, total - 1, min(total, self.initial_conditions)).round()
         chosen = torch.from_numpy(even).to(start.index)

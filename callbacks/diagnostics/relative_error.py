@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.lead_times import whole_leads
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.relative_error import relative_l1
 from callbacks.plotting.style import COLOURS, EACH, lead_time_axes
-from emulators.rollout import Start, State
+from emulators.rollout import RolloutBatch, State
 
 
 class RelativeError(RolloutDiagnostic):
@@ -43,7 +43,7 @@ class RelativeError(RolloutDiagnostic):
             )
         self.variables = None if variables is None else list(variables)
         self.relative_to = relative_to
-        self.rows = Rows("error")
+        self.rows = PerSampleMetric("error")
 
     def check(self) -> None:
         names = list(self.data.variables)
@@ -56,7 +56,7 @@ class RelativeError(RolloutDiagnostic):
             )
         self.channels = [names.index(name) for name in chosen]
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         self.index, self.initial = start.index, start.initial
         self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])
 

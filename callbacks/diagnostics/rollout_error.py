@@ -13,7 +13,7 @@ from callbacks.diagnostics.climate import Split
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.options import is_finite
 from callbacks.metrics.energy import time_mean
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.rollout_mse import (
     anomaly_correlation,
     mean_squared_error,
@@ -23,7 +23,7 @@ from callbacks.metrics.rollout_mse import (
 )
 from callbacks.plotting.style import COLOURS, EACH, lead_time_axes
 from datamodules.solvers.finite import check_finite
-from emulators.rollout import Start, State
+from emulators.rollout import RolloutBatch, State
 
 
 class RolloutError(RolloutDiagnostic):
@@ -64,7 +64,7 @@ class RolloutError(RolloutDiagnostic):
         self.leads = whole_leads("RolloutError", leads)
         self.reference_split = reference
         self.climate: Tensor | None = None
-        self.rows = Rows("error", "variance", "correlation", "anomaly")
+        self.rows = PerSampleMetric("error", "variance", "correlation", "anomaly")
 
     def prepare(self) -> None:
         if self.climate is None:
@@ -75,7 +75,7 @@ class RolloutError(RolloutDiagnostic):
         chunks = self.data.trajectories(self.reference_split).chunks("time mean")
         return {"mean": time_mean(chunks).cpu().numpy()}
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         self.index = start.index
         self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])
         self.variance, self.correlation = self.error.clone(), self.error.clone()

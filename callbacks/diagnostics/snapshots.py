@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.metrics.per_sample import Rows
-from emulators.rollout import Start, State
+from callbacks.metrics.per_sample import PerSampleMetric
+from emulators.rollout import RolloutBatch, State
 
 
 class Snapshots(RolloutDiagnostic):
@@ -28,7 +28,7 @@ class Snapshots(RolloutDiagnostic):
         super().__init__()
         self.channel = channel
         self.leads: tuple[int, ...] = ()
-        self.rows = Rows("forecast", "truth")
+        self.rows = PerSampleMetric("forecast", "truth")
 
     def check(self) -> None:
         self.check_channel(self.channel)
@@ -41,7 +41,7 @@ class Snapshots(RolloutDiagnostic):
         """Return what is kept of states, (batch, ...)."""
         return state[:, self.channel].float()
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         self.leads = tuple(self.choose(start.steps))
         self.column = {lead: column for column, lead in enumerate(self.leads)}
         self.first = (start.index == 0).nonzero()[:, 0]

@@ -11,11 +11,11 @@ from torch import Tensor
 from callbacks.diagnostics.climate import ClimateDiagnostic, Split
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.units import energy_units, enstrophy_units, raised
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.spectra import band_error, bands, spectra
 from callbacks.plotting.style import COLOURS, DATA, EACH, literal, mean_of_finite, sheet
 from datamodules.solvers.pseudo_spectral.spectra import spacing
-from emulators.rollout import Start, State
+from emulators.rollout import RolloutBatch, State
 
 
 class Spectrum(ClimateDiagnostic):
@@ -43,17 +43,17 @@ class Spectrum(ClimateDiagnostic):
         self,
         leads: Sequence[int] = (1, 25, 100),
         every: int = 10,
-        spin_up: int = 0,
+        burn_in: int = 0,
         reference: Split = "train",
     ) -> None:
-        super().__init__(every, spin_up, reference)
+        super().__init__(every, burn_in, reference)
         self.leads = whole_leads("Spectrum", leads)
-        self.at_leads = Rows("forecast", "truth")
+        self.at_leads = PerSampleMetric("forecast", "truth")
 
-    def undefined(self) -> str:
+    def unsupported_reason(self) -> str:
         if self.no_grid:
             return f"the data have no periodic grid: {self.no_grid}"
-        return super().undefined()
+        return super().unsupported_reason()
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         if self.vorticity is None:
@@ -66,7 +66,7 @@ class Spectrum(ClimateDiagnostic):
             return enstrophy_units(self.data.fields, self.vorticity)
         return energy_units(self.data.fields, self.data.units[0], self.vorticity)
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         super().begin(start)
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
         self.truth_steps = start.truth_steps
@@ -76,8 +76,8 @@ class Spectrum(ClimateDiagnostic):
         super().observe(lead, forecast, truth)
         if lead in self.shown:
             own, true = (self.evaluate(state)["isotropic"] for state in (forecast, truth))
-            if self.lost is not None:
-                own = torch.where(self.lost[:, None], float("nan"), own)
+            if self.diverged is not None:
+                own = torch.where(self.diverged[:, None], float("nan"), own)
             self.kept[lead] = own, true
 
     def end(self) -> None:

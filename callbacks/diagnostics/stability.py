@@ -16,12 +16,12 @@ from callbacks.diagnostics.lead_times import spaced_leads
 from callbacks.diagnostics.options import is_finite, is_whole
 from callbacks.diagnostics.units import channel_units, energy_units, enstrophy_units
 from callbacks.metrics.energy import kinetic_energy, mean_square, time_mean
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.stability import stability_rate, within_band
 from callbacks.plotting.style import COLOURS, lead_time_axes, quantity
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.pseudo_spectral.vorticity import enstrophy
-from emulators.rollout import Start, State
+from emulators.rollout import RolloutBatch, State
 
 Quantity = Literal["energy", "enstrophy"]
 REASONS = ("", "not finite", "energy", "enstrophy")
@@ -86,7 +86,7 @@ class EnergyStability(RolloutDiagnostic):
         self.points = points
         self.bands = tuple(bands)
         self.lost_at = lost
-        self.rows = Rows("survived", "reason", "checks", "last_good")
+        self.rows = PerSampleMetric("survived", "reason", "checks", "last_good")
         self.mean: Mapping[str, float] = {}
         self.std: Mapping[str, float] = {}
         self.climate: Tensor | None = None
@@ -94,7 +94,7 @@ class EnergyStability(RolloutDiagnostic):
     def watches(self, stage: str) -> bool:
         return super().watches(stage) and self._first_check(stage) == ""
 
-    def undefined(self) -> str:
+    def unsupported_reason(self) -> str:
         return self._first_check("test")
 
     def _first_check(self, stage: str) -> str:
@@ -130,7 +130,7 @@ class EnergyStability(RolloutDiagnostic):
                 self.climate = torch.from_numpy(series.pop("climate"))
             self.mean = {name: float(values.mean()) for name, values in series.items()}
             self.std = {name: float(values.std()) for name, values in series.items()}
-        self.rows = Rows("survived", "reason", "checks", "last_good", *self.mean)
+        self.rows = PerSampleMetric("survived", "reason", "checks", "last_good", *self.mean)
 
     def _reference(self) -> Mapping[str, np.ndarray]:
         split = self.data.trajectories(self.reference)
@@ -156,7 +156,7 @@ class EnergyStability(RolloutDiagnostic):
         parts = [self.evaluate(chunk) for chunk in chunks]
         return {name: torch.cat([p[name] for p in parts]).cpu().numpy() for name in parts[0]}
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         batch, device = len(start.initial), start.initial.device
         self.index = start.index
         if self.climate is not None:
@@ -199,7 +199,7 @@ class EnergyStability(RolloutDiagnostic):
         far = self.lost_at * self.width
         return within_band(energy, self.mean["energy"], self.std["energy"], far)
 
-    def given_up(self) -> Bool[Tensor, " batch"]:
+    def find_diverged(self) -> Bool[Tensor, " batch"]:
         return self.gone
 
     def end(self) -> None:

@@ -31,10 +31,10 @@ class ZonalMean(ClimateDiagnostic):
     version = 2
     quantities = ("profile", "velocity")
 
-    def undefined(self) -> str:
+    def unsupported_reason(self) -> str:
         if self.data.dimensions != 2:
             return "a zonal mean needs two dimensions"
-        return super().undefined()
+        return super().unsupported_reason()
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         values = {"profile": zonal_mean(state)}

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 
-class Rows(Metric):
+class PerSampleMetric(Metric):
     """Collects, for each initial condition, named rows of numbers.
 
     Rows are gathered from all ranks, sorted by the number of their initial condition, and

@@ -13,7 +13,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks.run.run_folder import move_scores_aside
-from datamodules.files.netcdf import write_whole
+from datamodules.files.netcdf import atomic_write
 from emulators.checkpoint_file import read_checkpoint
 
 
@@ -31,7 +31,7 @@ class WholeFiles(TorchCheckpointIO):
         content = io.BytesIO()  # torch.save would hide why a file cannot be written
         torch.save(checkpoint, content)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(Path(path), content.getbuffer())
+        atomic_write(Path(path), content.getbuffer())
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None

@@ -11,7 +11,7 @@ from lightning.pytorch import Callback
 from callbacks.diagnostics.options import is_whole
 from callbacks.run.provenance import provenance
 from datamodules.files.netcdf import set_global_attributes, writing
-from emulators.rollout import RolloutObserver, Start, State
+from emulators.rollout import RolloutBatch, RolloutObserver, State
 
 
 class ForecastWriter(Callback, RolloutObserver):
@@ -55,7 +55,7 @@ class ForecastWriter(Callback, RolloutObserver):
                 self.file.close()
             self.file = None
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: RolloutBatch) -> None:
         if start.steps < self.every:
             raise ValueError(
                 f"ForecastWriter.every is {self.every}, the rollouts have {start.steps} steps: "
@@ -68,7 +68,7 @@ class ForecastWriter(Callback, RolloutObserver):
             self._define(start)
         self.times, self.stored = start.times, 0
 
-    def _define(self, start: Start) -> None:
+    def _define(self, start: RolloutBatch) -> None:
         """Create dimensions, coordinates and fields."""
         file, names = self.file, self.data.dimension_names
         file.createDimension(names.trajectory, len(start.initial))

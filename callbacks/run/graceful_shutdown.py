@@ -10,12 +10,12 @@ from lightning.pytorch import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 
-class Termination(Callback):
+class GracefulShutdown(Callback):
     """Ends a run in good order when the system asks for it by SIGTERM, as clusters do.
 
     Training ends after the step in flight, in all processes after the same one, and `Checkpoints`
-    writes it; a validation during training is finished first. A test ends after the step of its
-    rollout in flight, and `Bookmark` writes where it stood. The program exits with status 143.
+    writes it; a validation during training is finished first. A test ends after the rollout step
+    in flight, and `RolloutCheckpoint` saves it. The program exits with status 143.
 
     An interruption by the keyboard ends a training in the same way: a step is whole or not begun.
 

@@ -9,7 +9,7 @@ from lightning.pytorch import Callback
 from emulators.training.precision import bfloat16_cost
 
 
-class Announcements(Callback):
+class RunReport(Callback):
     """Prints a line before training, test, validation and prediction, and one after training."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from datamodules.solvers.finite import check_finite
 from emulators.checkpoint_file import load
-from emulators.rollout import Position, RolloutObserver, Start
+from emulators.rollout import Position, RolloutBatch, RolloutObserver
 
 PARTS = {"purpose": str, "batch": int, "place": tuple, "notes": dict, "options": dict}
 
 
-class Bookmark(Callback):
+class RolloutCheckpoint(Callback):
     """Writes, now and then, where a test stands: state, memory and what the observers have noted.
 
     Each process keeps `rollout-RANK.ckpt` in the run's folder while it tests; the file appears
@@ -34,7 +34,7 @@ class Bookmark(Callback):
     """
 
     def __init__(self, seconds: float = 300.0) -> None:
-        check_finite("Bookmark", seconds=seconds)
+        check_finite("RolloutCheckpoint", seconds=seconds)
         if not (math.isfinite(seconds) and seconds >= 0):
             raise ValueError(f"Bookmark.seconds must be at least 0, got {seconds}.")
         self.seconds = seconds
@@ -90,9 +90,9 @@ class Bookmark(Callback):
                 raise ValueError(f"{self.path} was not left by a test ('{part}'); {remedy}.")
         return found
 
-    # What `watch` asks --------------------------------------------------------------------------
+    # What `run_rollout` asks --------------------------------------------------------------------
 
-    def open(self, start: Start, observers: list[RolloutObserver]) -> Position | None:
+    def open(self, start: RolloutBatch, observers: list[RolloutObserver]) -> Position | None:
         """Return where the rollouts of the next batch stand, and give the observers their notes.
 
         A negative lead time means that the batch is complete.
@@ -117,15 +117,15 @@ class Bookmark(Callback):
                     f"{self.path} is of a test in which {name.split('/')[0]}.{changed[0]} was "
                     f"{options.get(changed[0])}; set it so, or test without --resume."
                 )
-            observer.restore(self.found["notes"][name])
+            observer.load_rollout_state(self.found["notes"][name])
         place, self.found = self.found["place"], None
         return Position(*place)
 
-    def observing(self) -> None:
+    def invalidate(self) -> None:
         """Have nothing to write until all observers have seen the same step."""
         self.current = None
 
-    def turn(self, place: Position, observers: list[RolloutObserver]) -> None:
+    def save(self, place: Position, observers: list[RolloutObserver]) -> None:
         """Take note of where the rollouts stand, and write it if it is time."""
         self.current = {
             "purpose": self.purpose,
@@ -139,7 +139,7 @@ class Bookmark(Callback):
     def write(self) -> None:
         """Write the file, aside first."""
         observers = named(self.current["observers"])
-        notes = {name: observer.notes() for name, observer in observers.items()}
+        notes = {name: observer.rollout_state() for name, observer in observers.items()}
         content = {key: self.current[key] for key in ("purpose", "batch")}
         options = {name: observer.options for name, observer in observers.items()}
         content |= {"place": tuple(self.current["place"]), "notes": notes, "options": options}

@@ -18,7 +18,7 @@ REMEDY = "set trainer.default_root_dir to another folder"
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
     """Work in a run's folder, unless a process of this machine does; its end, too, unlocks it.
 
     Raises:

@@ -15,7 +15,7 @@ from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.space_names import space_names
 from callbacks.plotting.export import gif, png, show
 from callbacks.run.provenance import provenance
-from datamodules.files.netcdf import write_whole, written_whole
+from datamodules.files.netcdf import atomic_file, atomic_write
 
 SHARED = {  # coordinates of several diagnostics
     "initial_condition": "number of the initial condition",
@@ -28,7 +28,7 @@ SHARED = {  # coordinates of several diagnostics
 }
 
 
-class Scores(Callback):
+class ScoreWriter(Callback):
     """Writes `scores.nc`, `scores.json` and one PNG per figure after a test.
 
     Args:
@@ -63,10 +63,10 @@ class Scores(Callback):
         scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
         written = [save_netcdf(scores, folder / "scores.nc")]
         text = json.dumps({"scores": plain(summary), **about}, indent=2, default=str)
-        written.append(write_whole(folder / "scores.json", text + "\n"))
+        written.append(atomic_write(folder / "scores.json", text + "\n"))
         for diagnostic in diagnostics:
             for name, content in drawn(diagnostic, scores).items():
-                written.append(write_whole(folder / name, content))
+                written.append(atomic_write(folder / name, content))
                 show(trainer, f"test/{Path(name).stem}", content, pl_module.trained_steps)
         print(table(summary))
         for diagnostic in diagnostics:
@@ -97,7 +97,7 @@ def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
     Its last bytes are a hash of all before.
     """
     encoding = {name: {"_FillValue": None} for name in dataset.variables}
-    with written_whole(path) as temporary:
+    with atomic_file(path) as temporary:
         dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
         seal(temporary)
     return path

@@ -12,7 +12,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
-from datamodules.files.netcdf import write_whole
+from datamodules.files.netcdf import atomic_write
 
 
 class TrainingCost(Callback):
@@ -73,7 +73,7 @@ class TrainingCost(Callback):
         }
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "training.json", json.dumps(cost, indent=2) + "\n")
+        atomic_write(folder / "training.json", json.dumps(cost, indent=2) + "\n")
         print(
             f"{cost['seconds_per_step']:.4f} s per iteration, {cost['samples_per_second']:.3g} "
             f"samples/s, waiting for data {cost['data_wait']:.1%}, peak memory "

@@ -37,7 +37,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it at the end, remove it after a failure.
 
     Its content is on the disk before it has the name, and the name is before the end, so that a
@@ -100,15 +100,15 @@ def is_running(process: int) -> bool:
     return True
 
 
-def write_whole(path: Path, content: bytes | memoryview | str) -> Path:
+def atomic_write(path: Path, content: bytes | memoryview | str) -> Path:
     """Write a file whole or not at all, text in UTF-8, and return its path."""
-    with written_whole(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
     """Wait until no other process of this machine is in the folder; it is made if missing.
 
     A thread that is in a folder may enter it again. On a file system without locks nobody waits:

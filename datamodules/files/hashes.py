@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from datamodules.files.atomic import alone_in, write_whole
+from datamodules.files.atomic import atomic_write, locked_folder
 from datamodules.files.provenance import canonical
 from datamodules.notices import notify
 
@@ -37,7 +37,7 @@ def hash_of(root: Path, path: Path, names: Sequence[str], compute: Callable[[], 
         return found[-2]
     with ExitStack() as stack:
         try:
-            stack.enter_context(alone_in(known.parent))
+            stack.enter_context(locked_folder(known.parent))
         except OSError:
             return compute()
         _wait_for_another_stamp(path)
@@ -55,7 +55,7 @@ def _keep(known: Path, name: str, entry: list[Any]) -> None:
     """Keep a hash, as the only process in the folder."""
     hashes = {**_read(known), name: [*entry, _seal(name, entry)]}
     try:
-        write_whole(known, json.dumps(hashes, indent=1))
+        atomic_write(known, json.dumps(hashes, indent=1))
     except OSError as error:
         notify(f"{error} Until then hashes of data are computed anew each time.")
 

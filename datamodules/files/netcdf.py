@@ -15,9 +15,11 @@ import netCDF4
 import numpy as np
 
 from datamodules.files.arrays import open_array
-from datamodules.files.atomic import write_whole as write_whole  # for those who know this file only
+from datamodules.files.atomic import atomic_file as atomic_file
+from datamodules.files.atomic import (
+    atomic_write as atomic_write,  # for those who know this file only
+)
 from datamodules.files.atomic import writing as writing
-from datamodules.files.atomic import written_whole as written_whole
 from datamodules.files.provenance import canonical, content_hash
 from datamodules.solvers import Grid, Solver, Variable
 
@@ -138,7 +140,7 @@ def write_trajectories(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     trajectories, times = shape
-    with written_whole(path) as temporary:
+    with atomic_file(path) as temporary:
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as dataset:
             dataset.set_fill_off()
             sizes = {"trajectory": trajectories, "time": times}

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from datamodules.files.atomic import written_whole
+from datamodules.files.atomic import atomic_file
 
 SEAL = hashlib.sha256().digest_size
 PIECE = 2**20
@@ -36,7 +36,7 @@ def save(path: Path, label: str, arrays: Mapping[str, np.ndarray]) -> None:
             f"{path}: '{objects[0]}' is an array of objects, {arrays[objects[0]].dtype}; only "
             "numbers and text can be kept."
         )
-    with written_whole(path) as temporary, temporary.open("wb+") as file:
+    with atomic_file(path) as temporary, temporary.open("wb+") as file:
         np.savez(file, **arrays)
         file.write(_seal(file, file.seek(0, os.SEEK_END), label))
 

@@ -21,7 +21,7 @@ from datamodules.files.hashes import hash_of
 from datamodules.files.integrity import checked_hash
 from datamodules.files.netcdf import provenance_in, write_trajectories
 from datamodules.files.provenance import describe, first_difference, random_seed
-from datamodules.generation.segments import Segments, alone_in
+from datamodules.generation.segments import SegmentStore, locked_folder
 from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resample
 from datamodules.solvers.finite import check_finite
 
@@ -30,7 +30,7 @@ SEGMENT = 100  # snapshots between two resting points of a run
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitSize:
     """Size of one split.
 
     Args:
@@ -80,7 +80,7 @@ class Generator:
         self,
         solver: Solver,
         initial: InitialCondition | None,
-        splits: dict[str, Split],
+        splits: dict[str, SplitSize],
         spin_up: float = 0.0,
         shape: tuple[int, ...] | None = None,
         seed: int = 0,
@@ -182,7 +182,7 @@ class Shard:
         self.path = (
             Path(root) / split / f"{split}_{first // generator.trajectories_per_file:04d}.nc"
         )
-        self.segments = Segments(self.path.with_name(f"{self.path.name}.partial"))
+        self.segments = SegmentStore(self.path.with_name(f"{self.path.name}.partial"))
         self.spin_up_steps = round(generator.spin_up / generator.solver.interval)
         self.solver_steps = self.spin_up_steps + self.snapshots
 
@@ -250,7 +250,7 @@ class Shard:
 
     def make(self, progress: tqdm, device: str) -> None:
         """Simulate, in segments that survive a killed run, then write the file."""
-        with alone_in(self.segments.folder):
+        with locked_folder(self.segments.folder):
             if self.path.exists():  # another process made it while this one waited
                 self.segments.remove()
                 return

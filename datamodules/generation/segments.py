@@ -13,18 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.files.atomic import alone_in as alone_in  # who makes segments is alone with them
-from datamodules.files.atomic import write_whole
+from datamodules.files.atomic import atomic_write
+from datamodules.files.atomic import (
+    locked_folder as locked_folder,  # who makes segments is alone with them
+)
 from datamodules.files.provenance import canonical
 from datamodules.files.sealed import load, save
 from datamodules.notices import notify
 
 
-class Segments:
+class SegmentStore:
     """Consecutive segments of one simulation in a folder.
 
     Args:
-        folder: Made by `alone_in`.
+        folder: Made by `locked_folder`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,7 +45,7 @@ class Segments:
         note, self.settings = self.folder / "settings.json", canonical(settings)
         if not _holds(note, self.settings):
             self._forget(0)
-            write_whole(note, self.settings)
+            atomic_write(note, self.settings)
         for number in range(self.count()):
             if load(self._path(number), self._label(number)) is None:
                 notify(f"{self._path(number)} is not as it was written; it is simulated again.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datamodules.files.atomic import alone_in, write_whole, written_whole
+from datamodules.files.atomic import atomic_file, atomic_write, locked_folder
 from datamodules.files.hashes import stamp_of
 from datamodules.notices import notify
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
@@ -72,7 +72,7 @@ def shared(storage: Storage, path: Path) -> InMemory:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path.parent).close()
-            with alone_in(path.parent):
+            with locked_folder(path.parent):
                 if not _is_whole(path, size):
                     if path.exists():
                         notify(
@@ -95,10 +95,10 @@ def _write(storage: Storage, path: Path) -> None:
     """Write the snapshots, as the only process in the folder."""
     for unfinished in path.parent.glob("*.tmp"):
         unfinished.unlink()  # by a process that was killed
-    with written_whole(path) as temporary, temporary.open("wb") as file:
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
         for piece in storage.pieces():
             file.write(piece.contiguous().numpy().data)
-    write_whole(_note(path), json.dumps(stamp_of(path)))
+    atomic_write(_note(path), json.dumps(stamp_of(path)))
 
 
 def _note(path: Path) -> Path:

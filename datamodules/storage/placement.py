@@ -20,7 +20,7 @@ DEVICE_SHARE = 4  # the rest is for the training, whose needs are not known befo
 
 
 @dataclass(frozen=True)
-class Site:
+class StorageRequest:
     """Whose memory a split is for.
 
     Args:
@@ -53,7 +53,7 @@ def choose(size: int, free: int, processes: int = 1, writable: bool = True) -> t
     return "stream", f"{counted(processes, size)} are more than {room}"
 
 
-def place(storage: Storage, wish: Wish, site: Site) -> tuple[Storage, str]:
+def place(storage: Storage, wish: Wish, site: StorageRequest) -> tuple[Storage, str]:
     """Return a split where it is wished or as `choose` says, and in words where and why.
 
     A device is a place for training windows alone, to which `move` takes them from here.
@@ -80,7 +80,9 @@ def place(storage: Storage, wish: Wish, site: Site) -> tuple[Storage, str]:
     return storage, f"streamed from the files: {reason}"
 
 
-def move(storage: Storage, wish: Wish, site: Site, device: torch.device) -> tuple[Storage, str]:
+def move(
+    storage: Storage, wish: Wish, site: StorageRequest, device: torch.device
+) -> tuple[Storage, str]:
     """Return the training split on a device if it is wished there or fits well, and words or "".
 
     Raises:

@@ -3,7 +3,7 @@ r"""T, which makes coarse fields of states: by averages, by truncated spectra, o
 A latent is z(lead, factor) = T(u_{n + lead}; factor), a field on a grid that is coarser by the
 factor. Averages are those of Jiang et al. (2025); the paper argues (section 4.3) that a learned T
 makes training unstable. What makes it so is that latents which carry nothing are easy to predict:
-`Learned` therefore has to keep what the averages know, and says so if it does not.
+`LearnedCoarsening` therefore has to keep what the averages know, and says so if it does not.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ State = Float[Tensor, "batch channel *space"]
 Coarse = Float[Tensor, "batch channel *coarse"]
 
 
-class Transform(nn.Module, ABC):
+class Coarsening(nn.Module, ABC):
     """Map from a standardised state to a coarse field.
 
     Every implementation takes these three arguments first; the emulator supplies them.
@@ -50,17 +50,17 @@ class Transform(nn.Module, ABC):
         """Raise if the latents have become useless after so many optimiser steps."""
 
 
-TransformFactory = Callable[[int, int, Sequence[int]], Transform]
+TransformFactory = Callable[[int, int, Sequence[int]], Coarsening]
 
 
-class Pooling(Transform):
+class Pooling(Coarsening):
     """Averages over blocks of points (Jiang et al. 2025)."""
 
     def forward(self, field: State, factor: int) -> Coarse:
         return coarsen(field, factor)
 
 
-class SpectralTruncation(Transform, PeriodicOnly):
+class SpectralTruncation(Coarsening, PeriodicOnly):
     """The modes that the coarse grid resolves: no aliases, no damping of those that are kept."""
 
     def forward(self, field: State, factor: int) -> Coarse:
@@ -72,7 +72,7 @@ class SpectralTruncation(Transform, PeriodicOnly):
         return resample(exact, grid, tuple(size // factor for size in shape)).to(field.dtype)
 
 
-class Learned(Transform):
+class LearnedCoarsening(Coarsening):
     """An encoder that is trained with the emulator.
 
     Per factor r: a convolution, one of r points every r points, and a normalisation over batch and
@@ -98,7 +98,7 @@ class Learned(Transform):
         weight: float = 1.0,
         patience: int = 500,
     ) -> None:
-        check_finite("Learned", weight=weight)
+        check_finite("LearnedCoarsening", weight=weight)
         super().__init__(channels, dimensions, factors)
         if width < 1 or weight < 0:
             raise ValueError(

@@ -36,7 +36,7 @@ class Case:
     advance: int
 
 
-class Stencil:
+class LatentLayout:
     """Latents of an emulator and the cases that follow from them.
 
     Args:

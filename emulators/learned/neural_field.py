@@ -68,7 +68,7 @@ class Siren:
         return layer(3, torch.sin(FREQUENCY * r)).squeeze(-1)
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """x + B₂ ρ(B₁ x), with affine B and the leaky rectifier ρ."""
 
     def __init__(self, width: int) -> None:
@@ -84,7 +84,7 @@ def hypernetwork(width: int, depth: int, code: int) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Linear(1, width)]
     for number in range(depth):
         outputs = code if number == depth - 1 else width
-        layers += [Residual(width), nn.LeakyReLU(), nn.Linear(width, outputs)]
+        layers += [ResidualBlock(width), nn.LeakyReLU(), nn.Linear(width, outputs)]
     return nn.Sequential(*layers)
 
 

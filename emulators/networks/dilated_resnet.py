@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from emulators.networks.from_module import PlainNetwork
+from emulators.networks.from_module import FromModule
 from emulators.networks.layers import Convolution, Padding, check_dimensions
 
 Features = Float[Tensor, "batch _ ..."]
 
 
-class DilatedResNet(PlainNetwork):
+class DilatedResNet(FromModule):
     """Dilated residual network: blocks of convolutions whose dilation grows and shrinks again.
 
     Reference: Stachenfeld et al., "Learned Coarse Models for Efficient Turbulence Simulation", ICLR
@@ -63,7 +63,7 @@ class DilatedResNet(PlainNetwork):
             layers: list[nn.Module] = []
             for dilation in dilations:
                 layers += [nn.ReLU(), layer(width, width, dilation)]
-            self.module.append(Residual(nn.Sequential(*layers)))
+            self.module.append(ResidualBlock(nn.Sequential(*layers)))
         self.module.append(layer(width, self.outputs))
         if dimensions == 2:
             self.to(memory_format=torch.channels_last)  # three quarters of the time on a CPU
@@ -78,7 +78,7 @@ class DilatedResNet(PlainNetwork):
             )
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """x + f(x).
 
     Args:

@@ -8,14 +8,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from emulators.networks.batches import convolve, pointwise_linear
-from emulators.networks.from_module import PlainNetwork
+from emulators.networks.from_module import FromModule
 from emulators.networks.layers import Convolution, check_dimensions
 from emulators.networks.spectral_layers import SpectralConvolution
 
 Features = Float[Tensor, "batch _ ..."]
 
 
-class FNO(PlainNetwork):
+class FNO(FromModule):
     """Fourier neural operator (Li et al., ICLR 2021), in one or two dimensions.
 
     v_0 = lift(x); v_{l+1} = a(K_l v_l + W_l v_l), with K_l the product of the lowest modes with

@@ -18,7 +18,7 @@ from emulators.networks.interface import (
 )
 
 
-class PlainNetwork(Network):
+class FromModule(Network):
     """Any module from (batch, channel, *space) to the same grid, used as a network.
 
     Latents are repeated to the full grid and concatenated to the state, with one constant plane per
@@ -102,7 +102,7 @@ def as_network(
     if isinstance(option, Network):
         network = option
     elif isinstance(option, nn.Module):
-        network = PlainNetwork(*shape, module=option, **told)
+        network = FromModule(*shape, module=option, **told)
     elif not callable(option):
         raise ValueError(
             f"model.network is {option!r:.80}, expected a network; name its class, and in an "

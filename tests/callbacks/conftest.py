@@ -7,7 +7,7 @@ import torch
 
 from datamodules.reference_cache import cached
 from datamodules.solvers import Grid, Variable
-from emulators.rollout import watch
+from emulators.rollout import run_rollout
 from emulators.standardize import Standardize
 
 
@@ -35,7 +35,7 @@ class Scripted(Exact):
         return self.at(lead + 1, first.clone()), (first, lead + 1)
 
 
-class Start:
+class RolloutBatch:
     """Initial conditions whose truth grows by `growth` per step."""
 
     perturbed = None
@@ -87,7 +87,7 @@ def evaluate():
         diagnostic.data, diagnostic.emulator = data, emulator
         diagnostic.start(torch.device("cpu"))
         for start in starts:
-            watch(emulator, start, [diagnostic])
+            run_rollout(emulator, start, [diagnostic])
         emulator.summary = diagnostic.finish()
         return diagnostic.results
 

@@ -15,7 +15,7 @@ def test_commands_say_what_they_do(workplace, say):
     assert says(out, "train split in memory", "1.91e-05 GiB")
     assert "trained 6 steps in" in out
     assert "next: emulate test --ckpt_path runs/new/last.ckpt" in out
-    _, out, _ = say("test", "--ckpt_path", CHECKPOINT, "--trainer.callbacks=Announcements")
+    _, out, _ = say("test", "--ckpt_path", CHECKPOINT, "--trainer.callbacks=RunReport")
     assert "Hierarchical: 5 rollouts of 20 steps from data" in out
     assert "test split in memory: 9.54e-06 GiB" in out
     _, out, _ = say("validate", "--ckpt_path", CHECKPOINT)
@@ -31,7 +31,7 @@ def test_commands_say_what_they_do(workplace, say):
 )
 def test_slow_bfloat16_is_said(workplace, say, monkeypatch, precision, cost, said):
     monkeypatch.setattr("callbacks.run.report.bfloat16_cost", lambda: cost)
-    words = ["--trainer.callbacks=Announcements", "--trainer.max_steps=1"]
+    words = ["--trainer.callbacks=RunReport", "--trainer.max_steps=1"]
     _, out, _ = say("fit", "-c", SMOKE, *words, f"--trainer.precision={precision}")
     sentence = "takes 1.7 times as long in bfloat16 as in float32 on this processor: --trainer.prec"
     assert (sentence in out) == said

@@ -1,6 +1,6 @@
 """Scores do not depend on how initial conditions are batched, even where trajectories fail.
 
-Processes differ from batches only in that their rows are gathered, which `Rows` sorts.
+Processes differ from batches only in that their rows are gathered, which `PerSampleMetric` sorts.
 """
 
 import numpy as np
@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from callbacks import EnergyStability
-from emulators.rollout import watch
-from tests.callbacks.conftest import Data, Exact, Scripted, Start
+from emulators.rollout import run_rollout
+from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 from tests.callbacks.test_no_waiting import KINDS, PLANE, solver_of
 
 
@@ -36,9 +36,9 @@ def scores(kind, parts):
         one.data, one.emulator = data, Exact()
         one.start(torch.device("cpu"))
     for part in parts:
-        start = Start(initial[part], torch.tensor(part), 70, 12)
+        start = RolloutBatch(initial[part], torch.tensor(part), 70, 12)
         start.perturbed = initial[part] + noise[:, part]
-        watch(Failing(), start, [diagnostic, stability])
+        run_rollout(Failing(), start, [diagnostic, stability])
     return diagnostic.scores()
 
 

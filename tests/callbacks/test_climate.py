@@ -12,8 +12,8 @@ from callbacks import (
     ZonalMean,
 )
 from callbacks.diagnostics.climate import ClimateDiagnostic
-from emulators.rollout import watch
-from tests.callbacks.conftest import Data, Exact, Scripted, Start
+from emulators.rollout import run_rollout
+from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
 ALL = (Distribution, Extremes, Moments, PCAAutocorrelation, Spectrum, ZonalMean)
 CLIMATE = ClimateDiagnostic.__subclasses__()
@@ -21,7 +21,7 @@ CLIMATE = ClimateDiagnostic.__subclasses__()
 
 def start(steps=20, count=2, truth_steps=4):
     torch.manual_seed(1)
-    return Start(torch.randn(count, 1, 8, 8), torch.arange(count), steps, truth_steps)
+    return RolloutBatch(torch.randn(count, 1, 8, 8), torch.arange(count), steps, truth_steps)
 
 
 def data(plane):
@@ -60,7 +60,7 @@ def test_not_a_number_from_the_first_step_still_ends_in_scores_and_figures(kind,
 @pytest.mark.parametrize("kind", ALL)
 def test_batches_do_not_matter(kind, evaluate, plane):
     whole, initial, reference = start(count=5), start(count=5).initial, data(plane)
-    parts = [Start(initial[i], torch.tensor(i), 20, 4) for i in ([3, 4], [0], [1, 2, 0])]
+    parts = [RolloutBatch(initial[i], torch.tensor(i), 20, 4) for i in ([3, 4], [0], [1, 2, 0])]
     one = evaluate(kind(), Exact(0.99), reference, [whole])
     several = evaluate(kind(), Exact(0.99), reference, parts)
     for name, wanted in one.items():
@@ -91,7 +91,10 @@ def test_spin_up_is_left_out(evaluate, plane):
     # states 1, 2, 4, ... times the first: after a spin-up of 3, every 2nd: steps 5, 7, 9
     state = torch.ones(1, 1, 8, 8)
     scores = evaluate(
-        Moments(every=2, spin_up=3), Exact(2.0), data(plane), [Start(state, torch.arange(1), 10, 0)]
+        Moments(every=2, burn_in=3),
+        Exact(2.0),
+        data(plane),
+        [RolloutBatch(state, torch.arange(1), 10, 0)],
     )
     np.testing.assert_allclose(scores["mean_map"], (2**5 + 2**7 + 2**9) / 3)
 
@@ -106,9 +109,9 @@ def test_is_left_out_where_the_rollout_ends_before_the_first_state(plane):
     known, diagnostic = data(plane), Moments(every=30)
     known.rollouts["test"].steps = 29
     diagnostic.data = known
-    assert "29 steps ends before the first state that enters, 30" in diagnostic.undefined()
+    assert "29 steps ends before the first state that enters, 30" in diagnostic.unsupported_reason()
     known.rollouts["test"].steps = 30
-    assert not diagnostic.undefined()
+    assert not diagnostic.unsupported_reason()
 
 
 def test_means_end_where_a_trajectory_is_given_up(plane):
@@ -124,7 +127,7 @@ def test_means_end_where_a_trajectory_is_given_up(plane):
     for diagnostic in (quitter := Quitter(), moments):
         diagnostic.data, diagnostic.emulator = known, Exact()
         diagnostic.start(torch.device("cpu"))
-    watch(Exact(), Start(initial, torch.arange(2), 60, 50), [quitter, moments])
+    run_rollout(Exact(), RolloutBatch(initial, torch.arange(2), 60, 50), [quitter, moments])
     assert moments.means.compute()["count"].tolist() == [2, 6]
 
 
@@ -150,7 +153,7 @@ def together(diagnostics, emulator, known, starts):
         diagnostic.data, diagnostic.emulator = known, emulator
         diagnostic.start(torch.device("cpu"))
     for one in starts:
-        watch(emulator, one, diagnostics)
+        run_rollout(emulator, one, diagnostics)
     for diagnostic in diagnostics:
         diagnostic.finish()
     return [diagnostic.results for diagnostic in diagnostics]
@@ -160,13 +163,16 @@ def together(diagnostics, emulator, known, starts):
 @pytest.mark.parametrize("kind", CLIMATE)
 def test_rollouts_lost_before_the_first_state_keep_their_rows(kind, parts, plane):
     # the second parts are those of two processes, whose sampler repeats the first one
-    initial, known, late = seven(), data(plane), {"spin_up": 30, "every": 8}
+    initial, known, late = seven(), data(plane), {"burn_in": 30, "every": 8}
     wanted = kind(**late)
     (whole,) = together(
-        [wanted], Exact(), known, [Start(initial[[0, 1, 3, 4, 5, 6]], torch.arange(6), 46, 0)]
+        [wanted],
+        Exact(),
+        known,
+        [RolloutBatch(initial[[0, 1, 3, 4, 5, 6]], torch.arange(6), 46, 0)],
     )
     diagnostic = kind(**late)
-    starts = [Start(initial[part], torch.tensor(part), 46, 0) for part in parts]
+    starts = [RolloutBatch(initial[part], torch.tensor(part), 46, 0) for part in parts]
     scores, _ = together([diagnostic, EnergyStability()], Losing(), known, starts)
     counts = diagnostic.means.compute()
     assert counts["index"].tolist() == list(range(7))
@@ -187,7 +193,7 @@ def test_rollouts_lost_before_the_first_state_keep_their_rows(kind, parts, plane
 def test_evaluation_that_is_lost_whole_has_scores_that_are_not_a_number(kind, plane):
     initial, parts = seven(lost=range(7)), ([0, 1, 2], [3, 4, 5, 6])
     options = {"every": 30} if kind is not PCAAutocorrelation else {}
-    starts = [Start(initial[part], torch.tensor(part), 46, 0) for part in parts]
+    starts = [RolloutBatch(initial[part], torch.tensor(part), 46, 0) for part in parts]
     diagnostic = kind(**options)
     scores, _ = together([diagnostic, EnergyStability()], Losing(), data(plane), starts)
     assert np.isnan(list(diagnostic.summary(scores).values())).all()
@@ -200,7 +206,7 @@ def test_evaluation_that_is_lost_whole_has_scores_that_are_not_a_number(kind, pl
 def test_state_in_which_a_trajectory_is_lost_enters_no_mean(kind, first, truth_steps, plane):
     # all states before the jump are the first one, so that means of 11 and of 60 are the same
     initial, known = seven(), data(plane)
-    starts = [Start(initial, torch.arange(7), 60, truth_steps)]
+    starts = [RolloutBatch(initial, torch.arange(7), 60, truth_steps)]
     wanted, diagnostic, judge = kind(every=1), kind(every=1), EnergyStability(every=5)
     (whole,) = together([wanted], Exact(), known, starts)
     order = [diagnostic, judge] if first else [judge, diagnostic]
@@ -217,7 +223,7 @@ def test_state_in_which_a_trajectory_is_lost_enters_no_mean(kind, first, truth_s
 
 
 def test_lost_states_enter_neither_components_nor_spectra_at_lead_times(plane):
-    starts = [Start(seven(), torch.arange(7), 60, 40)]
+    starts = [RolloutBatch(seven(), torch.arange(7), 60, 40)]
     kinds = [
         PCAAutocorrelation(length=50, lags=9, normalise=False),
         Spectrum(leads=[11, 12]),

@@ -12,7 +12,7 @@ from tests.callbacks.conftest import Data, Exact
 
 PLANE = Grid((8, 8), (2.0, 3.0))
 STATES = torch.randn(12, 2, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-OTHER = {"every": 2, "spin_up": 3, "leads": (2, 3), "periods": 7, "length": 150, "lags": 9,
+OTHER = {"every": 2, "burn_in": 3, "leads": (2, 3), "periods": 7, "length": 150, "lags": 9,
          "normalise": False, "threshold": 0.3, "width": 2.0, "points": 7, "lost": 2.0,
          "bins": 30, "reach": 3.0, "components": 2, "centre": False, "channel": 1,
          "bands": ("enstrophy",), "reference": "val"}  # fmt: skip
@@ -59,7 +59,7 @@ def test_units_of_channels_and_their_names_are_in_it():
     plain = prepared(callbacks.Moments()).definition()
     assert prepared(callbacks.Moments(), std=3.0).definition() != plain
     assert prepared(callbacks.Moments(), names=("vorticity", "p")).definition() != plain
-    assert prepared(callbacks.Moments(every=3, spin_up=5)).definition() == plain
+    assert prepared(callbacks.Moments(every=3, burn_in=5)).definition() == plain
 
 
 class Power(RolloutDiagnostic):

@@ -7,7 +7,7 @@ import torch
 from callbacks import Distribution, Moments
 from callbacks.metrics.distribution import histogram, wasserstein
 from datamodules.solvers import Grid
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 LINE = Grid((4096,), (1.0,))
 
@@ -19,7 +19,9 @@ def gaussian(mean=0.0, std=1.0, count=40):
 
 def evaluated(evaluate, diagnostic, state, reference):
     data = Data(LINE, reference, variables=("u",))
-    return evaluate(diagnostic, Exact(), data, [Start(state, torch.arange(len(state)), 10, 0)])
+    return evaluate(
+        diagnostic, Exact(), data, [RolloutBatch(state, torch.arange(len(state)), 10, 0)]
+    )
 
 
 def test_shares_by_hand():
@@ -64,7 +66,9 @@ def test_distance_is_that_between_sorted_samples():
 def test_flow_has_histograms_of_its_velocity(evaluate, plane):
     reference = torch.randn(50, 1, 8, 8)
     data = Data(plane, reference)
-    scores = evaluate(Distribution(), Exact(), data, [Start(reference[:2], torch.arange(2), 10, 0)])
+    scores = evaluate(
+        Distribution(), Exact(), data, [RolloutBatch(reference[:2], torch.arange(2), 10, 0)]
+    )
     assert scores["field"].values.tolist() == ["vorticity", "u", "v"]
     np.testing.assert_allclose((scores["reference_density"] * np.diff(scores["value"])[:, :1]).sum(
         "bin"), 1, rtol=1e-6)  # fmt: skip
@@ -73,7 +77,7 @@ def test_flow_has_histograms_of_its_velocity(evaluate, plane):
 def test_velocities_that_are_channels_are_not_derived_again(evaluate, plane):
     reference = torch.randn(50, 3, 8, 8)
     data = Data(plane, reference, variables=("vorticity", "u", "v"))
-    starts = [Start(reference[:2], torch.arange(2), 10, 0)]
+    starts = [RolloutBatch(reference[:2], torch.arange(2), 10, 0)]
     scores = evaluate(Distribution(), Exact(channels=3), data, starts)
     assert scores["field"].values.tolist() == ["vorticity", "u", "v"]
     assert scores["density"].attrs["units"] == "(s-1)^-1"
@@ -90,7 +94,10 @@ def test_moments_of_a_state_that_changes_sign(evaluate, plane):
     reference = torch.randn(6, 1, 8, 8)
     diagnostic = Moments(every=1)
     scores = evaluate(
-        diagnostic, Exact(-1.0), Data(plane, reference), [Start(state, torch.arange(1), 10, 0)]
+        diagnostic,
+        Exact(-1.0),
+        Data(plane, reference),
+        [RolloutBatch(state, torch.arange(1), 10, 0)],
     )
     np.testing.assert_allclose(scores["mean_map"], 0 * state[0], atol=1e-12)
     np.testing.assert_allclose(scores["variance_map"], state[0] ** 2)

@@ -3,7 +3,7 @@ import torch
 
 from callbacks import EnsembleSkill, RolloutError
 from callbacks.metrics.ensemble import crps, ensemble_spread, ensemble_square_error
-from tests.callbacks.conftest import Data, Exact, Scripted, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
 
 def test_scores_are_those_of_their_double_sums():
@@ -27,7 +27,7 @@ def test_fair_score_does_not_depend_on_the_size_of_a_reliable_ensemble():
 def start(amplitude, truth_steps=4):
     torch.manual_seed(0)
     initial = torch.randn(2, 1, 32, 32)
-    found = Start(initial, torch.arange(2), 6, truth_steps)
+    found = RolloutBatch(initial, torch.arange(2), 6, truth_steps)
     found.perturbed = initial + amplitude * torch.randn(7, 2, 1, 32, 32)
     return found
 
@@ -57,7 +57,7 @@ def test_reliable_ensemble_has_a_ratio_of_one(evaluate, plane):
     torch.manual_seed(1)
     centre, found = (
         torch.randn(2, 1, 200, 200),
-        Start(torch.zeros(2, 1, 200, 200), torch.arange(2), 1, 1),
+        RolloutBatch(torch.zeros(2, 1, 200, 200), torch.arange(2), 1, 1),
     )
     found.initial = centre + torch.randn(2, 1, 200, 200)
     found.perturbed = centre + torch.randn(7, 2, 1, 200, 200)
@@ -76,7 +76,7 @@ class Autoregression(Exact):
 def test_spread_of_an_autoregression_is_that_of_its_formula(evaluate, plane):
     # members that start alike have a variance of (1 - φ^2n) / (1 - φ²) after n steps
     torch.manual_seed(2)
-    found = Start(torch.zeros(2, 1, 100, 100), torch.arange(2), 5, 5)
+    found = RolloutBatch(torch.zeros(2, 1, 100, 100), torch.arange(2), 5, 5)
     found.perturbed = torch.zeros(9, 2, 1, 100, 100)
     scores = evaluate(EnsembleSkill(), Autoregression(0.8, std=1.0), data(plane), [found])
     variance = (1 - 0.8 ** (2 * np.arange(1, 6))) / (1 - 0.8**2)
@@ -96,7 +96,7 @@ def test_others_see_the_unperturbed_member_alone(evaluate, plane):
 def test_is_left_out_without_an_ensemble(plane):
     diagnostic = EnsembleSkill()
     diagnostic.data = data(plane, members=1)
-    assert "members is 1" in diagnostic.undefined()
+    assert "members is 1" in diagnostic.unsupported_reason()
 
 
 def test_member_that_breaks_down_is_not_left_out_in_silence(evaluate, plane):
@@ -109,7 +109,7 @@ def test_member_that_breaks_down_is_not_left_out_in_silence(evaluate, plane):
 
     known = Data(plane, torch.randn(9, 1, 8, 8))
     known.rollouts["test"].members = 3
-    start = Start(torch.randn(2, 1, 8, 8), torch.arange(2), 4, 3)
+    start = RolloutBatch(torch.randn(2, 1, 8, 8), torch.arange(2), 4, 3)
     start.perturbed = start.initial + 0.1 * torch.randn(2, 2, 1, 8, 8)
     diagnostic = EnsembleSkill()
     scores = evaluate(diagnostic, Breaking(), known, [start])

@@ -4,7 +4,7 @@ import torch
 
 from callbacks import Extremes
 from callbacks.metrics.extremes import return_levels
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 
 def test_the_largest_of_n_values_returns_every_n_plus_one():
@@ -39,7 +39,7 @@ def test_largest_value_of_either_sign_is_tracked(evaluate, plane):
     state[0, 0, 3, 4] = -7.0
     diagnostic = Extremes(periods=5)
     scores = evaluate(
-        diagnostic, Exact(), Data(plane, reference), [Start(state, torch.arange(2), 30, 0)]
+        diagnostic, Exact(), Data(plane, reference), [RolloutBatch(state, torch.arange(2), 30, 0)]
     )
     np.testing.assert_allclose(scores["return_level"][0], 7)
     np.testing.assert_allclose(scores["return_level"][1], 0.1)

@@ -15,7 +15,7 @@ from callbacks import (
 )
 from datamodules.solvers import Grid
 from datamodules.solvers.pseudo_spectral.vorticity import energy, velocity
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 KINDS = (Distribution, EnergyStability, Spectrum, ZonalMean)
 
@@ -30,7 +30,7 @@ def data(plane, vorticity="vo", **facts):
 
 def scored(kind, known, evaluate):
     diagnostic = kind()
-    starts = [Start(known.states[:2], torch.arange(2), 20, 3)]
+    starts = [RolloutBatch(known.states[:2], torch.arange(2), 20, 3)]
     emulator = Exact(channels=2)
     emulator.standardize.std = torch.tensor([3.0, 1.0])
     return diagnostic, evaluate(diagnostic, emulator, known, starts)
@@ -90,7 +90,7 @@ def test_what_needs_a_periodic_grid_says_why_there_is_none(kind, plane):
         ({"no_grid": "'y' is not periodic", "grid": None}, "'y' is not periodic"),
     ):
         diagnostic.data = data(plane, generator=generator, **facts)
-        assert reason in diagnostic.undefined()
+        assert reason in diagnostic.unsupported_reason()
 
 
 def test_enstrophy_is_refused_on_a_sphere(plane):
@@ -103,5 +103,7 @@ def test_enstrophy_is_refused_on_a_sphere(plane):
 def test_flow_needs_two_dimensions(evaluate):
     line = Data(Grid((8,), (2.0,)), torch.randn(9, 1, 8), variables=("vorticity",))
     diagnostic = EnergyStability()
-    scores = evaluate(diagnostic, Exact(), line, [Start(line.states[:1], torch.arange(1), 5, 0)])
+    scores = evaluate(
+        diagnostic, Exact(), line, [RolloutBatch(line.states[:1], torch.arange(1), 5, 0)]
+    )
     assert "two dimensions" in " ".join(diagnostic.remarks(scores))

@@ -8,8 +8,8 @@ from lightning import LightningModule, Trainer
 
 from callbacks import ForecastWriter
 from datamodules import Dimensions
-from emulators.rollout import watch
-from tests.callbacks.conftest import Data, Exact, Scripted, Start
+from emulators.rollout import run_rollout
+from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
 
 def writer(folder, plane, every=1):
@@ -26,9 +26,9 @@ def writer(folder, plane, every=1):
 
 def test_file_is_named_after_the_first_initial_condition(tmp_path, plane, capsys):
     initial = torch.randn(2, 1, 8, 8)
-    start = Start(initial, torch.tensor([4, 5]), 6, 0)
+    start = RolloutBatch(initial, torch.tensor([4, 5]), 6, 0)
     start.times = [100.0, 200.0]
-    watch(Exact(2.0), start, [writer(tmp_path, plane, 3)])
+    run_rollout(Exact(2.0), start, [writer(tmp_path, plane, 3)])
     assert [path.name for path in tmp_path.iterdir()] == ["forecast_0004.nc"]
     assert "wrote" in capsys.readouterr().out
     with netCDF4.Dataset(tmp_path / "forecast_0004.nc") as file:
@@ -49,7 +49,7 @@ def test_file_is_named_after_the_first_initial_condition(tmp_path, plane, capsys
 def test_every_variable_has_its_own_field(tmp_path, plane):
     forecast, initial = writer(tmp_path, plane), torch.randn(2, 2, 8, 8)
     forecast.data.fields = Data(plane, initial, ("vorticity", "depth")).fields
-    watch(Exact(2.0), Start(initial, torch.tensor([0, 1]), 1, 0), [forecast])
+    run_rollout(Exact(2.0), RolloutBatch(initial, torch.tensor([0, 1]), 1, 0), [forecast])
     with netCDF4.Dataset(tmp_path / "forecast_0000.nc") as file:
         for channel, name in enumerate(("vorticity", "depth")):
             np.testing.assert_allclose(file[name][:, 0], 2 * initial[:, channel], rtol=1e-6)
@@ -64,9 +64,9 @@ class Failing(Scripted):
 
 def test_interrupted_forecast_keeps_what_it_had(tmp_path, plane):
     forecast = writer(tmp_path, plane)
-    start = Start(torch.randn(1, 1, 8, 8), torch.tensor([0]), 200, 0)
+    start = RolloutBatch(torch.randn(1, 1, 8, 8), torch.tensor([0]), 200, 0)
     with pytest.raises(RuntimeError) as error:
-        watch(Failing(), start, [forecast])
+        run_rollout(Failing(), start, [forecast])
     trainer = Trainer(logger=False, enable_checkpointing=False)
     forecast.on_exception(trainer, LightningModule(), error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["forecast_0000.partial.nc"]
@@ -80,7 +80,7 @@ def test_spacing_must_be_positive():
 
 
 def test_rollouts_too_short_for_a_stored_state_are_refused(tmp_path, plane):
-    start = Start(torch.randn(1, 1, 8, 8), torch.arange(1), 6, 0)
+    start = RolloutBatch(torch.randn(1, 1, 8, 8), torch.arange(1), 6, 0)
     with pytest.raises(ValueError, match=r"ForecastWriter.every is 7, .* 6 steps"):
-        watch(Exact(), start, [writer(tmp_path, plane, 7)])
+        run_rollout(Exact(), start, [writer(tmp_path, plane, 7)])
     assert list(tmp_path.iterdir()) == []

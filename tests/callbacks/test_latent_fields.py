@@ -9,8 +9,8 @@ from callbacks.metrics.relative_error import relative_l1
 from datamodules.solvers import Grid
 from datamodules.solvers.finite_volume import Diffusion, ExplicitEuler, FiniteVolumeSolver, Waves
 from emulators import ImPiNDiff
-from emulators.rollout import watch
-from tests.callbacks.conftest import Data, Exact, Start
+from emulators.rollout import run_rollout
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 from tests.datamodules.solvers.finite_volume.cells import balance
 from tests.emulators.test_im_pindiff import Free
 
@@ -83,8 +83,8 @@ def test_relative_error_of_a_growing_truth():
     # forecast u, truth 2^n u: the error is (2^n - 1)/2^n
     callback = watching(RelativeError([1, 2, 9]), data(), Exact())
     callback.start(torch.device("cpu"))
-    start = Start(torch.rand(2, 1, 4, 6), torch.arange(2), 3, 2, growth=2.0)
-    watch(Exact(), start, [callback])
+    start = RolloutBatch(torch.rand(2, 1, 4, 6), torch.arange(2), 3, 2, growth=2.0)
+    run_rollout(Exact(), start, [callback])
     scores = callback.scores()
     assert scores["relative_error"].values[1] == pytest.approx([0.5, 0.75])
     assert callback.summary(scores) == pytest.approx(
@@ -100,7 +100,9 @@ def test_relative_error_of_chosen_variables_as_a_share_of_the_start():
     callback.data = Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
     callback.start(torch.device("cpu"))
     initial = torch.rand(2, 2, 4)
-    watch(Exact(channels=2), Start(initial, torch.arange(2), 3, 2, growth=2.0), [callback])
+    run_rollout(
+        Exact(channels=2), RolloutBatch(initial, torch.arange(2), 3, 2, growth=2.0), [callback]
+    )
     scores = callback.scores()
     for name in ("relative_error", "relative_error_a"):
         assert scores[name].values[1] == pytest.approx([1.0, 3.0])
@@ -122,7 +124,7 @@ def test_mean_is_over_the_chosen_variables():
         callback = watching(RelativeError([1], variables), None, Zero(channels=2))
         callback.data = Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
         callback.start(torch.device("cpu"))
-        watch(Zero(channels=2), Start(truth, torch.arange(1), 1, 1), [callback])
+        run_rollout(Zero(channels=2), RolloutBatch(truth, torch.arange(1), 1, 1), [callback])
         assert callback.scores()["relative_error"].values[0] == pytest.approx([expected])
 
 

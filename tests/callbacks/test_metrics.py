@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from callbacks.metrics.energy import has_kinetic_energy, kinetic_energy, mean_square
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.rollout_mse import (
     anomaly_correlation,
     mean_squared_error,
@@ -76,7 +76,7 @@ def test_kinetic_energy_needs_vorticity_on_a_periodic_plane():
 
 
 def test_rows_come_sorted_and_without_duplicates():
-    rows = Rows("a", "b")
+    rows = PerSampleMetric("a", "b")
     rows.update(torch.tensor([4, 0]), a=torch.tensor([40.0, 0.0]), b=torch.ones(2, 3))
     rows.update(torch.tensor([2, 4]), a=torch.tensor([20.0, 99.0]), b=torch.zeros(2, 3))
     result = rows.compute()
@@ -87,7 +87,7 @@ def test_rows_come_sorted_and_without_duplicates():
 
 def test_rows_do_not_depend_on_batches_or_order():
     values = torch.randn(7)
-    whole, parts = Rows("a"), Rows("a")
+    whole, parts = PerSampleMetric("a"), PerSampleMetric("a")
     whole.update(torch.arange(7), a=values)
     for chosen in ([5, 6], [0], [3, 1, 2], [4]):
         parts.update(torch.tensor(chosen), a=values[chosen])
@@ -103,7 +103,7 @@ def test_rows_do_not_depend_on_batches_or_order():
     ],
 )
 def test_rows_that_could_come_to_stand_beside_another_number_are_refused(rows, named):
-    kept = Rows("a", "b")
+    kept = PerSampleMetric("a", "b")
     with pytest.raises(ValueError, match=named):
         kept.update(torch.tensor([0, 1]), **rows)
     kept.update(torch.tensor([0]), a=torch.tensor([5.0]), b=torch.tensor([6.0]))
@@ -111,7 +111,7 @@ def test_rows_that_could_come_to_stand_beside_another_number_are_refused(rows, n
 
 
 def test_rows_gathered_from_processes_that_kept_different_names_are_refused():
-    kept = Rows("a", "b")
+    kept = PerSampleMetric("a", "b")
     kept.update(torch.tensor([0]), a=torch.tensor([5.0]), b=torch.tensor([6.0]))
     kept.index.append(torch.tensor([1]))  # as another process would add
     kept.a.append(torch.tensor([5.0]))
@@ -120,7 +120,7 @@ def test_rows_gathered_from_processes_that_kept_different_names_are_refused():
 
 
 def test_rows_can_be_reset():
-    rows = Rows("a")
+    rows = PerSampleMetric("a")
     rows.update(torch.tensor([0]), a=torch.tensor([1.0]))
     rows.reset()
     rows.update(torch.tensor([1]), a=torch.tensor([2.0]))

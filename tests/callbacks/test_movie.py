@@ -8,13 +8,13 @@ from PIL import Image
 from callbacks import Movie
 from callbacks.plotting.export import gif
 from datamodules.solvers import Grid
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 
 def movie(evaluate, plane, diagnostic, steps=20, truth_steps=6):
     initial = torch.zeros(2, 1, 8, 8)
     initial[0, 0, 0, 0] = 6.0  # bottom left; the limit of colours is three standard deviations
-    starts = [Start(initial, torch.arange(2), steps, truth_steps)]
+    starts = [RolloutBatch(initial, torch.arange(2), steps, truth_steps)]
     scores = evaluate(diagnostic, Exact(-1.0, std=2.0), Data(plane, initial), starts)
     return diagnostic.movies(scores)["movie"]
 
@@ -45,7 +45,7 @@ def test_gif_moves_for_ever():
 def test_is_left_out_in_one_dimension():
     diagnostic = Movie()
     diagnostic.data = Data(Grid((16,), (22.0,)), torch.randn(3, 1, 16), variables=("u",))
-    assert "two dimensions" in diagnostic.undefined()
+    assert "two dimensions" in diagnostic.unsupported_reason()
 
 
 def test_malformed_options_are_refused():

@@ -8,7 +8,7 @@ import torch
 import callbacks
 from callbacks.run.score_writer import drawn
 from datamodules.solvers import Variable
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 # a formula that is none, one that never ends, a backslash, a line break, a name without a legend
 ODD = "_$\\foo{$ a\\b^{ %d$\n$m"
@@ -35,7 +35,7 @@ def test_names_and_units_are_drawn_as_they_are(kind, evaluate, plane, capsys):
     known.units = (ODD, ODD)
     known.dimension_names = SimpleNamespace(space=(ODD, "x"))
     diagnostic = getattr(callbacks, kind)()
-    starts = [Start(torch.randn(2, 2, 8, 8), torch.arange(2), 20, 9)]
+    starts = [RolloutBatch(torch.randn(2, 2, 8, 8), torch.arange(2), 20, 9)]
     scores = evaluate(diagnostic, Exact(channels=2), known, starts)
     assert drawn(diagnostic, scores)
     assert capsys.readouterr().out == ""
@@ -49,7 +49,7 @@ class Broken(callbacks.Moments):
 def test_figure_that_cannot_be_drawn_is_said_and_costs_no_score(evaluate, plane, capsys):
     diagnostic = Broken()
     known = Data(plane, torch.randn(30, 1, 8, 8))
-    starts = [Start(torch.randn(2, 1, 8, 8), torch.arange(2), 20, 9)]
+    starts = [RolloutBatch(torch.randn(2, 1, 8, 8), torch.arange(2), 20, 9)]
     scores = evaluate(diagnostic, Exact(), known, starts)
     assert drawn(diagnostic, scores) == {}
     assert "Broken has no figure: no such font" in capsys.readouterr().out

@@ -14,8 +14,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import callbacks
 from callbacks import RolloutDiagnostic
 from datamodules.solvers import BetaPlane, Grid, SpectralSolver
-from emulators.rollout import watch
-from tests.callbacks.conftest import Data, Exact, Start
+from emulators.rollout import run_rollout
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 PLANE = Grid((16, 16), (6.0, 6.0))
 KINDS = [
@@ -41,7 +41,7 @@ def test_observing_needs_no_value(kind):
     data.rollouts["test"].members = 3
     data.generator = solver_of(PLANE)
     initial = torch.randn(4, 1, 16, 16)
-    start = Start(initial, torch.arange(4), 60, 12)
+    start = RolloutBatch(initial, torch.arange(4), 60, 12)
     start.perturbed = torch.randn(2, 4, 1, 16, 16)
     diagnostic = kind()
     diagnostic.data, diagnostic.emulator = data, Exact()
@@ -62,11 +62,11 @@ def test_every_score_has_a_name_and_units(kind):
     data.rollouts["test"].members = 3
     data.generator = solver_of(PLANE)
     diagnostic, initial = kind(), torch.randn(2, 1, 16, 16)
-    start = Start(initial, torch.arange(2), 60, 12)
+    start = RolloutBatch(initial, torch.arange(2), 60, 12)
     start.perturbed = torch.randn(2, 2, 1, 16, 16)
     diagnostic.data, diagnostic.emulator = data, Exact()
     diagnostic.start(torch.device("cpu"))
-    watch(Exact(), start, [diagnostic])
+    run_rollout(Exact(), start, [diagnostic])
     scores = diagnostic.scores()
     numbers = {"initial_condition", "component", "failed", "twin"}
     names = {"channel", "field", "wavenumber_band"}

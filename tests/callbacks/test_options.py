@@ -7,15 +7,15 @@ import pytest
 import torch
 
 import callbacks
-from callbacks import Bookmark
+from callbacks import RolloutCheckpoint
 from callbacks.diagnostics.options import is_finite, is_whole
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 NAN, INF = math.nan, math.inf
 BAD = [
     *[("every", kind, value) for kind in ("Spectrum", "ZonalMean", "Distribution", "Moments")
       for value in (0, -1, True)],
-    ("spin_up", "Moments", -1),
+    ("burn_in", "Moments", -1),
     *[("bins", "Distribution", value) for value in (1, 10**9)],
     *[("reach", "Distribution", value) for value in (0.0, -1.0, NAN, INF, 1e300)],
     ("every", "Extremes", 0),
@@ -82,17 +82,17 @@ def test_is_left_out_with_the_reason_where_the_rollout_ends_before_the_first_val
     diagnostic = getattr(callbacks, kind)(every=50)
     diagnostic.data = Data(plane, torch.randn(9, 1, 8, 8))
     diagnostic.data.rollouts["test"].steps = 49
-    assert "49 steps" in diagnostic.undefined()
-    assert "50" in diagnostic.undefined()
+    assert "49 steps" in diagnostic.unsupported_reason()
+    assert "50" in diagnostic.unsupported_reason()
     assert not diagnostic.watches("test")
     diagnostic.data.rollouts["test"].steps = 100
-    assert diagnostic.undefined() == ""
+    assert diagnostic.unsupported_reason() == ""
     assert diagnostic.watches("test")
 
 
 def test_periods_longer_than_the_reference_are_not_a_number_and_said(evaluate, plane):
     diagnostic = callbacks.Extremes(every=10)
-    starts = [Start(torch.randn(2, 1, 8, 8), torch.arange(2), 60, 0)]
+    starts = [RolloutBatch(torch.randn(2, 1, 8, 8), torch.arange(2), 60, 0)]
     scores = evaluate(diagnostic, Exact(), Data(plane, torch.randn(15, 1, 8, 8)), starts)
     assert np.isnan(scores["reference_return_level"]).all()
     (remark,) = diagnostic.remarks(scores)
@@ -110,4 +110,4 @@ def test_more_components_than_values_in_a_state_are_refused(evaluate):
 @pytest.mark.parametrize("seconds", [-1.0, NAN, INF])
 def test_time_between_two_bookmarks_is_finite(seconds):
     with pytest.raises(ValueError, match=r"Bookmark\.seconds"):
-        Bookmark(seconds)
+        RolloutCheckpoint(seconds)

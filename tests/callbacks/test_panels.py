@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from callbacks import Panels
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 
 def test_first_initial_condition_is_kept_at_the_chosen_leads(evaluate, plane):
@@ -11,8 +11,8 @@ def test_first_initial_condition_is_kept_at_the_chosen_leads(evaluate, plane):
     data = Data(plane, initial)
     panels = Panels(leads=(9, 2, 5, 100))
     batches = [
-        Start(initial[2:], torch.tensor([2, 3]), 10, 6, growth=0.5),
-        Start(initial[:2], torch.tensor([0, 1]), 10, 6, growth=0.5),
+        RolloutBatch(initial[2:], torch.tensor([2, 3]), 10, 6, growth=0.5),
+        RolloutBatch(initial[:2], torch.tensor([0, 1]), 10, 6, growth=0.5),
     ]
     scores = evaluate(panels, Exact(0.5), data, batches)
     np.testing.assert_allclose(scores["panel_lead_time"], [1.0, 2.5, 4.5])
@@ -28,7 +28,7 @@ def test_first_initial_condition_is_kept_at_the_chosen_leads(evaluate, plane):
 def test_one_dimensional_fields_are_drawn_as_lines(evaluate):
     initial = torch.randn(1, 1, 16)
     panels = Panels(leads=(1, 2))
-    start = Start(initial, torch.tensor([0]), 2, 2)
+    start = RolloutBatch(initial, torch.tensor([0]), 2, 2)
     scores = evaluate(panels, Exact(), Data(None, initial, ("u",)), [start])
     assert scores["panel_forecast"].dims == ("panel_lead_time", "x")
     assert all(len(axes.lines) == 1 for axes in panels.figures(scores)["panels"].axes)

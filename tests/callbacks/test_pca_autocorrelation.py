@@ -7,7 +7,7 @@ import torch
 
 from callbacks import PCAAutocorrelation
 from callbacks.metrics.pca import autocorrelation, principal_components
-from tests.callbacks.conftest import Data, Exact, Scripted, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
 
 def spread(states=90, points=40, rank=6):
@@ -59,7 +59,7 @@ def test_as_many_components_as_states_are_orthonormal():
 def test_components_that_did_not_converge_are_said_to_be_approximate(evaluate, plane, monkeypatch):
     few = functools.partial(principal_components, direct=0, passes=2)
     known = Data(plane, torch.randn(90, 1, 8, 8))
-    starts = [Start(torch.randn(1, 1, 8, 8), torch.arange(1), 60, 0)]
+    starts = [RolloutBatch(torch.randn(1, 1, 8, 8), torch.arange(1), 60, 0)]
     diagnostic = PCAAutocorrelation(length=50, lags=9)
     assert not diagnostic.remarks(evaluate(diagnostic, Exact(), known, starts))
     monkeypatch.setattr("callbacks.diagnostics.pca_autocorrelation.principal_components", few)
@@ -134,7 +134,10 @@ def test_oscillation_is_seen_in_its_component(evaluate, plane):
     reference = torch.cos(times).reshape(-1, 1, 1, 1) * pattern
     diagnostic = PCAAutocorrelation(components=1, length=400, lags=40)
     scores = evaluate(
-        diagnostic, Turning(), Data(plane, reference), [Start(pattern, torch.arange(1), 400, 0)]
+        diagnostic,
+        Turning(),
+        Data(plane, reference),
+        [RolloutBatch(pattern, torch.arange(1), 400, 0)],
     )
     lag = np.arange(41)
     wave = np.cos(2 * math.pi * np.arange(1, 401) / 40)
@@ -155,7 +158,7 @@ def test_variant_of_the_paper_keeps_means_and_sums(evaluate, plane):
     diagnostic = PCAAutocorrelation(1, length=20, lags=5, centre=False, normalise=False)
     scores = evaluate(
         diagnostic, Exact(), Data(plane, state.expand(30, -1, -1, -1).clone()),
-        [Start(state, torch.arange(1), 20, 0)],
+        [RolloutBatch(state, torch.arange(1), 20, 0)],
     )  # fmt: skip
     # the projection on the constant unit vector is 8; 20 - k products of 64
     np.testing.assert_allclose(scores["autocorrelation"][0, 0], 64 * (20 - np.arange(6)))
@@ -163,7 +166,7 @@ def test_variant_of_the_paper_keeps_means_and_sums(evaluate, plane):
 
 
 def test_series_are_as_short_as_those_of_the_reference(evaluate, plane):
-    start = Start(torch.randn(1, 1, 8, 8), torch.arange(1), 60, 0)
+    start = RolloutBatch(torch.randn(1, 1, 8, 8), torch.arange(1), 60, 0)
     diagnostic = PCAAutocorrelation()
     scores = evaluate(diagnostic, Exact(), Data(plane, torch.randn(50, 1, 8, 8)), [start])
     assert scores.sizes["lag"] == 50
@@ -187,7 +190,7 @@ def test_channels_are_standardised_before_they_are_combined(evaluate, plane):
     one = torch.tensor([3.0, 1000.0])
     emulator.standardize.set_statistics(0 * one, one, one)
     diagnostic = PCAAutocorrelation(components=1)
-    evaluate(diagnostic, emulator, data, [Start(reference[:1], torch.arange(1), 50, 0)])
+    evaluate(diagnostic, emulator, data, [RolloutBatch(reference[:1], torch.arange(1), 50, 0)])
     component = diagnostic.basis[1].reshape(2, 8, 8)
     assert component[0].square().sum() > 0.9
 

@@ -6,7 +6,7 @@ import torch
 
 from callbacks import PredictabilityLimit, RolloutError
 from datamodules.solvers import Grid
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 
 class Growing(torch.nn.Module):
@@ -30,7 +30,7 @@ def data(plane, solver):
 def start():
     y, x = Grid((8, 8), (2.0, 2.0)).points()
     wave = torch.sin(2 * np.pi * x / 2) + torch.cos(2 * np.pi * y)
-    return Start(torch.stack([wave, 3 * wave])[:, None], torch.arange(2), 8, 5, growth=2.0)
+    return RolloutBatch(torch.stack([wave, 3 * wave])[:, None], torch.arange(2), 8, 5, growth=2.0)
 
 
 @pytest.mark.parametrize("size", [8, 16])
@@ -55,7 +55,7 @@ def test_solver_starts_from_a_few_states_evenly_spaced_among_all(evaluate, plane
     solver = Growing(plane)
     initial = torch.randn(8, 1, 8, 8)
     batches = [
-        Start(initial[part], torch.arange(8)[part], 3, 3, growth=2.0)
+        RolloutBatch(initial[part], torch.arange(8)[part], 3, 3, growth=2.0)
         for part in (slice(0, 3), slice(3, 4), slice(4, 8))
     ]
     known = data(plane, solver)
@@ -98,7 +98,7 @@ def test_domain_read_from_coordinates_of_any_number_of_points_is_that_of_the_sol
     known.generator = types.SimpleNamespace(solver=solver, operating_points_differ=False)
     diagnostic = PredictabilityLimit()
     diagnostic.data = known
-    assert diagnostic.undefined() == ""
+    assert diagnostic.unsupported_reason() == ""
 
 
 def test_is_left_out_without_a_solver_of_the_same_domain(plane):
@@ -106,15 +106,15 @@ def test_is_left_out_without_a_solver_of_the_same_domain(plane):
     for solver, reason in ((None, "there is no solver"),
                            (Growing(Grid((8, 8), (3.0, 2.0))), "in another domain")):  # fmt: skip
         diagnostic.data = data(plane, solver)
-        assert reason in diagnostic.undefined()
+        assert reason in diagnostic.unsupported_reason()
     diagnostic.data = data(plane, Growing(plane))
     diagnostic.data.grid = None
-    assert "no periodic grid" in diagnostic.undefined()
+    assert "no periodic grid" in diagnostic.unsupported_reason()
 
 
 def test_is_left_out_where_trajectories_have_operating_points_of_their_own(plane):
     diagnostic = PredictabilityLimit()
     diagnostic.data = data(plane, Growing(plane))
-    assert diagnostic.undefined() == ""
+    assert diagnostic.unsupported_reason() == ""
     diagnostic.data.generator.operating_points_differ = True
-    assert diagnostic.undefined() == "trajectories have operating points of their own"
+    assert diagnostic.unsupported_reason() == "trajectories have operating points of their own"

@@ -19,8 +19,8 @@ from torch.multiprocessing import start_processes
 import callbacks
 from datamodules.solvers import BetaPlane, Grid, KuramotoSivashinsky, SpectralSolver
 from emulators.networks.unet import UNet
-from emulators.rollout import watch
-from tests.callbacks.conftest import Data, Exact, Start
+from emulators.rollout import run_rollout
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 KINDS = ("1-D", "2-D", "two channels", "ensembles", "failing", "failing ensembles")
 COUNTS, BATCHES, RANKS = (1, 2, 4, 5, 7), (1, 2, 3, 16), (1, 2, 3)
@@ -79,12 +79,12 @@ def watched(data):
              callbacks.Extremes(), callbacks.PCAAutocorrelation(length=60, lags=9),
              callbacks.RelativeError(), callbacks.PredictabilityLimit(),
              callbacks.EnsembleSkill(), callbacks.Panels(), callbacks.Hovmoeller()]  # fmt: skip
-    late = {"spin_up": 100, "every": 7}  # when what is lost is no longer computed
+    late = {"burn_in": 100, "every": 7}  # when what is lost is no longer computed
     kinds += [kind(**late) for kind in (callbacks.Spectrum, callbacks.ZonalMean,
               callbacks.Distribution, callbacks.Moments)]  # fmt: skip
     for diagnostic in kinds:
         diagnostic.data = data
-    return [diagnostic for diagnostic in kinds if not diagnostic.undefined()]
+    return [diagnostic for diagnostic in kinds if not diagnostic.unsupported_reason()]
 
 
 def evaluate(known, count, batch, rank, ranks):
@@ -99,10 +99,10 @@ def evaluate(known, count, batch, rank, ranks):
         diagnostic.start(torch.device("cpu"))
     for first in range(0, len(numbers), batch):
         part = torch.tensor(numbers[first : first + batch])
-        start = Start(initial[part], part, STEPS, TRUTH, growth=0.98)
+        start = RolloutBatch(initial[part], part, STEPS, TRUTH, growth=0.98)
         if len(noise):
             start.perturbed = start.initial + noise[:, part]
-        watch(emulator, start, diagnostics)
+        run_rollout(emulator, start, diagnostics)
     found = {}
     for number, diagnostic in enumerate(diagnostics):
         for name, values in diagnostic.scores().items():

@@ -4,14 +4,14 @@ import torch
 import xarray
 
 from callbacks import RolloutError
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 
 def starts(batches, steps=10, truth_steps=6, growth=1.0):
     torch.manual_seed(0)
     initial = torch.randn(5, 1, 8, 8)
     return initial, [
-        Start(initial[b], torch.tensor(b), steps, truth_steps, growth) for b in batches
+        RolloutBatch(initial[b], torch.tensor(b), steps, truth_steps, growth) for b in batches
     ]
 
 
@@ -52,7 +52,7 @@ def test_each_channel_is_scaled_by_its_own_deviation(evaluate, plane):
     emulator.standardize.set_statistics(0 * one, one, one)
     data = Data(plane, torch.randn(6, 2, 8, 8), variables=("a", "b"))
     initial = torch.ones(1, 2, 8, 8) * one[:, None, None]
-    batches = [Start(initial, torch.tensor([0]), 2, 2, growth=2.0)]
+    batches = [RolloutBatch(initial, torch.tensor([0]), 2, 2, growth=2.0)]
     scores = evaluate(RolloutError(), emulator, data, batches)
     # standardised errors are equal: 1 after one step, 9 after two
     np.testing.assert_allclose(scores["mse"][0], [1.0, 9.0])
@@ -108,7 +108,7 @@ def test_anomalies_depart_from_the_time_mean_of_the_data(evaluate, plane):
     rng = np.random.default_rng(0)
     reference = rng.normal(size=(7, 1, 8, 8)).astype(np.float32) + 3
     first = rng.normal(size=(2, 1, 8, 8)).astype(np.float32)
-    start = Start(torch.from_numpy(first), torch.arange(2), 4, 3, growth=0.5)
+    start = RolloutBatch(torch.from_numpy(first), torch.arange(2), 4, 3, growth=0.5)
     data = Data(plane, torch.from_numpy(reference))
     scores = evaluate(RolloutError(), Exact(2.0), data, [start])
     climate = reference.mean(0)

@@ -8,7 +8,7 @@ from callbacks import Spectrum
 from callbacks.metrics.spectra import bands
 from datamodules.solvers import Grid
 from datamodules.solvers.pseudo_spectral.vorticity import energy, enstrophy
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 PLANE = Grid((16, 16), (2 * math.pi, 2 * math.pi))
 LINE = Grid((16,), (2 * math.pi,))
@@ -20,7 +20,7 @@ def mode(amplitude=3.0):
 
 
 def test_single_mode_stays_in_its_bin(evaluate):
-    start = Start(mode(), torch.arange(1), 20, 5)
+    start = RolloutBatch(mode(), torch.arange(1), 20, 5)
     scores = evaluate(Spectrum(every=5, leads=[1, 5]), Exact(), Data(PLANE, mode()), [start])
     expected = np.zeros(9)
     expected[5] = 9 / 4 / 25
@@ -35,7 +35,7 @@ def test_single_mode_stays_in_its_bin(evaluate):
 
 def test_errors_of_a_field_that_is_twice_too_strong(evaluate):
     # energy is four times the reference: |E - E_ref| = 3 E_ref in one of 8 rings, std is 2
-    start = Start(mode(6.0), torch.arange(1), 20, 5)
+    start = RolloutBatch(mode(6.0), torch.arange(1), 20, 5)
     scores = evaluate(Spectrum(leads=[1]), Exact(), Data(PLANE, mode()), [start])
     np.testing.assert_allclose(scores["spectrum_error"], 3 * (9 / 4 / 25) / 8 / 4)
     (name,) = [name for name, ring in bands(9) if ring.start <= 5 < ring.stop]
@@ -44,7 +44,7 @@ def test_errors_of_a_field_that_is_twice_too_strong(evaluate):
 
 def test_forecast_and_truth_at_a_lead_time(evaluate):
     # the forecast doubles, the truth triples per step: energy 4 and 9 times the initial one
-    start = Start(mode(), torch.arange(1), 10, 3, growth=3.0)
+    start = RolloutBatch(mode(), torch.arange(1), 10, 3, growth=3.0)
     scores = evaluate(Spectrum(leads=[1, 7]), Exact(2.0), Data(PLANE, mode()), [start])
     first = 9 / 4 / 25
     assert scores.sizes["spectrum_lead_time"] == 1  # 7 lies beyond the truth
@@ -56,7 +56,7 @@ def test_forecast_and_truth_at_a_lead_time(evaluate):
 
 def test_reference_is_the_mean_over_the_split(evaluate):
     reference = torch.randn(7, 1, 16, 16)
-    start = Start(mode(), torch.arange(1), 20, 0)
+    start = RolloutBatch(mode(), torch.arange(1), 20, 0)
     scores = evaluate(Spectrum(), Exact(), Data(PLANE, reference), [start])
     total = energy(reference[:, 0], PLANE).mean()
     np.testing.assert_allclose(scores["reference_spectrum_zonal"].sum(), total)
@@ -67,7 +67,7 @@ def test_reference_is_the_mean_over_the_split(evaluate):
 def test_one_dimension_and_several_channels(evaluate):
     (x,) = LINE.points()
     state = torch.stack([torch.sin(2 * x), 2 * torch.cos(3 * x)])[None]
-    start = Start(state, torch.arange(1), 20, 0)
+    start = RolloutBatch(state, torch.arange(1), 20, 0)
     data = Data(LINE, state, variables=("u", "v"))
     scores = evaluate(Spectrum(), Exact(channels=2), data, [start])
     expected = np.zeros(9)
@@ -79,7 +79,7 @@ def test_one_dimension_and_several_channels(evaluate):
 def test_is_left_out_where_the_grid_is_not_periodic(evaluate):
     diagnostic = Spectrum()
     assert evaluate(diagnostic, Exact(), Data(None, mode()), []) is None
-    assert "not periodic" in diagnostic.undefined()
+    assert "not periodic" in diagnostic.unsupported_reason()
     assert not diagnostic.watches("test")
 
 
@@ -92,7 +92,7 @@ def test_figure(evaluate):
     diagnostic = Spectrum(leads=[1])
     scores = evaluate(
         diagnostic, Exact(), Data(PLANE, torch.randn(3, 1, 16, 16)),
-        [Start(torch.randn(2, 1, 16, 16), torch.arange(2), 20, 5)],
+        [RolloutBatch(torch.randn(2, 1, 16, 16), torch.arange(2), 20, 5)],
     )  # fmt: skip
     assert set(diagnostic.figures(scores)) == {"spectrum"}
     assert set(diagnostic.summary(scores)) == {

@@ -6,7 +6,7 @@ import torch
 
 from callbacks import EnergyStability
 from datamodules.solvers.pseudo_spectral.vorticity import energy
-from tests.callbacks.conftest import Data, Exact, Scripted, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
 
 def data(plane):
@@ -17,7 +17,7 @@ def data(plane):
 def start(size, steps=40, count=1, index=0):
     torch.manual_seed(0)
     initial = size * torch.randn(1, 1, 8, 8).expand(count, -1, -1, -1)
-    return Start(initial, torch.arange(index, index + count), steps, 0)
+    return RolloutBatch(initial, torch.arange(index, index + count), steps, 0)
 
 
 def test_reference_is_the_energy_of_the_split(evaluate, plane):
@@ -105,7 +105,7 @@ def test_channels_of_different_units_are_added_in_units_of_their_deviation(evalu
         EnergyStability(1e6),
         Exact(std=2.0, channels=2),
         data,
-        [Start(state, torch.arange(1), 5, 0)],
+        [RolloutBatch(state, torch.arange(1), 5, 0)],
     )
     departure = (state[0] - data.states.mean(0)) / 2
     np.testing.assert_allclose(scores["energy"], 0.5 * (departure**2).mean())
@@ -115,7 +115,7 @@ def test_channels_of_different_units_are_added_in_units_of_their_deviation(evalu
 def test_other_systems_use_half_the_mean_square_departure_from_the_time_mean(evaluate):
     states = [[1.0, 5.0, -2.0, 7.0], [3.0, 5.0, 0.0, 1.0], [5.0, 5.0, -4.0, 4.0]]
     line = Data(None, torch.tensor(states)[:, None], ("u",))
-    start = Start(torch.tensor([[[4.0, 5.0, -1.0, 2.0]]]), torch.arange(1), 5, 0)
+    start = RolloutBatch(torch.tensor([[[4.0, 5.0, -1.0, 2.0]]]), torch.arange(1), 5, 0)
     # time mean 3, 5, -2, 4: departures of the data -2, 0, 0, 3; 0, 0, 2, -3; 2, 0, -2, 0
     scores = evaluate(EnergyStability(), Exact(), line, [start])
     np.testing.assert_allclose(scores["energy"], 0.5 * (1 + 1 + 4) / 4)
@@ -140,7 +140,7 @@ class Several(Data):
 
 def test_a_trajectory_is_measured_from_the_mean_of_the_others(evaluate):
     parts = [5 * k + torch.randn(n, 2, 6) for k, n in enumerate((4, 7, 5))]
-    emulator, start = Exact(channels=2), Start(parts[0][:1], torch.arange(1), 5, 0)
+    emulator, start = Exact(channels=2), RolloutBatch(parts[0][:1], torch.arange(1), 5, 0)
     emulator.standardize.std = torch.tensor([2.0, 0.5])
     scores = evaluate(EnergyStability(), emulator, Several(*parts), [start])
     parts = [part.numpy() / [[2.0], [0.5]] for part in parts]  # channels in units of their spread
@@ -177,7 +177,7 @@ def test_energy_of_a_field_far_from_zero_shows_whether_it_is_dead(channels, kept
     emulator = Dead(states.mean(0), kept, channels=channels)
     emulator.standardize.std = spread[:, 0]
     diagnostic = EnergyStability()
-    starts = [Start(states[:40], torch.arange(40), 5, 0)]
+    starts = [RolloutBatch(states[:40], torch.arange(40), 5, 0)]
     scores = evaluate(diagnostic, emulator, data, starts)
     ratio = diagnostic.summary(scores)["mean_energy_ratio"]
     assert ratio == pytest.approx(kept, abs=0.1)  # 640 or 1280 numbers: ± 6 %
@@ -208,7 +208,7 @@ def test_enstrophy_has_its_own_band_and_reason(evaluate, plane):
             return 3 * 3 * torch.cos(3 * unit * y)[None, None]
 
     reference = Data(plane, initial * (1 + 0.1 * torch.randn(9, 1, 1, 1)))
-    starts = [Start(initial, torch.arange(1), 10, 0)]
+    starts = [RolloutBatch(initial, torch.arange(1), 10, 0)]
     one = evaluate(EnergyStability(), Refining(), reference, starts)
     assert one["stable"].item()
     assert one["failure"].item() == ""

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import callbacks
-from tests.callbacks.conftest import Data, Exact, Scripted, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
 STD = np.array([2.0, 0.3])
 STEPS, TRUTH, COUNT = 12, 6, 3
@@ -33,7 +33,7 @@ def case(plane):
     states = offset + scale * torch.randn(60, 2, 8, 8) * (1 + torch.arange(8.0) / 8)
     known = Data(plane, states, variables=("p", "t"))
     initial = states[[3, 17, 40]] * torch.tensor([0.7, 1.0, 1.4]).reshape(3, 1, 1, 1)
-    start = Start(initial, torch.arange(COUNT), STEPS, TRUTH, growth=0.9)
+    start = RolloutBatch(initial, torch.arange(COUNT), STEPS, TRUTH, growth=0.9)
     emulator = Bending(channels=2)
     emulator.standardize.std = torch.from_numpy(STD)
     forecast = np.stack([emulator.at(lead, initial).numpy() for lead in range(1, STEPS + 1)], 1)
@@ -113,7 +113,7 @@ def test_ensemble_skill(case, evaluate):
 
 def test_moments(case, evaluate):
     known, _, _, forecast, _ = case
-    scores, summary = run("Moments", case, evaluate, every=3, spin_up=2)
+    scores, summary = run("Moments", case, evaluate, every=3, burn_in=2)
     seen, reference = forecast[:, [4, 7, 10]], known.states.numpy()
     mean, square = seen.mean((0, 1)), (seen**2).mean((0, 1))
     np.testing.assert_allclose(scores["mean_map"], mean, atol=1e-12)
@@ -260,7 +260,7 @@ def test_limits_are_ratios_of_means_over_initial_conditions(evaluate, plane):
     known = Data(plane, torch.randn(3, 1, 8, 8))
     known.generator = type("G", (), {"solver": Squaring(), "operating_points_differ": False})()
     initial = torch.ones(2, 1, 8, 8) * torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)
-    starts = [Start(initial, torch.arange(2), 2, 2, growth=2.0)]
+    starts = [RolloutBatch(initial, torch.arange(2), 2, 2, growth=2.0)]
     diagnostic = callbacks.PredictabilityLimit(leads=(2,))
     scores = evaluate(diagnostic, Exact(2.1), known, starts)
     np.testing.assert_allclose(scores["limit_ratio_once"][1], (1 + 9) / (1 + 81), rtol=1e-5)

@@ -9,7 +9,7 @@ from callbacks.metrics.zonal_mean import zonal_mean, zonal_velocity
 from datamodules.solvers import Grid
 from datamodules.solvers.pseudo_spectral.operators import dealias_mask, to_field, to_spectrum
 from datamodules.solvers.pseudo_spectral.vorticity import velocity
-from tests.callbacks.conftest import Data, Exact, Start
+from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 PLANE = Grid((16, 24), (2 * math.pi, 6 * math.pi))
 
@@ -21,7 +21,7 @@ def jets(amplitude=1.0):
 
 def evaluated(evaluate, diagnostic, amplitude, steps=20, truth_steps=4, count=1):
     initial = jets(amplitude).expand(count, -1, -1, -1)
-    starts = [Start(initial, torch.arange(count), steps, truth_steps)]
+    starts = [RolloutBatch(initial, torch.arange(count), steps, truth_steps)]
     return evaluate(diagnostic, Exact(), Data(PLANE, jets()), starts)
 
 
@@ -64,4 +64,4 @@ def test_profiles_and_errors_of_jets_that_are_three_times_too_strong(evaluate):
 def test_is_left_out_in_one_dimension():
     diagnostic = ZonalMean()
     diagnostic.data = Data(Grid((16,), (22.0,)), torch.randn(3, 1, 16), variables=("u",))
-    assert "two dimensions" in diagnostic.undefined()
+    assert "two dimensions" in diagnostic.unsupported_reason()

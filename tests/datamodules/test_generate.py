@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from datamodules.files.netcdf import Dimensions, written_whole
+from datamodules.files.netcdf import Dimensions, atomic_file
 from datamodules.files.trajectory_file import TrajectoryFile
-from datamodules.generation.generator import Generator, Split
+from datamodules.generation.generator import Generator, SplitSize
 from datamodules.solvers import (
     BetaPlane,
     GaussianField,
@@ -30,7 +30,7 @@ from tests.processes import start, wait
 def flame(dt=0.25, splits=None, **options):
     grid = Grid((16,), (22.0,))
     solver = SpectralSolver(KuramotoSivashinsky(grid), dt, interval=0.5)
-    splits = splits or {"train": Split(5, 120), "test": Split(2, 30)}
+    splits = splits or {"train": SplitSize(5, 120), "test": SplitSize(2, 30)}
     initial = GaussianField(1.0, 0.7, 0.3)
     return Generator(solver, initial, splits, **{"trajectories_per_file": 2, **options})
 
@@ -94,7 +94,7 @@ def test_seed_and_split_decide_the_initial_states(tmp_path):
 def test_fields_are_truncated_to_the_asked_shape(tmp_path):
     grid = Grid((16, 16), (2 * math.pi, 2 * math.pi))
     solver = SpectralSolver(BetaPlane(grid, beta=3.0), 0.05, 0.1)
-    splits = {"train": Split(1, 3)}
+    splits = {"train": SplitSize(1, 3)}
     initial = GaussianField(3.0)
     Generator(solver, initial, splits).generate(tmp_path / "fine")
     Generator(solver, initial, splits, shape=(8, 8)).generate(tmp_path / "coarse")
@@ -131,7 +131,7 @@ flame(dt=0.05, spin_up=5.0, splits={"train": Split(2, 400)}).generate(sys.argv[1
 
 
 def test_killed_run_resumes_to_the_same_data(tmp_path, monkeypatch):
-    generator = flame(dt=0.05, spin_up=5.0, splits={"train": Split(2, 400)})
+    generator = flame(dt=0.05, spin_up=5.0, splits={"train": SplitSize(2, 400)})
     generator.generate(tmp_path / "uninterrupted")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "program.py").write_text(SCRIPT)
@@ -150,12 +150,12 @@ def test_killed_run_resumes_to_the_same_data(tmp_path, monkeypatch):
 
 
 def test_segments_of_other_settings_are_not_continued(tmp_path):
-    generator = flame(splits={"train": Split(2, 120)})
+    generator = flame(splits={"train": SplitSize(2, 120)})
     shard = generator.files(tmp_path)[0]
     shard.segments.folder.mkdir(parents=True)
     (shard.segments.folder / "settings.json").write_text("{}")
     with (
-        written_whole(shard.segments.folder / "00000.npz") as temporary,
+        atomic_file(shard.segments.folder / "00000.npz") as temporary,
         open(temporary, "wb") as file,
     ):
         np.savez(file, fields=np.zeros((2, 100, 1, 16)), state=np.zeros((2, 1, 16)))
@@ -185,7 +185,7 @@ def test_foreign_or_broken_file_in_the_way_is_refused(tmp_path):
 def test_solution_that_blows_up_is_reported_and_leaves_no_file(tmp_path):
     grid = Grid((32, 32), (2 * math.pi, 2 * math.pi))
     solver = SpectralSolver(BetaPlane(grid), 0.5, 0.5)
-    generator = Generator(solver, GaussianField(50.0), {"train": Split(1, 200)})
+    generator = Generator(solver, GaussianField(50.0), {"train": SplitSize(1, 200)})
     with pytest.raises(FloatingPointError, match=r"train_0000.nc left .*lower the solver's dt"):
         generator.generate(tmp_path)
     assert not list(tmp_path.rglob("*.nc"))
@@ -205,7 +205,7 @@ def test_malformed_settings_are_refused(options, message):
 
 
 def test_double_precision_simulates_in_double(tmp_path):
-    generator = flame(precision=64, splits={"train": Split(1, 3)})
+    generator = flame(precision=64, splits={"train": SplitSize(1, 3)})
     assert generator.files(tmp_path)[0].initial_state().dtype == torch.float64
     generator.generate(tmp_path)
     start = generator.files(tmp_path)[0].initial_state()
@@ -236,7 +236,7 @@ def diffusing(splits):
 
 
 def test_trajectories_run_at_their_operating_points_in_turn(tmp_path):
-    generator = diffusing({"train": Split(5, 3, POINTS), "test": Split(1, 3)})
+    generator = diffusing({"train": SplitSize(5, 3, POINTS), "test": SplitSize(1, 3)})
     generator.generate(tmp_path)
     trajectories = read(tmp_path, "train")
     shards = [shard for shard in generator.files(tmp_path) if shard.split == "train"]
@@ -248,9 +248,9 @@ def test_trajectories_run_at_their_operating_points_in_turn(tmp_path):
 
 
 def test_operating_points_are_variables_of_the_files_with_units(tmp_path):
-    generator = diffusing({"train": Split(5, 3, POINTS), "test": Split(1, 3)})
+    generator = diffusing({"train": SplitSize(5, 3, POINTS), "test": SplitSize(1, 3)})
     assert generator.operating_points_differ
-    assert not diffusing({"train": Split(1, 2)}).operating_points_differ
+    assert not diffusing({"train": SplitSize(1, 2)}).operating_points_differ
     generator.generate(tmp_path)
     paths = sorted(tmp_path.glob("train/*.nc"))
     files = [TrajectoryFile(path, ["u"], Dimensions(space=("x",)), ["D"]) for path in paths]
@@ -265,22 +265,22 @@ def test_operating_points_are_variables_of_the_files_with_units(tmp_path):
 
 def test_operating_points_are_finite():
     with pytest.raises(ValueError, match=r"splits.operating_points.*k must be .*finite.* nan"):
-        Split(2, 3, ({"k": 1.0}, {"k": float("nan")}))
+        SplitSize(2, 3, ({"k": 1.0}, {"k": float("nan")}))
 
 
 def test_operating_points_determine_the_data(tmp_path):
-    diffusing({"train": Split(2, 3, POINTS)}).generate(tmp_path)
-    diffusing({"train": Split(2, 3, POINTS[:2])}).generate(tmp_path)  # the same for two of them
-    other = diffusing({"train": Split(2, 3, [{"D": 0.1}, {"D": 0.3}])})
+    diffusing({"train": SplitSize(2, 3, POINTS)}).generate(tmp_path)
+    diffusing({"train": SplitSize(2, 3, POINTS[:2])}).generate(tmp_path)  # the same for two of them
+    other = diffusing({"train": SplitSize(2, 3, [{"D": 0.1}, {"D": 0.3}])})
     with pytest.raises(ValueError, match=r"operating_points\[1\].D=0.2 in the file, 0.3 asked"):
         other.generate(tmp_path)
 
 
 def test_operating_points_that_the_solver_does_not_have_are_refused():
     with pytest.raises(ValueError, match=r"has no parameter 'nu' .* only D"):
-        diffusing({"train": Split(2, 3, [{"nu": 0.1}])})
+        diffusing({"train": SplitSize(2, 3, [{"nu": 0.1}])})
     with pytest.raises(ValueError, match=r"SpectralSolver has no parameter 'nu' .* only none"):
-        flame(splits={"train": Split(2, 3, [{"nu": 0.1}])})
+        flame(splits={"train": SplitSize(2, 3, [{"nu": 0.1}])})
 
 
 def test_initial_states_may_be_those_of_the_solver(tmp_path):
@@ -288,9 +288,9 @@ def test_initial_states_may_be_those_of_the_solver(tmp_path):
         def initial_state(self):
             return self.values(0.0)["D"].view(-1, 1, 1) * torch.ones(1, 1, 16)
 
-    generator = diffusing({"train": Split(2, 2)})
+    generator = diffusing({"train": SplitSize(2, 2)})
     solver = Flat(generator.solver.balance, {"D": 0.25}, 0.01, 0.1)
-    Generator(solver, None, {"train": Split(3, 2)}, trajectories_per_file=3).generate(tmp_path)
+    Generator(solver, None, {"train": SplitSize(3, 2)}, trajectories_per_file=3).generate(tmp_path)
     trajectories = read(tmp_path, "train")
     assert len(trajectories) == 3
     for trajectory in trajectories:
@@ -298,12 +298,12 @@ def test_initial_states_may_be_those_of_the_solver(tmp_path):
     with pytest.raises(
         ValueError, match=r"has no initial state of its own; set generator\.initial"
     ):
-        Generator(generator.solver, None, {"train": Split(1, 2)})
+        Generator(generator.solver, None, {"train": SplitSize(1, 2)})
 
 
 def test_files_of_finite_volumes_have_the_centres_of_cells(tmp_path):
-    diffusing({"train": Split(1, 2)}).generate(tmp_path)
-    flame(splits={"test": Split(1, 2)}).generate(tmp_path)
+    diffusing({"train": SplitSize(1, 2)}).generate(tmp_path)
+    flame(splits={"test": SplitSize(1, 2)}).generate(tmp_path)
     for path, first in (("train/train_0000.nc", math.pi / 16), ("test/test_0000.nc", 0.0)):
         with netCDF4.Dataset(tmp_path / path) as dataset:
             assert dataset["x"][0] == pytest.approx(first)
@@ -313,7 +313,7 @@ def test_files_of_finite_volumes_have_the_centres_of_cells(tmp_path):
 
 
 def test_time_counts_from_the_first_snapshot(tmp_path, monkeypatch):
-    generator, times = flame(spin_up=1.5, splits={"train": Split(1, 3)}), []
+    generator, times = flame(spin_up=1.5, splits={"train": SplitSize(1, 3)}), []
     step = generator.solver.step
 
     def step_at(state, time):
@@ -380,7 +380,7 @@ def test_provenance_of_others_is_not_this_generator(tmp_path, value):
 def test_broken_segment_is_simulated_again_with_all_that_follow(
     tmp_path, monkeypatch, capsys, number, damage
 ):
-    generator = flame(spin_up=100.0, splits={"train": Split(2, 240)})
+    generator = flame(spin_up=100.0, splits={"train": SplitSize(2, 240)})
     generator.generate(tmp_path / "whole")
     shard = generator.files(tmp_path)[0]
     with monkeypatch.context() as patch:  # stopped when all is simulated, and nothing assembled
@@ -407,7 +407,7 @@ def test_broken_segment_is_simulated_again_with_all_that_follow(
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[]", b"{"])
 def test_broken_settings_of_segments_mean_starting_anew(tmp_path, content):
-    generator = flame(splits={"train": Split(1, 120)})
+    generator = flame(splits={"train": SplitSize(1, 120)})
     shard = generator.files(tmp_path)[0]
     shard.segments.folder.mkdir(parents=True)
     (shard.segments.folder / "settings.json").write_bytes(content)

@@ -131,7 +131,7 @@ def test_full_disk_means_computing_anew(known, file, monkeypatch, capsys):
     def full(path, content):
         raise OSError(f"{path}: cannot be written (No space left on device)")
 
-    monkeypatch.setattr(hashes, "write_whole", full)
+    monkeypatch.setattr(hashes, "atomic_write", full)
     assert known("u") == known("u") == "oneu"
     assert "No space left" in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ import xarray
 
 from datamodules.files.arrays import open_array
 from datamodules.files.mapped_array import MappedArray
-from datamodules.files.netcdf import read_provenance, write_trajectories, written_whole
+from datamodules.files.netcdf import atomic_file, read_provenance, write_trajectories
 from datamodules.files.provenance import content_hash
 from datamodules.solvers import Grid, Variable
 
@@ -92,7 +92,7 @@ def test_failed_writing_leaves_nothing(tmp_path):
 def test_written_whole_replaces_only_at_the_end(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with written_whole(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"

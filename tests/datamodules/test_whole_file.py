@@ -7,7 +7,7 @@ import time
 import pytest
 
 from datamodules.files import atomic as whole_file
-from datamodules.files.atomic import alone_in, write_whole, written_whole
+from datamodules.files.atomic import atomic_file, atomic_write, locked_folder
 
 
 def test_content_is_on_the_disk_before_the_name_and_the_name_at_the_end(tmp_path, monkeypatch):
@@ -17,20 +17,20 @@ def test_content_is_on_the_disk_before_the_name_and_the_name_at_the_end(tmp_path
     )
     rename = os.replace
     monkeypatch.setattr(os, "replace", lambda a, b: (done.append("rename"), rename(a, b)))
-    write_whole(path, "text")
+    atomic_write(path, "text")
     assert done == [f"{path}.{os.getpid()}.tmp", "rename", str(tmp_path)]
     assert path.read_text() == "text"
 
 
 def test_disk_that_fails_at_the_last_moment_leaves_the_file_of_before(tmp_path, monkeypatch):
-    path = write_whole(tmp_path / "a.json", "old")
+    path = atomic_write(tmp_path / "a.json", "old")
 
     def full(handle):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match=r"a\.json: cannot be written .No space left.* MiB are free"):
-        write_whole(path, "new")
+        atomic_write(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -40,12 +40,12 @@ def test_file_system_that_cannot_flush_is_no_error(tmp_path, monkeypatch):
         raise OSError(22, "Invalid argument")
 
     monkeypatch.setattr(os, "fsync", cannot)
-    assert write_whole(tmp_path / "a", "text").read_text() == "text"
+    assert atomic_write(tmp_path / "a", "text").read_text() == "text"
 
 
 def test_missing_folder_is_said(tmp_path):
     with pytest.raises(OSError, match=r"gone/a: cannot be written .*no such folder"):
-        write_whole(tmp_path / "gone" / "a", "text")
+        atomic_write(tmp_path / "gone" / "a", "text")
 
 
 def test_what_killed_processes_left_of_a_file_is_removed(tmp_path):
@@ -57,10 +57,10 @@ def test_what_killed_processes_left_of_a_file_is_removed(tmp_path):
     notes = tmp_path / f"{path.name}.notes.tmp"
     for file in (left, alive, other, notes):
         file.write_text("part")
-    write_whole(path, "text")
+    atomic_write(path, "text")
     assert set(tmp_path.iterdir()) == {path, alive, other, notes}
     os.utime(alive, (0, 0))  # a number that another process has by now
-    write_whole(path, "text")
+    atomic_write(path, "text")
     assert set(tmp_path.iterdir()) == {path, other, notes}
 
 
@@ -69,7 +69,7 @@ def test_two_threads_are_never_in_a_folder_together(tmp_path):
 
     def work():
         for _ in range(20):
-            with alone_in(tmp_path / "folder"):
+            with locked_folder(tmp_path / "folder"):
                 inside.append(1)
                 most.append(len(inside))
                 time.sleep(1e-4)
@@ -85,9 +85,9 @@ def test_two_threads_are_never_in_a_folder_together(tmp_path):
 
 
 def test_who_is_in_a_folder_may_enter_it_again(tmp_path):
-    with alone_in(tmp_path), alone_in(tmp_path / "."):
+    with locked_folder(tmp_path), locked_folder(tmp_path / "."):
         pass
-    with alone_in(tmp_path):
+    with locked_folder(tmp_path):
         (tmp_path / "a").write_text("still alone")
 
 
@@ -96,8 +96,8 @@ def test_file_system_without_locks_is_used_without(tmp_path, monkeypatch):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with alone_in(tmp_path / "a"):
-        write_whole(tmp_path / "a" / "b", "text")
+    with locked_folder(tmp_path / "a"):
+        atomic_write(tmp_path / "a" / "b", "text")
     assert (tmp_path / "a" / "b").read_text() == "text"
 
 
@@ -111,14 +111,14 @@ def test_folder_that_is_removed_meanwhile_is_made_again(tmp_path, monkeypatch):
         return opened(path, flags)
 
     monkeypatch.setattr(os, "open", remove_first)
-    with alone_in(folder):
+    with locked_folder(folder):
         assert (folder / "lock").exists()
 
 
 def test_folder_in_which_nothing_can_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     place, message = tmp_path / "file" / "x", r"file/x: cannot write here .*set data\.root"
-    with pytest.raises(OSError, match=message), alone_in(place):
+    with pytest.raises(OSError, match=message), locked_folder(place):
         pass
 
 
@@ -129,7 +129,7 @@ def test_number_of_a_process_that_there_cannot_be_is_no_error():
 
 def test_failure_while_writing_leaves_nothing(tmp_path):
     def fail_halfway():
-        with written_whole(tmp_path / "a") as temporary:
+        with atomic_file(tmp_path / "a") as temporary:
             temporary.write_text("half")
             raise KeyError
 

@@ -6,7 +6,7 @@ from torch.nn.functional import conv2d, pad
 
 from emulators import FNO, Baseline, DilatedResNet, Hierarchical, UNet
 from emulators.checkpoint_checks import follow_boundaries
-from emulators.hierarchy.coarsening import Learned, SpectralTruncation
+from emulators.hierarchy.coarsening import LearnedCoarsening, SpectralTruncation
 from emulators.networks.layers import Convolution, set_boundaries
 from emulators.training.spectral_losses import BinnedSpectralPower, Sobolev
 
@@ -90,7 +90,7 @@ def test_spectral_transforms_are_refused_at_walls():
     )
     with pytest.raises(ValueError, match=r"SpectralTruncation .*data.periodic"):
         follow_boundaries(emulator, (False, True))
-    learned = Hierarchical(network=UNet, latents=[(1, 2)], channels=1, transform=Learned)
+    learned = Hierarchical(network=UNet, latents=[(1, 2)], channels=1, transform=LearnedCoarsening)
     follow_boundaries(learned, (False, True))
     convolutions = [m for m in learned.transform.modules() if isinstance(m, Convolution)]
     assert convolutions

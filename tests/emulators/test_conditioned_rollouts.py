@@ -9,7 +9,7 @@ from lightning import Trainer
 from lightning.pytorch import Callback
 from torch.testing import assert_close
 
-from callbacks import Bookmark
+from callbacks import RolloutCheckpoint
 from callbacks.run.rollout_checkpoint import fingerprint
 from datamodules import Dimensions, Rollouts, TrajectoryDataModule
 from emulators.evaluation import evaluate
@@ -35,7 +35,7 @@ class Keeper(Callback, RolloutObserver):
     def observe_members(self, lead, members, truth):
         self.members.append(members)
 
-    def given_up(self):
+    def find_diverged(self):
         gone = torch.zeros(4, dtype=torch.bool)
         gone[1] = self.gives_up and self.lead >= 150
         return gone
@@ -115,10 +115,10 @@ def test_interrupted_rollouts_go_on_with_their_parameters(data, tmp_path, single
     wanted[1] = float("nan")
     single = {"rtol": 1e-3, "atol": 1e-6, "equal_nan": True}  # 250 times float32
     assert_close(whole.single[:, 0], wanted, **single)
-    run = trainer(tmp_path, Keeper(), Interrupt(error), Bookmark(0.0))
+    run = trainer(tmp_path, Keeper(), Interrupt(error), RolloutCheckpoint(0.0))
     with pytest.raises((RuntimeError, SystemExit)):  # after trajectory 1 was left out
         run.test(emulator(), data(), verbose=False)
-    bookmark = Bookmark(0.0)
+    bookmark = RolloutCheckpoint(0.0)
     bookmark.resume = True
     trainer(tmp_path, rest, bookmark).test(emulator(), data(), verbose=False)
     assert torch.equal(rest.single.nan_to_num(7.0), whole.single.nan_to_num(7.0))

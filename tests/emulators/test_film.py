@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from emulators import FNO, Baseline, DilatedResNet, FourierUNet, Hierarchical, PlainNetwork, UNet
+from emulators import FNO, Baseline, DilatedResNet, FourierUNet, FromModule, Hierarchical, UNet
 from emulators.networks.film import FiLM
 from emulators.networks.from_module import as_network
 from emulators.networks.interface import Network
@@ -124,7 +124,7 @@ def test_half_precision_does_not_round_the_parameters():
 
 def test_plain_module_sees_one_plane_per_parameter():
     module = torch.nn.Conv2d(1 + 3 + 2, 1, 1)
-    network = PlainNetwork(1, 2, (), (), 3, module=module, parameters=2)
+    network = FromModule(1, 2, (), (), 3, module=module, parameters=2)
     assert network.inputs == 6
     module.weight.data = torch.tensor([0.0, 0, 0, 0, 10.0, 1.0])[None, :, None, None]
     module.bias.data.zero_()

@@ -13,8 +13,7 @@ from datamodules.solvers.implicit import (
     Affine,
     BiCGSTAB,
     ImplicitLayer,
-    Segments,
-    Unrolled,
+    SegmentCheckpointing,
 )
 from emulators import L1, ImPiNDiff
 from emulators.learned import LearnedField, NeuralField
@@ -144,7 +143,7 @@ def test_rollout_of_training_ends_at_the_last_observation():
 
 def test_adjoint_gradient_is_that_of_the_unrolled_iteration():
     states, found = window(), []
-    for gradient in (Adjoint(BiCGSTAB(rtol=1e-13)), Unrolled()):
+    for gradient in (Adjoint(BiCGSTAB(rtol=1e-13)), FullUnrolling()):
         emulator = build(tight(gradient), rate=1.0)
         emulator.loss(states).backward()
         found.append([p.grad for p in emulator.trained.parameters()])
@@ -154,7 +153,7 @@ def test_adjoint_gradient_is_that_of_the_unrolled_iteration():
 
 def test_checkpoints_do_not_change_the_gradient():
     states, found = window(), []
-    for checkpointing in (None, Segments(1), Segments()):
+    for checkpointing in (None, SegmentCheckpointing(1), SegmentCheckpointing()):
         emulator = build(checkpointing=checkpointing, rate=1.0)
         emulator.loss(states).backward()
         found.append([p.grad for p in emulator.trained.parameters()])

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from emulators import FNO, DilatedResNet, FourierUNet, PlainNetwork, UNet
-from emulators.hierarchy.coarsening import Learned, Pooling, SpectralTruncation
+from emulators import FNO, DilatedResNet, FourierUNet, FromModule, UNet
+from emulators.hierarchy.coarsening import LearnedCoarsening, Pooling, SpectralTruncation
 from emulators.networks.from_module import as_network
 from emulators.networks.interface import coarsen, refine
 from emulators.networks.layers import Convolution
@@ -35,7 +35,7 @@ class Spy(torch.nn.Module):
 
 def test_plain_module_sees_state_latents_and_case_planes():
     spy = Spy(3)
-    network = PlainNetwork(1, 2, (2, 4), (2, 4), 3, module=spy)
+    network = FromModule(1, 2, (2, 4), (2, 4), 3, module=spy)
     assert (network.inputs, network.outputs) == (1 + 2 + 3, 3)
     state, latents = torch.randn(2, 1, 8, 8), (torch.randn(2, 1, 4, 4), torch.randn(2, 1, 2, 2))
     out, coarse = network(state, latents, torch.tensor([0, 2]))
@@ -50,7 +50,7 @@ def test_plain_module_sees_state_latents_and_case_planes():
 
 
 def test_plain_module_with_the_wrong_channels_is_refused():
-    network = PlainNetwork(2, 2, (), (), 1, module=torch.nn.Conv2d(2, 3, 1))
+    network = FromModule(2, 2, (), (), 1, module=torch.nn.Conv2d(2, 3, 1))
     with pytest.raises(ValueError, match=r"Conv2d must map 2 channels to 2 on the same grid"):
         network(torch.randn(1, 2, 8, 8))
 
@@ -69,7 +69,7 @@ def test_network_says_which_dimensions_it_takes(kind, dimensions):
         kind(1, dimensions)
 
 
-@pytest.mark.parametrize("kind", [Pooling, SpectralTruncation, Learned])
+@pytest.mark.parametrize("kind", [Pooling, SpectralTruncation, LearnedCoarsening])
 def test_transform_says_which_dimensions_it_takes(kind):
     with pytest.raises(ValueError, match=f"{kind.__name__} takes states in 1 or 2 dim.* have 3"):
         kind(1, 3, (2,))

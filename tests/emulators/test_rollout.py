@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from emulators.rollout import RolloutObserver, watch
+from emulators.rollout import RolloutObserver, run_rollout
 
 
 class Doubling:
@@ -9,7 +9,7 @@ class Doubling:
         return 2 * state, None
 
 
-class Start:
+class RolloutBatch:
     initial = torch.ones(3, 1, 4)
     index = torch.arange(3)
     steps = 5
@@ -40,7 +40,7 @@ class Watcher(RolloutObserver):
 def test_every_observer_sees_every_state_once_and_truth_until_its_end():
     watchers = [Watcher(), Watcher()]
     with torch.autocast("cpu", torch.bfloat16):
-        watch(Doubling(), Start(), watchers)
+        run_rollout(Doubling(), RolloutBatch(), watchers)
     expected = [(1, 2, 10), (2, 4, 20), (3, 8, None), (4, 16, None), (5, 32, None)]
     for watcher in watchers:
         assert watcher.seen == ["begin", *expected, "end"]
@@ -56,19 +56,19 @@ class Judge(Watcher):
         self.seen.append(lead)
         self.gone = self.gone | torch.tensor([False, lead == 3, False])
 
-    def given_up(self):
+    def find_diverged(self):
         return self.gone
 
 
 class Told(Watcher):
     def observe(self, lead, forecast, truth):
-        self.seen.append((lead, self.lost.tolist()))
+        self.seen.append((lead, self.diverged.tolist()))
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_state_in_which_a_trajectory_is_lost_is_shown_as_lost_in_any_order(first):
     told, judge = Told(), Judge()
-    watch(Doubling(), Start(), [told, judge] if first else [judge, told])
+    run_rollout(Doubling(), RolloutBatch(), [told, judge] if first else [judge, told])
     assert told.seen[1:-1] == [
         (1, [False, False, False]),
         (2, [False, False, False]),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from emulators import Hierarchical, Learned, Pooling, SpectralTruncation
+from emulators import Hierarchical, LearnedCoarsening, Pooling, SpectralTruncation
 from emulators.networks.interface import coarsen
 from tests.emulators.networks_for_tests import small_unet
 
@@ -30,7 +30,7 @@ def test_pooling_is_the_default_and_averages():
     assert_close(emulator.transform(field, 2), coarsen(field, 2))
 
 
-@pytest.mark.parametrize("transform", [SpectralTruncation, Learned])
+@pytest.mark.parametrize("transform", [SpectralTruncation, LearnedCoarsening])
 @pytest.mark.parametrize("dimensions", [1, 2])
 def test_emulator_trains_and_steps_with_it(transform, dimensions):
     emulator = Hierarchical(
@@ -48,7 +48,7 @@ def test_emulator_trains_and_steps_with_it(transform, dimensions):
 def trained(weight, steps=150):
     """Train an encoder alone, for latents that are as easy to predict (as constant) as may be."""
     torch.manual_seed(0)
-    transform = Learned(1, 2, [4], weight=weight, patience=steps)
+    transform = LearnedCoarsening(1, 2, [4], weight=weight, patience=steps)
     optimizer = torch.optim.Adam(transform.parameters(), 0.01)
     for _ in range(steps):
         field = torch.randn(8, 1, 4, 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
@@ -77,7 +77,9 @@ def test_collapse_is_said():
 def test_targets_are_not_differentiated():
     # the encoder is moved by the inputs alone: with masked inputs and no decoder, by nothing
     emulator = Hierarchical(
-        network=small_unet, latents=[(1, 2)], transform=lambda *shape: Learned(*shape, weight=0.0)
+        network=small_unet,
+        latents=[(1, 2)],
+        transform=lambda *shape: LearnedCoarsening(*shape, weight=0.0),
     )
     window = torch.randn(4, 3, 1, 16, 16)
     emulator.loss_of_cases(window, torch.zeros(4, dtype=torch.long)).backward()
@@ -87,4 +89,4 @@ def test_targets_are_not_differentiated():
 
 def test_malformed_options_are_refused():
     with pytest.raises(ValueError, match=r"got width=0, weight=1\.0"):
-        Learned(1, 2, [4], width=0)
+        LearnedCoarsening(1, 2, [4], width=0)

@@ -5,7 +5,6 @@ import inspect
 import pytest
 import torch
 
-import callbacks
 import emulators
 from emulators import Emulator
 from tests.conftest import SMOKE, says

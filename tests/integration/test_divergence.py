@@ -132,17 +132,17 @@ def test_all_processes_end_together(spoiling):
 
 
 def test_between_two_looks_no_value_is_needed():
-    watch, mode, gpu = Divergence(), FakeTensorMode(), LightningModule().to("meta")
+    run_rollout, mode, gpu = Divergence(), FakeTensorMode(), LightningModule().to("meta")
     trainer = Trainer(accelerator="cpu", logger=False, log_every_n_steps=3,
                       enable_checkpointing=False, enable_progress_bar=False)  # fmt: skip
-    watch.on_train_start(trainer, gpu)
+    run_rollout.on_train_start(trainer, gpu)
     with mode:
         loss = mode.from_tensor(torch.tensor(math.nan))
         for _ in range(2):  # a value of a fake tensor cannot be had
-            watch.on_train_batch_end(trainer, gpu, {"loss": loss})
-    watch.losses = [None, None]
+            run_rollout.on_train_batch_end(trainer, gpu, {"loss": loss})
+    run_rollout.losses = [None, None]
     with pytest.raises(FloatingPointError, match="loss of step 3 is not finite"):
-        watch.on_train_batch_end(trainer, gpu, {"loss": torch.tensor(math.nan)})
+        run_rollout.on_train_batch_end(trainer, gpu, {"loss": torch.tensor(math.nan)})
 
 
 def test_resumed_training_remembers_the_best_and_infinite_scores_are_none(workplace, monkeypatch):

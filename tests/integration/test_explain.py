@@ -226,7 +226,7 @@ Errors:
     - a dict with class_path entry
   - Expected a <class 'NoneType'>
 Given value type: <class 'list'>
-Given value: [<callbacks.Scores object at 0x1>]
+Given value: [<callbacks.ScoreWriter object at 0x1>]
 """
 
 

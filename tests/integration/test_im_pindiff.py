@@ -29,7 +29,7 @@ trainer:
     - Checkpoints
     - {class_path: RelativeError, init_args: {leads: [1, 4]}}
     - {class_path: LatentFields, init_args: {times: [0.0, 0.2]}}
-    - Scores
+    - ScoreWriter
 model:
   class_path: ImPiNDiff
   init_args:

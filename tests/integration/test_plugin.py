@@ -81,7 +81,7 @@ trainer:
     - Checkpoints
     - EnergyStability
     - mine.Largest
-    - Scores
+    - ScoreWriter
 """
 
 

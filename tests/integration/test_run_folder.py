@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import cli
-from callbacks.run.run_folder import alone_in, goes_on, move_run_aside, newer_weights
+from callbacks.run.run_folder import goes_on, locked_folder, move_run_aside, newer_weights
 from tests.conftest import SMOKE
 from tests.processes import start, wait, wait_for
 
@@ -104,7 +104,7 @@ def test_two_processes_in_one_folder(workplace, say, command):
     assert contents("runs/smoke") == before
     holder.send_signal(signal.SIGKILL)  # whose end unlocks the folder
     wait(holder)
-    with alone_in(Path("runs/smoke")):
+    with locked_folder(Path("runs/smoke")):
         pass
 
 

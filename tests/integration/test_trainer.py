@@ -3,7 +3,7 @@
 import pytest
 from lightning.pytorch.callbacks import EarlyStopping
 
-from callbacks import Bookmark, Checkpoints, RolloutError, Termination
+from callbacks import Checkpoints, GracefulShutdown, RolloutCheckpoint, RolloutError
 from commands.trainer import RunTrainer
 from tests.conftest import SMOKE
 
@@ -18,16 +18,18 @@ def trainer(tmp_path, callbacks):
 @pytest.mark.parametrize("given", [None, [], [RolloutError(leads=[1])], Checkpoints(every=3)])
 def test_what_keeps_a_run_is_added(tmp_path, given):
     found = trainer(tmp_path, given).callbacks
-    for kind in (Termination, Checkpoints, Bookmark):
+    for kind in (GracefulShutdown, Checkpoints, RolloutCheckpoint):
         assert sum(isinstance(callback, kind) for callback in found) == 1
     for callback in [given] if isinstance(given, Checkpoints) else given or []:
         assert callback in found
 
 
 def test_the_last_of_two_counts(tmp_path):
-    found = trainer(tmp_path, [Checkpoints(every=3), Bookmark(1.0), Checkpoints(every=7)]).callbacks
+    found = trainer(
+        tmp_path, [Checkpoints(every=3), RolloutCheckpoint(1.0), Checkpoints(every=7)]
+    ).callbacks
     assert [c.every for c in found if isinstance(c, Checkpoints)] == [7]
-    assert [c.seconds for c in found if isinstance(c, Bookmark)] == [1.0]
+    assert [c.seconds for c in found if isinstance(c, RolloutCheckpoint)] == [1.0]
 
 
 def test_others_that_keep_something_twice_are_refused(tmp_path):

@@ -8,7 +8,7 @@ import callbacks  # noqa: F401 - classes are looked up where they are
 import emulators  # noqa: F401 - as above
 from commands.option_values import refuse_no_group, refuse_null
 from datamodules import TrajectoryDataModule
-from datamodules.generation.generator import Split
+from datamodules.generation.generator import SplitSize
 from datamodules.rollouts import Rollouts
 
 
@@ -40,7 +40,7 @@ def test_null_for_what_is_not_optional_is_refused_by_name(path, given, words):
         ("emulators.UNet", {"channels": None, "dimensions": None, "width": 3}),  # by the emulator
         ("emulators.WarmupCosine", {"optimizer": None, "steps": None}),
         ("torch.optim.AdamW", {"foreach": None, "lr": 0.1}),
-        ("callbacks.Scores", {"folder": None}),
+        ("callbacks.ScoreWriter", {"folder": None}),
         ("unknown.Class", {"x": None}),
     ],
 )
@@ -52,7 +52,7 @@ def test_null_is_taken_where_it_has_a_meaning(path, given):
 @pytest.mark.parametrize("number", [0, -1, 10**30])
 def test_split_to_be_made_is_not_empty(name, number):
     with pytest.raises(ValueError, match=rf"{name} of data\.generator\.splits .* got {number}"):
-        Split(**{"trajectories": 1, "snapshots": 1, name: number})
+        SplitSize(**{"trajectories": 1, "snapshots": 1, name: number})
 
 
 @pytest.mark.parametrize("members", [1, 3])

@@ -6,20 +6,20 @@ Usable on its own: `ImplicitLayer` for any F, `DeepEquilibrium` for a fixed poin
 
 from datamodules.solvers.implicit.differentiation.checkpointing import (
     Checkpointing,
-    KeepAll,
-    Segments,
+    NoCheckpointing,
+    SegmentCheckpointing,
 )
 from datamodules.solvers.implicit.differentiation.gradients import (
     Adjoint,
+    FullUnrolling,
     Gradient,
     JacobianFree,
+    OuterUnrolling,
     Phantom,
-    Unrolled,
-    UnrolledOuter,
 )
 from datamodules.solvers.implicit.equilibrium import DeepEquilibrium, FixedPoint
 from datamodules.solvers.implicit.layer import ImplicitLayer
-from datamodules.solvers.implicit.linear_solvers.attach import Implicit
+from datamodules.solvers.implicit.linear_solvers.attach import ImplicitlyDifferentiated
 from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
 from datamodules.solvers.implicit.linear_solvers.gmres import GMRES
 from datamodules.solvers.implicit.linear_solvers.linear_solver import Dense, Fallback, LinearSolver
@@ -52,20 +52,22 @@ __all__ = [
     "Direct",
     "Fallback",
     "FixedPoint",
+    "FullUnrolling",
     "FunctionResidual",
     "Gradient",
     "Identity",
-    "Implicit",
     "ImplicitLayer",
     "ImplicitSolveError",
+    "ImplicitlyDifferentiated",
     "Jacobi",
     "JacobianFree",
-    "KeepAll",
     "Lagged",
     "LinearSolver",
     "MinimalResidual",
     "Monitor",
     "NewtonKrylov",
+    "NoCheckpointing",
+    "OuterUnrolling",
     "Phantom",
     "Picard",
     "Preconditioned",
@@ -74,9 +76,7 @@ __all__ = [
     "Residual",
     "Retry",
     "RootSolver",
-    "Segments",
+    "SegmentCheckpointing",
     "SolveInfo",
     "Status",
-    "Unrolled",
-    "UnrolledOuter",
 ]

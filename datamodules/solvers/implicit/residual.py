@@ -118,7 +118,9 @@ def derivative(function: Map, z: Vector) -> tuple[Vector, Map]:
         weight = torch.zeros_like(value, requires_grad=True)
         (pulled,) = torch.autograd.grad(value, point, weight, create_graph=True)
 
-    return (value if graph else value.detach()), Pulled(pulled, weight, create_graph=graph)
+    return (value if graph else value.detach()), VectorJacobianProduct(
+        pulled, weight, create_graph=graph
+    )
 
 
 def transpose(function: Map, z: Vector) -> Map:
@@ -126,10 +128,10 @@ def transpose(function: Map, z: Vector) -> Map:
     with torch.enable_grad():
         point = z.detach().requires_grad_()
         value = function(point)
-    return Pulled(value, point)
+    return VectorJacobianProduct(value, point)
 
 
-class Pulled:
+class VectorJacobianProduct:
     """w ↦ wᵀ ∂value/∂point, keeping the graph.
 
     Args:
@@ -162,6 +164,6 @@ class Pulled:
 
 def products(A: Map, vectors: Tensor) -> Tensor:
     """Return A v for several vectors, (vector, batch, ...), by one sweep where A is a graph."""
-    if isinstance(A, Pulled):
+    if isinstance(A, VectorJacobianProduct):
         return A.sweep(vectors, True)
     return torch.stack([A(v) for v in vectors])

@@ -4,11 +4,11 @@ from datamodules.solvers.infiltration.balance import Infiltration
 from datamodules.solvers.infiltration.laws import (
     GAS_CONSTANT,
     Arrhenius,
+    Clamp,
     Conductivity,
     HeatCapacity,
     PoreDiffusivity,
     Sealing,
-    Within,
     ideal_gas,
     overlapping_fibres,
 )
@@ -18,12 +18,12 @@ __all__ = [
     "GAS_CONSTANT",
     "Arrhenius",
     "ChemicalVapourInfiltration",
+    "Clamp",
     "Conductivity",
     "HeatCapacity",
     "Infiltration",
     "PoreDiffusivity",
     "Sealing",
-    "Within",
     "ideal_gas",
     "overlapping_fibres",
 ]

@@ -48,11 +48,11 @@ from datamodules.solvers.finite_volume import (
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.infiltration.laws import (
     Arrhenius,
+    Clamp,
     Conductivity,
     HeatCapacity,
     PoreDiffusivity,
     Sealing,
-    Within,
     ideal_gas,
     overlapping_fibres,
 )
@@ -101,7 +101,7 @@ class FeedAtWall(AtWall):
 def known_laws() -> dict[str, Closure]:
     """Return the closures that are physics, by name."""
     return {
-        "open_porosity": Closure(("porosity",), Within()),
+        "open_porosity": Closure(("porosity",), Clamp()),
         "rate_constant": Closure(("temperature",), Arrhenius()),
         "surface": Closure(
             ("open_porosity", "initial_porosity", "fibre_radius"), overlapping_fibres

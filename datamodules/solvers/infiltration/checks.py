@@ -22,7 +22,7 @@ PARAMETERS = {
 
 
 @dataclass(frozen=True)
-class Plausible:
+class ValidRange:
     """What a value may be.
 
     Args:
@@ -38,19 +38,19 @@ class Plausible:
     hint: str
 
     def __post_init__(self) -> None:
-        check_finite("Plausible", low=self.low, high=self.high)
+        check_finite("ValidRange", low=self.low, high=self.high)
 
 
-KELVIN = Plausible(500.0, 3000.0, "K", "give kelvin: 1000 degrees Celsius are 1273")
+KELVIN = ValidRange(500.0, 3000.0, "K", "give kelvin: 1000 degrees Celsius are 1273")
 RANGES = {
     "temperature_left": KELVIN,
     "temperature_right": KELVIN,
-    "pressure": Plausible(50.0, 1e7, "Pa", "give pascal: 10 kPa are 1.0e4, 1 atm is 101325"),
-    "mole_fraction": Plausible(0.0, 1.0, "1", "give a share of the gas: 15 % are 0.15"),
-    "length": Plausible(1e-5, 1.0, "m", "give metres in grid.lengths: 20 mm are 0.02"),
-    "fibre_radius": Plausible(1e-7, 1e-3, "m", "give metres: 7 micrometres are 7.0e-6"),
-    "molar_volume": Plausible(1e-6, 1e-3, "m3/mol", "give m3/mol: 12.5 cm3/mol are 1.25e-5"),
-    "initial_porosity": Plausible(0.0, 1.0, "1", "give a share of the volume: 60 % are 0.6"),
+    "pressure": ValidRange(50.0, 1e7, "Pa", "give pascal: 10 kPa are 1.0e4, 1 atm is 101325"),
+    "mole_fraction": ValidRange(0.0, 1.0, "1", "give a share of the gas: 15 % are 0.15"),
+    "length": ValidRange(1e-5, 1.0, "m", "give metres in grid.lengths: 20 mm are 0.02"),
+    "fibre_radius": ValidRange(1e-7, 1e-3, "m", "give metres: 7 micrometres are 7.0e-6"),
+    "molar_volume": ValidRange(1e-6, 1e-3, "m3/mol", "give m3/mol: 12.5 cm3/mol are 1.25e-5"),
+    "initial_porosity": ValidRange(0.0, 1.0, "1", "give a share of the volume: 60 % are 0.6"),
 }
 
 

@@ -27,7 +27,7 @@ from datamodules.solvers.finite import check_finite
 GAS_CONSTANT = 8.314  # R [J/mol/K]
 
 
-class Within:
+class Clamp:
     """x, kept between two bounds.
 
     Newton's method may try what no solution reaches; the laws stay defined there.
@@ -38,7 +38,7 @@ class Within:
     """
 
     def __init__(self, low: float = 1e-4, high: float = 1 - 1e-4) -> None:
-        check_finite("Within", low=low, high=high)
+        check_finite("Clamp", low=low, high=high)
         self.low = low
         self.high = high
 

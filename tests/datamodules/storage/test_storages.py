@@ -13,7 +13,7 @@ import torch
 
 from datamodules.files.hashes import stamp_of
 from datamodules.files.trajectory_file import TrajectoryFile
-from datamodules.generation.segments import alone_in
+from datamodules.generation.segments import locked_folder
 from datamodules.storage.in_memory import in_memory, shared
 from datamodules.storage.on_device import on_device
 from datamodules.trajectories import Range, Trajectories
@@ -100,7 +100,7 @@ def test_processes_wait_for_the_one_that_writes(files, tmp_path):
         return (shared(split, path).values == 1).all()
 
     child = in_another_process(other)  # before the lock, which it would inherit
-    with alone_in(path.parent):
+    with locked_folder(path.parent):
         time.sleep(0.5)
         assert os.waitpid(child, os.WNOHANG) == (0, 0)
         path.write_bytes(np.ones((80, 1, 8, 8), "f4"))  # by the process that got in

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from datamodules.solvers.implicit.batched import Vector, choose
-from datamodules.solvers.implicit.differentiation.once import Once
+from datamodules.solvers.implicit.differentiation.once import FirstOrderOnly
 from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver
 from datamodules.solvers.implicit.precision import full_precision
-from datamodules.solvers.implicit.residual import AffineMap, Pulled, Residual
+from datamodules.solvers.implicit.residual import AffineMap, Residual, VectorJacobianProduct
 from datamodules.solvers.implicit.root_solvers.root_solver import RootSolver
 from datamodules.solvers.implicit.solution import ImplicitSolveError, Record, SolveInfo
 
@@ -78,7 +78,7 @@ class _Lean(torch.autograd.Function):
         with full_precision(z), torch.no_grad():
             cotangent = choose(converged, cotangent, torch.zeros_like(cotangent))
             affine = isinstance(bound, AffineMap)  # then no graph need be run through
-            product = bound.transposed if affine else Pulled(value, point)
+            product = bound.transposed if affine else VectorJacobianProduct(value, point)
             adjoint, info = call.linear.solve(product, cotangent)
             call.record(info)
             if not info.converged.all():
@@ -88,7 +88,8 @@ class _Lean(torch.autograd.Function):
         gradients = [next(found) if t.requires_grad else None for t in (*leaves, *parameters)]
         if torch.is_grad_enabled():
             gradients = [
-                None if g is None else Once.apply(g, cotangent, *tensors) for g in gradients
+                None if g is None else FirstOrderOnly.apply(g, cotangent, *tensors)
+                for g in gradients
             ]
         return (None, None, None, *gradients)
 

@@ -69,7 +69,7 @@ class Checkpointing(ABC):
         """Return what a segment gives."""
 
 
-class KeepAll(Checkpointing):
+class NoCheckpointing(Checkpointing):
     """Keeps what each step needs: with `Adjoint` about one state a step."""
 
     def segments(self, steps: int) -> list[int]:
@@ -79,7 +79,7 @@ class KeepAll(Checkpointing):
         return run(state)
 
 
-class Segments(Checkpointing):
+class SegmentCheckpointing(Checkpointing):
     """Keeps the state at the start of each segment and computes the others again.
 
     Args:

@@ -91,7 +91,7 @@ class Adjoint(Gradient):
         return solve_with_adjoint(call, start, inputs)
 
 
-class Unrolled(Gradient):
+class FullUnrolling(Gradient):
     """Differentiation of every iteration of the solver, the inner ones included ("naive").
 
     Memory grows in proportion to the iterations. Exact only as far as the iterations converged.
@@ -109,7 +109,7 @@ class Unrolled(Gradient):
         return choose(info.converged, z, start.detach()), info
 
 
-class UnrolledOuter(Gradient):
+class OuterUnrolling(Gradient):
     """Differentiation of every outer iteration, with inner linear solves differentiated implicitly.
 
     This is what the published code of Akhare et al. (2025) does for the Burgers equation.
@@ -123,7 +123,7 @@ class UnrolledOuter(Gradient):
         inputs: tuple[Tensor, ...],
         record: Record,
     ) -> tuple[Vector, SolveInfo]:
-        return Unrolled().solve(residual, solver.implicit_inside(), start, inputs, record)
+        return FullUnrolling().solve(residual, solver.implicit_inside(), start, inputs, record)
 
 
 class Phantom(Gradient):

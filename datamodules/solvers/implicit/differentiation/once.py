@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Once(torch.autograd.Function):
+class FirstOrderOnly(torch.autograd.Function):
     """A gradient that refuses to be differentiated, and the tensors that it depends on."""
 
     @staticmethod

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from datamodules.solvers.implicit.batched import Vector
-from datamodules.solvers.implicit.differentiation.once import Once
+from datamodules.solvers.implicit.differentiation.once import FirstOrderOnly
 from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver
 from datamodules.solvers.implicit.precision import full_precision
 from datamodules.solvers.implicit.residual import Map, transpose
 from datamodules.solvers.implicit.solution import ImplicitSolveError, SolveInfo
 
 
-class Implicit(LinearSolver):
+class ImplicitlyDifferentiated(LinearSolver):
     """Another linear solver, differentiated implicitly: x̄ ↦ A⁻ᵀ x̄ in place of its iterations.
 
     With r = A x - b evaluated once at the solution, dx = -A⁻¹ dr: the cotangent of r is -A⁻ᵀ x̄.
@@ -58,5 +58,5 @@ class _Attach(torch.autograd.Function):
             )
         gradient = -adjoint
         if torch.is_grad_enabled():
-            gradient = Once.apply(gradient, cotangent, residual)
+            gradient = FirstOrderOnly.apply(gradient, cotangent, residual)
         return gradient, None, None, None

@@ -11,7 +11,7 @@ import torch
 
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.implicit.batched import Choice, Vector, choose, norm
-from datamodules.solvers.implicit.linear_solvers.attach import Implicit
+from datamodules.solvers.implicit.linear_solvers.attach import ImplicitlyDifferentiated
 from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
 from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver, check_tolerances
 from datamodules.solvers.implicit.residual import Map, Quasilinear, linear_part
@@ -65,7 +65,7 @@ class Lagged(Correction):
         return value, correction, system.converged
 
     def implicit_inside(self) -> "Lagged":
-        return Lagged(Implicit(self.linear))
+        return Lagged(ImplicitlyDifferentiated(self.linear))
 
 
 class Picard(RootSolver):

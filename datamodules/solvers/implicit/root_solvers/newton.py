@@ -8,7 +8,7 @@ import torch
 
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.implicit.batched import Choice, PerSample, Vector, choose, norm, scale
-from datamodules.solvers.implicit.linear_solvers.attach import Implicit
+from datamodules.solvers.implicit.linear_solvers.attach import ImplicitlyDifferentiated
 from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
 from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver, check_tolerances
 from datamodules.solvers.implicit.residual import Map, derivative
@@ -89,4 +89,4 @@ class NewtonKrylov(RootSolver):
 
     def implicit_inside(self) -> "NewtonKrylov":
         limits = (self.rtol, self.atol, self.max_iterations, self.halvings)
-        return NewtonKrylov(Implicit(self.linear), *limits)
+        return NewtonKrylov(ImplicitlyDifferentiated(self.linear), *limits)

@@ -11,7 +11,7 @@ import torch
 
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.implicit.batched import Choice, PerSample, Vector, choose, norm, ratio
-from datamodules.solvers.implicit.linear_solvers.attach import Implicit
+from datamodules.solvers.implicit.linear_solvers.attach import ImplicitlyDifferentiated
 from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
 from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver, relative
 from datamodules.solvers.implicit.residual import Map, Quasilinear, linear_part
@@ -94,7 +94,7 @@ class Affine(RootSolver):
         return z, SolveInfo(info.iterations, residual, status)
 
     def implicit_inside(self) -> "Affine":
-        return Affine(Implicit(self.linear), self.check)
+        return Affine(ImplicitlyDifferentiated(self.linear), self.check)
 
 
 class Retry(RootSolver):

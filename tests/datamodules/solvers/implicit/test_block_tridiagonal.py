@@ -8,12 +8,12 @@ from datamodules.solvers.implicit import (
     Adjoint,
     BiCGSTAB,
     BlockTridiagonal,
+    FullUnrolling,
     ImplicitLayer,
     Monitor,
     NewtonKrylov,
+    OuterUnrolling,
     Preconditioned,
-    Unrolled,
-    UnrolledOuter,
 )
 from datamodules.solvers.implicit.residual import derivative, products, transpose
 from tests.datamodules.solvers.implicit.steps import fields, rollout, tracer
@@ -98,8 +98,8 @@ def test_preconditioned_equations_have_the_gradient_of_the_plain_ones():
     for solver, gradient in (
         (newton, Adjoint(BiCGSTAB(rtol=1e-13))),
         (exact, Adjoint(BiCGSTAB(rtol=1e-13))),
-        (exact, Unrolled()),
-        (exact, UnrolledOuter()),
+        (exact, FullUnrolling()),
+        (exact, OuterUnrolling()),
     ):
         x = torch.linspace(0.1, 0.9, 16).view(2, 2, 4).requires_grad_()
         layer = ImplicitLayer(solver, gradient)

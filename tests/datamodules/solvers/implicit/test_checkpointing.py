@@ -6,12 +6,12 @@ from datamodules.solvers.finite_volume import ThetaScheme
 from datamodules.solvers.implicit import (
     Adjoint,
     BiCGSTAB,
+    FullUnrolling,
     ImplicitLayer,
-    KeepAll,
     Monitor,
     NewtonKrylov,
-    Segments,
-    Unrolled,
+    NoCheckpointing,
+    SegmentCheckpointing,
 )
 from tests.datamodules.solvers.implicit.measures import LiveBytes, saved_bytes
 from tests.datamodules.solvers.implicit.steps import burgers, fields, linear, rollout, tracer
@@ -34,11 +34,13 @@ def training(checkpointing, steps, scheme, keep=None):
 SCHEME = linear(Adjoint(BiCGSTAB(rtol=1e-12)))
 
 
-@pytest.mark.parametrize("checkpointing", [Segments(), Segments(1), Segments(4)])
+@pytest.mark.parametrize(
+    "checkpointing", [SegmentCheckpointing(), SegmentCheckpointing(1), SegmentCheckpointing(4)]
+)
 @pytest.mark.parametrize("keep", [None, (3, 7)])
 def test_checkpoints_change_no_gradient(checkpointing, keep):
     results = []
-    for way in (KeepAll(), checkpointing):
+    for way in (NoCheckpointing(), checkpointing):
         states, values = training(way, 7, SCHEME, keep)
         results.append([states, *torch.autograd.grad(states.square().sum(), values)])
     for found, expected in zip(*results, strict=True):
@@ -48,7 +50,7 @@ def test_checkpoints_change_no_gradient(checkpointing, keep):
 def test_checkpoints_compute_no_nonlinear_step_more_than_twice():
     # the graphs of Newton's products are the solver's own: no checkpoint may let go of them
     results = []
-    for way, most in ((KeepAll(), 4), (Segments(), 8)):
+    for way, most in ((NoCheckpointing(), 4), (SegmentCheckpointing(), 8)):
         state, _, _, D = fields()
         layer = ImplicitLayer(NewtonKrylov(rtol=1e-10), Adjoint(BiCGSTAB(rtol=1e-12)))
         layer.monitor = Monitor()
@@ -62,8 +64,8 @@ def test_checkpoints_compute_no_nonlinear_step_more_than_twice():
 
 def test_rollout_returns_the_states_asked_for_in_order_of_time():
     state, *values = fields(requires_grad=False)
-    every, _ = training(KeepAll(), 5, SCHEME)
-    some, _ = training(Segments(), 5, SCHEME, keep=(5, 2, 2))
+    every, _ = training(NoCheckpointing(), 5, SCHEME)
+    some, _ = training(SegmentCheckpointing(), 5, SCHEME, keep=(5, 2, 2))
     assert every.shape[1] == 5
     assert_close(some, every[:, [1, 4]])
     assert_close(every[:, -1], rollout(SCHEME, tracer(), state, NAMES, values, 5))
@@ -74,7 +76,7 @@ def test_rollout_returns_the_states_asked_for_in_order_of_time():
     [(None, 16, [4] * 4), (None, 10, [4, 4, 2]), (None, 1, [1]), (3, 7, [3, 3, 1]), (1, 2, [1, 1])],
 )
 def test_segments(length, steps, expected):
-    assert Segments(length).segments(steps) == expected
+    assert SegmentCheckpointing(length).segments(steps) == expected
 
 
 def peak(checkpointing, steps, scheme):
@@ -87,10 +89,10 @@ def peak(checkpointing, steps, scheme):
 
 def test_memory_of_segments_grows_with_the_root_of_the_steps():
     # unrolled steps keep much: 36 steps against 9 cost 4 times as much, in segments 2 times
-    scheme = linear(Unrolled(), rtol=1e-2)
-    base = peak(KeepAll(), 1, scheme)
-    whole = [peak(KeepAll(), n, scheme) - base for n in (9, 36)]
-    parts = [peak(Segments(), n, scheme) - base for n in (9, 36)]
+    scheme = linear(FullUnrolling(), rtol=1e-2)
+    base = peak(NoCheckpointing(), 1, scheme)
+    whole = [peak(NoCheckpointing(), n, scheme) - base for n in (9, 36)]
+    parts = [peak(SegmentCheckpointing(), n, scheme) - base for n in (9, 36)]
     assert 3.5 < whole[1] / whole[0] < 4.5
     assert 1.5 < parts[1] / parts[0] < 2.7
     assert parts[1] < 0.35 * whole[1]
@@ -99,7 +101,7 @@ def test_memory_of_segments_grows_with_the_root_of_the_steps():
 def saved(gradient, rtol, steps=8):
     scheme = linear(gradient, rtol)
     with saved_bytes() as total:
-        states, _ = training(KeepAll(), steps, scheme, keep=(steps,))
+        states, _ = training(NoCheckpointing(), steps, scheme, keep=(steps,))
         states.square().sum()
     return int(total)
 
@@ -118,11 +120,11 @@ def test_unrolled_saves_in_proportion_to_the_iterations():
     sizes, iterations = [], []
     for limit in (2, 4, 8):
         linear_solver = BiCGSTAB(rtol=1e-14, max_iterations=limit)
-        scheme = linear(Unrolled(), on_failure="mask")
+        scheme = linear(FullUnrolling(), on_failure="mask")
         scheme.layer.solver.linear = linear_solver
         scheme.layer.monitor = Monitor()
         with saved_bytes() as total:
-            states, _ = training(KeepAll(), 4, scheme, keep=(4,))
+            states, _ = training(NoCheckpointing(), 4, scheme, keep=(4,))
         sizes.append(int(total))
         iterations.append(scheme.layer.monitor.summary()["forward/iterations_mean"])
     slopes = [(sizes[n + 1] - sizes[n]) / (iterations[n + 1] - iterations[n]) for n in (0, 1)]
@@ -134,9 +136,9 @@ def test_unrolled_saves_in_proportion_to_the_iterations():
 @pytest.mark.parametrize("keep", [(), (0,), (4,)])
 def test_states_outside_the_rollout_are_refused(keep):
     with pytest.raises(ValueError, match=r"must lie in 1\.\.3, the steps of the rollout, got"):
-        KeepAll().rollout(lambda state, n: state, torch.zeros(1), 3, keep)
+        NoCheckpointing().rollout(lambda state, n: state, torch.zeros(1), 3, keep)
 
 
 def test_bad_length_is_refused():
     with pytest.raises(ValueError, match=r"Segments\.length must be at least 1 step, got 0"):
-        Segments(0)
+        SegmentCheckpointing(0)

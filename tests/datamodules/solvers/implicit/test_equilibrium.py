@@ -10,8 +10,8 @@ from datamodules.solvers.implicit import (
     Anderson,
     BiCGSTAB,
     DeepEquilibrium,
+    FullUnrolling,
     ImplicitLayer,
-    Unrolled,
 )
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "deep_equilibrium.py"
@@ -43,7 +43,7 @@ def test_gradients_of_the_cell_are_those_of_the_linear_solve():
     cell, x = Affine(), torch.randn(3, 5, requires_grad=True)
     exact = torch.linalg.solve(torch.eye(5) - cell.W, x.T).T.square().sum()
     expected = torch.autograd.grad(exact, (cell.W, x))
-    for gradient, rtol in ((Adjoint(BiCGSTAB(rtol=1e-13)), 1e-9), (Unrolled(), 1e-7)):
+    for gradient, rtol in ((Adjoint(BiCGSTAB(rtol=1e-13)), 1e-9), (FullUnrolling(), 1e-7)):
         z = DeepEquilibrium(cell, layer(gradient))(x)
         found = torch.autograd.grad(z.square().sum(), (cell.W, x))
         for one, other in zip(found, expected, strict=True):

@@ -13,13 +13,13 @@ from datamodules.solvers.implicit import (
     Affine,
     BiCGSTAB,
     Fallback,
+    FullUnrolling,
     ImplicitLayer,
     JacobianFree,
     Monitor,
     NewtonKrylov,
+    OuterUnrolling,
     Phantom,
-    Unrolled,
-    UnrolledOuter,
 )
 from tests.datamodules.solvers.implicit.steps import (
     burgers,
@@ -112,14 +112,14 @@ def test_gradients_equal_those_of_dense_matrices(theta):
     assert error(gradients(linear(EXACT, theta=theta), k, values), exact) < 1e-10
 
 
-@pytest.mark.parametrize("mode", [Unrolled(), UnrolledOuter()])
+@pytest.mark.parametrize("mode", [FullUnrolling(), OuterUnrolling()])
 def test_adjoint_equals_unrolled_on_a_linear_step(mode):
     values = fields()
     exact = gradients(linear(EXACT), tracer(), values)
     assert error(gradients(linear(mode), tracer(), values), exact) < 1e-10
 
 
-@pytest.mark.parametrize("mode", [Unrolled(), UnrolledOuter()])
+@pytest.mark.parametrize("mode", [FullUnrolling(), OuterUnrolling()])
 @pytest.mark.parametrize("name", ["newton", "picard", "anderson", "gmres"])
 def test_adjoint_equals_unrolled_on_a_nonlinear_step(name, mode):
     state, _, _, D = fields()
@@ -148,7 +148,7 @@ def test_unrolled_newton_takes_the_steps_that_it_takes_without_a_graph():
     # the start of a step is an input of F too, and must not be differentiated as such
     state, _, _, D = fields()
     counts = []
-    for mode in (Unrolled(), Adjoint()):
+    for mode in (FullUnrolling(), Adjoint()):
         layer = ImplicitLayer(tight_solvers()["newton"], mode)
         layer.monitor = Monitor()
         rollout(ThetaScheme(0.5, layer), burgers(), state, ("D",), (D,))
@@ -182,7 +182,7 @@ def test_approximate_gradients_approach_the_exact_one_for_small_steps():
 
 
 @pytest.mark.parametrize(
-    "mode", [Adjoint(), Unrolled(), UnrolledOuter(), JacobianFree(), Phantom()]
+    "mode", [Adjoint(), FullUnrolling(), OuterUnrolling(), JacobianFree(), Phantom()]
 )
 def test_states_do_not_depend_on_how_gradients_pass(mode):
     state, *values = fields()
@@ -193,7 +193,7 @@ def test_states_do_not_depend_on_how_gradients_pass(mode):
         assert_close(rollout(linear(mode), k, state, NAMES, values), expected.detach())
 
 
-@pytest.mark.parametrize("mode", [Adjoint(), Unrolled(), UnrolledOuter(), JacobianFree()])
+@pytest.mark.parametrize("mode", [Adjoint(), FullUnrolling(), OuterUnrolling(), JacobianFree()])
 def test_only_what_requires_a_gradient_gets_one(mode):
     state, u, v, D = fields(requires_grad=False)
     D.requires_grad_()
@@ -228,12 +228,12 @@ def test_second_derivative_is_refused_and_unrolled_gives_it():
         z, _ = layer(lambda z, x: z + 0.1 * z**3 - x, x.detach(), x)
         return torch.autograd.grad(z, x, create_graph=True)[0]
 
-    assert_close(derivative(Adjoint()), derivative(Unrolled()))
+    assert_close(derivative(Adjoint()), derivative(FullUnrolling()))
     with pytest.raises(ValueError, match="can be differentiated once, not twice; use gradient Unr"):
         torch.autograd.grad(derivative(Adjoint()), x)
     # z' = 1/(1 + 0.3 z²): z'' = -0.6 z z'³
     z = ImplicitLayer()(lambda z: z + 0.1 * z**3 - 0.3, torch.zeros(1, 1))[0].item()
-    (second,) = torch.autograd.grad(derivative(Unrolled()), x)
+    (second,) = torch.autograd.grad(derivative(FullUnrolling()), x)
     assert_close(second.item(), -0.6 * z / (1 + 0.3 * z * z) ** 3, rtol=1e-5, atol=1e-6)
 
 
@@ -256,7 +256,7 @@ def test_bad_phantom_is_refused(bad):
 @pytest.mark.parametrize("weight", [1.0, 0.0])  # of z² beside z: with 0 the cotangent is constant
 def test_an_inner_implicit_solve_is_differentiated_once(weight):
     x, a = torch.rand(4, 3), torch.tensor(0.3, requires_grad=True)
-    layer = ImplicitLayer(NewtonKrylov(rtol=1e-12), UnrolledOuter())
+    layer = ImplicitLayer(NewtonKrylov(rtol=1e-12), OuterUnrolling())
     z, _ = layer(lambda z, x, a: z - a * torch.cos(z) - x, x, x, a)
     (once,) = torch.autograd.grad((weight * z**2 + z).sum(), a, create_graph=True)
     with pytest.raises(ValueError, match="can be differentiated once, not twice; use gradient Unr"):

@@ -9,6 +9,7 @@ from datamodules.solvers.implicit import (
     Adjoint,
     Anderson,
     BiCGSTAB,
+    FullUnrolling,
     ImplicitLayer,
     ImplicitSolveError,
     JacobianFree,
@@ -17,7 +18,6 @@ from datamodules.solvers.implicit import (
     Picard,
     SolveInfo,
     Status,
-    Unrolled,
 )
 from datamodules.solvers.implicit.differentiation.adjoint import check_policy
 
@@ -47,7 +47,7 @@ def test_sample_that_fails_is_an_error_that_names_it():
     assert "take a smaller time step" in str(error.value)
 
 
-@pytest.mark.parametrize("gradient", [Adjoint(), Unrolled(), JacobianFree()])
+@pytest.mark.parametrize("gradient", [Adjoint(), FullUnrolling(), JacobianFree()])
 def test_masked_sample_keeps_its_start_and_passes_no_gradient(gradient):
     layer = ImplicitLayer(Picard(max_iterations=60), gradient, on_failure="mask")
     x = torch.tensor([[0.5], [300.0]], requires_grad=True)

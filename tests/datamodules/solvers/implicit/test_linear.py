@@ -11,7 +11,7 @@ from datamodules.solvers.implicit import (
     Dense,
     Fallback,
     Identity,
-    Implicit,
+    ImplicitlyDifferentiated,
     ImplicitSolveError,
     Jacobi,
     LinearSolver,
@@ -273,14 +273,16 @@ def test_implicit_solve_has_the_gradient_of_the_inverse():
     b = torch.randn(2, 3, requires_grad=True)
 
     def solve(A, b):
-        return Implicit(GMRES(rtol=1e-14)).solve(times(A), b)[0]
+        return ImplicitlyDifferentiated(GMRES(rtol=1e-14)).solve(times(A), b)[0]
 
     assert torch.autograd.gradcheck(solve, (A, b))
 
 
 def test_transposed_system_that_fails_is_an_error():
     A = near_identity(2, 12).requires_grad_()
-    x, _ = Implicit(BiCGSTAB(rtol=1e-14, max_iterations=1)).solve(times(A), torch.ones(2, 12))
+    x, _ = ImplicitlyDifferentiated(BiCGSTAB(rtol=1e-14, max_iterations=1)).solve(
+        times(A), torch.ones(2, 12)
+    )
     with pytest.raises(ImplicitSolveError, match="transposed linear system of an inner solve"):
         x.sum().backward()
 

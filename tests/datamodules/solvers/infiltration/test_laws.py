@@ -6,11 +6,11 @@ from torch.testing import assert_close
 
 from datamodules.solvers.infiltration import (
     Arrhenius,
+    Clamp,
     Conductivity,
     HeatCapacity,
     PoreDiffusivity,
     Sealing,
-    Within,
     ideal_gas,
     overlapping_fibres,
 )
@@ -76,7 +76,7 @@ def test_concentration_of_the_gas():
 
 
 def test_porosity_is_kept_within_bounds():
-    found = Within(0.1, 0.9)(torch.tensor([-1.0, 0.5, 2.0]))
+    found = Clamp(0.1, 0.9)(torch.tensor([-1.0, 0.5, 2.0]))
     assert_close(found, torch.tensor([0.1, 0.5, 0.9]))
 
 

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from datamodules.files.netcdf import Dimensions
 from datamodules.files.provenance import describe
 from datamodules.files.trajectory_file import TrajectoryFile
-from datamodules.generation.generator import Generator, Split
+from datamodules.generation.generator import Generator, SplitSize
 from datamodules.solvers.finite_volume import Closure, RandomField
 from datamodules.solvers.infiltration import Arrhenius, Sealing
 from tests.datamodules.solvers.infiltration.preforms import HOUR, preform
@@ -103,7 +103,7 @@ def test_trajectories_at_several_operating_points_are_those_at_each_alone():
 
 def test_files_are_in_si_units_at_several_operating_points(tmp_path):
     points = [{"pressure": 5e3}, {"pressure": 2e4}]
-    splits = {"train": Split(2, 3, points)}
+    splits = {"train": SplitSize(2, 3, points)}
     Generator(small(), None, splits, trajectories_per_file=2, precision=64).generate(tmp_path)
     solver = small().at(points)
     expected = solver.rollout(solver.initial_state(), 2)
