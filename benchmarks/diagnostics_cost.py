@@ -53,7 +53,7 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-def invalidate(observers: list, start: RolloutBatch, first: int, device: str) -> float:
+def observing(observers: list, start: RolloutBatch, first: int, device: str) -> float:
     """Return seconds per step of the observers alone, for STEPS steps from `first` on."""
     for observer in observers:
         observer.begin(start)

@@ -50,7 +50,7 @@ def ours(scheme: str, size: int, dt: float, double: bool = False):
         state = torch.from_numpy(fields).to(torch.float64 if double else torch.float32)
         state_hat = torch.fft.rfft2(state[:, None]) * solver.mask
 
-        def save():
+        def turn():
             with torch.inference_mode():
                 return solver.advance(state_hat, steps)
 
@@ -95,7 +95,7 @@ def jitted(step, sign: int, channel: bool):
         compiled = jax.jit(several if single else jax.vmap(several))
         given = state_hat[0] if single else state_hat
 
-        def save():
+        def turn():
             return compiled(given).block_until_ready()
 
         def field(result):

@@ -225,7 +225,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         if self.data is not None:  # or the emulator will say that there are none
             self.check()
         if stage == "test" and trainer.is_global_zero and self.unsupported_reason():
-            print(f"{type(self).__name__} is left out: {self.undefined()}", flush=True)
+            print(f"{type(self).__name__} is left out: {self.unsupported_reason()}", flush=True)
 
     def watches(self, stage: str) -> bool:
         """Return whether it watches a stage: not where its scores are undefined."""

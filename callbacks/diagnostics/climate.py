@@ -26,7 +26,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
 
     Args:
         every: Steps between two states that enter the means.
-        spin_up: Steps at the start of a rollout that do not enter.
+        burn_in: Steps at the start of a rollout that do not enter.
         reference: Split whose mean is the reference.
 
     Attributes:
@@ -43,8 +43,8 @@ class ClimateDiagnostic(RolloutDiagnostic):
         super().__init__()
         if not (is_whole(every) and is_whole(burn_in, 0)):
             raise ValueError(
-                f"{type(self).__name__} needs every of at least 1 and spin_up of at least 0, got "
-                f"every={every}, spin_up={spin_up}."
+                f"{type(self).__name__} needs every of at least 1 and burn_in of at least 0, got "
+                f"every={every}, burn_in={burn_in}."
             )
         self.every = every
         self.burn_in = burn_in
@@ -119,5 +119,5 @@ class ClimateDiagnostic(RolloutDiagnostic):
             return []
         return [
             f"{type(self).__name__}: {none} of {len(self.counts)} rollouts were lost before the "
-            f"first state that enters, at step {self.spin_up + self.every}, and are left out."
+            f"first state that enters, at step {self.burn_in + self.every}, and are left out."
         ]

@@ -33,7 +33,7 @@ class Distribution(ClimateDiagnostic):
         bins: Number of bins.
         reach: Distance of the outermost edges from the mean, in standard deviations.
         every: Steps between two states that enter the means.
-        spin_up: Steps at the start of a rollout that do not enter.
+        burn_in: Steps at the start of a rollout that do not enter.
         reference: Split whose histogram is the reference.
     """
 

@@ -22,7 +22,7 @@ class Moments(ClimateDiagnostic):
 
     Args:
         every: Steps between two states that enter the means.
-        spin_up: Steps at the start of a rollout that do not enter.
+        burn_in: Steps at the start of a rollout that do not enter.
         reference: Split whose moments are the reference.
     """
 

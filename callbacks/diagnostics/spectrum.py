@@ -31,7 +31,7 @@ class Spectrum(ClimateDiagnostic):
     Args:
         leads: Lead times, in steps, at which forecast and truth are compared.
         every: Steps between two states that enter the means.
-        spin_up: Steps at the start of a rollout that do not enter.
+        burn_in: Steps at the start of a rollout that do not enter.
         reference: Split whose mean is the reference.
     """
 

@@ -24,7 +24,7 @@ class ZonalMean(ClimateDiagnostic):
 
     Args:
         every: Steps between two states that enter the means.
-        spin_up: Steps at the start of a rollout that do not enter.
+        burn_in: Steps at the start of a rollout that do not enter.
         reference: Split whose mean is the reference.
     """
 

@@ -36,7 +36,7 @@ class RolloutCheckpoint(Callback):
     def __init__(self, seconds: float = 300.0) -> None:
         check_finite("RolloutCheckpoint", seconds=seconds)
         if not (math.isfinite(seconds) and seconds >= 0):
-            raise ValueError(f"Bookmark.seconds must be at least 0, got {seconds}.")
+            raise ValueError(f"RolloutCheckpoint.seconds must be at least 0, got {seconds}.")
         self.seconds = seconds
         self.resume = False
         self.current: dict[str, Any] | None = None

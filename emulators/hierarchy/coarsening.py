@@ -102,7 +102,7 @@ class LearnedCoarsening(Coarsening):
         super().__init__(channels, dimensions, factors)
         if width < 1 or weight < 0:
             raise ValueError(
-                "Learned needs width of at least 1 and weight of at least 0, got "
+                "LearnedCoarsening needs width of at least 1 and weight of at least 0, got "
                 f"width={width}, weight={weight}."
             )
         self.weight = weight

@@ -87,7 +87,7 @@ def test_data_in_a_folder_that_cannot_be_written_are_read_each_time(evaluate, pl
     assert evaluate(Moments(), Exact(), reference, [start()]) is not None
 
 
-def test_spin_up_is_left_out(evaluate, plane):
+def test_burn_in_is_left_out(evaluate, plane):
     # states 1, 2, 4, ... times the first: after a spin-up of 3, every 2nd: steps 5, 7, 9
     state = torch.ones(1, 1, 8, 8)
     scores = evaluate(

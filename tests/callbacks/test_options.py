@@ -109,5 +109,5 @@ def test_more_components_than_values_in_a_state_are_refused(evaluate):
 
 @pytest.mark.parametrize("seconds", [-1.0, NAN, INF])
 def test_time_between_two_bookmarks_is_finite(seconds):
-    with pytest.raises(ValueError, match=r"Bookmark\.seconds"):
+    with pytest.raises(ValueError, match=r"RolloutCheckpoint\.seconds"):
         RolloutCheckpoint(seconds)

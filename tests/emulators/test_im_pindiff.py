@@ -12,6 +12,7 @@ from datamodules.solvers.implicit import (
     Adjoint,
     Affine,
     BiCGSTAB,
+    FullUnrolling,
     ImplicitLayer,
     SegmentCheckpointing,
 )

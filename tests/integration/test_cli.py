@@ -186,7 +186,7 @@ model:
   class_path: Hierarchical
   init_args:
     latents: [[1, 2]]
-    transform: Learned
+    transform: LearnedCoarsening
     network: {class_path: UNet, init_args: {width: 4, multipliers: [1, 2]}}
 """
 
