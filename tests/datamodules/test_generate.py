@@ -125,8 +125,8 @@ def test_existing_files_are_left_alone(tmp_path):
 SCRIPT = """
 import sys
 from tests.datamodules.test_generate import flame
-from datamodules.generation.generator import Split
-flame(dt=0.05, spin_up=5.0, splits={"train": Split(2, 400)}).generate(sys.argv[1])
+from datamodules.generation.generator import SplitSize
+flame(dt=0.05, spin_up=5.0, splits={"train": SplitSize(2, 400)}).generate(sys.argv[1])
 """
 
 

@@ -84,7 +84,9 @@ def test_arrays_are_the_same_when_computed_and_when_read(tmp_path):
 
 def test_reference_that_there_is_serves_also_where_nothing_can_be_written(tmp_path, monkeypatch):
     cached(tmp_path, "a", {"name": "x"}, counting([], 1.0))
-    monkeypatch.setattr("datamodules.reference_cache.alone_in", lambda folder: pytest.fail("waits"))
+    monkeypatch.setattr(
+        "datamodules.reference_cache.locked_folder", lambda folder: pytest.fail("waits")
+    )
     assert cached(tmp_path, "a", {"name": "x"}, counting([], 2.0))["mean"] == 1
 
 

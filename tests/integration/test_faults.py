@@ -27,7 +27,7 @@ import xarray
 from lightning.pytorch import Callback
 
 from callbacks import RolloutDiagnostic
-from datamodules.generation.segments import Segments
+from datamodules.generation.segments import SegmentStore
 
 
 class Signal(Callback):
@@ -68,7 +68,7 @@ class InRollout(RolloutDiagnostic):
         return xarray.Dataset()
 
 
-store = Segments.store
+store = SegmentStore.store
 
 
 def store_and_die(self, *what):
@@ -78,7 +78,7 @@ def store_and_die(self, *what):
 
 if __name__ == "__main__":
     if sys.argv[1] == "generate" and os.environ["RANK"] == "1":
-        Segments.store = store_and_die
+        SegmentStore.store = store_and_die
     import cli
 
     cli.main()

@@ -13,7 +13,7 @@ import xarray
 from torch import nn
 
 from callbacks import RolloutDiagnostic
-from callbacks.metrics.per_sample import Rows
+from callbacks.metrics.per_sample import PerSampleMetric
 from emulators import Emulator
 
 
@@ -52,7 +52,7 @@ class Largest(RolloutDiagnostic):
 
     def __init__(self):
         super().__init__()
-        self.rows = Rows("largest")
+        self.rows = PerSampleMetric("largest")
 
     def begin(self, start):
         self.index, self.largest = start.index, start.initial.flatten(1).amax(1)

@@ -20,9 +20,9 @@ HOLD = """
 import sys
 import time
 from pathlib import Path
-from callbacks.run.run_folder import alone_in
+from callbacks.run.run_folder import locked_folder
 
-with alone_in(Path(sys.argv[1])):
+with locked_folder(Path(sys.argv[1])):
     Path("locked").touch()
     time.sleep(60)
 """

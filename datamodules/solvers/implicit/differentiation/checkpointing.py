@@ -88,7 +88,7 @@ class SegmentCheckpointing(Checkpointing):
 
     def __init__(self, length: int | None = None) -> None:
         if length is not None and length < 1:
-            raise ValueError(f"Segments.length must be at least 1 step, got {length}.")
+            raise ValueError(f"SegmentCheckpointing.length must be at least 1 step, got {length}.")
         self.length = length
 
     def segments(self, steps: int) -> list[int]:

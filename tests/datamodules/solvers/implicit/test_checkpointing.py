@@ -140,5 +140,7 @@ def test_states_outside_the_rollout_are_refused(keep):
 
 
 def test_bad_length_is_refused():
-    with pytest.raises(ValueError, match=r"Segments\.length must be at least 1 step, got 0"):
+    with pytest.raises(
+        ValueError, match=r"SegmentCheckpointing\.length must be at least 1 step, got 0"
+    ):
         SegmentCheckpointing(0)
