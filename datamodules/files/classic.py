@@ -1,6 +1,8 @@
-"""Where the variables of a classic NetCDF file lie: formats CDF-1, CDF-2 and CDF-5.
+"""Variables of classic NetCDF files: formats CDF-1, CDF-2 and CDF-5.
 
-A file begins with a list of dimensions, of attributes and of variables, each of which says where
+The NetCDF library reads zeros where a classic file is cut short, and lets no thread read while
+another writes; so the header is parsed here, and values are read from their places in the file. A
+file begins with a list of dimensions, of attributes and of variables, each of which says where
 its values begin. Numbers are big-endian, and names and values are padded to multiples of 4 bytes.
 Variables over the unlimited dimension come last, one record of all of them after the other. Source:
 https://docs.unidata.ucar.edu/netcdf-c/current/file_format_specifications.html
@@ -14,19 +16,22 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.open_files import ReplacedError
+
 TYPES = ("i1", "S1", ">i2", ">i4", ">f4", ">f8", "u1", ">u2", ">u4", ">i8", ">u8")  # from 1 on
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the values of a variable lie.
+    """Place of the values of a variable in the file.
 
     Attributes:
-        dtype: Of the values.
-        shape: Of the variable.
-        offset: Of the first value, in bytes.
-        stride: From one item of the first dimension to the next, in bytes.
-        attributes: Of the variable.
+        dtype: Type of the values.
+        shape: Shape of the variable.
+        offset: Offset of the first value [bytes].
+        stride: Distance from one item of the first dimension to the next [bytes].
+        attributes: Attributes of the variable.
     """
 
     dtype: np.dtype
@@ -34,6 +39,54 @@ class Place:
     offset: int
     stride: int
     attributes: dict[str, Any]
+
+
+class ClassicArray(DiskArray):
+    """Array whose values lie in a classic file, which is open only while it is read.
+
+    Args:
+        path: File.
+        place: Place of the values.
+    """
+
+    def __init__(self, path: Path, place: Place) -> None:
+        self.path, self.shape, self._place = path, place.shape, place
+        self._file = file_identity(path.stat())
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        key, dtype = as_tuple(key), self._place.dtype
+        ranges = ranges_of(key, self.shape, self.path)
+        shape = [len(part) for part in ranges]
+        strides = [dtype.itemsize * math.prod(self.shape[n + 1 :]) for n in range(len(shape))]
+        strides[:1] = [self._place.stride] if shape else []
+        first = sum(part.start * stride for part, stride in zip(ranges, strides, strict=True))
+        last = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+        content = self._read(first, last + dtype.itemsize) if all(shape) else None
+        values = np.ndarray(shape, dtype, content, 0, strides if all(shape) else None)
+        return values[(*(0 if isinstance(part, int) else slice(None) for part in key), ...)]
+
+    def _read(self, first: int, size: int) -> np.ndarray:
+        """Return the bytes of the file between the first and the last value."""
+        with self.path.open("rb") as file:
+            if file_identity(os.fstat(file.fileno())) != self._file:
+                raise ReplacedError(
+                    f"{self.path} was replaced while it was being read; start again."
+                )
+            content = np.fromfile(file, np.uint8, size, offset=self._place.offset + first)
+        if len(content) < size:
+            raise OSError(
+                f"{self.path} ends within its data: it is truncated or being written; restore it "
+                "or remove it from the folder."
+            )
+        return content
+
+    def close(self) -> None:
+        pass
+
+
+def file_identity(state: os.stat_result) -> tuple[int, int]:
+    """Return the numbers that identify a file, whatever its name."""
+    return state.st_dev, state.st_ino
 
 
 def read_header(path: Path) -> dict[str, Place]:

@@ -1,7 +1,5 @@
-"""How the variables of a NetCDF-4 file lie in it, as HDF5 knows."""
+"""Variables of NetCDF-4 files, read by h5py."""
 
-import math
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,10 +9,9 @@ import h5py
 import numpy as np
 
 from datamodules.files.decoded_array import CODING
-from datamodules.files.disk_array import DiskArray
-from datamodules.files.open_files import Access, Hdf5File
+from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.open_files import Access, ReplacedError
 
-SMALL = 2**12  # bytes of a chunk below which HDF5 puts chunks together faster than we
 SHADOW = "_nc4_non_coord_"  # before the name of a variable that a dimension has, too
 KINDS = {
     "O": "texts or lists",
@@ -36,9 +33,6 @@ class Layout:
         shape: Shape by the dimensions.
         held: Shape of what the file holds, nowhere more.
         chunk: Shape of a chunk; the whole where there are none.
-        offset: Place of the first value in bytes if all adjoin, or None.
-        places: Place of each chunk in bytes by its number along every axis, or None where HDF5 has
-            to read them: where they are compressed or small, or some were never written.
         unwritten: Whether each chunk was never written, or None where all were.
         filled: Whether the file says which value stands for what was never written.
     """
@@ -48,8 +42,6 @@ class Layout:
     shape: tuple[int, ...]
     held: tuple[int, ...]
     chunk: tuple[int, ...]
-    offset: int | None
-    places: np.ndarray | None
     unwritten: np.ndarray | None
     filled: bool
 
@@ -71,14 +63,14 @@ def layout_of(path: Path, name: str) -> Layout:
 def find_layout(path: Path, name: str, *state: int) -> Layout:
     """Return what `layout_of` does, of a file in some state."""
     try:
-        file = Access(Hdf5File, path).get().file
+        file = Access(path).get().file
         return _layout(_variable(file, path, name), path, name)
     except (OSError, RuntimeError, LookupError, OverflowError) as error:
         raise damaged(path, name, error) from None
 
 
-class ChunkedArray(DiskArray):
-    """Array that HDF5 must put together from compressed or small chunks; h5py lets one thread in.
+class Hdf5Array(DiskArray):
+    """Array that h5py reads.
 
     Args:
         path: File.
@@ -87,7 +79,7 @@ class ChunkedArray(DiskArray):
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
-        self._file = Access(Hdf5File, path)
+        self._file = Access(path)
         self.shape = tuple(self.dataset.shape)
 
     @property
@@ -99,10 +91,16 @@ class ChunkedArray(DiskArray):
         return file.parts[self.name]
 
     def __getitem__(self, key: Any) -> np.ndarray:
+        key = as_tuple(key)
+        ranges_of(key, self.shape, self.path)  # h5py reads backwards, and counts from the end
         try:
-            return np.asarray(self.dataset[key])
+            values = np.asarray(self.dataset[key])
+            self._file.check_size()
+        except ReplacedError:
+            raise
         except (OSError, RuntimeError, KeyError) as error:
             raise damaged(self.path, self.name, error) from None
+        return values
 
     def close(self) -> None:
         self._file.close()
@@ -112,8 +110,8 @@ def damaged(path: Path, name: str, error: Exception) -> ValueError:
     """Return a refusal of a file that HDF5 cannot read."""
     return ValueError(
         f"{path}: variable '{name}' cannot be read ({str(error).strip(chr(39))}): the file is "
-        "damaged, or compressed by a filter that is not installed; restore it or remove it from "
-        "the folder."
+        "damaged or truncated, or compressed by a filter that is not installed; restore it or "
+        "remove it from the folder."
     )
 
 
@@ -157,25 +155,20 @@ def _layout(dataset: h5py.Dataset, path: Path, name: str) -> Layout:
     creation = dataset.id.get_create_plist()
     contiguous = creation.get_layout() == h5py.h5d.CONTIGUOUS and not creation.get_external_count()
     filled = creation.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED
-    offset = dataset.id.get_offset()
-    chunk, places, unwritten = dataset.chunks or held, None, None
-    plain = dataset.chunks is not None and _is_plain(dataset)
-    if dataset.chunks and (plain or _lacks_chunks(dataset)):
-        places = _places(dataset)
-    elif contiguous and offset is None:
-        places = np.full([1] * len(held), -1)
-    if places is not None and places.size and places.min() < 0:
-        unwritten, places = places < 0, None
+    unwritten = None
+    if dataset.chunks:
+        unwritten = _unwritten_chunks(dataset)
+    elif contiguous and dataset.id.get_offset() is None:
+        unwritten = np.ones([1] * len(held), bool)
+    if unwritten is not None and not unwritten.any():
+        unwritten = None
     attributes = {key: dataset.attrs[key] for key in CODING if key in dataset.attrs}
-    same = h5py.h5t.py_create(dataset.dtype) == dataset.id.get_type()
     return Layout(
         dataset.dtype,
         attributes,
         _dimensions(dataset),
         held,
-        chunk,
-        offset if same else None,
-        places if plain and places is not None and places.size else None,
+        dataset.chunks or held,
         unwritten,
         filled,
     )
@@ -202,36 +195,15 @@ def _dimensions(dataset: h5py.Dataset) -> tuple[int, ...]:
     return tuple(lengths)
 
 
-def _is_plain(dataset: h5py.Dataset) -> bool:
-    """Return whether chunks can be read without HDF5, once it is known where they are."""
-    return not (
-        sys.platform == "win32"
-        or dataset.file.userblock_size
-        or dataset.id.get_create_plist().get_nfilters()
-        or math.prod(dataset.chunks) * dataset.dtype.itemsize < SMALL
-        or h5py.h5t.py_create(dataset.dtype) != dataset.id.get_type()
-    )
-
-
-def _counts(dataset: h5py.Dataset) -> list[int]:
-    """Return how many chunks there are along each axis."""
-    pairs = zip(dataset.shape, dataset.chunks, strict=True)
-    return [-(-size // part) for size, part in pairs]
-
-
-def _lacks_chunks(dataset: h5py.Dataset) -> bool:
-    """Return whether a chunk was never written; its place need not be found for that."""
-    return dataset.id.get_num_chunks() < math.prod(_counts(dataset))
-
-
-def _places(dataset: h5py.Dataset) -> np.ndarray:
-    """Return the offset of every chunk in bytes, -1 where it was never written."""
+def _unwritten_chunks(dataset: h5py.Dataset) -> np.ndarray:
+    """Return whether each chunk was never written, by its number along every axis."""
     chunk = dataset.chunks
-    places = np.full(_counts(dataset), -1, dtype=np.int64)
+    counts = [-(-size // part) for size, part in zip(dataset.shape, chunk, strict=True)]
+    unwritten = np.ones(counts, bool)
 
     def note(found: Any) -> None:
         number = tuple(at // part for at, part in zip(found.chunk_offset, chunk, strict=True))
-        places[number] = found.byte_offset
+        unwritten[number] = False
 
     dataset.id.chunk_iter(note)
-    return places
+    return unwritten

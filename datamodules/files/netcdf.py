@@ -61,8 +61,8 @@ def define(
 
     Coordinates of periodic axes carry their period in the attribute `modulo`, after Ferret.
 
-    Fields are contiguous float32, one snapshot after the other: read in place, without
-    decompression, a random window costs a third of what it costs from chunks.
+    Fields are contiguous float32, one snapshot after the other: without chunks
+    and compression, random windows are read up to twice as fast.
     """
     names = ("y", "x")[-grid.dimensions :]
     for name, size in {**sizes, **dict(zip(names, grid.shape, strict=True))}.items():

@@ -1,87 +1,47 @@
-"""The files of data that a process has open: few at a time, whatever reads them."""
+"""HDF5 files that a process has open: few at a time, whatever reads them."""
 
-import mmap
 import os
-import sys
 import threading
 import weakref
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
 
 import h5py
 
 MOST = 64  # files that are open at a time, if the system allows many
 SHARE = 8  # part of the files that the system allows: others of the process are open, too
-MAPPED = 2**27  # bytes of files that may be part of this process's memory
-ADVICE = sys.platform != "win32"  # where a memory map takes it
 
 
-class OpenFile(ABC):
+class OpenFile:
     """File that is open until nobody refers to it.
 
     Args:
         path: File.
 
     Attributes:
-        parts: What arrays have made of it for themselves, which lives as long.
+        file: File as h5py opens it.
+        parts: Data sets of it that were opened, by the name of the variable.
     """
 
     def __init__(self, path: Path) -> None:
-        self.parts: dict[Any, Any] = {}
-        self.open(path)
-
-    @abstractmethod
-    def open(self, path: Path) -> None:
-        """Open the file."""
-
-    def release(self) -> None:  # noqa: B027 - most have nothing to release
-        """Let what was read of the file be no longer part of this process's memory."""
+        self.file = h5py.File(path, "r", locking=False)
+        self.parts: dict[str, h5py.Dataset] = {}
 
 
-class MappedFile(OpenFile):
-    """File that is mapped into memory.
+class ReplacedError(OSError):
+    """Refusal of a file whose place another has taken.
 
-    The pages that a copy touches count as memory of this process until they are released. The
-    operating system keeps them in its cache all the same while it has room.
+    Args:
+        path: Name of the file.
     """
 
-    def open(self, path: Path) -> None:
-        with path.open("rb") as file:
-            if not os.fstat(file.fileno()).st_size:
-                raise OSError(f"{path} is empty; restore it or remove it from the folder.")
-            self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def release(self) -> None:
-        if ADVICE:
-            self.map.madvise(mmap.MADV_DONTNEED)
-
-
-class DescribedFile(OpenFile):
-    """File that the operating system knows by a number."""
-
-    number = -1
-
-    def open(self, path: Path) -> None:
-        self.number = os.open(path, os.O_RDONLY)
-
-    def __del__(self) -> None:
-        if self.number >= 0:
-            os.close(self.number)
-
-
-class Hdf5File(OpenFile):
-    """File that is read by HDF5."""
-
-    def open(self, path: Path) -> None:
-        self.file = h5py.File(path, "r", locking=False)
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} was replaced while it was being read; start again.")
 
 
 State = tuple[int, ...]
-Key = tuple[type, Path, State]
-File = TypeVar("File", bound=OpenFile)
+Key = tuple[Path, State]
 
 
 class OpenFiles:
@@ -100,28 +60,30 @@ class OpenFiles:
         # another thread of the parent may have held the lock that was before; an access that ends
         # while files are opened closes one
         self._lock = threading.RLock()
-        self._open: dict[Key, Any] = {}
+        self._open: dict[Key, OpenFile] = {}
         self._users: Counter[Key] = Counter()
-        self._mapped = 0
 
-    def get(self, key: Key) -> Any:
+    def get(self, key: Key) -> OpenFile:
         """Return an open file; it stays open while it is referred to.
 
         Args:
-            key: How it is opened, its name, and the state in which it is expected.
+            key: Name of the file and the state in which it is expected.
 
         Raises:
-            OSError: It cannot be opened, or another file has taken its place.
+            OSError: It cannot be opened.
+            ReplacedError: Another file has taken its place.
         """
-        kind, path, state = key
+        path, state = key
         with self._lock:
             file = self._open.get(key)
             if file is None:
+                for other in [key for key in self._open if is_same_file(key, (path, state))]:
+                    del self._open[other]  # HDF5 would not see by how much the file has grown
                 while len(self._open) >= most():
                     del self._open[next(iter(self._open))]
-                file = kind(path)
-                if state_of(path)[:2] != state[:2]:
-                    raise OSError(f"{path} was replaced while it was being read; start again.")
+                file = OpenFile(path)
+                if not is_same_file((path, state_of(path)), key):
+                    raise ReplacedError(path)
                 self._open[key] = file
             return file
 
@@ -143,44 +105,39 @@ class OpenFiles:
                 del self._users[key]
                 self._open.pop(key, None)
 
-    def count(self, mapped: int) -> None:
-        """Count bytes that have become part of this process's memory; release them at times."""
-        self._mapped += mapped
-        if self._mapped > MAPPED:
-            with self._lock:
-                for file in self._open.values():
-                    file.release()
-                self._mapped = 0
-
     def __len__(self) -> int:
         return len(self._open)
 
 
-class Access(Generic[File]):
+class Access:
     """Access of an array to its file, which is open or opened again.
 
     Args:
-        kind: How it is opened.
-        path: Its name.
+        path: Name of the file.
     """
 
-    def __init__(self, kind: type[File], path: Path) -> None:
-        self._key = kind, path, state_of(path)
-        self._file: Callable[[], File | None] = no_file
+    def __init__(self, path: Path) -> None:
+        self._key = path, state_of(path)
+        self._file: Callable[[], OpenFile | None] = no_file
         FILES.enter(self._key)
 
-    @property
-    def size(self) -> int:
-        """Size of the file when access to it began, in bytes."""
-        return self._key[2][2]
-
-    def get(self) -> File:
+    def get(self) -> OpenFile:
         """Return the open file."""
         file = self._file()
         if file is None:
             file = FILES.get(self._key)
             self._file = weakref.ref(file)
         return file
+
+    def check_size(self) -> None:
+        """Refuse a file that is shorter than it was: HDF5 reads zeros beyond the end.
+
+        Raises:
+            OSError: The file has shrunk.
+        """
+        size = os.fstat(self.get().file.id.get_vfd_handle()).st_size
+        if size < self._key[1][2]:
+            raise OSError(f"the file ends at byte {size} and was longer before")
 
     def close(self) -> None:
         """Let go of the file; the next read opens it again."""
@@ -193,6 +150,11 @@ class Access(Generic[File]):
 
 def no_file() -> None:
     """Return what a reference to a closed file does."""
+
+
+def is_same_file(one: Key, other: Key) -> bool:
+    """Return whether two keys name one file, in whatever state."""
+    return (one[0], one[1][:2]) == (other[0], other[1][:2])
 
 
 def most() -> int:

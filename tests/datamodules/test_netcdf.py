@@ -8,7 +8,6 @@ import pytest
 import xarray
 
 from datamodules.files.arrays import open_array
-from datamodules.files.mapped_array import MappedArray
 from datamodules.files.netcdf import atomic_file, read_provenance, write_trajectories
 from datamodules.files.provenance import content_hash
 from datamodules.solvers import Grid, Variable
@@ -54,11 +53,10 @@ def test_metadata_follow_cf(written):
             assert "_FillValue" not in variable.ncattrs()
 
 
-def test_snapshots_are_contiguous_and_mapped(written):
+def test_snapshots_are_contiguous(written):
     path, fields, _ = written
     with h5py.File(path) as file:
         assert file["u"].chunks is None
-    assert isinstance(open_array(path, "u"), MappedArray)
     np.testing.assert_array_equal(open_array(path, "v")[1, 2:5], fields[1, 2:5, 1])
 
 

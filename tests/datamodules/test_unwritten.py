@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datamodules.files.arrays import open_array, read_values
-from datamodules.files.hdf5 import ChunkedArray
+from datamodules.files.hdf5 import Hdf5Array
 from datamodules.files.netcdf import Dimensions
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.storage.in_memory import in_memory, shared
@@ -191,7 +191,7 @@ def test_variable_with_the_name_of_another_dimension(tmp_path):
 def test_damaged_data_name_their_file(tmp_path):
     write_short(tmp_path / "a.nc", chunksizes=(1, 8, 200), zlib=True)
     array = open_array(tmp_path / "a.nc", "u")
-    assert isinstance(array.array, ChunkedArray)
+    assert isinstance(array.array, Hdf5Array)
     place = array.array.dataset.id.get_chunk_info(4).byte_offset
     array.close()
     with open(tmp_path / "a.nc", "r+b") as file:

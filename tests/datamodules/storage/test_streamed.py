@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from datamodules.files.arrays import open_array
-from datamodules.files.open_files import FILES, MappedFile
+from datamodules.files.open_files import FILES
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.statistics import accumulate
 from datamodules.trajectories import Trajectories
@@ -178,8 +178,8 @@ def test_file_that_grows_can_be_read_on(tmp_path):
 
 def test_empty_file_is_named(tmp_path):
     (tmp_path / "a.nc").write_bytes(b"")
-    with pytest.raises(OSError, match=r"a.nc is empty"):
-        MappedFile(tmp_path / "a.nc")
+    with pytest.raises(ValueError, match=r"a.nc is neither HDF5 nor .*b''"):
+        open_array(tmp_path / "a.nc", "u")
 
 
 def test_processes_open_files_of_their_own(tmp_path):
