@@ -4,10 +4,12 @@ Rollouts arrive in batches of initial conditions. A diagnostic keeps what it nee
 states and computes its scores once, when all ranks have seen all their batches.
 """
 
+import functools
 import inspect
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +27,25 @@ from callbacks.metrics.energy import has_kinetic_energy
 from emulators.rollout import RolloutBatch, RolloutObserver, State
 
 
+def recording(init: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor that also keeps its arguments as `options`, the outermost one's."""
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def wrapped(self: "RolloutDiagnostic", *args: Any, **kwargs: Any) -> None:
+        if "options" not in vars(self):
+            try:
+                bound = signature.bind(self, *args, **kwargs)
+            except TypeError:  # init itself says what is wrong
+                return init(self, *args, **kwargs)
+            bound.apply_defaults()
+            named = dict(list(bound.arguments.items())[1:])
+            self.options = json.loads(json.dumps(named, default=str))
+        return init(self, *args, **kwargs)
+
+    return wrapped
+
+
 class RolloutDiagnostic(Callback, RolloutObserver):
     """Watches rollouts; scores, draws and logs what it saw.
 
@@ -32,6 +53,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         version: Of the definition of its scores; raised whenever a number changes its meaning.
         of_forecasts: Options that say how forecasts are watched, so that its reference is the same
             whatever they are.
+        options: Arguments of its constructor, as JSON knows them, which say what the scores are.
         data: The data module: grid, interval, variables and splits.
         emulator: What is evaluated: its `standardize.std` gives the units of scores.
         results: Scores of the last evaluation.
@@ -40,17 +62,13 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     stages = ("validate", "test")
     version: ClassVar[int] = 1
     of_forecasts: ClassVar[frozenset[str]] = frozenset({"reference"})
+    options: Mapping[str, Any] = MappingProxyType({})
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "RolloutDiagnostic":
-        """Keep the options, which say what the scores are, beside their version."""
-        made = super().__new__(cls)
-        try:
-            bound = inspect.signature(cls).bind(*args, **kwargs)
-        except TypeError:  # __init__ will say what is wrong, or nothing when it is copied
-            return made
-        bound.apply_defaults()
-        made.options = json.loads(json.dumps(bound.arguments, default=str))
-        return made
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let the constructor of a subclass record the options that it is called with."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = recording(cls.__init__)
 
     def __init__(self) -> None:
         self.data: Any = None
@@ -125,12 +143,11 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     def definition(self) -> dict[str, Any]:
         """Return what determines a reference beside the data: class, version, options, units."""
-        options = getattr(self, "options", {})
         return {
             "name": type(self).__name__,
             "module": type(self).__module__,
             "version": self.version,
-            "options": {k: v for k, v in options.items() if k not in self.of_forecasts},
+            "options": {k: v for k, v in self.options.items() if k not in self.of_forecasts},
             "variables": list(self.data.variables),
             "std": self.training_std.tolist(),
         }
@@ -159,9 +176,9 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     # What a subclass says -----------------------------------------------------------------------
 
-    def unsupported_reason(self) -> str:
-        """Return why the scores are not defined for these data, or nothing if they are."""
-        return ""
+    def unsupported_reason(self) -> str | None:
+        """Return why the scores are not defined for these data, or None if they are."""
+        return None
 
     def check(self) -> None:
         """Refuse options that do not fit the data, before anything is computed."""

@@ -53,11 +53,11 @@ class ClimateDiagnostic(RolloutDiagnostic):
         self.means = PerSampleMetric("count")
         self.counts = np.zeros(0)
 
-    def unsupported_reason(self) -> str:
+    def unsupported_reason(self) -> str | None:
         first, steps = self.burn_in + self.every, self.data.rollouts["test"].steps
         if first > steps:
             return f"a rollout of {steps} steps ends before the first state that enters, {first}"
-        return ""
+        return None
 
     @abstractmethod
     def evaluate(self, state: State) -> Mapping[str, Tensor]:

@@ -33,9 +33,9 @@ class EnsembleSkill(RolloutDiagnostic):
         super().__init__()
         self.rows = PerSampleMetric("crps", "spread", "skill", "members")
 
-    def unsupported_reason(self) -> str:
+    def unsupported_reason(self) -> str | None:
         if self.data.rollouts["test"].members > 1:
-            return ""
+            return None
         return "there is no ensemble: data.test_rollouts.members is 1"
 
     def begin(self, start: RolloutBatch) -> None:

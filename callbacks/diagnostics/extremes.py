@@ -56,11 +56,11 @@ class Extremes(RolloutDiagnostic):
         """Return the largest |q| of each state."""
         return state[:, self.channel].flatten(1).abs().amax(1)
 
-    def unsupported_reason(self) -> str:
+    def unsupported_reason(self) -> str | None:
         steps = self.data.rollouts["test"].steps
         if steps < 2 * self.every:
             return f"a rollout of {steps} steps has fewer than two values, every {self.every}"
-        return ""
+        return None
 
     def check(self) -> None:
         self.check_channel(self.channel)

@@ -37,8 +37,8 @@ class Movie(Snapshots):
         self.steps = steps
         self.width = width
 
-    def unsupported_reason(self) -> str:
-        return "" if self.data.dimensions == 2 else "a moving picture needs two dimensions"
+    def unsupported_reason(self) -> str | None:
+        return None if self.data.dimensions == 2 else "a moving picture needs two dimensions"
 
     def choose(self, steps: int) -> Sequence[int]:
         return spaced_leads(min(steps, self.steps or steps), self.frames)

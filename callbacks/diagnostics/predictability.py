@@ -47,7 +47,7 @@ class PredictabilityLimit(RolloutDiagnostic):
         self.leads = whole_leads("PredictabilityLimit", leads)
         self.rows = PerSampleMetric("error", "limit")
 
-    def unsupported_reason(self) -> str:
+    def unsupported_reason(self) -> str | None:
         generator = self.data.generator
         if generator is None:
             return "the data were not simulated here: there is no solver"
@@ -61,7 +61,7 @@ class PredictabilityLimit(RolloutDiagnostic):
             )
         if generator.operating_points_differ:
             return "trajectories have operating points of their own"
-        return ""
+        return None
 
     def begin(self, start: RolloutBatch) -> None:
         total = self.data.rollouts["test"].initial_conditions

@@ -50,7 +50,7 @@ class Spectrum(ClimateDiagnostic):
         self.leads = whole_leads("Spectrum", leads)
         self.at_leads = PerSampleMetric("forecast", "truth")
 
-    def unsupported_reason(self) -> str:
+    def unsupported_reason(self) -> str | None:
         if self.no_grid:
             return f"the data have no periodic grid: {self.no_grid}"
         return super().unsupported_reason()

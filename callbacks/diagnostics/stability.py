@@ -92,16 +92,16 @@ class EnergyStability(RolloutDiagnostic):
         self.climate: Tensor | None = None
 
     def watches(self, stage: str) -> bool:
-        return super().watches(stage) and self._first_check(stage) == ""
+        return super().watches(stage) and not self._first_check(stage)
 
-    def unsupported_reason(self) -> str:
+    def unsupported_reason(self) -> str | None:
         return self._first_check("test")
 
-    def _first_check(self, stage: str) -> str:
-        """Return why the rollouts of a stage have no check, or nothing if they have."""
+    def _first_check(self, stage: str) -> str | None:
+        """Return why the rollouts of a stage have no check, or None if they have."""
         plan = self.data.rollouts.get("val" if stage == "validate" else stage)
         if plan is None or plan.steps >= self.every:
-            return ""
+            return None
         return f"a rollout of {plan.steps} steps ends before the first check, {self.every}"
 
     def check(self) -> None:

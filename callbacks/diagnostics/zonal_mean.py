@@ -31,7 +31,7 @@ class ZonalMean(ClimateDiagnostic):
     version = 2
     quantities = ("profile", "velocity")
 
-    def unsupported_reason(self) -> str:
+    def unsupported_reason(self) -> str | None:
         if self.data.dimensions != 2:
             return "a zonal mean needs two dimensions"
         return super().unsupported_reason()

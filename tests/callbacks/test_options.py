@@ -1,5 +1,6 @@
 """Every option of every diagnostic is refused in a sentence where it cannot be meant."""
 
+import inspect
 import math
 
 import numpy as np
@@ -59,10 +60,10 @@ def test_number_that_is_not_whole_or_not_finite_is_neither():
 
 
 def test_error_relative_to_anything_else_is_refused():
-    init = callbacks.RelativeError.__init__
+    init = inspect.unwrap(callbacks.RelativeError.__init__)
     made = callbacks.RelativeError()
     with pytest.raises(ValueError, match="relative_to must be 'truth' or 'start', got 'end'"):
-        getattr(init, "__wrapped__", init)(made, relative_to="end")
+        init(made, relative_to="end")
 
 
 @pytest.mark.parametrize("channel", [2, 5, -1])
@@ -86,7 +87,7 @@ def test_is_left_out_with_the_reason_where_the_rollout_ends_before_the_first_val
     assert "50" in diagnostic.unsupported_reason()
     assert not diagnostic.watches("test")
     diagnostic.data.rollouts["test"].steps = 100
-    assert diagnostic.unsupported_reason() == ""
+    assert diagnostic.unsupported_reason() is None
     assert diagnostic.watches("test")
 
 

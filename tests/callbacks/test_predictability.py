@@ -98,7 +98,7 @@ def test_domain_read_from_coordinates_of_any_number_of_points_is_that_of_the_sol
     known.generator = types.SimpleNamespace(solver=solver, operating_points_differ=False)
     diagnostic = PredictabilityLimit()
     diagnostic.data = known
-    assert diagnostic.unsupported_reason() == ""
+    assert diagnostic.unsupported_reason() is None
 
 
 def test_is_left_out_without_a_solver_of_the_same_domain(plane):
@@ -115,6 +115,6 @@ def test_is_left_out_without_a_solver_of_the_same_domain(plane):
 def test_is_left_out_where_trajectories_have_operating_points_of_their_own(plane):
     diagnostic = PredictabilityLimit()
     diagnostic.data = data(plane, Growing(plane))
-    assert diagnostic.unsupported_reason() == ""
+    assert diagnostic.unsupported_reason() is None
     diagnostic.data.generator.operating_points_differ = True
     assert diagnostic.unsupported_reason() == "trajectories have operating points of their own"
