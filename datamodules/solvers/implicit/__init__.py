@@ -1,7 +1,7 @@
 """Implicit layers: solve F(z; inputs) = 0 and differentiate by the implicit function theorem.
 
-Usable on its own: `ImplicitLayer` for any F, `DeepEquilibrium` for a fixed point of a network,
-`ThetaScheme` for implicit time steps. Solvers and gradients are parts that can be exchanged.
+Usable on its own: `ImplicitLayer` for any F, the equilibrium of a network among
+them, `ThetaScheme` for implicit time steps. Solvers and gradients are parts that can be exchanged.
 """
 
 from datamodules.solvers.implicit.differentiation.checkpointing import (
@@ -13,16 +13,15 @@ from datamodules.solvers.implicit.differentiation.gradients import (
     Adjoint,
     FullUnrolling,
     Gradient,
-    JacobianFree,
     OuterUnrolling,
-    Phantom,
 )
-from datamodules.solvers.implicit.equilibrium import DeepEquilibrium, FixedPoint
 from datamodules.solvers.implicit.layer import ImplicitLayer
-from datamodules.solvers.implicit.linear_solvers.attach import ImplicitlyDifferentiated
 from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
 from datamodules.solvers.implicit.linear_solvers.gmres import GMRES
-from datamodules.solvers.implicit.linear_solvers.linear_solver import Dense, Fallback, LinearSolver
+from datamodules.solvers.implicit.linear_solvers.implicitly_differentiated import (
+    ImplicitlyDifferentiated,
+)
+from datamodules.solvers.implicit.linear_solvers.linear_solver import Fallback, LinearSolver
 from datamodules.solvers.implicit.linear_solvers.minimal_residual import MinimalResidual
 from datamodules.solvers.implicit.preconditioners.block_tridiagonal import BlockTridiagonal
 from datamodules.solvers.implicit.preconditioners.preconditioner import (
@@ -31,27 +30,22 @@ from datamodules.solvers.implicit.preconditioners.preconditioner import (
     Preconditioner,
 )
 from datamodules.solvers.implicit.residual import FunctionResidual, Quasilinear, Residual
-from datamodules.solvers.implicit.root_solvers.anderson import Anderson
 from datamodules.solvers.implicit.root_solvers.fixed_point import Correction, Direct, Lagged, Picard
 from datamodules.solvers.implicit.root_solvers.newton import NewtonKrylov
 from datamodules.solvers.implicit.root_solvers.preconditioned import Preconditioned
-from datamodules.solvers.implicit.root_solvers.root_solver import Affine, Retry, RootSolver
+from datamodules.solvers.implicit.root_solvers.root_solver import Affine, RootSolver
 from datamodules.solvers.implicit.solution import ImplicitSolveError, Monitor, SolveInfo, Status
 
 __all__ = [
     "GMRES",
     "Adjoint",
     "Affine",
-    "Anderson",
     "BiCGSTAB",
     "BlockTridiagonal",
     "Checkpointing",
     "Correction",
-    "DeepEquilibrium",
-    "Dense",
     "Direct",
     "Fallback",
-    "FixedPoint",
     "FullUnrolling",
     "FunctionResidual",
     "Gradient",
@@ -60,7 +54,6 @@ __all__ = [
     "ImplicitSolveError",
     "ImplicitlyDifferentiated",
     "Jacobi",
-    "JacobianFree",
     "Lagged",
     "LinearSolver",
     "MinimalResidual",
@@ -68,13 +61,11 @@ __all__ = [
     "NewtonKrylov",
     "NoCheckpointing",
     "OuterUnrolling",
-    "Phantom",
     "Picard",
     "Preconditioned",
     "Preconditioner",
     "Quasilinear",
     "Residual",
-    "Retry",
     "RootSolver",
     "SegmentCheckpointing",
     "SolveInfo",

@@ -4,20 +4,14 @@ With F(z; inputs) = 0 and the cotangent z̄, the implicit function theorem gives
 
     (∂F/∂z)ᵀ λ = z̄,        cotangents of the inputs = -(∂F/∂inputs)ᵀ λ.
 
-`Adjoint` is exact to the tolerances and keeps nothing of the solver's path. The others are here to
-be compared with it: exact ones that keep it, and approximate ones that avoid the solve.
-
-References: S. Bai, J. Z. Kolter and V. Koltun, NeurIPS 2019 (deep equilibrium models); S. W. Fung
-et al., AAAI 2022, arXiv:2103.12803 (Jacobian-free); Z. Geng et al., NeurIPS 2021, arXiv:2111.05177
-(phantom gradients); D. Akhare et al. 2025, arXiv:2504.02260 (implicit steps of hybrid models).
+`Adjoint` is exact to the tolerances and keeps nothing of the solver's path. The others, which keep
+it, are the baselines of D. Akhare et al. 2025, arXiv:2504.02260 (implicit steps of hybrid models).
 """
 
 from abc import ABC, abstractmethod
 
-import torch
 from torch import Tensor
 
-from datamodules.solvers.finite import check_finite
 from datamodules.solvers.implicit.batched import Vector, choose
 from datamodules.solvers.implicit.differentiation.adjoint import (
     Call,
@@ -124,53 +118,3 @@ class OuterUnrolling(Gradient):
         record: Record,
     ) -> tuple[Vector, SolveInfo]:
         return FullUnrolling().solve(residual, solver.implicit_inside(), start, inputs, record)
-
-
-class Phantom(Gradient):
-    """Phantom gradient: k damped steps z ← z - δ F(z) from the root, differentiated.
-
-    It sums k terms of the Neumann series of the inverse; good where ∂F/∂z is near the identity.
-
-    Args:
-        steps: k.
-        damping: δ.
-    """
-
-    def __init__(self, steps: int = 5, damping: float = 0.5) -> None:
-        check_finite("Phantom", damping=damping)
-        if steps < 1 or not 0 < damping <= 1:
-            raise ValueError(
-                "Phantom needs steps of at least 1 and damping in (0, 1], got "
-                f"steps={steps}, damping={damping}."
-            )
-        self.steps = steps
-        self.damping = damping
-
-    def solve(
-        self,
-        residual: Residual,
-        solver: RootSolver,
-        start: Vector,
-        inputs: tuple[Tensor, ...],
-        record: Record,
-    ) -> tuple[Vector, SolveInfo]:
-        with torch.no_grad():
-            root, info = solver.solve(residual.bind(*inputs), start)
-            root = choose(info.converged, root, start)
-        if not torch.is_grad_enabled():
-            return root, info
-        function, z = residual.bind(*inputs), root
-        for _ in range(self.steps):
-            z = z - self.damping * function(z)
-        change = z - z.detach()  # the value is the root's, the gradient that of the steps
-        return root + choose(info.converged, change, torch.zeros_like(change)), info
-
-
-class JacobianFree(Phantom):
-    """Jacobian-free backpropagation: the inverse of ∂F/∂z in the adjoint is taken for the identity.
-
-    One undamped phantom step. On implicit time steps acceptable only where Δt ‖K'‖ is below 1.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(steps=1, damping=1.0)

@@ -16,6 +16,6 @@ class FirstOrderOnly(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> None:
         raise ValueError(
-            "An implicit step with gradient Adjoint or UnrolledOuter can be differentiated once, "
-            "not twice; use gradient Unrolled for second derivatives."
+            "An implicit step with gradient Adjoint or OuterUnrolling can be differentiated once, "
+            "not twice; use gradient FullUnrolling for second derivatives."
         )

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from datamodules.solvers.finite import check_finite
 from datamodules.solvers.implicit.batched import (
     Choice,
     PerSample,
     Vector,
     choose,
-    norm,
     ratio,
     scale,
 )
@@ -75,41 +73,6 @@ def relative(size: PerSample, reference: PerSample, status: Tensor) -> PerSample
     """Return size / reference, 0 where the reference is; NaN where a solve is not finite."""
     found = ratio(size, reference, reference > 0)
     return torch.where(status == Status.NOT_FINITE, float("nan"), found)
-
-
-class Dense(LinearSolver):
-    """Gaussian elimination on the matrix, assembled column by column: for small systems.
-
-    Args:
-        rtol: Residual that a solution must meet, relative to b; a singular matrix does not.
-        max_size: Largest number of unknowns of a sample.
-    """
-
-    def __init__(self, rtol: float = 1e-6, max_size: int = 2000) -> None:
-        check_finite("Dense", rtol=rtol)
-        check_tolerances("Dense", rtol, 0.0, 1)
-        self.rtol = rtol
-        self.max_size = max_size
-
-    def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:
-        b, size, finite = normalise(b)
-        unknowns = b[0].numel()
-        if unknowns > self.max_size:
-            raise ValueError(
-                f"Dense solves up to max_size={self.max_size} unknowns per sample, got {unknowns}; "
-                "use BiCGSTAB or GMRES, or raise max_size."
-            )
-        identity = torch.eye(unknowns, dtype=b.dtype, device=b.device)
-        columns = [A(e.view(1, *b.shape[1:]).expand_as(b)).flatten(1) for e in identity]
-        solution, _ = torch.linalg.solve_ex(torch.stack(columns, -1), b.flatten(1))
-        solution = choose(torch.isfinite(norm(solution)), solution, torch.zeros_like(solution))
-        x = solution.view_as(b)
-        total, residual = norm(b), norm(b - A(x))
-        iterations = torch.ones(len(b), dtype=torch.long, device=b.device)
-        info = outcome(iterations, residual, total, self.rtol * total, finite)
-        broken = info.status == Status.ITERATION_LIMIT
-        status = torch.where(broken, int(Status.BREAKDOWN), info.status)
-        return scale(size, x), SolveInfo(iterations, info.residual, status)
 
 
 class Fallback(LinearSolver):

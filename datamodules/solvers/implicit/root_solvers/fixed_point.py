@@ -1,4 +1,4 @@
-"""Fixed-point iterations for F(z) = 0: z ← z + ω d(z) with a cheap correction d, also accelerated.
+"""Fixed-point iterations for F(z) = 0: z ← z + ω d(z) with a cheap correction d.
 
 For F(z) = z - f(z) the direct correction d = -F(z) gives Picard's z ← f(z). For an implicit time
 step, whose F is far from that, the coefficients are lagged instead: d solves the linear system that
@@ -11,8 +11,10 @@ import torch
 
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.implicit.batched import Choice, Vector, choose, norm
-from datamodules.solvers.implicit.linear_solvers.attach import ImplicitlyDifferentiated
 from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
+from datamodules.solvers.implicit.linear_solvers.implicitly_differentiated import (
+    ImplicitlyDifferentiated,
+)
 from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver, check_tolerances
 from datamodules.solvers.implicit.residual import Map, Quasilinear, linear_part
 from datamodules.solvers.implicit.root_solvers.root_solver import RootSolver, ending, rounding

@@ -8,8 +8,10 @@ import torch
 
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.implicit.batched import Choice, PerSample, Vector, choose, norm, scale
-from datamodules.solvers.implicit.linear_solvers.attach import ImplicitlyDifferentiated
 from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
+from datamodules.solvers.implicit.linear_solvers.implicitly_differentiated import (
+    ImplicitlyDifferentiated,
+)
 from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver, check_tolerances
 from datamodules.solvers.implicit.residual import Map, derivative
 from datamodules.solvers.implicit.root_solvers.root_solver import RootSolver, ending, rounding

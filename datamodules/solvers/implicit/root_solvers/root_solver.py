@@ -5,14 +5,15 @@ below the rounding of z. What did not converge is returned with its status and t
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 import torch
 
 from datamodules.solvers.finite import check_finite
-from datamodules.solvers.implicit.batched import Choice, PerSample, Vector, choose, norm, ratio
-from datamodules.solvers.implicit.linear_solvers.attach import ImplicitlyDifferentiated
+from datamodules.solvers.implicit.batched import Choice, PerSample, Vector, norm, ratio
 from datamodules.solvers.implicit.linear_solvers.bicgstab import BiCGSTAB
+from datamodules.solvers.implicit.linear_solvers.implicitly_differentiated import (
+    ImplicitlyDifferentiated,
+)
 from datamodules.solvers.implicit.linear_solvers.linear_solver import LinearSolver, relative
 from datamodules.solvers.implicit.residual import Map, Quasilinear, linear_part
 from datamodules.solvers.implicit.solution import SolveInfo, Status
@@ -95,31 +96,3 @@ class Affine(RootSolver):
 
     def implicit_inside(self) -> "Affine":
         return Affine(ImplicitlyDifferentiated(self.linear), self.check)
-
-
-class Retry(RootSolver):
-    """Several solvers in turn: each takes on the samples that those before it left unsolved.
-
-    Args:
-        solvers: From the cheapest to the most robust; each begins at the start, not where the one
-            before it gave up.
-    """
-
-    def __init__(self, solvers: Sequence[RootSolver]) -> None:
-        if not solvers:
-            raise ValueError("Retry needs at least one solver, got none.")
-        self.solvers = tuple(solvers)
-
-    def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
-        z, info = self.solvers[0].solve(F, start)
-        for solver in self.solvers[1:]:
-            left = ~info.converged
-            if not left.any():
-                break
-            solved = choose(left, start, z).detach()  # where the others have nothing to do
-            further, attempt = solver.solve(F, solved)
-            z, info = choose(left, further, z), info.merge(attempt, left)
-        return z, info
-
-    def implicit_inside(self) -> "Retry":
-        return Retry([solver.implicit_inside() for solver in self.solvers])

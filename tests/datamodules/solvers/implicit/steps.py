@@ -9,7 +9,6 @@ from datamodules.solvers.finite_volume import Central, Convection, Diffusion, Th
 from datamodules.solvers.implicit import (
     GMRES,
     Affine,
-    Anderson,
     BiCGSTAB,
     ImplicitLayer,
     Lagged,
@@ -46,7 +45,6 @@ def tight_solvers():
     return {
         "newton": NewtonKrylov(inner, rtol=1e-13),
         "picard": Picard(Lagged(inner), rtol=1e-13),
-        "anderson": Anderson(Lagged(inner), rtol=1e-13),
         "gmres": NewtonKrylov(GMRES(rtol=1e-13), rtol=1e-13),
     }
 

@@ -7,12 +7,10 @@ from torch.testing import assert_close
 
 from datamodules.solvers.implicit import (
     Adjoint,
-    Anderson,
     BiCGSTAB,
     FullUnrolling,
     ImplicitLayer,
     ImplicitSolveError,
-    JacobianFree,
     Monitor,
     NewtonKrylov,
     Picard,
@@ -47,7 +45,7 @@ def test_sample_that_fails_is_an_error_that_names_it():
     assert "take a smaller time step" in str(error.value)
 
 
-@pytest.mark.parametrize("gradient", [Adjoint(), FullUnrolling(), JacobianFree()])
+@pytest.mark.parametrize("gradient", [Adjoint(), FullUnrolling()])
 def test_masked_sample_keeps_its_start_and_passes_no_gradient(gradient):
     layer = ImplicitLayer(Picard(max_iterations=60), gradient, on_failure="mask")
     x = torch.tensor([[0.5], [300.0]], requires_grad=True)
@@ -169,7 +167,7 @@ def test_network_may_run_in_bfloat16():
         def forward(self, z, x):
             return z - torch.tanh(self.cell(z)) - x
 
-    layer = ImplicitLayer(Anderson(rtol=2e-2), Adjoint(BiCGSTAB(rtol=2e-2)))
+    layer = ImplicitLayer(Picard(rtol=2e-2), Adjoint(BiCGSTAB(rtol=2e-2)))
     results = []
     for enabled in (False, True):
         cell.zero_grad()
@@ -187,11 +185,12 @@ def test_a_solve_under_autocast_does_not_hide_weights_from_later_gradients():
     # autocast caches weights cast without a graph; the layer must not fill that cache
     cell = nn.Linear(4, 4).float()
     x = torch.randn(2, 4, dtype=torch.float32)
-    layer = ImplicitLayer(Anderson(rtol=5e-2), JacobianFree())
+    layer = ImplicitLayer(Picard(rtol=5e-2))
     nn.init.orthogonal_(cell.weight, 0.2)
     with torch.autocast("cpu", torch.bfloat16):
         z, _ = layer(Half(cell), torch.zeros_like(x), x)
-    z.float().sum().backward()
+        y = cell(z)
+    y.float().sum().backward()
     assert cell.weight.grad is not None
 
 

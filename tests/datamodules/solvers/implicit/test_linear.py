@@ -8,7 +8,6 @@ from torch.testing import assert_close
 from datamodules.solvers.implicit import (
     GMRES,
     BiCGSTAB,
-    Dense,
     Fallback,
     Identity,
     ImplicitlyDifferentiated,
@@ -25,14 +24,13 @@ SOLVERS = [
     BiCGSTAB(**TIGHT),
     GMRES(**TIGHT),
     GMRES(restart=7, **TIGHT),
-    Dense(1e-12),
     BiCGSTAB(**TIGHT, preconditioner=Jacobi()),
     GMRES(**TIGHT, preconditioner=Jacobi()),
     Fallback([BiCGSTAB(rtol=1e-13, max_iterations=2), GMRES(**TIGHT)]),
     MinimalResidual(rtol=1e-13, max_iterations=500),
     Fallback([MinimalResidual(rtol=1e-13, max_iterations=3), BiCGSTAB(**TIGHT)]),
 ]
-IDS = ["bicgstab", "gmres", "gmres(7)", "dense", "bicgstab+jacobi", "gmres+jacobi", "fallback"]
+IDS = ["bicgstab", "gmres", "gmres(7)", "bicgstab+jacobi", "gmres+jacobi", "fallback"]
 IDS += ["minimal residual", "minimal residual, then bicgstab"]
 
 
@@ -118,7 +116,7 @@ def test_residual_is_the_true_one(solver):
     assert (info.residual <= 1e-12).all()
 
 
-@pytest.mark.parametrize("kind", [BiCGSTAB, GMRES, MinimalResidual, Dense])
+@pytest.mark.parametrize("kind", [BiCGSTAB, GMRES, MinimalResidual])
 def test_single_precision(kind):
     A, b = near_identity(3, 24).float(), torch.randn(3, 24, dtype=torch.float32)
     x, info = kind(rtol=1e-5).solve(times(A), b)
@@ -257,10 +255,6 @@ def test_fallback_takes_on_only_what_is_left():
         (lambda: GMRES(restart=0), "GMRES.restart must be at least 1, got 0"),
         (lambda: Jacobi(0), "Jacobi.reach must be at least 1 cell, got 0"),
         (lambda: Fallback([]), "Fallback needs at least one solver"),
-        (
-            lambda: Dense(max_size=4).solve(lambda v: v, torch.ones(1, 5)),
-            "up to max_size=4 unknowns per sample, got 5",
-        ),
     ],
 )
 def test_bad_settings_are_refused(build, message):
