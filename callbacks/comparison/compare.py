@@ -1,6 +1,6 @@
 """A comparison: table, numbers, figure and page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from callbacks.comparison.figures import draw, draw_climate
@@ -12,7 +12,10 @@ from datamodules.files.netcdf import atomic_write
 
 
 def compare(
-    folders: Sequence[Path], output: Path, mse_unit: float | None = None
+    folders: Sequence[Path],
+    output: Path,
+    mse_unit: float | None = None,
+    modules: Collection[str] = (),
 ) -> tuple[str, list[Path]]:
     """Write `comparison.md`, `.csv`, `.png`, `.html` and `comparison_climate.png` into a folder.
 
@@ -21,11 +24,12 @@ def compare(
         output: Where to write; made if it is missing.
         mse_unit: Unit of the error whose square the MSE is in, in units of the data; by default
             the MSE is in units of the training variance.
+        modules: Names of modules of the user's own diagnostics, which may be anywhere.
 
     Returns:
         The table in Markdown, and what was written.
     """
-    runs = load_runs(folders)
+    runs = load_runs(folders, modules)
     text = table(runs, mse_unit)
     output.mkdir(parents=True, exist_ok=True)
     figures = [png(draw(runs)), png(draw_climate(runs))]

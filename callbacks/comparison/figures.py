@@ -6,27 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from callbacks.comparison import curves
-from callbacks.comparison.runs import Method, Run, methods
+from callbacks.comparison.found_diagnostics import note, panels
+from callbacks.diagnostics.compared import Method, Panel, Run, methods
 from callbacks.plotting.style import draw_field, literal, sheet
-
-# each panel with the score that it needs
-FORECAST = (
-    (curves.error, "mse"),
-    (curves.stable, "stability_rate"),
-    (curves.spectrum, "spectrum_isotropic"),
-    (curves.jets, "zonal_mean"),
-)
-CLIMATE = (
-    (curves.energy, "energy"),
-    (curves.density, "density"),
-    (curves.autocorrelation, "autocorrelation"),
-    (curves.extremes, "return_level_of_all"),
-    (curves.enstrophy, "enstrophy"),
-    (curves.correlation, "anomaly_correlation"),
-    (curves.velocity, "zonal_velocity"),
-    (curves.ensemble, "crps"),
-)
 
 
 def draw(runs: Sequence[Run]) -> Figure:
@@ -37,7 +19,7 @@ def draw(runs: Sequence[Run]) -> Figure:
     fields = 0.4 + 1.4 * (1 + len(groups)) if columns else 0.01
     figure = sheet(11, 8 + fields)
     upper, lower = figure.subfigures(2, 1, height_ratios=[8, fields])
-    draw_curves(upper, computed(FORECAST, runs), groups)
+    draw_panels(upper, panels(runs, "forecast"), groups)
     if columns:
         draw_fields(lower.subplots(1 + len(groups), 2 * columns, squeeze=False), groups, columns)
     return figure
@@ -45,29 +27,31 @@ def draw(runs: Sequence[Run]) -> Figure:
 
 def draw_climate(runs: Sequence[Run]) -> Figure:
     """Return energy, density, autocorrelation, extremes and others, those that were computed."""
-    panels = computed(CLIMATE, runs)
-    rows = max(1, -(-len(panels) // 2))
+    shown = panels(runs, "climate")
+    rows = max(1, -(-len(shown) // 2))
     figure = sheet(11, 4 * rows)
-    draw_curves(figure, panels, methods(runs))
+    draw_panels(figure, shown, methods(runs))
     return figure
 
 
-def computed(panels: Sequence[tuple], runs: Sequence[Run]) -> list[tuple]:
-    """Return the panels whose scores all runs have."""
-    return [panel for panel in panels if all(panel[1] in run.scores for run in runs)]
-
-
-def draw_curves(
-    figure: Figure | SubFigure, panels: Sequence[tuple], groups: Sequence[Method]
+def draw_panels(
+    figure: Figure | SubFigure, shown: Sequence[Panel], groups: Sequence[Method]
 ) -> None:
-    """Draw panels, two in a row."""
-    places = list(figure.subplots(max(1, -(-len(panels) // 2)), 2, squeeze=False).flat)
-    for number, (axes, (panel, _)) in enumerate(zip(places, panels, strict=False)):
-        panel(axes, groups, groups[0].runs[0].scores)
+    """Draw panels, two in a row; one that cannot be drawn stays empty, with a note."""
+    places = list(figure.subplots(max(1, -(-len(shown) // 2)), 2, squeeze=False).flat)
+    for number, (axes, panel) in enumerate(zip(places, shown, strict=False)):
+        try:
+            panel.draw(axes, groups, groups[0].runs[0].scores)
+        except Exception as error:  # of whatever a diagnostic of the user's own does
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            note(f"{panel.draw.__qualname__} cannot be drawn: {text}")
+            axes.clear()
+            axes.set_axis_off()
+            continue
         axes.grid(alpha=0.3)
         if number == 0 or len(groups) <= 3:  # a longer one would hide the curves
             axes.legend(fontsize="small")
-    for axes in places[len(panels) :]:
+    for axes in places[len(shown) :]:
         axes.set_axis_off()
 
 

@@ -5,8 +5,8 @@ import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from callbacks.comparison.runs import Run
 from callbacks.comparison.table import cells, note
+from callbacks.diagnostics.compared import Run
 
 SIGNATURES = {".png": b"\x89PNG", ".gif": b"GIF8"}
 STYLE = """

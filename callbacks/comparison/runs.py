@@ -1,93 +1,25 @@
-"""Scores of tested runs, and the methods that they are seeds of."""
+"""Scores of tested runs, read and checked against each other."""
 
 import os
-import re
 import sys
-from collections.abc import Collection, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray
-
+from callbacks.comparison.found_diagnostics import FIRST, find_diagnostics
 from callbacks.comparison.scores_file import DIMENSIONS, read_scores
 from callbacks.comparison.summary_file import read_own
-from callbacks.plotting.style import literal, mean_of_finite, styles
+from callbacks.diagnostics.compared import Run
 from callbacks.run.run_folder import newer_weights
 
 
-@dataclass(frozen=True)
-class Run:
-    """Scores of one tested run.
-
-    Attributes:
-        name: Name of its folder, or the whole path where others have the same name.
-        scores: Labelled arrays.
-        about: What determined them.
-        folder: Where they are.
-        own: Numbers of diagnostics that this program does not have, by name.
-    """
-
-    name: str
-    scores: xarray.Dataset
-    about: dict[str, Any]
-    folder: Path
-    own: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def method(self) -> str:
-        """Name without a final `-seedN`, which marks runs that differ by the seed alone."""
-        return re.sub(r"-seed\d+$", "", self.name)
-
-    def mean(self, name: str, **at: int) -> float | None:
-        """Return the mean of a score over all its dimensions, or None if it was not computed."""
-        if name not in self.scores:
-            return None
-        return float(self.mean_over(name, self.scores[name].dims, **at))
-
-    def mean_over(self, name: str, over: Collection[Hashable], **at: int) -> np.ndarray:
-        """Return the mean of a score over those of the dimensions that it has.
-
-        Of forecast errors it includes lost ones; of the climate it is of those that have any.
-        """
-        values = self.scores[name].isel(at)
-        gone = [dimension for dimension in values.dims if dimension in over]
-        array = values.transpose(*gone, ...).values
-        rows = array.reshape(-1, *array.shape[len(gone) :])
-        whole = "lead_time" in self.scores[name].dims
-        return np.asarray(rows.mean(0) if whole else mean_of_finite(rows))
-
-
-@dataclass(frozen=True)
-class Method:
-    """Runs of one method, one per seed, and the colour and dashes of its curves."""
-
-    name: str
-    runs: list[Run]
-    style: dict[str, Any]
-
-    @property
-    def label(self) -> str:
-        """Name in the legend of a figure."""
-        return literal(self.name)
-
-    def each(self, name: str, over: str = "initial_condition") -> np.ndarray:
-        """Return the means (seed, ...) of a labelled array over a dimension, if it has it."""
-        return np.stack([run.mean_over(name, [over]) for run in self.runs])
-
-
-def methods(runs: Sequence[Run]) -> list[Method]:
-    """Return the methods in the order in which they first appear."""
-    grouped: dict[str, list[Run]] = {}
-    for run in runs:
-        grouped.setdefault(run.method, []).append(run)
-    chosen = styles(grouped)
-    return [Method(name, group, chosen[name]) for name, group in grouped.items()]
-
-
-def load_runs(folders: Sequence[Path]) -> list[Run]:
+def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Run]:
     """Return the scores of tested runs.
+
+    Args:
+        folders: Folders of tested runs.
+        modules: Names of modules of the user's own diagnostics, which may be anywhere.
 
     Raises:
         FileNotFoundError: A folder holds no scores.
@@ -100,7 +32,7 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
         if places.count(place) > 1:
             raise ValueError(f"{folder} is given twice; name each run once.")
     runs = [
-        Run(readable(place.name), *read_scores(folder), folder, read_own(folder))
+        load_run(folder, readable(place.name), modules)
         for folder, place in zip(folders, places, strict=True)
     ]
     for run in runs:
@@ -117,6 +49,22 @@ def load_runs(folders: Sequence[Path]) -> list[Run]:
                     f"({found.get(key)} and {wanted.get(key)}); test both in the same way."
                 )
     return runs
+
+
+def load_run(folder: Path, name: str, modules: Collection[str] = ()) -> Run:
+    """Return the scores of the tested run in a folder, and the user's own diagnostics of it."""
+    scores, about = read_scores(folder)
+    kinds = find_diagnostics(about, modules)
+    own = tuple(kind for kind in kinds.values() if kind is not None and kind not in FIRST)
+    if "diagnostics" not in about:
+        return Run(name, scores, about, folder, read_own(folder))
+    with_columns = {
+        number
+        for kind_name, kind in kinds.items()
+        if kind is not None and kind.columns() is not None
+        for number in about["diagnostics"][kind_name]["summary"]
+    }
+    return Run(name, scores, about, folder, read_own(folder, with_columns), own)
 
 
 def readable(name: str) -> str:

@@ -71,6 +71,9 @@ NUMBER = (int, float)
 NOTHING = type(None)
 KINDS = {  # of what determined the scores, where it is there
     "metrics": dict,
+    "diagnostics": dict,
+    "method": (str, NOTHING),
+    "seed": (int, NOTHING),
     "rollouts": dict,
     "training": dict,
     "training_std": list,
@@ -134,6 +137,11 @@ def wrong_about(about: Any) -> str:
         for name, value in about.get(key, {}).items():
             if not is_a(value, kind):
                 return f"{key}.{name} is {value!r} in its provenance"
+    for name, entry in about.get("diagnostics", {}).items():
+        module, summary = (is_a(entry, dict) and entry.get(key) for key in ("module", "summary"))
+        texts = [module, *(summary if isinstance(summary, list) else [None])]
+        if not all(isinstance(text, str) for text in texts):
+            return f"diagnostics.{name} is {entry!r} in its provenance"
     for key in ("initial_conditions", "steps"):
         if not is_a(about.get("rollouts", {}).get(key, 1), int):
             return f"rollouts.{key} is {about['rollouts'][key]!r} in its provenance"

@@ -1,10 +1,11 @@
-"""Numbers of a user's own diagnostics, from the summary that a test left."""
+"""Numbers of diagnostics that bring no columns, from the summary that a test left."""
 
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 
-OURS = {  # first parts of the names of our diagnostics' numbers
+OURS = {  # first parts of names, for scores of versions that did not say whose a number is
     "autocorrelation_deviation",
     "crps",
     "curve",
@@ -28,8 +29,13 @@ OURS = {  # first parts of the names of our diagnostics' numbers
 }
 
 
-def read_own(folder: Path) -> dict[str, float]:
-    """Return the numbers of `scores.json` that no diagnostic of this program leaves.
+def read_own(folder: Path, shown: Collection[str] | None = None) -> dict[str, float]:
+    """Return the numbers of `scores.json` that are columns by themselves.
+
+    Args:
+        folder: Folder of the run.
+        shown: Names of numbers whose diagnostics bring columns; by default the names of those that
+            a diagnostic of this program leaves.
 
     Raises:
         ValueError: The file is not one that a test left.
@@ -44,7 +50,8 @@ def read_own(folder: Path) -> dict[str, float]:
             f"{path} does not hold the scores of a test; run `emulate test --ckpt_path "
             f"{folder}/last.ckpt` again."
         ) from None
-    own = {name: value for name, value in found if name.partition("/")[0] not in OURS}
+    shown = [n for n, _ in found if n.partition("/")[0] in OURS] if shown is None else shown
+    own = {name: value for name, value in found if name not in shown}
     for name, value in own.items():
         if not isinstance(value, int | float | None) or isinstance(value, bool):
             raise ValueError(

@@ -2,70 +2,13 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from callbacks.comparison.escaping import in_csv, in_markdown
-from callbacks.comparison.runs import Run, methods
-
-LEADS = (1, 10, 25, 50, 75, 100, 200)
-
-
-@dataclass(frozen=True)
-class Column:
-    """Heading, what it shows of a run (None where it was not computed), and how it is written."""
-
-    heading: str
-    value: Callable[[Run], float | None]
-    form: str = "{:.2g}"
-    spread: Callable[[Run], float] | None = None
-
-
-@dataclass(frozen=True)
-class MeanSquaredError:
-    """MSE after `lead` steps: in units of the training variance, or of the square of `unit`.
-
-    Args:
-        lead: Lead time, in steps.
-        unit: Unit of the error, in units of the data; the training's standard deviation by default.
-    """
-
-    lead: int
-    unit: float | None = None
-
-    def of(self, run: Run) -> float | None:
-        """Return the mean over initial conditions and channels."""
-        if self.unit is None:
-            return run.mean("mse", lead_time=self.lead - 1)
-        value = run.mean("mse_physical", lead_time=self.lead - 1)
-        return None if value is None else value / self.unit**2
-
-    def spread(self, run: Run) -> float:
-        """Return the standard deviation over initial conditions."""
-        name = "mse" if self.unit is None else "mse_physical"
-        values = run.scores[name].isel(lead_time=self.lead - 1)
-        return float(values.std(skipna=False)) / (self.unit or 1.0) ** 2
-
-    @property
-    def heading(self) -> str:
-        """Heading of its column."""
-        unit = "" if self.unit is None else f", in {self.unit:g}²"
-        return f"MSE at {self.lead}{unit}"
-
-
-def stable(run: Run) -> float | None:
-    """Return the percentage of rollouts that stayed within the band."""
-    share = run.mean("stable")
-    return None if share is None else 100 * share
-
-
-def energy_ratio(run: Run) -> float | None:
-    """Return the mean energy of the rollouts over that of the data."""
-    if "energy" not in run.scores:
-        return None
-    return float(run.scores["energy"].mean() / run.scores["reference_energy_mean"])
+from callbacks.comparison.found_diagnostics import FIRST, all_diagnostics
+from callbacks.diagnostics.compared import Column, Run, methods
 
 
 def cost(run: Run, name: str) -> int | float | None:
@@ -87,24 +30,22 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
         ValueError: No field has such a unit, or there are several fields.
     """
     check_unit(runs, unit)
-    steps = max(run.scores.sizes.get("lead_time", 0) for run in runs)
-    errors = [MeanSquaredError(lead, unit) for lead in LEADS if lead <= steps]
-    found = [Column(error.heading, error.of, spread=error.spread) for error in errors]
-    found += [
-        Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}"),
-        Column("stable", stable, "{:.0f} %"),
-        Column("energy / truth", energy_ratio, "{:.3g}"),
-        Column("spectrum error", lambda run: run.mean("spectrum_error")),
-        Column("zonal mean error", lambda run: run.mean("zonal_mean_error_absolute")),
-        Column("W1 distance", lambda run: run.mean("wasserstein")),
-        Column("CRPS", lambda run: run.mean("crps")),
+    ours, own = [], []
+    for kind in all_diagnostics(runs):
+        (ours if kind in FIRST else own).extend(kind.columns() or [])
+    training = [
         Column("iterations", lambda run: run.about.get("steps"), "{:,.0f}"),
         Column("batch", lambda run: cost(run, "samples_per_step"), "{:.0f}"),
         Column("s / iteration", lambda run: cost(run, "seconds_per_step")),
         Column("minutes of training", minutes),
     ]
-    own = dict.fromkeys(name for run in runs for name in run.own)
-    found += [Column(name, lambda run, name=name: run.own.get(name), "{:.3g}") for name in own]
+    names = dict.fromkeys(name for run in runs for name in run.own)
+    numbers = [Column(n, lambda run, n=n: run.own.get(n), "{:.3g}") for n in names]
+    found = [*ours, *training, *own, *numbers]
+    if unit is not None:
+        found = [column.in_unit(unit) if column.in_unit else column for column in found]
+    headings = [column.heading for column in found]
+    found = [column for n, column in enumerate(found) if column.heading not in headings[:n]]
     return [column for column in found if any(column.value(run) is not None for run in runs)]
 
 

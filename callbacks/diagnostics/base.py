@@ -8,7 +8,7 @@ import functools
 import inspect
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -17,10 +17,12 @@ import torch
 import xarray
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics import Metric
 
+from callbacks.diagnostics.compared import Column, Method, Panel
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
@@ -214,6 +216,28 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     def movies(self, scores: xarray.Dataset) -> Mapping[str, np.ndarray]:
         """Return moving pictures, by name: frames (time, height, width, rgb), uint8."""
         return {}
+
+    # What a comparison shows: of the class, since scores are compared long after their test -------
+
+    @classmethod
+    def columns(cls) -> list[Column] | None:
+        """Return its columns in the table of a comparison; None for all numbers of its summary."""
+        return None
+
+    @staticmethod
+    def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw all methods in one panel of a comparison; by default there is none.
+
+        Args:
+            axes: Axes to draw into.
+            methods: Methods that are compared, each with its runs, label and style.
+            scores: Scores of the first run, with coordinates and what is known of the data.
+        """
+
+    @classmethod
+    def panels(cls) -> list[Panel]:
+        """Return its panels in a comparison; by default `panel`, where a subclass defines it."""
+        return [] if cls.panel is RolloutDiagnostic.panel else [Panel(cls.panel)]
 
     def rollout_state(self) -> dict[str, Any]:
         """Return what was noted so far, with the rows of the batches that are complete."""

@@ -1,20 +1,23 @@
 """Probability densities of the state and of its velocity, with a distance to those of the data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 import xarray
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.climate import ClimateDiagnostic, Split
+from callbacks.diagnostics.compared import Column, Method, Panel
 from callbacks.diagnostics.options import is_finite, is_whole
 from callbacks.diagnostics.units import channel_units, raised, velocity_units
 from callbacks.metrics.distribution import histogram, wasserstein
-from callbacks.plotting.style import COLOURS, DATA, EACH, quantity, sheet
+from callbacks.plotting.curves import plot_seeds
+from callbacks.plotting.style import COLOURS, DATA, EACH, literal, quantity, sheet
 from datamodules.solvers import Variable
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.pseudo_spectral.vorticity import velocity
@@ -151,6 +154,29 @@ class Distribution(ClimateDiagnostic):
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         mean = scores["wasserstein"].mean("initial_condition")
         return {f"wasserstein/{name}": float(mean.sel(field=name)) for name in mean["field"].values}
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return [
+            Column("W1 distance", lambda run: run.mean("wasserstein")),
+        ]
+
+    @classmethod
+    def panels(cls) -> list[Panel]:
+        return [Panel(cls.panel, "density", "climate", 1)]
+
+    @staticmethod
+    def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the probability density of the first field."""
+        reference, value = scores["reference_density"][0].values, scores["value"][0]
+        for method in methods:
+            plot_seeds(axes, method, value, method.per_seed("density")[:, 0])
+        axes.plot(value, reference, **DATA)
+        axes.set(yscale="log", ylabel="probability density", title="Density over the whole rollout")
+        axes.set_xlabel(literal(str(scores["field"].values[0])))
+        axes.set_ylim(1e-6 * reference.max(), 2 * reference.max())
+        known = value.values[reference > 0]
+        axes.set_xlim(1.2 * known.min() - 0.2 * known.max(), 1.2 * known.max() - 0.2 * known.min())
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         fields = self.shown

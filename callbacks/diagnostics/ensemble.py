@@ -1,15 +1,18 @@
 """Skill and spread of ensembles."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 import xarray
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.compared import Column, Method, Panel
 from callbacks.metrics.ensemble import crps, ensemble_spread, ensemble_square_error
 from callbacks.metrics.per_sample import PerSampleMetric
+from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, lead_time_axes
 from emulators.rollout import Members, RolloutBatch, State
 
@@ -95,6 +98,27 @@ class EnsembleSkill(RolloutDiagnostic):
         return {
             name: float(scores[name].mean(skipna=False)) for name in ("crps", "spread_skill_ratio")
         }
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return [
+            Column("CRPS", lambda run: run.mean("crps")),
+        ]
+
+    @classmethod
+    def panels(cls) -> list[Panel]:
+        return [Panel(cls.panel, "crps", "climate", 7)]
+
+    @staticmethod
+    def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the continuous ranked probability score, and dotted the spread."""
+        lead = scores["lead_time"]
+        for method in methods:
+            plot_seeds(axes, method, lead, method.per_seed("crps"))
+            spread = method.per_seed("ensemble_spread").mean(0)
+            axes.plot(lead, spread, color=method.style["color"], linestyle=":")
+        axes.set(yscale="log", ylabel="standard deviations", title="CRPS, and spread (dotted)")
+        axes.set_xlabel(axis_label("lead time", lead))
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         figure, axes = lead_time_axes("standardised units", self.data.units[1])

@@ -1,19 +1,22 @@
 """How often large values come: return periods of the largest value in the domain."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 import xarray
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
+from callbacks.diagnostics.compared import Column, Method, Panel
 from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.extremes import return_levels, until_bad
 from callbacks.metrics.per_sample import PerSampleMetric
-from callbacks.plotting.style import COLOURS, DATA, quantity, sheet
+from callbacks.plotting.curves import axis_label, plot_seeds
+from callbacks.plotting.style import COLOURS, DATA, literal, quantity, sheet
 from emulators.rollout import RolloutBatch, State
 
 
@@ -144,6 +147,24 @@ class Extremes(RolloutDiagnostic):
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         ratio = scores["return_level_of_all"] / scores["reference_return_level"]
         return {"return_level_ratio": float(ratio.mean())}
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return []
+
+    @classmethod
+    def panels(cls) -> list[Panel]:
+        return [Panel(cls.panel, "return_level_of_all", "climate", 3)]
+
+    @staticmethod
+    def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the return levels of the largest value in the domain."""
+        period = scores["return_period"]
+        for method in methods:
+            plot_seeds(axes, method, period, method.per_seed("return_level_of_all"))
+        axes.plot(period, scores["reference_return_level"], **DATA)
+        axes.set(xscale="log", title="Extremes", xlabel=axis_label("return period", period))
+        axes.set_ylabel(literal(str(scores["return_level"].attrs.get("long_name", "return level"))))
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         figure = sheet(7, 4)

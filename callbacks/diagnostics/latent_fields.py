@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.known_solver import solver_of
 from callbacks.metrics.relative_error import relative_l1
 from callbacks.plotting.style import literal, sheet
@@ -78,6 +79,10 @@ class LatentFields(RolloutDiagnostic):
             for name in scores
             if name.startswith("latent_") and name.endswith("_error")
         }
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return []
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         names = [name for part in self.emulator.hybrid.fields.values() for name in part.names]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.known_solver import follow, solver_of
 from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.relative_error import relative_l1
@@ -101,6 +102,10 @@ class LearnedCurves(RolloutDiagnostic):
             for name in known
             for ending, score in (("", "error"), ("_worst", "worst"))
         }
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return []
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         curves = self.curves()

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.climate import ClimateDiagnostic
+from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.units import channel_units, raised
 from callbacks.plotting.style import draw_field, literal, mean_of_finite, sheet
 from emulators.rollout import State
@@ -77,6 +78,10 @@ class Moments(ClimateDiagnostic):
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         names = ("mean_map_error", "variance_map_error")
         return {name: float(scores[name].mean()) for name in names}
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return []
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         figure = sheet(6, 6)

@@ -27,15 +27,15 @@ class Panels(Snapshots):
         self, leads: Sequence[int] = (1, 25, 50, 100, 500, 2000), channel: int = 0
     ) -> None:
         super().__init__(channel)
-        self.columns = whole_leads("Panels", leads)
+        self.wanted = whole_leads("Panels", leads)
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
         if self.leads:
             return []
-        return [f"Panels: the rollout ends before the first of leads, {self.columns[0]} steps."]
+        return [f"Panels: the rollout ends before the first of leads, {self.wanted[0]} steps."]
 
     def choose(self, steps: int) -> Sequence[int]:
-        return [lead for lead in self.columns if lead <= steps]
+        return [lead for lead in self.wanted if lead <= steps]
 
     def scores(self) -> xarray.Dataset:
         variable = self.data.fields[self.channel]

@@ -1,20 +1,23 @@
 """Memory of the leading principal components."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 import xarray
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
+from callbacks.diagnostics.compared import Column, Method, Panel
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.units import mean_square_units
 from callbacks.metrics.pca import autocorrelation, principal_components
 from callbacks.metrics.per_sample import PerSampleMetric
+from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, DATA, EACH, mean_of_finite, quantity, sheet
 from emulators.rollout import RolloutBatch, State
 
@@ -199,6 +202,23 @@ class PCAAutocorrelation(RolloutDiagnostic):
         mean = scores["autocorrelation_deviation"].mean("initial_condition")
         return {f"autocorrelation_deviation/pc_{c}": float(mean.sel(component=c)) for c in
                 scores["component"].values}  # fmt: skip
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return []
+
+    @classmethod
+    def panels(cls) -> list[Panel]:
+        return [Panel(cls.panel, "autocorrelation", "climate", 2)]
+
+    @staticmethod
+    def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the autocorrelation of the first principal component."""
+        for method in methods:
+            plot_seeds(axes, method, scores["lag"], method.per_seed("autocorrelation")[:, 0])
+        axes.plot(scores["lag"], scores["reference_autocorrelation"][0], **DATA)
+        axes.set_xlabel(axis_label("lag", scores["lag"]))
+        axes.set_title("Autocorrelation of the first principal component")
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         figure = sheet(4.2 * self.components, 3.6)

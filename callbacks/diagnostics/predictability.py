@@ -7,6 +7,7 @@ import torch
 import xarray
 
 from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.per_sample import PerSampleMetric
@@ -127,6 +128,10 @@ class PredictabilityLimit(RolloutDiagnostic):
             for lead in self.leads
             if lead <= scores.sizes["lead_time"]
         }
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return []
 
 
 def ratio(error: np.ndarray, limit: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import xarray
 from matplotlib.figure import Figure
 
 from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.relative_error import relative_l1
@@ -102,6 +103,10 @@ class RelativeError(RolloutDiagnostic):
             for lead in self.leads
             if lead <= len(mean)
         }
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return []
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         error = scores["relative_error"]

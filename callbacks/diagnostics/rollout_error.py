@@ -1,15 +1,18 @@
 """Mean squared error of the forecast at every lead time, and the valid prediction time."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 import xarray
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
+from callbacks.diagnostics.compared import Column, Method, Panel, Run
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.options import is_finite
 from callbacks.metrics.energy import time_mean
@@ -21,9 +24,13 @@ from callbacks.metrics.rollout_mse import (
     spatial_variance,
     valid_steps,
 )
+from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, EACH, lead_time_axes
 from datamodules.solvers.finite import check_finite
 from emulators.rollout import RolloutBatch, State
+
+COMPARED = (1, 10, 25, 50, 75, 100, 200)
+"""Lead times of the columns in a comparison, in steps."""
 
 
 class RolloutError(RolloutDiagnostic):
@@ -174,6 +181,44 @@ class RolloutError(RolloutDiagnostic):
             "valid_prediction_time": float(scores["valid_prediction_time"].mean()),
         }
 
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return [
+            *map(mse_column, COMPARED),
+            Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}"),
+        ]
+
+    @classmethod
+    def panels(cls) -> list[Panel]:
+        return [
+            Panel(cls.panel, "mse", "forecast", 0),
+            Panel(cls.correlation_panel, "anomaly_correlation", "climate", 5),
+        ]
+
+    @staticmethod
+    def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the error against lead time, and what is within reach of the first method."""
+        lead = scores["lead_time"]
+        for method in methods:
+            plot_seeds(axes, method, lead, method.per_seed("mse"))
+        if "limit_once" in scores:
+            first = methods[0]
+            limits = [first.per_seed(f"limit_{k}", "twin").mean(0) for k in ("once", "always")]
+            label = f"within reach of {first.label.strip()}'s first error"
+            axes.fill_between(lead, *limits, color="0.9", label=label, zorder=0)
+        axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")
+        axes.set(yscale="log", ylabel="MSE / variance", title="Forecast error")
+        axes.set_xlabel(axis_label("lead time", lead))
+        axes.set_ylim(top=4)
+
+    @staticmethod
+    def correlation_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the anomaly correlation against lead time."""
+        for method in methods:
+            plot_seeds(axes, method, scores["lead_time"], method.per_seed("anomaly_correlation"))
+        axes.set(ylim=(-0.1, 1.02), title="Anomaly correlation")
+        axes.set_xlabel(axis_label("lead time", scores["lead_time"]))
+
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         figure, axes = lead_time_axes("mean squared error / variance", self.data.units[1])
         lead, mean = scores["lead_time"], scores["mse_mean"]
@@ -194,3 +239,25 @@ class RolloutError(RolloutDiagnostic):
             axes.set_ylim(top=4)
         axes.legend(loc="best", fontsize="small")
         return {"rollout_error": figure}
+
+
+def mse_column(lead: int, unit: float | None = None) -> Column:
+    """Return the column of the MSE, in units of the training variance or of the square of `unit`.
+
+    Args:
+        lead: Lead time, in steps.
+        unit: Unit of the error, in units of the data.
+    """
+    name, square = ("mse", 1.0) if unit is None else ("mse_physical", unit**2)
+
+    def value(run: Run) -> float | None:
+        known = name in run.scores and lead <= run.scores.sizes["lead_time"]
+        return run.mean(name, lead_time=lead - 1) / square if known else None
+
+    def spread(run: Run) -> float | None:
+        if value(run) is None:
+            return None
+        return float(run.scores[name].isel(lead_time=lead - 1).std(skipna=False)) / square
+
+    heading = f"MSE at {lead}" if unit is None else f"MSE at {lead}, in {unit:g}²"
+    return Column(heading, value, spread=spread, in_unit=partial(mse_column, lead))

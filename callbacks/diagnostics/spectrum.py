@@ -5,14 +5,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 import xarray
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.climate import ClimateDiagnostic, Split
+from callbacks.diagnostics.compared import Column, Method, Panel
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.units import energy_units, enstrophy_units, raised
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.spectra import band_error, bands, spectra
+from callbacks.plotting.curves import plot_seeds
 from callbacks.plotting.style import COLOURS, DATA, EACH, literal, mean_of_finite, sheet
 from datamodules.solvers.pseudo_spectral.spectra import spacing
 from emulators.rollout import RolloutBatch, State
@@ -155,6 +158,29 @@ class Spectrum(ClimateDiagnostic):
             error = scores["spectrum_band_error"].sel(wavenumber_band=band).mean()
             named[f"spectrum_error/{band}"] = float(error)
         return named
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return [
+            Column("spectrum error", lambda run: run.mean("spectrum_error")),
+        ]
+
+    @classmethod
+    def panels(cls) -> list[Panel]:
+        return [Panel(cls.panel, "spectrum_isotropic", "forecast", 2)]
+
+    @staticmethod
+    def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the spectrum of the whole rollout over that of the data."""
+        k = scores["wavenumber"][1:]
+        reference = scores["reference_spectrum_isotropic"][1:].values
+        known = reference > 1e-12 * reference.max()
+        for method in methods:
+            ratio = method.per_seed("spectrum_isotropic")[:, 1:][:, known] / reference[known]
+            plot_seeds(axes, method, k[known], ratio)
+        axes.axhline(1, color="0.4", linewidth=0.8)
+        axes.set(xscale="log", yscale="log", xlabel="wavenumber", ylabel="forecast / data")
+        axes.set_title("Spectrum of the whole rollout")
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         figure = sheet(11, 4)

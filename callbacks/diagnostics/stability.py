@@ -7,17 +7,20 @@ import numpy as np
 import torch
 import xarray
 from jaxtyping import Bool
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
+from callbacks.diagnostics.compared import Column, Method, Panel, Run
 from callbacks.diagnostics.lead_times import spaced_leads
 from callbacks.diagnostics.options import is_finite, is_whole
 from callbacks.diagnostics.units import channel_units, energy_units, enstrophy_units
 from callbacks.metrics.energy import kinetic_energy, mean_square, time_mean
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.stability import stability_rate, within_band
+from callbacks.plotting.curves import axis_label, plot_ratios, plot_seeds
 from callbacks.plotting.style import COLOURS, lead_time_axes, quantity
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.pseudo_spectral.vorticity import enstrophy
@@ -310,6 +313,46 @@ class EnergyStability(RolloutDiagnostic):
             },
         }
 
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return [
+            Column("stable", percentage_stable, "{:.0f} %"),
+            Column("energy / truth", energy_ratio, "{:.3g}"),
+        ]
+
+    @classmethod
+    def panels(cls) -> list[Panel]:
+        return [
+            Panel(cls.panel, "stability_rate", "forecast", 1),
+            Panel(cls.energy_panel, "energy", "climate", 0),
+            Panel(cls.enstrophy_panel, "enstrophy", "climate", 4),
+        ]
+
+    @staticmethod
+    def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the share of trajectories that have not left the band."""
+        lead = scores["long_lead_time"]
+        for method in methods:
+            plot_seeds(axes, method, lead, 100 * method.per_seed("stability_rate"))
+        axes.set(ylabel="%", ylim=(-3, 103), title="Still within the energy band")
+        axes.set_xlabel(axis_label("lead time", lead))
+
+    @staticmethod
+    def energy_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the energy over that of the data, mean of what is not lost."""
+        plot_ratios(axes, methods, scores, "energy")
+        std, mean = (scores[f"reference_energy_{kind}"] for kind in ("std", "mean"))
+        band = float(scores["band"] * std / mean)
+        axes.axhspan(1 - band, 1 + band, color="0.9", zorder=0)
+        axes.set_ylim(1 - 2 * band, 1 + 2 * band)
+        axes.set_title("Energy and its band, mean of those not lost")
+
+    @staticmethod
+    def enstrophy_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the enstrophy over that of the data."""
+        plot_ratios(axes, methods, scores, "enstrophy")
+        axes.set(ylim=(0, 2), title="Enstrophy, mean of those not lost")
+
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         return {name: self._figure(scores, name) for name in self.mean}
 
@@ -330,3 +373,16 @@ class EnergyStability(RolloutDiagnostic):
         axes.set_title(f"{stable.sum()} of {len(stable)} trajectories stay in the band")
         axes.legend(loc="upper left")
         return figure
+
+
+def percentage_stable(run: Run) -> float | None:
+    """Return the percentage of rollouts that stayed within the band."""
+    share = run.mean("stable")
+    return None if share is None else 100 * share
+
+
+def energy_ratio(run: Run) -> float | None:
+    """Return the mean energy of the rollouts over that of the data."""
+    if "energy" not in run.scores:
+        return None
+    return float(run.scores["energy"].mean() / run.scores["reference_energy_mean"])

@@ -1,15 +1,18 @@
 """Jets: the mean along x, averaged over the rollout."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.climate import ClimateDiagnostic
+from callbacks.diagnostics.compared import Column, Method, Panel
 from callbacks.diagnostics.units import channel_units, velocity_units
 from callbacks.metrics.zonal_mean import profile_errors, zonal_mean, zonal_velocity
+from callbacks.plotting.curves import axis_label, plot_profiles
 from callbacks.plotting.style import COLOURS, DATA, EACH, literal, mean_of_finite, sheet
 from emulators.rollout import State
 
@@ -81,6 +84,35 @@ class ZonalMean(ClimateDiagnostic):
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         return {"zonal_mean_error": float(scores["zonal_mean_error_absolute"].mean())}
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return [
+            Column("zonal mean error", lambda run: run.mean("zonal_mean_error_absolute")),
+        ]
+
+    @classmethod
+    def panels(cls) -> list[Panel]:
+        return [
+            Panel(cls.panel, "zonal_mean", "forecast", 3),
+            Panel(cls.velocity_panel, "zonal_velocity", "climate", 6),
+        ]
+
+    @staticmethod
+    def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the zonal mean of the first channel over the whole rollout."""
+        reference = scores["reference_zonal_mean"][0]
+        plot_profiles(axes, methods, reference, lambda one: one.per_seed("zonal_mean")[:, 0])
+        axes.set_xlabel(literal(str(scores["channel"].values[0])))
+        axes.set_title("Zonal mean of the whole rollout")
+
+    @staticmethod
+    def velocity_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
+        """Draw the zonal mean of the zonal velocity over the whole rollout."""
+        reference = scores["reference_zonal_velocity"]
+        plot_profiles(axes, methods, reference, lambda one: one.per_seed("zonal_velocity"))
+        axes.set_xlabel(axis_label("zonal velocity", reference))
+        axes.set_title("Zonal velocity over the whole rollout")
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         names = {"zonal_mean": scores["zonal_mean"][:, 0].values}

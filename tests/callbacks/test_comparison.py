@@ -6,8 +6,17 @@ import pytest
 import xarray
 from matplotlib.figure import Figure
 
-from callbacks.comparison import curves, load_runs
-from callbacks.comparison.runs import Run, methods
+from callbacks import (
+    Distribution,
+    EnergyStability,
+    Extremes,
+    PCAAutocorrelation,
+    RolloutError,
+    Spectrum,
+    ZonalMean,
+)
+from callbacks.comparison import load_runs
+from callbacks.diagnostics.compared import Run, methods
 from callbacks.plotting.style import styles
 
 STARTS = 4
@@ -69,19 +78,19 @@ def lines(panel, *groups):
 @pytest.mark.parametrize(
     ("panel", "expected"),
     [
-        (curves.error, 5.0),
-        (curves.stable, 200 * np.arange(5.0)),
-        (curves.energy, 2.5),
-        (curves.enstrophy, 1.0),
-        (curves.spectrum, 2.5),
-        (curves.density, 5.0),
-        (curves.autocorrelation, 5.0),
-        (curves.extremes, 4.0),
+        (RolloutError.panel, 5.0),
+        (EnergyStability.panel, 200 * np.arange(5.0)),
+        (EnergyStability.energy_panel, 2.5),
+        (EnergyStability.enstrophy_panel, 1.0),
+        (Spectrum.panel, 2.5),
+        (Distribution.panel, 5.0),
+        (PCAAutocorrelation.panel, 5.0),
+        (Extremes.panel, 4.0),
     ],
 )
 def test_a_curve_is_the_mean_over_seeds_with_their_range(panel, expected):
     found, axes = lines(panel, method("ours", 1.0, 3.0), method("theirs", 1.0))
-    count = 4 if panel is curves.spectrum else 5  # wavenumber zero is left out
+    count = 4 if panel is Spectrum.panel else 5  # wavenumber zero is left out
     np.testing.assert_allclose(found["ours"].get_ydata(), np.broadcast_to(expected, 5)[:count])
     (band,) = [patch for patch in axes.collections if patch.get_alpha() == 0.15]
     heights = band.get_paths()[0].vertices[:, 1]
@@ -89,7 +98,7 @@ def test_a_curve_is_the_mean_over_seeds_with_their_range(panel, expected):
     np.testing.assert_allclose([heights.min(), heights.max()], [mean.min() / 2, 1.5 * mean.max()])
 
 
-@pytest.mark.parametrize("panel", [curves.jets, curves.velocity])
+@pytest.mark.parametrize("panel", [ZonalMean.panel, ZonalMean.velocity_panel])
 def test_jets_run_along_x_of_the_picture(panel):
     found, axes = lines(panel, method("ours", 1.0, 3.0))
     np.testing.assert_allclose(found["ours"].get_xdata(), 5.0)
@@ -102,7 +111,12 @@ def test_jets_run_along_x_of_the_picture(panel):
 def test_methods_keep_their_colour_in_every_panel_and_none_is_that_of_the_data():
     runs = [Run(f"m{n}", scores(1.0), {}, Path("m")) for n in range(20)]
     groups, seen = methods(runs), []
-    for panel in (curves.error, curves.energy, curves.extremes, curves.jets):
+    for panel in (
+        RolloutError.panel,
+        EnergyStability.energy_panel,
+        Extremes.panel,
+        ZonalMean.panel,
+    ):
         found, _ = lines(panel, *groups)
         seen.append([(found[g.name].get_color(), str(found[g.name]._dash_pattern)) for g in groups])
         assert all(found[group.name].get_color() != "#000000" for group in groups)
@@ -122,7 +136,7 @@ def test_limits_of_the_first_method_are_drawn():
     limits = {"limit_once": (("twin", "lead_time"), np.ones((2, 5)))}
     limits["limit_always"] = (("twin", "lead_time"), 3 * np.ones((2, 5)))
     run = Run("ours", first.runs[0].scores.assign(limits), {}, Path("ours"))
-    _, axes = lines(curves.error, methods([run])[0])
+    _, axes = lines(RolloutError.panel, methods([run])[0])
     (band,) = [part for part in axes.collections if "within reach of ours" in part.get_label()]
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (1, 3)
@@ -179,7 +193,7 @@ def test_lost_trajectories_leave_the_climate_of_the_others(tmp_path):
     for name in ("autocorrelation", "mse"):
         lost[name][0] = np.nan
     (group,) = methods([Run("ours", lost, {}, Path("ours"))])
-    np.testing.assert_allclose(group.each("autocorrelation")[0, 0], 3.0)  # mean of 2, 3, 4
-    assert np.isnan(group.each("mse")).all()
+    np.testing.assert_allclose(group.per_seed("autocorrelation")[0, 0], 3.0)  # mean of 2, 3, 4
+    assert np.isnan(group.per_seed("mse")).all()
     assert group.runs[0].mean("autocorrelation") == 3.0
     assert np.isnan(group.runs[0].mean("mse"))

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import xarray
 
+from callbacks import RolloutError
 from callbacks.comparison import compare
-from callbacks.comparison.curves import error
 from callbacks.comparison.escaping import in_csv, in_markdown
 from callbacks.comparison.page import page
-from callbacks.comparison.runs import Run, methods
 from callbacks.comparison.table import cells, columns, note, table, table_csv
+from callbacks.diagnostics.compared import Run, methods
 from callbacks.plotting.export import png
 from callbacks.plotting.style import literal, sheet
 from tests.callbacks.test_comparison import write
@@ -184,7 +184,7 @@ def test_any_name_is_shown_as_it_is_and_breaks_nothing(name, tmp_path):
     assert "<b>" not in text
     figure = sheet(4, 3)
     axes = figure.subplots()
-    error(axes, methods(runs), runs[0].scores)
+    RolloutError.panel(axes, methods(runs), runs[0].scores)
     legend = axes.legend()
     shown = [entry.get_text().replace(r"\$", "$").strip() for entry in legend.get_texts()]
     assert name in shown

@@ -1,0 +1,145 @@
+"""The diagnostics behind scores, whose classes bring columns and panels to a comparison.
+
+Scores name the module of each class. A file must not have its reader run code: imported are modules
+of this program, modules that the command line names, and of the working directory a module that
+defines the class; its text is parsed before it is run.
+"""
+
+import ast
+import pkgutil
+import sys
+from collections.abc import Collection, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import callbacks.diagnostics
+from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.compared import Panel, Run
+from callbacks.diagnostics.distribution import Distribution
+from callbacks.diagnostics.ensemble import EnsembleSkill
+from callbacks.diagnostics.extremes import Extremes
+from callbacks.diagnostics.pca_autocorrelation import PCAAutocorrelation
+from callbacks.diagnostics.rollout_error import RolloutError
+from callbacks.diagnostics.spectrum import Spectrum
+from callbacks.diagnostics.stability import EnergyStability
+from callbacks.diagnostics.zonal_mean import ZonalMean
+
+FIRST = (  # in the order of the table; scores of versions that named no modules have them, too
+    RolloutError,
+    EnergyStability,
+    Spectrum,
+    ZonalMean,
+    Distribution,
+    PCAAutocorrelation,
+    Extremes,
+    EnsembleSkill,
+)
+Diagnostic = type[RolloutDiagnostic]
+
+
+def find_diagnostics(
+    about: dict[str, Any], modules: Collection[str] = ()
+) -> dict[str, Diagnostic | None]:
+    """Return the classes of the diagnostics that scores name; None where one is not imported.
+
+    Args:
+        about: What determined the scores.
+        modules: Names of modules that may be imported, wherever they are.
+    """
+    named = about.get("diagnostics", {}).items()
+    place = Path.cwd()
+    return {name: find(name, entry["module"], tuple(modules), place) for name, entry in named}
+
+
+@cache
+def find(name: str, module: str, modules: tuple[str, ...], folder: Path) -> Diagnostic | None:
+    """Return the class of this name in a module, or None, with a note, if it is not imported.
+
+    Args:
+        name: Name of the class.
+        module: Name of its module.
+        modules: Names of modules that may be imported, wherever they are.
+        folder: Working directory.
+    """
+    if module not in modules and not is_ours(module):
+        reason = why_not(name, module, folder)
+        if reason:
+            note(f"{module}.{name} brings no column and no panel of its own: {reason}.")
+            return None
+    try:
+        if module in modules:
+            import_module(module)
+        found = pkgutil.resolve_name(f"{module}:{name}")
+    except Exception as error:  # of whatever a module of the user's own does
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        note(f"{module}.{name} brings no column and no panel of its own: {text}")
+        return None
+    if isinstance(found, type) and issubclass(found, RolloutDiagnostic):
+        return found
+    note(f"{module}.{name} brings no column and no panel of its own: it is no RolloutDiagnostic.")
+    return None
+
+
+def is_ours(module: str) -> bool:
+    """Return whether a module is one of this program's diagnostics."""
+    package = callbacks.diagnostics
+    names = pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    return module in {one.name for one in names}
+
+
+def why_not(name: str, module: str, folder: Path) -> str | None:
+    """Return why a module is not to be imported from a folder for a class, or None if it may."""
+    parts = module.split(".")
+    if not all(part.isidentifier() for part in parts):
+        return "that is no name of a module"
+    place = folder.joinpath(*parts)
+    files = [path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()]
+    other = f"run this where {parts[0]} is, or add --diagnostics {module}"
+    if not files:
+        return f"the module is not in the working directory; {other}"
+    spec = find_spec(parts[0])  # of what would come first; ours come last
+    if spec is not None and not lies_in(spec.origin, folder):
+        return f"another module is called {parts[0]}; rename it"
+    try:
+        tree = ast.parse(files[0].read_bytes())
+    except (SyntaxError, ValueError) as error:
+        return f"{files[0]} is not Python ({error})"
+    if any(isinstance(part, ast.ClassDef) and part.name == name for part in tree.body):
+        return None
+    return f"{files[0]} defines no such class"
+
+
+def lies_in(origin: str | None, folder: Path) -> bool:
+    """Return whether the file of a module lies in a folder."""
+    return origin is not None and Path(origin).resolve().is_relative_to(folder.resolve())
+
+
+def note(text: str) -> None:
+    """Say what is left out of a comparison."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def all_diagnostics(runs: Sequence[Run]) -> list[Diagnostic]:
+    """Return the diagnostics that bring something to a comparison: ours, then the user's own."""
+    own = (kind for run in runs for kind in run.diagnostics)
+    return list(dict.fromkeys((*FIRST, *own)))
+
+
+def panels(runs: Sequence[Run], figure: str) -> list[Panel]:
+    """Return the panels of a figure whose scores all runs have."""
+    shared = [
+        kind
+        for kind in all_diagnostics(runs)
+        if kind in FIRST or all(kind in run.diagnostics for run in runs)
+    ]
+    found = dict.fromkeys(panel for kind in shared for panel in kind.panels())
+    known = [
+        panel
+        for panel in found
+        if panel.figure == figure
+        and (panel.score is None or all(panel.score in run.scores for run in runs))
+    ]
+    return sorted(known, key=lambda panel: panel.place)

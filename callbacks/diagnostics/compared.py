@@ -1,0 +1,144 @@
+"""What a comparison shows: the scores of runs, and the columns and panels of diagnostics."""
+
+import re
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray
+from matplotlib.axes import Axes
+
+from callbacks.plotting.style import literal, mean_of_finite, styles
+
+
+@dataclass(frozen=True)
+class Run:
+    """Scores of one tested run.
+
+    Attributes:
+        name: Name of its folder, or the whole path where others have the same name.
+        scores: Labelled arrays.
+        about: What determined them.
+        folder: Where they are.
+        own: Numbers of diagnostics that bring no columns, by name.
+        diagnostics: Classes of the user's own diagnostics that scored it.
+    """
+
+    name: str
+    scores: xarray.Dataset
+    about: dict[str, Any]
+    folder: Path
+    own: dict[str, float] = field(default_factory=dict)
+    diagnostics: tuple[Any, ...] = ()
+
+    @property
+    def method(self) -> str:
+        """Name that it shares with runs that differ from it by the seed alone.
+
+        It is recorded with the scores of a study, or with `--trainer.method`. By default it is the
+        name; scores of versions that recorded no method are seeds of one if the names end in
+        `-seedN`.
+        """
+        if "method" not in self.about:
+            return re.sub(r"-seed\d+$", "", self.name)
+        method, parent = self.about["method"], Path(self.name).parent
+        if method is None:
+            return self.name
+        return method if parent == Path() else str(parent / method)
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of its training, or None where it was not recorded."""
+        return self.about.get("seed")
+
+    def mean(self, name: str, **at: int) -> float | None:
+        """Return the mean of a score over all its dimensions, or None if it was not computed."""
+        if name not in self.scores:
+            return None
+        return float(self.mean_over(name, self.scores[name].dims, **at))
+
+    def mean_over(self, name: str, over: Collection[Hashable], **at: int) -> np.ndarray:
+        """Return the mean of a score over those of the dimensions that it has.
+
+        Of forecast errors it includes lost ones; of the climate it is of those that have any.
+        """
+        values = self.scores[name].isel(at)
+        gone = [dimension for dimension in values.dims if dimension in over]
+        array = values.transpose(*gone, ...).values
+        rows = array.reshape(-1, *array.shape[len(gone) :])
+        whole = "lead_time" in self.scores[name].dims
+        return np.asarray(rows.mean(0) if whole else mean_of_finite(rows))
+
+
+@dataclass(frozen=True)
+class Method:
+    """Runs of one method, one per seed, and the colour and dashes of its curves."""
+
+    name: str
+    runs: list[Run]
+    style: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Name in the legend of a figure."""
+        return literal(self.name)
+
+    def per_seed(self, name: str, over: str = "initial_condition") -> np.ndarray:
+        """Return the means (seed, ...) of a labelled array over a dimension, if it has it."""
+        return np.stack([run.mean_over(name, [over]) for run in self.runs])
+
+
+def methods(runs: Sequence[Run]) -> list[Method]:
+    """Return the methods in the order in which they first appear.
+
+    Runs that say to be of one method and have one seed are not seeds of it: each stands for itself.
+    """
+    grouped: dict[str, list[Run]] = {}
+    for run in runs:
+        grouped.setdefault(run.method, []).append(run)
+    for name, group in list(grouped.items()):
+        seeds = [run.seed for run in group if run.seed is not None]
+        if len(set(seeds)) < len(seeds):
+            grouped = {n: g for n, g in grouped.items() if n != name}
+            grouped |= {run.name: [run] for run in group}
+    chosen = styles(grouped)
+    return [Method(name, group, chosen[name]) for name, group in grouped.items()]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Column in the table of a comparison.
+
+    Attributes:
+        heading: Heading.
+        value: Function of a run that returns its number, or None where it was not computed.
+        form: Format of the number.
+        spread: Function of a run that returns the spread over its initial conditions, which is
+            shown where a method has one seed.
+        in_unit: Function of a unit of the data that returns this column in the unit's square.
+    """
+
+    heading: str
+    value: Callable[[Run], float | None]
+    form: str = "{:.2g}"
+    spread: Callable[[Run], float | None] | None = None
+    in_unit: Callable[[float], "Column"] | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Panel in a figure of a comparison.
+
+    Attributes:
+        draw: Function that draws the methods, given axes, methods and the scores of the first run.
+        score: Name of the score that all runs need for it.
+        figure: Figure that it belongs to.
+        place: Place among the panels of the figure; equal ones are in the order of diagnostics.
+    """
+
+    draw: Callable[[Axes, Sequence[Method], xarray.Dataset], None]
+    score: str | None = None
+    figure: Literal["forecast", "climate"] = "climate"
+    place: int = 100
