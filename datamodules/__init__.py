@@ -1,16 +1,20 @@
 """Trajectories: simulated or brought by the user, stored in NetCDF, served to emulators."""
 
 from datamodules.datamodule import TrajectoryDataModule
+from datamodules.description import DataDescription
 from datamodules.files.netcdf import Dimensions
 from datamodules.files.selection import Range, Source
 from datamodules.generation.generator import Generator, SplitSize
 from datamodules.observations import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
 from datamodules.rollouts import InitialConditions, Rollouts, TrajectoryRolloutBatch
+from datamodules.source import DataSource
 from datamodules.statistics import Statistics
 from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowDataset
 
 __all__ = [
+    "DataDescription",
+    "DataSource",
     "Dimensions",
     "Generator",
     "InitialConditions",

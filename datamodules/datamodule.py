@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +11,14 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from datamodules.description import DataFacts, Periodic
+from datamodules.describe import Periodic, check_options, describe
+from datamodules.description import DataDescription
 from datamodules.files.hashes import hash_of
 from datamodules.files.joined import JoinedFiles
 from datamodules.files.netcdf import Dimensions
 from datamodules.files.paths import find_files
-from datamodules.files.provenance import canonical, describe, digest
+from datamodules.files.provenance import canonical, digest
+from datamodules.files.provenance import describe as plain
 from datamodules.files.reader import TrajectoryReader, check_agreement
 from datamodules.files.selection import Source
 from datamodules.files.trajectory_file import TrajectoryFile
@@ -32,7 +35,7 @@ from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowDataset, WindowSampler
 
 
-class TrajectoryDataModule(DataFacts, LightningDataModule):
+class TrajectoryDataModule(LightningDataModule):
     """Trajectories in NetCDF files, one folder per split, simulated first if they are missing.
 
     Args:
@@ -88,12 +91,19 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
         test_rollouts: Rollouts = Rollouts(),
         predict_rollouts: Rollouts = Rollouts(initial_conditions=1),
     ) -> None:
-        super().__init__(variables, dimensions, periodic, vorticity)
+        super().__init__()
+        check_options(variables, dimensions, periodic, vorticity)
         if batch_size < 1:
             raise ValueError(f"data.batch_size must be at least 1, got {batch_size}.")
         if workers < 0:
             raise ValueError(f"data.workers must be at least 0, got {workers}.")
         self.root = Path(root).expanduser()
+        self.variables = list(variables)
+        self.channels = len(self.variables)
+        self.dimensions = len(dimensions.space)
+        self._dimensions = dimensions
+        self._periodic = periodic
+        self._vorticity = vorticity
         self.join = join
         self.parameters = list(parameters)
         self.observations = observations
@@ -108,6 +118,7 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
         self._splits: dict[str, Trajectories] = {}
         self._hashes: dict[str, str] = {}
         self._statistics: Statistics | None = None
+        self._description: DataDescription | None = None
 
     def prepare_data(self) -> None:
         """Simulate what is missing, and refuse files that the generator would make differently."""
@@ -119,11 +130,31 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
         if stage == "fit" and self.trainer.limit_val_batches:
             self.trajectories("val").check()
 
-    # Trajectories ---------------------------------------------------------------------------------
+    # Description ----------------------------------------------------------------------------------
 
-    def known_periodic(self) -> tuple[bool, ...] | None:
-        """Return which axes the generator's solver has periodic."""
-        return None if self.generator is None else self.generator.solver.periodic
+    def describe(self) -> DataDescription:
+        """Return what emulators and callbacks may know of the data, without reading fields.
+
+        The statistics and content hashes that were computed before are in it.
+        """
+        if self._description is None:
+            known = None if self.generator is None else self.generator.solver.periodic
+            options = self.parameters, self._periodic, self._vorticity, known
+            self._description = describe(self._any_reader(), *options)
+        return replace(self._description, statistics=self._statistics, hashes=dict(self._hashes))
+
+    def _any_reader(self) -> TrajectoryReader:
+        """Return some trajectories, of a split that is in use if there is one."""
+        for readers in self._readers.values():
+            return readers[0]
+        for split in ("test", "train", "val"):
+            try:
+                return self.readers(split)[0]
+            except FileNotFoundError:
+                continue
+        return self.readers("train")[0]
+
+    # Trajectories ---------------------------------------------------------------------------------
 
     def readers(self, split: str) -> list[TrajectoryReader]:
         """Return the validated trajectories of a split, in the order of the names of their files.
@@ -149,7 +180,7 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
 
     def _open(self, paths: Sequence[Path], source: Source) -> list[TrajectoryReader]:
         """Return the trajectories in files, with all stamps counted from one origin."""
-        names = self.variables, self._asked, self.parameters
+        names = self.variables, self._dimensions, self.parameters
         first = TrajectoryFile(paths[0], *names, source.times, part=True)
         if self.join == "time" or (first.snapshots == 1 and len(paths) > 1):
             parts = [first, *(TrajectoryFile(path, *names, part=True) for path in paths[1:])]
@@ -210,16 +241,16 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
         are kept would outlive a change of it.
         """
         source, readers = self.sources[split], self.readers(split)
-        first = readers[0]
+        first, data = readers[0], self.describe()
         return {
             "variables": [[field.name, field.units] for field in first.variables],
-            "vorticity": self.vorticity,
-            "dimensions": describe(first.dimensions),
+            "vorticity": data.vorticity,
+            "dimensions": plain(first.dimensions),
             "axes": [[a.name, a.units, a.size, digest(a.values)] for a in first.axes],
-            "spherical": self.spherical,
-            "periodic": list(self.periodic),
+            "spherical": data.spherical,
+            "periodic": list(data.periodic),
             "interval": [float(f"{first.interval:.9g}"), first.time.unit],
-            "ranges": describe([source.trajectories, source.times]),
+            "ranges": plain([source.trajectories, source.times]),
             "join": self.join,
             "files": [
                 [digest(reader.times), digest(reader.parameters), [f.layout for f in reader.files]]
@@ -252,17 +283,6 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
             ]
             self._hashes[split] = hashlib.sha256("".join(hashes).encode()).hexdigest()
         return self._hashes[split]
-
-    def any_reader(self) -> TrajectoryReader:
-        """Return some trajectories, of a split that is in use if there is one."""
-        for readers in self._readers.values():
-            return readers[0]
-        for split in ("test", "train", "val"):
-            try:
-                return self.readers(split)[0]
-            except FileNotFoundError:
-                continue
-        return self.readers("train")[0]
 
     # Loaders ------------------------------------------------------------------------------------
 
@@ -302,10 +322,10 @@ class TrajectoryDataModule(DataFacts, LightningDataModule):
                 f"{type(emulator).__name__} learns from whole snapshots and cannot be trained on "
                 "data.observations; use ImPiNDiff, or leave them out."
             )
-        axes = (self.coordinates.get(name) for name in self.dimension_names.space)
-        first = [float(axis[0][0]) if axis else 0.0 for axis in axes]
-        grid = self.uniform_grid
-        seen = emulator.window, self.interval, self.variables, self.shape, grid, first
+        data = self.describe()
+        first = [0.0 if axis.values is None else float(axis.values[0]) for axis in data.axes]
+        grid = data.uniform_grid
+        seen = emulator.window, data.interval, self.variables, data.shape, grid, first
         return self.observations.mask(*seen)
 
     def val_dataloader(self) -> DataLoader:

@@ -1,256 +1,358 @@
-"""What callbacks and emulators may know of the data: where, how often and what in which units."""
+"""What callbacks and emulators may know of the data: fields, grid, times, units, parameters.
 
-from abc import ABC, abstractmethod
+Emulators and callbacks are given a `DataDescription` and not the data module, so that they know
+nothing of files. An emulator keeps the description of its training data in its checkpoint.
+"""
+
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import torch
 
 from datamodules.files.netcdf import Dimensions
-from datamodules.files.reader import TrajectoryReader
-from datamodules.files.space_axis import from_description
+from datamodules.files.space_axis import SpaceAxis, from_description
 from datamodules.files.time_axis import same_time
 from datamodules.files.units import same_units
-from datamodules.notices import notify
 from datamodules.solvers import Grid, Variable
+from datamodules.statistics import Statistics
 
-Periodic = Literal["auto"] | bool | list[bool]
-# words of standard names of other things: tendency_of_ocean_relative_vorticity, a component
-OTHERS = frozenset({"of", "x", "y", "eastward", "northward"})
-
-
-def check_options(
-    variables: Sequence[str], dimensions: Dimensions, periodic: Periodic, vorticity: str | None
-) -> None:
-    """Refuse options of the data that contradict each other.
-
-    Raises:
-        ValueError: A variable or dimension is named twice, or an option does not fit the others.
-    """
-    if not variables:
-        raise ValueError("data.variables must name at least one variable.")
-    names = (dimensions.trajectory, dimensions.time, *dimensions.space)
-    for option, given in (("variables", tuple(variables)), ("dimensions", names)):
-        twice = [name for name in given if given.count(name) > 1]
-        if twice:
-            raise ValueError(f"data.{option} names '{twice[0]}' twice, expected different names.")
-    if not dimensions.space:
-        raise ValueError("data.dimensions.space must name the spatial dimensions, (y, x) or (x,).")
-    if isinstance(periodic, list) and len(periodic) != len(dimensions.space):
-        raise ValueError(
-            f"data.periodic must have one entry for each axis (y, x), {len(dimensions.space)}, got "
-            f"{periodic}."
-        )
-    if vorticity not in (None, "auto", *variables):
-        raise ValueError(
-            f"data.vorticity is '{vorticity}', expected one of data.variables "
-            f"({', '.join(variables)}), 'auto' or null."
-        )
+# entries that checkpoints of earlier versions lack, with what is taken for them
+DEFAULTS: dict[str, Any] = {
+    "variables": [],
+    "shape": [],
+    "domain lengths": None,
+    "interval": float("nan"),
+    "time unit": "1",
+    "calendar": None,
+    "parameters": [],
+    "units": None,
+    "parameter units": {},
+    "axes": None,
+    "periodic": None,
+}
 
 
-class DataFacts(ABC):
-    """Facts of a data set that do not depend on the split.
+@dataclass(frozen=True, eq=False)
+class DataDescription:
+    """Description of a data set, the same for all its splits.
 
-    A subclass has a list of names of `parameters`, too.
+    It is made without reading fields; statistics and content hashes are in it where they are known.
+    Two descriptions are compared by `difference`.
 
     Args:
-        variables: Names of the variables that are channels.
-        dimensions: Names of the dimensions.
-        periodic: Whether the domain is periodic along each axis, in the order (y, x).
-        vorticity: Name of the variable that is the vorticity of a flow.
+        fields: Name, long name and units of each channel.
+        axes: Spatial axes in the order (y, x) or (x,), each with its name, its number of points and
+            its coordinates, if it has any.
+        interval: Time between snapshots [time_unit].
+        time_unit: Symbol of the unit of time, such as `h`; `1` if there is none.
+        periodic: Whether the domain is periodic along each axis.
+        vorticity: Name of the field that is the vorticity of a flow, or None.
+        parameters: Names of the physical parameters of the trajectories.
+        parameter_units: Units of each parameter by name; empty where they are not known.
+        calendar: Calendar of the times, or None where they do not count from a date.
+        time_attributes: Units with their origin, and calendar, as the files have them.
+        trajectory_dimension: Name of the dimension that counts trajectories.
+        time_dimension: Name of the dimension of time.
+        statistics: Mean and standard deviations of the training split, or None.
+        hashes: Content hash of each split for which it is known.
+        unknown: Entries that the checkpoint of an earlier version lacks; `difference` skips them.
+
+    Example:
+        >>> wind = Variable("u", "wind", "m s-1")
+        >>> data = DataDescription.on_grid([wind], Grid((64,), (22.0,)), 6.0, time_unit="h")
+        >>> data.shape, data.channels, data.periodic
+        ((64,), 1, (True,))
+        >>> data.difference(replace(data, interval=1.0))
+        'data with interval 1 h, these data have 6 h'
     """
 
-    def __init__(
-        self,
-        variables: Sequence[str],
-        dimensions: Dimensions,
-        periodic: Periodic = "auto",
-        vorticity: str | None = "auto",
-    ) -> None:
-        super().__init__()
-        check_options(variables, dimensions, periodic, vorticity)
-        self.variables = list(variables)
-        self._asked = dimensions
-        self._periodic = periodic
-        self._vorticity = vorticity
-        self.channels = len(self.variables)
-        self.dimensions = len(dimensions.space)
+    fields: tuple[Variable, ...]
+    axes: tuple[SpaceAxis, ...]
+    interval: float
+    time_unit: str
+    periodic: tuple[bool, ...]
+    vorticity: str | None = None
+    parameters: tuple[str, ...] = ()
+    parameter_units: Mapping[str, str] = field(default_factory=dict)
+    calendar: str | None = None
+    time_attributes: Mapping[str, str] = field(default_factory=dict)
+    trajectory_dimension: str = "trajectory"
+    time_dimension: str = "time"
+    statistics: Statistics | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
 
-    parameters: list[str]
+    @classmethod
+    def on_grid(
+        cls,
+        fields: Sequence[Variable],
+        grid: Grid,
+        interval: float,
+        units: str = "1",
+        time_unit: str = "1",
+        **entries: Any,
+    ) -> "DataDescription":
+        """Return the description of fields on a uniform grid, periodic unless `entries` say.
 
-    @abstractmethod
-    def any_reader(self) -> TrajectoryReader:
-        """Return some trajectories of the data set; all agree in what is asked here."""
+        Args:
+            fields: Name, long name and units of each channel.
+            grid: Points and lengths [units] of the domain.
+            interval: Time between snapshots [time_unit].
+            units: Units of length.
+            time_unit: Symbol of the unit of time.
+            entries: Further arguments of the class.
+        """
+        axes = tuple(
+            SpaceAxis(name, len(values), values.numpy(), {"units": units})
+            for name, values in zip(("y", "x")[-grid.dimensions :], grid.coordinates(), strict=True)
+        )
+        entries = {"periodic": (True,) * len(axes), **entries}
+        return cls(tuple(fields), axes, interval, time_unit, **entries)
 
-    def known_periodic(self) -> tuple[bool, ...] | None:
-        """Return which axes are periodic by what is known beside the files, or None."""
-        return None
+    # Fields -------------------------------------------------------------------------------------
+
+    @property
+    def variables(self) -> list[str]:
+        """Names of the fields."""
+        return [field.name for field in self.fields]
+
+    @property
+    def channels(self) -> int:
+        """Number of fields."""
+        return len(self.fields)
+
+    # Space --------------------------------------------------------------------------------------
+
+    @property
+    def dimensions(self) -> int:
+        """Number of spatial dimensions."""
+        return len(self.axes)
 
     @property
     def dimension_names(self) -> Dimensions:
-        """Names of the dimensions, space in the order in which fields are read: (y, x)."""
-        return self.any_reader().dimensions
+        """Names of the dimensions, space in the order of the axes of a field: (y, x)."""
+        space = tuple(axis.name for axis in self.axes)
+        return Dimensions(self.trajectory_dimension, self.time_dimension, space)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Points of a field along each axis."""
-        return tuple(self.any_reader().space)
+        return tuple(axis.size for axis in self.axes)
 
-    @property
-    def periodic(self) -> tuple[bool, ...]:
-        """Whether the domain is periodic along each axis (y, x).
-
-        It is what the option says, or the solver that makes the data, or the files: by the
-        attribute `modulo` or `topology` of a coordinate, or by a full circle of longitude.
-        """
-        given = self._periodic
-        if isinstance(given, bool):
-            return (given,) * self.dimensions
-        if not isinstance(given, str):
-            return tuple(given)
-        known = self.known_periodic()
-        if known is not None:
-            return known
-        reader = self.any_reader()
-        found = tuple(axis.said_periodic for axis in reader.axes)
-        if not all(found) and not reader.no_grid and not self.spherical:
-            names = " and ".join(a.name for a, p in zip(reader.axes, found, strict=True) if not p)
-            notify(
-                f"{reader.path.parent}: the files do not say that {names} is periodic, so it is "
-                "taken to end at walls; set data.periodic: true if it is."
-            )
-        return found
-
-    @property
+    @cached_property
     def uniform_grid(self) -> Grid | None:
-        """Grid of uniform coordinates, whatever lies beyond its edges, or None."""
-        return self.any_reader().grid
+        """Grid of uniform coordinates, periodic or not, or None where there is none."""
+        if self._not_uniform:
+            return None
+        return Grid(self.shape, tuple(axis.step * axis.size for axis in self.axes))
 
-    @property
+    @cached_property
     def grid(self) -> Grid | None:
         """Uniform grid that is periodic along all axes, or None: see `no_grid`."""
         return None if self.no_grid else self.uniform_grid
 
-    @property
+    @cached_property
     def no_grid(self) -> str:
         """Reason why there is no uniform periodic grid, or nothing if there is one."""
-        reader = self.any_reader()
-        if reason := reader.no_grid:
-            return reason
-        walls = [a.name for a, p in zip(reader.axes, self.periodic, strict=True) if not p]
+        if self._not_uniform:
+            return self._not_uniform
+        walls = [a.name for a, p in zip(self.axes, self.periodic, strict=True) if not p]
         if not walls:
             return ""
         return f"'{walls[0]}' is not periodic (set data.periodic if it is)"
 
+    @cached_property
+    def _not_uniform(self) -> str:
+        """Reason why there is no uniform grid, or nothing."""
+        return why_not_uniform(self.axes)
+
     @property
     def spherical(self) -> bool:
         """Whether an axis is a latitude or longitude."""
-        return any(axis.spherical for axis in self.any_reader().axes)
+        return any(axis.spherical for axis in self.axes)
 
     @property
-    def vorticity(self) -> str | None:
-        """Name of the variable that is the vorticity of a flow, or None.
-
-        It is the one that the option names, or the one whose CF standard name is that of a vertical
-        relative vorticity, or the one called `vorticity`, unless its standard name is another.
-        """
-        if self._vorticity != "auto":
-            return self._vorticity
-        reader = self.any_reader()
-        names = [name.strip().lower() for name in reader.standard_names]
-        for variable, name in zip(reader.variables, names, strict=True):
-            if name.endswith("relative_vorticity") and OTHERS.isdisjoint(name.split("_")):
-                return variable.name
-        for variable, name in zip(reader.variables, names, strict=True):
-            if variable.name == "vorticity" and name in ("", "vorticity"):
-                return variable.name
-        return None
-
-    @property
-    def interval(self) -> float:
-        """Time between snapshots, in the units of the files."""
-        return self.any_reader().interval
+    def coordinates(self) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
+        """Values and attributes of the spatial coordinates, for the axes that have some."""
+        return {
+            axis.name: (axis.values.astype(axis.dtype), axis.attributes)
+            for axis in self.axes
+            if axis.values is not None
+        }
 
     @property
     def units(self) -> tuple[str, str]:
         """Units of length and of time."""
-        reader = self.any_reader()
-        return reader.axes[-1].units, reader.time.unit
+        return self.axes[-1].units if self.axes else "1", self.time_unit
 
-    @property
-    def coordinates(self) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
-        """Values and attributes of the spatial coordinates, where the files have them."""
-        return self.any_reader().coordinates
+    # In a checkpoint ----------------------------------------------------------------------------
 
-    @property
-    def time_attributes(self) -> Mapping[str, Any]:
-        """Attributes of the time axis of the files: units with their origin, calendar."""
-        return self.any_reader().time.attributes
+    def with_statistics(self, statistics: Statistics) -> "DataDescription":
+        """Return the description with the statistics of the training split."""
+        return replace(self, statistics=statistics)
 
-    @property
-    def fields(self) -> tuple[Variable, ...]:
-        """Name, long name and units of each channel."""
-        return self.any_reader().variables
+    def to_dict(self) -> dict[str, Any]:
+        """Return what an emulator depends on, as plain numbers and strings for a checkpoint.
 
-    def description(self) -> dict[str, Any]:
-        """Return what an emulator depends on, as plain numbers and strings."""
-        grid, (_, unit), time = self.uniform_grid, self.units, self.any_reader().time
-        return {
-            "variables": list(self.variables),
+        The interval and the lengths of the domain are rounded to five digits.
+        """
+        grid = self.uniform_grid
+        entries = {
+            "variables": self.variables,
             "shape": list(self.shape),
             "domain lengths": [float(f"{length:.5g}") for length in grid.lengths] if grid else None,
             "interval": float(f"{self.interval:.5g}"),
-            "time unit": unit,
-            "calendar": time.calendar if time.origin else None,
+            "time unit": self.time_unit,
+            "calendar": self.calendar,
             "parameters": list(self.parameters),
             "units": [field.units for field in self.fields],
-            "parameter units": dict(self.any_reader().parameter_units),
-            "axes": [axis.describe() for axis in self.any_reader().axes],
+            "parameter units": dict(self.parameter_units),
+            "axes": [axis.describe() for axis in self.axes],
             "periodic": list(self.periodic),
+            "long names": [field.long_name for field in self.fields],
+            "vorticity": self.vorticity,
+            "dimensions": [self.trajectory_dimension, self.time_dimension],
+            "time attributes": dict(self.time_attributes),
+            "hashes": dict(self.hashes),
         }
+        if self.statistics is not None:
+            entries["mean"] = self.statistics.mean.tolist()
+            entries["std"] = self.statistics.std.tolist()
+            entries["increment std"] = self.statistics.increment_std.tolist()
+        return {name: value for name, value in entries.items() if name not in self.unknown}
 
-    def difference(self, earlier: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-        """Return in what other data, by their description, differ from these.
+    @classmethod
+    def from_dict(cls, entries: Mapping[str, Any]) -> "DataDescription":
+        """Return the description that `to_dict` made, perhaps of an earlier version."""
+        known = {**DEFAULTS, **entries}
+        names, shape = known["variables"], known["shape"]
+        units = known["units"] or ["1"] * len(names)
+        labels = known.get("long names", names)
+        periodic = known["periodic"] if "periodic" in entries else [True] * len(shape)
+        saved = known["axes"]
+        trajectory, time = known.get("dimensions", ("trajectory", "time"))
+        return cls(
+            tuple(Variable(*field) for field in zip(names, labels, units, strict=True)),
+            tuple(map(from_description, saved))
+            if saved is not None
+            else axes_of(shape, known["domain lengths"]),
+            known["interval"],
+            known["time unit"],
+            tuple(periodic),
+            known.get("vorticity"),
+            tuple(known["parameters"]),
+            known["parameter units"],
+            known["calendar"],
+            known.get("time attributes", {}),
+            trajectory,
+            time,
+            statistics_of(known),
+            known.get("hashes", {}),
+            # data of earlier versions had no parameters
+            frozenset({*DEFAULTS, *LATER} - {*entries, "parameters"}),
+        )
+
+    def difference(self, earlier: "DataDescription") -> str | None:
+        """Return in one clause how other data differ from these in what an emulator depends on.
+
+        Long names, vorticity, statistics and hashes are not compared: an emulator steps the same
+        whatever they are.
 
         Args:
-            earlier: What `description` returned; an earlier version of it may lack entries.
+            earlier: Description of the other data, such as those of a training.
 
         Returns:
-            What differs, what it was and what it is now, or None if nothing does.
+            'data with NAME VALUE, these data have VALUE', or None if they do not differ.
         """
-        now = self.description()
-        earlier = {"parameters": [], **earlier}
+        found = self._difference(earlier, self.unknown | earlier.unknown)
+        return found and f"data with {found[0]} {found[1]}, these data have {found[2]}"
+
+    def _difference(
+        self, earlier: "DataDescription", unknown: frozenset[str]
+    ) -> tuple[str, Any, Any] | None:
+        """Return what differs, what it was and what it is now, or None if nothing does."""
         for name in ("variables", "shape", "parameters", "periodic"):
-            if name in earlier and earlier[name] != now[name]:
-                return name, earlier[name], now[name]
-        steps = [(known["interval"], known.get("time unit", now["time unit"]))
-                 for known in (earlier, now) if "interval" in known]  # fmt: skip
-        if len(steps) == 2 and not same_time(*steps):
-            texts = [f"{step:g} {unit}".removesuffix(" 1") for step, unit in steps]
-            return "interval", *texts
-        calendars = earlier.get("calendar"), now["calendar"]
-        if all(calendars) and calendars[0] != calendars[1]:
-            return "calendar", *calendars
-        for one, two in zip(earlier.get("units", ()), now["units"], strict=False):
-            if not same_units(one, two):
-                return "units", earlier["units"], now["units"]
-        for name, units in earlier.get("parameter units", {}).items():
-            present = now["parameter units"][name]
-            if units and present and not same_units(units, present):
-                return f"units of parameter '{name}'", units, present
-        axes = self.any_reader().axes
-        if "axes" not in earlier:
-            lengths = earlier.get("domain lengths")
-            if lengths is not None and lengths != now["domain lengths"]:
-                return "domain lengths", lengths, now["domain lengths"]
-            if any(axis.descending for axis in axes):
-                return (
-                    "rows",
-                    "in the order of the file (earlier version)",
-                    "increasing coordinates",
-                )
-            return None
-        for saved, axis in zip(earlier["axes"], axes, strict=False):
-            if different := from_description(saved).difference(axis):
+            one, two = list(getattr(earlier, name)), list(getattr(self, name))
+            if name not in unknown and one != two:
+                return name, one, two
+        if "interval" not in unknown:
+            units = [earlier.time_unit, self.time_unit]
+            if "time unit" in unknown:
+                units = [units["time unit" in earlier.unknown]] * 2
+            steps = [(earlier.interval, units[0]), (self.interval, units[1])]
+            if not same_time(*steps):
+                texts = [f"{step:g} {unit}".removesuffix(" 1") for step, unit in steps]
+                return "interval", *texts
+        if earlier.calendar and self.calendar and earlier.calendar != self.calendar:
+            return "calendar", earlier.calendar, self.calendar
+        if "units" not in unknown:
+            both = [[field.units for field in one.fields] for one in (earlier, self)]
+            if not all(map(same_units, *both)):
+                return "units", *both
+        for name in earlier.parameter_units.keys() & self.parameter_units.keys():
+            units = earlier.parameter_units[name], self.parameter_units[name]
+            if all(units) and not same_units(*units):
+                return f"units of parameter '{name}'", *units
+        if "axes" in unknown:
+            return self._difference_of_lengths(earlier, unknown)
+        for one, two in zip(earlier.axes, self.axes, strict=True):
+            if different := one.difference(two):
                 return "the grid", *different
         return None
+
+    def _difference_of_lengths(
+        self, earlier: "DataDescription", unknown: frozenset[str]
+    ) -> tuple[str, Any, Any] | None:
+        """Return how the domain differs from the one of an earlier version, without coordinates."""
+        lengths = [one.to_dict().get("domain lengths") for one in (earlier, self)]
+        if "domain lengths" not in unknown and lengths[0] and lengths[0] != lengths[1]:
+            return "domain lengths", *lengths
+        if any(axis.descending for axis in self.axes):
+            return "rows", "in the order of the file (earlier version)", "increasing coordinates"
+        return None
+
+
+LATER = frozenset({"long names", "vorticity", "dimensions", "time attributes", "hashes"})
+
+
+def why_not_uniform(axes: Sequence[SpaceAxis]) -> str:
+    """Return the reason why axes make no uniform grid, or nothing if they do."""
+    for axis in axes:
+        if axis.values is None:
+            return f"'{axis.name}' has no coordinate variable"
+        if axis.step is None and axis.too_coarse:
+            return (
+                f"'{axis.name}' is rounded to {axis.resolution:g}, too coarse to tell whether "
+                "it is uniform"
+            )
+        if axis.step is None:
+            return f"'{axis.name}' is not uniform"
+        if axis.size < 4 or axis.size % 2:
+            return f"'{axis.name}' has {axis.size} points, not an even number of at least 4"
+    units = [axis.units for axis in axes]
+    if units and not same_units(units[0], units[-1]) and not all(a.spherical for a in axes):
+        return f"the axes have different units ({', '.join(units)})"
+    return "" if axes else "there are no axes"
+
+
+def axes_of(shape: Sequence[int], lengths: Sequence[float] | None) -> tuple[SpaceAxis, ...]:
+    """Return the axes of a version that kept the lengths of the domain and no coordinates."""
+    names = ("y", "x")[2 - len(shape) :]
+    if lengths is None:
+        return tuple(SpaceAxis(n, size, None, {}) for n, size in zip(names, shape, strict=True))
+    return tuple(
+        SpaceAxis(name, size, np.arange(size) * (length / size), {})
+        for name, size, length in zip(names, shape, lengths, strict=True)
+    )
+
+
+def statistics_of(entries: Mapping[str, Any]) -> Statistics | None:
+    """Return the statistics in the dictionary of a description; NaN for what it lacks."""
+    if "mean" not in entries or "std" not in entries:
+        return None
+    nothing = [float("nan")] * len(entries["mean"])
+    increments = entries.get("increment std", nothing)
+    return Statistics(*map(torch.tensor, (entries["mean"], entries["std"], increments)))

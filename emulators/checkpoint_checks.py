@@ -13,29 +13,48 @@ from lightning import LightningModule
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from datamodules.description import DataDescription
 from emulators.checkpoint_file import check_whole
 from emulators.networks.layers import PeriodicOnly, set_boundaries
 from emulators.networks.spectral_layers import DepthwiseSpectral, SpectralConvolution
 from emulators.training.non_finite import averages_in, first_not_finite
 
 
+def described(module: Any) -> DataDescription:
+    """Return the description of the data of a data module.
+
+    Raises:
+        ValueError: There is no data module, or it does not describe its data.
+    """
+    if module is None:
+        raise ValueError(
+            "An emulator needs a data module: call the trainer with "
+            "datamodule=TrajectoryDataModule(...)."
+        )
+    if not hasattr(module, "describe"):
+        raise ValueError(
+            f"{type(module).__name__} has no method `describe`, which returns a DataDescription; "
+            "write one as datamodules.source.DataSource shows."
+        )
+    return module.describe()
+
+
 def check_fields(
-    data: Any, channels: int, dimensions: int, parameters: int = 0, emulator: type | None = None
+    data: DataDescription,
+    channels: int,
+    dimensions: int,
+    parameters: int = 0,
+    emulator: type | None = None,
 ) -> None:
     """Refuse data with other channels, dimensions or parameters than the emulator's.
 
     Args:
-        data: Data module of this run.
+        data: Description of the data of this run.
         channels: Fields of the emulator's states.
         dimensions: Their dimensions.
         parameters: Physical parameters that it is told.
         emulator: Its class, to which the command line gives these numbers where it takes them.
     """
-    if data is None:
-        raise ValueError(
-            "An emulator needs a data module: call the trainer with "
-            "datamodule=TrajectoryDataModule(...)."
-        )
     found = {"channels": data.channels, "dimensions": data.dimensions}
     found["parameters"] = len(data.parameters)
     wanted = {"channels": channels, "dimensions": dimensions, "parameters": parameters}
@@ -65,26 +84,29 @@ def check_fields(
 
 
 def check_training_data(
-    trained_on: dict[str, Any], data: Any, resumed: Mapping[str, Tensor] = MappingProxyType({})
+    trained_on: DataDescription | None,
+    data: DataDescription,
+    resumed: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> None:
     """Refuse data that differ from those of the training in what an emulator depends on.
 
     Args:
-        trained_on: Description of the data in training.
-        data: Data module of this run.
+        trained_on: Description of the data in training, None if the emulator is not trained.
+        data: Description of the data of this run, with statistics if a training is resumed.
         resumed: Weights and statistics of the training that goes on, if it does.
     """
     difference = data.difference(trained_on) if trained_on else None
     if difference is not None:
-        name, before, now = difference
         raise ValueError(
-            f"The emulator was trained on data with {name} {before}, these data have {now}; use "
-            "the data it was trained for, or train it on these."
+            f"The emulator was trained on {difference}; use the data it was trained for, or train "
+            "it on these."
         )
     if resumed:
         # those that the emulator uses, which earlier checkpoints hold alone, may be of other data
         used = {name: resumed.get(f"standardize.{name}") for name in ("mean", "std")}
-        check_statistics({name: trained_on.get(name, value) for name, value in used.items()}, data)
+        kept = trained_on.statistics if trained_on else None
+        saved = {name: getattr(kept, name, value) for name, value in used.items()}
+        check_statistics(saved, data)
 
 
 def follow_boundaries(emulator: LightningModule, periodic: Sequence[bool]) -> None:
@@ -138,17 +160,12 @@ def raising_module(error: BaseException) -> str:
     return [name for name in names if name.split(".")[0] not in sys.stdlib_module_names][-1]
 
 
-def statistics_of(data: Any) -> dict[str, list[float]]:
-    """Return what `check_statistics` compares."""
-    return {name: getattr(data.statistics, name).tolist() for name in ("mean", "std")}
-
-
-def check_statistics(saved: Mapping[str, Any], data: Any) -> None:
+def check_statistics(saved: Mapping[str, Tensor | None], data: DataDescription) -> None:
     """Refuse to go on with a training whose data had another mean or standard deviation.
 
     Args:
         saved: Mean and standard deviation of the data when the training began, None if not known.
-        data: Data module of the resumed run.
+        data: Description of the data of the resumed run, with its statistics.
     """
     scale = data.statistics.std.abs().max().item()
     for name, known in saved.items():
@@ -205,8 +222,17 @@ def check_checkpoint(emulator: LightningModule, checkpoint: Mapping[str, Any]) -
         check_whole(checkpoint, path)
     if trainer is not None and trainer.datamodule is not None:
         check_model(checkpoint.get("hyper_parameters", {}), emulator.hparams, trainer.training)
-        saved = checkpoint["state_dict"] if trainer.training else {}
-        check_training_data(checkpoint.get("trained_on", {}), trainer.datamodule, saved)
+        source = trainer.datamodule
+        data, saved = described(source), {}
+        if trainer.training:
+            data, saved = data.with_statistics(source.statistics), checkpoint["state_dict"]
+        check_training_data(trained_on(checkpoint), data, saved)
+
+
+def trained_on(checkpoint: Mapping[str, Any]) -> DataDescription | None:
+    """Return the description of the training data in a checkpoint, or None if it has none."""
+    saved = checkpoint.get("trained_on")
+    return DataDescription.from_dict(saved) if saved else None
 
 
 def check_finite(

@@ -11,6 +11,8 @@ import torch
 import yaml
 from torch import Tensor
 
+from datamodules.description import DataDescription
+
 
 def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) -> dict[str, Any]:
     """Return what a file of torch's holds by name.
@@ -145,9 +147,15 @@ def is_description(value: Any) -> bool:
         "mean": sequence(kind(int, float)),
         "std": sequence(kind(int, float)),
     }
-    return mapping(is_anything)(value) and all(
-        right(value[name]) for name, right in known.items() if name in value
-    )
+    if not mapping(is_anything)(value):
+        return False
+    if not all(right(value[name]) for name, right in known.items() if name in value):
+        return False
+    try:
+        DataDescription.from_dict(value).to_dict()
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+    return True
 
 
 def is_optimizer(value: Any) -> bool:

@@ -22,16 +22,18 @@ from lightning import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
+from datamodules.description import DataDescription
 from datamodules.solvers.finite import check_finite
 from emulators.checkpoint_checks import (
     check_checkpoint,
     check_fields,
     check_grid,
     check_training_data,
+    described,
     follow_boundaries,
     keep_plain_hyperparameters,
     misfit,
-    statistics_of,
+    trained_on,
 )
 from emulators.conditioning import Conditioning, Times, Windows, apart
 from emulators.evaluation import evaluate
@@ -111,7 +113,7 @@ class Emulator(LightningModule, ABC):
         self.noise = noise
         self.standardize = Standardize(channels)
         self.conditioning = Conditioning(parameters)
-        self.trained_on: dict[str, Any] = {}
+        self.trained_on: DataDescription | None = None
         self.trained_steps = 0
         self.training_seed = torch.initial_seed()
         shape = (channels, dimensions, latent_inputs, latent_outputs, cases, parameters)
@@ -208,19 +210,20 @@ class Emulator(LightningModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Check that the data suit the network, and take their statistics before training."""
-        data = self.trainer.datamodule
+        source = self.trainer.datamodule
+        data = described(source)
         check_precision(self.trainer.precision)
         check_fields(data, self.channels, self.dimensions, self.conditioning.count, type(self))
         check_training_data(self.trained_on, data)
         follow_boundaries(self, data.periodic)
         self.check(data.shape)
         if stage == "fit":
-            statistics = data.statistics
+            statistics = source.statistics
             self.standardize.set_statistics(
                 statistics.mean, statistics.std, statistics.increment_std
             )
-            self.conditioning.set_statistics(data.trajectories("train").parameters)
-            self.trained_on = {**data.description(), **statistics_of(data)}
+            self.conditioning.set_statistics(source.trajectories("train").parameters)
+            self.trained_on = data.with_statistics(statistics)
             self.training_seed = torch.initial_seed()
 
     @torch.no_grad()
@@ -288,7 +291,7 @@ class Emulator(LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what the emulator was trained on, and the seed of all its random numbers."""
-        checkpoint["trained_on"] = self.trained_on
+        checkpoint["trained_on"] = self.trained_on.to_dict() if self.trained_on else {}
         checkpoint["training_seed"] = self.training_seed
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
@@ -300,9 +303,10 @@ class Emulator(LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other variables, grid or model; resume on the same data only."""
-        self.trained_on = checkpoint.get("trained_on", {})
+        self.trained_on = trained_on(checkpoint)
         self.trained_steps = checkpoint.get("global_step", 0)
         # earlier checkpoints, which do not mention it, were trained with periodic padding
-        follow_boundaries(self, self.trained_on.get("periodic", (True,) * self.dimensions))
+        periodic = self.trained_on.periodic if self.trained_on else ()
+        follow_boundaries(self, periodic or (True,) * self.dimensions)
         self.training_seed = checkpoint.get("training_seed", self.training_seed)
         check_checkpoint(self, checkpoint)

@@ -34,6 +34,7 @@ from datamodules.solvers.finite_volume import (
     ThetaScheme,
 )
 from datamodules.solvers.implicit import Checkpointing, Monitor, NoCheckpointing
+from emulators.checkpoint_checks import described
 from emulators.emulator import Emulator, State, Window
 from emulators.learned import Hybrid, LearnedPart
 from emulators.training.losses import L2, Distance
@@ -140,7 +141,7 @@ class ImPiNDiff(Emulator):
 
     def setup(self, stage: str) -> None:
         """Check that the data are those of the physics: variables, grid and interval."""
-        data, grid = self.trainer.datamodule, self.hybrid.balance.domain.grid
+        data, grid = described(self.trainer.datamodule), self.hybrid.balance.domain.grid
         if abs(data.interval - self.interval) > 1e-4 * self.interval:
             raise ValueError(
                 f"ImPiNDiff.interval is {self.interval:g}, the snapshots of the data are "

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from datamodules.solvers import Grid, Solver, resample
+from emulators.checkpoint_checks import described
 from emulators.emulator import Emulator, State, Window
 from emulators.training.precision import check_precision
 
@@ -44,9 +45,9 @@ class Simulation(Emulator):
         if stage == "fit":
             raise ValueError("Simulation has nothing to train; run `emulate test` at once.")
         check_precision(self.trainer.precision)
-        data = self.trainer.datamodule
-        solver = data.generator.solver if data.generator else None
-        grid = data.uniform_grid
+        source = self.trainer.datamodule
+        grid, generator = described(source).uniform_grid, source.generator
+        solver = generator.solver if generator else None
         if solver is None or grid is None or not solver.grid.is_same_domain(grid):
             found = f"lengths {solver.grid.lengths}" if solver else "none"
             wanted = grid.lengths if grid else "which have no uniform grid"
@@ -54,13 +55,13 @@ class Simulation(Emulator):
                 f"Simulation needs the solver of the data on their domain {wanted}, found {found}; "
                 "give data.generator the settings that made the data."
             )
-        if data.generator.operating_points_differ:
+        if generator.operating_points_differ:
             raise ValueError(
                 "Simulation steps all trajectories by one solver, but those of the data have "
                 "operating points of their own; test it on data without operating_points."
             )
         self.solver, self.grid = solver.float(), grid
-        statistics = data.statistics
+        statistics = source.statistics
         self.standardize.set_statistics(statistics.mean, statistics.std, statistics.increment_std)
 
     def step(self, state: State, memory: Any = None) -> tuple[State, None]:

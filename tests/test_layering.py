@@ -9,14 +9,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OURS = ("cli", "commands", "callbacks", "emulators", "datamodules")
 SOLVERS = "datamodules.solvers"
+DESCRIPTION = "datamodules.description"
+SOURCE = "datamodules.source"
 MAY_IMPORT = {  # the innermost room first
     "datamodules/solvers/implicit": {"datamodules.solvers.implicit", "datamodules.solvers.finite"},
     "datamodules/solvers": {SOLVERS},
     "datamodules/files": {"datamodules.files", "datamodules.notices", SOLVERS},
     "datamodules/storage": {"datamodules.storage", "datamodules.files", "datamodules.notices"},
+    # what emulators and callbacks are given to know of the data, so that they need nothing else of
+    # datamodules; it knows axes and times of files, and reads none
+    "datamodules/description.py": {"datamodules.files", "datamodules.statistics", SOLVERS},
     "datamodules": {"datamodules"},
     "emulators/networks": {"emulators.networks"},
-    "emulators": {"emulators", SOLVERS},
+    "emulators": {"emulators", DESCRIPTION, SOLVERS},
     "callbacks/metrics": {"callbacks.metrics", SOLVERS},
     "callbacks/plotting": {"callbacks.plotting"},
     "callbacks/diagnostics": {
@@ -25,6 +30,8 @@ MAY_IMPORT = {  # the innermost room first
         "callbacks.plotting",
         "emulators",
         "datamodules.statistics",
+        DESCRIPTION,
+        SOURCE,  # the protocol of what diagnostics ask of a data module
         SOLVERS,
     },
     "callbacks/comparison": {
@@ -34,7 +41,14 @@ MAY_IMPORT = {  # the innermost room first
         "callbacks.run.run_folder",
         "datamodules.files",
     },
-    "callbacks": {"callbacks", "emulators", "datamodules.files", SOLVERS},
+    "callbacks": {
+        "callbacks",
+        "emulators",
+        "datamodules.files",
+        DESCRIPTION,
+        SOURCE,
+        SOLVERS,
+    },
     "commands": {"callbacks", "commands", "emulators", "datamodules"},
 }
 TENSORS = {"torch", "numpy", "jaxtyping"}
@@ -45,6 +59,7 @@ LIBRARIES = {  # what each room may use besides the standard library
     "datamodules/solvers": TENSORS,
     "datamodules/files": TENSORS | {"netCDF4", "h5py"},
     "datamodules/storage": TENSORS,
+    "datamodules/description.py": TENSORS,
     "datamodules": TRAINING | {"netCDF4", "h5py"},
     "emulators/networks": TENSORS,
     "emulators": TRAINING | {"lightning_utilities", "yaml"},

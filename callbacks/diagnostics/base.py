@@ -26,6 +26,9 @@ from callbacks.diagnostics.compared import Column, Method, Panel
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
+from datamodules.description import DataDescription
+from datamodules.source import ReferenceSource
+from emulators.checkpoint_checks import described
 from emulators.rollout import RolloutBatch, RolloutObserver, State
 
 
@@ -56,7 +59,8 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         of_forecasts: Options that say how forecasts are watched, so that its reference is the same
             whatever they are.
         options: Arguments of its constructor, as JSON knows them, which say what the scores are.
-        data: The data module: grid, interval, variables and splits.
+        data: Description of the data: fields, grid, interval, units.
+        source: Data module, which is asked for reference trajectories and for the rollouts.
         emulator: What is evaluated: its `standardize.std` gives the units of scores.
         results: Scores of the last evaluation.
     """
@@ -73,7 +77,8 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             cls.__init__ = recording(cls.__init__)
 
     def __init__(self) -> None:
-        self.data: Any = None
+        self.data: DataDescription | None = None
+        self.source: ReferenceSource | None = None
         self.emulator: Any = None
         self.results: xarray.Dataset | None = None
 
@@ -84,33 +89,25 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Number of the channel that is the vorticity of a flow on a periodic plane, or None."""
         if self.spherical:
             return None
-        name, variables = self._vorticity_name, list(self.data.variables)
+        name, variables = self.data.vorticity, self.data.variables
         known = name is not None and has_kinetic_energy(variables, self.data.grid, name)
         return variables.index(name) if known else None
-
-    # a data module of the user's own may know no more than variables and grid
-
-    @property
-    def _vorticity_name(self) -> str | None:
-        return getattr(self.data, "vorticity", "vorticity")
 
     @property
     def spherical(self) -> bool:
         """Whether the axes are degrees of a sphere, on which nothing here knows derivatives."""
-        return bool(getattr(self.data, "spherical", False))
+        return self.data.spherical
 
     @property
     def no_grid(self) -> str:
         """Reason why there is no uniform periodic grid of lengths, or nothing if there is one."""
         if self.spherical:
             return "the horizontal axes are degrees of a sphere"
-        if self.data.grid is None:
-            return getattr(self.data, "no_grid", "") or "the grid is not periodic and uniform"
-        return ""
+        return self.data.no_grid
 
     def flow_is_left_out(self, what: str) -> list[str]:
         """Return a remark on what would follow from the vorticity, where it is known but cannot."""
-        name = self._vorticity_name
+        name = self.data.vorticity
         if name not in self.data.variables or self.vorticity is not None:
             return []
         reason = self.no_grid or "a flow has two dimensions"
@@ -163,7 +160,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     def reference_of(self, split: str, compute: Callable[[], Any]) -> Mapping[str, np.ndarray]:
         """Return arrays computed from a split, or kept from before; say why it is needed."""
         try:
-            return self.data.reference(split, self.definition(), compute)
+            return self.source.reference(split, self.definition(), compute)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"{type(self).__name__} compares with the {split} split: {error} Or set its "
@@ -260,13 +257,19 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return {name: value for name, value in vars(self).items() if isinstance(value, Metric)}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Take hold of the data and the emulator; say if the scores are not defined for them."""
-        self.data = trainer.datamodule
-        self.emulator = pl_module
-        if self.data is not None:  # or the emulator will say that there are none
-            self.check()
-        if stage == "test" and trainer.is_global_zero and self.unsupported_reason():
-            print(f"{type(self).__name__} is left out: {self.unsupported_reason()}", flush=True)
+        """Attach the data and the emulator; say if the scores are not defined for them."""
+        if trainer.datamodule is None:
+            return  # the emulator says that there are no data
+        self.attach(trainer.datamodule, pl_module)
+        self.check()
+        reason = self.unsupported_reason() if stage == "test" and trainer.is_global_zero else ""
+        if reason:
+            print(f"{type(self).__name__} is left out: {reason}", flush=True)
+
+    def attach(self, source: ReferenceSource, emulator: Any = None) -> None:
+        """Keep the data module, the description of its data, and what is evaluated."""
+        self.source, self.emulator = source, emulator
+        self.data = described(source)
 
     def watches(self, stage: str) -> bool:
         """Return whether it watches a stage: not where its scores are undefined."""

@@ -54,7 +54,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
         self.counts = np.zeros(0)
 
     def unsupported_reason(self) -> str | None:
-        first, steps = self.burn_in + self.every, self.data.rollouts["test"].steps
+        first, steps = self.burn_in + self.every, self.source.rollouts["test"].steps
         if first > steps:
             return f"a rollout of {steps} steps ends before the first state that enters, {first}"
         return None
@@ -72,7 +72,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
     def reference_means(self) -> Mapping[str, np.ndarray]:
         """Return the mean of every quantity over all states of the reference split."""
         total: dict[str, Tensor] = {}
-        split, count = self.data.trajectories(self.reference_split), 0
+        split, count = self.source.trajectories(self.reference_split), 0
         for chunk in split.chunks(f"{type(self).__name__}: reference", snapshots=64):
             for name, value in self.evaluate(chunk).items():
                 total[name] = total.get(name, 0) + value.sum(0)

@@ -92,7 +92,7 @@ class Distribution(ClimateDiagnostic):
         self.bin_by(self.reference)
 
     def reference_means(self) -> Mapping[str, np.ndarray]:
-        chunks = self.data.trajectories(self.reference_split).chunks("Distribution: bins")
+        chunks = self.source.trajectories(self.reference_split).chunks("Distribution: bins")
         statistics = accumulate(map(self.fields, chunks))
         bins = {"centre": statistics.mean.numpy(), "scale": statistics.std.numpy()}
         self.bin_by(bins)

@@ -37,7 +37,7 @@ class EnsembleSkill(RolloutDiagnostic):
         self.rows = PerSampleMetric("crps", "spread", "skill", "members")
 
     def unsupported_reason(self) -> str | None:
-        if self.data.rollouts["test"].members > 1:
+        if self.source.rollouts["test"].members > 1:
             return None
         return "there is no ensemble: data.test_rollouts.members is 1"
 

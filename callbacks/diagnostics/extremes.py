@@ -60,7 +60,7 @@ class Extremes(RolloutDiagnostic):
         return state[:, self.channel].flatten(1).abs().amax(1)
 
     def unsupported_reason(self) -> str | None:
-        steps = self.data.rollouts["test"].steps
+        steps = self.source.rollouts["test"].steps
         if steps < 2 * self.every:
             return f"a rollout of {steps} steps has fewer than two values, every {self.every}"
         return None
@@ -76,7 +76,7 @@ class Extremes(RolloutDiagnostic):
             self.reference = self.reference_of(self.reference_split, self._reference)["largest"]
 
     def _reference(self) -> Mapping[str, np.ndarray]:
-        chunks = self.data.trajectories(self.reference_split).chunks("Extremes: reference")
+        chunks = self.source.trajectories(self.reference_split).chunks("Extremes: reference")
         return {"largest": torch.cat([self.largest(chunk) for chunk in chunks]).cpu().numpy()}
 
     def begin(self, start: RolloutBatch) -> None:

@@ -1,18 +1,18 @@
 """The physics that made the data, where it is known: what learned parts are compared with."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from datamodules.solvers import ChemicalVapourInfiltration
 from datamodules.solvers.finite_volume import FiniteVolumeSolver
+from datamodules.source import ReferenceSource
 
 
-def solver_of(data: Any) -> FiniteVolumeSolver | None:
+def solver_of(source: ReferenceSource) -> FiniteVolumeSolver | None:
     """Return the finite-volume solver that made the data of a data module, or None."""
-    solver = data.generator.solver if data.generator else None
+    solver = source.generator.solver if source.generator else None
     if isinstance(solver, ChemicalVapourInfiltration):
         solver = solver.solver
     return solver if isinstance(solver, FiniteVolumeSolver) else None

@@ -48,7 +48,7 @@ class LatentFields(RolloutDiagnostic):
 
     def truth(self) -> dict[str, torch.Tensor]:
         """Return the true coefficients by name, (time, *space)."""
-        solver = solver_of(self.data)
+        solver = solver_of(self.source)
         if solver is None or solver.grid.shape != self.data.shape:
             return {}
         values = [solver.values(time) for time in self.moments]

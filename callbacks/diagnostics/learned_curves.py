@@ -60,7 +60,7 @@ class LearnedCurves(RolloutDiagnostic):
 
     def visits(self, quantity: str) -> Tensor:
         """Return values of q from the least to the largest one of the training rollouts."""
-        hybrid, trajectories = self.emulator.hybrid, self.data.trajectories("train")
+        hybrid, trajectories = self.emulator.hybrid, self.source.trajectories("train")
         parameters, extremes = trajectories.parameters, []
         for k, length in enumerate(trajectories.lengths):
             states = trajectories.read(k, 0, min(length, self.emulator.window))
@@ -76,7 +76,7 @@ class LearnedCurves(RolloutDiagnostic):
         return torch.linspace(low, high, self.points, dtype=torch.float64)
 
     def scores(self) -> xarray.Dataset:
-        hybrid, solver = self.emulator.hybrid, solver_of(self.data)
+        hybrid, solver = self.emulator.hybrid, solver_of(self.source)
         dataset, coordinates = {}, {}
         for name, quantity in self.curves().items():
             q, axis = self.visited[quantity], f"curve_{quantity}"

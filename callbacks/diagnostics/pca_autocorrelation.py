@@ -81,7 +81,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         self.kept = min(self.length, int(self.reference["lengths"].max()))
 
     def _reference(self) -> Mapping[str, np.ndarray]:
-        split = self.data.trajectories(self.reference_split)
+        split = self.source.trajectories(self.reference_split)
 
         def chunks():  # noqa: ANN202
             return map(self.comparable, split.chunks("principal components"))

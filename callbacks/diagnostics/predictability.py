@@ -49,7 +49,7 @@ class PredictabilityLimit(RolloutDiagnostic):
         self.rows = PerSampleMetric("error", "limit")
 
     def unsupported_reason(self) -> str | None:
-        generator = self.data.generator
+        generator = self.source.generator
         if generator is None:
             return "the data were not simulated here: there is no solver"
         solver, grid = generator.solver.grid, self.data.grid
@@ -65,14 +65,14 @@ class PredictabilityLimit(RolloutDiagnostic):
         return None
 
     def begin(self, start: RolloutBatch) -> None:
-        total = self.data.rollouts["test"].initial_conditions
+        total = self.source.rollouts["test"].initial_conditions
         even = np.linspace(0, total - 1, min(total, self.initial_conditions)).round()
         chosen = torch.from_numpy(even).to(start.index)
         self.chosen = torch.isin(start.index, chosen).nonzero()[:, 0]
         self.index = start.index[self.chosen]
         self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])[self.chosen]
         self.limit = self.error.clone()
-        self.solver = self.data.generator.solver.to(start.initial.device).float()
+        self.solver = self.source.generator.solver.to(start.initial.device).float()
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if truth is None or not len(self.chosen):

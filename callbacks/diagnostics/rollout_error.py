@@ -79,7 +79,7 @@ class RolloutError(RolloutDiagnostic):
             self.climate = torch.from_numpy(arrays["mean"])
 
     def _time_mean(self) -> Mapping[str, np.ndarray]:
-        chunks = self.data.trajectories(self.reference_split).chunks("time mean")
+        chunks = self.source.trajectories(self.reference_split).chunks("time mean")
         return {"mean": time_mean(chunks).cpu().numpy()}
 
     def begin(self, start: RolloutBatch) -> None:

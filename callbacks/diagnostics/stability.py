@@ -102,7 +102,7 @@ class EnergyStability(RolloutDiagnostic):
 
     def _first_check(self, stage: str) -> str | None:
         """Return why the rollouts of a stage have no check, or None if they have."""
-        plan = self.data.rollouts.get("val" if stage == "validate" else stage)
+        plan = self.source.rollouts.get("val" if stage == "validate" else stage)
         if plan is None or plan.steps >= self.every:
             return None
         return f"a rollout of {plan.steps} steps ends before the first check, {self.every}"
@@ -136,7 +136,7 @@ class EnergyStability(RolloutDiagnostic):
         self.rows = PerSampleMetric("survived", "reason", "checks", "last_good", *self.mean)
 
     def _reference(self) -> Mapping[str, np.ndarray]:
-        split = self.data.trajectories(self.reference)
+        split = self.source.trajectories(self.reference)
         if self.vorticity is not None:
             return self._series(split.chunks("reference energy"))
         mean = self.climate = time_mean(split.chunks("time mean"))

@@ -7,7 +7,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
-from emulators.checkpoint_checks import check_finite
+from emulators.checkpoint_checks import check_finite, trained_on
 from emulators.checkpoint_file import read_checkpoint
 from emulators.distributed import divided
 
@@ -38,23 +38,22 @@ class FineTuning(Callback):
         if trainer.ckpt_path is not None:
             return  # what has begun to train needs the other run no more
         found = read_checkpoint(self.checkpoint, "FineTuning.checkpoint", pl_module.device)
-        names = found.get("trained_on", {}).get("parameters", [])
-        if names and names != trainer.datamodule.parameters:
+        before, data = trained_on(found), trainer.datamodule.describe()
+        if before is not None and before.parameters not in ((), data.parameters):
             raise ValueError(
-                f"{self.checkpoint} was told the parameters {names}, these data have "
-                f"{trainer.datamodule.parameters}; set data.parameters to those of the checkpoint."
+                f"{self.checkpoint} was told the parameters {list(before.parameters)}, these data "
+                f"have {list(data.parameters)}; set data.parameters to those of the checkpoint."
             )
-        difference = trainer.datamodule.difference(found.get("trained_on", {}))
+        difference = data.difference(before) if before else None
         if difference is not None:
-            name, before, now = difference
-            if name == "variables" and sorted(before) == sorted(now):
+            one, two = before.variables, data.variables
+            if one != two and sorted(one) == sorted(two):
                 raise ValueError(
-                    f"{self.checkpoint} was trained on the variables {before}, these data have "
-                    f"them in the order {now}; set data.variables to the order of the checkpoint."
+                    f"{self.checkpoint} was trained on the variables {one}, these data have them "
+                    f"in the order {two}; set data.variables to the order of the checkpoint."
                 )
             rank_zero_warn(
-                f"{self.checkpoint} was trained on data with {name} {before}, the fine-tuning goes "
-                f"on with {now}."
+                f"{self.checkpoint} was trained on {difference}; fine-tuning goes on with these."
             )
         check_finite(pl_module, {"state_dict": found["state_dict"]}, self.checkpoint)
         state = found["state_dict"]

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import netCDF4
 from lightning import LightningModule, Trainer
@@ -10,7 +9,9 @@ from lightning.pytorch import Callback
 
 from callbacks.diagnostics.options import is_whole
 from callbacks.run.provenance import provenance
+from datamodules.description import DataDescription
 from datamodules.files.netcdf import set_global_attributes, writing
+from emulators.checkpoint_checks import described
 from emulators.rollout import RolloutBatch, RolloutObserver, State
 
 
@@ -40,7 +41,7 @@ class ForecastWriter(Callback, RolloutObserver):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take hold of the data and make the folder."""
-        self.data: Any = trainer.datamodule
+        self.data = described(trainer.datamodule)
         self.about = provenance(trainer, pl_module, "predict")
         check_names(self.data)
         self.target = Path(self.folder or trainer.default_root_dir)
@@ -89,10 +90,7 @@ class ForecastWriter(Callback, RolloutObserver):
         time = file.createVariable(names.time, "f8", (names.time,))
         time.setncatts({**period, "units": self.data.units[1], "axis": "T"})
         valid = file.createVariable("valid_time", "f8", (names.trajectory, names.time))
-        kept = ("units", "calendar")
-        origin = {key: self.data.time_attributes[key] for key in kept
-                  if key in self.data.time_attributes}  # fmt: skip
-        valid.setncatts({"long_name": "time of the forecast state", **origin})
+        valid.setncatts({"long_name": "time of the forecast state", **self.data.time_attributes})
         dims = (names.trajectory, names.time, *names.space)
         for variable in self.data.fields:
             chunks = (1, 1, *start.initial.shape[2:])
@@ -128,7 +126,7 @@ class ForecastWriter(Callback, RolloutObserver):
         print(f"wrote {self.path}")
 
 
-def check_names(data: Any) -> None:
+def check_names(data: DataDescription) -> None:
     """Refuse names that a forecast would give to two things.
 
     Raises:

@@ -10,17 +10,18 @@ import torch
 from lightning import LightningModule, Trainer
 
 from callbacks.run.training_cost import cost_of
+from datamodules.source import DataSource
 
 
 def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[str, Any]:
     """Return what determines the rollouts of a stage, `test` or `predict`, as JSON knows it."""
-    data = trainer.datamodule
-    plan = data.rollouts[stage]
+    source: DataSource = trainer.datamodule
+    plan = source.rollouts[stage]
     return {
         "emulator": type(emulator).__name__,
         "parameters": sum(p.numel() for p in emulator.parameters() if p.requires_grad),
-        "data": str(data.root),
-        "data_hash": data.content_hash("test"),
+        "data": str(source.root),
+        "data_hash": source.content_hash("test"),
         "rollouts": {
             "initial_conditions": plan.initial_conditions,
             "steps": plan.steps,

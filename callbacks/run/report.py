@@ -6,6 +6,7 @@ from pathlib import Path
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
+from datamodules.source import DataSource
 from emulators.training.precision import bfloat16_cost
 
 
@@ -52,11 +53,11 @@ class RunReport(Callback):
 
     def _announce(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.is_global_zero and not trainer.training:
-            data, split = trainer.datamodule, "val" if stage == "val" else "test"
-            plan = data.rollouts[stage]
+            source: DataSource = trainer.datamodule
+            split, plan = "val" if stage == "val" else "test", source.rollouts[stage]
             print(
                 f"{type(pl_module).__name__}: {plan.initial_conditions} rollouts of {plan.steps} "
-                f"steps from {data.root}\n{split} split {data.trajectories(split).whereabouts}",
+                f"steps from {source.root}\n{split} split {source.trajectories(split).whereabouts}",
                 flush=True,
             )
 

@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from datamodules.solvers.finite import check_finite
+from datamodules.source import DataSource
 from emulators.checkpoint_file import load
 from emulators.rollout import Position, RolloutBatch, RolloutObserver
 
@@ -179,7 +180,7 @@ def fingerprint(trainer: Trainer, emulator: LightningModule) -> str:
         digest.update(name.encode())
         if isinstance(value, Tensor):
             digest.update(value.detach().float().cpu().numpy().tobytes())
-    data = trainer.datamodule
-    digest.update(repr((data.rollouts["test"], trainer.world_size, trainer.precision)).encode())
-    digest.update(data.contents("test").encode())
+    source: DataSource = trainer.datamodule
+    digest.update(repr((source.rollouts["test"], trainer.world_size, trainer.precision)).encode())
+    digest.update(source.contents("test").encode())
     return digest.hexdigest()

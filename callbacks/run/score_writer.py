@@ -15,7 +15,9 @@ from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.space_names import space_names
 from callbacks.plotting.export import gif, png, show
 from callbacks.run.provenance import provenance
+from datamodules.description import DataDescription
 from datamodules.files.netcdf import atomic_file, atomic_write
+from datamodules.source import DataSource
 
 SHARED = {  # coordinates of several diagnostics
     "initial_condition": "number of the initial condition",
@@ -71,7 +73,7 @@ class ScoreWriter(Callback):
         print(table(summary))
         for diagnostic in diagnostics:
             print("".join(f"{text}\n" for text in diagnostic.remarks(diagnostic.results)), end="")
-        known = trainer.datamodule.dimension_names.space
+        known = trainer.datamodule.describe().dimension_names.space
         for old, new in zip(known, space_names(known), strict=True):
             if new != old:
                 print(f"The dimension '{old}' of the data is '{new}' among the scores.")
@@ -109,25 +111,26 @@ def definition(
     """Return what determines scores: the rollouts, the units that they are in, the metrics."""
     return {
         **provenance(trainer, emulator, "test"),
-        "domain": domain(trainer.datamodule),
-        "training_data_hash": training_hash(trainer.datamodule),
+        "domain": domain(trainer.datamodule.describe()),
+        "training_data_hash": training_hash(trainer),
         "training_std": [float(f"{s:.6g}") for s in emulator.standardize.std.tolist()],
         "metrics": {type(d).__name__: {"version": d.version, **d.options} for d in diagnostics},
     }
 
 
-def domain(data: Any) -> dict[str, Any]:
+def domain(data: DataDescription) -> dict[str, Any]:
     """Return what scores depend on beside the values of the data: lengths, interval and units."""
-    description = data.description()
+    description = data.to_dict()
     names = ("domain lengths", "interval", "time unit", "units", "periodic")
     lengths = [axis["attributes"].get("units", "1") for axis in description["axes"]]
     return {**{name: description[name] for name in names}, "length units": lengths}
 
 
-def training_hash(data: Any) -> str | None:
+def training_hash(trainer: Trainer) -> str | None:
     """Return the hash of the training split, whose statistics are the units of scores."""
+    source: DataSource = trainer.datamodule
     try:
-        return data.content_hash("train")
+        return source.content_hash("train")
     except FileNotFoundError:
         return None
 

@@ -2,9 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +10,7 @@ from datamodules.files.netcdf import Dimensions
 from datamodules.files.space_axis import SpaceAxis
 from datamodules.files.time_axis import TimeAxis, same_time
 from datamodules.files.units import same_units
-from datamodules.solvers import Grid, Variable
+from datamodules.solvers import Variable
 
 
 class TrajectoryReader(ABC):
@@ -60,44 +58,6 @@ class TrajectoryReader(ABC):
     def times(self) -> np.ndarray:
         """Stamps of the snapshots."""
         return self.time.values
-
-    @property
-    def coordinates(self) -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
-        """Values and attributes of the spatial coordinates, where the files have them."""
-        return {
-            axis.name: (axis.values.astype(axis.dtype), axis.attributes)
-            for axis in self.axes
-            if axis.values is not None
-        }
-
-    @cached_property  # it is asked for at every step of a rollout
-    def grid(self) -> Grid | None:
-        """Grid of uniform coordinates, periodic or not, or None where there is none."""
-        return None if self.no_grid else Grid(self.space, tuple(self.lengths()))
-
-    def lengths(self) -> list[float]:
-        """Return the length of each uniform axis, of the cell beyond the last point too."""
-        return [axis.step * axis.size for axis in self.axes]
-
-    @cached_property
-    def no_grid(self) -> str:
-        """Reason why there is no uniform grid, or nothing."""
-        for axis in self.axes:
-            if axis.values is None:
-                return f"'{axis.name}' has no coordinate variable"
-            if axis.step is None and axis.too_coarse:
-                return (
-                    f"'{axis.name}' is rounded to {axis.resolution:g}, too coarse to tell whether "
-                    "it is uniform"
-                )
-            if axis.step is None:
-                return f"'{axis.name}' is not uniform"
-            if axis.size < 4 or axis.size % 2:
-                return f"'{axis.name}' has {axis.size} points, not an even number of at least 4"
-        units = [axis.units for axis in self.axes]
-        if not same_units(units[0], units[-1]) and not all(a.spherical for a in self.axes):
-            return f"the axes have different units ({', '.join(units)})"
-        return ""
 
     @abstractmethod
     def compute_hash(self) -> str:

@@ -1,10 +1,12 @@
 import tempfile
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from datamodules import DataDescription
 from datamodules.reference_cache import cached
 from datamodules.solvers import Grid, Variable
 from emulators.rollout import run_rollout
@@ -51,18 +53,30 @@ class RolloutBatch:
 
 
 class Data:
-    """Data module whose training split is one trajectory, `reference` (time, channel, *space)."""
+    """Data module whose training split is one trajectory, `reference` (time, channel, *space).
+
+    Without a grid, its axes have no coordinates.
+    """
+
+    generator = None
 
     def __init__(self, grid, reference, variables=("vorticity",), interval=0.5):
-        self.grid, self.states = grid, reference
-        self.variables, self.interval, self.parameters = list(variables), interval, []
-        self.dimensions = reference.dim() - 2
-        self.fields = tuple(Variable(name, f"long {name}", "s-1") for name in variables)
-        names = ("y", "x")[-(reference.dim() - 2) :]
-        self.dimension_names = types.SimpleNamespace(space=names)
-        self.units = ("m", "s")
+        self.states = reference
+        fields = [Variable(name, f"long {name}", "s-1") for name in variables]
+        some = grid or Grid(tuple(reference.shape[2:]), (1.0,) * (reference.dim() - 2))
+        flow = "vorticity" if "vorticity" in variables else None
+        self.description = DataDescription.on_grid(fields, some, interval, "m", "s", vorticity=flow)
+        if grid is None:
+            bare = tuple(replace(axis, values=None) for axis in self.description.axes)
+            self.change(axes=bare)
         self.root = Path(tempfile.mkdtemp())
         self.rollouts = {"test": types.SimpleNamespace(members=1, initial_conditions=2, steps=1000)}
+
+    def describe(self):
+        return self.description
+
+    def change(self, **entries):
+        self.description = replace(self.description, **entries)
 
     def content_hash(self, split):
         return str(self.states.sum().item())
@@ -84,7 +98,7 @@ def evaluate():
     """Run a diagnostic over batches of initial conditions and return its scores."""
 
     def run(diagnostic, emulator, data, starts):
-        diagnostic.data, diagnostic.emulator = data, emulator
+        diagnostic.attach(data, emulator)
         diagnostic.start(torch.device("cpu"))
         for start in starts:
             run_rollout(emulator, start, [diagnostic])

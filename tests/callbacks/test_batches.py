@@ -33,7 +33,7 @@ def scores(kind, parts):
     data.generator = solver_of(PLANE)
     diagnostic, stability = kind(), EnergyStability()
     for one in (diagnostic, stability):
-        one.data, one.emulator = data, Exact()
+        one.attach(data, Exact())
         one.start(torch.device("cpu"))
     for part in parts:
         start = RolloutBatch(initial[part], torch.tensor(part), 70, 12)

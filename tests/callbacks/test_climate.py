@@ -108,7 +108,7 @@ def test_malformed_options_are_refused(kind):
 def test_is_left_out_where_the_rollout_ends_before_the_first_state(plane):
     known, diagnostic = data(plane), Moments(every=30)
     known.rollouts["test"].steps = 29
-    diagnostic.data = known
+    diagnostic.attach(known)
     assert "29 steps ends before the first state that enters, 30" in diagnostic.unsupported_reason()
     known.rollouts["test"].steps = 30
     assert not diagnostic.unsupported_reason()
@@ -125,7 +125,7 @@ def test_means_end_where_a_trajectory_is_given_up(plane):
     initial = torch.ones(2, 1, 8, 8)
     known, moments = data(plane), Moments(every=10)
     for diagnostic in (quitter := Quitter(), moments):
-        diagnostic.data, diagnostic.emulator = known, Exact()
+        diagnostic.attach(known, Exact())
         diagnostic.start(torch.device("cpu"))
     run_rollout(Exact(), RolloutBatch(initial, torch.arange(2), 60, 50), [quitter, moments])
     assert moments.means.compute()["count"].tolist() == [2, 6]
@@ -150,7 +150,7 @@ def seven(lost=(2,)):
 def together(diagnostics, emulator, known, starts):
     """Return the scores of diagnostics that watch the same rollouts, in this order."""
     for diagnostic in diagnostics:
-        diagnostic.data, diagnostic.emulator = known, emulator
+        diagnostic.attach(known, emulator)
         diagnostic.start(torch.device("cpu"))
     for one in starts:
         run_rollout(emulator, one, diagnostics)

@@ -25,7 +25,7 @@ KINDS = [
 
 
 def prepared(diagnostic, std=2.0, names=("vorticity", "q")):
-    diagnostic.data = Data(PLANE, STATES[:, : len(names)], names)
+    diagnostic.attach(Data(PLANE, STATES[:, : len(names)], names))
     diagnostic.emulator = Exact(std=std, channels=len(names))
     return diagnostic
 
@@ -33,7 +33,9 @@ def prepared(diagnostic, std=2.0, names=("vorticity", "q")):
 def computed(diagnostic):
     """Return the arrays that a diagnostic keeps."""
     kept = []
-    diagnostic.data.reference = lambda split, definition, compute: kept.append(compute()) or kept[0]
+    diagnostic.source.reference = lambda split, definition, compute: (
+        kept.append(compute()) or kept[0]
+    )
     diagnostic.prepare()
     return kept[0]
 

@@ -95,7 +95,7 @@ def test_others_see_the_unperturbed_member_alone(evaluate, plane):
 
 def test_is_left_out_without_an_ensemble(plane):
     diagnostic = EnsembleSkill()
-    diagnostic.data = data(plane, members=1)
+    diagnostic.attach(data(plane, members=1))
     assert "members is 1" in diagnostic.unsupported_reason()
 
 

@@ -13,6 +13,7 @@ from callbacks import (
     Spectrum,
     ZonalMean,
 )
+from datamodules.files.space_axis import SpaceAxis
 from datamodules.solvers import Grid
 from datamodules.solvers.pseudo_spectral.vorticity import energy, velocity
 from tests.callbacks.conftest import Data, Exact, RolloutBatch
@@ -20,11 +21,20 @@ from tests.callbacks.conftest import Data, Exact, RolloutBatch
 KINDS = (Distribution, EnergyStability, Spectrum, ZonalMean)
 
 
-def data(plane, vorticity="vo", **facts):
+def globe():
+    """Axes of latitude and longitude."""
+    degrees = ("lat", "degrees_north"), ("lon", "degrees_east")
+    return tuple(SpaceAxis(name, 8, np.arange(8) / 4, {"units": u}) for name, u in degrees)
+
+
+WALLS = {"periodic": (False, True)}
+
+
+def data(plane, vorticity="vo", names=("q", "vo"), **facts):
     torch.manual_seed(0)
     scale = torch.tensor([3.0, 1.0]).reshape(2, 1, 1)
-    known = Data(plane, scale * torch.randn(40, 2, 8, 8) - 1, variables=("q", "vo"))
-    vars(known).update({"vorticity": vorticity, "spherical": False, "no_grid": "", **facts})
+    known = Data(plane, scale * torch.randn(40, 2, 8, 8) - 1, variables=names)
+    known.change(vorticity=vorticity, **facts)
     return known
 
 
@@ -54,27 +64,25 @@ def test_channel_that_the_data_call_vorticity_has_the_energy(evaluate, plane):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_data_without_a_vorticity_have_no_flow_whatever_their_names(kind, evaluate, plane):
-    known = data(plane, vorticity=None)
-    known.variables = ["q", "vorticity"]
+    known = data(plane, vorticity=None, names=("q", "vorticity"))
     diagnostic, scores = scored(kind, known, evaluate)
     assert diagnostic.vorticity is None
     assert not {"zonal_velocity", "enstrophy", "spectrum_enstrophy"} & set(scores)
     assert not [text for text in diagnostic.remarks(scores) if "from vorticity" in text]
 
 
-@pytest.mark.parametrize("facts", [{"spherical": True}, {"no_grid": "'y' is not periodic"}])
+@pytest.mark.parametrize("facts", [{"axes": globe()}, WALLS])
 @pytest.mark.parametrize("kind", [k for k in KINDS if k is not Spectrum])
 def test_flow_is_left_out_with_the_reason_on_a_sphere_and_between_walls(
     kind, facts, evaluate, plane
 ):
     known = data(plane, **facts)
-    known.grid = plane if facts.get("spherical") else None
     diagnostic, scores = scored(kind, known, evaluate)
     assert not {"zonal_velocity", "enstrophy"} & set(scores)
     assert not {"u", "v"} & set(scores.coords.get("field", scores["initial_condition"]).values)
     (text,) = [text for text in diagnostic.remarks(scores) if "left out" in text]
     assert "vo " in text
-    reason = "degrees of a sphere" if facts.get("spherical") else "'y' is not periodic"
+    reason = "degrees of a sphere" if "axes" in facts else "'y' is not periodic"
     assert reason in text
     if kind is ZonalMean:
         wanted = known.states[:2].mean(-1)
@@ -86,16 +94,18 @@ def test_what_needs_a_periodic_grid_says_why_there_is_none(kind, plane):
     diagnostic, solver = kind(), SimpleNamespace(grid=plane)
     generator = SimpleNamespace(solver=solver, operating_points_differ=False)
     for facts, reason in (
-        ({"spherical": True}, "degrees of a sphere"),
-        ({"no_grid": "'y' is not periodic", "grid": None}, "'y' is not periodic"),
+        ({"axes": globe()}, "degrees of a sphere"),
+        (WALLS, "'y' is not periodic"),
     ):
-        diagnostic.data = data(plane, generator=generator, **facts)
+        source = data(plane, **facts)
+        source.generator = generator
+        diagnostic.attach(source)
         assert reason in diagnostic.unsupported_reason()
 
 
 def test_enstrophy_is_refused_on_a_sphere(plane):
     diagnostic = EnergyStability(bands=("energy", "enstrophy"))
-    diagnostic.data = data(plane, spherical=True)
+    diagnostic.attach(data(plane, axes=globe()))
     with pytest.raises(ValueError, match=r"bands.*'enstrophy'"):
         diagnostic.check()
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import netCDF4
 import numpy as np
@@ -7,18 +8,22 @@ import torch
 from lightning import LightningModule, Trainer
 
 from callbacks import ForecastWriter
-from datamodules import Dimensions
+from datamodules.files.space_axis import SpaceAxis
 from emulators.rollout import run_rollout
 from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
 
-def writer(folder, plane, every=1):
+def writer(folder, plane, every=1, names=("vorticity",)):
     forecast = ForecastWriter(folder, every)
-    forecast.data = Data(plane, torch.zeros(1, 1, 8, 8))
-    forecast.data.dimension_names = Dimensions("member", "t", ("lat", "lon"))
-    forecast.data.coordinates = {"lat": (np.linspace(10, 17, 8), {"units": "degrees_north"})}
-    forecast.data.time_attributes = {"units": "hours since 1990-01-01", "calendar": "noleap"}
-    forecast.data.units = ("m", "h")
+    latitude = SpaceAxis("lat", 8, np.linspace(10, 17, 8), {"units": "degrees_north"})
+    forecast.data = replace(
+        Data(plane, torch.zeros(1, 1, 8, 8), names).describe(),
+        axes=(latitude, SpaceAxis("lon", 8, None, {})),
+        time_unit="h",
+        time_attributes={"units": "hours since 1990-01-01", "calendar": "noleap"},
+        trajectory_dimension="member",
+        time_dimension="t",
+    )
     forecast.about = {"emulator": "Exact"}
     forecast.target = folder
     return forecast
@@ -47,8 +52,8 @@ def test_file_is_named_after_the_first_initial_condition(tmp_path, plane, capsys
 
 
 def test_every_variable_has_its_own_field(tmp_path, plane):
-    forecast, initial = writer(tmp_path, plane), torch.randn(2, 2, 8, 8)
-    forecast.data.fields = Data(plane, initial, ("vorticity", "depth")).fields
+    forecast = writer(tmp_path, plane, names=("vorticity", "depth"))
+    initial = torch.randn(2, 2, 8, 8)
     run_rollout(Exact(2.0), RolloutBatch(initial, torch.tensor([0, 1]), 1, 0), [forecast])
     with netCDF4.Dataset(tmp_path / "forecast_0000.nc") as file:
         for channel, name in enumerate(("vorticity", "depth")):

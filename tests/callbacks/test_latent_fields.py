@@ -23,13 +23,17 @@ def physics():
 
 
 def watching(callback, data, emulator):
-    callback.data, callback.emulator = data, emulator
+    callback.attach(data, emulator)
     return callback
+
+
+def two():
+    """Data of two channels."""
+    return Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
 
 
 def data(solver=True):
     made = Data(GRID, torch.rand(5, 1, 4, 6), ("phi",))
-    made.shape, made.generator = GRID.shape, None
     if solver:
         truth = FiniteVolumeSolver(physics(), {"D": TRUTH}, 0.1, 0.5)
         made.generator = types.SimpleNamespace(solver=truth)
@@ -96,8 +100,8 @@ def test_relative_error_of_a_growing_truth():
 
 def test_relative_error_of_chosen_variables_as_a_share_of_the_start():
     # truth 2^n u: the error 2^n - 1 of each channel, over that of the start
-    callback = watching(RelativeError([2], ["b"], "start"), None, Exact(channels=2))
-    callback.data = Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
+    callback = RelativeError([2], ["b"], "start")
+    callback.attach(two(), Exact(channels=2))
     callback.start(torch.device("cpu"))
     initial = torch.rand(2, 2, 4)
     run_rollout(
@@ -121,8 +125,8 @@ def test_mean_is_over_the_chosen_variables():
             return torch.tensor([0.5, 1.0]).view(2, 1) * state, None
 
     for variables, expected in ((None, 0.25), (["a"], 0.5), (["b"], 0.0)):
-        callback = watching(RelativeError([1], variables), None, Zero(channels=2))
-        callback.data = Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
+        callback = RelativeError([1], variables)
+        callback.attach(two(), Zero(channels=2))
         callback.start(torch.device("cpu"))
         run_rollout(Zero(channels=2), RolloutBatch(truth, torch.arange(1), 1, 1), [callback])
         assert callback.scores()["relative_error"].values[0] == pytest.approx([expected])
@@ -130,7 +134,7 @@ def test_mean_is_over_the_chosen_variables():
 
 @pytest.mark.parametrize("variables", [["c"], []])
 def test_relative_error_of_unknown_variables_is_refused(variables):
-    callback = watching(RelativeError([1], variables), None, Exact(channels=2))
-    callback.data = Data(Grid((4,), (1.0,)), torch.rand(5, 2, 4), ("a", "b"))
+    callback = RelativeError([1], variables)
+    callback.attach(two(), Exact(channels=2))
     with pytest.raises(ValueError, match=r"must name some of \['a', 'b'\]"):
         callback.check()

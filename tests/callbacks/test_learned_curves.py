@@ -10,7 +10,7 @@ from datamodules.solvers import ChemicalVapourInfiltration, Grid
 from datamodules.solvers.finite_volume import Closure, ExplicitEuler, RandomField
 from datamodules.solvers.infiltration import Infiltration
 from emulators import ImPiNDiff
-from tests.callbacks.conftest import Exact
+from tests.callbacks.conftest import Data, Exact
 
 GRID = Grid((4,), (0.04,))
 TOLD = ["temperature_left", "temperature_right", "pressure"]
@@ -30,15 +30,15 @@ def watching(learned, closure, radius=7e-6, known=KNOWN):
     states = torch.ones(2, 5, 3, 4) * torch.tensor([0.1, 0.5, 1273.0]).view(3, 1)
     states[1, 2, 1, 3], states[:, 4, 1] = 0.2, 0.1  # the last is beyond training rollouts
     callback = LearnedCurves(points=3)
-    callback.data = types.SimpleNamespace(
-        generator=types.SimpleNamespace(solver=solver),
-        trajectories=lambda split: types.SimpleNamespace(
-            lengths=[5, 5],
-            read=lambda k, first, last: states[k, first:last],
-            time=lambda k, n: float(n),
-            parameters=torch.tensor([[1273.0, 1273.0, 1e4], [1323.0, 1323.0, 1e4]]),
-        ),
+    source = Data(GRID, states[0])
+    source.generator = types.SimpleNamespace(solver=solver)
+    source.trajectories = lambda split: types.SimpleNamespace(
+        lengths=[5, 5],
+        read=lambda k, first, last: states[k, first:last],
+        time=lambda k, n: float(n),
+        parameters=torch.tensor([[1273.0, 1273.0, 1e4], [1323.0, 1323.0, 1e4]]),
     )
+    callback.attach(source)
     sizes = {"channels": 3, "dimensions": 1, "parameters": 3, "dt": 1.0, "interval": 1.0}
     callback.emulator = ImPiNDiff(
         Infiltration(GRID), {learned: closure}, known, TOLD, ExplicitEuler(), steps=3, **sizes
@@ -80,12 +80,13 @@ def test_laws_of_several_quantities_and_other_emulators_are_passed_over():
 
 def test_what_follows_from_numbers_and_a_field():
     solver = ChemicalVapourInfiltration(GRID, ExplicitEuler(), 1.0, 1.0)
-    made = types.SimpleNamespace(generator=types.SimpleNamespace(solver=solver))
+    made = Data(GRID, torch.ones(5, 3, 4))
+    assert solver_of(made) is None
+    made.generator = types.SimpleNamespace(solver=solver)
     found = follow(solver_of(made), {"temperature": torch.tensor([1273.0])})
     # 2.62 exp(-1.2e5/(8.314 · 1273)) = 3.12e-5
     assert found["rate_constant"].item() == pytest.approx(3.12e-5, rel=1e-2)
     assert "surface" not in found
-    assert solver_of(types.SimpleNamespace(generator=None)) is None
 
 
 def test_too_few_points_are_refused():

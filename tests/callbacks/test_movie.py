@@ -44,7 +44,7 @@ def test_gif_moves_for_ever():
 
 def test_is_left_out_in_one_dimension():
     diagnostic = Movie()
-    diagnostic.data = Data(Grid((16,), (22.0,)), torch.randn(3, 1, 16), variables=("u",))
+    diagnostic.attach(Data(Grid((16,), (22.0,)), torch.randn(3, 1, 16), variables=("u",)))
     assert "two dimensions" in diagnostic.unsupported_reason()
 
 

@@ -1,6 +1,6 @@
 """No name or unit of the data ends a test after its rollout, whatever matplotlib makes of it."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -31,9 +31,12 @@ KINDS = [
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_and_units_are_drawn_as_they_are(kind, evaluate, plane, capsys):
     known = Data(plane, torch.randn(30, 2, 8, 8), variables=("vorticity", ODD))
-    known.fields = tuple(Variable(name, ODD, ODD) for name in known.variables[::-1])
-    known.units = (ODD, ODD)
-    known.dimension_names = SimpleNamespace(space=(ODD, "x"))
+    axes = [replace(axis, attributes={"units": ODD}) for axis in known.describe().axes]
+    known.change(
+        fields=tuple(Variable(name, ODD, ODD) for name in (ODD, "vorticity")),
+        axes=(replace(axes[0], name=ODD), axes[1]),
+        time_unit=ODD,
+    )
     diagnostic = getattr(callbacks, kind)()
     starts = [RolloutBatch(torch.randn(2, 2, 8, 8), torch.arange(2), 20, 9)]
     scores = evaluate(diagnostic, Exact(channels=2), known, starts)

@@ -72,7 +72,7 @@ def test_channel_that_the_data_do_not_have_is_refused_before_anything_is_compute
     kind, channel, plane
 ):
     diagnostic = getattr(callbacks, kind)(channel=channel)
-    diagnostic.data = Data(plane, torch.randn(9, 2, 8, 8), variables=("a", "b"))
+    diagnostic.attach(Data(plane, torch.randn(9, 2, 8, 8), variables=("a", "b")))
     wanted = rf"{kind}.channel must be one of 0 \(a\), 1 \(b\), got {channel}"
     with pytest.raises(ValueError, match=wanted):
         diagnostic.start(torch.device("cpu"))
@@ -81,12 +81,12 @@ def test_channel_that_the_data_do_not_have_is_refused_before_anything_is_compute
 @pytest.mark.parametrize("kind", ["EnergyStability", "Extremes", "Moments"])
 def test_is_left_out_with_the_reason_where_the_rollout_ends_before_the_first_value(kind, plane):
     diagnostic = getattr(callbacks, kind)(every=50)
-    diagnostic.data = Data(plane, torch.randn(9, 1, 8, 8))
-    diagnostic.data.rollouts["test"].steps = 49
+    diagnostic.attach(Data(plane, torch.randn(9, 1, 8, 8)))
+    diagnostic.source.rollouts["test"].steps = 49
     assert "49 steps" in diagnostic.unsupported_reason()
     assert "50" in diagnostic.unsupported_reason()
     assert not diagnostic.watches("test")
-    diagnostic.data.rollouts["test"].steps = 100
+    diagnostic.source.rollouts["test"].steps = 100
     assert diagnostic.unsupported_reason() is None
     assert diagnostic.watches("test")
 

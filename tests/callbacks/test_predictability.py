@@ -97,7 +97,7 @@ def test_domain_read_from_coordinates_of_any_number_of_points_is_that_of_the_sol
     solver = Growing(Grid((64,), (22.0,)))
     known.generator = types.SimpleNamespace(solver=solver, operating_points_differ=False)
     diagnostic = PredictabilityLimit()
-    diagnostic.data = known
+    diagnostic.attach(known)
     assert diagnostic.unsupported_reason() is None
 
 
@@ -105,16 +105,17 @@ def test_is_left_out_without_a_solver_of_the_same_domain(plane):
     diagnostic = PredictabilityLimit()
     for solver, reason in ((None, "there is no solver"),
                            (Growing(Grid((8, 8), (3.0, 2.0))), "in another domain")):  # fmt: skip
-        diagnostic.data = data(plane, solver)
+        diagnostic.attach(data(plane, solver))
         assert reason in diagnostic.unsupported_reason()
-    diagnostic.data = data(plane, Growing(plane))
-    diagnostic.data.grid = None
+    walls = data(plane, Growing(plane))
+    walls.change(periodic=(True, False))
+    diagnostic.attach(walls)
     assert "no periodic grid" in diagnostic.unsupported_reason()
 
 
 def test_is_left_out_where_trajectories_have_operating_points_of_their_own(plane):
     diagnostic = PredictabilityLimit()
-    diagnostic.data = data(plane, Growing(plane))
+    diagnostic.attach(data(plane, Growing(plane)))
     assert diagnostic.unsupported_reason() is None
-    diagnostic.data.generator.operating_points_differ = True
+    diagnostic.source.generator.operating_points_differ = True
     assert diagnostic.unsupported_reason() == "trajectories have operating points of their own"

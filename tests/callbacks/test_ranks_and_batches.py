@@ -83,7 +83,7 @@ def watched(data):
     kinds += [kind(**late) for kind in (callbacks.Spectrum, callbacks.ZonalMean,
               callbacks.Distribution, callbacks.Moments)]  # fmt: skip
     for diagnostic in kinds:
-        diagnostic.data = data
+        diagnostic.attach(data)
     return [diagnostic for diagnostic in kinds if not diagnostic.unsupported_reason()]
 
 

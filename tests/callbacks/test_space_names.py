@@ -1,6 +1,6 @@
 """Dimensions of space that are called as scores are."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 import xarray
@@ -8,7 +8,8 @@ import xarray
 import cli
 from callbacks.diagnostics.space_names import RESERVED, space_names
 from callbacks.run.forecast_writer import check_names
-from datamodules import Dimensions
+from datamodules import DataDescription
+from datamodules.solvers import Grid, Variable
 from tests.conftest import SMOKE
 
 
@@ -44,13 +45,13 @@ def test_run_on_data_with_such_a_name_is_scored(workplace, capsys, name):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"dimension_names": Dimensions(space=("trajectory", "x"))}, "called 'trajectory'"),
-        ({"variables": ["valid_time"]}, "called 'valid_time'"),
-        ({"variables": ["u"], "parameters": ["u"]}, "called 'u'"),
+        ({"trajectory_dimension": "x"}, "called 'x'"),
+        ({"fields": (Variable("valid_time", "", "1"),)}, "called 'valid_time'"),
+        ({"parameters": ("u",)}, "called 'u'"),
     ],
 )
 def test_forecast_with_two_things_of_one_name_is_refused(changes, words):
-    data = {"dimension_names": Dimensions(), "variables": ["u"], "parameters": [], **changes}
+    data = DataDescription.on_grid([Variable("u", "", "1")], Grid((8,), (1.0,)), 1.0)
     with pytest.raises(ValueError, match=words):
-        check_names(SimpleNamespace(**data))
-    check_names(SimpleNamespace(dimension_names=Dimensions(), variables=["u"], parameters=["nu"]))
+        check_names(replace(data, **changes))
+    check_names(replace(data, parameters=("nu",)))

@@ -78,7 +78,9 @@ def test_one_dimension_and_several_channels(evaluate):
 
 def test_is_left_out_where_the_grid_is_not_periodic(evaluate):
     diagnostic = Spectrum()
-    assert evaluate(diagnostic, Exact(), Data(None, mode()), []) is None
+    walls = Data(LINE, mode())
+    walls.change(periodic=(False,))
+    assert evaluate(diagnostic, Exact(), walls, []) is None
     assert "not periodic" in diagnostic.unsupported_reason()
     assert not diagnostic.watches("test")
 

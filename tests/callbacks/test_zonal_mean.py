@@ -63,5 +63,5 @@ def test_profiles_and_errors_of_jets_that_are_three_times_too_strong(evaluate):
 
 def test_is_left_out_in_one_dimension():
     diagnostic = ZonalMean()
-    diagnostic.data = Data(Grid((16,), (22.0,)), torch.randn(3, 1, 16), variables=("u",))
+    diagnostic.attach(Data(Grid((16,), (22.0,)), torch.randn(3, 1, 16), variables=("u",)))
     assert "two dimensions" in diagnostic.unsupported_reason()

@@ -149,7 +149,7 @@ def test_reference_follows_a_correction_of_the_coordinates(root):
     def length():
         data = TrajectoryDataModule(root, **OPTIONS)
         return data.reference(
-            "train", {"name": "length"}, lambda: {"length": np.array(data.grid.lengths)}
+            "train", {"name": "length"}, lambda: {"length": np.array(data.describe().grid.lengths)}
         )["length"]
 
     np.testing.assert_allclose(length(), [2.0, 5.0])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from datamodules.describe import describe
 from datamodules.files.netcdf import Dimensions, atomic_file
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.generation.generator import Generator, SplitSize
@@ -308,7 +309,9 @@ def test_files_of_finite_volumes_have_the_centres_of_cells(tmp_path):
         with netCDF4.Dataset(tmp_path / path) as dataset:
             assert dataset["x"][0] == pytest.approx(first)
             file = TrajectoryFile(tmp_path / path, ["u"], Dimensions(space=("x",)))
-            assert file.grid.lengths == pytest.approx(((2 * math.pi) if first else 22.0,))
+            assert describe(file, []).uniform_grid.lengths == pytest.approx(
+                ((2 * math.pi) if first else 22.0,)
+            )
             assert "stand for L and T" in dataset.comment
 
 

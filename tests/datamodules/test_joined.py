@@ -41,7 +41,7 @@ def test_parts_of_a_run_are_one_trajectory(tmp_path, cuts, storage):
     for start, stop in ((0, 41), (5, 13), (10, 11), (19, 32)):
         np.testing.assert_array_equal(train.read(0, start, stop)[:, 0], FIELD[start:stop])
     assert train.time(0, 23) == 23
-    assert data.interval == 1
+    assert data.describe().interval == 1
 
 
 def test_origins_of_the_parts_may_differ(tmp_path):

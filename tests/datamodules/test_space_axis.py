@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from datamodules import Dimensions
+from datamodules.describe import describe
 from datamodules.files.axis_roles import named_role
 from datamodules.files.trajectory_file import TrajectoryFile
 
@@ -195,8 +196,8 @@ def test_descending_axes_are_flipped_with_a_word(tmp_path, dims, down, capsys):
     flips = tuple(slice(None, None, -1 if name in down else 1) for name in ("y", "x"))
     right = right[(..., *flips)][0 if dims[0] == "run" else slice(None)]
     np.testing.assert_array_equal(file.read(0, 1, 3)[:, 0], right[1:3])
-    np.testing.assert_array_equal(file.coordinates["y"][0], Y)
-    np.testing.assert_array_equal(file.coordinates["x"][0], X)
+    np.testing.assert_array_equal(describe(file, []).coordinates["y"][0], Y)
+    np.testing.assert_array_equal(describe(file, []).coordinates["x"][0], X)
     assert "descend" in capsys.readouterr().err
 
 
@@ -228,7 +229,7 @@ def test_uniform_is_judged_by_the_spacing_in_the_precision_of_the_coordinate(
     tmp_path, points, uniform
 ):
     field_file(tmp_path, ("time", "x"), {"x": points})
-    grid = read(tmp_path, "x").grid
+    grid = describe(read(tmp_path, "x"), []).uniform_grid
     assert (grid is not None) == uniform
     if uniform:
         step = abs(float(points[-1]) - float(points[0])) / 63
@@ -257,7 +258,7 @@ def test_half_metres_in_single_precision_may_be_shifted_by_no_cell_either(tmp_pa
 def test_a_type_that_is_too_coarse_is_the_reason_for_no_grid(tmp_path):
     points = (3e6 + 1.3 * np.arange(32)).astype("f4")  # which is rounded to 0.25 there
     field_file(tmp_path, ("time", "x"), {"x": points})
-    assert "'x' is rounded to 0.25, too coarse" in read(tmp_path, "x").no_grid
+    assert "'x' is rounded to 0.25, too coarse" in describe(read(tmp_path, "x"), []).no_grid
 
 
 def test_single_points_are_compared_too(tmp_path):
@@ -272,8 +273,8 @@ def test_axes_in_different_units_make_no_grid(tmp_path):
     units = {"x": {"units": "m"}, "y": {"units": "km"}}
     field_file(tmp_path, ("time", "y", "x"), {"x": X, "y": Y}, units)
     file = read(tmp_path, "y", "x")
-    assert file.grid is None
-    assert "different units (km, m)" in file.no_grid
+    assert describe(file, []).uniform_grid is None
+    assert "different units (km, m)" in describe(file, []).no_grid
 
 
 @pytest.mark.parametrize("points", [[0, 1, 1, 2.0], [0, 2, 1, 3.0], [0, 0, 0, 0.0]])
@@ -299,8 +300,8 @@ def test_a_curvilinear_grid_has_no_coordinates(tmp_path, capsys):
         file.createVariable("u", "f4", ("time", "lat", "lon"))[:] = 1.0
     file = read(tmp_path, "lat", "lon")
     assert "curvilinear" in capsys.readouterr().err
-    assert file.coordinates == {}
-    assert "no coordinate" in file.no_grid
+    assert describe(file, []).coordinates == {}
+    assert "no coordinate" in describe(file, []).no_grid
 
 
 @pytest.mark.parametrize(
@@ -326,7 +327,7 @@ def test_packed_coordinates_are_given_unpacked(tmp_path, raw, packing, points):
         axis.set_auto_maskandscale(False)
         axis.setncatts({"units": "m", **packing})
         axis[:] = raw
-    values, attributes = read(tmp_path, "x").coordinates["x"]
+    values, attributes = describe(read(tmp_path, "x"), []).coordinates["x"]
     np.testing.assert_allclose(values, points, rtol=1e-6)
     assert attributes == {"units": "m"}  # what says how they were packed is no longer true
     assert packing or values.dtype == raw.dtype

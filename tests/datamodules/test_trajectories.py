@@ -92,11 +92,11 @@ def test_statistics_are_those_of_the_training_split(root):
 
 def test_shape_grid_and_interval_are_known_from_any_split(root):
     data = module(root)
-    assert data.shape == (8, 8)
-    assert data.grid == Grid((8, 8), (2.0, 2.0))
-    assert data.interval == 0.5
+    assert data.describe().shape == (8, 8)
+    assert data.describe().grid == Grid((8, 8), (2.0, 2.0))
+    assert data.describe().interval == 0.5
     assert (data.channels, data.dimensions) == (1, 2)
-    assert data.fields[0].name == "vorticity"
+    assert data.describe().fields[0].name == "vorticity"
 
 
 def test_several_variables_become_channels(tmp_path):
@@ -223,8 +223,8 @@ def test_missing_data_are_generated_and_contradicting_ones_refused(tmp_path):
     data = module(tmp_path, generator=flame(), **options)
     data.prepare_data()
     assert data.trajectories("train").lengths == [120] * 5
-    assert math.isclose(data.grid.lengths[0], 22.0)
-    assert math.isclose(data.interval, 0.5)
+    assert math.isclose(data.describe().grid.lengths[0], 22.0)
+    assert math.isclose(data.describe().interval, 0.5)
     with pytest.raises(ValueError, match="made with other settings"):
         module(tmp_path, generator=flame(seed=1), **options).prepare_data()
 

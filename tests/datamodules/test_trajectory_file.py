@@ -4,6 +4,7 @@ import netCDF4
 import numpy as np
 import pytest
 
+from datamodules.describe import describe
 from datamodules.files.netcdf import Dimensions
 from datamodules.files.reader import check_agreement
 from datamodules.files.trajectory_file import TrajectoryFile
@@ -28,7 +29,7 @@ def test_metadata_come_from_the_file(tmp_path):
     file = TrajectoryFile(tmp_path / "a.nc", ["vorticity"])
     assert (file.trajectories, file.snapshots, file.space) == (3, 20, (8, 8))
     assert file.interval == pytest.approx(0.25)
-    assert file.grid == Grid((8, 8), (2.0, 4.0))
+    assert describe(file, []).uniform_grid == Grid((8, 8), (2.0, 4.0))
 
 
 def test_file_of_one_trajectory_without_that_dimension(tmp_path):
@@ -42,7 +43,7 @@ def test_one_dimensional_field_with_names_of_its_own(tmp_path):
     path = tmp_path / "a.nc"
     values = write_file(path, (2, 20, 16), ("height",), ("run", "time", "lon"), lengths=(1.0,))
     file = TrajectoryFile(path, ["height"], Dimensions("run", "time", ("lon",)))
-    assert file.grid == Grid((16,), (1.0,))
+    assert describe(file, []).uniform_grid == Grid((16,), (1.0,))
     np.testing.assert_array_equal(file.read(1, 0, 3)[:, 0], values["height"][1, :3])
 
 
@@ -92,7 +93,7 @@ def test_grid_is_none_without_uniform_coordinates(tmp_path):
     write_file(tmp_path / "a.nc")
     with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
         file["x"][:] = np.arange(8) ** 2
-    assert TrajectoryFile(tmp_path / "a.nc", ["vorticity"]).grid is None
+    assert describe(TrajectoryFile(tmp_path / "a.nc", ["vorticity"]), []).uniform_grid is None
 
 
 def test_single_precision_time_axis_counts_as_uniform(tmp_path):

@@ -1,23 +1,19 @@
-from types import SimpleNamespace
-
 import pytest
 
-from emulators.checkpoint_checks import check_fields, check_training_data, is_plain
+from datamodules.description import DataDescription
+from datamodules.solvers import Grid, Variable
+from emulators.checkpoint_checks import check_fields, check_training_data, described, is_plain
 
 
 def data(**changes):
-    values = {
-        "variables": ["u", "v"],
-        "channels": 2,
-        "dimensions": 2,
-        "parameters": [],
-    }
-    return SimpleNamespace(**{**values, **changes})
+    fields, dimensions = [Variable(name, name, "1") for name in "uv"], changes.pop("dimensions", 2)
+    grid = Grid((8,) * dimensions, (1.0,) * dimensions)
+    return DataDescription.on_grid(fields, grid, **{"interval": 6.0, "time_unit": "h", **changes})
 
 
 def test_missing_data_module_is_refused():
     with pytest.raises(ValueError, match="An emulator needs a data module: call the trainer with"):
-        check_fields(None, 1, 2)
+        described(None)
 
 
 @pytest.mark.parametrize(("channels", "dimensions"), [(1, 2), (2, 1)])
@@ -29,25 +25,19 @@ def test_other_fields_are_refused(channels, dimensions):
 
 
 def test_other_data_than_in_training_are_refused():
-    asked = []
-
-    def difference(description):
-        asked.append(description)
-        return ("interval", "0.5 h", "6 h") if description["interval"] == 0.5 else None
-
     with pytest.raises(ValueError, match=r"with interval 0.5 h, these data have 6 h"):
-        check_training_data({"interval": 0.5}, data(difference=difference))
-    check_training_data({"interval": 6.0}, data(difference=difference))
-    check_training_data({}, data(difference=difference))  # not trained yet
-    assert asked == [{"interval": 0.5}, {"interval": 6.0}]
+        check_training_data(DataDescription.from_dict({"interval": 0.5}), data())
+    check_training_data(DataDescription.from_dict({"interval": 6.0}), data())
+    check_training_data(data(), data())
+    check_training_data(None, data())  # not trained yet
 
 
 @pytest.mark.parametrize(("told", "names"), [(0, "reynolds"), (1, "")])
 def test_other_number_of_parameters_is_refused(told, names):
     message = rf"is told {told} physical parameters, the data have {1 - told} \({names or 'none'}\)"
     with pytest.raises(ValueError, match=message):
-        check_fields(data(parameters=names.split()), 2, 2, told)
-    check_fields(data(parameters=names.split()), 2, 2, 1 - told)
+        check_fields(data(parameters=tuple(names.split())), 2, 2, told)
+    check_fields(data(parameters=tuple(names.split())), 2, 2, 1 - told)
 
 
 def test_objects_are_not_plain():
@@ -68,8 +58,13 @@ def test_emulator_whose_constructor_cannot_be_told_of_the_data_is_said_what_to_d
     with pytest.raises(ValueError, match=words):
         check_fields(data(dimensions=1), 2, 2, emulator=Deaf)
     with pytest.raises(ValueError, match=r"have 3 parameters: .* takes no parameters"):
-        check_fields(data(parameters=["a", "b", "c"]), 2, 2, emulator=Deaf)
+        check_fields(data(parameters=("a", "b", "c")), 2, 2, emulator=Deaf)
     for kind, channels in ((Deaf, 1), (Open, 1)):  # what it is told can be set
         with pytest.raises(ValueError, match=r"set model\.channels and model\.dimensions"):
             check_fields(data(), channels, 2, emulator=kind)
     check_fields(data(), 2, 2, emulator=Deaf)
+
+
+def test_a_data_module_that_does_not_describe_its_data_is_said_what_to_do():
+    with pytest.raises(ValueError, match=r"Other has no method `describe`.*DataSource"):
+        described(type("Other", (), {})())

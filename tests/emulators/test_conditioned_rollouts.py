@@ -137,7 +137,7 @@ def test_training_takes_their_statistics_and_learns_from_them(data, tmp_path, si
     trainer(tmp_path, max_steps=3).fit(model, data())
     assert_close(model.conditioning.mean, factors().mean(0))
     assert_close(model.conditioning.std, factors().std(0, correction=0))
-    assert model.trained_on["parameters"] == ["a"]
+    assert model.trained_on.parameters == ("a",)
     assert model.trained.film.perceptron.layers[-1].weight.abs().max() > 0
     with pytest.raises(ValueError, match="they are not known here; give them to `rollout`, or"):
         model.step(states().float())  # nothing of the last batch is left over

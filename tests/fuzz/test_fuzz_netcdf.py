@@ -50,10 +50,11 @@ def look(folder):
     data.contents("train")
     storage = data.trajectories("train").storage
     read = np.concatenate([piece.numpy() for piece in storage.pieces()])
-    lengths = data.grid.lengths if data.grid else None
+    known = data.describe()
+    lengths = known.grid.lengths if known.grid else None
     return (
         read.reshape(2, 9, 8, 12) if read.size == np.prod(SHAPE) else read,
-        data.interval,
+        known.interval,
         lengths,
     )
 

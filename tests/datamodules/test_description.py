@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import Dimensions, TrajectoryDataModule
+from datamodules import DataDescription, Dimensions, TrajectoryDataModule
 from datamodules.solvers import Grid
 from tests.datamodules.files import write_file
 
@@ -20,6 +20,11 @@ def written(folder, change=lambda file: None, split="train", **options):
             file[name].setncatts(labels)
         change(file)
     return TrajectoryDataModule(folder, variables=["u", "v"])
+
+
+def kept(data):
+    """Return the description of data as a checkpoint gives it back."""
+    return DataDescription.from_dict(data.describe().to_dict())
 
 
 def days(file):
@@ -51,9 +56,9 @@ def flipped(file):
 
 def test_description_is_plain_and_survives_a_checkpoint(tmp_path):
     data = written(tmp_path)
-    torch.save(data.description(), tmp_path / "a.ckpt")
+    torch.save(data.describe().to_dict(), tmp_path / "a.ckpt")
     loaded = torch.load(tmp_path / "a.ckpt", weights_only=True)
-    assert loaded == data.description()
+    assert loaded == data.describe().to_dict()
     assert loaded["variables"] == ["u", "v"]
     assert loaded["shape"] == [8, 8]
     assert loaded["domain lengths"] == [2.0, 4.0]
@@ -82,16 +87,18 @@ def test_data_that_differ_from_those_of_a_checkpoint_are_named(tmp_path, change,
         tmp_path / "two",
         lambda file: (file["x"].setncattr("standard_name", "x_name"), change(file)),
     )
-    assert first.difference(other.description())[0] == name
-    assert other.difference(first.description())[0] == name
-    assert first.difference(first.description()) is None
+    for one, two in ((first, other), (other, first)):
+        said = one.describe().difference(kept(two))
+        assert said.startswith(f"data with {name} ")
+        assert ", these data have " in said
+    assert first.describe().difference(kept(first)) is None
 
 
 @pytest.mark.parametrize("change", [days, set_units("u", "m s**-1"), flipped])
 def test_the_same_data_written_otherwise_do_not_differ(tmp_path, change):
     first, other = written(tmp_path / "one"), written(tmp_path / "two", change)
-    assert other.difference(first.description()) is None
-    assert first.difference(other.description()) is None
+    assert other.describe().difference(kept(first)) is None
+    assert first.describe().difference(kept(other)) is None
 
 
 @pytest.mark.parametrize(
@@ -113,13 +120,18 @@ def test_the_same_holds_between_the_files_of_a_data_set(tmp_path, change):
 
 def test_a_file_of_an_earlier_version_lacks_what_it_did_not_know(tmp_path):
     data = written(tmp_path)
-    earlier = {
-        k: data.description()[k] for k in ("variables", "shape", "domain lengths", "interval")
-    }
-    assert data.difference(earlier) is None
-    assert data.difference({**earlier, "interval": 0.5})[:2] == ("interval", "0.5 h")
-    assert data.difference({**earlier, "domain lengths": [1.0, 4.0]})[0] == "domain lengths"
-    assert written(tmp_path / "other", flipped).difference(earlier)[0] == "rows"
+    names = ("variables", "shape", "domain lengths", "interval")
+    earlier = {name: data.describe().to_dict()[name] for name in names}
+
+    def difference(changes, module=data):
+        return module.describe().difference(DataDescription.from_dict({**earlier, **changes}))
+
+    assert difference({}) is None
+    assert difference({"interval": 0.5}).startswith("data with interval 0.5 h, ")
+    assert difference({"domain lengths": [1.0, 4.0]}) == (
+        "data with domain lengths [1.0, 4.0], these data have [2.0, 4.0]"
+    )
+    assert difference({}, written(tmp_path / "other", flipped)).startswith("data with rows ")
 
 
 def test_a_flipped_file_is_read_in_increasing_order(tmp_path):
@@ -127,29 +139,32 @@ def test_a_flipped_file_is_read_in_increasing_order(tmp_path):
     values = write_file(tmp_path / "same.nc", names=("u", "v"), lengths=(2.0, 4.0))
     window = data.trajectories("train").read(1, 3, 5)
     np.testing.assert_array_equal(window[:, 0], values["u"][1, 3:5])
-    assert data.coordinates["y"][0].tolist() == np.arange(0, 2, 0.25).tolist()
+    assert data.describe().coordinates["y"][0].tolist() == np.arange(0, 2, 0.25).tolist()
 
 
 def test_periodic_is_said_and_not_guessed(tmp_path):
     walls = written(tmp_path, periodic=False)
-    assert walls.periodic == (False, False)
-    assert walls.grid is None
-    assert walls.uniform_grid == Grid((8, 8), (2.0, 4.0))
-    assert "'y' is not periodic" in walls.no_grid
+    assert walls.describe().periodic == (False, False)
+    assert walls.describe().grid is None
+    assert walls.describe().uniform_grid == Grid((8, 8), (2.0, 4.0))
+    assert "'y' is not periodic" in walls.describe().no_grid
     said = TrajectoryDataModule(tmp_path, ["u"], periodic=True)
-    assert (said.periodic, said.grid) == ((True, True), Grid((8, 8), (2.0, 4.0)))
+    assert (said.describe().periodic, said.describe().grid) == (
+        (True, True),
+        Grid((8, 8), (2.0, 4.0)),
+    )
     half = TrajectoryDataModule(tmp_path, ["u"], periodic=[True, False])
-    assert half.periodic == (True, False)
-    assert "'x' is not periodic" in half.no_grid
+    assert half.describe().periodic == (True, False)
+    assert "'x' is not periodic" in half.describe().no_grid
 
 
 def test_files_of_a_spectral_solver_of_ours_are_periodic(tmp_path):
     def made(file):
         file.provenance = '{"solver": {"class": "SpectralSolver", "equation": {}, "scheme": {}}}'
 
-    assert written(tmp_path / "one", made, periodic=False).periodic == (True, True)
+    assert written(tmp_path / "one", made, periodic=False).describe().periodic == (True, True)
     other = written(tmp_path / "two", lambda f: f.setncattr("provenance", "a ship"), periodic=False)
-    assert other.periodic == (False, False)
+    assert other.describe().periodic == (False, False)
 
 
 def test_periodic_needs_an_entry_for_each_axis(tmp_path):
@@ -185,22 +200,22 @@ def globe(folder, longitudes, latitudes=LATITUDES):
 )
 def test_only_a_full_circle_of_longitude_is_periodic_by_itself(tmp_path, longitudes, periodic):
     data = globe(tmp_path, longitudes)
-    assert data.periodic == (False, periodic)
-    assert data.spherical
-    assert data.grid is None
+    assert data.describe().periodic == (False, periodic)
+    assert data.describe().spherical
+    assert data.describe().grid is None
 
 
 def test_a_region_across_the_date_line_is_read(tmp_path):
     data = globe(tmp_path, [170, 175, 180, -175, -170, -165])
-    assert data.coordinates["lon"][0].tolist() == [170, 175, 180, 185, 190, 195]
+    assert data.describe().coordinates["lon"][0].tolist() == [170, 175, 180, 185, 190, 195]
 
 
 def test_what_is_vorticity_is_said(tmp_path):
     named = lambda file: file["v"].setncattr("standard_name", "atmosphere_relative_vorticity")  # noqa: E731
-    assert written(tmp_path).vorticity is None
-    assert written(tmp_path, named).vorticity == "v"
-    assert TrajectoryDataModule(tmp_path, ["u", "v"], vorticity="u").vorticity == "u"
-    assert TrajectoryDataModule(tmp_path, ["u", "v"], vorticity=None).vorticity is None
+    assert written(tmp_path).describe().vorticity is None
+    assert written(tmp_path, named).describe().vorticity == "v"
+    assert TrajectoryDataModule(tmp_path, ["u", "v"], vorticity="u").describe().vorticity == "u"
+    assert TrajectoryDataModule(tmp_path, ["u", "v"], vorticity=None).describe().vorticity is None
     with pytest.raises(ValueError, match=r"data.vorticity is 'w', expected one of .*\(u, v\)"):
         TrajectoryDataModule(tmp_path, ["u", "v"], vorticity="w")
 
@@ -222,7 +237,7 @@ def test_a_standard_name_tells_more_than_the_name(tmp_path, standard, found):
     write_file(tmp_path / "train" / "a.nc")
     with netCDF4.Dataset(tmp_path / "train" / "a.nc", "a") as file:
         file["vorticity"].standard_name = standard
-    name = TrajectoryDataModule(tmp_path, ["vorticity"]).vorticity
+    name = TrajectoryDataModule(tmp_path, ["vorticity"]).describe().vorticity
     assert name == ("vorticity" if found else None)
 
 
@@ -244,9 +259,11 @@ def test_units_of_parameters_are_compared_too(tmp_path):
     written(tmp_path / "one", kelvin("K"))
     written(tmp_path / "one", kelvin("degC"), split="test")
     data = TrajectoryDataModule(tmp_path / "one", ["u"], parameters=["wall"])
-    earlier = data.description()
+    earlier = kept(data)
     with pytest.raises(ValueError, match=r"'wall' in units of 'K', .*test/a.nc 'degC'"):
         data.readers("train")
     written(tmp_path / "two", kelvin("K"))
     other = TrajectoryDataModule(tmp_path / "two", ["u"], parameters=["wall"])
-    assert other.difference(earlier) == ("units of parameter 'wall'", "degC", "K")
+    assert other.describe().difference(earlier) == (
+        "data with units of parameter 'wall' degC, these data have K"
+    )

@@ -1,0 +1,118 @@
+"""Makes the description of a data set from its options and the header of its files."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from datamodules.description import DataDescription, why_not_uniform
+from datamodules.files.netcdf import Dimensions
+from datamodules.files.reader import TrajectoryReader
+from datamodules.notices import notify
+
+Periodic = Literal["auto"] | bool | list[bool]
+# words of standard names of other things: tendency_of_ocean_relative_vorticity, a component
+OTHERS = frozenset({"of", "x", "y", "eastward", "northward"})
+
+
+def check_options(
+    variables: Sequence[str], dimensions: Dimensions, periodic: Periodic, vorticity: str | None
+) -> None:
+    """Refuse options of the data that contradict each other.
+
+    Raises:
+        ValueError: A variable or dimension is named twice, or an option does not fit the others.
+    """
+    if not variables:
+        raise ValueError("data.variables must name at least one variable.")
+    names = (dimensions.trajectory, dimensions.time, *dimensions.space)
+    for option, given in (("variables", tuple(variables)), ("dimensions", names)):
+        twice = [name for name in given if given.count(name) > 1]
+        if twice:
+            raise ValueError(f"data.{option} names '{twice[0]}' twice, expected different names.")
+    if not dimensions.space:
+        raise ValueError("data.dimensions.space must name the spatial dimensions, (y, x) or (x,).")
+    if isinstance(periodic, list) and len(periodic) != len(dimensions.space):
+        raise ValueError(
+            f"data.periodic must have one entry for each axis (y, x), {len(dimensions.space)}, got "
+            f"{periodic}."
+        )
+    if vorticity not in (None, "auto", *variables):
+        raise ValueError(
+            f"data.vorticity is '{vorticity}', expected one of data.variables "
+            f"({', '.join(variables)}), 'auto' or null."
+        )
+
+
+def describe(
+    reader: TrajectoryReader,
+    parameters: Sequence[str],
+    periodic: Periodic = "auto",
+    vorticity: str | None = "auto",
+    known_periodic: tuple[bool, ...] | None = None,
+) -> DataDescription:
+    """Return the description of the data set to which some trajectories belong.
+
+    Args:
+        reader: Trajectories of any split.
+        parameters: Names of the physical parameters.
+        periodic: Option of the data: whether the domain is periodic along each axis.
+        vorticity: Option of the data: name of the variable that is the vorticity of a flow.
+        known_periodic: Which axes are periodic in the solver that made the data, or None.
+    """
+    time = reader.time
+    kept = {key: str(time.attributes[key]) for key in ("units", "calendar")
+            if key in time.attributes}  # fmt: skip
+    return DataDescription(
+        fields=reader.variables,
+        axes=reader.axes,
+        interval=reader.interval,
+        time_unit=time.unit,
+        periodic=periodic_axes(reader, periodic, known_periodic),
+        vorticity=vorticity_of(reader) if vorticity == "auto" else vorticity,
+        parameters=tuple(parameters),
+        parameter_units=dict(reader.parameter_units),
+        calendar=time.calendar if time.origin else None,
+        time_attributes=kept,
+        trajectory_dimension=reader.dimensions.trajectory,
+        time_dimension=reader.dimensions.time,
+    )
+
+
+def periodic_axes(
+    reader: TrajectoryReader, option: Periodic, known: tuple[bool, ...] | None
+) -> tuple[bool, ...]:
+    """Return whether the domain is periodic along each axis (y, x).
+
+    It is what the option says, or the solver that makes the data, or the files: by the attribute
+    `modulo` or `topology` of a coordinate, or by a full circle of longitude.
+    """
+    if isinstance(option, bool):
+        return (option,) * len(reader.axes)
+    if not isinstance(option, str):
+        return tuple(option)
+    if known is not None:
+        return known
+    found = tuple(axis.said_periodic for axis in reader.axes)
+    spherical = any(axis.spherical for axis in reader.axes)
+    if not all(found) and not spherical and not why_not_uniform(reader.axes):
+        names = " and ".join(a.name for a, p in zip(reader.axes, found, strict=True) if not p)
+        notify(
+            f"{reader.path.parent}: the files do not say that {names} is periodic, so it is "
+            "taken to end at walls; set data.periodic: true if it is."
+        )
+    return found
+
+
+def vorticity_of(reader: TrajectoryReader) -> str | None:
+    """Return the name of the variable that is the vorticity of a flow, or None.
+
+    It is the one whose CF standard name is a vertical relative vorticity, or the one called
+    `vorticity`, unless its standard name is another.
+    """
+    names = [name.strip().lower() for name in reader.standard_names]
+    for variable, name in zip(reader.variables, names, strict=True):
+        if name.endswith("relative_vorticity") and OTHERS.isdisjoint(name.split("_")):
+            return variable.name
+    for variable, name in zip(reader.variables, names, strict=True):
+        if variable.name == "vorticity" and name in ("", "vorticity"):
+            return variable.name
+    return None
