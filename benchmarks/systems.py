@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import torch
 
+from datamodules.description import DataDescription
 from datamodules.reference_cache import cached
 from datamodules.solvers import BetaPlane, Grid, SpectralSolver, Variable
 
@@ -20,20 +21,22 @@ class RandomData:
     """
 
     def __init__(self, shape: tuple[int, ...], snapshots: int = 220) -> None:
-        self.grid = Grid(shape, (6.283185307179586,) * len(shape))
-        self.dimensions = len(shape)
-        self.variables = ["vorticity"]
-        self.interval = 0.02
-        self.fields = (Variable("vorticity", "vorticity", "s-1"),)
-        self.dimension_names = SimpleNamespace(space=("y", "x")[-len(shape) :])
+        grid = Grid(shape, (6.283185307179586,) * len(shape))
+        field = Variable("vorticity", "vorticity", "s-1")
+        self.description = DataDescription.on_grid(
+            [field], grid, 0.02, "m", "s", vorticity="vorticity"
+        )
         self.rollouts = {"test": SimpleNamespace(members=1, initial_conditions=16, steps=2000)}
         self.states = torch.randn(snapshots, 1, *shape)
-        self.units = ("m", "s")
         self.root = Path(tempfile.mkdtemp())
         self.generator = None
         if len(shape) == 2:
-            solver = SpectralSolver(BetaPlane(self.grid, 20.0, 0.1, 1e-3), 0.01, 0.02)
+            solver = SpectralSolver(BetaPlane(grid, 20.0, 0.1, 1e-3), 0.01, 0.02)
             self.generator = SimpleNamespace(solver=solver, operating_points_differ=False)
+
+    def describe(self) -> DataDescription:
+        """Return fields, grid and interval."""
+        return self.description
 
     def content_hash(self, split: str) -> str:
         """Return a name for the states."""

@@ -1,5 +1,6 @@
 """The solver, tested like an emulator, has no error and is stable."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 import torch
 
 import cli
-from datamodules.solvers import Grid, KuramotoSivashinsky, SpectralSolver
+from datamodules.description import DataDescription
+from datamodules.files.space_axis import SpaceAxis
+from datamodules.solvers import Grid, KuramotoSivashinsky, SpectralSolver, Variable
 from emulators import Simulation
 from tests.conftest import SMOKE, says
 
@@ -54,8 +57,12 @@ def data_on(grid: Grid, solver: SpectralSolver | None) -> SimpleNamespace:
     ones = dict.fromkeys(("mean", "std", "increment_std"), torch.ones(1))
     one = SimpleNamespace(solver=solver, operating_points_differ=False)
     generator = one if solver else None
+    line = grid or Grid((32,), (22.0,))
+    description = DataDescription.on_grid([Variable("u", "u", "1")], line, 0.5)
+    if grid is None:
+        description = replace(description, axes=(SpaceAxis("x", 32, None, {}),))
     return SimpleNamespace(
-        uniform_grid=grid, generator=generator, statistics=SimpleNamespace(**ones)
+        describe=lambda: description, generator=generator, statistics=SimpleNamespace(**ones)
     )
 
 
