@@ -91,7 +91,7 @@ def main() -> None:
         observers = []
         for kind in KINDS:
             observer = kind()
-            observer.data, observer.emulator = data, emulator
+            observer.attach(data, emulator)
             observer.start(torch.device(options.device))
             observers.append(observer)
         rows = {observer_name(o): [o] for o in observers} | {"all": observers}

@@ -58,7 +58,7 @@ def main() -> None:
         observers = [Meter()]
         for kind in KINDS if every else ():
             observer = kind(1e12, every=100) if kind is EnergyStability else kind()
-            observer.data, observer.emulator = data, emulator
+            observer.attach(data, emulator)
             if kind is not PredictabilityLimit:
                 observer.start(torch.device("cpu"))
                 observers.append(observer)

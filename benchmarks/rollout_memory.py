@@ -42,7 +42,7 @@ def peak(name: str, steps: int) -> dict[str, float]:
     observers = []
     for kind in KINDS:
         observer = kind(width=1e12) if kind is EnergyStability else kind()
-        observer.data, observer.emulator = data, emulator
+        observer.attach(data, emulator)
         if not observer.unsupported_reason():
             observers.append(observer)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
