@@ -72,7 +72,8 @@ def test_reference_is_kept_beside_the_data_until_the_data_change(kind, evaluate,
     reference = data(plane)
     evaluate(kind(), Exact(), reference, [start()])
     (file,) = (reference.root / "reference").glob("*.npz")
-    reference.trajectories = None  # nothing of the split is read any more
+    # nothing of the split is read any more
+    reference.trajectories = lambda split: pytest.fail(f"the {split} split is read")
     if kind is not Distribution:  # which reads its first states to place the bins
         evaluate(kind(), Exact(), reference, [start()])
     other = data(plane)
