@@ -1,4 +1,4 @@
-"""The energy of a state, per unit mass, for the systems where it is defined."""
+"""Energy of a state per unit mass."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,17 +12,62 @@ State = Float[Tensor, "batch channel *space"]
 
 
 def kinetic_energy(state: State, grid: Grid, channel: int) -> Float[Tensor, " batch"]:
-    """Return the domain mean of ½(u² + v²) of the flow whose vorticity is one channel, float64."""
+    """Return the kinetic energy per unit mass, the domain mean of ½(u² + v²).
+
+    Args:
+        state: States (batch, channel, y, x), with the vorticity [1/T] of a flow as one channel.
+        grid: Doubly periodic grid of the state.
+        channel: Number of the channel that is the vorticity.
+
+    Returns:
+        Energy [L²/T²] of each state, in float64.
+
+    Example:
+        The vorticity sin(x) has the velocity v = -cos(x), and the mean of ½cos² is ¼:
+
+        >>> from math import pi
+        >>> grid = Grid((8, 8), (2 * pi, 2 * pi))
+        >>> _, x = grid.points()
+        >>> round(kinetic_energy(x.sin()[None, None], grid, channel=0).item(), 6)
+        0.25
+    """
     return vorticity_energy(state[:, channel].double(), grid)
 
 
 def mean_square(state: State) -> Float[Tensor, " batch"]:
-    """Return ½ the mean square over channels and domain, in float64."""
+    """Return half the mean square over channels and grid points.
+
+    It takes the place of the energy for systems that have no velocity.
+
+    Args:
+        state: States (batch, channel, *space).
+
+    Returns:
+        Half the mean square of each state, in float64.
+
+    Example:
+        >>> import torch
+        >>> mean_square(torch.full((1, 1, 8), 3.0)).tolist()
+        [4.5]
+    """
     return 0.5 * state.double().square().flatten(1).mean(1)
 
 
 def time_mean(chunks: Iterable[Tensor]) -> Float[Tensor, "channel *space"]:
-    """Return the mean of all states at each point, in float64."""
+    """Return the mean over all states at each grid point.
+
+    Args:
+        chunks: Iterable over consecutive pieces (time, channel, *space) of the data, which need
+            not be equally long; one is in memory at a time.
+
+    Returns:
+        Mean state, in float64 and the units of the data.
+
+    Example:
+        >>> import torch
+        >>> time_mean([torch.zeros(1, 1, 2), torch.ones(3, 1, 2)]).tolist()
+        [[0.75, 0.75]]
+    """
     total, count = 0.0, 0
     for chunk in chunks:
         total = total + chunk.double().sum(0)
@@ -33,5 +78,17 @@ def time_mean(chunks: Iterable[Tensor]) -> Float[Tensor, "channel *space"]:
 def has_kinetic_energy(
     variables: Sequence[str], grid: Grid | None, vorticity: str = "vorticity"
 ) -> bool:
-    """Return whether the state has the vorticity of a flow on a periodic two-dimensional grid."""
+    """Return whether `kinetic_energy` is defined: vorticity on a periodic two-dimensional grid.
+
+    Args:
+        variables: Names of the channels.
+        grid: Grid of the data, or None where they lie on no periodic grid.
+        vorticity: Name of the variable that is the vorticity of a flow.
+
+    Example:
+        >>> has_kinetic_energy(["vorticity"], Grid((8, 8), (1.0, 1.0)))
+        True
+        >>> has_kinetic_energy(["u"], Grid((8,), (1.0,)))
+        False
+    """
     return grid is not None and grid.dimensions == 2 and vorticity in variables

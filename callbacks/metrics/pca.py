@@ -1,4 +1,4 @@
-"""Principal components of data that may exceed the memory, and autocorrelation of a series."""
+"""Principal components of data larger than memory, and the autocorrelation of a series."""
 
 from collections.abc import Callable, Iterable
 
@@ -18,25 +18,38 @@ def principal_components(
     direct: int = 2048,
     memory: int = 2**29,
 ) -> tuple[Float[Tensor, " point"], Float[Tensor, "component point"], Float[Tensor, " component"]]:
-    """Return mean, leading components (orthonormal) and their variances, in float64.
+    """Return the mean, the leading principal components and their variances.
 
-    Those of a singular value decomposition of all states. With few points they are eigenvectors of
-    the covariance, with few states those of the Gram matrix of the states (Sirovich 1987). With
-    many of both they come from `leading_eigenvectors` of the covariance, which is only ever
-    applied, chunk by chunk. Each component has the sign that makes its largest entry positive, the
-    first of them where several are as large.
+    They are the singular value decomposition of all states. With few grid points they are computed
+    as eigenvectors of the covariance, with few states as eigenvectors of the Gram matrix of the
+    states (Sirovich, Q. Appl. Math. 45 (1987) 561-571). With many of both, `leading_eigenvectors`
+    applies the covariance chunk by chunk and never stores it.
 
     Args:
-        chunks: Yields all states anew at each call, (time, ...).
+        chunks: Function that returns an iterable over all states, in pieces (time, ...), each time
+            it is called.
         count: Number of components.
-        centre: Whether the mean is removed; without, the mean is returned as zero.
+        centre: Whether to remove the mean; if not, the returned mean is zero.
         extra: Additional directions of the iteration.
-        passes: Most passes of the iteration over the data.
-        direct: Most points, or states, of which the matrix is made.
-        memory: Most bytes of the states of a Gram matrix, or of the directions of the iteration.
+        passes: Largest number of passes of the iteration over the data.
+        direct: Largest number of points, or of states, for which the matrix is stored.
+        memory: Largest size of the states of a Gram matrix, or of the directions of the iteration
+            [bytes].
+
+    Returns:
+        Mean, orthonormal components and variances in descending order, in float64. The sign of a
+        component makes its largest entry positive, the first one where several are as large.
 
     Raises:
         ValueError: There are fewer states, or values in a state, than components.
+
+    Example:
+        Two states on the line along (3, 4), five from the mean:
+
+        >>> states = torch.tensor([[3.0, 4.0], [-3.0, -4.0]])
+        >>> mean, components, variances = principal_components(lambda: [states], count=1)
+        >>> components.numpy().round(6).tolist(), round(variances.item(), 6)
+        ([[0.6, 0.8]], 25.0)
     """
     total, states = 0.0, 0
     for chunk in chunks():
@@ -96,18 +109,30 @@ def leading_eigenvectors(
     blocks: int,
     tolerance: float = 1e-10,
 ) -> tuple[Float[Tensor, " value"], Float[Tensor, "point count"]]:
-    """Return eigenvalues, ascending, and the eigenvectors of the largest of a symmetric matrix.
+    """Return the eigenvectors of a symmetric matrix with the largest eigenvalues.
 
     Block Lanczos iteration with full orthogonalisation (Golub and Underwood 1977; Musco and Musco
-    2015), begun again from the best directions when as many blocks are kept as the memory holds.
+    2015). It restarts from the best directions when `blocks` blocks are stored.
 
     Args:
-        apply: Multiplies by the matrix.
+        apply: Function that multiplies directions by the matrix.
         start: First directions.
         count: Number of eigenvectors.
-        passes: Most products.
-        blocks: Most blocks of directions kept.
-        tolerance: Angle to the eigenvectors, estimated as residual over gap, that is good enough.
+        passes: Largest number of products with the matrix.
+        blocks: Largest number of blocks of directions that are stored.
+        tolerance: Angle to the eigenvectors at which the iteration stops, estimated as residual
+            over gap.
+
+    Returns:
+        Eigenvalues of the projected matrix, ascending, the last `count` of which belong to the
+        eigenvectors; and these eigenvectors as columns, in descending order of eigenvalue.
+
+    Example:
+        >>> matrix = torch.diag(torch.tensor([1.0, 2.0, 9.0], dtype=torch.float64))
+        >>> start = torch.eye(3, dtype=torch.float64)
+        >>> values, vectors = leading_eigenvectors(lambda x: matrix @ x, start, 1, 1, 1)
+        >>> round(values[-1].item(), 6), vectors.abs().numpy().round(6).ravel().tolist()
+        (9.0, [0.0, 0.0, 1.0])
     """
     width = start.shape[1]
     blocks = min(blocks, len(start) // width)
@@ -138,11 +163,24 @@ def leading_eigenvectors(
 def autocorrelation(
     series: Float[Tensor, "*batch time"], lags: int, centre: bool = True, normalise: bool = True
 ) -> Float[Tensor, "*batch lag"]:
-    """Return c(k) = Σ_t x(t) x(t + k) for lags 0 .. lags - 1.
+    """Return the autocorrelation c(k) = Σ_t x(t) x(t + k) at lags 0 .. lags - 1.
 
-    With `centre`, x is the departure from the mean of its series. With `normalise`, c is divided by
-    c(0) (the biased estimate of the autocorrelation); without, it is the plain sum. Of a series
-    that is constant but for rounding it is not a number.
+    Args:
+        series: Values at equal intervals.
+        lags: Number of lags.
+        centre: Whether x is the departure from the mean of its series.
+        normalise: Whether to divide by c(0), which gives the biased estimate of the
+            autocorrelation; if not, c is the plain sum.
+
+    Returns:
+        Autocorrelation at each lag; NaN, if normalised, for a series that is constant to rounding.
+
+    Example:
+        Of four values that alternate, three pairs at lag 1 contribute -1 each:
+
+        >>> c = autocorrelation(torch.tensor([1.0, -1.0, 1.0, -1.0]), lags=3)
+        >>> c.double().numpy().round(6).tolist()
+        [1.0, -0.75, 0.5]
     """
     time = series.shape[-1]
     x = series - series.mean(-1, keepdim=True) if centre else series

@@ -1,4 +1,4 @@
-"""One row of results per initial condition, the same on any number of ranks."""
+"""Results per initial condition that are the same on any number of ranks."""
 
 from typing import Any
 
@@ -9,16 +9,22 @@ from torchmetrics import Metric
 
 
 class PerSampleMetric(Metric):
-    """Collects, for each initial condition, named rows of numbers.
+    """Metric that collects named rows of numbers for each initial condition.
 
     Rows are gathered from all ranks, sorted by the number of their initial condition, and
-    duplicates (samplers pad uneven sets) are dropped. Whatever is computed from them afterwards is
-    therefore independent of ranks, batch sizes and order, to the last bit. Every update brings one
-    row of every name for each of its initial conditions, so that no row can come to stand beside
-    another's number.
+    duplicates (samplers pad uneven sets) are dropped. Scores computed from them are therefore
+    independent of ranks, batch sizes and order, to the last bit. Every update must bring one row
+    of every name for each of its initial conditions, so that rows cannot be assigned to the wrong
+    initial condition.
 
     Args:
-        names: Of the rows.
+        names: Names of the rows.
+
+    Example:
+        >>> metric = PerSampleMetric("energy")
+        >>> metric.update(torch.tensor([1, 0]), energy=torch.tensor([0.5, 0.25]))
+        >>> metric.compute()["energy"].tolist()
+        [0.25, 0.5]
     """
 
     full_state_update = False
@@ -30,7 +36,11 @@ class PerSampleMetric(Metric):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(self, index: Tensor, **rows: Tensor) -> None:
-        """Add the rows (batch, ...) of some initial conditions, of all names.
+        """Add rows of some initial conditions.
+
+        Args:
+            index: Numbers (batch) of the initial conditions.
+            rows: Rows (batch, ...) by name.
 
         Raises:
             ValueError: A name is missing or unknown, or has another number of rows than `index`.
@@ -51,9 +61,13 @@ class PerSampleMetric(Metric):
             getattr(self, name).append(row.to(index.device))
 
     def compute(self) -> dict[str, np.ndarray]:
-        """Return each name's rows (initial condition, ...), in order.
+        """Return the rows (initial condition, ...) of each name, sorted by initial condition.
 
-        As numpy arrays, because torchmetrics would drop the axes of a tensor with one element.
+        They are numpy arrays, because torchmetrics would drop the axes of a tensor with one
+        element. `index` holds the numbers of the initial conditions.
+
+        Raises:
+            ValueError: Ranks have collected different names.
         """
         index = _concatenated(self.index)
         numbers, inverse = torch.unique(index, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Spectra of states, and how far apart two of them are."""
+"""Spectra of states, and errors between spectra."""
 
 from collections.abc import Mapping
 
@@ -19,12 +19,26 @@ State = Float[Tensor, "batch channel *space"]
 
 
 def spectra(state: State, grid: Grid, vorticity: int | None) -> Mapping[str, Tensor]:
-    """Return the spectra of each state, (batch, wavenumber), in float64.
+    """Return the spectra of each state.
 
     Args:
-        state: Physical units.
-        grid: Periodic.
-        vorticity: Channel that is the vorticity of a flow, or None if none is.
+        state: States in physical units.
+        grid: Periodic grid of the state.
+        vorticity: Number of the channel that is the vorticity of a flow, or None if none is.
+
+    Returns:
+        Spectra (batch, wavenumber) by name, in float64. With vorticity: `isotropic`, `zonal` and
+        `meridional` energy [L²/T²] and `enstrophy` [1/T²], each of which adds up to the domain
+        mean. Without: `isotropic`, half the variance summed over channels.
+
+    Example:
+        The spectrum of sin(2x) holds its ¼ in the ring of wavenumber 2:
+
+        >>> from math import pi
+        >>> grid = Grid((8,), (2 * pi,))
+        >>> wave = grid.points()[0].mul(2).sin()[None, None]
+        >>> spectra(wave, grid, vorticity=None)["isotropic"].numpy().round(6).tolist()
+        [[0.0, 0.0, 0.25, 0.0, 0.0]]
     """
     if vorticity is None:
         density = variance_density(state.double(), grid).sum(1)
@@ -40,7 +54,20 @@ def spectra(state: State, grid: Grid, vorticity: int | None) -> Mapping[str, Ten
 
 
 def bands(rings: int) -> list[tuple[str, slice]]:
-    """Return low, mid and high rings: thirds of 1 .. rings - 1 in log k, as slices."""
+    """Return the rings of low, mid and high wavenumbers: thirds of 1 .. rings - 1 in log k.
+
+    Args:
+        rings: Number of rings of a spectrum, ring 0 (the mean) included.
+
+    Returns:
+        Name and slice of each band.
+
+    Example:
+        With 28 rings the bands end at 3, 9 and 27:
+
+        >>> [(name, ring.start, ring.stop) for name, ring in bands(28)]
+        [('low', 1, 4), ('mid', 4, 10), ('high', 10, 28)]
+    """
     edges = [1, *(round((rings - 1) ** (third / 3)) + 1 for third in (1, 2)), rings]
     names = ("low", "mid", "high")
     return [(n, slice(a, b)) for n, a, b in zip(names, edges[:-1], edges[1:], strict=True)]
@@ -49,7 +76,19 @@ def bands(rings: int) -> list[tuple[str, slice]]:
 def band_error(
     spectrum: Float[np.ndarray, "start ring"], reference: Float[np.ndarray, " ring"]
 ) -> Float[np.ndarray, "start band"]:
-    """Return Σ E / Σ E_ref - 1 over the rings of each band."""
+    """Return the relative error Σ E / Σ E_ref - 1 of the energy in each band.
+
+    Args:
+        spectrum: Spectrum E of each initial condition.
+        reference: Spectrum E_ref of the reference.
+
+    Returns:
+        Relative error in the low, mid and high band; -1 where all energy is missing.
+
+    Example:
+        >>> band_error(np.full((1, 28), 3.0), np.full(28, 2.0)).tolist()
+        [[0.5, 0.5, 0.5]]
+    """
     parts = [
         spectrum[:, ring].sum(1) / reference[ring].sum() - 1 for _, ring in bands(len(reference))
     ]

@@ -1,0 +1,74 @@
+"""Runs the `>>>` examples of docstrings; requires one of every function and class users meet."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import sys
+
+import pytest
+
+PACKAGES = ("callbacks", "datamodules", "emulators")
+
+
+def modules(*names):
+    """Return the packages and modules of these names, with all that lie below packages."""
+    found = []
+    for name in names:
+        module = importlib.import_module(name)
+        found.append(module)
+        for part in pkgutil.walk_packages(getattr(module, "__path__", []), f"{name}."):
+            found.append(importlib.import_module(part.name))
+    return found
+
+
+def public(*names):
+    """Return the public functions and classes that are defined in modules, by full name."""
+    return {
+        f"{module.__name__}.{name}": thing
+        for module in modules(*names)
+        for name, thing in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(thing) or inspect.isclass(thing))
+        and thing.__module__ == module.__name__
+    }
+
+
+def documented(*names):
+    """Return (docstring, module) of functions, classes and methods with examples, by full name."""
+    found = {}
+    for name, thing in public(*names).items():
+        found[name] = vars(thing)["__doc__"] if inspect.isclass(thing) else thing.__doc__, thing
+        for part, member in vars(thing).items() if inspect.isclass(thing) else ():
+            found[f"{name}.{part}"] = inspect.isroutine(member) and member.__doc__, thing
+    return {
+        name: (text, sys.modules[thing.__module__])
+        for name, (text, thing) in found.items()
+        if text and ">>>" in text
+    }
+
+
+EXAMPLES = documented(*PACKAGES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_is_right(name, single_precision, tmp_path, monkeypatch):
+    # not doctest.testmod: it does not see functions that jaxtyping's import hook has wrapped
+    monkeypatch.chdir(tmp_path)
+    text, module = EXAMPLES[name]
+    names = dict(vars(module))
+    example = doctest.DocTestParser().get_doctest(inspect.cleandoc(text), names, name, None, 0)
+    said = []
+    doctest.DocTestRunner(verbose=False).run(example, out=said.append)
+    assert not said, "".join(said)
+
+
+WITH_EXAMPLES = ("callbacks.metrics",)
+
+
+def missing(names):
+    return [name for name in public(*names) if name not in EXAMPLES]
+
+
+def test_public_function_or_class_has_an_example():
+    assert missing(WITH_EXAMPLES) == []
