@@ -30,7 +30,7 @@ from datamodules.overlap import overlaps
 from datamodules.reference_cache import Arrays, cached
 from datamodules.rollouts import InitialConditions, Rollouts
 from datamodules.statistics import Statistics, accumulate
-from datamodules.storage.placement import StorageRequest, Wish, move, place
+from datamodules.storage.placement import StorageChoice, StorageRequest, choose_storage, to_device
 from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowDataset, WindowSampler
 
@@ -85,7 +85,7 @@ class TrajectoryDataModule(LightningDataModule):
         test: Source = Source("test/*.nc"),
         batch_size: int = 8,
         workers: int = 0,
-        storage: Wish = "auto",
+        storage: StorageChoice = "auto",
         seed: int = 0,
         val_rollouts: Rollouts = Rollouts(),
         test_rollouts: Rollouts = Rollouts(),
@@ -220,11 +220,13 @@ class TrajectoryDataModule(LightningDataModule):
         if split not in self._splits:
             source = self.sources[split]
             found = Trajectories(self.readers(split), source.trajectories, source.times)
-            found.storage, found.whereabouts = place(found.storage, self.storage, self._site(split))
+            found.storage, found.location = choose_storage(
+                found.storage, self.storage, self._request(split)
+            )
             self._splits[split] = found
         return self._splits[split]
 
-    def _site(self, split: str) -> StorageRequest:
+    def _request(self, split: str) -> StorageRequest:
         """Return whose memory a split is for."""
         processes = self.trainer.num_devices if self.trainer else 1
         return StorageRequest(split, self.root, lambda: self.contents(split)[:16], processes)
@@ -290,9 +292,9 @@ class TrajectoryDataModule(LightningDataModule):
         """Return batches of windows (batch, time, channel, *space) of the emulator's length."""
         trainer = self.trainer
         emulator, device = trainer.lightning_module, trainer.strategy.root_device
-        train, site = self.trajectories("train"), self._site("train")
-        train.storage, words = move(train.storage, self.storage, site, device)
-        train.whereabouts = words or train.whereabouts
+        train, request = self.trajectories("train"), self._request("train")
+        train.storage, words = to_device(train.storage, self.storage, request, device)
+        train.location = words or train.location
         windows = WindowDataset(train, emulator.window, emulator.timed, self.observed(emulator))
         progress = trainer.fit_loop.epoch_loop.batch_progress
         sampler = WindowSampler(

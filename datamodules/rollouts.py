@@ -36,7 +36,6 @@ class Rollouts:
     initial_noise: float = 0.0
 
     def __post_init__(self) -> None:
-        check_finite("Rollouts", initial_noise=self.initial_noise)
         for name in ("initial_conditions", "steps", "batch_size", "members"):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -48,11 +47,21 @@ class Rollouts:
                 "truth_steps of data.val_rollouts, test_rollouts or predict_rollouts must be at "
                 f"least 0, got {self.truth_steps}."
             )
-        if self.initial_noise < 0 or (self.members > 1) != (self.initial_noise > 0):
-            raise ValueError(
-                "An ensemble needs members above 1 and initial_noise above 0, got "
-                f"members={self.members}, initial_noise={self.initial_noise}."
-            )
+        check_ensemble(self.members, self.initial_noise)
+
+
+def check_ensemble(members: int, noise: float) -> None:
+    """Refuse an ensemble of one member, or whose members would all be the same.
+
+    Raises:
+        ValueError: As above, or a number is below its least.
+    """
+    check_finite("Rollouts", initial_noise=noise)
+    if members < 1 or noise < 0 or (members > 1) != (noise > 0):
+        raise ValueError(
+            "An ensemble needs members above 1 and initial_noise above 0, got "
+            f"members={members}, initial_noise={noise}."
+        )
 
 
 @dataclass
@@ -120,12 +129,7 @@ class InitialConditions(Dataset):
         noise: float = 0.0,
         seed: int = 0,
     ) -> None:
-        check_finite("InitialConditions", noise=noise)
-        if members < 1 or noise < 0 or (members > 1 and noise == 0):
-            raise ValueError(
-                "An ensemble needs members of at least 1 and, above that, initial_noise above 0, "
-                f"got members={members}, initial_noise={noise}."
-            )
+        check_ensemble(members, noise)
         self.members = members
         self.noise = noise
         self.seed = seed

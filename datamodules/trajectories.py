@@ -24,7 +24,7 @@ class Trajectories:
 
     Attributes:
         storage: Where the snapshots are kept.
-        whereabouts: The same in words, with the reason.
+        location: The same in words, with the reason.
         parameters: Physical parameters, (trajectory, parameter), or None if the files have none.
     """
 
@@ -52,7 +52,7 @@ class Trajectories:
             values = np.stack([file.parameters[index] for file, index, _ in self.spans])
             self.parameters = torch.from_numpy(values).float()
         self.storage: Storage = Streamed(self.spans)
-        self.whereabouts = "streamed from the files"
+        self.location = "streamed from the files"
 
     def __len__(self) -> int:
         return len(self.spans)

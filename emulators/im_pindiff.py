@@ -34,6 +34,7 @@ from datamodules.solvers.finite_volume import (
     ThetaScheme,
 )
 from datamodules.solvers.implicit import Checkpointing, Monitor, NoCheckpointing
+from datamodules.solvers.solver import substeps_of
 from emulators.checkpoint_checks import described
 from emulators.emulator import Emulator, State, Window
 from emulators.learned import Hybrid, LearnedPart
@@ -93,17 +94,7 @@ class ImPiNDiff(Emulator):
             origin=origin,
             regularization=regularization,
         )
-        if not (dt > 0 and interval > 0):
-            raise ValueError(
-                f"ImPiNDiff needs dt and interval above 0, got dt={dt}, interval={interval}."
-            )
-        substeps = round(interval / dt)
-        if substeps < 1 or abs(substeps * dt - interval) > 1e-6 * interval:
-            raise ValueError(
-                f"ImPiNDiff.interval must be a whole number of dt, got interval={interval} and "
-                f"dt={dt} ({interval / dt:g} steps), so that no step would hit the snapshots; "
-                "change model.dt."
-            )
+        substeps = substeps_of("ImPiNDiff", interval, dt, "model.dt")
         if steps < 1 or regularization < 0:
             raise ValueError(
                 "ImPiNDiff needs steps of at least 1 and regularization of at least 0, got "

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from datamodules.solvers import Grid
 from datamodules.solvers.pseudo_spectral.vorticity import energy as vorticity_energy
-
-State = Float[Tensor, "batch channel *space"]
+from datamodules.solvers.variable import State
 
 
 def kinetic_energy(state: State, grid: Grid, channel: int) -> Float[Tensor, " batch"]:

@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datamodules.solvers.variable import State
+
 Members = Float[Tensor, "member batch channel *space"]
-State = Float[Tensor, "batch channel *space"]
 Score = Float[Tensor, "batch channel"]
 
 

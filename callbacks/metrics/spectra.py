@@ -14,8 +14,7 @@ from datamodules.solvers.pseudo_spectral.spectra import (
     variance_density,
     zonal,
 )
-
-State = Float[Tensor, "batch channel *space"]
+from datamodules.solvers.variable import State
 
 
 def spectra(state: State, grid: Grid, vorticity: int | None) -> Mapping[str, Tensor]:

@@ -24,7 +24,7 @@ class RunReport(Callback):
                 f"{windows:,} windows of {pl_module.window} snapshots from "
                 f"{trainer.datamodule.root}, steps {trainer.global_step} to {trainer.max_steps}, "
                 f"in {trainer.default_root_dir}\n"
-                f"train split {trainer.datamodule.trajectories('train').whereabouts}",
+                f"train split {trainer.datamodule.trajectories('train').location}",
                 flush=True,
             )
             if trainer.precision == "bf16-mixed" and pl_module.device.type == "cpu":
@@ -57,7 +57,7 @@ class RunReport(Callback):
             split, plan = "val" if stage == "val" else "test", source.rollouts[stage]
             print(
                 f"{type(pl_module).__name__}: {plan.initial_conditions} rollouts of {plan.steps} "
-                f"steps from {source.root}\n{split} split {source.trajectories(split).whereabouts}",
+                f"steps from {source.root}\n{split} split {source.trajectories(split).location}",
                 flush=True,
             )
 

@@ -12,6 +12,31 @@ from datamodules.solvers.grid import Grid
 from datamodules.solvers.variable import State, Variable
 
 
+def substeps_of(owner: str, interval: float, dt: float, option: str = "dt") -> int:
+    """Return how many steps of dt make an interval.
+
+    Args:
+        owner: Class whose options they are.
+        interval: Time between snapshots [T].
+        dt: Inner time step [T].
+        option: Option that sets dt.
+
+    Raises:
+        ValueError: One of them is not above 0, or the interval is no whole number of dt.
+    """
+    if not (dt > 0 and interval > 0):
+        raise ValueError(
+            f"{owner} needs dt and interval above 0, got dt={dt}, interval={interval}."
+        )
+    steps = round(interval / dt)
+    if steps < 1 or abs(steps * dt - interval) > 1e-6 * interval:
+        raise ValueError(
+            f"{owner}.interval must be a whole number of dt, got interval={interval} and dt={dt} "
+            f"({interval / dt:g} steps), so that no step would hit the snapshots; change {option}."
+        )
+    return steps
+
+
 class Solver(nn.Module, ABC):
     """Known dynamics on a grid: the state one interval later, for a batch of trajectories.
 

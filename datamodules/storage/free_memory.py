@@ -40,6 +40,7 @@ def _allowed(root: Path) -> Iterator[int]:
         _, controllers, path = line.split(":", 2)
         if controllers not in ("", "memory"):
             continue
+        # clusters with systems of before 2022 (RHEL 8 and its kin) have version 1
         names = "memory.max", "memory.current", "inactive_file"
         if controllers == "memory":
             names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"

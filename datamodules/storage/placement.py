@@ -1,4 +1,4 @@
-"""Which storage a split is kept in: as asked for, or the fastest that its size leaves room for."""
+"""Choice of the storage of a split: as asked for, or the fastest that its size leaves room for."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from datamodules.storage.in_memory import in_memory, shared
 from datamodules.storage.on_device import on_device
 from datamodules.storage.storage import Storage
 
-Wish = Literal["auto", "memory", "shared", "device", "stream"]
+StorageChoice = Literal["auto", "memory", "shared", "device", "stream"]
 Host = Literal["memory", "shared", "stream"]
 HOST_SHARE = 2  # a split takes at most one part in so many of the free memory by itself
 DEVICE_SHARE = 4  # the rest is for the training, whose needs are not known before
@@ -21,13 +21,13 @@ DEVICE_SHARE = 4  # the rest is for the training, whose needs are not known befo
 
 @dataclass(frozen=True)
 class StorageRequest:
-    """Whose memory a split is for.
+    """Request for a storage: which split, and who shares the memory.
 
     Args:
         split: Name of the split.
         root: Folder of the data set.
         key: Returns a name of what the split holds, to call a shared file by.
-        processes: That train or test together on this node.
+        processes: Processes that train or test together on this node.
     """
 
     split: str
@@ -40,9 +40,9 @@ def choose(size: int, free: int, processes: int = 1, writable: bool = True) -> t
     """Return where on the host a split goes by itself, and why.
 
     Args:
-        size: Of the split, as float32, in bytes.
-        free: Memory of the node that is free, in bytes.
-        processes: That use the split on this node.
+        size: Size of the split as float32 [bytes].
+        free: Free memory of the node [bytes].
+        processes: Processes that use the split on this node.
         writable: Whether the data set's folder can be written.
     """
     room = f"half of the {gib(free)} that are free"
@@ -53,50 +53,53 @@ def choose(size: int, free: int, processes: int = 1, writable: bool = True) -> t
     return "stream", f"{counted(processes, size)} are more than {room}"
 
 
-def place(storage: Storage, wish: Wish, site: StorageRequest) -> tuple[Storage, str]:
-    """Return a split where it is wished or as `choose` says, and in words where and why.
+def choose_storage(
+    storage: Storage, choice: StorageChoice, request: StorageRequest
+) -> tuple[Storage, str]:
+    """Return a split in the storage that is asked for or that `choose` says, and in words why.
 
-    A device is a place for training windows alone, to which `move` takes them from here.
+    A device is for training windows alone; `to_device` takes them there.
 
     Raises:
-        ValueError: It is to be in memory, where there is no room for it.
+        ValueError: The memory has no room for it.
         OSError: It is to be shared, and the file cannot be written.
     """
     size, free = size_of(storage), free_memory()
-    kind, reason = wish, f"as data.storage says ({gib(size)})"
+    kind, reason = choice, f"as data.storage says ({gib(size)})"
     if kind in ("auto", "device"):
-        kind, reason = choose(size, free, site.processes, os.access(site.root, os.W_OK))
+        kind, reason = choose(size, free, request.processes, os.access(request.root, os.W_OK))
     if kind == "memory":
-        if site.processes * size > free:
+        if request.processes * size > free:
             raise ValueError(
-                f"{site.root}: the {site.split} split takes {counted(site.processes, size)} of "
-                f"memory, {gib(free)} are free; set data.storage to "
-                f"{'shared or ' if site.processes > 1 else ''}stream, or use less of it."
+                f"{request.root}: the {request.split} split takes "
+                f"{counted(request.processes, size)} of memory, {gib(free)} are free; "
+                f"set data.storage to {'shared or ' if request.processes > 1 else ''}stream, or "
+                "use less of it."
             )
         return in_memory(storage), f"in memory: {reason}"
     if kind == "shared":
-        path = site.root / "shared" / f"{site.split}-{site.key()}.float32"
+        path = request.root / "shared" / f"{request.split}-{request.key()}.float32"
         return shared(storage, path), f"in memory once per node, mapped from {path}: {reason}"
     return storage, f"streamed from the files: {reason}"
 
 
-def move(
-    storage: Storage, wish: Wish, site: StorageRequest, device: torch.device
+def to_device(
+    storage: Storage, choice: StorageChoice, request: StorageRequest, device: torch.device
 ) -> tuple[Storage, str]:
-    """Return the training split on a device if it is wished there or fits well, and words or "".
+    """Return the training split on a device if asked for or if it fits well, and words or "".
 
     Raises:
-        ValueError: It is wished on a device that has no room for it.
+        ValueError: The device has no room for it.
     """
-    if wish not in ("auto", "device") or (wish == "auto" and device.type != "cuda"):
+    if choice not in ("auto", "device") or (choice == "auto" and device.type != "cuda"):
         return storage, ""
     size, free = size_of(storage), free_on(device)
-    if wish == "auto" and size * DEVICE_SHARE > free:
+    if choice == "auto" and size * DEVICE_SHARE > free:
         return storage, ""
     if size > free:
         raise ValueError(
-            f"{site.root}: the {site.split} split takes {gib(size)}, {gib(free)} are free on "
-            f"{device}; set data.storage to auto, or use less of it."
+            f"{request.root}: the {request.split} split takes {gib(size)}, {gib(free)} are free "
+            f"on {device}; set data.storage to auto, or use less of it."
         )
     return on_device(storage, device), f"on {device}: {gib(size)} of the {gib(free)} free there"
 

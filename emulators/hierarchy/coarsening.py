@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from datamodules.solvers import Grid, resample
 from datamodules.solvers.finite import check_finite
+from datamodules.solvers.variable import State
 from emulators.networks.interface import coarsen
 from emulators.networks.layers import Convolution, PeriodicOnly, check_dimensions
 
-State = Float[Tensor, "batch channel *space"]
 Coarse = Float[Tensor, "batch channel *coarse"]
 
 

@@ -1,4 +1,8 @@
-"""The running average of the weights, which evaluation uses."""
+"""The running average of the weights, which evaluation uses.
+
+`torch.optim.swa_utils.AveragedModel` would rename the weights in checkpoints, and search both
+networks at every step: 0.8 ms in place of 0.5 ms for the default U-Net.
+"""
 
 from weakref import WeakKeyDictionary
 
@@ -32,10 +36,7 @@ _PLACES: WeakKeyDictionary[nn.Module, tuple[Places, Places]] = WeakKeyDictionary
 
 
 def members(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the parameters and the buffers of a module whose layers stay what they are.
-
-    Where they are is found out once: to search a network for them takes longer than to average it.
-    """
+    """Return the parameters and the buffers of a module whose layers stay what they are."""
     if module not in _PLACES:
         layers = list(module.modules())
         _PLACES[module] = (

@@ -33,6 +33,9 @@ class Muon(Optimizer):
 
     where O(UΣVᵀ) = U p(p(...p(Σ/|Σ|)))Vᵀ, p a quintic that takes singular values near one.
 
+    It is not `torch.optim.Muon`, which refuses parameters that are not matrices, and so the kernels
+    of convolutions and all biases, and iterates matrix by matrix in bfloat16.
+
     Args:
         params: Parameters or groups of them.
         lr: η, of all parameters.
@@ -113,7 +116,11 @@ class Muon(Optimizer):
             parameter.add_(own, alpha=-group["lr"] * size)
 
     def _step_elements(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        """Update every number by itself, as AdamW does."""
+        """Update every number by itself, as AdamW does.
+
+        `torch.optim.adamw.adamw` takes the square root before the bias correction: its last bits
+        differ, so that a run would not resume as it began.
+        """
         state = self.state[parameter]
         if not state:
             state["steps"] = 0

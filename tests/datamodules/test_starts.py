@@ -76,5 +76,5 @@ def test_noise_is_in_units_of_the_initial_state(files):
 
 @pytest.mark.parametrize("options", [{"members": 0}, {"members": 3}, {"noise": -1.0}])
 def test_malformed_ensembles_are_refused(files, options):
-    with pytest.raises(ValueError, match="An ensemble needs members of at least 1 and, above"):
+    with pytest.raises(ValueError, match="An ensemble needs members above 1"):
         InitialConditions(Trajectories(files), 5, 3, 3, **options)

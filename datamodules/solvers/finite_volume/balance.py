@@ -13,7 +13,6 @@ network; to learn a curve, put a network into a closure of that name; to learn a
 from collections.abc import Callable, Mapping
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from datamodules.solvers.finite_volume.boundaries import Boundary
@@ -21,9 +20,8 @@ from datamodules.solvers.finite_volume.domain import Domain
 from datamodules.solvers.finite_volume.matrix import Matrix, stacked
 from datamodules.solvers.finite_volume.stencil import Stencil
 from datamodules.solvers.finite_volume.terms import AtState, Term
-from datamodules.solvers.variable import Variable
+from datamodules.solvers.variable import State, Variable
 
-State = Float[Tensor, "batch channel *space"]
 Coefficients = Mapping[str, Tensor]
 
 

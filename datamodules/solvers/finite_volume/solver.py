@@ -10,7 +10,7 @@ from datamodules.solvers.finite_volume.balance import Balance
 from datamodules.solvers.finite_volume.boundaries import Periodic
 from datamodules.solvers.finite_volume.profile import Profile
 from datamodules.solvers.finite_volume.steppers import RK4, Stepper
-from datamodules.solvers.solver import Solver
+from datamodules.solvers.solver import Solver, substeps_of
 from datamodules.solvers.variable import State, Variable
 
 
@@ -45,17 +45,7 @@ class FiniteVolumeSolver(Solver):
     ) -> None:
         check_finite("FiniteVolumeSolver", coefficients=coefficients, dt=dt, interval=interval)
         super().__init__()
-        if not (dt > 0 and interval > 0):
-            raise ValueError(
-                f"FiniteVolumeSolver needs dt and interval above 0, got dt={dt}, "
-                f"interval={interval}."
-            )
-        self.substeps = round(interval / dt)
-        if self.substeps < 1 or abs(self.substeps * dt - interval) > 1e-9 * interval:
-            raise ValueError(
-                "FiniteVolumeSolver.interval must be a whole number of dt, got "
-                f"interval={interval} and dt={dt} ({interval / dt:g} steps)."
-            )
+        self.substeps = substeps_of("FiniteVolumeSolver", interval, dt)
         missing = set(balance.coefficients) - set(coefficients)
         if missing:
             raise ValueError(

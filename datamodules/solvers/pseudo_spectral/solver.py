@@ -17,7 +17,7 @@ from datamodules.solvers.pseudo_spectral.operators import (
     to_spectrum,
 )
 from datamodules.solvers.pseudo_spectral.time_steppers import ETDRK4, TimeStepper
-from datamodules.solvers.solver import Solver
+from datamodules.solvers.solver import Solver, substeps_of
 from datamodules.solvers.variable import State
 
 
@@ -43,16 +43,7 @@ class SpectralSolver(Solver, SpectralModule):
     ) -> None:
         check_finite("SpectralSolver", dt=dt, interval=interval)
         super().__init__()
-        if not (dt > 0 and interval > 0):
-            raise ValueError(
-                f"SpectralSolver needs dt and interval above 0, got dt={dt}, interval={interval}."
-            )
-        self.substeps = round(interval / dt)
-        if self.substeps < 1 or abs(self.substeps * dt - interval) > 1e-9 * interval:
-            raise ValueError(
-                f"SpectralSolver.interval must be a whole number of dt, got interval={interval} "
-                f"and dt={dt} ({interval / dt:g} steps)."
-            )
+        self.substeps = substeps_of("SpectralSolver", interval, dt)
         self.equation = equation
         self.dt = dt
         self.interval = interval

@@ -7,7 +7,7 @@ from datamodules.storage import placement
 from datamodules.storage.free_memory import free_memory
 from datamodules.storage.in_memory import InMemory
 from datamodules.storage.on_device import OnDevice
-from datamodules.storage.placement import StorageRequest, choose, move, place
+from datamodules.storage.placement import StorageRequest, choose, choose_storage, to_device
 from datamodules.storage.streamed import Streamed
 from datamodules.trajectories import Trajectories
 
@@ -44,7 +44,7 @@ def test_size_and_processes_choose(size, free, processes, writable, kind, reason
 
 
 @pytest.mark.parametrize(
-    ("wish", "free", "kind"),
+    ("choice", "free", "kind"),
     [
         ("auto", 2 * SIZE, InMemory),
         ("device", 2 * SIZE, InMemory),
@@ -54,24 +54,26 @@ def test_size_and_processes_choose(size, free, processes, writable, kind, reason
         ("stream", 2**40, Streamed),
     ],
 )
-def test_split_is_placed_and_the_reason_said(storage, tmp_path, monkeypatch, wish, free, kind):
+def test_split_is_placed_and_the_reason_said(storage, tmp_path, monkeypatch, choice, free, kind):
     with_free(monkeypatch, free)
-    placed, words = place(storage, wish, StorageRequest("train", tmp_path, lambda: "0123"))
+    placed, words = choose_storage(
+        storage, choice, StorageRequest("train", tmp_path, lambda: "0123")
+    )
     assert isinstance(placed, kind)
     assert ("in memory" in words) == (kind is InMemory)
-    assert ("half" in words) == (wish in ("auto", "device"))
-    assert (tmp_path / "shared" / "train-0123.float32").exists() == (wish == "shared")
+    assert ("half" in words) == (choice in ("auto", "device"))
+    assert (tmp_path / "shared" / "train-0123.float32").exists() == (choice == "shared")
 
 
 def test_memory_without_room_is_refused(storage, tmp_path, monkeypatch):
     with_free(monkeypatch, 2 * SIZE - 1)
     message = r"the train split takes 2 x 1.91e-05 GiB of memory, 3.81e-05 GiB are free; set data"
     with pytest.raises(ValueError, match=message):
-        place(storage, "memory", StorageRequest("train", tmp_path, str, processes=2))
+        choose_storage(storage, "memory", StorageRequest("train", tmp_path, str, processes=2))
 
 
 @pytest.mark.parametrize(
-    ("wish", "device", "free", "moved"),
+    ("choice", "device", "free", "moved"),
     [
         ("device", "cpu", SIZE, True),
         ("auto", "cpu", 2**40, False),
@@ -80,10 +82,12 @@ def test_memory_without_room_is_refused(storage, tmp_path, monkeypatch):
     ],
 )
 def test_training_windows_move_to_a_device_with_room(
-    storage, tmp_path, monkeypatch, wish, device, free, moved
+    storage, tmp_path, monkeypatch, choice, device, free, moved
 ):
     with_free(monkeypatch, free)
-    found, words = move(storage, wish, StorageRequest("train", tmp_path, str), torch.device(device))
+    found, words = to_device(
+        storage, choice, StorageRequest("train", tmp_path, str), torch.device(device)
+    )
     assert isinstance(found, OnDevice) == moved
     assert words == ("on cpu: 1.91e-05 GiB of the 1.91e-05 GiB free there" if moved else "")
 
@@ -92,7 +96,7 @@ def test_gpu_takes_a_split_of_a_quarter_of_its_free_memory(storage, tmp_path, mo
     with_free(monkeypatch, 4 * SIZE)
     asked, cuda = [], torch.device("cuda", 1)
     monkeypatch.setattr(placement, "on_device", lambda *words: asked.append(words[1]) or words[0])
-    words = move(storage, "auto", StorageRequest("train", tmp_path, str), cuda)[1]
+    words = to_device(storage, "auto", StorageRequest("train", tmp_path, str), cuda)[1]
     assert asked == [cuda]
     assert words.startswith("on cuda:1: ")
 
@@ -100,7 +104,7 @@ def test_gpu_takes_a_split_of_a_quarter_of_its_free_memory(storage, tmp_path, mo
 def test_device_without_room_is_refused(storage, tmp_path, monkeypatch):
     with_free(monkeypatch, SIZE - 1)
     with pytest.raises(ValueError, match=r"train split takes .* are free on cpu; set data.storage"):
-        move(storage, "device", StorageRequest("train", tmp_path, str), CPU)
+        to_device(storage, "device", StorageRequest("train", tmp_path, str), CPU)
 
 
 def write(path: Path, text: str):

@@ -99,22 +99,19 @@ class FullUnrolling(Gradient):
         inputs: tuple[Tensor, ...],
         record: Record,
     ) -> tuple[Vector, SolveInfo]:
-        z, info = solver.solve(residual.bind(*inputs), start)
+        z, info = self.unrolled(solver).solve(residual.bind(*inputs), start)
         return choose(info.converged, z, start.detach()), info
 
+    def unrolled(self, solver: RootSolver) -> RootSolver:
+        """Return the solver whose iterations are differentiated."""
+        return solver
 
-class OuterUnrolling(Gradient):
+
+class OuterUnrolling(FullUnrolling):
     """Differentiation of every outer iteration, with inner linear solves differentiated implicitly.
 
     This is what the published code of Akhare et al. (2025) does for the Burgers equation.
     """
 
-    def solve(
-        self,
-        residual: Residual,
-        solver: RootSolver,
-        start: Vector,
-        inputs: tuple[Tensor, ...],
-        record: Record,
-    ) -> tuple[Vector, SolveInfo]:
-        return FullUnrolling().solve(residual, solver.implicit_inside(), start, inputs, record)
+    def unrolled(self, solver: RootSolver) -> RootSolver:
+        return solver.implicit_inside()
