@@ -19,7 +19,7 @@ from datamodules.files.units import same_units
 from datamodules.solvers import Grid, Variable
 from datamodules.statistics import Statistics
 
-# entries that checkpoints of earlier versions lack, with what is taken for them
+# what is taken for entries that the checkpoints of earlier versions lack
 DEFAULTS: dict[str, Any] = {
     "variables": [],
     "shape": [],
@@ -27,11 +27,16 @@ DEFAULTS: dict[str, Any] = {
     "interval": float("nan"),
     "time unit": "1",
     "calendar": None,
-    "parameters": [],
+    "parameters": [],  # which the data had not then
     "units": None,
     "parameter units": {},
     "axes": None,
     "periodic": None,
+    "long names": None,
+    "vorticity": None,
+    "dimensions": ["trajectory", "time"],
+    "time attributes": {},
+    "hashes": {},
 }
 
 
@@ -227,32 +232,30 @@ class DataDescription:
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> "DataDescription":
         """Return the description that `to_dict` made, perhaps of an earlier version."""
+        if "variables" not in entries:  # without names, their units mean nothing
+            entries = {k: v for k, v in entries.items() if k not in ("units", "long names")}
         known = {**DEFAULTS, **entries}
-        names, shape = known["variables"], known["shape"]
-        units = known["units"] or ["1"] * len(names)
-        labels = known.get("long names", names)
-        periodic = known["periodic"] if "periodic" in entries else [True] * len(shape)
-        saved = known["axes"]
-        trajectory, time = known.get("dimensions", ("trajectory", "time"))
+        names, shape, axes = known["variables"], known["shape"], known["axes"]
+        labels, units = known["long names"] or names, known["units"] or ["1"] * len(names)
+        trajectory, time = known["dimensions"]
         return cls(
-            tuple(Variable(*field) for field in zip(names, labels, units, strict=True)),
-            tuple(map(from_description, saved))
-            if saved is not None
-            else axes_of(shape, known["domain lengths"]),
-            known["interval"],
-            known["time unit"],
-            tuple(periodic),
-            known.get("vorticity"),
-            tuple(known["parameters"]),
-            known["parameter units"],
-            known["calendar"],
-            known.get("time attributes", {}),
-            trajectory,
-            time,
-            statistics_of(known),
-            known.get("hashes", {}),
-            # data of earlier versions had no parameters
-            frozenset({*DEFAULTS, *LATER} - {*entries, "parameters"}),
+            fields=tuple(map(Variable, names, labels, units)),
+            axes=axes_of(shape, known["domain lengths"])
+            if axes is None
+            else tuple(map(from_description, axes)),
+            interval=known["interval"],
+            time_unit=known["time unit"],
+            periodic=tuple(known["periodic"] or [True] * len(shape)),
+            vorticity=known["vorticity"],
+            parameters=tuple(known["parameters"]),
+            parameter_units=known["parameter units"],
+            calendar=known["calendar"],
+            time_attributes=known["time attributes"],
+            trajectory_dimension=trajectory,
+            time_dimension=time,
+            statistics=statistics_of(known),
+            hashes=known["hashes"],
+            unknown=frozenset(DEFAULTS.keys() - entries.keys() - {"parameters"}),
         )
 
     def difference(self, earlier: "DataDescription") -> str | None:
@@ -315,9 +318,6 @@ class DataDescription:
         return None
 
 
-LATER = frozenset({"long names", "vorticity", "dimensions", "time attributes", "hashes"})
-
-
 def why_not_uniform(axes: Sequence[SpaceAxis]) -> str:
     """Return the reason why axes make no uniform grid, or nothing if they do."""
     for axis in axes:
@@ -355,4 +355,5 @@ def statistics_of(entries: Mapping[str, Any]) -> Statistics | None:
         return None
     nothing = [float("nan")] * len(entries["mean"])
     increments = entries.get("increment std", nothing)
-    return Statistics(*map(torch.tensor, (entries["mean"], entries["std"], increments)))
+    values = entries["mean"], entries["std"], increments
+    return Statistics(*(torch.tensor(value, dtype=torch.float32) for value in values))

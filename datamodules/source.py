@@ -46,7 +46,7 @@ class DataSource(ReferenceSource, Protocol):
     A data module of the user's own has the hooks of a `LightningDataModule` and
 
     - `describe`, for any emulator;
-    - `statistics`, and `trajectories("train").parameters`, for training;
+    - `statistics` for training, and `trajectories("train").parameters` where there are parameters;
     - `rollouts`, `generator`, `trajectories` and `reference`, for diagnostics;
     - `root`, `content_hash` and `contents`, for the callbacks that keep runs (`ScoreWriter`,
       `ForecastWriter`, `RolloutCheckpoint`, `RunReport`).

@@ -222,7 +222,8 @@ class Emulator(LightningModule, ABC):
             self.standardize.set_statistics(
                 statistics.mean, statistics.std, statistics.increment_std
             )
-            self.conditioning.set_statistics(source.trajectories("train").parameters)
+            if data.parameters:
+                self.conditioning.set_statistics(source.trajectories("train").parameters)
             self.trained_on = data.with_statistics(statistics)
             self.training_seed = torch.initial_seed()
 

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import netCDF4
 import numpy as np
 import pytest
 import torch
 
 from datamodules import DataDescription, Dimensions, TrajectoryDataModule
-from datamodules.solvers import Grid
+from datamodules.files.space_axis import SpaceAxis
+from datamodules.solvers import Grid, Variable
+from datamodules.statistics import Statistics
 from tests.datamodules.files import write_file
 
 U, V = {"units": "m/s"}, {"units": "K"}
@@ -92,6 +96,108 @@ def test_data_that_differ_from_those_of_a_checkpoint_are_named(tmp_path, change,
         assert said.startswith(f"data with {name} ")
         assert ", these data have " in said
     assert first.describe().difference(kept(first)) is None
+
+
+FIELDS = Variable("u", "wind", "m/s"), Variable("t", "temperature", "K")
+PLANE = Grid((8, 8), (2.0, 4.0))
+KNOWN = DataDescription.on_grid(
+    FIELDS, PLANE, 6.0, "m", "h", vorticity="u", parameters=("nu",), parameter_units={"nu": "m2/s"},
+    calendar="standard", time_attributes={"units": "hours since 2000-01-01"},
+    trajectory_dimension="run", hashes={"train": "ab12"},
+    statistics=Statistics(*torch.tensor([[0.1, 280.0], [1 / 3, 7.0], [0.01, 0.2]])),
+)  # fmt: skip
+
+
+def renamed(name):
+    """Return the axes with another name for the first."""
+    return replace(KNOWN.axes[0], name=name), KNOWN.axes[1]
+
+
+def test_dictionary_gives_back_all_that_was_known():
+    saved = KNOWN.to_dict()
+    found = DataDescription.from_dict(saved)
+    assert found.to_dict() == saved
+    assert KNOWN.difference(found) is None
+    for name in ("fields", "interval", "periodic", "parameters", "units", "grid", "vorticity"):
+        assert getattr(found, name) == getattr(KNOWN, name)
+    assert (found.dimension_names, found.hashes) == (KNOWN.dimension_names, KNOWN.hashes)
+    for name in ("mean", "std", "increment_std"):
+        one, two = (getattr(each.statistics, name) for each in (found, KNOWN))
+        torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "was"),
+    [
+        ({"fields": FIELDS[::-1]}, "variables ['t', 'u'], these data have ['u', 't']"),
+        ({"axes": KNOWN.axes[1:], "periodic": (True,)}, "shape [8], these data have [8, 8]"),
+        ({"parameters": ("mu",)}, "parameters ['mu'], these data have ['nu']"),
+        ({"periodic": (True, False)}, "periodic [True, False], these data have [True, True]"),
+        ({"interval": 3.0}, "interval 3 h, these data have 6 h"),
+        ({"time_unit": "s"}, "interval 6 s, these data have 6 h"),
+        ({"calendar": "360_day"}, "calendar 360_day, these data have standard"),
+        (
+            {"fields": (FIELDS[0], Variable("t", "", "degC"))},
+            "units ['m/s', 'degC'], these data have ['m/s', 'K']",
+        ),
+        (
+            {"parameter_units": {"nu": "cm2/s"}},
+            "units of parameter 'nu' cm2/s, these data have m2/s",
+        ),
+        ({"axes": renamed("z")}, "the grid an axis 'z', these data have 'y'"),
+    ],
+)
+def test_every_difference_is_said_with_both_values(changes, was):
+    other = replace(KNOWN, **changes)
+    for earlier in (other, DataDescription.from_dict(other.to_dict())):
+        assert KNOWN.difference(earlier) == f"data with {was}"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"interval": 0.25, "time_unit": "d"},
+        {"vorticity": None},
+        {"statistics": None},
+        {"hashes": {"train": "cd34"}},
+        {"time_attributes": {}, "calendar": None},
+    ],
+)
+def test_what_an_emulator_does_not_depend_on_may_differ(changes):
+    assert KNOWN.difference(replace(KNOWN, **changes)) is None
+    assert replace(KNOWN, **changes).difference(KNOWN) is None
+
+
+@pytest.mark.parametrize("missing", [*KNOWN.to_dict()])
+def test_dictionary_without_any_one_entry_is_accepted(missing):
+    saved = {name: value for name, value in KNOWN.to_dict().items() if name != missing}
+    found = DataDescription.from_dict(saved)
+    if missing == "parameters":  # of which data of earlier versions had none
+        assert KNOWN.difference(found) == "data with parameters [], these data have ['nu']"
+    else:
+        assert KNOWN.difference(found) is None
+    if missing not in ("variables", "parameters", "mean", "std", "increment std"):
+        assert found.to_dict() == saved
+
+
+def test_grid_of_none_says_why():
+    bare = replace(KNOWN, axes=(SpaceAxis("y", 8, None, {}), KNOWN.axes[1]))
+    assert (KNOWN.no_grid, KNOWN.grid) == ("", PLANE)
+    assert bare.grid is None
+    assert bare.no_grid == "'y' has no coordinate variable"
+
+
+def test_description_reads_no_fields(tmp_path, monkeypatch):
+    data = written(tmp_path)
+    monkeypatch.setattr(TrajectoryDataModule, "trajectories", lambda *_: pytest.fail("fields read"))
+    assert data.describe().statistics is None
+    assert data.describe().hashes == {}
+
+
+def test_statistics_and_hashes_are_in_the_description_once_they_are_known(tmp_path):
+    data = written(tmp_path)
+    known = data.statistics, {"train": data.content_hash("train")}
+    assert (data.describe().statistics, data.describe().hashes) == known
 
 
 @pytest.mark.parametrize("change", [days, set_units("u", "m s**-1"), flipped])
