@@ -51,11 +51,6 @@ def time_unit(units: str) -> str:
     return SYMBOLS.get(unit.lower(), unit)
 
 
-def in_seconds(value: float, unit: str) -> float | None:
-    """Return a time in seconds, or None where the length of its unit is not known."""
-    return value * SECONDS[unit] if unit in SECONDS else None
-
-
 def same_units(one: str, other: str) -> bool:
     """Return whether two units are written for the same one: `m/s`, `m s-1` and `m s**-1`.
 
