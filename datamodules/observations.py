@@ -188,8 +188,8 @@ class Observations:
             if not 1 <= number < window:
                 raise ValueError(
                     f"The observation time {time:g} lies outside of the training rollout, "
-                    f"({interval:g} to {(window - 1) * interval:g}); set model.steps to reach the "
-                    "last observation, or leave it out."
+                    f"({interval:g} to {(window - 1) * interval:g}); set model.unrolled_steps to "
+                    "reach the last observation, or leave it out."
                 )
             found.append(number)
         return found

@@ -72,8 +72,8 @@ class WindowDataset(Dataset):
             raise ValueError(
                 f"{trajectories.files[0].path} holds trajectories of at most "
                 f"{max(trajectories.lengths, default=0)} snapshots, the emulator needs windows of "
-                f"{window}; use longer trajectories, or lower model.steps or the leads of "
-                "model.latents."
+                f"{window}; use longer trajectories, or fewer steps or shorter leads in the "
+                "options of the model."
             )
 
     def __len__(self) -> int:

@@ -14,32 +14,32 @@ Memory = tuple[State, ...]
 class Bundled(Emulator):
     """Temporal bundling: û_{n+1}, ..., û_{n+K} = f(u_n) (Brandstetter et al. 2022, section 3.1).
 
-    A rollout calls the network every `advance` steps, from the last state before; `steps: 2` is the
-    2-step ahead emulator of Jiang et al. (2025), Table 1. With `predict: increment` the network
+    A rollout calls the network every `advance` steps, from the last state before; `bundle: 2` is
+    the 2-step ahead emulator of Jiang et al. (2025), Table 1. With `predict: increment` the network
     gives the change from each state to the next.
 
     Args:
-        steps: K, states per call.
+        bundle: K, states per call.
         advance: States of a call that the rollout takes before it calls again; all by default.
     """
 
-    def __init__(self, steps: int = 2, advance: int | None = None, **kwargs: Any) -> None:
-        taken = steps if advance is None else advance
-        if steps < 1 or not 1 <= taken <= steps:
+    def __init__(self, bundle: int = 2, advance: int | None = None, **kwargs: Any) -> None:
+        taken = bundle if advance is None else advance
+        if bundle < 1 or not 1 <= taken <= bundle:
             raise ValueError(
-                "Bundled needs steps of at least 1 and advance between 1 and steps, got "
-                f"steps={steps}, advance={advance}."
+                "Bundled needs bundle of at least 1 and advance between 1 and bundle, got "
+                f"bundle={bundle}, advance={advance}."
             )
-        super().__init__(latent_inputs=(), latent_outputs=(1,) * (steps - 1), cases=1, **kwargs)
-        self.steps = steps
+        super().__init__(latent_inputs=(), latent_outputs=(1,) * (bundle - 1), cases=1, **kwargs)
+        self.bundle = bundle
         self.taken = taken
 
     @property
     def window(self) -> int:
         """The input and K targets."""
-        return self.steps + 1
+        return self.bundle + 1
 
-    def bundle(self, u: State) -> tuple[State, ...]:
+    def call(self, u: State) -> tuple[State, ...]:
         """Return the next K states, standardised like the given one."""
         first, others = self.network(u)
         states = []
@@ -50,14 +50,14 @@ class Bundled(Emulator):
 
     def step(self, state: State, memory: Memory | None = None) -> tuple[State, Memory]:
         if not memory:
-            states = self.bundle(self.standardize(state))[: self.taken]
+            states = self.call(self.standardize(state))[: self.taken]
             memory = tuple(self.standardize.inverse(u) for u in states)
         return memory[0], memory[1:]
 
     def loss(self, window: Window) -> Float[Tensor, ""]:
         """Return (1/K) Σ_k d(û_{n+k}, u_{n+k})."""
         self.check_window(window)
-        states = self.bundle(self.perturb(self.standardize(window[:, 0])))
+        states = self.call(self.perturb(self.standardize(window[:, 0])))
         distances = [
             self.distance(u, self.standardize(window[:, lead])).mean()
             for lead, u in enumerate(states, start=1)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from datamodules.description import DataDescription
 from emulators.checkpoint_file import check_whole
+from emulators.former_names import rename
 from emulators.networks.layers import PeriodicOnly, set_boundaries
 from emulators.networks.spectral_layers import DepthwiseSpectral, SpectralConvolution
 from emulators.training.non_finite import averages_in, first_not_finite
@@ -221,7 +222,8 @@ def check_checkpoint(emulator: LightningModule, checkpoint: Mapping[str, Any]) -
     if trainer is not None and trainer.training:
         check_whole(checkpoint, path)
     if trainer is not None and trainer.datamodule is not None:
-        check_model(checkpoint.get("hyper_parameters", {}), emulator.hparams, trainer.training)
+        given = rename(checkpoint.get("hyper_parameters", {}))
+        check_model(given, emulator.hparams, trainer.training)
         source = trainer.datamodule
         data, saved = described(source), {}
         if trainer.training:

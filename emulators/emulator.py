@@ -37,6 +37,7 @@ from emulators.checkpoint_checks import (
 )
 from emulators.conditioning import Conditioning, Times, Windows, apart
 from emulators.evaluation import evaluate
+from emulators.former_names import with_present_names
 from emulators.networks.from_module import as_network
 from emulators.networks.interface import Network, NetworkFactory, Parameters
 from emulators.networks.unet import UNet
@@ -294,6 +295,14 @@ class Emulator(LightningModule, ABC):
         """Store what the emulator was trained on, and the seed of all its random numbers."""
         checkpoint["trained_on"] = self.trained_on.to_dict() if self.trained_on else {}
         checkpoint["training_seed"] = self.training_seed
+
+    @classmethod
+    def load_from_checkpoint(
+        cls, checkpoint_path: Any, map_location: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Make an emulator from a checkpoint, whose settings may have former names."""
+        file = with_present_names(checkpoint_path, kwargs.get("weights_only"), map_location)
+        return super().load_from_checkpoint(file, map_location, *args, **kwargs)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load weights and statistics; refuse those of another network in one sentence."""

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from datamodules.solvers.finite import check_finite
 from emulators.emulator import Emulator, State, Window
+from emulators.former_names import rename_weights
 from emulators.hierarchy.coarsening import Pooling, TransformFactory
 from emulators.hierarchy.latent_layout import LatentLayout
 from emulators.networks.interface import Latents
@@ -40,9 +41,9 @@ class Hierarchical(Emulator):
             spatial hierarchy and negative ones its histories.
         masking: Probability that a training sample is a cold start, shared by all such cases.
         state_weight: Weight of the state in the loss, relative to one latent.
-        transform: T, which makes the latents of true states.
-        unrolled: Steps that training takes, from the second on from the emulator's own states and
-            latents, with the gradient through all of them.
+        coarsening: T, which makes the latents of true states.
+        unrolled_steps: Steps that training takes, from the second on from the emulator's own states
+            and latents, with the gradient through all of them.
         latent_noise: Standard deviation of the white noise that training adds to each latent given,
             as `noise` does to the state.
     """
@@ -52,8 +53,8 @@ class Hierarchical(Emulator):
         latents: list[tuple[int, int]] = [(1, 4), (2, 16)],  # noqa: B006 - shown in --help
         masking: float = 0.15,
         state_weight: float = 2.0,
-        transform: TransformFactory = Pooling,
-        unrolled: int = 1,
+        coarsening: TransformFactory = Pooling,
+        unrolled_steps: int = 1,
         latent_noise: float = 0.0,
         **kwargs: Any,
     ) -> None:
@@ -72,15 +73,16 @@ class Hierarchical(Emulator):
         if not state_weight > 0:
             raise ValueError(f"state_weight must be positive, got {state_weight}.")
         self.stencil = stencil
-        self.transform = transform(self.channels, self.dimensions, stencil.factors)
+        self.coarsening = coarsening(self.channels, self.dimensions, stencil.factors)
+        self._register_load_state_dict_pre_hook(rename_coarsening)
         self.masking = masking
-        if unrolled < 1:
-            raise ValueError(f"unrolled must be at least 1, got {unrolled}.")
+        if unrolled_steps < 1:
+            raise ValueError(f"unrolled_steps must be at least 1, got {unrolled_steps}.")
         if latent_noise < 0:
             raise ValueError(f"latent_noise must be at least 0, got {latent_noise}.")
         self.state_weight = state_weight
         self.latent_noise = latent_noise
-        self.unrolled = unrolled
+        self.unrolled_steps = unrolled_steps
         cases = stencil.cases
         self.register_buffer("given", torch.tensor([case.given for case in cases]), False)
         self.register_buffer("asks_state", torch.tensor([case.state for case in cases]), False)
@@ -90,7 +92,7 @@ class Hierarchical(Emulator):
     @property
     def window(self) -> int:
         """Snapshots from the oldest input to the latest target."""
-        return self.stencil.window + self.unrolled - 1
+        return self.stencil.window + self.unrolled_steps - 1
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse factors that do not divide the grid."""
@@ -116,7 +118,9 @@ class Hierarchical(Emulator):
         """Estimate the latents ahead by one call per lead, nearest first; count no time."""
         stencil = self.stencil
         predicted = tuple(
-            self.transform(u, factor) * (lead == 0) for lead, factor in stencil.latents if lead >= 0
+            self.coarsening(u, factor) * (lead == 0)
+            for lead, factor in stencil.latents
+            if lead >= 0
         )
         for case in range(len(stencil.ahead)):
             _, estimates = self._call(u, self._inputs(u, predicted, ()), case)
@@ -135,9 +139,9 @@ class Hierarchical(Emulator):
             if lead >= 0:
                 inputs.append(next(ahead))
             elif -lead <= len(past):
-                inputs.append(self.transform(past[-lead - 1], factor))
+                inputs.append(self.coarsening(past[-lead - 1], factor))
             else:
-                inputs.append(torch.zeros_like(self.transform(u, factor)))
+                inputs.append(torch.zeros_like(self.coarsening(u, factor)))
         return tuple(inputs)
 
     def _call(self, u: State, inputs: Latents, case: int) -> tuple[State, Latents]:
@@ -166,15 +170,16 @@ class Hierarchical(Emulator):
         """Return Σ weight · mean over the batch of d(prediction, target), 0 where nothing is asked.
 
         Inputs and targets are true snapshots: the input latent at index n + lead, its target one
-        later in a regular step and the same in a cold start. With `unrolled` above one, regular
-        samples go on from their own state and latents, and the objective is the mean over steps.
+        later in a regular step and the same in a cold start. With `unrolled_steps` above one,
+        regular samples go on from their own state and latents, and the objective is the mean over
+        steps.
         """
         now = self.stencil.memory
         frames = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
         frames, states, inputs = self.training_start(frames, case)
-        extra = self.transform.objective(states[now])
+        extra = self.coarsening.objective(states[now])
         weight, total = torch.ones(len(case), device=case.device), 0.0
-        for step in range(self.unrolled):
+        for step in range(self.unrolled_steps):
             if step > 0:
                 inputs = self._inputs(states[-1], predicted, tuple(states[-2::-1]))
             output, latents = self.network(states[-1], inputs, case)
@@ -183,7 +188,7 @@ class Hierarchical(Emulator):
             distances = self._distances(frames, now + step, states[-1], predicted, case)
             total = total + (weight * distances).mean()
             weight = (case == len(self.stencil.cases) - 1).to(weight)
-        total = total / self.unrolled
+        total = total / self.unrolled_steps
         return total if extra is None else total + extra
 
     def training_start(
@@ -201,7 +206,7 @@ class Hierarchical(Emulator):
         """Return the latents of true snapshots, with noise, zero where a case is not given them."""
         inputs = []
         for i, (lead, factor) in enumerate(self.stencil.latents):
-            z = self.transform(frames[:, self.stencil.memory + lead], factor)
+            z = self.coarsening(frames[:, self.stencil.memory + lead], factor)
             if self.latent_noise:
                 z = add_noise(z, self.latent_noise, self.random(f"latent {i}", z.device))
             inputs.append(z * like(self.given[case, i], z))
@@ -215,16 +220,21 @@ class Hierarchical(Emulator):
         total = self.state_weight * distance * self.asks_state[case]
         for i, prediction in zip(self.stencil.predicted, latents, strict=True):
             lead, factor = self.stencil.latents[i]
-            same, later = (self.transform(frames[:, now + lead + k], factor) for k in (0, 1))
+            same, later = (self.coarsening(frames[:, now + lead + k], factor) for k in (0, 1))
             target = torch.lerp(same, later, like(self.advance[case], same)).detach()
             distance = self.distance(prediction.to(target.dtype), target)
             total = total + distance * self.asked[case, i]
         return total
 
     def on_train_batch_end(self, *args: Any) -> None:
-        """Look, now and then, whether a learned transform still says something."""
+        """Look, now and then, whether a learned coarsening still says something."""
         if self.trainer.global_step % 100 == 0:
-            self.transform.check(self.trainer.global_step)
+            self.coarsening.check(self.trainer.global_step)
+
+
+def rename_coarsening(state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Rename the coarsening in weights of versions before 0.2."""
+    rename_weights(state, prefix, "transform", "coarsening")
 
 
 def like(chosen: Tensor, field: Tensor) -> Tensor:

@@ -26,23 +26,25 @@ class HierarchicalPushforward(Hierarchical):
     """Hierarchical emulator trained on steps from its own states and latents, without gradient.
 
     Args:
-        steps: R, most steps without gradient; r is drawn from 0 .. R for each batch.
+        detached_steps: R, most steps without gradient; r is drawn from 0 .. R for each batch.
     """
 
-    def __init__(self, steps: int = 1, **kwargs: Any) -> None:
-        if steps < 1:
-            raise ValueError(f"HierarchicalPushforward needs steps of at least 1, got {steps}.")
+    def __init__(self, detached_steps: int = 1, **kwargs: Any) -> None:
+        if detached_steps < 1:
+            raise ValueError(
+                f"HierarchicalPushforward needs detached_steps of at least 1, got {detached_steps}."
+            )
         super().__init__(**kwargs)
-        self.steps = steps
+        self.detached_steps = detached_steps
 
     @property
     def window(self) -> int:
         """The window of the hierarchy, and R snapshots more."""
-        return super().window + self.steps
+        return super().window + self.detached_steps
 
     def draw_steps(self) -> int:
         """Return r, the number of steps without gradient."""
-        return int(torch.randint(self.steps + 1, (), generator=self.random("pushforward")))
+        return int(torch.randint(self.detached_steps + 1, (), generator=self.random("pushforward")))
 
     def training_start(
         self, frames: Frames, case: Int[Tensor, " batch"]

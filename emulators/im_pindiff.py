@@ -50,20 +50,21 @@ class ImPiNDiff(Emulator):
         physics: The equation: domain, variables, terms and closures by name.
         learned: Learned parts by name: fields in place of coefficients, closures, terms.
         coefficients: Known coefficients by name: numbers or profiles.
-        told: Coefficients that are the data's physical parameters, in the order of
+        conditioned_on: Coefficients that are the data's physical parameters, in the order of
             data.parameters.
         stepper: Time stepper: `ThetaScheme`, `SDIRK2`, `ExplicitEuler`, `RK4`; Crank-Nicolson by
             default.
         dt: Step Δt [T].
         interval: Time between snapshots of the data [T], a whole number of dt.
-        steps: Snapshot intervals of a training rollout.
+        unrolled_steps: Snapshot intervals of a training rollout.
         checkpointing: What a training rollout keeps for its backward pass.
         origin: Lower corner of the domain [L], where coordinates do not start at 0.
         regularization: r, weight of the mean square of the trained numbers.
         distance: d, of standardised states.
 
     Raises:
-        ValueError: dt does not divide the interval, or steps is below 1; a coefficient is missing.
+        ValueError: dt does not divide the interval, or unrolled_steps is below 1; a coefficient is
+            missing.
         ImplicitSolveError: A step did not converge, unless its layer masks it.
     """
 
@@ -75,11 +76,11 @@ class ImPiNDiff(Emulator):
         physics: Balance,
         learned: Mapping[str, LearnedPart],
         coefficients: Mapping[str, float | Profile] | None = None,
-        told: Sequence[str] = (),
+        conditioned_on: Sequence[str] = (),
         stepper: Stepper | None = None,
         dt: float = 0.01,
         interval: float = 0.01,
-        steps: int = 1,
+        unrolled_steps: int = 1,
         checkpointing: Checkpointing | None = None,
         origin: Sequence[float] | None = None,
         regularization: float = 0.0,
@@ -95,12 +96,12 @@ class ImPiNDiff(Emulator):
             regularization=regularization,
         )
         substeps = substeps_of("ImPiNDiff", interval, dt, "model.dt")
-        if steps < 1 or regularization < 0:
+        if unrolled_steps < 1 or regularization < 0:
             raise ValueError(
-                "ImPiNDiff needs steps of at least 1 and regularization of at least 0, got "
-                f"steps={steps}, regularization={regularization}."
+                "ImPiNDiff needs unrolled_steps of at least 1 and regularization of at least 0, "
+                f"got unrolled_steps={unrolled_steps}, regularization={regularization}."
             )
-        hybrid = Hybrid(physics, learned, coefficients, told, origin)
+        hybrid = Hybrid(physics, learned, coefficients, conditioned_on, origin)
         super().__init__(network=hybrid, distance=distance, **kwargs)
         if self.channels != len(physics.variables):
             raise ValueError(
@@ -112,7 +113,7 @@ class ImPiNDiff(Emulator):
         self.dt = dt
         self.interval = interval
         self.substeps = substeps
-        self.steps = steps
+        self.unrolled_steps = unrolled_steps
         self.checkpointing = checkpointing or NoCheckpointing()
         self.regularization = regularization
         self.monitor: Monitor | None = None
@@ -122,7 +123,7 @@ class ImPiNDiff(Emulator):
     @property
     def window(self) -> int:
         """The initial state and what follows each interval."""
-        return self.steps + 1
+        return self.unrolled_steps + 1
 
     @property
     def hybrid(self) -> Hybrid:
@@ -194,12 +195,14 @@ class ImPiNDiff(Emulator):
         """Return the distance to what was observed, averaged, and the regularisation."""
         self.check_window(window)
         observed = torch.isfinite(window)
-        leads = [lead for lead in range(1, self.steps + 1) if bool(observed[:, lead].any())]
+        leads = [
+            lead for lead in range(1, self.unrolled_steps + 1) if bool(observed[:, lead].any())
+        ]
         if not leads or not observed[:, 0].all():
             raise ValueError(
                 f"A training window of ImPiNDiff must know its whole initial state and something "
-                f"of the {self.steps} snapshots after it; set model.steps to reach the first "
-                "observed time, or observe more."
+                f"of the {self.unrolled_steps} snapshots after it; set "
+                "model.unrolled_steps to reach the first observed time, or observe more."
             )
         state = window[:, 0]
         rollout = self.checkpointing.rollout(

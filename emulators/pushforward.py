@@ -20,11 +20,11 @@ from emulators.baseline import Baseline
 from emulators.emulator import Window
 
 
-def check_options(kind: str, steps: int, curriculum: int) -> None:
+def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:
     """Refuse numbers that make no sense."""
     if steps < 1 or curriculum < 0:
         raise ValueError(
-            f"{kind} needs steps of at least 1 and curriculum of at least 0, got steps={steps}, "
+            f"{kind} needs {name} of at least 1 and curriculum of at least 0, got {name}={steps}, "
             f"curriculum={curriculum}."
         )
 
@@ -47,32 +47,32 @@ class Pushforward(Baseline):
     map whose second iterate was right and whose first was not.
 
     Args:
-        steps: R, most steps without gradient.
+        detached_steps: R, most steps without gradient.
         draw: Whether r is drawn from 0 .. R for each batch, as Brandstetter et al. do, or is R.
         curriculum: Optimiser steps after which R grows by one, from 0; 0 starts with the whole R.
     """
 
     def __init__(
         self,
-        steps: int = 1,
+        detached_steps: int = 1,
         draw: Literal["uniform", "fixed"] = "uniform",
         curriculum: int = 0,
         **kwargs: Any,
     ) -> None:
-        check_options("Pushforward", steps, curriculum)
+        check_options("Pushforward", "detached_steps", detached_steps, curriculum)
         super().__init__(**kwargs)
-        self.steps = steps
+        self.detached_steps = detached_steps
         self.draw = draw
         self.curriculum = curriculum
 
     @property
     def window(self) -> int:
         """The input, R steps, and the target."""
-        return self.steps + 2
+        return self.detached_steps + 2
 
     def draw_steps(self) -> int:
         """Return r, the number of steps without gradient."""
-        most = grown(0, self.steps, self.curriculum, self)
+        most = grown(0, self.detached_steps, self.curriculum, self)
         if self.draw == "fixed":
             return most
         return int(torch.randint(most + 1, (), generator=self.random("pushforward")))
@@ -92,7 +92,7 @@ class Unrolled(Baseline):
     """The mean loss of several steps, each from the state that the previous one made.
 
     Args:
-        steps: K, steps of the rollout.
+        unrolled_steps: K, steps of the rollout.
         gradient: Through the whole rollout, or of each step alone (its input is a constant).
         curriculum: Optimiser steps after which K grows by one, from 1; 0 starts with the whole K.
         checkpointing: Keep the states between steps only, and compute the activations of a step
@@ -101,15 +101,15 @@ class Unrolled(Baseline):
 
     def __init__(
         self,
-        steps: int = 2,
+        unrolled_steps: int = 2,
         gradient: Literal["full", "detached"] = "full",
         curriculum: int = 0,
         checkpointing: bool = False,
         **kwargs: Any,
     ) -> None:
-        check_options("Unrolled", steps, curriculum)
+        check_options("Unrolled", "unrolled_steps", unrolled_steps, curriculum)
         super().__init__(**kwargs)
-        self.steps = steps
+        self.unrolled_steps = unrolled_steps
         self.gradient = gradient
         self.curriculum = curriculum
         self.checkpointing = checkpointing
@@ -117,11 +117,11 @@ class Unrolled(Baseline):
     @property
     def window(self) -> int:
         """The input and K targets."""
-        return self.steps + 1
+        return self.unrolled_steps + 1
 
     def loss(self, window: Window) -> Float[Tensor, ""]:
         self.check_window(window)
-        steps = grown(1, self.steps, self.curriculum, self)
+        steps = grown(1, self.unrolled_steps, self.curriculum, self)
         u = self.perturb(self.standardize(window[:, 0]))
         total = torch.zeros((), device=u.device)
         for lead in range(1, steps + 1):

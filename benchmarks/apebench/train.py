@@ -68,7 +68,7 @@ def emulator_of(recipe: str, objective: str, updates: int) -> Callable[..., Emul
         return partial(Baseline, **settings)
     if recipe == "ours":
         settings |= {"noise": 0.02, "curriculum": updates // 5}
-    return partial(Unrolled, steps=5, **settings)
+    return partial(Unrolled, unrolled_steps=5, **settings)
 
 
 def train(folder: Path, make: Callable[..., Emulator], updates: int, seed: int) -> Emulator:

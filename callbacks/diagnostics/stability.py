@@ -47,8 +47,9 @@ class EnergyStability(RolloutDiagnostic):
     Of a flow the enstrophy is recorded too.
 
     The state at the last check before the failure is kept. A trajectory that is not finite, or
-    `lost` times farther from the mean than the band reaches, at whatever step, will not come back:
-    from that state on it enters no mean, and past the end of the truth it is no longer computed.
+    `stop_at` times farther from the mean than the band reaches, at whatever step, will not come
+    back: from that state on it enters no mean, and past the end of the truth it is no longer
+    computed.
 
     Args:
         width: Half width of the band, in standard deviations of the reference.
@@ -56,11 +57,12 @@ class EnergyStability(RolloutDiagnostic):
         reference: Split whose energy is the reference.
         points: Energies kept per trajectory, evenly spaced, for the figure.
         bands: Quantities that must stay within their bands.
-        lost: Distance from the mean at which a trajectory is given up, in half widths of the band.
+        stop_at: Distance from the mean at which a trajectory is declared diverged and no longer
+            computed, in half widths of the band.
     """
 
     version = 3
-    of_forecasts = frozenset({"width", "every", "reference", "points", "bands", "lost"})
+    of_forecasts = frozenset({"width", "every", "reference", "points", "bands", "stop_at"})
 
     def __init__(
         self,
@@ -69,26 +71,26 @@ class EnergyStability(RolloutDiagnostic):
         reference: Split = "train",
         points: int = 1000,
         bands: Sequence[Quantity] = ("energy",),
-        lost: float = 4.0,
+        stop_at: float = 4.0,
     ) -> None:
-        check_finite("EnergyStability", width=width, lost=lost)
+        check_finite("EnergyStability", width=width, stop_at=stop_at)
         super().__init__()
         if not (is_finite(width) and is_whole(every) and is_whole(points, 2)):
             raise ValueError(
                 "EnergyStability needs width above 0, every of at least 1 and points of at least "
                 f"2, got width={width}, every={every}, points={points}."
             )
-        if not is_finite(lost) or lost < 1 or not bands:
+        if not is_finite(stop_at) or stop_at < 1 or not bands:
             raise ValueError(
-                "EnergyStability needs lost of at least 1 and at least one of bands, got "
-                f"lost={lost}, bands={list(bands)}."
+                "EnergyStability needs stop_at of at least 1 and at least one of bands, got "
+                f"stop_at={stop_at}, bands={list(bands)}."
             )
         self.width = width
         self.every = every
         self.reference = reference
         self.points = points
         self.bands = tuple(bands)
-        self.lost_at = lost
+        self.stop_at = stop_at
         self.rows = PerSampleMetric("survived", "reason", "checks", "last_good")
         self.mean: Mapping[str, float] = {}
         self.std: Mapping[str, float] = {}
@@ -199,7 +201,7 @@ class EnergyStability(RolloutDiagnostic):
 
     def _near(self, energy: Tensor) -> Bool[Tensor, "*any"]:
         """Return which energies a trajectory may have that is not lost."""
-        far = self.lost_at * self.width
+        far = self.stop_at * self.width
         return within_band(energy, self.mean["energy"], self.std["energy"], far)
 
     def find_diverged(self) -> Bool[Tensor, " batch"]:

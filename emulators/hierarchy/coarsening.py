@@ -145,6 +145,6 @@ class LearnedCoarsening(Coarsening):
                 raise ValueError(
                     f"The learned transform of factor {factor} has collapsed: after {steps} steps "
                     f"{100 * share:.0f} % of the variance of the averaged state cannot be found in "
-                    "its latents; raise model.transform.weight, lower the learning rate or use "
+                    "its latents; raise model.coarsening.weight, lower the learning rate or use "
                     "Pooling."
                 )

@@ -27,7 +27,8 @@ class Hybrid(Network):
             takes the place of the closure, or of the coefficient, of its key; a `Term` that of the
             term of its key, or is added.
         coefficients: Known coefficients: a number or a `Profile`.
-        told: Coefficients that are physical parameters of the trajectories, in their order.
+        conditioned_on: Coefficients that are physical parameters of the trajectories, in their
+            order.
         origin: Lower corner of the domain [L], in the order of the axes; 0 by default.
 
     Raises:
@@ -39,7 +40,7 @@ class Hybrid(Network):
         physics: Balance,
         learned: Mapping[str, LearnedPart],
         coefficients: Mapping[str, float | Profile] | None = None,
-        told: Sequence[str] = (),
+        conditioned_on: Sequence[str] = (),
         origin: Sequence[float] | None = None,
     ) -> None:
         check_finite("Hybrid", coefficients=coefficients, origin=origin)
@@ -59,8 +60,8 @@ class Hybrid(Network):
         self.fields = nn.ModuleDict(kinds[LearnedField])
         self.learned_closures = tuple(kinds[Closure])
         self.known = dict(coefficients or {})
-        self.told = tuple(told)
-        self.physical_parameters = len(self.told)
+        self.conditioned_on = tuple(conditioned_on)
+        self.physical_parameters = len(self.conditioned_on)
         self._check()
         for name, value in self.known.items():
             if not isinstance(value, Profile):
@@ -73,7 +74,7 @@ class Hybrid(Network):
         read = {name for reader in readers for name in reader.names}
         needed = set(self.balance.coefficients)
         given = [name for field in self.fields.values() for name in field.names]
-        given += [*self.known, *self.told]
+        given += [*self.known, *self.conditioned_on]
         for name in self.learned_closures:
             if name not in read:
                 raise ValueError(
@@ -128,7 +129,7 @@ class Hybrid(Network):
         for field in self.fields.values():
             if field.steady:
                 found |= field.at(self.points, time)
-        for column, name in enumerate(self.told):
+        for column, name in enumerate(self.conditioned_on):
             found[name] = parameters[:, column].view(-1, *[1] * (like.dim() - 2))
         return {name: value.to(like) for name, value in found.items()}
 

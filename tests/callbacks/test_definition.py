@@ -13,7 +13,7 @@ from tests.callbacks.conftest import Data, Exact
 PLANE = Grid((8, 8), (2.0, 3.0))
 STATES = torch.randn(12, 2, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 OTHER = {"every": 2, "burn_in": 3, "leads": (2, 3), "periods": 7, "length": 150, "lags": 9,
-         "normalise": False, "threshold": 0.3, "width": 2.0, "points": 7, "lost": 2.0,
+         "normalise": False, "threshold": 0.3, "width": 2.0, "points": 7, "stop_at": 2.0,
          "bins": 30, "reach": 3.0, "components": 2, "centre": False, "channel": 1,
          "bands": ("enstrophy",), "reference": "val"}  # fmt: skip
 KINDS = [

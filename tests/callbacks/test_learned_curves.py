@@ -41,7 +41,13 @@ def watching(learned, closure, radius=7e-6, known=KNOWN):
     callback.attach(source)
     sizes = {"channels": 3, "dimensions": 1, "parameters": 3, "dt": 1.0, "interval": 1.0}
     callback.emulator = ImPiNDiff(
-        Infiltration(GRID), {learned: closure}, known, TOLD, ExplicitEuler(), steps=3, **sizes
+        Infiltration(GRID),
+        {learned: closure},
+        known,
+        TOLD,
+        ExplicitEuler(),
+        unrolled_steps=3,
+        **sizes,
     ).eval()
     callback.prepare()
     return callback

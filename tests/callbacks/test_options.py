@@ -22,7 +22,7 @@ BAD = [
     ("every", "Extremes", 0),
     *[("periods", "Extremes", value) for value in (1, 10**9)],
     *[("width", "EnergyStability", value) for value in (0.0, -1.0, NAN, INF)],
-    *[("lost", "EnergyStability", value) for value in (0.5, NAN, INF)],
+    *[("stop_at", "EnergyStability", value) for value in (0.5, NAN, INF)],
     ("every", "EnergyStability", 0),
     ("points", "EnergyStability", 1),
     ("bands", "EnergyStability", ()),

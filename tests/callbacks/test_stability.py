@@ -78,7 +78,7 @@ def test_checks_every_so_many_steps(evaluate, plane):
 
 
 def test_long_series_are_thinned_but_checked_everywhere(evaluate, plane):
-    diagnostic = EnergyStability(width=50.0, points=7, lost=1e12)
+    diagnostic = EnergyStability(width=50.0, points=7, stop_at=1e12)
     scores = evaluate(diagnostic, Recovering(), data(plane), [start(1.0)])
     # 40 checks in at most 7 points: every sixth, at steps 6, 12, ... 36
     np.testing.assert_allclose(scores["long_lead_time"], np.arange(1, 7) * 6 * 0.5)
@@ -193,8 +193,10 @@ def test_malformed_options_are_refused(options):
 
 
 def test_options_that_contradict_are_refused():
-    with pytest.raises(ValueError, match="lost of at least 1 and at least one of bands, got lost"):
-        EnergyStability(lost=0.5)
+    with pytest.raises(
+        ValueError, match="stop_at of at least 1 and at least one of bands, got stop_at"
+    ):
+        EnergyStability(stop_at=0.5)
 
 
 def test_enstrophy_has_its_own_band_and_reason(evaluate, plane):

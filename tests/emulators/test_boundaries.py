@@ -86,13 +86,13 @@ def test_spectral_distances_are_refused_at_walls(distance):
 
 def test_spectral_transforms_are_refused_at_walls():
     emulator = Hierarchical(
-        network=UNet, latents=[(1, 2)], channels=1, transform=SpectralTruncation
+        network=UNet, latents=[(1, 2)], channels=1, coarsening=SpectralTruncation
     )
     with pytest.raises(ValueError, match=r"SpectralTruncation .*data.periodic"):
         follow_boundaries(emulator, (False, True))
-    learned = Hierarchical(network=UNet, latents=[(1, 2)], channels=1, transform=LearnedCoarsening)
+    learned = Hierarchical(network=UNet, latents=[(1, 2)], channels=1, coarsening=LearnedCoarsening)
     follow_boundaries(learned, (False, True))
-    convolutions = [m for m in learned.transform.modules() if isinstance(m, Convolution)]
+    convolutions = [m for m in learned.coarsening.modules() if isinstance(m, Convolution)]
     assert convolutions
     assert all(layer.around == (3,) for layer in convolutions)
 

@@ -20,18 +20,18 @@ class Answers(Network):
         return first, tuple(others)
 
 
-def bundled(steps, **options):
-    network = Answers(steps)
-    return Bundled(network=network, steps=steps, distance=L2(), ema_decay=0.0, **options), network
+def bundled(bundle, **options):
+    network = Answers(bundle)
+    return Bundled(network=network, bundle=bundle, distance=L2(), ema_decay=0.0, **options), network
 
 
 @pytest.mark.parametrize(
     ("options", "factors", "calls"),
     [
-        ({"steps": 3}, [2, 3, 4, 8, 12, 16, 32], 3),  # every third state is an input
-        ({"steps": 3, "advance": 2}, [2, 3, 6, 9, 18, 27, 54], 4),
-        ({"steps": 3, "advance": 1}, [2, 4, 8, 16, 32, 64, 128], 7),
-        ({"steps": 1}, [2, 4, 8, 16, 32, 64, 128], 7),
+        ({"bundle": 3}, [2, 3, 4, 8, 12, 16, 32], 3),  # every third state is an input
+        ({"bundle": 3, "advance": 2}, [2, 3, 6, 9, 18, 27, 54], 4),
+        ({"bundle": 3, "advance": 1}, [2, 4, 8, 16, 32, 64, 128], 7),
+        ({"bundle": 1}, [2, 4, 8, 16, 32, 64, 128], 7),
     ],
 )
 def test_network_is_called_when_its_states_are_used_up(options, factors, calls):
@@ -54,7 +54,7 @@ def test_increments_lead_from_each_state_to_the_next():
     one = torch.ones(1)
     emulator.standardize.set_statistics(0 * one, one, 0.1 * one)
     u = torch.randn(1, 1, 4, 4)
-    first, second = emulator.bundle(u)
+    first, second = emulator.call(u)
     assert_close(first, u + 0.1 * 2 * u)
     assert_close(second, first + 0.1 * 3 * u)
 
@@ -67,7 +67,7 @@ def test_trajectories_may_be_left_out_between_calls():
     assert_close(kept, whole[1:])
 
 
-@pytest.mark.parametrize("options", [{"steps": 0}, {"steps": 2, "advance": 3}, {"advance": 0}])
+@pytest.mark.parametrize("options", [{"bundle": 0}, {"bundle": 2, "advance": 3}, {"advance": 0}])
 def test_malformed_options_are_refused(options):
-    with pytest.raises(ValueError, match="advance between 1 and steps, got steps="):
+    with pytest.raises(ValueError, match="advance between 1 and bundle, got bundle="):
         Bundled(network=torch.nn.Identity(), **options)

@@ -57,7 +57,9 @@ def test_activations_that_are_computed_again_know_the_same_parameters():
     gradients = []
     windows = torch.randn(4, 4, 1, 8)
     for checkpointing in (False, True):
-        model = moved(emulator("Unrolled", small_unet, steps=3, checkpointing=checkpointing))
+        model = moved(
+            emulator("Unrolled", small_unet, unrolled_steps=3, checkpointing=checkpointing)
+        )
         model.conditioning.take(factors())  # as a training step does
         model.loss(windows).backward()
         gradients.append([p.grad for p in model.trained.parameters()])

@@ -178,7 +178,12 @@ def test_malformed_settings_are_refused(options, message):
 def test_unrolled_training_takes_the_steps_of_a_rollout(latents):
     torch.manual_seed(0)
     model = Hierarchical(
-        network=small_unet, latents=latents, unrolled=3, distance=L2(), masking=0.0, ema_decay=0.0
+        network=small_unet,
+        latents=latents,
+        unrolled_steps=3,
+        distance=L2(),
+        masking=0.0,
+        ema_decay=0.0,
     )
     for parameter in model.trained.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
@@ -201,7 +206,7 @@ def test_unrolled_training_takes_the_steps_of_a_rollout(latents):
 
 
 def test_cold_starts_are_not_unrolled():
-    model = Hierarchical(network=small_unet, unrolled=2, distance=L2(), ema_decay=0.0)
+    model = Hierarchical(network=small_unet, unrolled_steps=2, distance=L2(), ema_decay=0.0)
     one = Hierarchical(network=small_unet, distance=L2(), ema_decay=0.0)
     one.load_state_dict(model.state_dict())
     window = torch.randn(2, model.window, 1, 16, 16)
@@ -210,8 +215,8 @@ def test_cold_starts_are_not_unrolled():
 
 
 def test_unrolled_must_be_positive():
-    with pytest.raises(ValueError, match="unrolled must be at least 1, got 0"):
-        Hierarchical(unrolled=0)
+    with pytest.raises(ValueError, match="unrolled_steps must be at least 1, got 0"):
+        Hierarchical(unrolled_steps=0)
 
 
 def test_outputs_are_those_of_the_latents_that_are_predicted():

@@ -27,7 +27,7 @@ def gradients(model, loss):
 @pytest.mark.parametrize("latents", STENCILS)
 @pytest.mark.parametrize("steps", [1, 2])
 def test_regular_samples_take_the_loss_of_the_step_after_those_of_a_rollout(latents, steps):
-    model = made(HierarchicalPushforward, latents, steps=steps)
+    model = made(HierarchicalPushforward, latents, detached_steps=steps)
     model.draw_steps = lambda: steps
     window = torch.randn(2, model.window, 1, 16, 16)
     now, regular = model.stencil.memory, len(model.stencil.cases) - 1
@@ -67,7 +67,7 @@ def test_without_own_steps_it_is_the_hierarchy():
 
 
 def test_steps_are_drawn_from_none_to_all_alike():
-    model = made(HierarchicalPushforward, STENCILS[0], steps=3)
+    model = made(HierarchicalPushforward, STENCILS[0], detached_steps=3)
     counts = torch.bincount(torch.tensor([model.draw_steps() for _ in range(20_000)]))
     # standard error of a frequency of a quarter: 0.003
     assert_close(counts / 20_000, torch.full((4,), 0.25), atol=0.015, rtol=0)
@@ -75,4 +75,4 @@ def test_steps_are_drawn_from_none_to_all_alike():
 
 def test_steps_must_be_positive():
     with pytest.raises(ValueError, match="steps of at least 1, got 0"):
-        HierarchicalPushforward(steps=0)
+        HierarchicalPushforward(detached_steps=0)

@@ -42,7 +42,7 @@ def tight(gradient=None):
 def build(stepper=None, rate=0.0, **options):
     torch.manual_seed(0)
     _, u, v, D = (value.detach() for value in fields())
-    options = {"dt": 0.05, "interval": 0.1, "steps": 2, "ema_decay": 0.0, **options}
+    options = {"dt": 0.05, "interval": 0.1, "unrolled_steps": 2, "ema_decay": 0.0, **options}
     velocity = Free(rate, u=u, v=v)
     learned = {"velocity": velocity, "D": Free(D=D)}
     return ImPiNDiff(tracer(), learned, stepper=stepper or tight(), **options)
@@ -198,7 +198,9 @@ def test_evaluation_uses_the_averaged_parts():
 def test_told_parameters_are_coefficients_in_their_units():
     _, u, v, _ = (value.detach() for value in fields())
     learned = {"velocity": Free(u=u, v=v)}
-    emulator = ImPiNDiff(tracer(), learned, told=["D"], parameters=1, stepper=tight(), dt=0.01)
+    emulator = ImPiNDiff(
+        tracer(), learned, conditioned_on=["D"], parameters=1, stepper=tight(), dt=0.01
+    )
     emulator.conditioning.mean.fill_(0.3)
     emulator.conditioning.std.fill_(0.1)
     state, D = fields()[0].detach(), torch.tensor([[0.02], [0.4]])
@@ -219,7 +221,7 @@ def test_neural_field_learns_a_uniform_velocity():
         states[:, 1:] = truth.rollout(states[:, 0], 2)
     known = Free(D=fields()[3].detach())
     learned = {"velocity": NeuralField(["u", "v"], width=8), "D": known}
-    emulator = ImPiNDiff(tracer(), learned, stepper=RK4(), dt=0.05, interval=0.1, steps=2)
+    emulator = ImPiNDiff(tracer(), learned, stepper=RK4(), dt=0.05, interval=0.1, unrolled_steps=2)
     known.requires_grad_(False)
     optimizer = torch.optim.Adam(emulator.trained.parameters(), 3e-3)
     for _ in range(150):
@@ -237,7 +239,7 @@ def test_neural_field_learns_a_uniform_velocity():
     [
         ({"dt": 0.0}, "dt and interval above 0, got dt=0.0"),
         ({"dt": 0.03}, r"no step would hit the snapshots; change model.dt"),
-        ({"steps": 0}, "steps of at least 1"),
+        ({"unrolled_steps": 0}, "steps of at least 1"),
         ({"channels": 2}, r"The physics has 1 variables \(phi\), the data 2"),
     ],
 )

@@ -38,7 +38,7 @@ def furnace(scheme, dt=2 * HOUR):
 
 def emulator(learned, scheme=None):
     sizes = {"channels": 3, "dimensions": 1, "parameters": 3, "ema_decay": 0.0}
-    times = {"dt": 2 * HOUR, "interval": 2 * HOUR, "steps": 3}
+    times = {"dt": 2 * HOUR, "interval": 2 * HOUR, "unrolled_steps": 3}
     scheme = scheme or stepper()
     physics = Infiltration(GRID)
     made = ImPiNDiff(physics, learned, KNOWN, TOLD, scheme, **times, **sizes)

@@ -25,9 +25,9 @@ def test_truncated_spectrum_keeps_what_the_coarse_grid_resolves():
 
 def test_pooling_is_the_default_and_averages():
     emulator = Hierarchical(network=small_unet, latents=[(1, 2)])
-    assert isinstance(emulator.transform, Pooling)
+    assert isinstance(emulator.coarsening, Pooling)
     field = torch.randn(2, 1, 8, 8)
-    assert_close(emulator.transform(field, 2), coarsen(field, 2))
+    assert_close(emulator.coarsening(field, 2), coarsen(field, 2))
 
 
 @pytest.mark.parametrize("transform", [SpectralTruncation, LearnedCoarsening])
@@ -35,11 +35,11 @@ def test_pooling_is_the_default_and_averages():
 def test_emulator_trains_and_steps_with_it(transform, dimensions):
     emulator = Hierarchical(
         network=small_unet, dimensions=dimensions, latents=[(1, 2), (2, 4), (0, 2), (-1, 1)],
-        transform=transform,
+        coarsening=transform,
     )  # fmt: skip
     window = torch.randn(6, emulator.window, 1, *[16] * dimensions)
     emulator.loss(window).backward()
-    for name, parameter in emulator.transform.named_parameters():
+    for name, parameter in emulator.coarsening.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
     assert emulator.eval().rollout(window[:, 0], 3).shape == (6, 3, 1, *[16] * dimensions)
@@ -79,11 +79,11 @@ def test_targets_are_not_differentiated():
     emulator = Hierarchical(
         network=small_unet,
         latents=[(1, 2)],
-        transform=lambda *shape: LearnedCoarsening(*shape, weight=0.0),
+        coarsening=lambda *shape: LearnedCoarsening(*shape, weight=0.0),
     )
     window = torch.randn(4, 3, 1, 16, 16)
     emulator.loss_of_cases(window, torch.zeros(4, dtype=torch.long)).backward()
-    encoder = emulator.transform.encoders["2"]
+    encoder = emulator.coarsening.encoders["2"]
     assert all(p.grad is None or p.grad.abs().max() == 0 for p in encoder.parameters())
 
 

@@ -27,7 +27,7 @@ BUILD = {
     "Baseline": Baseline,
     "Pushforward": Pushforward,
     "Unrolled": Unrolled,
-    "Bundled": lambda **options: Bundled(steps=3, **options),
+    "Bundled": lambda **options: Bundled(bundle=3, **options),
     "Hierarchical": lambda **options: Hierarchical(latents=[(1, 2), (2, 4)], **options),
 }
 

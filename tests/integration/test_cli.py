@@ -173,7 +173,7 @@ CURRICULUM = """
 model:
   class_path: Pushforward
   init_args:
-    steps: 3
+    detached_steps: 3
     curriculum: 5
     noise: 0.02
     optimizer: emulators.Muon
@@ -186,7 +186,7 @@ model:
   class_path: Hierarchical
   init_args:
     latents: [[1, 2]]
-    transform: LearnedCoarsening
+    coarsening: LearnedCoarsening
     network: {class_path: UNet, init_args: {width: 4, multipliers: [1, 2]}}
 """
 

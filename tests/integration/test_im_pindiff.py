@@ -40,7 +40,7 @@ model:
     stepper: {class_path: ThetaScheme, init_args: {layer: {solver: Affine}}}
     dt: 0.05
     interval: 0.1
-    steps: 3
+    unrolled_steps: 3
 data:
   root: data
   variables: [phi]
@@ -111,7 +111,10 @@ def test_a_run_that_was_resumed_is_the_uninterrupted_one(settings):
     ("option", "message"),
     [
         ("--data.observations.times=[0.15]", "No step hits the observation time 0.15"),
-        ("--data.observations.times=[0.4]", "set model.steps to reach the last observation"),
+        (
+            "--data.observations.times=[0.4]",
+            "set model.unrolled_steps to reach the last observation",
+        ),
         ("--model.dt=0.03", "no step would hit the snapshots; change model.dt"),
         ("--model.interval=0.2", "the snapshots of the data are 0.1 apart; set model.interval"),
         ("--model.coefficients={}", "needs the coefficient 'D', which is neither known nor"),

@@ -103,7 +103,7 @@ def test_divided_network_of_channels_last_layers_has_the_same_gradient(tmp_path)
 
 def test_what_is_no_network_is_not_divided(workplace, say):
     one = ["--trainer.devices=1", "--trainer.strategy.class_path=emulators.Sharded"]
-    status, _, err = say(*FIT, *one, "--model.transform=LearnedCoarsening")
+    status, _, err = say(*FIT, *one, "--model.coarsening=LearnedCoarsening")
     assert status == 1
     assert "emulators.Sharded divides the network of an emulator, but this Hierarchical" in err
-    assert "trains transform.encoders.2.0.layer.weight; set trainer.strategy to ddp" in err
+    assert "trains coarsening.encoders.2.0.layer.weight; set trainer.strategy to ddp" in err

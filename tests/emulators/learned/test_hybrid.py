@@ -57,7 +57,7 @@ def test_learned_field_takes_the_place_of_a_coefficient_at_the_time_of_each_samp
 
 def test_known_profiles_and_told_parameters_are_coefficients():
     waves = Waves(3, 2, seed=0)
-    hybrid = Hybrid(tracer(), {"w": Ramp(("v",))}, {"u": waves}, told=["D"])
+    hybrid = Hybrid(tracer(), {"w": Ramp(("v",))}, {"u": waves}, conditioned_on=["D"])
     given = hybrid.steady(state(), torch.tensor([[0.1], [0.2], [0.3]]))
     assert_close(given["u"], waves.field(hybrid.balance.domain, 0.0))
     assert_close(given["D"].flatten(), torch.tensor([0.1, 0.2, 0.3]))
