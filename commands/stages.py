@@ -24,6 +24,7 @@ from commands.trainer import RunTrainer
 from datamodules import TrajectoryDataModule
 from datamodules.files.netcdf import atomic_write
 from emulators.checkpoint_file import read_checkpoint
+from emulators.former_names import rename
 
 TRAINER_DEFAULTS = str(Path(__file__).parents[1] / "configs" / "trainer.yaml")
 KEYS = ("seed_everything", "trainer", "model", "data")
