@@ -1,4 +1,4 @@
-"""The periodic grid on which every field of a spectral solver lives.
+"""Uniform periodic grids, on which the fields of a spectral solver are given.
 
 Axes are ordered y before x, and x is the last axis and the `rfft` axis. The left edge belongs to
 the grid, the right edge does not: x_j = j L / N for j = 0 .. N-1. Wavenumbers are angular,
@@ -19,8 +19,17 @@ class Grid:
     """Uniform periodic grid in one or two dimensions.
 
     Args:
-        shape: Points along each axis, (y, x) or (x,); even.
+        shape: Number of points along each axis, (y, x) or (x,); even.
         lengths: Period along each axis [L], in the same order.
+
+    Raises:
+        ValueError: Shape and lengths do not match, a size is odd or below 4, or a length is not
+            positive.
+
+    Example:
+        >>> grid = Grid(shape=(4,), lengths=(2.0,))
+        >>> grid.coordinates()[0].tolist(), grid.modes()[0].tolist()
+        ([0.0, 0.5, 1.0, 1.5], [0.0, 1.0, 2.0])
     """
 
     shape: tuple[int, ...]
@@ -47,7 +56,7 @@ class Grid:
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The spatial axes of a field, counted from its end."""
+        """Spatial axes of a field, counted from its end."""
         return tuple(range(-self.dimensions, 0))
 
     @property
@@ -58,9 +67,13 @@ class Grid:
     def is_same_domain(self, other: "Grid") -> bool:
         """Return whether another grid, of any number of points, lies on the same domain.
 
-        Lengths agree if they differ by less than a part in a thousand: a file in float32 knows its
-        length no better where its axis begins thousands of lengths from zero, or where coordinates
-        were rounded to three digits, and no two domains that are meant to differ are as close.
+        Lengths agree if they differ by less than one part in a thousand: lengths from a file in
+        float32 are no more accurate where its axis begins thousands of lengths from zero, or where
+        coordinates were rounded to three digits, and domains that are meant to differ differ more.
+
+        Example:
+            >>> Grid((8,), (1.0,)).is_same_domain(Grid((16,), (1.0002,)))
+            True
         """
         return self.dimensions == other.dimensions and all(
             math.isclose(a, b, rel_tol=1e-3)
@@ -79,7 +92,7 @@ class Grid:
         return torch.meshgrid(*self.coordinates(), indexing="ij")
 
     def modes(self) -> tuple[Tensor, ...]:
-        """Return the integer mode numbers of each spectrum axis, shaped to broadcast."""
+        """Return the integer mode numbers along each axis of a spectrum, shaped to broadcast."""
         axes = [torch.fft.fftfreq(n, 1 / n, dtype=torch.float64) for n in self.shape[:-1]]
         axes.append(torch.fft.rfftfreq(self.shape[-1], 1 / self.shape[-1], dtype=torch.float64))
         count = self.dimensions
@@ -96,7 +109,7 @@ class Grid:
         )
 
     def derivative_wavenumbers(self) -> tuple[Tensor, ...]:
-        """Return the wavenumbers of a first derivative: those of the Nyquist modes are zero.
+        """Return the wavenumbers [1/L] of a first derivative, which are zero for Nyquist modes.
 
         On the grid the Nyquist mode of an axis is cos(π j), whose sign of k is ambiguous; the
         derivative of the smoothest function through the points vanishes there.

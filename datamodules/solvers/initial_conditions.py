@@ -1,4 +1,4 @@
-"""Random initial states, one trajectory at a time, so that they do not depend on the batch."""
+"""Random initial states, drawn one by one, so that they do not depend on the batch size."""
 
 from abc import ABC, abstractmethod
 
@@ -23,7 +23,16 @@ class InitialCondition(ABC):
     def sample(
         self, grid: Grid, channels: int, generator: torch.Generator
     ) -> Float[Tensor, "channel *space"]:
-        """Return one state in double precision, drawn on the CPU."""
+        """Return one random state.
+
+        Args:
+            grid: Grid of the state.
+            channels: Number of channels.
+            generator: Random number generator of this trajectory, on the CPU.
+
+        Returns:
+            State in double precision, on the CPU.
+        """
 
 
 class GaussianField(InitialCondition):
@@ -36,6 +45,16 @@ class GaussianField(InitialCondition):
         std: Standard deviation over the domain, in the units of the variable.
         wavenumber: Centre k₀ of the spectrum [1/L], angular.
         width: Width w of the spectrum [1/L].
+
+    Raises:
+        ValueError: A number is not positive.
+
+    Example:
+        >>> from math import pi
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> state = GaussianField(std=2.0).sample(Grid((32, 32), (2 * pi, 2 * pi)), 1, generator)
+        >>> tuple(state.shape), round(state.square().mean().sqrt().item(), 6)
+        ((1, 32, 32), 2.0)
     """
 
     def __init__(self, std: float = 1.0, wavenumber: float = 4.0, width: float = 2.0) -> None:

@@ -1,4 +1,4 @@
-"""A solver advances a physical state by one snapshot interval, as an emulator does."""
+"""Base class of solvers, which advance a physical state by one snapshot interval."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,12 +40,24 @@ def substeps_of(owner: str, interval: float, dt: float, option: str = "dt") -> i
 class Solver(nn.Module, ABC):
     """Known dynamics on a grid: the state one interval later, for a batch of trajectories.
 
+    States are (batch, channel, *space), in physical units.
+
     Attributes:
-        grid: Where the states live.
+        grid: Grid of the states.
         interval: Time between snapshots [T].
-        variables: What the channels of a state are.
-        offset: Where in its cell a value of a state lies, from the low edge, in cells.
-        unit_system: What files say of the units of time and length.
+        variables: Names and units of the channels of a state.
+        offset: Position of a value within its cell, from the lower edge [cells].
+        unit_system: Note on the units of time and length for files.
+
+    Example:
+        A solver implements `step`; `unroll` and `rollout` follow:
+
+        >>> class Decay(Solver):
+        ...     interval = 1.0
+        ...     def step(self, state):
+        ...         return state / 2
+        >>> Decay().rollout(torch.full((1, 1, 1), 8.0), steps=3).flatten().tolist()
+        [4.0, 2.0, 1.0]
     """
 
     grid: Grid
@@ -62,14 +74,14 @@ class Solver(nn.Module, ABC):
         """Return the state one interval later, where the dynamics depend on time [T].
 
         Args:
-            state: At that time.
-            time: Counted from the first snapshot of a trajectory; negative in the spin-up.
+            state: State at that time.
+            time: Time [T] since the first snapshot of a trajectory; negative in the spin-up.
         """
         return self.step(state)
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """Whether the domain is periodic along each axis (y, x); it ends at walls by default."""
+        """Whether the domain is periodic along each axis (y, x); by default along none."""
         return (False,) * self.grid.dimensions
 
     @property
@@ -78,10 +90,10 @@ class Solver(nn.Module, ABC):
         return ()
 
     def at(self, points: Sequence[Mapping[str, float]]) -> "Solver":
-        """Return the solver of a batch of trajectories, each at an operating point of its own.
+        """Return the solver of a batch of trajectories, each at its own operating point.
 
         Args:
-            points: For each trajectory of the batch the parameters that differ, by name.
+            points: Parameters of each trajectory of the batch, by name.
 
         Raises:
             ValueError: The solver has no such parameter, or the points differ in what they set.
@@ -90,7 +102,11 @@ class Solver(nn.Module, ABC):
         return self
 
     def check_points(self, points: Sequence[Mapping[str, float]]) -> None:
-        """Refuse operating points that set what is no parameter, or not the same."""
+        """Check that operating points all set the same, known parameters.
+
+        Raises:
+            ValueError: The solver has no such parameter, or the points differ in what they set.
+        """
         known = [variable.name for variable in self.parameters_of_trajectories]
         for point in points:
             for name in point:
@@ -106,10 +122,10 @@ class Solver(nn.Module, ABC):
                 )
 
     def initial_state(self) -> State:
-        """Return the states in which trajectories begin, one for each operating point.
+        """Return the initial states of trajectories, one for each operating point.
 
         Raises:
-            ValueError: What the solver describes may begin anywhere.
+            ValueError: The solver prescribes no initial state.
         """
         raise ValueError(
             f"{type(self).__name__} has no initial state of its own; set generator.initial to a "
@@ -117,7 +133,7 @@ class Solver(nn.Module, ABC):
         )
 
     def unroll(self, state: State) -> Iterator[State]:
-        """Yield the states one interval later, two intervals later, ... without end."""
+        """Yield the states after one interval, two intervals, ... endlessly."""
         for number in count():
             state = self.step_at(state, number * self.interval)
             yield state

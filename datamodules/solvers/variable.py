@@ -1,4 +1,4 @@
-"""What a field is called, and its units."""
+"""Names and units of fields."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,17 @@ State = Float[Tensor, "batch channel *space"]
 
 @dataclass(frozen=True)
 class Variable:
-    """A prognostic field: its name in files, a name for people, and its units."""
+    """Name and units of a field.
+
+    Args:
+        name: Name in files and options.
+        long_name: Description for people, as in CF's `long_name`.
+        units: Units, as in CF's `units`.
+
+    Example:
+        >>> Variable("vorticity", "relative vorticity", "s-1").units
+        's-1'
+    """
 
     name: str
     long_name: str

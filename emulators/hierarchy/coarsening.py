@@ -1,9 +1,9 @@
-r"""T, which makes coarse fields of states: by averages, by truncated spectra, or by learning.
+r"""Coarsenings T of states: averages, truncated spectra, or a learned encoder.
 
 A latent is z(lead, factor) = T(u_{n + lead}; factor), a field on a grid that is coarser by the
-factor. Averages are those of Jiang et al. (2025); the paper argues (section 4.3) that a learned T
-makes training unstable. What makes it so is that latents which carry nothing are easy to predict:
-`LearnedCoarsening` therefore has to keep what the averages know, and says so if it does not.
+factor. Jiang et al. (2025) use averages and argue (section 4.3) that a learned T makes training
+unstable. The reason is that latents without information are easy to predict: `LearnedCoarsening`
+therefore has to retain the information of the averages, and raises an error if it does not.
 """
 
 from abc import ABC, abstractmethod
@@ -29,9 +29,9 @@ class Coarsening(nn.Module, ABC):
     Every implementation takes these three arguments first; the emulator supplies them.
 
     Args:
-        channels: Fields of a state.
-        dimensions: Spatial dimensions, 1 or 2.
-        factors: Coarsening factors that are asked for.
+        channels: Number of channels of a state.
+        dimensions: Number of spatial dimensions, 1 or 2.
+        factors: Coarsening factors of the latents.
     """
 
     def __init__(self, channels: int, dimensions: int, factors: Sequence[int]) -> None:
@@ -40,28 +40,66 @@ class Coarsening(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, field: State, factor: int) -> Coarse:
-        """Return the coarse field."""
+        """Return the coarse field.
+
+        Args:
+            field: Standardised states.
+            factor: Coarsening factor along every axis, a divisor of the number of points.
+        """
 
     def objective(self, field: State) -> Float[Tensor, ""] | None:
-        """Return what is added to the training objective, or None."""
+        """Return a term of the training objective (a scalar), or None for no such term."""
         return None
 
     def check(self, steps: int) -> None:
-        """Raise if the latents have become useless after so many optimiser steps."""
+        """Check that the latents carry information.
+
+        Args:
+            steps: Number of optimiser steps so far.
+
+        Raises:
+            ValueError: The latents have collapsed.
+        """
 
 
 TransformFactory = Callable[[int, int, Sequence[int]], Coarsening]
 
 
 class Pooling(Coarsening):
-    """Averages over blocks of points (Jiang et al. 2025)."""
+    """Averages over blocks of grid points (Jiang et al. 2025).
+
+    Args:
+        channels: Number of channels of a state.
+        dimensions: Number of spatial dimensions, 1 or 2.
+        factors: Coarsening factors of the latents.
+
+    Example:
+        >>> pooling = Pooling(channels=1, dimensions=1, factors=[2])
+        >>> pooling(torch.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2).tolist()
+        [[[2.0, 6.0]]]
+    """
 
     def forward(self, field: State, factor: int) -> Coarse:
         return coarsen(field, factor)
 
 
 class SpectralTruncation(Coarsening, PeriodicOnly):
-    """The modes that the coarse grid resolves: no aliases, no damping of those that are kept."""
+    """Truncation to the Fourier modes that the coarse grid resolves, without aliasing or damping.
+
+    Args:
+        channels: Number of channels of a state.
+        dimensions: Number of spatial dimensions, 1 or 2.
+        factors: Coarsening factors of the latents.
+
+    Example:
+        A cosine keeps its amplitude, and the mode 3 that the coarse grid cannot resolve is removed:
+
+        >>> x = torch.arange(8) * (2 * pi / 8)
+        >>> field = (x.cos() + (3 * x).cos())[None, None]
+        >>> coarse = SpectralTruncation(channels=1, dimensions=1, factors=[2])(field, 2)
+        >>> (coarse.numpy().round(5) + 0.0).tolist()
+        [[[1.0, 0.0, -1.0, 0.0]]]
+    """
 
     def forward(self, field: State, factor: int) -> Coarse:
         if factor == 1:
@@ -73,20 +111,29 @@ class SpectralTruncation(Coarsening, PeriodicOnly):
 
 
 class LearnedCoarsening(Coarsening):
-    """An encoder that is trained with the emulator.
+    """Encoder that is trained together with the emulator.
 
-    Per factor r: a convolution, one of r points every r points, and a normalisation over batch and
-    space, z = BN(W_r * silu(W * u)). A decoder has to find the averages of the state in z:
-    weight · mean (D(z) - pool(u))² is added to the objective, without which the easiest latents to
-    predict, constant ones, would win. Targets are not differentiated.
+    For each factor r it is a convolution, a convolution of r points with stride r, and a
+    normalisation over batch and space, z = BN(W_r * silu(W * u)). A decoder D reconstructs the
+    averages of the state from z: weight · mean (D(z) - pool(u))² is added to the training
+    objective. Without it constant latents, the easiest to predict, would win. No gradient flows
+    through the targets.
 
     Args:
-        channels: Fields of a state.
-        dimensions: Spatial dimensions, 1 or 2.
-        factors: Coarsening factors that are asked for.
-        width: Channels within the encoder.
-        weight: Of the decoder's error.
-        patience: Optimiser steps before the latents are judged.
+        channels: Number of channels of a state.
+        dimensions: Number of spatial dimensions, 1 or 2.
+        factors: Coarsening factors of the latents.
+        width: Number of channels within encoder and decoder.
+        weight: Weight of the decoder's error in the training objective.
+        patience: Number of optimiser steps before the latents are checked for collapse.
+
+    Raises:
+        ValueError: The width or the weight is out of its range.
+
+    Example:
+        >>> encoder = LearnedCoarsening(channels=2, dimensions=1, factors=[4])
+        >>> encoder(torch.zeros(3, 2, 16), 4).shape
+        torch.Size([3, 2, 4])
     """
 
     def __init__(

@@ -1,16 +1,16 @@
-"""Which coarse fields of other times an emulator is given, and what it is asked for in training.
+"""Layout of the latents in space and time: the inputs of an emulator, and its training cases.
 
 A latent is `(lead, factor)`: the state `lead` intervals from now, coarsened by `factor`. The
 emulator maps u_n and its latents z(lead, factor)_n = T(u_{n + lead}) to u_{n+1} and the same
-latents one step later. Leads ahead of now are predicted by the emulator itself, leads behind now
-are remembered, and a lead of zero is known at the start and predicted from then on.
+latents one step later. Future latents (lead > 0) are predicted by the emulator itself, past ones
+(lead < 0) are remembered, and those of the present are known at the start and predicted afterwards.
 
-Not everything is known at every time, so training meets *cases*:
+Not every latent is known at every time, so training covers several *cases*:
 
-- one cold start for each distinct lead ahead, nearest first: the latents that are nearer are given,
-  the others are zero, and only the latents of that lead are asked for, at the same time index;
-- one for each distinct number of remembered states short of all;
-- last, the regular step: everything is given, and everything is asked for one step later.
+- one cold start for each distinct future lead, nearest first: nearer latents are inputs, the others
+  are zero, and only the latents of that lead are targets, at the same time index;
+- one step for each incomplete history of remembered states;
+- last, the regular step: all latents are inputs, and all are targets one step later.
 
 With latents (1, 8) and (2, 32) these are the three cases of Jiang et al. (2025), section 4.
 """
@@ -21,13 +21,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Case:
-    """What is given and what is asked for.
+    """Inputs and targets of one call of the network.
 
     Attributes:
-        given: For each latent, whether it is an input (zero otherwise).
-        state: Whether the next state is asked for.
-        asked: For each latent, whether it is asked for.
-        advance: Steps from an input latent to the one asked for: 0 in a cold start, else 1.
+        given: Whether each latent is an input; it is zero otherwise.
+        state: Whether the next state is a target.
+        asked: Whether each latent is a target.
+        advance: Number of steps from an input latent to its target: 0 in a cold start, else 1.
     """
 
     given: tuple[bool, ...]
@@ -37,13 +37,23 @@ class Case:
 
 
 class LatentLayout:
-    """Latents of an emulator and the cases that follow from them.
+    """Latents of an emulator, and the training cases that follow from them.
 
     Args:
-        latents: (lead, factor) of each latent: steps from now, and coarsening.
+        latents: Pairs (lead, factor): number of steps from the present, and coarsening factor.
 
     Raises:
-        ValueError: A factor is below 1 or a latent is named twice.
+        ValueError: A factor is below 1, or a latent is repeated.
+
+    Example:
+        The three cases of Jiang et al. (2025) are two cold starts and the regular step. A sample is
+        the states n to n + 3, for the latent two steps ahead of the next state:
+
+        >>> layout = LatentLayout([(1, 8), (2, 32)])
+        >>> len(layout.cases), layout.window, layout.memory
+        (3, 4, 0)
+        >>> layout.cases[1].given, layout.cases[1].asked
+        ((True, False), (False, True))
     """
 
     def __init__(self, latents: Sequence[tuple[int, int]]) -> None:
@@ -61,16 +71,20 @@ class LatentLayout:
 
     @property
     def memory(self) -> int:
-        """Number of past states that must be remembered."""
+        """Number of past states that are remembered."""
         return self.behind[-1] if self.behind else 0
 
     @property
     def window(self) -> int:
-        """Consecutive snapshots of a training sample: all inputs and targets."""
+        """Number of consecutive snapshots of a training sample, inputs and targets."""
         return self.memory + max(self.ahead, default=0) + 2
 
     def regular_case(self, remembered: int) -> int:
-        """Return the number of the case of a step with so many remembered states."""
+        """Return the number of the case of a step.
+
+        Args:
+            remembered: Number of past states that are known.
+        """
         missing = sum(1 for lead in self.behind if lead > remembered)
         return len(self.cases) - 1 - missing
 

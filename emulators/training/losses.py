@@ -1,7 +1,7 @@
 """Distances d(prediction, target) between fields, one number per sample.
 
-They average over everything but the batch, so that an emulator can leave out samples whose target
-does not apply and average the rest itself.
+They average over all axes but the batch, so that an emulator can leave out samples whose target
+does not apply and average over the rest.
 """
 
 from abc import ABC, abstractmethod
@@ -13,29 +13,55 @@ Fields = Float[Tensor, "batch channel *space"]
 
 
 class Distance(nn.Module, ABC):
-    """Distance between prediction and target, standardised numbers."""
+    """Distance between a prediction and its target, both standardised."""
 
     @abstractmethod
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
-        """Return the distance of each sample."""
+        """Return the distance of each sample.
+
+        Args:
+            prediction: Standardised prediction (batch, channel, *space).
+            target: Standardised target of the same shape.
+
+        Returns:
+            Distances (batch), not negative, and zero where prediction and target agree.
+        """
 
 
 class L1(Distance):
-    """Mean absolute difference."""
+    """Mean absolute difference over channels and grid points.
+
+    Example:
+        >>> import torch
+        >>> L1()(torch.full((1, 1, 8), 3.0), torch.full((1, 1, 8), 1.0)).tolist()
+        [2.0]
+    """
 
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
         return (prediction - target).abs().flatten(1).mean(1)
 
 
 class L2(Distance):
-    """Mean squared difference."""
+    """Mean squared difference over channels and grid points.
+
+    Example:
+        >>> import torch
+        >>> L2()(torch.full((1, 1, 8), 3.0), torch.full((1, 1, 8), 1.0)).tolist()
+        [4.0]
+    """
 
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
         return (prediction - target).square().flatten(1).mean(1)
 
 
 class L1L2(Distance):
-    """Mean absolute plus mean squared difference (Jiang et al. 2025, Table 3)."""
+    """Sum of mean absolute and mean squared difference (Jiang et al. 2025, Table 3).
+
+    Example:
+        >>> import torch
+        >>> L1L2()(torch.full((1, 1, 8), 3.0), torch.full((1, 1, 8), 1.0)).tolist()
+        [6.0]
+    """
 
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
         difference = prediction - target

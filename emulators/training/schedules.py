@@ -1,4 +1,4 @@
-"""Learning rates over the optimiser steps of a run."""
+"""Learning rate schedules over the optimiser steps of a run."""
 
 import math
 
@@ -12,9 +12,19 @@ class WarmupCosine(LambdaLR):
     """Linear warm-up to the optimiser's learning rate, then half a cosine to zero.
 
     Args:
-        optimizer: Whose learning rate is the maximum.
-        total_steps: Optimiser steps of the whole run.
-        warmup: Steps of the warm-up.
+        optimizer: Optimiser, whose learning rate is the maximum.
+        total_steps: Number of optimiser steps of the whole run.
+        warmup: Number of optimiser steps of the warm-up.
+
+    Raises:
+        ValueError: The warm-up is negative.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        >>> factor = WarmupCosine(optimizer, total_steps=4, warmup=2).lr_lambdas[0]
+        >>> [round(factor(step), 6) for step in range(5)]
+        [0.5, 1.0, 1.0, 0.5, 0.0]
     """
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup: int = 200) -> None:
@@ -30,12 +40,22 @@ class WarmupCosine(LambdaLR):
 
 
 class WarmupConstant(LambdaLR):
-    """Linear warm-up to the optimiser's learning rate, which then stays.
+    """Linear warm-up to the optimiser's learning rate, then constant.
 
     Args:
-        optimizer: Whose learning rate is the maximum.
-        total_steps: Not used; every schedule is built from it.
-        warmup: Steps of the warm-up.
+        optimizer: Optimiser, whose learning rate is the maximum.
+        total_steps: Number of optimiser steps of the whole run; not used here.
+        warmup: Number of optimiser steps of the warm-up.
+
+    Raises:
+        ValueError: The warm-up is negative.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        >>> factor = WarmupConstant(optimizer, total_steps=10, warmup=4).lr_lambdas[0]
+        >>> [factor(step) for step in range(5)]
+        [0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup: int = 200) -> None:
@@ -53,13 +73,20 @@ class ConstantCosine(LambdaLR):
     """Constant for a share of the run, then half a cosine down to a fraction (Akhare et al. 2025).
 
     Args:
-        optimizer: Whose learning rate is the maximum.
-        total_steps: Optimiser steps of the whole run.
-        constant: Share of the run before the decay.
-        final: Last learning rate, as a fraction of the maximum.
+        optimizer: Optimiser, whose learning rate is the maximum.
+        total_steps: Number of optimiser steps of the whole run.
+        constant: Share of the run before the decay, in [0, 1).
+        final: Last learning rate as a fraction of the maximum, in [0, 1].
 
     Raises:
-        ValueError: A fraction lies outside [0, 1].
+        ValueError: A fraction is out of its range.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        >>> schedule = ConstantCosine(optimizer, total_steps=4, constant=0.5, final=0.0)
+        >>> [round(schedule.lr_lambdas[0](step), 6) for step in range(5)]
+        [1.0, 1.0, 1.0, 0.5, 0.0]
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Distances that look at scales: derivatives and spectra, on a periodic domain of period 2π."""
+"""Distances that weight scales, by derivatives or spectra, on a periodic domain."""
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,19 @@ from emulators.training.losses import Distance, Fields
 
 
 def power(field: Fields) -> tuple[Float[Tensor, "batch channel *mode"], Float[Tensor, "*mode"]]:
-    """Return |f̂_m|² of every mode, whose sum is the mean of f², and |m|², in float32 at least."""
+    """Return the power |f̂_m|² of every mode, which adds up to the mean of f², and |m|².
+
+    Args:
+        field: Periodic fields f.
+
+    Returns:
+        Power, and squared mode number, in float32 or higher precision.
+
+    Example:
+        >>> density, squared = power(torch.tensor([[[1.0, 0.0, -1.0, 0.0]]]))
+        >>> density.tolist(), squared.tolist()
+        ([[[0.0, 0.25, 0.0, 0.25]]], [0.0, 1.0, 4.0, 1.0])
+    """
     axes = tuple(range(2, field.dim()))
     exact = field.to(torch.promote_types(field.dtype, torch.float32))  # no FFT in bfloat16
     spectrum = torch.fft.fftn(exact, dim=axes, norm="forward")
@@ -24,10 +36,16 @@ def power(field: Fields) -> tuple[Float[Tensor, "batch channel *mode"], Float[Te
 
 
 class Sobolev(Distance, PeriodicOnly):
-    """Relative H¹ norm: √(Σ (1 + |m|²)|ê_m|² / Σ (1 + |m|²)|û_m|²), e the difference, û the target.
+    """Relative H¹ norm of the error, √(Σ (1 + |m|²)|ê_m|² / Σ (1 + |m|²)|û_m|²).
 
-    The derivatives are spectral, m the mode numbers (Li et al., "Learning Dissipative Dynamics in
-    Chaotic Systems", NeurIPS 2022, equation 4, of order one).
+    Here e is the difference and u the target, ê and û are their Fourier coefficients, and m are the
+    mode numbers, which make the derivatives those on a domain of period 2π (Li et al., "Learning
+    Dissipative Dynamics in Chaotic Systems", NeurIPS 2022, equation 4 with order one).
+
+    Example:
+        >>> wave = torch.tensor([[[1.0, 0.0, -1.0, 0.0]]])
+        >>> round(Sobolev()(3 * wave, wave).item(), 6)
+        2.0
     """
 
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
@@ -45,8 +63,18 @@ class BinnedSpectralPower(Distance, PeriodicOnly):
     highest whole ring (Chakraborty, Mohan and Maulik, "Binned Spectral Power Loss", 2025).
 
     Args:
-        weight: Of the spectra.
-        floor: ε, in units of the variance of the data: power below it does not count.
+        weight: Weight of the spectra, at least 0.
+        floor: Power ε [variance of the data] below which differences do not count, above 0.
+
+    Raises:
+        ValueError: The weight or the floor is out of its range.
+
+    Example:
+        Twice the amplitude: ½ of mean square, and (1 - 4)² in one of two rings:
+
+        >>> wave = torch.tensor([[[1.0, 0.0, -1.0, 0.0]]])
+        >>> round(BinnedSpectralPower(weight=0.1)(2 * wave, wave).item(), 2)
+        0.95
     """
 
     def __init__(self, weight: float = 0.1, floor: float = 1e-4) -> None:
@@ -67,7 +95,15 @@ class BinnedSpectralPower(Distance, PeriodicOnly):
 
 
 def rings(field: Fields) -> Float[Tensor, "batch channel ring"]:
-    """Return the sum of |f̂_m|² over each ring of mode numbers, from 1 to the highest whole one."""
+    """Return the sum of |f̂_m|² over each ring of mode numbers, from 1 to the highest whole one.
+
+    Args:
+        field: Periodic fields f.
+
+    Example:
+        >>> rings(torch.tensor([[[1.0, 0.0, -1.0, 0.0]]])).tolist()
+        [[[0.5, 0.0]]]
+    """
     density, squared = power(field)
     highest = min(field.shape[2:]) // 2
     number = torch.ceil(squared.sqrt() - 0.5).long().clamp_max(highest + 1).flatten()

@@ -40,9 +40,15 @@ class Wave:
     """One cosine of the forcing: amplitude · cos(2π(m_x x/L_x + m_y y/L_y)).
 
     Args:
-        amplitude: Of the vorticity forcing [1/T²].
+        amplitude: Amplitude of the vorticity forcing [1/T²].
         mode_x: Integer mode number along x.
         mode_y: Integer mode number along y.
+
+    Example:
+        The forcing -4 cos(4y) of a Kolmogorov flow:
+
+        >>> Wave(amplitude=-4.0, mode_y=4)
+        Wave(amplitude=-4.0, mode_x=0, mode_y=4)
     """
 
     amplitude: float
@@ -62,6 +68,18 @@ class BetaPlane(Equation):
         drag: Linear drag μ [1/T]; positive damps.
         viscosity: Kinematic viscosity ν [L²/T], the inverse Reynolds number; positive damps.
         forcing: Cosines whose sum is the steady forcing F of vorticity [1/T²].
+
+    Raises:
+        ValueError: The grid is not two-dimensional, or drag or viscosity are negative.
+
+    Example:
+        The vorticity sin(x) has the velocity v = -cos(x), so its tendency -βv at x = 0 is β:
+
+        >>> grid = Grid((8, 8), (2 * math.pi, 2 * math.pi))
+        >>> _, x = grid.points()
+        >>> tendency = BetaPlane(grid, beta=3.0).tendency(x.sin()[None, None])
+        >>> round(tendency[0, 0, 0, 0].item(), 6)
+        3.0
     """
 
     variables = (Variable("vorticity", "relative vorticity", "s-1"),)
@@ -110,7 +128,7 @@ class BetaPlane(Equation):
         return total
 
     def symbol(self) -> Tensor:
-        """Return iβk/(k² + l²) - μ - ν(k² + l²) [1/T]."""
+        """Return the linear symbol iβk/(k² + l²) - μ - ν(k² + l²) [1/T]."""
         _, k = self.grid.wavenumbers()
         rossby = 1j * self.beta * k * inverse_squared_wavenumber(self.grid)
         return (rossby - self.drag - self.viscosity * squared_wavenumber(self.grid))[None]

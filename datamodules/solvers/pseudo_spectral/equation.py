@@ -1,7 +1,7 @@
 """An equation of motion on a periodic grid, split for exponential time stepping.
 
 In Fourier space û_t = L û + N(û): the linear `symbol` L is diagonal, the `nonlinear` tendency N
-holds everything else (products, forcing), dealiased. Both are on the right-hand side, so damping
+holds all other terms (products, forcing), dealiased. Both are on the right-hand side, so damping
 has a negative real part.
 """
 
@@ -19,21 +19,26 @@ Spectrum = Complex[Tensor, "batch channel *spectrum"]
 
 
 class Equation(SpectralModule, ABC):
-    """Right-hand side û_t = L û + N(û) on a grid."""
+    """Right-hand side û_t = L û + N(û) on a periodic grid.
+
+    Attributes:
+        variables: Names and units of the channels of a state.
+        grid: Periodic grid of the states.
+    """
 
     variables: ClassVar[tuple[Variable, ...]]
     grid: Grid
 
     @abstractmethod
     def symbol(self) -> Complex[Tensor, "channel *spectrum"]:
-        """Return L [1/T] in double precision."""
+        """Return the linear symbol L [1/T] in double precision."""
 
     @abstractmethod
     def nonlinear(self, state_hat: Spectrum) -> Spectrum:
-        """Return N(û), dealiased."""
+        """Return the nonlinear tendency N(û), dealiased."""
 
     def tendency(self, state: State) -> State:
-        """Return ∂u/∂t in physical space."""
+        """Return ∂u/∂t in physical space, in the units of the state over [T]."""
         state_hat = to_spectrum(state, self.grid)
         linear = self.symbol().to(state_hat) * state_hat
         return to_field(linear + self.nonlinear(state_hat), self.grid)

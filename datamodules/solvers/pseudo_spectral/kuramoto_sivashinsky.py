@@ -1,4 +1,4 @@
-r"""Kuramoto-Sivashinsky equation, the cheapest spatiotemporal chaos.
+r"""Kuramoto-Sivashinsky equation, a one-dimensional model of spatiotemporal chaos.
 
     u_t = -½(u²)_x - u_xx - u_xxxx
 
@@ -20,6 +20,19 @@ class KuramotoSivashinsky(Equation):
 
     Args:
         grid: One-dimensional periodic grid; chaos needs a length of about 22 or more.
+
+    Raises:
+        ValueError: The grid is not one-dimensional.
+
+    Example:
+        The linear terms of u = cos(x) cancel, and -½(u²)_x = ½ sin(2x) is ½ at x = π/4:
+
+        >>> from math import pi
+        >>> grid = Grid((8,), (2 * pi,))
+        >>> (x,) = grid.points()
+        >>> tendency = KuramotoSivashinsky(grid).tendency(x.cos()[None, None])
+        >>> round(tendency[0, 0, 1].item(), 6)
+        0.5
     """
 
     variables = (Variable("u", "height slope of a flame front", "1"),)
@@ -38,7 +51,7 @@ class KuramotoSivashinsky(Equation):
         self.product_symbol = -0.5j * k * mask
 
     def symbol(self) -> Tensor:
-        """Return k² - k⁴ [1/T]."""
+        """Return the linear symbol k² - k⁴ [1/T]."""
         (k,) = self.grid.wavenumbers()
         return (k**2 - k**4).to(torch.complex128)[None]
 

@@ -36,20 +36,54 @@ class SpectralModule(nn.Module):
 
 
 def to_spectrum(field: Float[Tensor, "*any"], grid: Grid) -> Complex[Tensor, "*any2"]:
-    """Return the spectrum of a real field."""
+    """Return the spectrum of a real field.
+
+    Args:
+        field: Real fields (..., *grid.shape).
+        grid: Periodic grid of the fields.
+
+    Returns:
+        Complex spectra (..., *grid.spectrum_shape), not normalised.
+
+    Example:
+        >>> to_spectrum(torch.ones(8), Grid((8,), (1.0,))).real.tolist()
+        [8.0, 0.0, 0.0, 0.0, 0.0]
+    """
     return torch.fft.rfftn(field, dim=grid.axes)
 
 
 def to_field(spectrum: Complex[Tensor, "*any"], grid: Grid) -> Float[Tensor, "*any2"]:
-    """Return the real field of a spectrum."""
+    """Return the real field of a spectrum.
+
+    Args:
+        spectrum: Complex spectra (..., *grid.spectrum_shape), not normalised.
+        grid: Periodic grid of the fields.
+
+    Returns:
+        Real fields (..., *grid.shape).
+
+    Example:
+        >>> grid = Grid((4,), (1.0,))
+        >>> to_field(to_spectrum(torch.tensor([1.0, 2.0, 3.0, 2.0]), grid), grid).tolist()
+        [1.0, 2.0, 3.0, 2.0]
+    """
     return torch.fft.irfftn(spectrum, s=grid.shape, dim=grid.axes)
 
 
 def dealias_mask(grid: Grid) -> Float[Tensor, "*spectrum"]:
     """Return 1 on modes with |m| < N/3 along every axis and 0 elsewhere.
 
-    With this 2/3 rule a product of two masked fields is exact on the masked modes: what it aliases
-    falls on modes that the mask removes.
+    With this 2/3 rule a product of two masked fields is exact on the modes that the mask keeps:
+    its aliases fall on modes that the mask removes.
+
+    Args:
+        grid: Periodic grid.
+
+    References: S. A. Orszag, J. Atmos. Sci. 28 (1971) 1074.
+
+    Example:
+        >>> dealias_mask(Grid((8,), (1.0,))).tolist()
+        [1.0, 1.0, 1.0, 0.0, 0.0]
     """
     kept = torch.ones(grid.spectrum_shape, dtype=torch.float64)
     for size, mode in zip(grid.shape, grid.modes(), strict=True):
@@ -58,7 +92,13 @@ def dealias_mask(grid: Grid) -> Float[Tensor, "*spectrum"]:
 
 
 def squared_wavenumber(grid: Grid) -> Float[Tensor, "*spectrum"]:
-    """Return |k|² = k² + l² [1/L²] of every mode."""
+    """Return the squared wavenumber |k|² = k² + l² [1/L²] of every mode.
+
+    Example:
+        >>> from math import pi
+        >>> squared_wavenumber(Grid((4,), (2 * pi,))).tolist()
+        [0.0, 1.0, 4.0]
+    """
     total = torch.zeros(grid.spectrum_shape, dtype=torch.float64)
     for axis in grid.wavenumbers():
         total = total + axis**2
@@ -66,7 +106,13 @@ def squared_wavenumber(grid: Grid) -> Float[Tensor, "*spectrum"]:
 
 
 def inverse_squared_wavenumber(grid: Grid) -> Float[Tensor, "*spectrum"]:
-    """Return 1/|k|² [L²], with 0 for the mean mode: minus the inverse Laplacian."""
+    """Return 1/|k|² [L²] of every mode, with 0 for the mean: minus the inverse Laplacian.
+
+    Example:
+        >>> from math import pi
+        >>> inverse_squared_wavenumber(Grid((4,), (2 * pi,))).tolist()
+        [0.0, 1.0, 0.25]
+    """
     squared = squared_wavenumber(grid)
     return torch.where(squared > 0, 1 / squared.clamp_min(1e-300), 0.0)
 
@@ -75,7 +121,17 @@ def inverse_squared_wavenumber(grid: Grid) -> Float[Tensor, "*spectrum"]:
 def parseval_weights(
     grid: Grid, dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "*spectrum"]:
-    """Return w with mean(f g) = Σ w Re(f̂* ĝ): 1/N², doubled where `rfft` keeps one of a pair."""
+    """Return w with mean(f g) = Σ w Re(f̂* ĝ): 1/N², doubled where `rfft` keeps one of a pair.
+
+    Args:
+        grid: Periodic grid of N points in all.
+        dtype: Real data type of the weights.
+        device: Device of the weights.
+
+    Example:
+        >>> parseval_weights(Grid((4,), (1.0,)), torch.float64, torch.device("cpu")).tolist()
+        [0.0625, 0.125, 0.0625]
+    """
     weights = torch.full(grid.spectrum_shape, 2.0, dtype=torch.float64)
     weights[..., 0] = 1
     weights[..., -1] = 1
@@ -90,8 +146,22 @@ def resample(
 ) -> Float[Tensor, "*any2"]:
     """Return the field on another number of points, by truncating or zero-padding its spectrum.
 
-    Values of the modes that both grids resolve are unchanged. The Nyquist modes of the smaller grid
-    along an axis, whose sign is ambiguous, are dropped.
+    Modes that both grids resolve are unchanged. The Nyquist modes of the smaller grid along an
+    axis, whose sign is ambiguous, are dropped.
+
+    Args:
+        field: Real fields (..., *grid.shape).
+        grid: Periodic grid of the fields.
+        shape: Number of points of the result along each axis, even.
+
+    Returns:
+        Real fields (..., *shape).
+
+    Example:
+        >>> from math import pi
+        >>> grid = Grid((8,), (2 * pi,))
+        >>> (resample(grid.points()[0].cos(), grid, (4,)).numpy().round(6) + 0.0).tolist()
+        [1.0, 0.0, -1.0, 0.0]
     """
     target = Grid(shape, grid.lengths)
     if target.shape == grid.shape:

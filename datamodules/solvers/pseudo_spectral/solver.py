@@ -32,6 +32,20 @@ class SpectralSolver(Solver, SpectralModule):
         dt: Inner time step [T].
         interval: Time between snapshots [T], a whole number of inner steps.
         scheme: Time stepper, built from the symbol of the equation and dt.
+
+    Raises:
+        ValueError: dt or interval are not positive, or dt does not divide the interval.
+
+    Example:
+        The vorticity sin(x) decays by e⁻¹ in a time of one at unit viscosity:
+
+        >>> from math import pi
+        >>> from datamodules.solvers import BetaPlane, Grid
+        >>> grid = Grid((8, 8), (2 * pi, 2 * pi))
+        >>> wave = grid.points()[1].sin()[None, None]
+        >>> solver = SpectralSolver(BetaPlane(grid, viscosity=1.0), dt=0.1, interval=1.0)
+        >>> round((solver.step(wave).max() / wave.max()).item(), 6)
+        0.367879
     """
 
     def __init__(
@@ -59,11 +73,16 @@ class SpectralSolver(Solver, SpectralModule):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """All axes are."""
+        """Whether the domain is periodic along each axis: it is along all."""
         return (True,) * self.grid.dimensions
 
     def advance(self, state_hat: Spectrum, steps: int) -> Spectrum:
-        """Return the spectrum `steps` inner steps later."""
+        """Return the spectrum after a number of inner steps.
+
+        Args:
+            state_hat: Dealiased spectrum.
+            steps: Number of inner steps of length dt.
+        """
         step, nonlinear = self.stepper.step, self.equation.nonlinear
         advanced = []
         with threads_for(state_hat):
