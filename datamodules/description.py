@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "dimensions": ["trajectory", "time"],
     "time attributes": {},
     "hashes": {},
+    "increment std": None,
 }
 
 
@@ -354,6 +355,6 @@ def statistics_of(entries: Mapping[str, Any]) -> Statistics | None:
     if "mean" not in entries or "std" not in entries:
         return None
     nothing = [float("nan")] * len(entries["mean"])
-    increments = entries.get("increment std", nothing)
+    increments = entries["increment std"] or nothing
     values = entries["mean"], entries["std"], increments
     return Statistics(*(torch.tensor(value, dtype=torch.float32) for value in values))

@@ -176,7 +176,7 @@ def test_dictionary_without_any_one_entry_is_accepted(missing):
         assert KNOWN.difference(found) == "data with parameters [], these data have ['nu']"
     else:
         assert KNOWN.difference(found) is None
-    if missing not in ("variables", "parameters", "mean", "std", "increment std"):
+    if missing not in ("variables", "parameters", "mean", "std"):
         assert found.to_dict() == saved
 
 
