@@ -233,11 +233,18 @@ def compare_runs(args: list[str]) -> None:
         help="Unit of the error in the table, in units of the data: 10 gives the MSE of published "
         "turbulence, in (vorticity / 10)². By default it is in units of the training variance.",
     )
+    parser.add_argument(
+        "--diagnostics",
+        nargs="+",
+        default=[],
+        metavar="MODULE",
+        help="Modules of diagnostics of your own that are not in the working directory.",
+    )
     options = parser.parse_args(args)
     from callbacks.comparison import compare
 
     runs, output = [run.expanduser() for run in options.runs], options.output.expanduser()
-    text, paths = compare(runs, output, options.mse_unit)
+    text, paths = compare(runs, output, options.mse_unit, options.diagnostics)
     print(text, *(f"wrote {path}" for path in paths), sep="\n")
 
 

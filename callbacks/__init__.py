@@ -1,6 +1,7 @@
 """What watches a run: diagnostics of rollouts, and the files and figures they end in."""
 
 from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.compared import Column, Panel
 from callbacks.diagnostics.distribution import Distribution
 from callbacks.diagnostics.ensemble import EnsembleSkill
 from callbacks.diagnostics.extremes import Extremes
@@ -17,6 +18,8 @@ from callbacks.diagnostics.rollout_error import RolloutError
 from callbacks.diagnostics.spectrum import Spectrum
 from callbacks.diagnostics.stability import EnergyStability
 from callbacks.diagnostics.zonal_mean import ZonalMean
+from callbacks.metrics.per_sample import PerSampleMetric
+from callbacks.plotting.curves import plot_seeds
 from callbacks.run.checkpoints import Checkpoints
 from callbacks.run.compile import Compile
 from callbacks.run.divergence import Divergence
@@ -30,6 +33,7 @@ from callbacks.run.training_cost import TrainingCost
 
 __all__ = [
     "Checkpoints",
+    "Column",
     "Compile",
     "Distribution",
     "Divergence",
@@ -45,7 +49,9 @@ __all__ = [
     "Moments",
     "Movie",
     "PCAAutocorrelation",
+    "Panel",
     "Panels",
+    "PerSampleMetric",
     "PredictabilityLimit",
     "RelativeError",
     "RolloutCheckpoint",
@@ -56,4 +62,5 @@ __all__ = [
     "Spectrum",
     "TrainingCost",
     "ZonalMean",
+    "plot_seeds",
 ]

@@ -111,6 +111,7 @@ def read_study(file: Path) -> Study:
         for name, own in study["runs"].items():
             paths, words = split(own, existing)
             paths, words = [*data, *common, *paths], [*options, *words, *more]
+            method = name
             if seed is not None:
                 name = f"{name}-seed{seed}"
                 words = [word.replace("{seed}", str(seed)) for word in words]
@@ -120,7 +121,8 @@ def read_study(file: Path) -> Study:
                     "add a list of 'seeds', or write the number."
                 )
             made.append(of_data([path for path in paths if path in data or has_data(path)], words))
-            arguments = [*(f"--config={path}" for path in paths), *words]
+            arguments = [f"--config={path}" for path in paths]
+            arguments += [f"--trainer.method={method}", *words]
             if seed is not None:
                 arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
             runs.append(StudyRun(name, folder / name, arguments))

@@ -54,10 +54,15 @@ class RunTrainer(Trainer):
 
     One command at a time works in it. A training that does not go on with the run that is there
     moves it aside; `fast_dev_run` works in a temporary folder and leaves nothing.
+
+    Args:
+        method: Name of the method in comparisons, where runs of one name are its seeds; by default
+            the name of the folder.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, method: str | None = None, **kwargs: Any) -> None:
         check_trainer(kwargs)
+        self.method = method
         if kwargs.get("fast_dev_run"):
             self.nowhere = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
             kwargs["default_root_dir"] = self.nowhere.name

@@ -10,7 +10,6 @@ import pkgutil
 import sys
 from collections.abc import Collection, Sequence
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ def find(name: str, module: str, modules: tuple[str, ...], folder: Path) -> Diag
             return None
     try:
         if module in modules:
-            import_module(module)
+            pkgutil.resolve_name(module)  # imports what lies in the working directory, too
         found = pkgutil.resolve_name(f"{module}:{name}")
     except Exception as error:  # of whatever a module of the user's own does
         text = " ".join(f"{type(error).__name__}: {error}".split())

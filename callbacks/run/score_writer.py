@@ -114,8 +114,17 @@ def definition(
         "domain": domain(trainer.datamodule.describe()),
         "training_data_hash": training_hash(trainer),
         "training_std": [float(f"{s:.6g}") for s in emulator.standardize.std.tolist()],
+        "method": getattr(trainer, "method", None),
+        "seed": emulator.training_seed,
         "metrics": {type(d).__name__: {"version": d.version, **d.options} for d in diagnostics},
+        "diagnostics": {type(d).__name__: origin(d) for d in diagnostics},
     }
+
+
+def origin(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
+    """Return the module of a diagnostic's class and the names of the numbers of its summary."""
+    summary = list(diagnostic.summary(diagnostic.results))
+    return {"module": type(diagnostic).__module__, "summary": summary}
 
 
 def domain(data: DataDescription) -> dict[str, Any]:

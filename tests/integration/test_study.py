@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import shutil
 import signal
@@ -39,6 +40,7 @@ def test_study_names_runs_with_their_files_and_options(tmp_path):
         f"--config={tmp_path / 'data.yaml'}",
         f"--config={tmp_path / 'a.yaml'}",
         f"--config={tmp_path / 'b.yaml'}",
+        "--trainer.method=two",
         "--trainer.max_steps=3",
     ]
 
@@ -55,6 +57,7 @@ def test_every_method_runs_with_one_seed_before_the_next(tmp_path):
     assert str(runs[3].folder) == "runs/two-seed7"
     assert runs[3].arguments == [
         f"--config={tmp_path / 'a.yaml'}",
+        "--trainer.method=two",
         "--x=1",
         "--model.noise=0.1",
         "--seed_everything=7",
@@ -85,7 +88,7 @@ def test_data_are_generated_with_the_options_of_the_study(tmp_path):
 def test_options_of_a_run_may_name_its_seed(tmp_path):
     text = "root: runs\nruns: {tuned: ['--checkpoint=runs/first-seed{seed}/last.ckpt']}\n"
     runs = read_study(write(tmp_path, text + "seeds: [0, 7]\n")).runs
-    assert [run.arguments[0] for run in runs] == [
+    assert [run.arguments[1] for run in runs] == [
         "--checkpoint=runs/first-seed0/last.ckpt",
         "--checkpoint=runs/first-seed7/last.ckpt",
     ]
@@ -116,7 +119,10 @@ def test_every_run_on_every_data_set_is_compared_within_its_set(tmp_path):
     ]
     assert study.runs[2].arguments == [
         f"--config={tmp_path / name}.yaml" for name in ("calm", "common", "a")
-    ] + ["--model.x=1", "--data.y=2", "--seed_everything=0", "--data.seed=0"]
+    ] + ["--trainer.method=one", "--model.x=1", "--data.y=2"] + [
+        "--seed_everything=0",
+        "--data.seed=0",
+    ]
     groups = {str(folder): len(runs) for folder, runs in study.compared().items()}
     assert groups == {"runs/jet": 4, "runs/calm": 4}
 
@@ -412,12 +418,15 @@ def test_comparison_is_a_table_and_a_figure(two_runs, say):
 def test_seeds_of_a_method_share_a_row_with_their_spread(two_runs):
     shutil.copytree(two_runs / "smoke", two_runs / "smoke-seed0")
     (two_runs / "other").rename(two_runs / "smoke-seed1")
-    path = two_runs / "smoke-seed1" / "scores.nc"
-    with xarray.open_dataset(path, decode_times=False) as dataset:
-        scores = dataset.load()
-    first = float(scores["mse"][:, 0].mean())
-    scores["mse"] = 3 * scores["mse"]
-    scores.to_netcdf(path)
+    for seed, factor in ((0, 1), (1, 3)):
+        path = two_runs / f"smoke-seed{seed}" / "scores.nc"
+        scores = xarray.load_dataset(path, decode_times=False)
+        first = float(scores["mse"][:, 0].mean())
+        about = json.loads(scores.attrs["provenance"])
+        assert (about["method"], about["seed"]) == (None, 0)
+        scores.attrs["provenance"] = json.dumps({**about, "method": "smoke", "seed": seed})
+        scores["mse"] = factor * scores["mse"]
+        scores.to_netcdf(path)
     text, _ = compare([two_runs / f"smoke-seed{n}" for n in (0, 1)], two_runs)
     (row,) = text.splitlines()[2:3]
     assert row.startswith("| smoke (2 seeds) |")

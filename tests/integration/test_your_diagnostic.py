@@ -1,0 +1,116 @@
+"""The diagnostic of docs/your-diagnostic.md, used from another folder as a user would."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from callbacks.comparison import load_runs
+from callbacks.comparison.figures import draw_climate
+
+HOME = Path(__file__).parents[2]
+PAGE = (HOME / "docs" / "your-diagnostic.md").read_text()
+LAST = "runs/smoke/last.ckpt"
+
+
+def block(language):
+    (text,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return text
+
+
+def emulate(folder, *words):
+    done = subprocess.run(
+        [sys.executable, str(HOME / "cli.py"), *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def scored(trained, tmp_path_factory):
+    """A folder with the page's diagnostic and a run that it scored."""
+    folder = tmp_path_factory.mktemp("own") / "work"
+    shutil.copytree(trained, folder)
+    (folder / "mine.py").write_text(block("python"))
+    (folder / "mine.yaml").write_text(block("yaml"))
+    emulate(folder, "test", f"--ckpt_path={LAST}", "-c=mine.yaml")
+    return folder
+
+
+def titles(runs):
+    return [axes.get_title() for axes in draw_climate(runs).axes]
+
+
+def test_page_is_short():
+    assert len(block("python").splitlines()) <= 40
+
+
+def test_scores_say_whose_they_are(scored):
+    found = json.loads((scored / "runs/smoke/scores.json").read_text())
+    assert found["diagnostics"]["Largest"] == {"module": "mine", "summary": ["largest"]}
+    assert found["diagnostics"]["Spectrum"]["module"] == "callbacks.diagnostics.spectrum"
+    assert (found["method"], found["seed"]) == (None, 0)
+
+
+def test_diagnostic_of_the_page_has_a_column_and_a_panel(scored):
+    done = emulate(scored, "compare", "runs/smoke", "--output=with")
+    assert "note" not in done.stderr
+    header = done.stdout.splitlines()[0]
+    assert header.endswith("| iterations | largest value |")
+    program = (
+        "import pkgutil, sys; sys.path.append('.')\n"
+        "from tests.integration.test_your_diagnostic import titles, load_runs\n"
+        "print(titles(load_runs(['runs/smoke'])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=scored,
+        env={**os.environ, "PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert "'Largest value'" in done.stdout, done.stderr
+
+
+def test_module_elsewhere_is_named_and_leaves_its_numbers(scored, tmp_path):
+    words = ("compare", scored / "runs/smoke", "--output=.")
+    done = emulate(tmp_path, *map(str, words))
+    assert done.stderr.count("note: ") == 1
+    assert "mine.Largest" in done.stderr
+    assert done.stdout.splitlines()[0].endswith("| iterations | largest |")
+
+
+def test_scores_cannot_have_a_module_run_that_does_not_define_the_class(scored, tmp_path):
+    (tmp_path / "mine.py").write_text("import os\nos.mkdir('harmed')\n")
+    done = emulate(tmp_path, "compare", str(scored / "runs/smoke"), "--output=.")
+    assert "defines no such class" in done.stderr
+    assert not (tmp_path / "harmed").exists()
+    done = emulate(
+        tmp_path, "compare", str(scored / "runs/smoke"), "--output=.", "--diagnostics", "mine"
+    )
+    assert (tmp_path / "harmed").exists()
+
+
+def test_panel_that_fails_leaves_the_others(scored, tmp_path):
+    shutil.copytree(scored / "runs", tmp_path / "runs")
+    text = block("python").replace('axes.set(xlabel="lead time"', "1 / 0; axes.set(xlabel=''")
+    (tmp_path / "mine.py").write_text(text)
+    done = emulate(tmp_path, "compare", "runs/smoke")
+    assert "Largest.panel cannot be drawn: ZeroDivisionError" in done.stderr
+    assert (tmp_path / "comparison_climate.png").exists()
+
+
+def test_runs_without_the_diagnostic_have_no_such_panel(scored, tested):
+    runs = load_runs([tested[0] / "runs/smoke"])
+    assert "Largest value" not in titles(runs)
