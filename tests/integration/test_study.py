@@ -148,7 +148,8 @@ def test_dry_run_prints_the_commands_of_what_is_unfinished(tmp_path, say, monkey
     status, out, _ = say("study", "study.yaml", "--dry_run")
     assert status == 0
     assert out.splitlines() == [
-        f"emulate fit '--config=a b.yaml' --trainer.default_root_dir=runs/{name} && "
+        f"emulate fit '--config=a b.yaml' --trainer.method={name} "
+        f"--trainer.default_root_dir=runs/{name} && "
         f"emulate test --ckpt_path=runs/{name}/last.ckpt"
         for name in ("one", "two")
     ]
