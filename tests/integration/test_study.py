@@ -223,7 +223,8 @@ def test_study_of_other_kinds_is_refused_by_its_key(tmp_path, text, words):
 def test_option_and_its_value_may_be_two_words(tmp_path):
     text = "root: r\nruns: {a: []}\noptions: [--trainer.max_steps, 3, --data.root, x]\n"
     study = read_study(write(tmp_path, text))
-    assert study.runs[0].arguments == ["--trainer.max_steps", "3", "--data.root", "x"]
+    words = ["--trainer.max_steps", "3", "--data.root", "x"]
+    assert study.runs[0].arguments == ["--trainer.method=a", *words]
     assert study.data == [["--data.root", "x"]]
 
 
