@@ -1,3 +1,4 @@
+import inspect
 import json
 from pathlib import Path
 
@@ -6,16 +7,19 @@ import pytest
 import xarray
 from matplotlib.figure import Figure
 
+import callbacks
 from callbacks import (
     Distribution,
     EnergyStability,
     Extremes,
     PCAAutocorrelation,
+    RolloutDiagnostic,
     RolloutError,
     Spectrum,
     ZonalMean,
 )
 from callbacks.comparison import load_runs
+from callbacks.comparison.found_diagnostics import FIRST
 from callbacks.diagnostics.compared import Run, methods
 from callbacks.plotting.style import styles
 
@@ -197,3 +201,48 @@ def test_lost_trajectories_leave_the_climate_of_the_others(tmp_path):
     assert np.isnan(group.per_seed("mse")).all()
     assert group.runs[0].mean("autocorrelation") == 3.0
     assert np.isnan(group.runs[0].mean("mse"))
+
+
+def test_method_and_seed_are_what_the_scores_record():
+    def recorded(name, **about):
+        return Run(name, scores(1.0), about, Path(name))
+
+    facts = [recorded("x", method="ours", seed=0), recorded("y-seed1", method="ours", seed=1)]
+    single = recorded("z-seed3", method=None, seed=3)
+    older = [recorded("old-seed0"), recorded("old-seed1")]
+    found = {group.name: len(group.runs) for group in methods([*facts, single, *older])}
+    assert found == {"ours": 2, "z-seed3": 1, "old": 2}
+    assert recorded("a/x", method="ours", seed=0).method == "a/ours"  # names are whole paths
+
+
+def test_runs_of_one_method_and_one_seed_stand_for_themselves():
+    runs = [Run(n, scores(1.0), {"method": "ours", "seed": 0}, Path(n)) for n in ("x", "y")]
+    assert [group.name for group in methods(runs)] == ["x", "y"]
+
+
+@pytest.mark.parametrize("value", [[], {"A": 3}, {"A": {}}, {"A": {"module": "a", "summary": 3}}])
+def test_diagnostics_that_no_test_recorded_are_refused(tmp_path, value):
+    with pytest.raises(ValueError, match=r"scores\.nc does not hold scores .*diagnostics"):
+        load_runs([write(tmp_path / "run", diagnostics=value)])
+
+
+class Waves(RolloutDiagnostic):
+    """A diagnostic with a panel of its own, and one that it inherits."""
+
+    panel = Spectrum.panel
+
+
+def test_a_panel_is_that_of_the_class_or_none():
+    assert RolloutDiagnostic.panels() == []
+    assert [panel.draw for panel in Waves.panels()] == [Spectrum.panel]
+    assert RolloutDiagnostic.columns() is None
+
+
+def test_every_diagnostic_of_the_program_says_which_columns_it_has():
+    kinds = [kind for kind in vars(callbacks).values() if isinstance(kind, type)]
+    kinds = [k for k in kinds if issubclass(k, RolloutDiagnostic) and not inspect.isabstract(k)]
+    for kind in kinds:
+        if kind.summary is not RolloutDiagnostic.summary:
+            assert kind.columns() is not None, kind
+        if kind.columns() or kind.panels():
+            assert kind in FIRST
