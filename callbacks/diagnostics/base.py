@@ -69,6 +69,8 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     version: ClassVar[int] = 1
     of_forecasts: ClassVar[frozenset[str]] = frozenset({"reference"})
     options: Mapping[str, Any] = MappingProxyType({})
+    data: DataDescription  # with `source` from `attach` on
+    source: ReferenceSource
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let the constructor of a subclass record the options that it is called with."""
@@ -77,8 +79,6 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             cls.__init__ = recording(cls.__init__)
 
     def __init__(self) -> None:
-        self.data: DataDescription | None = None
-        self.source: ReferenceSource | None = None
         self.emulator: Any = None
         self.results: xarray.Dataset | None = None
 
