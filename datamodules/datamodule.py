@@ -1,4 +1,4 @@
-"""The data module that every emulator shares: NetCDF trajectories in, windows and starts out."""
+"""Data module that all emulators share: from NetCDF files to training windows and rollouts."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -50,23 +50,32 @@ class TrajectoryDataModule(LightningDataModule):
             follow; `auto` takes the one with that CF standard name or that is called so, null none.
         join: Whether the files of a split are parts of one run, one after the other in `time`;
             by default each file holds trajectories of its own, unless it holds a single snapshot.
-        parameters: Names of physical parameters of the trajectories that the emulator is told, such
-            as a Reynolds number: variables with one number per trajectory or a single one, global
+        parameters: Names of physical parameters on which the emulator is conditioned, such as a
+            Reynolds number: variables with one number per trajectory or a single one, global
             attributes, or settings of the solver such as `solver.equation.viscosity`.
-        observations: What of the training trajectories is observed, where it is not everything.
-        generator: Makes missing files; files made with other settings are refused.
-        train: Where the training trajectories are.
-        val: Where the validation trajectories are.
-        test: Where the test trajectories are; forecasts start from them too.
-        batch_size: Training windows per step and process.
-        workers: Processes that read training windows; 0 reads in the training process.
-        storage: Where splits are kept: in the `memory` of each process, in memory once per node and
-            `shared` by its processes, `stream` for windows read from the files, or training windows
-            on the `device` that trains; `auto` is the fastest with room for the split.
-        seed: Of the order of the training windows.
-        val_rollouts: Evaluation during and after training on the validation split.
-        test_rollouts: Evaluation on the test split.
+        observations: Observed part of the training trajectories; all by default.
+        generator: Generator of missing files; files made with other settings are refused.
+        train: Files of the training split.
+        val: Files of the validation split.
+        test: Files of the test split; forecasts start from them too.
+        batch_size: Number of training windows per step and process.
+        workers: Number of processes that read training windows; 0 reads in the training process.
+        storage: Place where splits are kept: in the `memory` of each process, in memory once per
+            node and `shared` by its processes, `stream` for windows read from the files, or
+            training windows on the `device` that trains; `auto` is the fastest with room for the
+            split.
+        seed: Seed for shuffling the training windows.
+        val_rollouts: Rollouts on the validation split, during and after training.
+        test_rollouts: Rollouts on the test split.
         predict_rollouts: Forecasts from the test split.
+
+    Example:
+        Files `train/*.nc`, `val/*.nc` and `test/*.nc` in the folder `data`, each with a field `u`:
+
+        >>> line = Dimensions(space=("x",))
+        >>> data = TrajectoryDataModule(Path("data"), variables=["u"], dimensions=line)
+        >>> data.channels, data.dimensions
+        (1, 1)
     """
 
     def __init__(

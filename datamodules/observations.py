@@ -1,4 +1,4 @@
-"""Where and when a training sees the trajectories: sensors and times of observation.
+"""Observations of the training trajectories: sensors, times and variables.
 
 The data files hold whole fields; what was not observed is NaN in a training window, so that no loss
 can use it unnoticed. The initial state of a trajectory is known whole.
@@ -17,14 +17,14 @@ from datamodules.solvers.finite import check_finite
 
 
 class Sensors(ABC):
-    """Points that are observed."""
+    """Set of observed grid points."""
 
     @abstractmethod
     def mask(self, grid: Grid, first: Sequence[float] = (0.0, 0.0)) -> Bool[Tensor, "*space"]:
         """Return which points of a grid are observed.
 
         Args:
-            grid: The points.
+            grid: Grid of the points.
             first: Coordinate [L] of the first point of each axis: half a cell if they are centres.
         """
 
@@ -34,7 +34,11 @@ class RandomSensors(Sensors):
 
     Args:
         count: Number of sensors.
-        seed: Of the draw.
+        seed: Seed of the random choice.
+
+    Example:
+        >>> RandomSensors(count=3).mask(Grid((4, 4), (1.0, 1.0))).sum().item()
+        3
     """
 
     def __init__(self, count: int, seed: int = 0) -> None:
@@ -59,7 +63,11 @@ class LatticeSensors(Sensors):
     """Every k-th point along each axis, beginning in the middle of the first block of k.
 
     Args:
-        every: k.
+        every: Distance k of two sensors [points].
+
+    Example:
+        >>> LatticeSensors(every=2).mask(Grid((4,), (1.0,))).tolist()
+        [True, False, True, False]
     """
 
     def __init__(self, every: int) -> None:
@@ -81,8 +89,14 @@ class SensorsAt(Sensors):
     """Sensors at given places; each observes the nearest point of the grid.
 
     Args:
-        places: Coordinates [L] of each, in the order of the axes, (y, x) or (x,), counted from the
-            lower corner of the domain.
+        places: Coordinates [L] of each sensor, in the order of the axes, (y, x) or (x,), counted
+            from the lower corner of the domain.
+
+    Example:
+        Of points at 0, 0.25, 0.5 and 0.75 the nearest one is observed:
+
+        >>> SensorsAt([(0.3,)]).mask(Grid((4,), (1.0,))).tolist()
+        [False, True, False, False]
     """
 
     def __init__(self, places: Sequence[Sequence[float]]) -> None:
@@ -120,13 +134,21 @@ def nearest(x: float, first: float, length: float, size: int) -> int:
 
 @dataclass(frozen=True)
 class Observations:
-    """What of the training trajectories is observed, beside their initial states.
+    """Observed part of the training trajectories, in addition to their initial states.
 
     Args:
         times: Times of observation, counted from the first snapshot of a trajectory; all by
             default.
         sensors: Points that are observed; all by default.
         variables: Names of the variables that are observed; all by default.
+
+    Example:
+        One time of a window of four snapshots; its initial state is known:
+
+        >>> observations = Observations(times=(2.0,))
+        >>> mask = observations.mask(4, 1.0, ["u"], (8,), grid=None)
+        >>> mask[:, 0, 0].tolist()
+        [True, False, True, False]
     """
 
     times: tuple[float, ...] | None = None
@@ -145,11 +167,11 @@ class Observations:
         """Return what is observed of a window that begins with a trajectory.
 
         Args:
-            window: Snapshots of the window.
-            interval: Time between them.
+            window: Number of snapshots of the window.
+            interval: Time between two snapshots.
             variables: Names of the channels.
-            shape: Points of a field.
-            grid: Where they are, or None if it is not known.
+            shape: Number of points of a field along each axis.
+            grid: Grid of the points, or None if it is not known.
             first: Coordinate [L] of the first point of each axis.
 
         Raises:

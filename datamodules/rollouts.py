@@ -1,4 +1,4 @@
-"""Starts of rollouts, and access to what really followed them."""
+"""Initial conditions of rollouts, and access to the truth that follows them."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,25 @@ from datamodules.trajectories import Trajectories
 
 @dataclass(frozen=True)
 class Rollouts:
-    """Evaluation of one stage: how many rollouts, how long, against how much truth.
+    """Rollouts of one stage: their number, length, truth and ensemble.
 
     Args:
         initial_conditions: Number of rollouts, started evenly over the split.
-        steps: Length of each, in snapshot intervals; may exceed the data.
-        truth_steps: True snapshots to compare with; a quarter of the shortest trajectory by
-            default.
-        batch_size: Rollouts computed together.
-        members: Size of an ensemble from each initial condition, the unperturbed member included.
+        steps: Length of each rollout [snapshot intervals]; may exceed the data.
+        truth_steps: Number of true snapshots to compare with; a quarter of the shortest trajectory
+            by default.
+        batch_size: Number of rollouts that are computed together.
+        members: Size of the ensemble from each initial condition, the unperturbed member included.
         initial_noise: Amplitude of the white noise added to the other members, in units of the
             spatial standard deviation of the initial state.
+
+    Example:
+        Ten thousand steps from eight states, the first hundred of which are compared with the
+        truth:
+
+        >>> rollouts = Rollouts(initial_conditions=8, steps=10_000, truth_steps=100)
+        >>> rollouts.members
+        1
     """
 
     initial_conditions: int = 16
@@ -51,10 +59,11 @@ class Rollouts:
 
 
 def check_ensemble(members: int, noise: float) -> None:
-    """Refuse an ensemble of one member, or whose members would all be the same.
+    """Check the size and the noise of an ensemble, whose members must differ.
 
     Raises:
-        ValueError: As above, or a number is below its least.
+        ValueError: There are several members without noise, noise without further members, or a
+            number is out of its range.
     """
     check_finite("Rollouts", initial_noise=noise)
     if members < 1 or noise < 0 or (members > 1) != (noise > 0):
@@ -66,13 +75,13 @@ def check_ensemble(members: int, noise: float) -> None:
 
 @dataclass
 class TrajectoryRolloutBatch:
-    """Initial conditions of a batch of rollouts, and access to what really followed.
+    """Initial conditions of a batch of rollouts, and access to the truth that follows.
 
     Attributes:
         initial: States at lead time 0, (batch, channel, *space).
         index: Number of each initial condition within the whole evaluation.
-        steps: Length of the rollout, in snapshot intervals.
-        truth_steps: How far the truth goes; at most `steps`.
+        steps: Length of the rollout [snapshot intervals].
+        truth_steps: Number of steps of the truth; at most `steps`.
         source: Trajectories of the truth.
         places: (trajectory, snapshot) of each initial condition.
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
@@ -113,7 +122,8 @@ class InitialConditions(Dataset):
         members: Size of the ensemble that starts from each, the unperturbed member included.
         noise: Amplitude of the white noise added to the other members, in units of the spatial
             standard deviation of each channel of the initial state.
-        seed: Of the noise, which depends on it and on the number of the initial condition alone.
+        seed: Seed of the noise, which depends on it and on the number of the initial condition
+            alone.
 
     Raises:
         ValueError: No trajectory is long enough, or there are not `count` different starts.

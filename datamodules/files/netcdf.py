@@ -42,6 +42,12 @@ class Dimensions:
         time: Dimension of time, with a coordinate variable of the same name.
         space: Spatial dimensions, (y, x) or (x,); where attributes or names of the coordinates say
             which is x, the order does not matter.
+
+    Example:
+        Names of the files of an atmospheric model, one trajectory each:
+
+        >>> Dimensions(space=("lat", "lon"))
+        Dimensions(trajectory='trajectory', time='time', space=('lat', 'lon'))
     """
 
     trajectory: str = "trajectory"

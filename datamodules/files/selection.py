@@ -1,11 +1,20 @@
-"""Which trajectories and snapshots of which files belong to a split."""
+"""Selection of the files, trajectories and snapshots of a split."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Range:
-    """Half-open range [start, stop) of trajectories or snapshots; None means to the end."""
+    """Half-open range [start, stop) of trajectories or snapshots.
+
+    Args:
+        start: Number of the first.
+        stop: Number after the last; None means to the end. Negative numbers count from the end.
+
+    Example:
+        >>> list(Range(start=2).of(5)), list(Range(stop=-1).of(3))
+        ([2, 3, 4], [0, 1])
+    """
 
     start: int = 0
     stop: int | None = None
@@ -17,13 +26,20 @@ class Range:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the trajectories of one split are.
+    """Files, trajectories and snapshots of one split.
 
     Args:
         files: File name pattern relative to the root of the data set, such as `train/*.nc`; `**`
             stands for folders of any depth.
-        trajectories: Which trajectories of each file; all by default.
-        times: Which snapshots of each trajectory; all by default.
+        trajectories: Range of trajectories of each file; all by default.
+        times: Range of snapshots of each trajectory; all by default.
+
+    Example:
+        All snapshots of a file from the hundredth on:
+
+        >>> source = Source("train/*.nc", times=Range(start=100))
+        >>> len(source.times.of(250))
+        150
     """
 
     files: str

@@ -35,9 +35,15 @@ class SplitSize:
 
     Args:
         trajectories: Number of independent trajectories.
-        snapshots: Snapshots of each.
+        snapshots: Number of snapshots of each trajectory.
         operating_points: Physical parameters that differ between trajectories, by name: trajectory
             k runs at entry k, over and over; the solver's own for all by default.
+
+    Example:
+        >>> SplitSize(trajectories=4, snapshots=100).points(first=0, count=2)
+        []
+        >>> SplitSize(4, 100, operating_points=[{"beta": 0.0}, {"beta": 5.0}]).points(1, 2)
+        [{'beta': 5.0}, {'beta': 0.0}]
     """
 
     trajectories: int
@@ -60,20 +66,31 @@ class SplitSize:
 
 
 class Generator:
-    """Simulated data set: a solver, random initial states, and how much of it.
+    """Simulated data set: a solver, random initial states, and the sizes of its splits.
 
     Trajectory k of a split depends on the seed, the name of the split and k alone.
 
     Args:
-        solver: What is solved; its interval is the time between snapshots.
+        solver: Solver, whose interval is the time between snapshots.
         initial: Distribution of the states before the spin-up; None where the solver has an initial
             state of its own.
         splits: Size of each split, by its name.
-        spin_up: Discarded start of every trajectory [T].
-        shape: Points of the stored fields, if coarser than the solver's; the spectrum is truncated.
-        seed: Of all random choices.
-        trajectories_per_file: Trajectories simulated together and stored in one file.
-        precision: Of the simulation, in bits.
+        spin_up: Length of the discarded start of every trajectory [T].
+        shape: Number of points of the stored fields along each axis, if coarser than the solver's;
+            the spectrum is truncated.
+        seed: Seed of all random choices.
+        trajectories_per_file: Number of trajectories simulated together and stored in one file.
+        precision: Precision of the simulation, 32 or 64 [bits].
+
+    Example:
+        Two trajectories of five snapshots for training, from random states:
+
+        >>> from datamodules.solvers import GaussianField, KuramotoSivashinsky, SpectralSolver
+        >>> solver = SpectralSolver(KuramotoSivashinsky(Grid((64,), (22.0,))), dt=0.1, interval=1.0)
+        >>> splits = {"train": SplitSize(trajectories=2, snapshots=5)}
+        >>> generator = Generator(solver, GaussianField(wavenumber=1.0), splits, spin_up=10.0)
+        >>> len(generator.files(Path("data")))
+        2
     """
 
     def __init__(

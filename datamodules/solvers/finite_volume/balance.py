@@ -26,11 +26,16 @@ Coefficients = Mapping[str, Tensor]
 
 
 class Closure(nn.Module):
-    """A field computed from others: c = f(fields).
+    """Field computed from others, c = f(fields).
 
     Args:
-        names: Fields that it reads.
-        function: f, a module or function from those fields, each (batch, *space), to another.
+        names: Names of the fields that it reads.
+        function: Module or function f from those fields, each (batch, *space), to another.
+
+    Example:
+        >>> square = Closure(("u",), torch.square)
+        >>> square(torch.tensor([[1.0, 2.0]])).tolist()
+        [[1.0, 4.0]]
     """
 
     def __init__(self, names: tuple[str, ...], function: Callable) -> None:
@@ -43,20 +48,31 @@ class Closure(nn.Module):
 
 
 class Balance(nn.Module):
-    """∂u/∂t = K(u; c) for the variables of a state, by finite volumes.
+    """Balance ∂u/∂t = K(u; c) of the variables of a state, by finite volumes.
 
     Args:
         domain: Cells and boundaries.
-        variables: What the channels of a state are.
+        variables: Names and units of the channels of a state.
         terms: Terms of the right-hand sides, by name.
         closures: Fields that depend on others, by name.
         capacities: Names of the fields m of m ∂u/∂t, by variable; 1 by default.
-        boundaries: Of the variables whose boundaries are not those of the domain, one for each
-            axis.
+        boundaries: Boundaries by variable, one for each axis, where they differ from the domain's.
 
     Raises:
         ValueError: A term, a capacity or boundaries belong to no variable, a closure has the name
             of a variable, or closures read each other.
+
+    Example:
+        The balance ∂u/∂t = -r u:
+
+        >>> from datamodules.solvers import Grid, Variable
+        >>> from datamodules.solvers.finite_volume import Decay
+        >>> domain, u = Domain(Grid((4,), (4.0,))), Variable("u", "u", "1")
+        >>> balance = Balance(domain, (u,), {"decay": Decay("r")})
+        >>> balance.coefficients
+        ('r',)
+        >>> balance.bind({"r": torch.tensor(2.0)})(torch.ones(1, 1, 4)).tolist()
+        [[[-2.0, -2.0, -2.0, -2.0]]]
     """
 
     def __init__(

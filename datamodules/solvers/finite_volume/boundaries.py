@@ -1,4 +1,4 @@
-"""What lies beyond the ends of an axis.
+"""Boundary conditions at the ends of an axis.
 
 A wall gives the value at the wall itself, half a cell beyond the centre of the last cell, as
 φ_wall = p φ_inner + q: Dirichlet's p = 0, Neumann's p = 1.
@@ -30,7 +30,7 @@ class Wall(ABC):
         """Return p and q of φ_wall = p φ_inner + q.
 
         Args:
-            fields: Values by name, for conditions that are named.
+            fields: Coefficients by name, for conditions given by name.
             spacing: Width of a cell across the wall [L].
         """
 
@@ -50,7 +50,11 @@ class Dirichlet(Wall):
     """Given value at the wall: φ_wall = g.
 
     Args:
-        value: g, a number or the name of a coefficient.
+        value: Value g, a number or the name of a coefficient.
+
+    Example:
+        >>> Dirichlet(3.0).face({}, spacing=0.5)
+        (0.0, 3.0)
     """
 
     value: float | str = 0.0
@@ -71,7 +75,13 @@ class Neumann(Wall):
     """Given slope at the wall: ∂φ/∂n = g along the outward normal; 0 insulates.
 
     Args:
-        slope: g [φ/L], a number or the name of a coefficient.
+        slope: Slope g [φ/L], a number or the name of a coefficient.
+
+    Example:
+        With slope 2 the value at the wall is half a cell's rise of 0.5 above the inner one:
+
+        >>> Neumann(2.0).face({}, spacing=0.5)
+        (1.0, 0.5)
     """
 
     slope: float | str = 0.0
@@ -88,7 +98,7 @@ class Neumann(Wall):
 
 
 class Boundary(ABC):
-    """Both ends of one axis."""
+    """Conditions at both ends of one axis."""
 
     @property
     @abstractmethod
@@ -108,7 +118,7 @@ class Boundary(ABC):
         """Return the tendency by the fluxes along an axis.
 
         Args:
-            axis: Counted from the end.
+            axis: Number of the axis, counted from the end.
             spacing: Width Δ of a cell [L].
             faces: Weights a and b of the cells below and above the face above each cell.
             low: Weights of the value at the low wall and of the cell inside, in the flux through
@@ -120,7 +130,12 @@ class Boundary(ABC):
 
 @dataclass(frozen=True)
 class Periodic(Boundary):
-    """The ends meet."""
+    """Periodic axis, whose ends meet.
+
+    Example:
+        >>> Periodic().names
+        ()
+    """
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -144,8 +159,15 @@ class Walls(Boundary):
     """A wall at either end.
 
     Args:
-        low: At the start of the axis.
-        high: At its end.
+        low: Wall at the start of the axis.
+        high: Wall at its end.
+
+    Example:
+        Held at a value at the start of the axis, insulated at its end:
+
+        >>> walls = Walls(low=Dirichlet("feed"), high=Neumann())
+        >>> walls.names
+        ('feed',)
     """
 
     low: Wall

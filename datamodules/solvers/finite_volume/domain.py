@@ -16,6 +16,10 @@ class Domain:
 
     Raises:
         ValueError: There is not one boundary for each axis.
+
+    Example:
+        >>> Domain(Grid((4,), (2.0,))).centres()[0].tolist()
+        [0.25, 0.75, 1.25, 1.75]
     """
 
     def __init__(self, grid: Grid, boundaries: tuple[Boundary, ...] | None = None) -> None:

@@ -23,12 +23,19 @@ class InterpolatedNoise(InitialCondition):
     """Gaussian-process mean through uniform noise on a lattice, mapped to [0, 1].
 
     Args:
-        lattice: Points of the lattice along each axis, (y, x) or (x,), the edges included.
+        lattice: Number of lattice points along each axis, (y, x) or (x,), the edges included.
         shortest: Smallest length scale ℓ [L]; each state draws its own.
-        longest: Largest.
+        longest: Largest length scale ℓ [L].
 
     Raises:
         ValueError: The lattice is too small, or the lengths are not positive and in order.
+
+    Example:
+        >>> noise = InterpolatedNoise(lattice=(5,), shortest=0.3, longest=0.4)
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> state = noise.sample(Grid((32,), (1.0,)), 1, generator)
+        >>> tuple(state.shape), state.min().item(), state.max().item()
+        ((1, 32), 0.0, 1.0)
     """
 
     def __init__(

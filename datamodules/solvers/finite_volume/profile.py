@@ -18,10 +18,10 @@ from datamodules.solvers.finite_volume.domain import Domain
 
 
 class Profile(ABC):
-    """A coefficient c(x, t).
+    """Coefficient c(x, t) that is a field of space and time.
 
     Attributes:
-        steady: Whether it is the same at all times.
+        steady: Whether the field is the same at all times.
     """
 
     steady: bool
@@ -41,16 +41,23 @@ class Waves(Profile):
 
     Args:
         waves: Number of waves.
-        modes: K, number of different wavenumbers along each axis, 0 included, in waves per unit of
-            length. The field is periodic where the lengths of the domain are whole numbers.
-        seed: Of the random numbers.
-        speed: s; 0 is steady.
+        modes: Number K of different wavenumbers along each axis, 0 included [waves per unit of
+            length]. The field is periodic where the lengths of the domain are whole numbers.
+        seed: Seed of the random numbers.
+        speed: Speed s; 0 is steady.
         low: Smallest value.
         high: Largest value.
-        floor: What is below is raised to it.
+        floor: Value to which smaller ones are raised; none by default.
 
     Raises:
         ValueError: A number is below 1, or the values are in the wrong order.
+
+    Example:
+        >>> from datamodules.solvers import Grid
+        >>> waves = Waves(waves=4, modes=3, seed=0, low=0.5, high=2.0)
+        >>> field = waves.field(Domain(Grid((32,), (1.0,))))
+        >>> field.min().item(), field.max().item()
+        (0.5, 2.0)
     """
 
     def __init__(

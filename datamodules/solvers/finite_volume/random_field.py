@@ -24,12 +24,19 @@ class RandomField(Profile):
     function of space: the same on any grid. Not periodic.
 
     Args:
-        low: Least value.
-        high: Largest value.
+        low: Lower bound.
+        high: Upper bound.
         length: Correlation length ℓ [L].
-        seed: Of the waves.
+        seed: Seed of the waves.
 
     References: A. Rahimi and B. Recht, NIPS 2007 (random Fourier features).
+
+    Example:
+        >>> from datamodules.solvers import Grid
+        >>> domain = Domain(Grid((16, 16), (1.0, 1.0)))
+        >>> field = RandomField(low=1.0, high=3.0, length=0.2).field(domain)
+        >>> bool(field.min() > 1.0 and field.max() < 3.0)
+        True
     """
 
     steady = True

@@ -1,4 +1,4 @@
-"""Values on faces from the cells beside them.
+"""Values on faces from the two adjacent cells.
 
 With u_L, u_R the velocity in the cells below and above a face, the convective flux through it is
 a φ_L + b φ_R. Positive velocity points towards higher coordinates.
@@ -14,18 +14,30 @@ FaceMean = Callable[[Tensor, Tensor], Tensor]
 
 
 def arithmetic(low: Tensor, high: Tensor) -> Tensor:
-    """Return (low + high)/2: for smooth coefficients."""
+    """Return the mean (low + high)/2, for smooth coefficients.
+
+    Example:
+        >>> arithmetic(torch.tensor(1.0), torch.tensor(3.0)).item()
+        2.0
+    """
     return 0.5 * (low + high)
 
 
 def harmonic(low: Tensor, high: Tensor) -> Tensor:
-    """Return 2 low high/(low + high), 0 if both are: continuous fluxes across a jump."""
+    """Return the harmonic mean 2 low high/(low + high), which keeps fluxes continuous at a jump.
+
+    It is 0 where both values are.
+
+    Example:
+        >>> harmonic(torch.tensor(1.0), torch.tensor(3.0)).item()
+        1.5
+    """
     total = low + high
     return 2 * low * high / torch.where(total == 0, torch.ones_like(total), total)
 
 
 class ConvectionScheme(ABC):
-    """Which values a flow carries through a face."""
+    """Scheme for the value that a flow carries through a face."""
 
     order: int
 
@@ -43,7 +55,15 @@ class ConvectionScheme(ABC):
 
 
 class Upwind(ConvectionScheme):
-    """The value of the cell that the flow comes from; face velocity (u_L + u_R)/2. First order."""
+    """The value of the cell that the flow comes from; face velocity (u_L + u_R)/2. First order.
+
+    Example:
+        A flow to the right carries the value of the lower cell, one to the left that of the upper:
+
+        >>> u = torch.tensor([2.0, -2.0])
+        >>> [weight.tolist() for weight in Upwind().faces(u, u)]
+        [[2.0, 0.0], [0.0, -2.0]]
+    """
 
     order = 1
 
@@ -59,6 +79,11 @@ class DonorCell(Upwind):
     """What leaves each cell: max(u_L, 0) φ_L + min(u_R, 0) φ_R. First order.
 
     The scheme of Akhare et al. (2025) for velocities of one sign.
+
+    Example:
+        >>> low, high = torch.tensor([2.0]), torch.tensor([4.0])
+        >>> [weight.tolist() for weight in DonorCell().faces(low, high)]
+        [[2.0], [0.0]]
     """
 
     def faces(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,7 +91,13 @@ class DonorCell(Upwind):
 
 
 class Central(ConvectionScheme):
-    """The mean (u_L φ_L + u_R φ_R)/2 of the fluxes of the cells. Second order, not monotone."""
+    """The mean (u_L φ_L + u_R φ_R)/2 of the fluxes of the cells. Second order, not monotone.
+
+    Example:
+        >>> low, high = torch.tensor([2.0]), torch.tensor([4.0])
+        >>> [weight.tolist() for weight in Central().faces(low, high)]
+        [[1.0], [2.0]]
+    """
 
     order = 2
 

@@ -1,4 +1,4 @@
-"""A finite-volume balance behind the same seam as the spectral solvers."""
+"""Finite-volume solvers with the interface of the spectral ones."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,21 +15,33 @@ from datamodules.solvers.variable import State, Variable
 
 
 class FiniteVolumeSolver(Solver):
-    """Finite-volume solver.
+    """Finite-volume solver: a balance, its coefficients and a time stepper.
 
-    Those that are numbers may differ between the trajectories of a data set.
+    Coefficients that are numbers may differ between the trajectories of a data set.
 
     Args:
         balance: Right-hand side, with its domain.
-        coefficients: By name: a number, a `Profile`, which may move, or a steady tensor
-            (*space) or (batch, *space), which cannot be described.
+        coefficients: Coefficients by name: a number, a `Profile`, which may change in time, or a
+            steady tensor (*space) or (batch, *space), which provenance cannot describe.
         dt: Inner time step [T].
         interval: Time between snapshots [T], a whole number of inner steps.
         stepper: Time stepper; implicit ones are in `datamodules.solvers.implicit`.
-        units: Of coefficients, by name, for files; 1 by default.
+        units: Units of coefficients, by name, for files; 1 by default.
 
     Raises:
         ValueError: dt does not divide the interval, or a coefficient is missing.
+
+    Example:
+        Two explicit Euler steps of u_t = -u, each of which halves u:
+
+        >>> from datamodules.solvers import Grid, Variable
+        >>> from datamodules.solvers.finite_volume import Decay, Domain, ExplicitEuler
+        >>> domain, u = Domain(Grid((4,), (4.0,))), Variable("u", "u", "1")
+        >>> balance = Balance(domain, (u,), {"decay": Decay("r")})
+        >>> euler = ExplicitEuler()
+        >>> solver = FiniteVolumeSolver(balance, {"r": 1.0}, dt=0.5, interval=1.0, stepper=euler)
+        >>> solver.step(torch.ones(1, 1, 4)).tolist()
+        [[[0.25, 0.25, 0.25, 0.25]]]
     """
 
     offset = 0.5  # values are those of cells
@@ -73,7 +85,7 @@ class FiniteVolumeSolver(Solver):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """The axes whose boundary is."""
+        """Whether the domain is periodic along each axis."""
         return tuple(isinstance(b, Periodic) for b in self.balance.domain.boundaries)
 
     @property

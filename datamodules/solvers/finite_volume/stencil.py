@@ -31,6 +31,13 @@ class Stencil:
             last is the face that closes a periodic axis, 0 where there are walls.
         diagonal: σ [1/T], or None.
         constant: γ [φ/T], or None.
+
+    Example:
+        One cell a time unit to the right, along a periodic axis:
+
+        >>> carried = Stencil({-1: (torch.ones(4), torch.zeros(4))})
+        >>> carried(torch.tensor([[1.0, 0.0, 0.0, 0.0]])).tolist()
+        [[-1.0, 1.0, 0.0, 0.0]]
     """
 
     faces: dict[int, Faces] = field(default_factory=dict)

@@ -23,15 +23,15 @@ Fields = Mapping[str, Tensor]
 
 
 class AtState(dict[str, Tensor]):
-    """Fields at a state, which may be one where an iteration of a solver is lost: it will see."""
+    """Fields at a state of a solver's iteration, which may not be finite."""
 
 
 class Term(nn.Module, ABC):
     """One term of the balance of one variable.
 
     Args:
-        names: Fields that it reads.
-        variable: Variable whose balance it belongs to; the first by default.
+        names: Names of the fields that it reads.
+        variable: Variable in whose balance the term is; the first by default.
     """
 
     def __init__(self, names: Sequence[str], variable: str | None = None) -> None:
@@ -45,18 +45,26 @@ class Term(nn.Module, ABC):
 
 
 def edge(field: Tensor, axis: int, end: int) -> Tensor:
-    """Return the cells at one end of an axis, without it."""
+    """Return the cells at one end of an axis, with the axis removed."""
     return field.select(axis, end)
 
 
 class Convection(Term):
-    """-f ∇·(v φ), conservative.
+    """Convection -f ∇·(v φ), conservative.
 
     Args:
         velocity: Names of the components of v [L/T], in the order of the axes: (y, x) or (x,).
-        scheme: Value of φ on the faces.
-        factor: f; ½ with v = φ gives Burgers' ½ ∇·(φ φ).
-        variable: Whose balance; the first by default.
+        scheme: Scheme for the value of φ on the faces; `Upwind` by default.
+        factor: Factor f; ½ with v = φ gives Burgers' ½ ∇·(φ φ).
+        variable: Variable in whose balance the term is; the first by default.
+
+    Example:
+        >>> import torch
+        >>> from datamodules.solvers import Grid
+        >>> domain = Domain(Grid((4,), (4.0,)))
+        >>> phi = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+        >>> Convection(("u",)).assemble({"u": torch.tensor(1.0)}, domain)(phi).tolist()
+        [[-1.0, 1.0, 0.0, 0.0]]
     """
 
     def __init__(
@@ -92,16 +100,24 @@ class Convection(Term):
 
 
 class Diffusion(Term):
-    """∇·(D ∇φ), conservative, second order.
+    """Diffusion ∇·(D ∇φ), conservative and of second order.
 
     Args:
         diffusivity: Name of D [L²/T], not negative.
-        mean: D on a face from the cells beside it; at a wall it is that of the cell.
-        variable: Whose balance; the first by default.
+        mean: Mean of D on a face from the two adjacent cells; at a wall D is the cell's own.
+        variable: Variable in whose balance the term is; the first by default.
 
     Raises:
         ValueError: D is negative somewhere, or not a number though it does not follow from a
             state.
+
+    Example:
+        >>> import torch
+        >>> from datamodules.solvers import Grid
+        >>> domain = Domain(Grid((4,), (4.0,)))
+        >>> phi = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+        >>> Diffusion("D").assemble({"D": torch.tensor(1.0)}, domain)(phi).tolist()
+        [[-2.0, 1.0, 0.0, 1.0]]
     """
 
     def __init__(
@@ -132,11 +148,18 @@ class Diffusion(Term):
 
 
 class Decay(Term):
-    """-r φ.
+    """Linear decay -r φ.
 
     Args:
         rate: Name of r [1/T]; positive damps.
-        variable: Whose balance; the first by default.
+        variable: Variable in whose balance the term is; the first by default.
+
+    Example:
+        >>> import torch
+        >>> from datamodules.solvers import Grid
+        >>> domain = Domain(Grid((4,), (4.0,)))
+        >>> Decay("r").assemble({"r": torch.tensor(2.0)}, domain)(torch.ones(1, 4)).tolist()
+        [[-2.0, -2.0, -2.0, -2.0]]
     """
 
     def __init__(self, rate: str, variable: str | None = None) -> None:
@@ -148,11 +171,18 @@ class Decay(Term):
 
 
 class Source(Term):
-    """s, given or learned.
+    """Source s, given or learned.
 
     Args:
         source: Name of s [φ/T].
-        variable: Whose balance; the first by default.
+        variable: Variable in whose balance the term is; the first by default.
+
+    Example:
+        >>> import torch
+        >>> from datamodules.solvers import Grid
+        >>> domain = Domain(Grid((4,), (4.0,)))
+        >>> Source("s").assemble({"s": torch.tensor(3.0)}, domain)(torch.ones(1, 4)).tolist()
+        [[3.0, 3.0, 3.0, 3.0]]
     """
 
     def __init__(self, source: str, variable: str | None = None) -> None:

@@ -48,17 +48,31 @@ class ThetaScheme(Stepper):
     own closures and terms are differentiated too.
 
     Args:
-        theta: θ: 1 for backward Euler, ½ for Crank-Nicolson.
-        layer: Solver and gradient; Newton-Krylov and the adjoint by default. `Affine` is enough
-            where K is affine in u.
+        theta: Implicit share θ of the step: 1 for backward Euler, ½ for Crank-Nicolson.
+        layer: Implicit layer with solver and gradient; Newton-Krylov and the adjoint by default.
+            `Affine` is enough where K is affine in u.
         coefficients_at: Time within the step at which coefficients are evaluated.
-        halvings: How often a step that does not converge is cut in halves before the layer's
+        halvings: Number of times that a step that does not converge is halved before the layer's
             `on_failure` applies.
         scales: Typical size of each variable, where they differ: the solver's norms are of u/scale.
 
     Raises:
         ValueError: θ lies outside (0, 1], or another setting is out of range.
         ImplicitSolveError: A step did not converge, unless the layer masks it.
+
+    Example:
+        u_t = -u gives (1 - dt/2)/(1 + dt/2):
+
+        >>> import torch
+        >>> from datamodules.solvers import Grid, Variable
+        >>> from datamodules.solvers.finite_volume import Balance, Decay, Domain
+        >>> domain, u = Domain(Grid((4,), (4.0,))), Variable("u", "u", "1")
+        >>> balance = Balance(domain, (u,), {"decay": Decay("r")})
+        >>> start, rate = torch.ones(1, 1, 4), {"r": torch.tensor(1.0)}
+        >>> stepper = ThetaScheme(theta=0.5)
+        >>> state = stepper.step(balance, start, lambda time: rate, 0.0, dt=1.0)
+        >>> round(state[0, 0, 0].item(), 4)
+        0.3333
     """
 
     def __init__(
@@ -87,7 +101,7 @@ class ThetaScheme(Stepper):
 
     @property
     def order(self) -> int:
-        """Second for θ = ½ where coefficients are steady or not taken at the start, else first."""
+        """Order of the error in dt: 2 for θ = ½, unless moving coefficients are of the start."""
         return 2 if self.theta == 0.5 else 1
 
     def step(

@@ -30,14 +30,14 @@ from datamodules.solvers.implicit.solution import ImplicitSolveError, Monitor, S
 
 
 class ImplicitLayer(nn.Module):
-    """z with F(z; inputs) = 0.
+    """Layer that solves F(z; inputs) = 0 and differentiates the solution.
 
     Args:
-        solver: Finds the root.
-        gradient: How gradients pass.
-        on_failure: What becomes of a sample that does not converge: `raise` an error, or `mask` it:
-            it keeps its start, passes no gradient, and is False in `info.converged`, by which the
-            caller leaves it out of the loss.
+        solver: Solver of the root problem; `NewtonKrylov` by default.
+        gradient: Strategy of differentiation; `Adjoint` by default.
+        on_failure: Treatment of samples that do not converge: `raise` an error, or `mask` them. A
+            masked sample keeps its start, passes no gradient, and is False in `info.converged`,
+            so that the caller can leave it out of the loss.
 
     Attributes:
         monitor: Outcomes of forward and backward solves since it was last cleared; None keeps none.
@@ -45,6 +45,15 @@ class ImplicitLayer(nn.Module):
     Raises:
         ValueError: F does not return the shape of the start, or `on_failure` is unknown.
         ImplicitSolveError: A sample did not converge, unless it is masked.
+
+    Example:
+        The square root as the root of z² - a, whose derivative is 1/(2z):
+
+        >>> a = torch.tensor([[4.0]], requires_grad=True)
+        >>> z, info = ImplicitLayer()(lambda z, a: z * z - a, torch.ones(1, 1), a)
+        >>> z.sum().backward()
+        >>> round(z.item(), 4), round(a.grad.item(), 4)
+        (2.0, 0.25)
     """
 
     def __init__(
@@ -66,11 +75,12 @@ class ImplicitLayer(nn.Module):
         start: Float[Tensor, "batch ..."],
         *inputs: Tensor,
     ) -> tuple[Float[Tensor, "batch ..."], SolveInfo]:
-        """Return z and how each sample's solve ended.
+        """Return z and the outcome of each sample's solve.
 
         Args:
-            residual: F.
-            start: First guess of z; no gradient passes it, except where iterations are unrolled.
+            residual: Function F.
+            start: First guess of z; no gradient flows through it, except where iterations are
+                unrolled.
             inputs: Tensors that F takes after z.
         """
         if not isinstance(residual, Residual):

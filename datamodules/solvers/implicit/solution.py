@@ -1,4 +1,4 @@
-"""How a solve ended: for each sample its iterations, residual and status."""
+"""Outcome of a solve: iterations, residual and status of each sample."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Status(IntEnum):
-    """How the solve of one sample ended."""
+    """Outcome of the solve of one sample."""
 
     CONVERGED = 0
     ITERATION_LIMIT = 1

@@ -1,4 +1,4 @@
-"""What a preform and a furnace can be: values that only a wrong unit would give are refused."""
+"""Checks of the parameters of a preform and a furnace, which detect wrong units."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class ValidRange:
-    """What a value may be.
+    """Range of a physical parameter.
 
     Args:
-        low: Least value, excluded.
-        high: Largest value, excluded.
-        unit: Of both.
-        hint: What to do with one outside.
+        low: Lower bound, excluded.
+        high: Upper bound, excluded.
+        unit: Unit of both bounds.
+        hint: Advice for a value outside of the range.
     """
 
     low: float

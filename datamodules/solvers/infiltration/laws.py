@@ -28,13 +28,17 @@ GAS_CONSTANT = 8.314  # R [J/mol/K]
 
 
 class Clamp:
-    """x, kept between two bounds.
+    """Restriction of a field to a range, so that laws stay defined.
 
-    Newton's method may try what no solution reaches; the laws stay defined there.
+    Newton's method may try values that no solution has.
 
     Args:
-        low: Least value.
-        high: Largest value.
+        low: Lower bound.
+        high: Upper bound.
+
+    Example:
+        >>> [round(x, 4) for x in Clamp()(torch.tensor([-1.0, 0.5, 1.0])).tolist()]
+        [0.0001, 0.5, 0.9999]
     """
 
     def __init__(self, low: float = 1e-4, high: float = 1 - 1e-4) -> None:
@@ -47,11 +51,17 @@ class Clamp:
 
 
 class Arrhenius:
-    """k_s(T) = k₀ exp(-E/(R T)) [m/s].
+    """Arrhenius law k_s(T) = k₀ exp(-E/(R T)) [m/s].
 
     Args:
-        prefactor: k₀ [m/s].
-        activation_energy: E [J/mol].
+        prefactor: Prefactor k₀ [m/s].
+        activation_energy: Activation energy E [J/mol].
+
+    Example:
+        Without an activation energy the rate is the prefactor at any temperature:
+
+        >>> Arrhenius(prefactor=2.0, activation_energy=0.0)(torch.tensor(1273.0)).item()
+        2.0
     """
 
     def __init__(self, prefactor: float = 2.62, activation_energy: float = 1.2e5) -> None:
@@ -70,16 +80,33 @@ class Arrhenius:
 
 
 def overlapping_fibres(porosity: Tensor, initial_porosity: Tensor, radius: Tensor) -> Tensor:
-    """Return S_v = (2 ε/r_f) √(ln ε₀ ln ε) [1/m]."""
+    """Return the pore surface per volume S_v = (2 ε/r_f) √(ln ε₀ ln ε) [1/m].
+
+    Args:
+        porosity: Porosity ε [1].
+        initial_porosity: Porosity ε₀ of the bare fibres [1].
+        radius: Fibre radius r_f [m].
+
+    Example:
+        On the bare fibres it is -2 ε₀ ln ε₀/r_f:
+
+        >>> bare, radius = torch.tensor(-1.0).exp(), torch.tensor(2.0)
+        >>> round(overlapping_fibres(bare, bare, radius).item(), 6)
+        0.367879
+    """
     return 2 * porosity / radius * torch.sqrt(torch.log(initial_porosity) * torch.log(porosity))
 
 
 class Sealing:
-    """S σ((ε - ε_min)/w): surface that gas still reaches as pores close, σ the logistic function.
+    """Open surface S σ((ε - ε_min)/w) as pores close, with σ the logistic function.
 
     Args:
-        porosity: ε_min [1], at which half of the surface is sealed.
-        width: w [1]; small for a sharp end, 0.01 for gentle gradients.
+        porosity: Porosity ε_min [1] at which half of the surface is sealed.
+        width: Width w [1] of the transition; small for a sharp end, 0.01 for gentle gradients.
+
+    Example:
+        >>> Sealing(porosity=0.02)(torch.tensor(4.0), torch.tensor(0.02)).item()
+        2.0
     """
 
     def __init__(self, porosity: float = 0.02, width: float = 0.002) -> None:
@@ -97,11 +124,22 @@ class Sealing:
 
 
 class PoreDiffusivity:
-    """D(ε, S_v, T, p) = ε^{5/3}/(1/D_m + 1/D_K) [m²/s]: molecules meet others and pore walls.
+    """Diffusivity D(ε, S_v, T, p) = ε^{5/3}/(1/D_m + 1/D_K) [m²/s] in pores.
+
+    Molecules collide with each other (D_m) and with pore walls (D_K).
 
     Args:
-        molar_mass: M of the precursor [kg/mol].
-        reference: D_ref of the gas at 298 K and 1 atm [m²/s].
+        molar_mass: Molar mass M of the precursor [kg/mol].
+        reference: Diffusivity D_ref of the gas at 298 K and 1 atm [m²/s].
+
+    Example:
+        In wide pores only molecules meet, and D is the reference at 298 K and 1 atm:
+
+        >>> law = PoreDiffusivity(reference=4.5e-5)
+        >>> one, surface = torch.tensor(1.0), torch.tensor(1e-6)
+        >>> D = law(one, surface, torch.tensor(298.0), torch.tensor(101325.0))
+        >>> round(1e5 * D.item(), 4)
+        4.5
     """
 
     def __init__(self, molar_mass: float = 0.1495, reference: float = 4.5e-5) -> None:
@@ -124,11 +162,15 @@ class PoreDiffusivity:
 
 
 class Conductivity:
-    """λ(ε) = λ_s (1 - ε)^{3/2} + λ_g ε [W/m/K].
+    """Conductivity λ(ε) = λ_s (1 - ε)^{3/2} + λ_g ε [W/m/K].
 
     Args:
-        solid: λ_s [W/m/K].
-        gas: λ_g [W/m/K].
+        solid: Conductivity λ_s of the solid [W/m/K].
+        gas: Conductivity λ_g of the gas [W/m/K].
+
+    Example:
+        >>> Conductivity(solid=20.0, gas=0.5)(torch.tensor([0.0, 1.0])).tolist()
+        [20.0, 0.5]
     """
 
     def __init__(self, solid: float = 20.0, gas: float = 0.2) -> None:
@@ -146,11 +188,15 @@ class Conductivity:
 
 
 class HeatCapacity:
-    """ρc(ε) = (1 - ε) (ρc)_s [J/m³/K]; that of the gas is left out.
+    """Heat capacity ρc(ε) = (1 - ε) (ρc)_s [J/m³/K], without the gas.
 
     Args:
-        density: Of the solid [kg/m³].
-        specific_heat: Of the solid [J/kg/K].
+        density: Density of the solid [kg/m³].
+        specific_heat: Specific heat of the solid [J/kg/K].
+
+    Example:
+        >>> HeatCapacity(density=3000.0, specific_heat=1000.0)(torch.tensor(0.5)).item()
+        1500000.0
     """
 
     def __init__(self, density: float = 3210.0, specific_heat: float = 1300.0) -> None:
@@ -168,5 +214,16 @@ class HeatCapacity:
 
 
 def ideal_gas(mole_fraction: Tensor, pressure: Tensor, temperature: Tensor) -> Tensor:
-    """Return the concentration x p/(R T) [mol/m³]."""
+    """Return the concentration x p/(R T) [mol/m³] of an ideal gas.
+
+    Args:
+        mole_fraction: Mole fraction x [1].
+        pressure: Total pressure p [Pa].
+        temperature: Temperature T [K].
+
+    Example:
+        >>> fraction, pressure = torch.tensor(0.5), torch.tensor(8314.0)
+        >>> round(ideal_gas(fraction, pressure, torch.tensor(1000.0)).item(), 6)
+        0.5
+    """
     return mole_fraction * pressure / (GAS_CONSTANT * temperature)

@@ -28,26 +28,34 @@ class ChemicalVapourInfiltration(Solver):
     A state (batch, channel, *space) holds the molar concentration of the precursor [mol/m³], the
     porosity [1] and the temperature [K]; times are in seconds, lengths in metres. Equations and
     laws are in `datamodules.solvers.infiltration`. Trajectories of one data set may differ in the
-    four operating parameters. The gas relaxes within a second while pores take days to close, so
-    only an implicit stepper will do.
+    four operating parameters. The gas relaxes within a second while pores take days to close, which
+    requires an implicit stepper.
 
     Args:
         grid: Cells (y, x) or (x,) of the preform and its lengths [m].
-        stepper: `datamodules.solvers.finite_volume.ThetaScheme`.
+        stepper: Implicit time stepper, a `datamodules.solvers.finite_volume.ThetaScheme`.
         dt: Inner time step [s].
         interval: Time between snapshots [s], a whole number of inner steps.
-        temperature_left: Of the wall at x = 0 [K].
-        temperature_right: Of the wall at the other end of x [K].
+        temperature_left: Temperature of the wall at x = 0 [K].
+        temperature_right: Temperature of the wall at the other end of x [K].
         pressure: Total pressure of the gas [Pa].
         mole_fraction: Share of the precursor in the gas outside [1].
-        initial_porosity: Of the bare fibres [1], a number or a field.
-        fibre_radius: Of the bare fibres [m], a number or a field.
-        molar_volume: Of the deposit [m³/mol].
+        initial_porosity: Porosity of the bare fibres [1], a number or a field.
+        fibre_radius: Radius of the bare fibres [m], a number or a field.
+        molar_volume: Molar volume of the deposit [m³/mol].
         reaction_enthalpy: Heat that a mole of deposit takes up [J/mol]; negative heats.
-        closures: Laws that take the place of known ones, by name.
+        closures: Laws that replace known ones, by name.
 
     Raises:
         ValueError: A value is out of the range that its unit makes plausible, or pores are closed.
+
+    Example:
+        >>> from datamodules.solvers.finite_volume import ThetaScheme
+        >>> preform, euler = Grid((8,), (0.02,)), ThetaScheme(theta=1.0)
+        >>> solver = ChemicalVapourInfiltration(preform, euler, dt=600.0, interval=3600.0)
+        >>> state = solver.initial_state()
+        >>> tuple(state.shape), round(state[0, 1, 0].item(), 5)
+        ((1, 3, 8), 0.59994)
     """
 
     offset = 0.5
@@ -115,7 +123,7 @@ class ChemicalVapourInfiltration(Solver):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """The preform ends at walls."""
+        """Whether the domain is periodic along each axis: a preform ends at walls."""
         return self.solver.periodic
 
     @property
@@ -166,5 +174,5 @@ class ChemicalVapourInfiltration(Solver):
         return self.solver.step(state)
 
     def deposition_rate(self, state: State) -> Tensor:
-        """Return k_s S C [mol/m³/s], (batch, *space)."""
+        """Return the deposition rate k_s S C [mol/m³/s], (batch, *space)."""
         return self.solver.balance.bind(self.solver.values(0.0)).fields_at(state)["reaction"]

@@ -70,7 +70,12 @@ class Checkpointing(ABC):
 
 
 class NoCheckpointing(Checkpointing):
-    """Keeps what each step needs: with `Adjoint` about one state a step."""
+    """Keeps what each step needs: with `Adjoint` about one state a step.
+
+    Example:
+        >>> NoCheckpointing().segments(9)
+        [9]
+    """
 
     def segments(self, steps: int) -> list[int]:
         return [steps]
@@ -84,6 +89,10 @@ class SegmentCheckpointing(Checkpointing):
 
     Args:
         length: Steps k of a segment; 1 checkpoints every step; None takes √N, rounded up.
+
+    Example:
+        >>> SegmentCheckpointing().segments(9), SegmentCheckpointing(length=4).segments(9)
+        ([3, 3, 3], [4, 4, 1])
     """
 
     def __init__(self, length: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""How gradients pass an implicit step; the solver does not know.
+"""Strategies for differentiating through an implicit solve, independent of the solver.
 
 With F(z; inputs) = 0 and the cotangent z̄, the implicit function theorem gives
 
@@ -28,7 +28,7 @@ from datamodules.solvers.implicit.solution import Record, SolveInfo
 
 
 class Gradient(ABC):
-    """Solves F = 0 such that reverse-mode differentiation passes it."""
+    """Strategy for differentiating through the solution of F = 0 in reverse mode."""
 
     @abstractmethod
     def solve(
@@ -42,11 +42,11 @@ class Gradient(ABC):
         """Return z and the outcome; samples that failed come back as their start.
 
         Args:
-            residual: F.
-            solver: Finds the root.
+            residual: Function F.
+            solver: Solver of the root problem.
             start: First guess.
             inputs: All tensors besides z and the residual's parameters that F depends on.
-            record: Told the outcome of each adjoint solve.
+            record: Function that is called with the outcome of each adjoint solve.
         """
 
 
@@ -59,8 +59,8 @@ class Adjoint(Gradient):
 
     Args:
         linear: Solver of the adjoint system; BiCGSTAB with GMRES to fall back on by default.
-        on_failure: What becomes of a sample whose adjoint cannot be solved: an error, or no
-            gradient from this sample and a warning.
+        on_failure: Treatment of samples whose adjoint cannot be solved: `raise` an error, or `mask`
+            them with a warning, so that they give no gradient.
 
     Raises:
         ImplicitSolveError: An adjoint system could not be solved (in the backward pass).

@@ -1,4 +1,4 @@
-"""Gradients of the implicit function theorem are first derivatives only."""
+"""Blocks double backward through an implicit gradient."""
 
 from typing import Any
 

@@ -38,6 +38,11 @@ class GMRES(LinearSolver):
         atol: Largest residual, absolute.
         max_iterations: Limit for each sample.
         preconditioner: Of A, from the right.
+
+    Example:
+        >>> x, info = GMRES().solve(lambda v: 2 * v, torch.tensor([[2.0, 4.0]]))
+        >>> [round(value, 4) for value in x[0].tolist()], bool(info.converged.all())
+        ([1.0, 2.0], True)
     """
 
     def __init__(

@@ -79,7 +79,14 @@ class Fallback(LinearSolver):
     """Several solvers in turn: each takes on the samples that those before it left unsolved.
 
     Args:
-        solvers: From the cheapest to the most robust.
+        solvers: Solvers in order, from the cheapest to the most robust.
+
+    Example:
+        >>> from datamodules.solvers.implicit import BiCGSTAB, GMRES
+        >>> solver = Fallback([BiCGSTAB(), GMRES()])
+        >>> x, info = solver.solve(lambda v: 2 * v, torch.tensor([[2.0, 4.0]]))
+        >>> [round(value, 4) for value in x[0].tolist()], bool(info.converged.all())
+        ([1.0, 2.0], True)
     """
 
     def __init__(self, solvers: Sequence[LinearSolver]) -> None:

@@ -39,6 +39,11 @@ class Jacobi(Preconditioner):
 
     Args:
         reach: Largest distance [cells] of a coupling.
+
+    Example:
+        >>> v = torch.ones(1, 1, 4)
+        >>> Jacobi().build(lambda v: 4 * v, like=v)(v).tolist()
+        [[[0.25, 0.25, 0.25, 0.25]]]
     """
 
     def __init__(self, reach: int = 1) -> None:

@@ -31,6 +31,13 @@ class NewtonKrylov(RootSolver):
         atol: Largest ‖F(z)‖, absolute.
         max_iterations: Newton iterations for each sample.
         halvings: Most halvings of a step.
+
+    Example:
+        The root of z² - 4:
+
+        >>> z, info = NewtonKrylov().solve(lambda z: z * z - 4, torch.tensor([[1.0]]))
+        >>> round(z.item(), 4), bool(info.converged.all())
+        (2.0, True)
     """
 
     def __init__(

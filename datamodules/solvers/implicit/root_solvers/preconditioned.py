@@ -28,6 +28,13 @@ class Preconditioned(RootSolver):
     Args:
         solver: Of M⁻¹ F(z) = 0; its residuals are those of that.
         preconditioner: M⁻¹.
+
+    Example:
+        The root of z³ - 8, in each of four cells:
+
+        >>> z, info = Preconditioned().solve(lambda z: z**3 - 8, torch.ones(1, 1, 4))
+        >>> round(z[0, 0, 0].item(), 4), bool(info.converged.all())
+        (2.0, True)
     """
 
     def __init__(

@@ -69,6 +69,13 @@ class Affine(RootSolver):
         linear: Solver of the system; its tolerance is relative to ‖F(start)‖.
         check: Excess of ‖F(z)‖ / ‖F(start)‖ over the residual of the linear solve that passes for
             rounding.
+
+    Example:
+        The root of 2z - 4:
+
+        >>> z, info = Affine().solve(lambda z: 2 * z - 4, torch.tensor([[1.0]]))
+        >>> round(z.item(), 4), bool(info.converged.all())
+        (2.0, True)
     """
 
     def __init__(self, linear: LinearSolver | None = None, check: float = 1e-3) -> None:
