@@ -142,7 +142,7 @@ class RolloutCheckpoint(Callback):
         observers = named(self.current["observers"])
         notes = {name: observer.rollout_state() for name, observer in observers.items()}
         content = {key: self.current[key] for key in ("purpose", "batch")}
-        options = {name: observer.options for name, observer in observers.items()}
+        options = {name: dict(observer.options) for name, observer in observers.items()}
         content |= {"place": tuple(self.current["place"]), "notes": notes, "options": options}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
