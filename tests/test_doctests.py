@@ -72,7 +72,11 @@ FUNCTIONS = (
     "datamodules.solvers.infiltration.laws",
 )
 CLASSES = (
+    "callbacks.diagnostics",
     "callbacks.metrics",
+    "datamodules.datamodule",
+    "datamodules.files.selection",
+    "datamodules.observations",
     "emulators.training.losses",
     "emulators.training.muon",
     "emulators.training.schedules",

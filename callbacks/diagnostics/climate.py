@@ -1,4 +1,4 @@
-"""Time means over free rollouts, beside those of the data."""
+"""Time means over free rollouts, against those of the data."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -20,13 +20,12 @@ Split = Literal["train", "val", "test"]
 class ClimateDiagnostic(RolloutDiagnostic):
     """Time means of functions of the state, per trajectory, and their means over the data.
 
-    A state that is not finite ends the mean of its trajectory, and so does its being given up:
-    neither that state enters nor any later one. `count` says how many states entered; where none
-    did, the mean is NaN.
+    The mean of a trajectory ends before its first state that is not finite, or at which it is
+    declared diverged. `count` is the number of states in the mean; where it is 0, the mean is NaN.
 
     Args:
-        every: Steps between two states that enter the means.
-        burn_in: Steps at the start of a rollout that do not enter.
+        every: Sampling interval of the means [steps].
+        burn_in: Length of the start of a rollout that the means leave out [steps].
         reference: Split whose mean is the reference.
 
     Attributes:

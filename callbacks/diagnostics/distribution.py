@@ -1,4 +1,4 @@
-"""Probability densities of the state and of its velocity, with a distance to those of the data."""
+"""Probability densities of the state and its velocity, with their distance to the data's."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,10 +34,16 @@ class Distribution(ClimateDiagnostic):
 
     Args:
         bins: Number of bins.
-        reach: Distance of the outermost edges from the mean, in standard deviations.
-        every: Steps between two states that enter the means.
-        burn_in: Steps at the start of a rollout that do not enter.
+        reach: Distance of the outermost edges from the mean [standard deviations].
+        every: Sampling interval of the means [steps].
+        burn_in: Length of the start of a rollout that the means leave out [steps].
         reference: Split whose histogram is the reference.
+
+    Example:
+        The figure shows the density of each field over that of the data, the table the distance:
+
+        >>> Distribution(bins=100, burn_in=500).options["bins"]
+        100
     """
 
     version = 3

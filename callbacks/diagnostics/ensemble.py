@@ -27,6 +27,12 @@ class EnsembleSkill(RolloutDiagnostic):
 
     in standardised units, means over channels. In a reliable ensemble √(1 + 1/M) · spread equals
     skill (Fortin et al. 2014). Needs `members` and `initial_noise` in `data.test_rollouts`.
+
+    Example:
+        The figure shows CRPS, spread and skill against lead time, the table the mean CRPS:
+
+        >>> EnsembleSkill().options
+        {}
     """
 
     stages = ("test",)

@@ -1,4 +1,4 @@
-"""How often large values come: return periods of the largest value in the domain."""
+"""Return periods of the domain maximum."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,13 +26,19 @@ class Extremes(RolloutDiagnostic):
     Of n values in ascending order, the m-th is exceeded once in T = Δt / (1 - m/(n + 1)), with Δt
     the time between two of them. Levels are interpolated in log T between the empirical ones, once
     of the values of all trajectories together and once of each trajectory: the spread of these is
-    the confidence. A trajectory ends when it is not finite or is given up.
+    the confidence. A trajectory ends when it is not finite or has diverged.
 
     Args:
-        channel: Which channel.
-        every: Steps between two values.
+        channel: Number of the channel q.
+        every: Sampling interval [steps].
         reference: Split whose return levels are the reference.
         periods: Number of return periods, evenly spaced in log T.
+
+    Example:
+        The figure shows return levels against return period, forecast over data:
+
+        >>> Extremes(channel=0, every=5).options["every"]
+        5
     """
 
     stages = ("test",)

@@ -1,4 +1,4 @@
-"""Space against time in one picture."""
+"""Hovmöller diagrams: space against time in one figure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,8 +20,12 @@ class Hovmoeller(Snapshots):
     In two dimensions it is the zonal mean q̄(y, t), the mean of q over x; in one the field q(x, t).
 
     Args:
-        points: States kept, evenly spaced over the rollout.
-        channel: Channel that is drawn.
+        points: Number of states, evenly spaced over the rollout.
+        channel: Number of the channel.
+
+    Example:
+        >>> Hovmoeller(points=200).options["points"]
+        200
     """
 
     version = 1

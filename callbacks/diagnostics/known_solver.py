@@ -1,4 +1,4 @@
-"""The physics that made the data, where it is known: what learned parts are compared with."""
+"""The solver that made the data, where it is known, as the truth for learned parts."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The learned coefficients of Im-PiNDiff beside the true ones, which no data ever showed."""
+"""Learned coefficients of Im-PiNDiff against the true ones, never observed in training."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,16 @@ class LatentFields(RolloutDiagnostic):
     """Learned coefficient fields λ, the true ones, and Σ|λ̂ - λ| / Σ|λ| over the cells.
 
     The truth is that of the solver that made the data, if there is one on the same grid. Other
-    emulators than `ImPiNDiff` have no such fields and are passed over.
+    emulators than `ImPiNDiff` have no such fields and are skipped.
 
     Args:
-        times: When fields that change are looked at, in the time of the data.
+        times: Times at which fields that change are evaluated [time unit of the data].
+
+    Example:
+        The figure shows learned and true fields and their difference, the table the errors:
+
+        >>> LatentFields(times=(0.0, 1.0)).options["times"]
+        [0.0, 1.0]
     """
 
     def __init__(self, times: Sequence[float] = (0.0,)) -> None:

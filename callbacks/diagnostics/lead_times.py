@@ -1,4 +1,4 @@
-"""Lead times, in steps: those that were asked for, and those evenly spaced over a rollout."""
+"""Lead times [steps]: chosen ones, and ones that are evenly spaced over a rollout."""
 
 from collections.abc import Iterable
 

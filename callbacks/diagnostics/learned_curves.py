@@ -1,4 +1,4 @@
-"""The learned constitutive curves of Im-PiNDiff beside the true ones, which no data ever showed."""
+"""Learned curves of Im-PiNDiff against the true ones, never observed in training."""
 
 from collections.abc import Mapping
 
@@ -21,13 +21,19 @@ from emulators.rollout import RolloutBatch, State
 class LearnedCurves(RolloutDiagnostic):
     """Learned curves c(q), the true ones, and Σ|ĉ - c| / Σ|c| and max |ĉ - c|/|c| over q.
 
-    A curve is a learned `Closure` of one quantity q. It is looked at over the range of q that the
+    A curve is a learned `Closure` of one quantity q. It is evaluated over the range of q that the
     training trajectories visit up to the last snapshot of a training rollout. The truth is that of
     the solver that made the data, if it follows from q and numbers. Other learned parts, and other
-    emulators than `ImPiNDiff`, are passed over.
+    emulators than `ImPiNDiff`, are skipped.
 
     Args:
-        points: Values of q, evenly spaced.
+        points: Number of values of q, evenly spaced.
+
+    Example:
+        The figure shows each learned curve over the true one, the table the errors:
+
+        >>> LearnedCurves(points=51).options["points"]
+        51
     """
 
     def __init__(self, points: int = 101) -> None:

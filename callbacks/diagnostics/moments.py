@@ -22,9 +22,15 @@ class Moments(ClimateDiagnostic):
     trajectories.
 
     Args:
-        every: Steps between two states that enter the means.
-        burn_in: Steps at the start of a rollout that do not enter.
+        every: Sampling interval of the means [steps].
+        burn_in: Length of the start of a rollout that the means leave out [steps].
         reference: Split whose moments are the reference.
+
+    Example:
+        The figure shows maps of mean and variance, of the data and of the forecast:
+
+        >>> Moments(every=5, burn_in=100).options["burn_in"]
+        100
     """
 
     version = 2

@@ -1,4 +1,4 @@
-"""A moving picture of a rollout."""
+"""Movies of rollouts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,13 +12,17 @@ from callbacks.diagnostics.snapshots import Snapshots
 
 
 class Movie(Snapshots):
-    """The first initial condition's forecast, beside the truth while there is one, as a GIF.
+    """GIF of the forecast from the first initial condition, next to the truth as far as it goes.
 
     Args:
         frames: Number of frames, evenly spaced over the rollout.
-        steps: Length of the rollout that is shown; the whole if None.
-        channel: Channel that is shown.
-        width: Least width of a field in pixels; small fields are enlarged by whole factors.
+        steps: Length of the rollout that is shown [steps]; all of it if None.
+        channel: Number of the channel.
+        width: Smallest width of a field [pixels]; small fields are enlarged by whole factors.
+
+    Example:
+        >>> Movie(frames=50, steps=None).options["frames"]
+        50
     """
 
     version = 1

@@ -1,4 +1,4 @@
-"""Truth, forecast and their difference side by side, at several lead times."""
+"""Panels of truth, forecast and their difference at several lead times."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,8 +17,12 @@ class Panels(Snapshots):
     Past the end of the truth only the forecast is drawn. Lead times past the rollout are left out.
 
     Args:
-        leads: Lead times of the columns, in steps.
-        channel: Channel that is drawn.
+        leads: Lead times of the columns [steps].
+        channel: Number of the channel.
+
+    Example:
+        >>> Panels(leads=(1, 10, 100)).options["leads"]
+        [1, 10, 100]
     """
 
     version = 1

@@ -1,4 +1,4 @@
-"""Memory of the leading principal components."""
+"""Autocorrelation of the leading principal components."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,11 +33,17 @@ class PCAAutocorrelation(RolloutDiagnostic):
 
     Args:
         components: Number of leading components.
-        length: States of each rollout that enter; a shorter rollout enters whole.
-        lags: Longest lag, in steps.
-        centre: Whether means are removed, from the states and from the series.
+        length: Number of states of each rollout; of a shorter rollout all states are used.
+        lags: Longest lag [steps].
+        centre: Whether to remove means from the states and from the series.
         normalise: Whether to divide by the value at lag 0.
-        reference: Split that gives the components and the reference.
+        reference: Split from which components and reference are computed.
+
+    Example:
+        The figure shows the autocorrelation of each component over that of the data:
+
+        >>> PCAAutocorrelation(components=1, centre=False, normalise=False).options["components"]
+        1
     """
 
     stages = ("test",)

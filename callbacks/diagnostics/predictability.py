@@ -1,4 +1,4 @@
-"""How good a forecast could be: the growth of an error in the true dynamics."""
+"""Predictability limit: the growth of an error in the true dynamics."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,15 +21,21 @@ class PredictabilityLimit(RolloutDiagnostic):
 
     The solver runs from the true state and from the emulator's forecast, both at lead time one;
     P(n), the mean squared difference after n steps, is what an emulator would reach that made this
-    error once and was exact otherwise. If it made as large an error anew at every step, independent
-    of the others, its error would be the sum S(n) = P(1) + ... + P(n), as long as errors are small.
-    Between the two lies what an emulator with this one-step error can reach. `RolloutError` draws
-    both beside the error.
+    error once and was exact otherwise. If it made as large an error again at every step,
+    independent of the others, its error would be the sum S(n) = P(1) + ... + P(n), as long as
+    errors are small. Between the two lies what an emulator with this one-step error can reach.
+    `RolloutError` draws both with the error.
 
     Args:
-        initial_conditions: Of how many the solver is run, evenly spaced among all: it may cost as
-            much as the emulator.
-        leads: Lead times, in steps, at which the ratios of the error to P and S are reported.
+        initial_conditions: Number of initial conditions from which the solver is run, evenly spaced
+            among all; it may cost as much as the emulator.
+        leads: Lead times [steps] at which the ratios of the error to P and S are reported.
+
+    Example:
+        The table shows how many times larger the error of the emulator is than P and S:
+
+        >>> PredictabilityLimit(initial_conditions=2, leads=(10, 50)).options["leads"]
+        [10, 50]
     """
 
     stages = ("test",)

@@ -18,16 +18,22 @@ from emulators.rollout import RolloutBatch, State
 
 
 class RelativeError(RolloutDiagnostic):
-    """Σ|û_n - u_n| / Σ|u_n| over the grid, mean over channels: for fields that are not negative.
+    """Relative L1 error Σ|û_n - u_n| / Σ|u_n| over the grid, mean over channels.
 
-    The error of Akhare et al. (2025), arXiv:2504.02260, there in per cent. That of each variable is
-    written too, where there are several.
+    It suits fields that are not negative. Akhare et al. (2025), arXiv:2504.02260, give it in per
+    cent. Where there are several variables, the error of each is written too.
 
     Args:
-        leads: Lead times, in steps, that are named in tables and logs.
-        variables: Names of the channels of the mean; all by default.
-        relative_to: What the error is divided by: `truth`, Σ|u_n|, or its `start`, Σ|u_0|, for what
-            is used up.
+        leads: Lead times [steps] that tables and logs show.
+        variables: Names of the channels in the mean; all by default.
+        relative_to: Scale of the error: `truth`, Σ|u_n|, or its `start`, Σ|u_0|, for a substance
+            that is consumed.
+
+    Example:
+        The figure shows the error against lead time, the table its values at chosen lead times:
+
+        >>> RelativeError(leads=(1, 10)).options["leads"]
+        [1, 10]
     """
 
     def __init__(

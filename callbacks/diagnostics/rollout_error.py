@@ -40,15 +40,21 @@ class RolloutError(RolloutDiagnostic):
     conditions; lead 1 is the first predicted state. The valid prediction time of a trajectory is
     the last lead time before √MSE first exceeds the threshold, or the end of the truth.
 
-    Beside it: RMSE(n) = √MSE(n); VRMSE(n), the root of the squared error over the spatial variance
-    of the true state, mean over channels (Ohana et al. 2024, The Well); the pattern correlation of
-    û_n and u_n over the grid, and their anomaly correlation Σab/√(Σa²Σb²), with a and b the
-    departures from the time mean of the data at each point, both mean over channels.
+    Also computed: RMSE(n) = √MSE(n); VRMSE(n), the root of the squared error over the spatial
+    variance of the true state, mean over channels (Ohana et al. 2024, The Well); the pattern
+    correlation of û_n and u_n over the grid, and their anomaly correlation Σab/√(Σa²Σb²), with a
+    and b the departures from the time mean of the data at each point, both mean over channels.
 
     Args:
-        threshold: Of √MSE, for the valid prediction time.
-        leads: Lead times, in steps, that are named in tables and logs.
-        reference: Split whose time mean the anomalies depart from.
+        threshold: Largest √MSE [standard deviations] within the valid prediction time.
+        leads: Lead times [steps] that tables and logs show.
+        reference: Split whose time mean is subtracted for anomalies.
+
+    Example:
+        The figure shows the error against lead time, the table its values and the valid time:
+
+        >>> RolloutError(threshold=0.3, leads=(1, 10)).options["threshold"]
+        0.3
     """
 
     version = 2

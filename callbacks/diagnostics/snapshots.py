@@ -1,4 +1,4 @@
-"""Pictures of one rollout: what it looks like at chosen lead times."""
+"""States of one rollout at chosen lead times, for figures."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ class Snapshots(RolloutDiagnostic):
     """Keeps forecast and truth of the first initial condition at chosen lead times.
 
     Args:
-        channel: Channel that is kept.
+        channel: Number of the channel that is kept.
 
     Attributes:
-        leads: Lead times that are kept, in steps.
+        leads: Lead times that are kept [steps].
     """
 
     stages = ("test",)

@@ -32,10 +32,16 @@ class Spectrum(ClimateDiagnostic):
     bands of equal width in log k.
 
     Args:
-        leads: Lead times, in steps, at which forecast and truth are compared.
-        every: Steps between two states that enter the means.
-        burn_in: Steps at the start of a rollout that do not enter.
+        leads: Lead times [steps] at which forecast and truth are compared.
+        every: Sampling interval of the means [steps].
+        burn_in: Length of the start of a rollout that the means leave out [steps].
         reference: Split whose mean is the reference.
+
+    Example:
+        The figure shows the spectra over those of the data, the table their error:
+
+        >>> Spectrum(leads=(1, 10), burn_in=500).options["leads"]
+        [1, 10]
     """
 
     version = 2

@@ -1,4 +1,4 @@
-"""Whether the energy of a long rollout stays where the truth's energy is."""
+"""Stability of long rollouts: energy within the band of the truth."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -52,13 +52,19 @@ class EnergyStability(RolloutDiagnostic):
     computed.
 
     Args:
-        width: Half width of the band, in standard deviations of the reference.
-        every: Steps between two checks.
+        width: Half width of the band [standard deviations of the reference].
+        every: Checking interval [steps].
         reference: Split whose energy is the reference.
-        points: Energies kept per trajectory, evenly spaced, for the figure.
+        points: Number of energies per trajectory in the figure, evenly spaced.
         bands: Quantities that must stay within their bands.
-        stop_at: Distance from the mean at which a trajectory is declared diverged and no longer
-            computed, in half widths of the band.
+        stop_at: Distance from the mean [half widths of the band] at which a trajectory is declared
+            diverged and no longer computed.
+
+    Example:
+        The table shows the share of stable rollouts, the figure it against time:
+
+        >>> EnergyStability(width=4.0).options["width"]
+        4.0
     """
 
     version = 3

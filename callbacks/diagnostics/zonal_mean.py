@@ -1,4 +1,4 @@
-"""Jets: the mean along x, averaged over the rollout."""
+"""Zonal means, averaged over the rollout."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,9 +26,15 @@ class ZonalMean(ClimateDiagnostic):
     grid, the profile of the zonal velocity ū is kept too.
 
     Args:
-        every: Steps between two states that enter the means.
-        burn_in: Steps at the start of a rollout that do not enter.
+        every: Sampling interval of the means [steps].
+        burn_in: Length of the start of a rollout that the means leave out [steps].
         reference: Split whose mean is the reference.
+
+    Example:
+        The figure shows the profiles over that of the data, the table their errors:
+
+        >>> ZonalMean(every=5, burn_in=100).options["every"]
+        5
     """
 
     version = 2

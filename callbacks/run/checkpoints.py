@@ -18,7 +18,7 @@ from emulators.checkpoint_file import read_checkpoint
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Writes a checkpoint beside the earlier one and renames it: there is always a whole one.
+    """Writes a checkpoint next to the earlier one and renames it, so that one is always complete.
 
     (Lightning writes it into the system's temporary folder first, which may be full or on another
     disk, from where it would be copied over the earlier one.)
@@ -43,16 +43,22 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class Checkpoints(Callback):
-    """Writes `last.ckpt` into the run's folder every so often, at the end, and when interrupted.
+    """Writes `last.ckpt` into the run's folder regularly, at the end, and when interrupted.
 
-    A checkpoint is written aside and renamed, so that a killed run leaves a whole one. A run that
-    fails says which one that is.
+    A checkpoint is written under another name and renamed, so that a killed run leaves a complete
+    one. A run that fails prints its path.
 
     Args:
-        every: Optimiser steps between two writes.
+        every: Number of optimiser steps between two checkpoints.
         monitor: Score of the validation rollouts, such as `val/mse/lead_10`; whenever it is better
             than before, `best.ckpt` is written too.
-        mode: Whether a small or a large score is good.
+        mode: Direction of the score: `min` where small values are good, `max` where large ones are.
+
+    Example:
+        Also keeps the checkpoint with the smallest error at lead time 10:
+
+        >>> Checkpoints(every=1000, monitor="val/mse/lead_10", mode="min").every
+        1000
     """
 
     def __init__(

@@ -16,7 +16,7 @@ MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagrap
 
 
 class Compile(Callback):
-    """Compiles the network of an emulator, which is all of a step that costs much.
+    """Compiles the network of an emulator, which dominates the cost of a step.
 
         --trainer.callbacks+=callbacks.Compile
 
@@ -25,8 +25,8 @@ class Compile(Callback):
     a minute each on a CPU. Checkpoints are those of the network as it is.
 
     Args:
-        backend: Of torch.compile.
-        mode: Of torch.compile. `reduce-overhead` replays each call of the network as one CUDA
+        backend: Backend of torch.compile.
+        mode: Mode of torch.compile. `reduce-overhead` replays each call of the network as one CUDA
             graph, which pays where a GPU waits for the processor: small grids and batches. What a
             call returns is then copied, since the next call overwrites it; nothing else of a step
             is in the graph. Copies were tested with a backend that overwrites, not on a GPU.

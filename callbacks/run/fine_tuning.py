@@ -1,4 +1,4 @@
-"""Training that starts from the weights of another run."""
+"""Fine-tuning: training that starts from the weights of another run."""
 
 from pathlib import Path
 from typing import Literal
@@ -15,18 +15,22 @@ from emulators.distributed import divided
 class FineTuning(Callback):
     """Starts a training from the averaged weights of a checkpoint, on the same or other data.
 
-    Optimiser, schedule, curriculum and order of samples start anew. A resumed run goes on from its
-    own checkpoint.
+    Optimiser, schedule, curriculum and order of samples start from the beginning. A resumed run
+    continues from its own checkpoint.
 
     Args:
-        checkpoint: Of an emulator with the same network. One that was told no parameters can be
-            told some from now on, if its network has FiLM.
-        statistics: Whether states and parameters are standardised as they were there, so that the
-            network sees what it knows, or by the statistics of the new training split.
+        checkpoint: Checkpoint of an emulator with the same network. If its network has FiLM and was
+            not conditioned on parameters, conditioning can be added.
+        statistics: Statistics that standardise states and parameters: `keep` those of the
+            checkpoint, or `recompute` them from the new training split.
 
     Raises:
         FileNotFoundError: There is no such checkpoint when a training begins.
-        ValueError: The checkpoint's network is another, or was told other parameters.
+        ValueError: The checkpoint's network differs, or is conditioned on other parameters.
+
+    Example:
+        >>> FineTuning(Path("runs/jet/last.ckpt"), statistics="recompute").statistics
+        'recompute'
     """
 
     def __init__(self, checkpoint: Path, statistics: Literal["keep", "recompute"] = "keep") -> None:

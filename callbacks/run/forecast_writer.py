@@ -1,4 +1,4 @@
-"""Writes forecasts to NetCDF while they are made."""
+"""Writes forecasts to NetCDF while they are computed."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -26,8 +26,12 @@ class ForecastWriter(Callback, RolloutObserver):
     a run that is killed keeps what it had.
 
     Args:
-        folder: Where to write; by default the trainer's `default_root_dir`.
-        every: Steps between two stored states.
+        folder: Folder of the files; by default the trainer's `default_root_dir`.
+        every: Number of steps between two stored states.
+
+    Example:
+        >>> ForecastWriter(folder=Path("forecasts"), every=10).every
+        10
     """
 
     stages = ("predict",)

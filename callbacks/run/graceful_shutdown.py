@@ -1,4 +1,4 @@
-"""The end of a run that the system asks for, in good order."""
+"""Graceful shutdown of a run on SIGTERM."""
 
 import signal
 import sys
@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 
 class GracefulShutdown(Callback):
-    """Ends a run in good order when the system asks for it by SIGTERM, as clusters do.
+    """Ends a run gracefully on SIGTERM, which clusters send before they kill it.
 
     Training ends after the step in flight, in all processes after the same one, and `Checkpoints`
     writes it; a validation during training is finished first. A test ends after the rollout step

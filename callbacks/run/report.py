@@ -1,4 +1,4 @@
-"""Says what a command is about to do, and how long it took."""
+"""Reports what a command is about to do, and how long it took."""
 
 import time
 from pathlib import Path

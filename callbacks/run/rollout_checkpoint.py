@@ -1,4 +1,4 @@
-"""Keeps a long rollout while it runs, so that one that was interrupted can go on."""
+"""Checkpoints a rollout so that an interrupted test can be resumed."""
 
 import hashlib
 import io
@@ -24,14 +24,19 @@ PARTS = {"purpose": str, "batch": int, "place": tuple, "notes": dict, "options":
 
 
 class RolloutCheckpoint(Callback):
-    """Writes, now and then, where a test stands: state, memory and what the observers have noted.
+    """Checkpoints the rollouts of a test: state, memory and the state of the observers.
 
-    Each process keeps `rollout-RANK.ckpt` in the run's folder while it tests; the file appears
-    whole or not at all and is removed at the end. A test that resumes goes on from there and ends
-    with the same scores, bit for bit on a CPU.
+    Each process keeps `rollout-RANK.ckpt` in the run's folder while it tests; the file is complete
+    whenever it exists and is removed at the end. A resumed test ends with the same scores, bit for
+    bit on a CPU.
 
     Args:
-        seconds: Time between two writes; an interruption by the keyboard or by SIGTERM writes too.
+        seconds: Time between two checkpoints [s]; an interruption by the keyboard or by SIGTERM
+            writes too.
+
+    Example:
+        >>> RolloutCheckpoint(seconds=60.0).seconds
+        60.0
     """
 
     def __init__(self, seconds: float = 300.0) -> None:

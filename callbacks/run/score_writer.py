@@ -1,4 +1,4 @@
-"""Writes what the diagnostics found: files, figures, TensorBoard, and a table on the terminal."""
+"""Writes the scores of diagnostics: files, figures, TensorBoard, and a table in the terminal."""
 
 import json
 import math
@@ -34,7 +34,7 @@ class ScoreWriter(Callback):
     """Writes `scores.nc`, `scores.json` and one PNG per figure after a test.
 
     Args:
-        folder: Where to write; by default the trainer's `default_root_dir`.
+        folder: Folder of the files; by default the trainer's `default_root_dir`.
     """
 
     def __init__(self, folder: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What training costs: time per iteration, samples per second, waiting for data, peak memory."""
+"""Cost of training: time per iteration, samples per second, waiting for data, peak memory."""
 
 import json
 import math
