@@ -97,7 +97,7 @@ CLASSES = (
     "datamodules.solvers.implicit.root_solvers",
     "datamodules.solvers.implicit.layer",
 )
-INTERNAL = ("AtState", "ImplicitlyDifferentiated", "Lagged", "SpectralModule")
+INTERNAL = ("AtState", "ImplicitlyDifferentiated", "Lagged", "Method", "Run", "SpectralModule")
 
 
 def test_public_function_has_an_example():

@@ -118,6 +118,10 @@ class Column:
         spread: Function of a run that returns the spread over its initial conditions, which is
             shown where a method has one seed.
         in_unit: Function of a unit of the data that returns this column in the unit's square.
+
+    Example:
+        >>> Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}").heading
+        'valid time'
     """
 
     heading: str
@@ -136,6 +140,12 @@ class Panel:
         score: Name of the score that all runs need for it.
         figure: Figure that it belongs to.
         place: Place among the panels of the figure; equal ones are in the order of diagnostics.
+
+    Example:
+        >>> def draw(axes, methods, scores):
+        ...     axes.set_title("Mean squared error")
+        >>> Panel(draw, score="mse").score
+        'mse'
     """
 
     draw: Callable[[Axes, Sequence[Method], xarray.Dataset], None]
