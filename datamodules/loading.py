@@ -1,4 +1,4 @@
-"""The loader of training windows: reads ahead while training computes, and counts the waiting."""
+"""Prefetching data loader that records the time spent waiting for data."""
 
 import time
 from collections import deque

@@ -23,7 +23,7 @@ def cached(
 
     The file lies in `reference/` of the data set and is named by a hash of the contents and of the
     definition, so that other data or another definition never meet it. One that is not as it was
-    written is made again. Where the folder cannot be written the arrays are computed anew each
+    written is made again. Where the folder cannot be written the arrays are computed again each
     time.
 
     Args:

@@ -1,4 +1,4 @@
-"""Runs side by side, from the scores that their tests left behind."""
+"""Compares test scores across runs."""
 
 from callbacks.comparison.compare import compare
 from callbacks.comparison.runs import load_runs

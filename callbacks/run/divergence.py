@@ -1,6 +1,6 @@
 """The end of a training that diverges, before it replaces what was good.
 
-The losses of the last steps are kept where they were computed and looked at now and then, so that
+The losses of the last steps are kept where they were computed and checked occasionally, so that
 the host does not wait for the device at every step. Weights and the optimiser's averages are
 looked at before anything is written, validated or left.
 """

@@ -128,7 +128,7 @@ class RolloutCheckpoint(Callback):
         return Position(*place)
 
     def invalidate(self) -> None:
-        """Have nothing to write until all observers have seen the same step."""
+        """Invalidate the snapshot while observers are being updated."""
         self.current = None
 
     def save(self, place: Position, observers: list[RolloutObserver]) -> None:

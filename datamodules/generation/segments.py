@@ -41,7 +41,7 @@ class SegmentStore:
         return f"{number} {self.settings}"
 
     def belong_to(self, settings: dict[str, Any]) -> None:
-        """Start anew where the segments in the folder were made with other settings."""
+        """Delete the segments in the folder if they were made with other settings."""
         note, self.settings = self.folder / "settings.json", canonical(settings)
         if not _holds(note, self.settings):
             self._forget(0)
