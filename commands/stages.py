@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from inspect import isclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException, SI
 import callbacks  # noqa: F401 - names its classes for class_path
 import emulators
 from callbacks.run.run_folder import lies_in
+from commands.former_options import with_present_names
 from commands.help import Parser
 from commands.option_values import refuse_no_group, refuse_null
 from commands.trainer import RunTrainer
@@ -66,7 +67,8 @@ class EmulatorCLI(LightningCLI):
         trusted = bool(given) and given[-1].lower() == "false"
         settings = settings_in_checkpoint(command, args, folder, trusted)
         try:
-            return cls._run(command, [*settings, *args], trusted)
+            words = with_present_names([*settings, *args], partial(sections, command=command))
+            return cls._run(command, words, trusted)
         except MisconfigurationException as error:
             raise ValueError(str(error)) from error
         except SIGTERMException:

@@ -18,7 +18,15 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.optim import Optimizer
 
-from callbacks import FineTuning, ForecastWriter, GracefulShutdown, RolloutCheckpoint, ScoreWriter
+from callbacks import (
+    FineTuning,
+    ForecastWriter,
+    GracefulShutdown,
+    RolloutCheckpoint,
+    RunReport,
+    ScoreWriter,
+    TrainingCost,
+)
 from callbacks.run.checkpoints import Checkpoints, WholeFiles
 from callbacks.run.divergence import Divergence
 from callbacks.run.run_folder import REMEDY, goes_on, locked_folder, move_run_aside
@@ -26,7 +34,9 @@ from commands.trainer_options import check_trainer
 from emulators.checkpoint_file import check_like
 
 BROKEN = (KeyError, TypeError, AttributeError, IndexError, AssertionError)
-KEEPERS = (GracefulShutdown, Checkpoints, RolloutCheckpoint, Divergence)
+# what keeps a run: those before all other callbacks, and those after
+FIRST = (GracefulShutdown, RunReport, Checkpoints, TrainingCost)
+LAST = (ScoreWriter, RolloutCheckpoint, Divergence)
 AVERAGES = ("exp_avg", "exp_avg_sq", "momentum_buffer", "momentum", "average", "square")
 
 
@@ -37,11 +47,12 @@ def with_keepers(given: Callback | Sequence[Callback] | None) -> list[Callback]:
         ValueError: Another one that keeps something in checkpoints is given twice.
     """
     callbacks = [given] if isinstance(given, Callback) else list(given or [])
-    for kind in KEEPERS:
-        found = [callback for callback in callbacks if isinstance(callback, kind)] or [kind()]
+    for kind in (*FIRST, *LAST):
+        found = [callback for callback in callbacks if isinstance(callback, kind)]
         callbacks = [c for c in callbacks if not isinstance(c, kind) or c is found[-1]]
-        if found[-1] not in callbacks:
-            callbacks.append(found[-1])
+    missing = [k for k in (*FIRST, *LAST) if not any(isinstance(c, k) for c in callbacks)]
+    first, last = ([kind() for kind in kinds if kind in missing] for kinds in (FIRST, LAST))
+    callbacks = [*first, *callbacks, *last]
     keys = [c.state_key for c in callbacks if is_overridden("state_dict", c, Callback)]
     for key in keys:
         if keys.count(key) > 1:
@@ -63,10 +74,11 @@ class RunTrainer(Trainer):
     def __init__(self, *args: Any, method: str | None = None, **kwargs: Any) -> None:
         check_trainer(kwargs)
         self.method = method
+        kwargs["callbacks"] = with_keepers(kwargs.get("callbacks"))
         if kwargs.get("fast_dev_run"):
             self.nowhere = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
             kwargs["default_root_dir"] = self.nowhere.name
-            for callback in kwargs.get("callbacks") or []:
+            for callback in kwargs["callbacks"]:
                 if isinstance(callback, ForecastWriter | ScoreWriter):
                     callback.folder = None
         root = os.path.expanduser(kwargs.get("default_root_dir") or "runs/run")
@@ -79,7 +91,6 @@ class RunTrainer(Trainer):
                 f"{root}: cannot write here ({error.strerror}); set trainer.default_root_dir to a "
                 "folder that can be written."
             ) from None
-        kwargs["callbacks"] = with_keepers(kwargs.get("callbacks"))
         if kwargs.get("enable_progress_bar") is False:  # or Lightning refuses the default bar
             given = kwargs["callbacks"]
             kwargs["callbacks"] = [c for c in given if not isinstance(c, ProgressBar)]

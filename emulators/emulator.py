@@ -302,7 +302,8 @@ class Emulator(LightningModule, ABC):
     ) -> Any:
         """Make an emulator from a checkpoint, whose settings may have former names."""
         file = with_present_names(checkpoint_path, kwargs.get("weights_only"), map_location)
-        return super().load_from_checkpoint(file, map_location, *args, **kwargs)
+        kind = LightningModule if inspect.isabstract(cls) else super()
+        return kind.load_from_checkpoint(file, map_location, *args, **kwargs)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load weights and statistics; refuse those of another network in one sentence."""
