@@ -34,8 +34,8 @@ def peak(name: str, steps: int) -> dict[str, float]:
     torch.manual_seed(0)
     data = RandomData(shape)
 
-    def network(*interface):
-        return UNet(*interface, **options)
+    def network(interface):
+        return UNet(interface, **options)
 
     emulator = Baseline(network=network, dimensions=len(shape)).eval()
     initial = torch.randn(batch, 1, *shape)

@@ -2,6 +2,7 @@
 
 from emulators.baseline import Baseline
 from emulators.bundled import Bundled
+from emulators.context import Context
 from emulators.distributed import Sharded
 from emulators.emulator import Emulator
 from emulators.hierarchical import Hierarchical
@@ -17,7 +18,7 @@ from emulators.networks.dilated_resnet import DilatedResNet
 from emulators.networks.fno import FNO
 from emulators.networks.fourier_unet import FourierUNet
 from emulators.networks.from_module import FromModule
-from emulators.networks.interface import Network
+from emulators.networks.interface import Network, NetworkInterface
 from emulators.networks.unet import UNet
 from emulators.pushforward import Pushforward, Unrolled
 from emulators.rollout import RolloutObserver
@@ -37,6 +38,7 @@ __all__ = [
     "Bundled",
     "Coarsening",
     "ConstantCosine",
+    "Context",
     "DilatedResNet",
     "Distance",
     "Emulator",
@@ -48,6 +50,7 @@ __all__ = [
     "LearnedCoarsening",
     "Muon",
     "Network",
+    "NetworkInterface",
     "Pooling",
     "Pushforward",
     "RolloutObserver",

@@ -5,29 +5,32 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from emulators.emulator import Emulator, State, Window
+from emulators.context import Context
+from emulators.emulator import NO_CONTEXT, Emulator, State, Window
 
 
 class Baseline(Emulator):
     """One-step emulator: û_{n+1} = f(u_n), trained on single steps (L = 1 of Jiang et al. 2025)."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(latent_inputs=(), latent_outputs=(), cases=1, **kwargs)
+        super().__init__(latent_inputs=(), latent_outputs=(), **kwargs)
 
     @property
     def window(self) -> int:
         """Two snapshots: input and target."""
         return 2
 
-    def advance(self, u: State) -> State:
+    def advance(self, u: State, context: Context = NO_CONTEXT) -> State:
         """Return the next state, both standardised."""
-        output, _ = self.network(u)
+        output, _ = self.predict_from(u, context)
         return self.next_state(u, output)
 
-    def step(self, state: State, memory: None = None) -> tuple[State, None]:
-        return self.standardize.inverse(self.advance(self.standardize(state))), None
+    def step(
+        self, state: State, memory: None = None, context: Context = NO_CONTEXT
+    ) -> tuple[State, None]:
+        return self.standardize.inverse(self.advance(self.standardize(state), context)), None
 
-    def loss(self, window: Window) -> Float[Tensor, ""]:
+    def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
         self.check_window(window)
         u, target = (self.standardize(window[:, n]) for n in (0, 1))
-        return self.distance(self.advance(self.perturb(u)), target).mean()
+        return self.distance(self.advance(self.perturb(u), context), target).mean()

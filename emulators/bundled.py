@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from emulators.emulator import Emulator, State, Window
+from emulators.context import Context
+from emulators.emulator import NO_CONTEXT, Emulator, State, Window
 
 Memory = tuple[State, ...]
 
@@ -30,7 +31,7 @@ class Bundled(Emulator):
                 "Bundled needs bundle of at least 1 and advance between 1 and bundle, got "
                 f"bundle={bundle}, advance={advance}."
             )
-        super().__init__(latent_inputs=(), latent_outputs=(1,) * (bundle - 1), cases=1, **kwargs)
+        super().__init__(latent_inputs=(), latent_outputs=(1,) * (bundle - 1), **kwargs)
         self.bundle = bundle
         self.taken = taken
 
@@ -39,25 +40,27 @@ class Bundled(Emulator):
         """The input and K targets."""
         return self.bundle + 1
 
-    def call(self, u: State) -> tuple[State, ...]:
+    def call(self, u: State, context: Context = NO_CONTEXT) -> tuple[State, ...]:
         """Return the next K states, standardised like the given one."""
-        first, others = self.network(u)
+        first, others = self.predict_from(u, context)
         states = []
         for output in (first, *others):
             u = self.next_state(u, output)
             states.append(u)
         return tuple(states)
 
-    def step(self, state: State, memory: Memory | None = None) -> tuple[State, Memory]:
+    def step(
+        self, state: State, memory: Memory | None = None, context: Context = NO_CONTEXT
+    ) -> tuple[State, Memory]:
         if not memory:
-            states = self.call(self.standardize(state))[: self.taken]
+            states = self.call(self.standardize(state), context)[: self.taken]
             memory = tuple(self.standardize.inverse(u) for u in states)
         return memory[0], memory[1:]
 
-    def loss(self, window: Window) -> Float[Tensor, ""]:
+    def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
         """Return (1/K) Σ_k d(û_{n+k}, u_{n+k})."""
         self.check_window(window)
-        states = self.call(self.perturb(self.standardize(window[:, 0])))
+        states = self.call(self.perturb(self.standardize(window[:, 0])), context)
         distances = [
             self.distance(u, self.standardize(window[:, lead])).mean()
             for lead, u in enumerate(states, start=1)

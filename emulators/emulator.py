@@ -11,13 +11,12 @@ the training split, which are buffers and travel in the checkpoint.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from copy import deepcopy
 from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from lightning import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
@@ -35,11 +34,20 @@ from emulators.checkpoint_checks import (
     misfit,
     trained_on,
 )
-from emulators.conditioning import Conditioning, Times, Windows, apart
+from emulators.context import (
+    Conditioning,
+    Context,
+    Times,
+    Windows,
+    check_conditioning,
+    rollout_keys,
+    training_context,
+    with_context,
+)
 from emulators.evaluation import evaluate
 from emulators.former_names import with_present_names
 from emulators.networks.from_module import as_network
-from emulators.networks.interface import Network, NetworkFactory, Parameters
+from emulators.networks.interface import Latents, NetworkFactory, NetworkInterface, Parameters
 from emulators.networks.unet import UNet
 from emulators.rollout import RolloutBatch
 from emulators.standardize import Standardize
@@ -50,6 +58,7 @@ from emulators.training.precision import check_precision
 from emulators.training.randomness import add_noise, generator_of, seed_layers
 from emulators.training.schedules import WarmupCosine
 
+NO_CONTEXT = Context()
 State = Float[Tensor, "batch channel *space"]
 Window = Float[Tensor, "batch time channel *space"]
 
@@ -62,7 +71,7 @@ class Emulator(LightningModule, ABC):
             (batch, channel, *space) to the same grid.
         channels: Fields of a state; set by the data.
         dimensions: Spatial dimensions; set by the data.
-        parameters: Physical parameters of a trajectory that the network is told; set by the data.
+        parameters: Number of physical parameters that condition the network; set by the data.
         predict: Whether the network's output is the next state, or the change to it.
         distance: d(prediction, target) of the training objective.
         optimizer: Optimiser of all parameters.
@@ -72,7 +81,7 @@ class Emulator(LightningModule, ABC):
             units of the data's; the target stays the true next state, to which it learns to return.
         latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
         latent_outputs: Coarsening factors of the latents that it takes from the network.
-        cases: Number of cases that it tells the network apart.
+        masks: Number of input masks whose number (`mask_id`) is passed to the network.
 
     Attributes:
         timed, sparse: Whether `loss` must know when its windows start, and takes NaN for unknown.
@@ -95,7 +104,7 @@ class Emulator(LightningModule, ABC):
         noise: float = 0.0,
         latent_inputs: tuple[int, ...] = (),
         latent_outputs: tuple[int, ...] = (),
-        cases: int = 1,
+        masks: int = 1,
     ) -> None:
         check_finite("Emulator", ema_decay=ema_decay, noise=noise)
         super().__init__()
@@ -115,11 +124,19 @@ class Emulator(LightningModule, ABC):
         self.standardize = Standardize(channels)
         self.conditioning = Conditioning(parameters)
         self.trained_on: DataDescription | None = None
+        self.interval: float | None = None
         self.trained_steps = 0
         self.training_seed = torch.initial_seed()
-        shape = (channels, dimensions, latent_inputs, latent_outputs, cases, parameters)
-        self.trained = as_network(network, *shape)
+        latents = tuple(latent_inputs), tuple(latent_outputs)
+        interface = NetworkInterface(channels, dimensions, *latents, masks, parameters)
+        self.trained = self.make_trained(network, interface)
         self.averaged = deepcopy(self.trained).requires_grad_(False) if ema_decay else None
+
+    def make_trained(
+        self, network: NetworkFactory | nn.Module, interface: NetworkInterface
+    ) -> nn.Module:
+        """Return the trained part, a network unless a subclass says otherwise."""
+        return as_network(network, interface)
 
     # What a subclass says -----------------------------------------------------------------------
 
@@ -129,18 +146,27 @@ class Emulator(LightningModule, ABC):
         """Consecutive snapshots that `loss` needs."""
 
     @abstractmethod
-    def step(self, state: State, memory: Any = None) -> tuple[State, Any]:
+    def step(
+        self, state: State, memory: Any = None, context: Context = NO_CONTEXT
+    ) -> tuple[State, Any]:
         """Return the state one interval later, and what the next step must remember.
 
         Args:
-            state: Physical units.
+            state: States in physical units.
             memory: What the previous step returned; None at the start. Tensors in it, however
                 nested, have the batch first.
+            context: Physical parameters, time and random numbers of each sample; a step that needs
+                none of them may leave this argument out.
         """
 
     @abstractmethod
-    def loss(self, window: Window) -> Float[Tensor, ""]:
-        """Return the training objective on consecutive true snapshots in physical units."""
+    def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
+        """Return the training objective.
+
+        Args:
+            window: Consecutive true snapshots in physical units.
+            context: As for `step`; a loss that needs none of it may leave this argument out.
+        """
 
     def check_window(self, window: Window) -> None:
         """Refuse a window that is too short for `loss`."""
@@ -169,17 +195,38 @@ class Emulator(LightningModule, ABC):
     # Rollouts -----------------------------------------------------------------------------------
 
     @property
-    def network(self) -> Network:
-        """The network: trained weights in training mode, averaged weights in evaluation mode.
-
-        It is told the physical parameters of the present batch, where there are some.
-        """
+    def network(self) -> nn.Module:
+        """The network: trained weights in training mode, averaged weights in evaluation mode."""
         averaged = not self.training and self.averaged is not None
-        return self.conditioning.tell(self.averaged if averaged else self.trained)
+        return self.averaged if averaged else self.trained
 
-    def told(self, *known: Tensor | None) -> AbstractContextManager[None]:
-        """Return a context for `step` and `loss` that knows (parameters, times) of a batch."""
-        return self.conditioning.told(*known)
+    def predict_from(
+        self,
+        u: State,
+        context: Context = NO_CONTEXT,
+        latents: Latents = (),
+        mask_id: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[State, Latents]:
+        """Return the output of the network, conditioned on the parameters in the context.
+
+        Args:
+            u: Standardised states.
+            context: Context of the step.
+            latents: Latents of the network's input.
+            mask_id: Number of the input mask of each sample.
+
+        Raises:
+            ValueError: The context has another number of parameters than the network needs.
+        """
+        parameters = self.conditioning(context.parameters)
+        if parameters is None:
+            return self.network(u, latents, mask_id)
+        if len(parameters) != len(u):
+            raise ValueError(
+                f"The network was called with {len(u)} states, but parameters of {len(parameters)} "
+                "trajectories are known; call it with one state per trajectory of the context."
+            )
+        return self.network(u, latents, mask_id, parameters.to(u.dtype))
 
     def next_state(self, state: State, output: State) -> State:
         """Return the next state from the network's output, both standardised, in full precision."""
@@ -189,12 +236,28 @@ class Emulator(LightningModule, ABC):
         return state + self.standardize.increment_scale(state) * output
 
     def unroll(
-        self, state: State, parameters: Parameters | None = None, times: Times | None = None
+        self,
+        state: State,
+        parameters: Parameters | None = None,
+        times: Times | None = None,
+        seed: int | None = None,
     ) -> Iterator[State]:
-        """Yield the states at lead times of one interval, two intervals, ... without end."""
-        model, memory = self.conditioning.steps(self, parameters, times), None
+        """Yield the states at lead times of one interval, two intervals, ... without end.
+
+        Args:
+            state: Initial states in physical units, (batch, channel, *space).
+            parameters: Physical parameters in the units of the files, (batch, parameter).
+            times: Times of the initial states [time unit of the data], (batch,); 0 by default.
+            seed: Seed of random numbers of a stochastic emulator; torch's own by default.
+        """
+        keys = None if seed is None else rollout_keys(range(len(state)))
+        if times is None:
+            times = torch.zeros(len(state), dtype=torch.float64)
+        context, memory = Context(parameters, times, keys, seed or 0), None
+        step = with_context(self.step)
         while True:
-            state, memory = model.step(state, memory)
+            state, memory = step(state, memory, context)
+            context = context.after(self.interval)
             yield state
 
     def rollout(
@@ -203,9 +266,14 @@ class Emulator(LightningModule, ABC):
         steps: int,
         parameters: Parameters | None = None,
         times: Times | None = None,
+        seed: int | None = None,
     ) -> Window:
-        """Return the states at leads of 1 to `steps`; parameters and times are as in the files."""
-        return torch.stack(list(islice(self.unroll(state, parameters, times), steps)), dim=1)
+        """Return the states at leads of 1 to `steps`, (batch, time, channel, *space).
+
+        See `unroll` for the arguments.
+        """
+        states = self.unroll(state, parameters, times, seed)
+        return torch.stack(list(islice(states, steps)), dim=1)
 
     # Lightning ----------------------------------------------------------------------------------
 
@@ -216,6 +284,8 @@ class Emulator(LightningModule, ABC):
         check_precision(self.trainer.precision)
         check_fields(data, self.channels, self.dimensions, self.conditioning.count, type(self))
         check_training_data(self.trained_on, data)
+        self.interval = self.interval or data.interval
+        check_conditioning(self, self.conditioning.count)
         follow_boundaries(self, data.periodic)
         self.check(data.shape)
         if stage == "fit":
@@ -235,21 +305,22 @@ class Emulator(LightningModule, ABC):
         check_grid(self, shape)
 
     def training_step(self, batch: Window | Windows, batch_idx: int) -> Tensor:
-        """Return the training objective of a batch; its parameters stay known for the gradient."""
+        """Return the training objective of a batch."""
         seed_layers(self.random("layers"), self.device)
-        window, parameters, times = apart(batch)
-        self.conditioning.take(parameters, times)
-        loss = self.loss(window)
+        number = self.trainer.fit_loop.total_batch_idx
+        context = training_context(batch, self.training_seed, self.trainer.global_rank, number)
+        window = batch if isinstance(batch, Tensor) else batch.states
+        loss = with_context(self.loss)(window, context)
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(window))
         return loss
 
     def validation_step(self, start: RolloutBatch, batch_idx: int) -> None:
         """Roll out from a batch of validation states."""
-        evaluate(self, self.conditioning, start, self.trainer, "validate")
+        evaluate(self, start, self.trainer, "validate")
 
     def test_step(self, start: RolloutBatch, batch_idx: int) -> None:
         """Roll out from a batch of test states."""
-        evaluate(self, self.conditioning, start, self.trainer, "test")
+        evaluate(self, start, self.trainer, "test")
 
     def on_test_epoch_end(self) -> None:
         """Place the scores in the logs where the training ended."""
@@ -257,13 +328,12 @@ class Emulator(LightningModule, ABC):
 
     def predict_step(self, start: RolloutBatch, batch_idx: int) -> None:
         """Roll out from a batch of states; observers keep the forecast."""
-        evaluate(self, self.conditioning, start, self.trainer, "predict")
+        evaluate(self, start, self.trainer, "predict")
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update the averaged weights after each step of the optimiser."""
         with naming("model.optimizer"):
             super().optimizer_step(*args, **kwargs)
-        self.conditioning.take(None)
         if self.averaged is not None:
             self.update_average(self.trainer.global_step)
 
@@ -315,6 +385,8 @@ class Emulator(LightningModule, ABC):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other variables, grid or model; resume on the same data only."""
         self.trained_on = trained_on(checkpoint)
+        if self.trained_on is not None:
+            self.interval = self.interval or self.trained_on.interval
         self.trained_steps = checkpoint.get("global_step", 0)
         # earlier checkpoints, which do not mention it, were trained with periodic padding
         periodic = self.trained_on.periodic if self.trained_on else ()

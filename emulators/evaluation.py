@@ -3,7 +3,7 @@
 import torch
 from lightning import Trainer
 
-from emulators.conditioning import Conditioning
+from emulators.context import Context, rollout_keys
 from emulators.rollout import (
     RolloutBatch,
     RolloutObserver,
@@ -14,9 +14,7 @@ from emulators.rollout import (
 )
 
 
-def evaluate(
-    model: Steps, conditioning: Conditioning, start: RolloutBatch, trainer: Trainer, stage: str
-) -> None:
+def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) -> None:
     """Roll out from a batch of initial conditions; all members of an ensemble share parameters."""
     observers = [
         callback
@@ -31,7 +29,8 @@ def evaluate(
     if parameters is not None:
         parameters = parameters.repeat(members, 1)
     times = torch.tensor(list(start.times) * members, dtype=torch.float64)
-    model = conditioning.steps(model, parameters, times)
+    seed = getattr(model, "training_seed", 0) if trainer.state.fn == "fit" else torch.initial_seed()
+    context = Context(parameters, times, rollout_keys(start.index, members), seed)
     ends = [callback for callback in trainer.callbacks if isinstance(callback, StopRequest)]
     stop = ends[0].raise_if_requested if ends and trainer.state.fn != "fit" else None
-    run_rollout(model, start, observers, stage if bar else None, bookmark, stop)
+    run_rollout(model, start, observers, stage if bar else None, bookmark, stop, context)

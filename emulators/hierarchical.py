@@ -7,7 +7,7 @@ With latents z^(l)_m = T(u_{m}; r_l) at leads 1 .. L-1 and factors r_1 <= r_2 <=
 so that level l looks l steps further ahead and is coarser. The latents carried from step to step
 are the network's own. At the start they are zero and are estimated by L-1 further calls, nearest
 first, which training prepares by masking. `emulators.hierarchy.latent_layout`
-says which calls, for any stencil.
+says which calls, for any layout.
 
 Reference: Jiang et al., "Hierarchical Implicit Neural Emulators", NeurIPS 2025,
 https://arxiv.org/abs/2506.04528, equations 9-12.
@@ -20,7 +20,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from datamodules.solvers.finite import check_finite
-from emulators.emulator import Emulator, State, Window
+from emulators.context import Context
+from emulators.emulator import NO_CONTEXT, Emulator, State, Window
 from emulators.former_names import rename_weights
 from emulators.hierarchy.coarsening import Pooling, TransformFactory
 from emulators.hierarchy.latent_layout import LatentLayout
@@ -39,7 +40,7 @@ class Hierarchical(Emulator):
         latents: (lead, factor) of each latent: steps from now, and coarsening by averaging.
             `[[1, 8]]` is L = 2 and `[[1, 8], [2, 32]]` L = 3 of the paper; leads of 0 give its
             spatial hierarchy and negative ones its histories.
-        masking: Probability that a training sample is a cold start, shared by all such cases.
+        masking: Probability that a training sample is a cold start, shared by all cold starts.
         state_weight: Weight of the state in the loss, relative to one latent.
         coarsening: T, which makes the latents of true states.
         unrolled_steps: Steps that training takes, from the second on from the emulator's own states
@@ -61,19 +62,19 @@ class Hierarchical(Emulator):
         check_finite(
             "Hierarchical", masking=masking, state_weight=state_weight, latent_noise=latent_noise
         )
-        stencil = LatentLayout(latents)
+        layout = LatentLayout(latents)
         super().__init__(
-            latent_inputs=stencil.factors,
-            latent_outputs=tuple(stencil.factors[i] for i in stencil.predicted),
-            cases=len(stencil.cases),
+            latent_inputs=layout.factors,
+            latent_outputs=tuple(layout.factors[i] for i in layout.predicted),
+            masks=len(layout.masks),
             **kwargs,
         )
         if not 0 <= masking < 1:
             raise ValueError(f"masking must lie in [0, 1), got {masking}.")
         if not state_weight > 0:
             raise ValueError(f"state_weight must be positive, got {state_weight}.")
-        self.stencil = stencil
-        self.coarsening = coarsening(self.channels, self.dimensions, stencil.factors)
+        self.layout = layout
+        self.coarsening = coarsening(self.channels, self.dimensions, layout.factors)
         self._register_load_state_dict_pre_hook(rename_coarsening)
         self.masking = masking
         if unrolled_steps < 1:
@@ -83,20 +84,19 @@ class Hierarchical(Emulator):
         self.state_weight = state_weight
         self.latent_noise = latent_noise
         self.unrolled_steps = unrolled_steps
-        cases = stencil.cases
-        self.register_buffer("given", torch.tensor([case.given for case in cases]), False)
-        self.register_buffer("asks_state", torch.tensor([case.state for case in cases]), False)
-        self.register_buffer("asked", torch.tensor([case.asked for case in cases]), False)
-        self.register_buffer("advance", torch.tensor([case.advance for case in cases]), False)
+        masks = layout.masks
+        for name in ("input_mask", "asks_state", "target_mask", "advance"):
+            values = [getattr(mask, name) for mask in masks]
+            self.register_buffer(name, torch.tensor(values), persistent=False)
 
     @property
     def window(self) -> int:
         """Snapshots from the oldest input to the latest target."""
-        return self.stencil.window + self.unrolled_steps - 1
+        return self.layout.window + self.unrolled_steps - 1
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse factors that do not divide the grid."""
-        for factor in self.stencil.factors:
+        for factor in self.layout.factors:
             if any(size % factor for size in shape):
                 raise ValueError(
                     f"model.latents has the factor {factor}, which does not divide the grid "
@@ -106,28 +106,28 @@ class Hierarchical(Emulator):
 
     # Stepping -----------------------------------------------------------------------------------
 
-    def step(self, state: State, memory: Memory | None = None) -> tuple[State, Memory]:
+    def step(
+        self, state: State, memory: Memory | None = None, context: Context = NO_CONTEXT
+    ) -> tuple[State, Memory]:
         u = self.standardize(state)
-        predicted, past = self._cold_start(u) if memory is None else memory
-        case = self.stencil.regular_case(len(past))
-        output, latents = self._call(u, self._inputs(u, predicted, past), case)
-        past = (u, *past)[: self.stencil.memory]
+        predicted, past = self._cold_start(u, context) if memory is None else memory
+        mask_id = self.layout.regular_mask(len(past))
+        output, latents = self._call(u, context, self._inputs(u, predicted, past), mask_id)
+        past = (u, *past)[: self.layout.memory]
         return self.standardize.inverse(self.next_state(u, output)), (latents, past)
 
-    def _cold_start(self, u: State) -> Memory:
+    def _cold_start(self, u: State, context: Context) -> Memory:
         """Estimate the latents ahead by one call per lead, nearest first; count no time."""
-        stencil = self.stencil
+        layout = self.layout
         predicted = tuple(
-            self.coarsening(u, factor) * (lead == 0)
-            for lead, factor in stencil.latents
-            if lead >= 0
+            self.coarsening(u, factor) * (lead == 0) for lead, factor in layout.latents if lead >= 0
         )
-        for case in range(len(stencil.ahead)):
-            _, estimates = self._call(u, self._inputs(u, predicted, ()), case)
-            asked = [stencil.cases[case].asked[i] for i in stencil.predicted]
+        for mask_id in range(len(layout.ahead)):
+            _, estimates = self._call(u, context, self._inputs(u, predicted, ()), mask_id)
+            wanted = [layout.masks[mask_id].target_mask[i] for i in layout.predicted]
             predicted = tuple(
-                new if wanted else old
-                for new, old, wanted in zip(estimates, predicted, asked, strict=True)
+                new if target else old
+                for new, old, target in zip(estimates, predicted, wanted, strict=True)
             )
         return predicted, ()
 
@@ -135,7 +135,7 @@ class Hierarchical(Emulator):
         """Return all latent inputs: predicted ones, remembered ones, zeros for what is missing."""
         ahead = iter(predicted)
         inputs = []
-        for lead, factor in self.stencil.latents:
+        for lead, factor in self.layout.latents:
             if lead >= 0:
                 inputs.append(next(ahead))
             elif -lead <= len(past):
@@ -144,29 +144,35 @@ class Hierarchical(Emulator):
                 inputs.append(torch.zeros_like(self.coarsening(u, factor)))
         return tuple(inputs)
 
-    def _call(self, u: State, inputs: Latents, case: int) -> tuple[State, Latents]:
-        cases = torch.full((len(u),), case, device=u.device)
-        output, latents = self.network(u, inputs, cases)
+    def _call(
+        self, u: State, context: Context, inputs: Latents, mask_id: int
+    ) -> tuple[State, Latents]:
+        ids = torch.full((len(u),), mask_id, device=u.device)
+        output, latents = self.predict_from(u, context, inputs, ids)
         return output, tuple(z.to(u.dtype) for z in latents)
 
     # Training -----------------------------------------------------------------------------------
 
-    def draw_cases(self, samples: int) -> Int[Tensor, " batch"]:
-        """Return a random case per sample: the regular one with probability 1 - masking."""
-        others = len(self.stencil.cases) - 1
-        case = torch.full((samples,), others)
+    def draw_masks(self, samples: int) -> Int[Tensor, " batch"]:
+        """Return a random mask id per sample: the regular one with probability 1 - masking."""
+        others = len(self.layout.masks) - 1
+        mask_id = torch.full((samples,), others)
         if others:
             generator = self.random("cases")
             masked = torch.rand(samples, generator=generator) < self.masking
-            case = torch.where(masked, torch.randint(others, (samples,), generator=generator), case)
-        return case.to(self.device)
+            mask_id = torch.where(
+                masked, torch.randint(others, (samples,), generator=generator), mask_id
+            )
+        return mask_id.to(self.device)
 
-    def loss(self, window: Window) -> Float[Tensor, ""]:
+    def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
         """Return the objective of equation 12, with cases drawn at random."""
         self.check_window(window)
-        return self.loss_of_cases(window, self.draw_cases(len(window)))
+        return self.loss_of_masks(window, self.draw_masks(len(window)), context)
 
-    def loss_of_cases(self, window: Window, case: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def loss_of_masks(
+        self, window: Window, mask_id: Int[Tensor, " batch"], context: Context = NO_CONTEXT
+    ) -> Float[Tensor, ""]:
         """Return Σ weight · mean over the batch of d(prediction, target), 0 where nothing is asked.
 
         Inputs and targets are true snapshots: the input latent at index n + lead, its target one
@@ -174,56 +180,61 @@ class Hierarchical(Emulator):
         regular samples go on from their own state and latents, and the objective is the mean over
         steps.
         """
-        now = self.stencil.memory
+        now = self.layout.memory
         frames = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
-        frames, states, inputs = self.training_start(frames, case)
+        frames, states, inputs = self.training_start(frames, mask_id, context)
         extra = self.coarsening.objective(states[now])
-        weight, total = torch.ones(len(case), device=case.device), 0.0
+        weight, total = torch.ones(len(mask_id), device=mask_id.device), 0.0
         for step in range(self.unrolled_steps):
             if step > 0:
                 inputs = self._inputs(states[-1], predicted, tuple(states[-2::-1]))
-            output, latents = self.network(states[-1], inputs, case)
+            output, latents = self.predict_from(states[-1], context, inputs, mask_id)
             states.append(self.next_state(states[-1], output))
             predicted = tuple(z.to(states[-1].dtype) for z in latents)
-            distances = self._distances(frames, now + step, states[-1], predicted, case)
+            distances = self._distances(frames, now + step, states[-1], predicted, mask_id)
             total = total + (weight * distances).mean()
-            weight = (case == len(self.stencil.cases) - 1).to(weight)
+            weight = (mask_id == len(self.layout.masks) - 1).to(weight)
         total = total / self.unrolled_steps
         return total if extra is None else total + extra
 
     def training_start(
-        self, frames: Frames, case: Int[Tensor, " batch"]
+        self, frames: Frames, mask_id: Int[Tensor, " batch"], context: Context
     ) -> tuple[Later, list[State], Latents]:
         """Return the frames of the loss, the states up to the first input, and its latents.
 
-        Frames and states are standardised; `frames[:, stencil.memory]` belongs to `states[-1]`.
+        Frames and states are standardised; `frames[:, layout.memory]` belongs to `states[-1]`.
         """
-        now = self.stencil.memory
+        now = self.layout.memory
         states = [*frames[:, :now].unbind(1), self.perturb(frames[:, now])]
-        return frames, states, self._true_latents(frames, case)
+        return frames, states, self._true_latents(frames, mask_id)
 
-    def _true_latents(self, frames: Frames, case: Int[Tensor, " batch"]) -> Latents:
-        """Return the latents of true snapshots, with noise, zero where a case is not given them."""
+    def _true_latents(self, frames: Frames, mask_id: Int[Tensor, " batch"]) -> Latents:
+        """Return the latents of true snapshots with noise, zero where they are masked."""
         inputs = []
-        for i, (lead, factor) in enumerate(self.stencil.latents):
-            z = self.coarsening(frames[:, self.stencil.memory + lead], factor)
+        for i, (lead, factor) in enumerate(self.layout.latents):
+            z = self.coarsening(frames[:, self.layout.memory + lead], factor)
             if self.latent_noise:
                 z = add_noise(z, self.latent_noise, self.random(f"latent {i}", z.device))
-            inputs.append(z * like(self.given[case, i], z))
+            inputs.append(z * like(self.input_mask[mask_id, i], z))
         return tuple(inputs)
 
     def _distances(
-        self, frames: Frames, now: int, state: State, latents: Latents, case: Int[Tensor, " batch"]
+        self,
+        frames: Frames,
+        now: int,
+        state: State,
+        latents: Latents,
+        mask_id: Int[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """Return the weighted sum of the distances of a step from `now`, per sample."""
         distance = self.distance(state, frames[:, now + 1])
-        total = self.state_weight * distance * self.asks_state[case]
-        for i, prediction in zip(self.stencil.predicted, latents, strict=True):
-            lead, factor = self.stencil.latents[i]
+        total = self.state_weight * distance * self.asks_state[mask_id]
+        for i, prediction in zip(self.layout.predicted, latents, strict=True):
+            lead, factor = self.layout.latents[i]
             same, later = (self.coarsening(frames[:, now + lead + k], factor) for k in (0, 1))
-            target = torch.lerp(same, later, like(self.advance[case], same)).detach()
+            target = torch.lerp(same, later, like(self.advance[mask_id], same)).detach()
             distance = self.distance(prediction.to(target.dtype), target)
-            total = total + distance * self.asked[case, i]
+            total = total + distance * self.target_mask[mask_id, i]
         return total
 
     def on_train_batch_end(self, *args: Any) -> None:

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from emulators.context import Context
 from emulators.emulator import State
 from emulators.hierarchical import Frames, Hierarchical, Later, like
 from emulators.networks.interface import Latents
@@ -47,27 +48,29 @@ class HierarchicalPushforward(Hierarchical):
         return int(torch.randint(self.detached_steps + 1, (), generator=self.random("pushforward")))
 
     def training_start(
-        self, frames: Frames, case: Int[Tensor, " batch"]
+        self, frames: Frames, mask_id: Int[Tensor, " batch"], context: Context
     ) -> tuple[Later, list[State], Latents]:
         steps = self.draw_steps()
-        later, states, inputs = super().training_start(frames[:, steps:], case)
+        later, states, inputs = super().training_start(frames[:, steps:], mask_id, context)
         if steps == 0:
             return later, states, inputs
-        own_states, own_inputs = self._push(frames, case, steps)
-        regular = case == len(self.stencil.cases) - 1
+        own_states, own_inputs = self._push(frames, mask_id, steps, context)
+        regular = mask_id == len(self.layout.masks) - 1
         states = [choose(regular, *pair) for pair in zip(own_states, states, strict=True)]
         inputs = tuple(choose(regular, *pair) for pair in zip(own_inputs, inputs, strict=True))
         return later, states, inputs
 
     @torch.no_grad()
     def _push(
-        self, frames: Frames, case: Int[Tensor, " batch"], steps: int
+        self, frames: Frames, mask_id: Int[Tensor, " batch"], steps: int, context: Context
     ) -> tuple[list[State], Latents]:
         """Return what the emulator makes of true states and latents in so many regular steps."""
-        regular = len(self.stencil.cases) - 1
-        _, states, inputs = super().training_start(frames, torch.full_like(case, regular))
+        regular = len(self.layout.masks) - 1
+        _, states, inputs = super().training_start(
+            frames, torch.full_like(mask_id, regular), context
+        )
         for _ in range(steps):
-            output, latents = self._call(states[-1], inputs, regular)
+            output, latents = self._call(states[-1], context, inputs, regular)
             states = [*states[1:], self.next_state(states[-1], output)]
             inputs = self._inputs(states[-1], latents, tuple(states[-2::-1]))
         return states, inputs

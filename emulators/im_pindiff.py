@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import (
@@ -36,8 +36,11 @@ from datamodules.solvers.finite_volume import (
 from datamodules.solvers.implicit import Checkpointing, Monitor, NoCheckpointing
 from datamodules.solvers.solver import substeps_of
 from emulators.checkpoint_checks import described
-from emulators.emulator import Emulator, State, Window
+from emulators.context import Context
+from emulators.emulator import NO_CONTEXT, Emulator, State, Window
 from emulators.learned import Hybrid, LearnedPart
+from emulators.networks.from_module import check_parameters
+from emulators.networks.interface import NetworkFactory, NetworkInterface
 from emulators.training.losses import L2, Distance
 
 
@@ -120,6 +123,13 @@ class ImPiNDiff(Emulator):
         if isinstance(self.stepper, ThetaScheme | SDIRK2):
             self.monitor = self.stepper.layer.monitor = Monitor()
 
+    def make_trained(
+        self, network: NetworkFactory | nn.Module, interface: NetworkInterface
+    ) -> nn.Module:
+        """Return the physics as it is."""
+        check_parameters(network, interface)
+        return network
+
     @property
     def window(self) -> int:
         """The initial state and what follows each interval."""
@@ -153,17 +163,16 @@ class ImPiNDiff(Emulator):
 
     # Steps --------------------------------------------------------------------------------------
 
-    def steps_from(
-        self, like: State, times: Float[Tensor, " batch"]
-    ) -> Callable[[State, int], State]:
-        """Return (state, n) ↦ the state one Δt after n steps of rollouts from these times.
+    def steps_from(self, like: State, context: Context) -> Callable[[State, int], State]:
+        """Return (state, n) ↦ the state one Δt after n steps of rollouts from a context.
 
         Args:
-            like: A state, in physical units.
-            times: Start of each rollout.
+            like: A state in physical units.
+            context: Physical parameters and times of the rollouts; times are 0 if not known.
         """
-        hybrid = self.hybrid
-        still = hybrid.steady(like, self.conditioning.physical())
+        self.conditioning.check(context.parameters)
+        hybrid, times = self.hybrid, start_times(like, context)
+        still = hybrid.steady(like, context.parameters)
         if hybrid.is_steady:
             step = self.stepper.prepared(hybrid.balance, still, self.dt)
             return lambda state, number: step(state)
@@ -176,22 +185,16 @@ class ImPiNDiff(Emulator):
 
         return advance
 
-    def start_times(self, state: State) -> Float[Tensor, " batch"]:
-        """Return when the present batch starts, 0 where it is not known."""
-        known = self.conditioning.times
-        if known is None:
-            return torch.zeros(len(state), dtype=torch.float64, device=state.device)
-        return known.to(state.device, torch.float64)
-
-    def step(self, state: State, memory: Any = None) -> tuple[State, Float[Tensor, " batch"]]:
-        """Return the state one interval later; the memory is the time then."""
-        times = self.start_times(state) if memory is None else memory
-        advance = self.steps_from(state, times)
+    def step(
+        self, state: State, memory: None = None, context: Context = NO_CONTEXT
+    ) -> tuple[State, None]:
+        """Return the state one interval later."""
+        advance = self.steps_from(state, context)
         for number in range(self.substeps):
             state = advance(state, number)
-        return state, times + self.interval
+        return state, None
 
-    def loss(self, window: Window) -> Float[Tensor, ""]:
+    def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
         """Return the distance to what was observed, averaged, and the regularisation."""
         self.check_window(window)
         observed = torch.isfinite(window)
@@ -206,7 +209,7 @@ class ImPiNDiff(Emulator):
             )
         state = window[:, 0]
         rollout = self.checkpointing.rollout(
-            self.steps_from(state, self.start_times(state)),
+            self.steps_from(state, context),
             state,
             leads[-1] * self.substeps,
             [lead * self.substeps for lead in leads],
@@ -241,3 +244,10 @@ class ImPiNDiff(Emulator):
             for name, value in self.monitor.summary().items():
                 self.log(f"solver/{name}", value, batch_size=1)
             self.monitor.clear()
+
+
+def start_times(state: State, context: Context) -> Float[Tensor, " batch"]:
+    """Return the times of a batch in double precision, 0 where they are not known."""
+    if context.time is None:
+        return torch.zeros(len(state), dtype=torch.float64, device=state.device)
+    return context.time.to(state.device, torch.float64)

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from emulators.baseline import Baseline
-from emulators.emulator import Window
+from emulators.context import Context
+from emulators.emulator import NO_CONTEXT, Window
 
 
 def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:
@@ -77,15 +78,15 @@ class Pushforward(Baseline):
             return most
         return int(torch.randint(most + 1, (), generator=self.random("pushforward")))
 
-    def loss(self, window: Window) -> Float[Tensor, ""]:
+    def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
         self.check_window(window)
         steps = self.draw_steps()
         u = self.perturb(self.standardize(window[:, 0]))
         with torch.no_grad():
             for _ in range(steps):
-                u = self.advance(u)
+                u = self.advance(u, context)
         target = self.standardize(window[:, steps + 1])
-        return self.distance(self.advance(u), target).mean()
+        return self.distance(self.advance(u, context), target).mean()
 
 
 class Unrolled(Baseline):
@@ -119,16 +120,16 @@ class Unrolled(Baseline):
         """The input and K targets."""
         return self.unrolled_steps + 1
 
-    def loss(self, window: Window) -> Float[Tensor, ""]:
+    def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
         self.check_window(window)
         steps = grown(1, self.unrolled_steps, self.curriculum, self)
         u = self.perturb(self.standardize(window[:, 0]))
         total = torch.zeros((), device=u.device)
         for lead in range(1, steps + 1):
             if self.checkpointing:
-                u = checkpoint(self.advance, u, use_reentrant=False)
+                u = checkpoint(self.advance, u, context, use_reentrant=False)
             else:
-                u = self.advance(u)
+                u = self.advance(u, context)
             total = total + self.distance(u, self.standardize(window[:, lead])).mean()
             if self.gradient == "detached":
                 u = u.detach()

@@ -14,9 +14,12 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from tqdm import tqdm
 
+from emulators.context import Context, with_context
+
 State = Float[Tensor, "batch channel *space"]
 Members = Float[Tensor, "member batch channel *space"]
 Choice = Bool[Tensor, " batch"]
+NO_CONTEXT = Context()
 PATIENCE = 100  # steps between two looks for trajectories that were given up
 
 
@@ -50,10 +53,13 @@ class RolloutBatch(Protocol):
 class Steps(Protocol):
     """Whatever advances states by one snapshot interval."""
 
-    def step(self, state: State, memory: Any = None) -> tuple[State, Any]:
+    def step(
+        self, state: State, memory: Any = None, context: Context = NO_CONTEXT
+    ) -> tuple[State, Any]:
         """Return the states one interval later, and what the next step must remember.
 
-        Tensors in the memory, however nested, have the batch first.
+        Tensors in the memory, however nested, have the batch first. A step without the argument
+        `context` is called without it.
         """
 
 
@@ -64,20 +70,21 @@ class Position(NamedTuple):
         lead: Steps done.
         state: States of the trajectories that are still computed.
         memory: What their next step must remember.
+        context: Physical parameters, time and random numbers of their next step.
         going: Their numbers within the batch.
     """
 
     lead: int
     state: State
     memory: Any
+    context: Context
     going: Int[Tensor, " going"]
 
     def choose(self, choice: Choice) -> "Position":
         """Return the position of some of the trajectories alone."""
-        state, memory, going = apply_to_collection(
-            (self.state, self.memory, self.going), Tensor, lambda value: value[choice]
-        )
-        return Position(self.lead, state, memory, going)
+        parts = (self.state, self.memory, self.context, self.going)
+        chosen = apply_to_collection(parts, Tensor, lambda value: value[choice.to(value.device)])
+        return Position(self.lead, *chosen)
 
 
 @runtime_checkable
@@ -181,6 +188,7 @@ def run_rollout(
     progress: str | None = None,
     bookmark: RolloutSaver | None = None,
     stop: Callable[[], None] | None = None,
+    context: Context = NO_CONTEXT,
 ) -> None:
     """Roll out from the initial conditions of a batch and show every state to every observer.
 
@@ -191,6 +199,7 @@ def run_rollout(
         progress: Label of a progress bar in steps, or None for no bar.
         bookmark: Keeps where the rollouts stand, or None.
         stop: Called after every step, when all have taken note of it; may raise to end the rollout.
+        context: Context of the first step, of all members of all initial conditions.
     """
     device, batch = start.initial.device, len(start.initial)
     initial = start.initial
@@ -200,7 +209,8 @@ def run_rollout(
     others = [observer for observer in observers if not finds_divergence(observer)]
     for observer in observers:
         observer.begin(start)
-    place = Position(0, initial, None, torch.arange(len(initial), device=device))
+    place = Position(0, initial, None, context, torch.arange(len(initial), device=device))
+    step, interval = with_context(model.step), getattr(model, "interval", None)
     if bookmark is not None:
         place = bookmark.open(start, observers) or place
         if place.lead < 0:
@@ -214,8 +224,8 @@ def run_rollout(
         initial=place.lead,
         total=start.steps,
     ):
-        state, memory = model.step(place.state, place.memory)
-        place = Position(lead, state, memory, place.going)
+        state, memory = step(place.state, place.memory, place.context)
+        place = Position(lead, state, memory, place.context.after(interval), place.going)
         forecast = state
         if len(state) < len(initial):
             forecast = torch.full_like(initial, float("nan"))

@@ -17,8 +17,8 @@ def initial_state():
     return GaussianField(5.0, wavenumber=6.0, width=3.0).sample(GRID, 1, generator)[None]
 
 
-def network(*interface):
-    unet = UNet(*interface, width=4, multipliers=(1, 2))
+def network(interface):
+    unet = UNet(interface, width=4, multipliers=(1, 2))
     generator = torch.Generator().manual_seed(1)
     for parameter in unet.parameters():  # whatever the library draws at the start
         parameter.data = 0.2 * torch.randn(parameter.shape, generator=generator).double()

@@ -18,6 +18,7 @@ from torch import Tensor
 from datamodules.solvers.finite import check_finite
 from datamodules.source import DataSource
 from emulators.checkpoint_file import load
+from emulators.context import Context
 from emulators.rollout import Position, RolloutBatch, RolloutObserver
 
 PARTS = {"purpose": str, "batch": int, "place": tuple, "notes": dict, "options": dict}
@@ -107,7 +108,7 @@ class RolloutCheckpoint(Callback):
         if self.found is None or self.batch > self.found["batch"]:
             return None
         if self.batch < self.found["batch"]:
-            return Position(-1, start.initial, None, start.index)
+            return Position(-1, start.initial, None, Context(), start.index)
         for name, observer in named(observers).items():
             if name not in self.found["notes"]:
                 raise ValueError(
@@ -124,8 +125,8 @@ class RolloutCheckpoint(Callback):
                     f"{options.get(changed[0])}; set it so, or test without --resume."
                 )
             observer.load_rollout_state(self.found["notes"][name])
-        place, self.found = self.found["place"], None
-        return Position(*place)
+        (lead, state, memory, context, going), self.found = self.found["place"], None
+        return Position(lead, state, memory, Context(*context), going)
 
     def invalidate(self) -> None:
         """Invalidate the snapshot while observers are being updated."""
@@ -148,7 +149,9 @@ class RolloutCheckpoint(Callback):
         notes = {name: observer.rollout_state() for name, observer in observers.items()}
         content = {key: self.current[key] for key in ("purpose", "batch")}
         options = {name: dict(observer.options) for name, observer in observers.items()}
-        content |= {"place": tuple(self.current["place"]), "notes": notes, "options": options}
+        place = self.current["place"]  # of plain tuples, which load without running code
+        place = tuple(place._replace(context=tuple(place.context)))
+        content |= {"place": place, "notes": notes, "options": options}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         stored = io.BytesIO()  # torch.save would hide why a file cannot be written

@@ -1,18 +1,18 @@
-"""Layout of the latents in space and time: the inputs of an emulator, and its training cases.
+"""Layout of the latents in space and time: the inputs of an emulator, and its training masks.
 
 A latent is `(lead, factor)`: the state `lead` intervals from now, coarsened by `factor`. The
 emulator maps u_n and its latents z(lead, factor)_n = T(u_{n + lead}) to u_{n+1} and the same
 latents one step later. Future latents (lead > 0) are predicted by the emulator itself, past ones
 (lead < 0) are remembered, and those of the present are known at the start and predicted afterwards.
 
-Not every latent is known at every time, so training covers several *cases*:
+Not every latent is known at every time, so training covers several *masks*:
 
 - one cold start for each distinct future lead, nearest first: nearer latents are inputs, the others
   are zero, and only the latents of that lead are targets, at the same time index;
 - one step for each incomplete history of remembered states;
 - last, the regular step: all latents are inputs, and all are targets one step later.
 
-With latents (1, 8) and (2, 32) these are the three cases of Jiang et al. (2025), section 4.
+With latents (1, 8) and (2, 32) these are the three masks of Jiang et al. (2025), section 4.
 """
 
 from collections.abc import Sequence
@@ -20,24 +20,24 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Case:
+class NetworkMask:
     """Inputs and targets of one call of the network.
 
     Attributes:
-        given: Whether each latent is an input; it is zero otherwise.
-        state: Whether the next state is a target.
-        asked: Whether each latent is a target.
+        input_mask: Whether each latent is an input; it is zero otherwise.
+        asks_state: Whether the next state is a target.
+        target_mask: Whether each latent is a target.
         advance: Number of steps from an input latent to its target: 0 in a cold start, else 1.
     """
 
-    given: tuple[bool, ...]
-    state: bool
-    asked: tuple[bool, ...]
+    input_mask: tuple[bool, ...]
+    asks_state: bool
+    target_mask: tuple[bool, ...]
     advance: int
 
 
 class LatentLayout:
-    """Latents of an emulator, and the training cases that follow from them.
+    """Latents of an emulator, and the masks that follow from them.
 
     Args:
         latents: Pairs (lead, factor): number of steps from the present, and coarsening factor.
@@ -46,13 +46,13 @@ class LatentLayout:
         ValueError: A factor is below 1, or a latent is repeated.
 
     Example:
-        The three cases of Jiang et al. (2025) are two cold starts and the regular step. A sample is
+        The three masks of Jiang et al. (2025) are two cold starts and the regular step. A sample is
         the states n to n + 3, for the latent two steps ahead of the next state:
 
         >>> layout = LatentLayout([(1, 8), (2, 32)])
-        >>> len(layout.cases), layout.window, layout.memory
+        >>> len(layout.masks), layout.window, layout.memory
         (3, 4, 0)
-        >>> layout.cases[1].given, layout.cases[1].asked
+        >>> layout.masks[1].input_mask, layout.masks[1].target_mask
         ((True, False), (False, True))
     """
 
@@ -67,7 +67,7 @@ class LatentLayout:
         self.ahead = sorted({lead for lead in self.leads if lead > 0})
         self.behind = sorted({-lead for lead in self.leads if lead < 0})
         self.predicted = tuple(i for i, lead in enumerate(self.leads) if lead >= 0)
-        self.cases = (*self._cold_starts(), *self._short_histories(), self._regular())
+        self.masks = (*self._cold_starts(), *self._short_histories(), self._regular())
 
     @property
     def memory(self) -> int:
@@ -79,36 +79,36 @@ class LatentLayout:
         """Number of consecutive snapshots of a training sample, inputs and targets."""
         return self.memory + max(self.ahead, default=0) + 2
 
-    def regular_case(self, remembered: int) -> int:
-        """Return the number of the case of a step.
+    def regular_mask(self, remembered: int) -> int:
+        """Return the number of the mask of a step.
 
         Args:
             remembered: Number of past states that are known.
         """
         missing = sum(1 for lead in self.behind if lead > remembered)
-        return len(self.cases) - 1 - missing
+        return len(self.masks) - 1 - missing
 
-    def _cold_starts(self) -> list[Case]:
+    def _cold_starts(self) -> list[NetworkMask]:
         return [
-            Case(
-                given=tuple(0 <= lead < target for lead in self.leads),
-                state=False,
-                asked=tuple(lead == target for lead in self.leads),
+            NetworkMask(
+                input_mask=tuple(0 <= lead < target for lead in self.leads),
+                asks_state=False,
+                target_mask=tuple(lead == target for lead in self.leads),
                 advance=0,
             )
             for target in self.ahead
         ]
 
-    def _step_with(self, remembered: int) -> Case:
-        return Case(
-            given=tuple(lead >= -remembered for lead in self.leads),
-            state=True,
-            asked=tuple(lead >= 0 for lead in self.leads),
+    def _step_with(self, remembered: int) -> NetworkMask:
+        return NetworkMask(
+            input_mask=tuple(lead >= -remembered for lead in self.leads),
+            asks_state=True,
+            target_mask=tuple(lead >= 0 for lead in self.leads),
             advance=1,
         )
 
-    def _short_histories(self) -> list[Case]:
+    def _short_histories(self) -> list[NetworkMask]:
         return [self._step_with(nearest - 1) for nearest in self.behind]
 
-    def _regular(self) -> Case:
+    def _regular(self) -> NetworkMask:
         return self._step_with(self.memory)

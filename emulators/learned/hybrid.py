@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Balance, Closure, Profile, Term
 from emulators.learned.field import LearnedField
-from emulators.networks.interface import Latents, Network, Parameters, State
+from emulators.networks.interface import Parameters, State
 
 LearnedPart = LearnedField | Closure | Term
 Times = Float[Tensor, " batch"]
 
 
-class Hybrid(Network):
-    """A balance with learned parts, as the network of an emulator.
+class Hybrid(nn.Module):
+    """A balance with learned parts, which an emulator trains.
 
     Args:
         physics: What is known.
@@ -100,6 +100,7 @@ class Hybrid(Network):
             )
 
     def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse another grid than that of the physics."""
         own = self.balance.domain.grid.shape
         if tuple(shape) != own:
             raise ValueError(
@@ -152,15 +153,3 @@ class Hybrid(Network):
         for field in self.fields.values():
             found |= field(self.points, times[:1] if field.steady else times)
         return found
-
-    def forward(
-        self,
-        state: State,
-        latents: Latents = (),
-        case: Tensor | None = None,
-        parameters: Parameters | None = None,
-    ) -> tuple[State, Latents]:
-        """Return the tendency K(u; c(x, 0))."""
-        times = torch.zeros(len(state), dtype=self.points.dtype, device=state.device)
-        given = {**self.steady(state, parameters), **self.moving(state, times)}
-        return self.balance.bind(given)(state), ()

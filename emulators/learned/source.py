@@ -9,7 +9,7 @@ from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Domain, Stencil, Term
 from datamodules.solvers.finite_volume.terms import Fields
 from emulators.networks.from_module import as_network
-from emulators.networks.interface import NetworkFactory
+from emulators.networks.interface import NetworkFactory, NetworkInterface
 
 
 class NetworkSource(Term):
@@ -47,7 +47,7 @@ class NetworkSource(Term):
                 f"of {list(reads)}, got scale={scale}, scales={scales}."
             )
         self.scale, self.scales = scale, scales
-        self.network = as_network(network, len(reads), dimensions, (), (), 1)
+        self.network = as_network(network, NetworkInterface(len(reads), dimensions))
 
     def assemble(self, fields: Fields, domain: Domain) -> Stencil:
         given = [

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from emulators.networks.from_module import FromModule
+from emulators.networks.interface import NetworkInterface
 from emulators.networks.layers import Convolution, Padding, check_dimensions
 
 Features = Float[Tensor, "batch _ ..."]
@@ -19,12 +20,7 @@ class DilatedResNet(FromModule):
     2022, section 3.
 
     Args:
-        channels: Fields of a state.
-        dimensions: Spatial dimensions, 1 or 2.
-        latent_inputs: Coarsening factor of each latent that is given.
-        latent_outputs: Coarsening factor of each latent that is returned.
-        cases: Number of values that `case` takes.
-        parameters: Number of physical parameters of a trajectory; set by the data.
+        interface: Fields that the network takes and returns; set by the emulator.
         width: Channels of the features.
         blocks: Residual blocks.
         dilations: Of the convolutions of a block.
@@ -34,20 +30,15 @@ class DilatedResNet(FromModule):
 
     def __init__(
         self,
-        channels: int,
-        dimensions: int,
-        latent_inputs: Sequence[int] = (),
-        latent_outputs: Sequence[int] = (),
-        cases: int = 1,
-        parameters: int = 0,
+        interface: NetworkInterface,
         width: int = 48,
         blocks: int = 4,
         dilations: Sequence[int] = (1, 2, 4, 8, 4, 2, 1),
         padding: Padding = "data",
     ) -> None:
+        dimensions = interface.dimensions
         check_dimensions("DilatedResNet", dimensions)
-        shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
-        super().__init__(*shape, module=nn.Sequential(), parameters=parameters)
+        super().__init__(interface, module=nn.Sequential())
         if width < 1 or blocks < 1 or not dilations or min(dilations) < 1:
             raise ValueError(
                 "DilatedResNet needs width, blocks and dilations of at least 1, got "

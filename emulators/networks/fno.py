@@ -1,6 +1,5 @@
 """Networks without levels of their own: latents are concatenated to the state on the full grid."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from emulators.networks.batches import convolve, pointwise_linear
 from emulators.networks.from_module import FromModule
+from emulators.networks.interface import NetworkInterface
 from emulators.networks.layers import Convolution, check_dimensions
 from emulators.networks.spectral_layers import SpectralConvolution
 
@@ -23,12 +23,7 @@ class FNO(FromModule):
     each layer adds MLP(v) + s·v_l, with s a number per channel (soft gate); output project(v_L).
 
     Args:
-        channels: Fields of a state.
-        dimensions: Spatial dimensions, 1 or 2.
-        latent_inputs: Coarsening factor of each latent that is given.
-        latent_outputs: Coarsening factor of each latent that is returned.
-        cases: Number of values that `case` takes.
-        parameters: Number of physical parameters of a trajectory; set by the data.
+        interface: Fields that the network takes and returns; set by the emulator.
         width: Channels of the features.
         modes: Fourier modes kept along each axis, of either sign together.
         layers: Fourier layers.
@@ -36,19 +31,14 @@ class FNO(FromModule):
 
     def __init__(
         self,
-        channels: int,
-        dimensions: int,
-        latent_inputs: Sequence[int] = (),
-        latent_outputs: Sequence[int] = (),
-        cases: int = 1,
-        parameters: int = 0,
+        interface: NetworkInterface,
         width: int = 32,
         modes: int = 24,
         layers: int = 4,
     ) -> None:
+        dimensions = interface.dimensions
         check_dimensions("FNO", dimensions)
-        shape = (channels, dimensions, latent_inputs, latent_outputs, cases)
-        super().__init__(*shape, module=nn.Sequential(), parameters=parameters)
+        super().__init__(interface, module=nn.Sequential())
         if min(width, modes, layers) < 1:
             raise ValueError(
                 "FNO needs width, modes and layers of at least 1, got "

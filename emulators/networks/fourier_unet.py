@@ -6,7 +6,7 @@ decoder, one skip connection to each; a Fourier layer in series within every blo
 grid; attention at the coarsest grid; zero padding. A latent passes a stem of its own and is added
 where the features have max(N/r, 64/2^i) points, i = 0, 1, ... its number; it is read by a head of
 its own from the decoder's features of N/r points. Not from the paper: physical parameters have an
-embedding of their own, zero at first, which is added to that of the case.
+embedding of their own, zero at first, which is added to the embedding of the input mask.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from emulators.networks.batches import convolve, linear, perceptron
 from emulators.networks.film import Perceptron
-from emulators.networks.interface import Latents, Network, Parameters, State
+from emulators.networks.interface import Latents, Network, NetworkInterface, Parameters, State
 from emulators.networks.layers import Convolution, Padding
 from emulators.networks.spectral_layers import DepthwiseSpectral
 
@@ -39,7 +39,7 @@ class FourierBlock(nn.Module):
         inputs: Channels in.
         outputs: Channels out.
         modes: Fourier modes kept, 0 for no Fourier layer.
-        embedded: Whether the embedding of case and parameters modulates it.
+        embedded: Whether the embedding of mask and parameters modulates it.
         resampling: Halve the grid by averaging, double it by repetition, or neither.
         attention: Whether self-attention follows, in heads of 64 channels.
         dropout: Probability that a feature is dropped in training.
@@ -118,12 +118,7 @@ class FourierUNet(Network):
     """U-Net with depth-wise Fourier layers (Jiang et al. 2025, appendix A.3), in two dimensions.
 
     Args:
-        channels: Fields of a state.
-        dimensions: Spatial dimensions, 2.
-        latent_inputs: Coarsening factor of each latent that is given.
-        latent_outputs: Coarsening factor of each latent that is returned.
-        cases: Number of values that `case` takes.
-        parameters: Number of physical parameters of a trajectory; set by the data.
+        interface: Fields that the network takes and returns; set by the emulator.
         size: Points along each axis, N; the number of Fourier modes depends on it.
         width: Channels of the finest level.
         multipliers: Channels of each level, in units of `width`; each level halves the grid.
@@ -134,12 +129,7 @@ class FourierUNet(Network):
 
     def __init__(
         self,
-        channels: int,
-        dimensions: int,
-        latent_inputs: Sequence[int] = (),
-        latent_outputs: Sequence[int] = (),
-        cases: int = 1,
-        parameters: int = 0,
+        interface: NetworkInterface,
         size: int = 256,
         width: int = 16,
         multipliers: Sequence[int] = (1, 2, 4, 8, 8, 8),
@@ -149,6 +139,9 @@ class FourierUNet(Network):
     ) -> None:
         check_dropout(dropout)
         super().__init__()
+        channels, dimensions = interface.channels, interface.dimensions
+        latent_inputs, latent_outputs = interface.latent_inputs, interface.latent_outputs
+        parameters = interface.parameters
         sizes = [size // 2**level for level in range(len(multipliers))]
         if dimensions != 2 or size % 2 ** (len(multipliers) - 1):
             raise ValueError(
@@ -239,10 +232,10 @@ class FourierUNet(Network):
         self,
         state: State,
         latents: Latents = (),
-        case: Int[Tensor, " batch"] | None = None,
+        mask_id: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,
     ) -> tuple[State, Latents]:
-        embedding = perceptron(self.embed, sinusoids(case, state))
+        embedding = perceptron(self.embed, sinusoids(mask_id, state))
         if self.film is not None:
             embedding = embedding + self.film(parameters)
         x = self._add_latents(self.enter(state), 0, latents)
@@ -279,9 +272,9 @@ class FourierUNet(Network):
         return x
 
 
-def sinusoids(case: Int[Tensor, " batch"] | None, like: State) -> Float[Tensor, "batch 16"]:
-    """Return cosines and sines of the number of the case at eight frequencies, 10000^(-k/8)."""
-    number = torch.zeros(len(like), device=like.device) if case is None else case.float()
+def sinusoids(mask_id: Int[Tensor, " batch"] | None, like: State) -> Float[Tensor, "batch 16"]:
+    """Return cosines and sines of the number of the mask at eight frequencies, 10000^(-k/8)."""
+    number = torch.zeros(len(like), device=like.device) if mask_id is None else mask_id.float()
     frequency = 10000.0 ** (-torch.arange(8, device=like.device) / 8)
     angle = number[:, None] * frequency
     return torch.cat((angle.cos(), angle.sin()), dim=1).to(like.dtype)

@@ -1,14 +1,15 @@
-"""What an emulator asks of its network, and how any plain module answers it.
+"""What an emulator asks of its network.
 
 A network maps standardised fields to standardised fields. It knows no physics, no statistics and no
 Lightning. Beside the state it may take *latents*, coarse fields on grids that are smaller by an
-integer factor, and return others; which of its inputs are meant to be absent it learns from the
-*case*, an integer per sample; physical *parameters* of the trajectory, such as its Reynolds number,
-are standardised numbers per sample.
+integer factor, and return others; an integer per sample, the *mask id*, identifies which of the
+inputs are masked; physical *parameters* of the trajectory, such as its Reynolds number, are
+standardised numbers per sample.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
@@ -18,20 +19,41 @@ Parameters = Float[Tensor, "batch parameter"]
 Latents = tuple[Float[Tensor, "batch channel ..."], ...]
 
 
-class Network(nn.Module, ABC):
-    """Map from (state, latents, case, parameters) to (state, latents).
-
-    Every implementation takes the first five arguments first; the emulator supplies them. One that
-    can be told physical parameters takes their number too, by name, and keeps it as
-    `physical_parameters`; others need neither that nor the last argument of `forward`.
+@dataclass(frozen=True)
+class NetworkInterface:
+    """Fields that a network takes and returns.
 
     Args:
-        channels: Fields of a state.
-        dimensions: Spatial dimensions, 1 or 2.
+        channels: Number of fields of a state.
+        dimensions: Number of spatial dimensions, 1 or 2.
         latent_inputs: Coarsening factor of each latent that is given.
         latent_outputs: Coarsening factor of each latent that is returned.
-        cases: Number of values that `case` takes.
-        parameters: Number of physical parameters of a trajectory, if it can be told any.
+        masks: Number of values that `mask_id` takes.
+        parameters: Number of physical parameters of a trajectory.
+
+    Example:
+        >>> import torch
+        >>> from emulators import UNet
+        >>> network = UNet(NetworkInterface(1, 2, latent_inputs=(4,), latent_outputs=(4,)), width=4)
+        >>> state, (latent,) = network(torch.zeros(3, 1, 16, 32), (torch.zeros(3, 1, 4, 8),))
+        >>> tuple(state.shape), tuple(latent.shape)
+        ((3, 1, 16, 32), (3, 1, 4, 8))
+    """
+
+    channels: int
+    dimensions: int
+    latent_inputs: tuple[int, ...] = ()
+    latent_outputs: tuple[int, ...] = ()
+    masks: int = 1
+    parameters: int = 0
+
+
+class Network(nn.Module, ABC):
+    """Map from (state, latents, mask_id, parameters) to (state, latents).
+
+    The first argument of every constructor is a `NetworkInterface`, which the emulator supplies. A
+    network that can be conditioned on physical parameters keeps their number as
+    `physical_parameters`; others need neither that nor the last argument of `forward`.
     """
 
     physical_parameters: int = 0
@@ -41,21 +63,33 @@ class Network(nn.Module, ABC):
         self,
         state: State,
         latents: Latents = (),
-        case: Int[Tensor, " batch"] | None = None,
+        mask_id: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,
     ) -> tuple[State, Latents]:
-        """Return the predicted fields; `case` may be None where there is only one."""
+        """Return the predicted fields.
+
+        Args:
+            state: Standardised states.
+            latents: Standardised latents, each on its own grid.
+            mask_id: Number of the input mask of each sample; None where there is only one.
+            parameters: Standardised physical parameters.
+        """
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse a grid that the network cannot take, in a sentence that names the option."""
 
 
-# a network that can be told parameters takes their number by name
-NetworkFactory = Callable[[int, int, Sequence[int], Sequence[int], int], Network]
+NetworkFactory = Callable[[NetworkInterface], Network]
 
 
 def coarsen(field: State, factor: int) -> Float[Tensor, "batch channel *coarse"]:
-    """Return the average over blocks of `factor` points along each axis."""
+    """Return the average over blocks of `factor` points along each axis.
+
+    Example:
+        >>> import torch
+        >>> coarsen(torch.tensor([[[1.0, 3.0, 5.0, 9.0]]]), 2).tolist()
+        [[[2.0, 7.0]]]
+    """
     if factor == 1:
         return field
     pool = {3: nn.functional.avg_pool1d, 4: nn.functional.avg_pool2d}[field.dim()]
@@ -63,11 +97,23 @@ def coarsen(field: State, factor: int) -> Float[Tensor, "batch channel *coarse"]
 
 
 def refine(field: Float[Tensor, "batch channel *coarse"], factor: int) -> State:
-    """Return the field with every point repeated `factor` times along each axis."""
+    """Return the field with every point repeated `factor` times along each axis.
+
+    Example:
+        >>> import torch
+        >>> refine(torch.tensor([[[2.0, 7.0]]]), 2).tolist()
+        [[[2.0, 2.0, 7.0, 7.0]]]
+    """
     return field if factor == 1 else nn.functional.interpolate(field, scale_factor=factor)
 
 
 def planes(numbers: Shaped[Tensor, "batch _"], like: State) -> Float[Tensor, "batch _ *space"]:
-    """Return fields on the grid of a state that are constant, one per number."""
+    """Return fields on the grid of a state that are constant, one per number.
+
+    Example:
+        >>> import torch
+        >>> planes(torch.tensor([[1, 4]]), torch.zeros(1, 1, 3)).tolist()
+        [[[1.0, 1.0, 1.0], [4.0, 4.0, 4.0]]]
+    """
     fields = numbers.to(like.dtype).reshape(*numbers.shape, *[1] * (like.dim() - 2))
     return fields.expand(-1, -1, *like.shape[2:])

@@ -5,8 +5,8 @@ that is coarser than the state by a factor r meets the trunk at the coarsest lev
 divides r: its stem's features are added there before the encoder's blocks, its head reads the
 decoder's features there. Latents finer than the patches go with the state through the first layer
 and the last. Without latents the same trunk remains. Blocks below the finest level,
-where it costs little, are told the case; all blocks are told the parameters, which may act on the
-smallest scales.
+where it costs little, are conditioned on the mask; all blocks on the parameters, which may act on
+the smallest scales.
 
 The last layer, which passes the state on, works in the state's own precision: its weights rounded
 to bfloat16 would multiply the state by 1 ± 0.002 at every step, and that changes the energy of a
@@ -22,7 +22,15 @@ from torch import Tensor, nn
 
 from emulators.networks.batches import convolve
 from emulators.networks.film import FiLM
-from emulators.networks.interface import Latents, Network, Parameters, State, coarsen, refine
+from emulators.networks.interface import (
+    Latents,
+    Network,
+    NetworkInterface,
+    Parameters,
+    State,
+    coarsen,
+    refine,
+)
 from emulators.networks.layers import (
     Convolution,
     Padding,
@@ -38,19 +46,19 @@ Features = Float[Tensor, "batch _ ..."]
 class Block(nn.Module):
     """Residual block: x + conv(act(modulated norm(conv(act(norm(x)))))); starts as the identity.
 
-    Each case scales and shifts the second norm by numbers of its own, so that one trunk can do the
-    different tasks of a cold start and of a regular step; the parameters add to these numbers.
+    Each input mask scales and shifts the second norm by numbers of its own, so that one trunk can
+    do the different tasks of a cold start and of a regular step; parameters add to these numbers.
 
     Args:
         dimensions: 1 or 2.
         inputs: Channels in.
         outputs: Channels out.
-        cases: Number of cases to tell apart.
+        masks: Number of input masks.
         padding: What lies beyond the edge.
     """
 
     def __init__(
-        self, dimensions: int, inputs: int, outputs: int, cases: int, padding: Padding
+        self, dimensions: int, inputs: int, outputs: int, masks: int, padding: Padding
     ) -> None:
         super().__init__()
         self.first = nn.Sequential(
@@ -63,20 +71,20 @@ class Block(nn.Module):
         same = inputs == outputs
         self.skip = nn.Identity() if same else Convolution(dimensions, inputs, outputs, 1, padding)
         self.modulation = None
-        if cases > 1:
-            self.modulation = nn.Embedding(cases, 2 * outputs)
+        if masks > 1:
+            self.modulation = nn.Embedding(masks, 2 * outputs)
             nn.init.zeros_(self.modulation.weight)
 
     def forward(
         self,
         x: Features,
-        case: Int[Tensor, " batch"] | None = None,
+        mask_id: Int[Tensor, " batch"] | None = None,
         film: Float[Tensor, "batch _"] | None = None,
     ) -> Features:
         h = self.norm(self.first(x))
         factors = film
         if self.modulation is not None:
-            factors = self.modulation(case) if film is None else self.modulation(case) + film
+            factors = self.modulation(mask_id) if film is None else self.modulation(mask_id) + film
         if factors is not None:
             factors = factors.to(h.dtype)
             scale, shift = factors.reshape(len(h), -1, *[1] * (h.dim() - 2)).chunk(2, dim=1)
@@ -106,12 +114,7 @@ class UNet(Network):
     """U-Net on a periodic (or zero-padded) grid, with latents at their own resolutions.
 
     Args:
-        channels: Fields of a state.
-        dimensions: Spatial dimensions, 1 or 2.
-        latent_inputs: Coarsening factor of each latent that is given.
-        latent_outputs: Coarsening factor of each latent that is returned.
-        cases: Number of values that `case` takes.
-        parameters: Number of physical parameters of a trajectory; set by the data.
+        interface: Fields that the network takes and returns; set by the emulator.
         width: Channels of the finest level.
         multipliers: Channels of each level, in units of `width`.
         blocks: Residual blocks per level, in the encoder and again in the decoder.
@@ -124,12 +127,7 @@ class UNet(Network):
 
     def __init__(
         self,
-        channels: int,
-        dimensions: int,
-        latent_inputs: Sequence[int] = (),
-        latent_outputs: Sequence[int] = (),
-        cases: int = 1,
-        parameters: int = 0,
+        interface: NetworkInterface,
         width: int = 48,
         multipliers: Sequence[int] = (1, 2, 2),
         blocks: int = 1,
@@ -138,6 +136,9 @@ class UNet(Network):
         padding: Padding = "data",
     ) -> None:
         super().__init__()
+        channels, dimensions = interface.channels, interface.dimensions
+        latent_inputs, latent_outputs = interface.latent_inputs, interface.latent_outputs
+        masks, parameters = interface.masks, interface.parameters
         check_dimensions("UNet", dimensions)
         for name, value in {
             "width": width,
@@ -167,8 +168,10 @@ class UNet(Network):
 
         def stack(level: int, inputs: int) -> nn.ModuleList:
             sizes = [inputs] + [widths[level]] * blocks
-            told = cases if level > 0 or len(widths) == 1 else 1
-            return nn.ModuleList(Block(dimensions, i, o, told, padding) for i, o in pairwise(sizes))
+            known = masks if level > 0 or len(widths) == 1 else 1
+            return nn.ModuleList(
+                Block(dimensions, i, o, known, padding) for i, o in pairwise(sizes)
+            )
 
         down = {1: nn.Conv1d, 2: nn.Conv2d}[dimensions]
         steps = list(pairwise(widths))
@@ -228,7 +231,7 @@ class UNet(Network):
         self,
         state: State,
         latents: Latents = (),
-        case: Int[Tensor, " batch"] | None = None,
+        mask_id: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,
     ) -> tuple[State, Latents]:
         fine = [refine(latents[number], self.latent_inputs[number]) for number in self.fine_inputs]
@@ -239,7 +242,7 @@ class UNet(Network):
         for level, blocks in enumerate(self.encoder):
             x = self._add_latents(x, level, latents)
             for block in blocks:
-                x = block(x, case, next(films))
+                x = block(x, mask_id, next(films))
             if level + 1 < len(self.encoder):
                 skips.append(x)
                 x = convolve(self.down[level], x)
@@ -248,7 +251,7 @@ class UNet(Network):
         for level in reversed(range(len(self.down))):
             x = torch.cat((refine(self.up[level](x), 2), skips[level]), dim=1)
             for block in self.decoder[level]:
-                x = block(x, case, next(films))
+                x = block(x, mask_id, next(films))
             self._read_latents(x, level, outputs)
         detail = from_patches(self.leave(x), self.patch)
         with torch.autocast(state.device.type, enabled=False):

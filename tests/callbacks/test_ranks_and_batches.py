@@ -18,6 +18,7 @@ from torch.multiprocessing import start_processes
 
 import callbacks
 from datamodules.solvers import BetaPlane, Grid, KuramotoSivashinsky, SpectralSolver
+from emulators.networks.interface import NetworkInterface
 from emulators.networks.unet import UNet
 from emulators.rollout import run_rollout
 from tests.callbacks.conftest import Data, Exact, RolloutBatch
@@ -33,7 +34,9 @@ class Map(Exact):
     def __init__(self, channels, dimensions, failing):
         super().__init__(std=1.0, channels=channels)
         torch.manual_seed(1)
-        self.network = UNet(channels, dimensions, width=4, multipliers=(1, 2), detail=4)
+        self.network = UNet(
+            NetworkInterface(channels, dimensions), width=4, multipliers=(1, 2), detail=4
+        )
         for weight in self.network.parameters():
             if weight.dim() > 1:
                 torch.nn.init.normal_(weight, std=1.0 / weight[0].numel() ** 0.5)

@@ -8,6 +8,7 @@ from emulators.networks.batches import convolve, linear, mix_modes
 from emulators.networks.dilated_resnet import DilatedResNet
 from emulators.networks.fno import FNO
 from emulators.networks.fourier_unet import FourierUNet
+from emulators.networks.interface import NetworkInterface
 from emulators.networks.unet import UNet
 
 SMALL = {"size": 32, "width": 16, "multipliers": (1, 2, 8), "modes": 8}
@@ -27,7 +28,7 @@ def single_precision():
 @pytest.mark.parametrize("parameters", [0, 3])
 @pytest.mark.parametrize(("kind", "shape", "options"), CASES)
 def test_every_sample_gives_the_same_to_the_last_bit_in_any_batch(kind, shape, options, parameters):
-    network = kind(2, len(shape), parameters=parameters, **options).eval()
+    network = kind(NetworkInterface(2, len(shape), parameters=parameters), **options).eval()
     for weight in network.parameters():
         if weight.dim() > 1:  # layers that start at zero hide what is before them
             nn.init.normal_(weight, std=0.1)

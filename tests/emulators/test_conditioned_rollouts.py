@@ -12,11 +12,12 @@ from torch.testing import assert_close
 from callbacks import RolloutCheckpoint
 from callbacks.run.rollout_checkpoint import fingerprint
 from datamodules import Dimensions, Rollouts, TrajectoryDataModule
+from emulators import Baseline
 from emulators.evaluation import evaluate
 from emulators.rollout import RolloutObserver
 from tests.datamodules.files import write_file
 from tests.emulators.networks_for_tests import small_unet
-from tests.emulators.toy_for_tests import BUILD, emulator, factors, powers, states
+from tests.emulators.toy_for_tests import BUILD, Multiply, emulator, factors, powers, states
 
 
 class Keeper(Callback, RolloutObserver):
@@ -65,7 +66,7 @@ def start(members):
 def test_ensembles_stay_exact_after_a_trajectory_was_given_up(name, tmp_path):
     model, keeper = emulator(name).eval(), Keeper()
     run = trainer(tmp_path, keeper)
-    evaluate(model, model.conditioning, start(members=3), run, "test")
+    evaluate(model, start(members=3), run, "test")
     members = torch.stack(keeper.members, dim=2)  # member, batch, time, channel, x
     assert members.shape == (3, 4, 250, 1, 8)
     for k in range(3):
@@ -121,6 +122,32 @@ def test_interrupted_rollouts_go_on_with_their_parameters(data, tmp_path, single
     bookmark = RolloutCheckpoint(0.0)
     bookmark.resume = True
     trainer(tmp_path, rest, bookmark).test(emulator(), data(), verbose=False)
+    assert torch.equal(rest.single.nan_to_num(7.0), whole.single.nan_to_num(7.0))
+
+
+class Noisy(Baseline):
+    """A step to which noise is added that is drawn for each trajectory."""
+
+    def step(self, state, memory=None, context=None):
+        later, _ = super().step(state, None, context)
+        noise = context.normal(state)
+        return later + 0.01 * noise, noise
+
+
+def test_interrupted_rollouts_draw_the_same_random_numbers(data, tmp_path, single_precision):
+    def noisy():
+        torch.manual_seed(0)
+        return Noisy(network=Multiply, dimensions=1, parameters=1)
+
+    whole, rest = Keeper(), Keeper()
+    trainer(tmp_path, whole).test(noisy(), data(), verbose=False)
+    run = trainer(tmp_path, Keeper(), Interrupt(KeyboardInterrupt()), RolloutCheckpoint(0.0))
+    with pytest.raises((RuntimeError, SystemExit)):  # after trajectory 1 was left out
+        run.test(noisy(), data(), verbose=False)
+    bookmark = RolloutCheckpoint(0.0)
+    bookmark.resume = True
+    torch.manual_seed(5)  # where the interrupted test stood is kept with its seed
+    trainer(tmp_path, rest, bookmark).test(noisy(), data(), verbose=False)
     assert torch.equal(rest.single.nan_to_num(7.0), whole.single.nan_to_num(7.0))
 
 

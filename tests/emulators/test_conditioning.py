@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from emulators import Baseline
-from emulators.conditioning import Conditioning
+from emulators.context import Conditioning, Context, check_conditioning
 from tests.emulators.networks_for_tests import small_unet
 from tests.emulators.toy_for_tests import (
     BUILD,
@@ -31,10 +31,8 @@ def test_rollouts_are_exact_for_every_trajectory(name, order):
 def test_loss_of_the_exact_network_is_zero(name):
     model = emulator(name)
     windows = states()[:, None] * powers(factors(), model.window)
-    with model.told(factors()):
-        assert model.loss(windows) < 1e-14
-    with model.told(factors().flip(0)):
-        assert model.loss(windows) > 1e-3
+    assert model.loss(windows, Context(factors())) < 1e-14
+    assert model.loss(windows, Context(factors().flip(0))) > 1e-3
 
 
 def moved(model):
@@ -47,8 +45,7 @@ def moved(model):
 @pytest.mark.parametrize("name", BUILD)
 def test_gradient_reaches_the_modulation_in_every_emulator(name):
     model = moved(emulator(name, small_unet))
-    with model.told(factors()):
-        model.loss(torch.randn(4, model.window, 1, 8)).backward()
+    model.loss(torch.randn(4, model.window, 1, 8), Context(factors())).backward()
     for key, parameter in model.trained.film.named_parameters():
         assert parameter.grad.abs().max() > 0, key
 
@@ -60,8 +57,7 @@ def test_activations_that_are_computed_again_know_the_same_parameters():
         model = moved(
             emulator("Unrolled", small_unet, unrolled_steps=3, checkpointing=checkpointing)
         )
-        model.conditioning.take(factors())  # as a training step does
-        model.loss(windows).backward()
+        model.loss(windows, Context(factors())).backward()
         gradients.append([p.grad for p in model.trained.parameters()])
     assert_close(*gradients)
 
@@ -72,9 +68,7 @@ def test_statistics_leave_what_does_not_vary_in_its_unit():
     assert_close(conditioning.mean, torch.tensor([0.1, 4.0]))
     # the deviations from 4 are -3, -1 and 4
     assert_close(conditioning.std, torch.tensor([1.0, np.sqrt(26 / 3)]))
-    with conditioning.told(torch.tensor([[1.1, 4.0]])):
-        assert_close(conditioning.present, torch.tensor([[1.0, 0.0]]))
-    assert conditioning.present is None
+    assert_close(conditioning(torch.tensor([[1.1, 4.0]])), torch.tensor([[1.0, 0.0]]))
 
 
 def test_without_parameters_nothing_is_added():
@@ -85,24 +79,33 @@ def test_without_parameters_nothing_is_added():
 
 def test_missing_and_wrong_parameters_are_refused():
     model = emulator().eval()
-    with pytest.raises(ValueError, match="must be told 1 physical parameters per trajectory, and"):
+    with pytest.raises(
+        ValueError, match="conditioned on 1 physical parameters per trajectory, and"
+    ):
         model.rollout(states(), 2)
     with pytest.raises(ValueError, match="is made for 1 physical parameters, the batch has 2; set"):
         model.rollout(states(), 2, torch.ones(4, 2))
     sentence = "called with 4 states, but parameters of 3 trajectories"
-    with pytest.raises(ValueError, match=sentence), model.told(factors()[:3]):
-        model.step(states())
+    with pytest.raises(ValueError, match=sentence):
+        model.step(states(), None, Context(factors()[:3]))
     with pytest.raises(ValueError, match="is made for 0 physical parameters, the batch has 1"):
-        Baseline(network=small_unet).conditioning.take(factors())
+        Baseline(network=small_unet).conditioning(factors())
 
 
-def test_a_call_may_bring_parameters_of_its_own():
+def test_the_network_takes_standardised_parameters_directly():
     model = emulator().eval()
-    with model.told(factors()):
-        twice = torch.cat((states(), states()))
-        standardised = (torch.cat((factors(), factors())) - MEAN) / STD
-        out, _ = model.network(twice, parameters=standardised)
-    assert_close(out, twice * torch.cat((factors(), factors()))[..., None])
+    out, _ = model.network(states(), parameters=(factors() - MEAN) / STD)
+    assert_close(out, states() * factors()[..., None])
+
+
+def test_a_step_or_loss_without_context_is_refused_where_there_are_parameters():
+    class NoContext(Baseline):
+        def loss(self, window):
+            return window.mean()
+
+    check_conditioning(NoContext(network=small_unet, dimensions=1), 0)
+    with pytest.raises(ValueError, match=r"NoContext\.loss takes no context.* 1 physical"):
+        check_conditioning(NoContext(network=small_unet, dimensions=1, parameters=1), 1)
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -116,9 +119,9 @@ def test_told_the_velocity_an_emulator_learns_both_of_two_flows(told):
         c = torch.randint(2, (32, 1)) * 2.0 - 1
         u = torch.randn(32, 1, 16)
         after = torch.where(c[..., None] > 0, u.roll(1, -1), u.roll(-1, -1))
-        with model.told(c if told else None):
-            loss = model.loss(torch.stack((u, after), dim=1))
-            error = (model.step(u)[0] - after).square().mean().item()
+        context = Context(c if told else None)
+        loss = model.loss(torch.stack((u, after), dim=1), context)
+        error = (model.step(u, None, context)[0] - after).square().mean().item()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

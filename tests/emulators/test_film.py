@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from emulators import FNO, Baseline, DilatedResNet, FourierUNet, FromModule, Hierarchical, UNet
 from emulators.networks.film import FiLM
 from emulators.networks.from_module import as_network
-from emulators.networks.interface import Network
+from emulators.networks.interface import Network, NetworkInterface
 
 FILM = {
     "UNet": (UNet, {"width": 4, "multipliers": (1, 2), "blocks": 2}),
@@ -25,10 +25,10 @@ PLANES = {
 SHAPE = (1, 2, (2,), (2,), 3)
 
 
-def build(name, **options):
+def build(name, parameters=0, **options):
     kind, settings = (FILM | PLANES)[name]
     torch.manual_seed(5)
-    return kind(*SHAPE, **settings, **options)
+    return kind(NetworkInterface(*SHAPE, parameters), **settings, **options)
 
 
 def call(network, *parameters):
@@ -95,7 +95,7 @@ def test_each_sample_follows_its_own_parameter(name):
 
 def test_scale_and_shift_are_those_of_the_formula():
     # h <- (1 + γ) h + β, by hand, of the only modulated layer
-    network = UNet(1, 1, parameters=1, width=2, multipliers=(1,), patch=1).eval()
+    network = UNet(NetworkInterface(1, 1, parameters=1), width=2, multipliers=(1,), patch=1).eval()
     network.film.perceptron.layers[-1].bias.data = torch.tensor([0.5, -0.25, 3.0, 4.0])
     block = network.encoder[0][0]
     seen = {}
@@ -124,7 +124,7 @@ def test_half_precision_does_not_round_the_parameters():
 
 def test_plain_module_sees_one_plane_per_parameter():
     module = torch.nn.Conv2d(1 + 3 + 2, 1, 1)
-    network = FromModule(1, 2, (), (), 3, module=module, parameters=2)
+    network = FromModule(NetworkInterface(1, 2, masks=3, parameters=2), module)
     assert network.inputs == 6
     module.weight.data = torch.tensor([0.0, 0, 0, 0, 10.0, 1.0])[None, :, None, None]
     module.bias.data.zero_()
@@ -132,37 +132,36 @@ def test_plain_module_sees_one_plane_per_parameter():
     assert_close(out, torch.tensor([-9.5, 5.0, 11.3])[:, None, None, None].expand(3, 1, 8, 8))
 
 
-class Earlier(Network):
-    """A network of the time before there were parameters."""
+class Unconditioned(Network):
+    """A network that knows nothing of parameters."""
 
-    def __init__(self, channels, dimensions, latent_inputs, latent_outputs, cases, width=3):
+    def __init__(self, interface, width=3):
         super().__init__()
-        self.layer = torch.nn.Conv2d(channels, channels, 1)
+        self.layer = torch.nn.Conv2d(interface.channels, interface.channels, 1)
 
-    def forward(self, state, latents=(), case=None):
+    def forward(self, state, latents=(), mask_id=None):
         return self.layer(state), ()
 
 
-def test_network_of_the_earlier_kind_works_without_parameters():
-    assert Baseline(network=Earlier).eval().rollout(torch.randn(2, 1, 8, 8), 2).shape[1] == 2
+def test_network_that_is_not_conditioned_works_without_parameters():
+    assert Baseline(network=Unconditioned).eval().rollout(torch.randn(2, 1, 8, 8), 2).shape[1] == 2
 
 
-def test_network_that_cannot_be_told_is_refused_in_a_sentence():
-    wanted = "cannot be told the 2 physical parameters of the data: its constructor takes no"
-    with pytest.raises(ValueError, match=wanted):
-        Baseline(network=Earlier, parameters=2)
-    with pytest.raises(ValueError, match="Earlier is made for 0 physical parameters, the data ha"):
-        Baseline(network=Earlier(1, 2, (), (), 1), parameters=2)
-    with pytest.raises(ValueError, match="UNet is made for 1 physical parameters, the data have 0"):
-        Baseline(network=UNet(1, 2, parameters=1))
+def test_network_that_is_not_conditioned_is_refused_where_there_are_parameters():
+    with pytest.raises(ValueError, match=r"Unconditioned is conditioned on 0 .*, the data have 2"):
+        Baseline(network=Unconditioned, parameters=2)
+    with pytest.raises(ValueError, match=r"Unconditioned is conditioned on 0 .* data have 2"):
+        Baseline(network=Unconditioned(NetworkInterface(1, 2)), parameters=2)
+    with pytest.raises(ValueError, match=r"UNet is conditioned on 1 .*, the data have 0"):
+        Baseline(network=UNet(NetworkInterface(1, 2, parameters=1)))
 
 
-def test_other_mistakes_in_a_constructor_are_not_mistaken_for_that():
-    def wrong(*shape, parameters):
-        return Earlier(*shape, depth=1)
+def test_what_cannot_be_made_from_an_interface_is_refused_with_its_reason():
+    def wrong(interface):
+        return Unconditioned(interface, depth=1)
 
-    with pytest.raises(TypeError, match="depth"):
-        as_network(wrong, *(1, 2, (), (), 1, 1))
+    with pytest.raises(ValueError, match=r"cannot be made from its interface \(.*'depth'"):
+        as_network(wrong, NetworkInterface(1, 2, parameters=1))
 
 
 @pytest.mark.parametrize("name", FILM | PLANES)

@@ -4,6 +4,7 @@ from torch.testing import assert_close
 
 from emulators import FourierUNet
 from emulators.networks.fourier_unet import Attention, sinusoids
+from emulators.networks.interface import NetworkInterface
 from emulators.networks.spectral_layers import DepthwiseSpectral
 
 
@@ -17,14 +18,14 @@ def parameters(network):
     ids=["L=1", "L=2", "L=3"],
 )
 def test_parameters_are_as_many_as_published(factors, published):
-    network = FourierUNet(1, 2, factors, factors, len(factors) + 1)
+    network = FourierUNet(NetworkInterface(1, 2, factors, factors, len(factors) + 1))
     assert parameters(network) == pytest.approx(published, rel=0 if published != 17.94e6 else 3e-4)
 
 
 def small(factors=(), cases=1, **options):
     torch.manual_seed(0)
     options = {"size": 32, "width": 8, "multipliers": (1, 2, 2), "dropout": 0.0, **options}
-    network = FourierUNet(1, 2, factors, factors, cases, **options)
+    network = FourierUNet(NetworkInterface(1, 2, factors, factors, cases), **options)
     for parameter in network.parameters():  # second convolutions start at zero: leave that
         parameter.data += 0.05 * torch.randn_like(parameter)
     return network.eval()
@@ -45,7 +46,9 @@ def test_fields_and_latents_keep_their_shapes():
 )
 def test_latents_enter_where_the_paper_adds_them(size, factors, points):
     multipliers = (1,) * (6 if size == 256 else 7)
-    network = FourierUNet(1, 2, factors, (), 2, size=size, width=4, multipliers=multipliers)
+    network = FourierUNet(
+        NetworkInterface(1, 2, factors, (), 2), size=size, width=4, multipliers=multipliers
+    )
     assert [size >> level for level in network.input_levels] == points
 
 

@@ -19,8 +19,8 @@ class Recorder(Network):
         self.answer = answer or (lambda number, like: torch.full_like(like, float(number)))
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
-    def forward(self, state, latents=(), case=None):
-        self.calls.append((state, latents, case))
+    def forward(self, state, latents=(), mask_id=None):
+        self.calls.append((state, latents, mask_id))
         number = len(self.calls)
         coarse = tuple(coarsen(state, factor) for factor in self.factors)
         return (
@@ -98,7 +98,7 @@ def test_inputs_and_targets_have_the_indices_of_the_paper():
     window = windows(3, 4)
     case = torch.tensor([0, 1, 2])
     network.answer = lambda number, like: torch.zeros_like(like)
-    loss = model.loss_of_cases(window, case)
+    loss = model.loss_of_masks(window, case)
     u, latents, given = network.calls[0]
     assert_close(u, window[:, 0])
     z1, z2 = (lambda n: coarsen(window[:, n], 2)), (lambda n: coarsen(window[:, n], 4))
@@ -123,8 +123,8 @@ def test_perfect_predictor_has_no_loss(latents, distance):
     model, network = emulator(latents, distance=distance)
     network.answer = lambda number, like: like
     window = windows(4, 1).expand(-1, model.window, -1, -1, -1)
-    for case in range(len(model.stencil.cases)):
-        loss = model.loss_of_cases(window, torch.full((4,), case))
+    for case in range(len(model.layout.masks)):
+        loss = model.loss_of_masks(window, torch.full((4,), case))
         assert_close(loss, torch.zeros(()), atol=1e-12, rtol=0)
 
 
@@ -135,22 +135,22 @@ def test_state_weight_scales_the_state_alone():
         network.answer = lambda number, like: torch.ones_like(like)
     window, regular = windows(2, 4), torch.full((2,), 2)
     cold = torch.zeros(2, dtype=torch.int64)
-    assert_close(light.loss_of_cases(window, cold), heavy.loss_of_cases(window, cold))
+    assert_close(light.loss_of_masks(window, cold), heavy.loss_of_masks(window, cold))
     state = (window[:, 1] - 1).square().mean()
-    difference = heavy.loss_of_cases(window, regular) - light.loss_of_cases(window, regular)
+    difference = heavy.loss_of_masks(window, regular) - light.loss_of_masks(window, regular)
     assert_close(difference, 4 * state)
 
 
 def test_cases_come_with_the_frequencies_of_the_paper():
     model, _ = emulator(masking=0.15)
-    counts = torch.bincount(model.draw_cases(200_000)) / 200_000
+    counts = torch.bincount(model.draw_masks(200_000)) / 200_000
     # standard error of a frequency near 0.1 is below 0.001
     assert_close(counts, torch.tensor([0.075, 0.075, 0.85]), atol=4e-3, rtol=0)
 
 
-def test_baseline_stencil_draws_no_case():
+def test_baseline_layout_draws_no_mask():
     model, _ = emulator([])
-    assert model.draw_cases(5).tolist() == [0] * 5
+    assert model.draw_masks(5).tolist() == [0] * 5
 
 
 def test_factor_that_does_not_divide_the_grid_is_refused():
@@ -188,7 +188,7 @@ def test_unrolled_training_takes_the_steps_of_a_rollout(latents):
     for parameter in model.trained.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
     window = torch.randn(2, model.window, 1, 16, 16)
-    now, regular = model.stencil.memory, len(model.stencil.cases) - 1
+    now, regular = model.layout.memory, len(model.layout.masks) - 1
     # the state and the latents that a rollout would have at `now`, had it been right so far
     predicted = tuple(coarsen(window[:, now + lead], r) for lead, r in latents if lead >= 0)
     past = tuple(window[:, now - n] for n in range(1, now + 1))
@@ -201,7 +201,7 @@ def test_unrolled_training_takes_the_steps_of_a_rollout(latents):
             if lead >= 0:
                 target = coarsen(window[:, now + step + lead + 1], r)
                 expected += (next(ahead) - target).square().mean()
-    loss = model.loss_of_cases(window, torch.tensor([regular, regular]))
+    loss = model.loss_of_masks(window, torch.tensor([regular, regular]))
     assert_close(loss, expected / 3)
 
 
@@ -211,7 +211,7 @@ def test_cold_starts_are_not_unrolled():
     one.load_state_dict(model.state_dict())
     window = torch.randn(2, model.window, 1, 16, 16)
     cold = torch.tensor([0, 1])
-    assert_close(2 * model.loss_of_cases(window, cold), one.loss_of_cases(window[:, :4], cold))
+    assert_close(2 * model.loss_of_masks(window, cold), one.loss_of_masks(window[:, :4], cold))
 
 
 def test_unrolled_must_be_positive():

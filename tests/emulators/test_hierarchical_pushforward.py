@@ -30,7 +30,7 @@ def test_regular_samples_take_the_loss_of_the_step_after_those_of_a_rollout(late
     model = made(HierarchicalPushforward, latents, detached_steps=steps)
     model.draw_steps = lambda: steps
     window = torch.randn(2, model.window, 1, 16, 16)
-    now, regular = model.stencil.memory, len(model.stencil.cases) - 1
+    now, regular = model.layout.memory, len(model.layout.masks) - 1
     predicted = tuple(coarsen(window[:, now + lead], r) for lead, r in latents if lead >= 0)
     past = tuple(window[:, now - n] for n in range(1, now + 1))
     state, memory = window[:, now], (predicted, past)
@@ -44,7 +44,7 @@ def test_regular_samples_take_the_loss_of_the_step_after_those_of_a_rollout(late
     for lead, r in latents:
         if lead >= 0:
             expected += (next(ahead) - coarsen(window[:, target + lead], r)).square().mean()
-    loss = model.loss_of_cases(window, torch.tensor([regular, regular]))
+    loss = model.loss_of_masks(window, torch.tensor([regular, regular]))
     assert_close(loss, expected)
     assert_close(gradients(model, loss), gradients(model, expected))
 
@@ -54,16 +54,16 @@ def test_cold_starts_start_from_the_truth_of_that_time(latents):
     model, plain = (made(kind, latents) for kind in (HierarchicalPushforward, Hierarchical))
     model.draw_steps = lambda: 1
     window = torch.randn(3, model.window, 1, 16, 16)
-    for case in range(len(model.stencil.cases) - 1):
+    for case in range(len(model.layout.masks) - 1):
         cold = torch.full((3,), case)
-        assert_close(model.loss_of_cases(window, cold), plain.loss_of_cases(window[:, 1:], cold))
+        assert_close(model.loss_of_masks(window, cold), plain.loss_of_masks(window[:, 1:], cold))
 
 
 def test_without_own_steps_it_is_the_hierarchy():
     model, plain = (made(kind, STENCILS[0]) for kind in (HierarchicalPushforward, Hierarchical))
     model.draw_steps = lambda: 0
     window, case = torch.randn(3, model.window, 1, 16, 16), torch.tensor([0, 1, 2])
-    assert_close(model.loss_of_cases(window, case), plain.loss_of_cases(window, case))
+    assert_close(model.loss_of_masks(window, case), plain.loss_of_masks(window, case))
 
 
 def test_steps_are_drawn_from_none_to_all_alike():

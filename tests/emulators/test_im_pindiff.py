@@ -17,6 +17,7 @@ from datamodules.solvers.implicit import (
     SegmentCheckpointing,
 )
 from emulators import L1, ImPiNDiff
+from emulators.context import Context
 from emulators.learned import LearnedField, NeuralField
 from emulators.rollout import Position
 from tests.datamodules.solvers.implicit.steps import GRID, fields, rollout, tracer
@@ -61,9 +62,10 @@ def test_step_is_the_solver_where_the_learned_fields_are_the_true_ones():
 
 def test_rollout_is_repeated_step():
     emulator, state, memory = build(rate=3.0).eval(), fields()[0].detach(), None
-    forecast = emulator.rollout(state, 3)
+    forecast, context = emulator.rollout(state, 3), Context(time=torch.zeros(2))
     for lead in range(3):
-        state, memory = emulator.step(state, memory)
+        state, memory = emulator.step(state, memory, context)
+        context = context.after(emulator.interval)
         assert_close(forecast[:, lead], state)
 
 
@@ -86,8 +88,7 @@ def test_coefficients_are_those_of_the_time_of_each_rollout():
 
 def test_a_window_knows_its_start():
     emulator, states = build(rate=3.0), window()
-    with emulator.told(None, torch.tensor([0.7, 0.7])):
-        late = emulator.loss(states)
+    late = emulator.loss(states, Context(time=torch.tensor([0.7, 0.7])))
     assert (late - emulator.loss(states)).abs() > 1e-6
     emulator.eval()
     forecast = emulator.rollout(states[:, 0], 2, times=torch.tensor([0.7, 0.7]))
@@ -96,13 +97,12 @@ def test_a_window_knows_its_start():
 
 def test_time_goes_with_its_trajectory_when_others_are_left_out():
     emulator, state = build(rate=3.0).eval(), fields()[0].detach()
-    with emulator.told(None, torch.tensor([0.0, 0.7])):
-        state, memory = emulator.step(state)
-    whole = Position(1, state, memory, torch.arange(2))
+    context = Context(time=torch.tensor([0.0, 0.7]))
+    state, memory = emulator.step(state, None, context)
+    whole = Position(1, state, memory, context.after(0.1), torch.arange(2))
     part = whole.choose(torch.tensor([False, True]))
-    assert_close(
-        emulator.step(part.state, part.memory)[0], emulator.step(whole.state, whole.memory)[0][1:]
-    )
+    steps = [emulator.step(one.state, one.memory, one.context)[0] for one in (part, whole)]
+    assert_close(steps[0], steps[1][1:])
 
 
 def test_loss_is_the_standardised_mean_square_at_every_snapshot():

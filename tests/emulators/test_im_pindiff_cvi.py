@@ -15,6 +15,7 @@ from datamodules.solvers.implicit import (
 )
 from datamodules.solvers.infiltration import Infiltration, overlapping_fibres
 from emulators import ImPiNDiff
+from emulators.context import Context
 from emulators.learned import Curve
 from tests.datamodules.solvers.infiltration.preforms import HOUR, SCALES
 
@@ -69,9 +70,8 @@ def test_gradcheck_of_a_rollout_of_three_steps():
 
     def end(start, *parameters):
         state, memory = start * scales, None
-        with made.told(POINTS):
-            for _ in range(3):
-                state, memory = made.step(state, memory)
+        for _ in range(3):
+            state, memory = made.step(state, memory, Context(POINTS))
         return state / scales
 
     inputs = (start, *made.trained.parameters())

@@ -5,7 +5,7 @@ from torch.testing import assert_close
 from emulators import FNO, DilatedResNet, FourierUNet, FromModule, UNet
 from emulators.hierarchy.coarsening import LearnedCoarsening, Pooling, SpectralTruncation
 from emulators.networks.from_module import as_network
-from emulators.networks.interface import coarsen, refine
+from emulators.networks.interface import NetworkInterface, coarsen, refine
 from emulators.networks.layers import Convolution
 
 
@@ -33,9 +33,9 @@ class Spy(torch.nn.Module):
         return torch.cat([x.mean(1, keepdim=True) + k for k in range(self.outputs)], dim=1)
 
 
-def test_plain_module_sees_state_latents_and_case_planes():
+def test_plain_module_sees_state_latents_and_mask_planes():
     spy = Spy(3)
-    network = FromModule(1, 2, (2, 4), (2, 4), 3, module=spy)
+    network = FromModule(NetworkInterface(1, 2, (2, 4), (2, 4), 3), spy)
     assert (network.inputs, network.outputs) == (1 + 2 + 3, 3)
     state, latents = torch.randn(2, 1, 8, 8), (torch.randn(2, 1, 4, 4), torch.randn(2, 1, 2, 2))
     out, coarse = network(state, latents, torch.tensor([0, 2]))
@@ -50,7 +50,7 @@ def test_plain_module_sees_state_latents_and_case_planes():
 
 
 def test_plain_module_with_the_wrong_channels_is_refused():
-    network = FromModule(2, 2, (), (), 1, module=torch.nn.Conv2d(2, 3, 1))
+    network = FromModule(NetworkInterface(2, 2), torch.nn.Conv2d(2, 3, 1))
     with pytest.raises(ValueError, match=r"Conv2d must map 2 channels to 2 on the same grid"):
         network(torch.randn(1, 2, 8, 8))
 
@@ -58,7 +58,7 @@ def test_plain_module_with_the_wrong_channels_is_refused():
 @pytest.mark.parametrize("option", [None, "UNet", 3, {"class_path": "UNet"}])
 def test_what_is_no_network_is_refused(option):
     with pytest.raises(ValueError, match=r"model\.network is .*, expected a network; name its"):
-        as_network.__wrapped__(option, 1, 2, (), (), 1)
+        as_network.__wrapped__(option, NetworkInterface(1, 2))
 
 
 @pytest.mark.parametrize("dimensions", [0, 3])
@@ -66,7 +66,7 @@ def test_what_is_no_network_is_refused(option):
 def test_network_says_which_dimensions_it_takes(kind, dimensions):
     words = f"{kind.__name__} (takes states in 1 or 2|works in two) dimensions.* {dimensions}"
     with pytest.raises(ValueError, match=words):
-        kind(1, dimensions)
+        kind(NetworkInterface(1, dimensions))
 
 
 @pytest.mark.parametrize("kind", [Pooling, SpectralTruncation, LearnedCoarsening])

@@ -16,7 +16,7 @@ class Notes(Network):
         self.factors = factors
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
-    def forward(self, state, latents=(), case=None):
+    def forward(self, state, latents=(), mask_id=None):
         self.given = (state.detach(), *(z.detach() for z in latents))
         zero = 0 * state * self.weight
         return zero, tuple(coarsen(zero, factor) for factor in self.factors)
@@ -58,7 +58,7 @@ def test_latents_of_one_shape_have_noise_of_their_own_in_training():
     )
     loop = SimpleNamespace(total_batch_idx=0)
     emulator._trainer = SimpleNamespace(training=True, global_rank=0, fit_loop=loop)
-    emulator.loss_of_cases(torch.zeros(4, 4, 1, 64, 64), torch.full((4,), 2))
+    emulator.loss_of_masks(torch.zeros(4, 4, 1, 64, 64), torch.full((4,), 2))
     near, far = network.given[1:]
     assert near.std().item() == pytest.approx(0.1, rel=0.03)
     # 4096 pairs: the mean of their products has a standard error of 0.01/64
@@ -71,7 +71,7 @@ def test_masked_latents_stay_zero():
         network=network, latents=[(1, 2)], latent_noise=0.1, masking=0.9, ema_decay=0.0
     )
     torch.manual_seed(0)
-    emulator.loss_of_cases(torch.randn(2, 3, 1, 8, 8), torch.tensor([0, 1]))
+    emulator.loss_of_masks(torch.randn(2, 3, 1, 8, 8), torch.tensor([0, 1]))
     assert network.given[1][0].abs().max() == 0
     assert network.given[1][1].abs().max() > 0
 

@@ -6,12 +6,15 @@ from torch.testing import assert_close
 
 from emulators import FNO, Baseline, DilatedResNet, Hierarchical
 from emulators.networks.fno import FourierLayer
+from emulators.networks.interface import NetworkInterface
 from emulators.networks.layers import Convolution
 from emulators.networks.spectral_layers import SpectralConvolution
 
 NETWORKS = {
-    "FNO": lambda *shape: FNO(*shape, width=6, modes=8, layers=2),
-    "DilatedResNet": lambda *shape: DilatedResNet(*shape, width=6, blocks=1, dilations=(1, 4, 1)),
+    "FNO": lambda interface: FNO(interface, width=6, modes=8, layers=2),
+    "DilatedResNet": lambda interface: DilatedResNet(
+        interface, width=6, blocks=1, dilations=(1, 4, 1)
+    ),
 }
 
 
@@ -26,7 +29,7 @@ def test_every_emulator_can_use_it(name, dimensions):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_shifts_commute(name):
-    network = NETWORKS[name](1, 2, (), (), 1)
+    network = NETWORKS[name](NetworkInterface(1, 2))
     state = torch.randn(1, 1, 16, 20)
     moved, _ = network(state.roll((3, 5), (2, 3)))
     assert_close(moved, network(state)[0].roll((3, 5), (2, 3)))
@@ -34,7 +37,7 @@ def test_shifts_commute(name):
 
 def test_fourier_operator_does_not_depend_on_the_grid():
     # of a field that both grids resolve
-    network = FNO(1, 1, width=6, modes=8, layers=1)
+    network = FNO(NetworkInterface(1, 1), width=6, modes=8, layers=1)
     network.module[0], network.module[2] = Convolution(1, 1, 6, 1), Convolution(1, 6, 1, 1)
     network.module[1].mlp = torch.nn.Identity()
     values = []
@@ -73,7 +76,7 @@ def test_dilated_convolution_is_that_of_torch(dimensions, padding):
 
 
 def test_receptive_field_of_a_block_grows_with_its_dilations():
-    network = DilatedResNet(1, 1, width=4, blocks=1, dilations=(1, 2, 4))
+    network = DilatedResNet(NetworkInterface(1, 1), width=4, blocks=1, dilations=(1, 2, 4))
     state = torch.randn(1, 1, 64, requires_grad=True)
     network(state)[0][0, 0, 32].backward()
     reached = state.grad[0, 0].nonzero()[:, 0] - 32
@@ -104,7 +107,7 @@ def test_fourier_operator_equals_that_of_neuraloperator(dimensions, modes, size)
         n_layers=2,
         positional_embedding=None,
     ).float()
-    ours = FNO(1, dimensions, width=6, modes=modes, layers=2).float()
+    ours = FNO(NetworkInterface(1, dimensions), width=6, modes=modes, layers=2).float()
     given = theirs.state_dict()
 
     def fill(target, name):
@@ -133,10 +136,10 @@ def test_fourier_operator_equals_that_of_neuraloperator(dimensions, modes, size)
 
 def test_grids_and_options_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"An FNO with 24 modes needs .* got \(16, 16\)"):
-        FNO(1, 2).check((16, 16))
+        FNO(NetworkInterface(1, 2)).check((16, 16))
     with pytest.raises(ValueError, match=r"dilations of up to 8 needs .* got \(4,\)"):
-        DilatedResNet(1, 1).check((4,))
+        DilatedResNet(NetworkInterface(1, 1)).check((4,))
     with pytest.raises(ValueError, match="got width=32, modes=0, layers=4"):
-        FNO(1, 2, modes=0)
+        FNO(NetworkInterface(1, 2), modes=0)
     with pytest.raises(ValueError, match="got width=0, blocks=4"):
-        DilatedResNet(1, 2, width=0)
+        DilatedResNet(NetworkInterface(1, 2), width=0)

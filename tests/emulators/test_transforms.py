@@ -82,7 +82,7 @@ def test_targets_are_not_differentiated():
         coarsening=lambda *shape: LearnedCoarsening(*shape, weight=0.0),
     )
     window = torch.randn(4, 3, 1, 16, 16)
-    emulator.loss_of_cases(window, torch.zeros(4, dtype=torch.long)).backward()
+    emulator.loss_of_masks(window, torch.zeros(4, dtype=torch.long)).backward()
     encoder = emulator.coarsening.encoders["2"]
     assert all(p.grad is None or p.grad.abs().max() == 0 for p in encoder.parameters())
 

@@ -3,12 +3,13 @@ import torch
 from torch.testing import assert_close
 
 from emulators import UNet
+from emulators.networks.interface import NetworkInterface
 
 
 def build(dimensions=2, latents=(), cases=1, **options):
     torch.manual_seed(1)
     options = {"width": 4, "multipliers": (1, 2), "patch": 2, **options}
-    network = UNet(1, dimensions, latents, latents, cases, **options)
+    network = UNet(NetworkInterface(1, dimensions, latents, latents, cases), **options)
     for parameter in network.parameters():  # blocks start as the identity: leave that
         parameter.data += 0.1 * torch.randn_like(parameter)
     return network
@@ -96,8 +97,8 @@ def test_latents_meet_the_coarsest_level_that_divides_their_factor():
 
 def test_blocks_start_as_the_identity():
     x = torch.randn(1, 4, 8, 8)
-    assert_close(UNet(1, 2, width=4, multipliers=(1,)).encoder[0][0](x), x)
-    block = UNet(1, 2, cases=2, width=4, multipliers=(1,)).encoder[0][0]
+    assert_close(UNet(NetworkInterface(1, 2), width=4, multipliers=(1,)).encoder[0][0](x), x)
+    block = UNet(NetworkInterface(1, 2, masks=2), width=4, multipliers=(1,)).encoder[0][0]
     assert_close(block(x, torch.tensor([1])), x)
 
 

@@ -11,13 +11,13 @@ MEAN, STD = 0.9, 0.2  # of the parameter, in the emulators' buffers
 class Multiply(Network):
     """The exact step, and exact latents of all later ones."""
 
-    def __init__(self, channels, dimensions, latent_inputs, latent_outputs, cases, parameters=0):
+    def __init__(self, interface):
         super().__init__()
-        self.factors = latent_outputs
-        self.physical_parameters = parameters
+        self.factors = interface.latent_outputs
+        self.physical_parameters = interface.parameters
         self.one = torch.nn.Parameter(torch.ones(()))
 
-    def forward(self, state, latents=(), case=None, parameters=None):
+    def forward(self, state, latents=(), mask_id=None, parameters=None):
         a = self.one * (MEAN + STD * parameters[..., None])
         later = [coarsen(a ** (k + 2) * state, r) for k, r in enumerate(self.factors)]
         return a * state, tuple(later)

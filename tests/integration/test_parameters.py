@@ -153,10 +153,10 @@ def test_network_of_the_users_own_that_knows_no_parameters(told, say, monkeypatc
     assert say(*words)[0] == 0
     status, _, err = say(*words, "--data.parameters=[speed]")
     assert status == 1
-    assert "cannot be told the 1 physical parameters of the data: its constructor takes no" in err
+    assert says(err, "Earlier is conditioned on 0 physical parameters", "data have 1")
 
 
-def test_emulator_of_the_users_own_is_told_without_a_change(told, say, monkeypatch):
+def test_emulator_of_the_users_own_is_conditioned_by_its_context(told, say, monkeypatch):
     (told / "own.py").write_text(OWN)
     monkeypatch.syspath_prepend(told)
     words = [*FIT[1:], "--trainer.max_steps=2", "--trainer.default_root_dir=runs/own"]
@@ -164,6 +164,9 @@ def test_emulator_of_the_users_own_is_told_without_a_change(told, say, monkeypat
     assert (status, err.count("error")) == (0, 0)
     state = torch.load("runs/own/last.ckpt", weights_only=True)["state_dict"]
     assert state["trained.film.perceptron.layers.4.bias"].abs().max() > 0
+    status, _, err = say("fit", *words, "--model=own.NoContext")
+    assert status == 1
+    assert says(err, "NoContext.loss", "takes no context", "predict_from", "data.parameters")
     status, _, err = say("fit", *words, "--model=own.Closed")
     assert status == 1
     assert says(err, "Closed", "2 parameters", "**kwargs", "super().__init__")
@@ -175,11 +178,12 @@ from emulators import Network
 
 
 class Earlier(Network):
-    def __init__(self, channels, dimensions, latent_inputs, latent_outputs, cases, width=3):
+    def __init__(self, interface, width=3):
         super().__init__()
+        channels = interface.channels
         self.layer = torch.nn.Conv1d(channels, channels, width, padding=width // 2)
 
-    def forward(self, state, latents=(), case=None):
+    def forward(self, state, latents=(), mask_id=None):
         return self.layer(state), ()
 """
 OWN = """
@@ -192,11 +196,17 @@ class Plain(Emulator):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
 
-    def step(self, state, memory=None):
-        return self.standardize.inverse(self.network(self.standardize(state))[0]), None
+    def step(self, state, memory=None, context=None):
+        output, _ = self.predict_from(self.standardize(state), context)
+        return self.standardize.inverse(output), None
 
+    def loss(self, window, context=None):
+        return (self.step(window[:, 0], None, context)[0] - window[:, 1]).square().mean()
+
+
+class NoContext(Plain):
     def loss(self, window):
-        return (self.step(window[:, 0])[0] - window[:, 1]).square().mean()
+        return window.mean()
 
 
 class Closed(Plain):

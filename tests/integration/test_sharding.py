@@ -7,6 +7,7 @@ from torch.distributed.device_mesh import init_device_mesh
 import cli
 from emulators import UNet
 from emulators.distributed import gathered, shard
+from emulators.networks.interface import NetworkInterface
 from tests.conftest import SMOKE
 from tests.processes import start, wait
 
@@ -83,7 +84,7 @@ def test_two_processes_take_the_steps_of_one(workplace):
 
 
 def test_divided_network_of_channels_last_layers_has_the_same_gradient(tmp_path):
-    network, state = UNet(1, 2, width=4), torch.randn(2, 1, 8, 8)
+    network, state = UNet(NetworkInterface(1, 2), width=4), torch.randn(2, 1, 8, 8)
     wanted = network(state)[0]
     wanted.square().sum().backward()
     gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}

@@ -1,0 +1,243 @@
+"""The context of a step: physical parameters, time and random numbers of each sample.
+
+Beside the state, a step or a loss may need what is known of each trajectory of the batch. It is
+passed as one argument, `context`, which steps that need none of it leave out of their signature:
+
+    def step(self, state, memory=None, context=Context()): ...
+
+In a rollout the context is kept next to the state and the memory, so that it stays with its
+trajectory when others are left out, and when an interrupted test is resumed.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+from zlib import crc32
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from emulators.networks.interface import Parameters
+
+Window = Float[Tensor, "batch time channel *space"]
+Times = Float[Tensor, " batch"]
+
+
+class Context(NamedTuple):
+    """What is known of each sample of a batch besides its state.
+
+    Random numbers depend on `seed`, `origin`, `lead`, the sample's row of `keys` and a purpose
+    alone: a rollout is the same on any number of processes, in batches of any size, after other
+    trajectories have been left out, and when it is resumed.
+
+    Attributes:
+        parameters: Physical parameters in the units of the files, (batch, parameter), or None.
+        time: Time of the states [time unit of the data], (batch,), or None.
+        keys: Numbers that tell the samples apart, (batch, 2): in a rollout the initial condition
+            and the member; or None, where random numbers come from torch's own generator.
+        seed: Seed of the run.
+        origin: 0 in a rollout, the number of the batch (from 1) in training.
+        lead: Steps since the initial states.
+
+    Example:
+        >>> state = torch.zeros(3, 1, 4)
+        >>> context = Context(keys=torch.tensor([[0, 0], [1, 0], [2, 0]]))
+        >>> alone = Context(keys=torch.tensor([[2, 0]]))
+        >>> bool((context.normal(state)[2] == alone.normal(state[:1])[0]).all())
+        True
+        >>> bool((context.normal(state) == context.after(0.5).normal(state)).any())
+        False
+    """
+
+    parameters: Parameters | None = None
+    time: Times | None = None
+    keys: Int[Tensor, "batch 2"] | None = None
+    seed: int = 0
+    origin: int = 0
+    lead: int = 0
+
+    def after(self, interval: float | None) -> "Context":
+        """Return the context one step later, at a time that is one interval later if it is known.
+
+        Args:
+            interval: Time between two states [time unit of the data].
+        """
+        time = self.time if self.time is None or interval is None else self.time + interval
+        return self._replace(time=time, lead=self.lead + 1)
+
+    def normal(self, like: Tensor, purpose: str = "noise") -> Tensor:
+        """Return standard normal random numbers.
+
+        Args:
+            like: Tensor whose shape, (batch, ...), device and precision the numbers have.
+            purpose: Name of the draw; draws of one step are independent if their names differ.
+        """
+        return self._draw(torch.randn, like, purpose)
+
+    def uniform(self, like: Tensor, purpose: str = "uniform") -> Tensor:
+        """Return random numbers that are uniform in [0, 1); arguments as for `normal`."""
+        return self._draw(torch.rand, like, purpose)
+
+    def _draw(self, draw: Callable[..., Tensor], like: Tensor, purpose: str) -> Tensor:
+        if self.keys is None:
+            return draw(like.shape, device=like.device, dtype=like.dtype)
+        if len(self.keys) != len(like):
+            raise ValueError(
+                f"The context is of {len(self.keys)} samples, but random numbers of {len(like)} "
+                "were asked for; draw one row per sample of the batch."
+            )
+        words = [self.seed % 2**32, self.origin, self.lead, crc32(purpose.encode())]
+        generator, rows = torch.Generator(), []
+        for key in self.keys.tolist():  # on the CPU, so that all devices have the same numbers
+            seed = np.random.SeedSequence([*words, *key]).generate_state(1, np.uint64)
+            generator.manual_seed(int(seed[0]) >> 1)
+            rows.append(draw(like.shape[1:], generator=generator, dtype=like.dtype))
+        return torch.stack(rows).to(like.device)
+
+
+def rollout_keys(
+    index: Int[Tensor, " batch"] | Sequence[int], members: int = 1
+) -> Int[Tensor, "_ 2"]:
+    """Return the keys of rollouts, member by member.
+
+    Args:
+        index: Numbers of the initial conditions within the evaluation.
+        members: Rollouts from each.
+
+    Example:
+        >>> rollout_keys([4, 7], members=2).tolist()
+        [[4, 0], [7, 0], [4, 1], [7, 1]]
+    """
+    index = torch.as_tensor(index, dtype=torch.int64).cpu()
+    member = torch.arange(members).repeat_interleave(len(index))
+    return torch.stack((index.repeat(members), member), dim=1)
+
+
+def takes_context(function: Callable[..., Any]) -> bool:
+    """Return whether a step or a loss has an argument `context`."""
+    return "context" in inspect.signature(function).parameters
+
+
+def with_context(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a step or a loss that accepts `context` as its last argument, whether it needs it."""
+    return function if takes_context(function) else lambda *args: function(*args[:-1])
+
+
+def check_conditioning(emulator: Any, parameters: int) -> None:
+    """Refuse a step or a loss that could not pass physical parameters on to its network.
+
+    Args:
+        emulator: Object with the methods `step` and `loss`.
+        parameters: Number of physical parameters that condition the network.
+
+    Raises:
+        ValueError: There are some, and one of the two takes no context.
+    """
+    for name in ("step", "loss") if parameters else ():
+        if not takes_context(getattr(emulator, name)):
+            raise ValueError(
+                f"{type(emulator).__name__}.{name} takes no context, so that its network cannot be "
+                f"conditioned on the {parameters} physical parameters; add the argument `context` "
+                "and call `self.predict_from(u, context)`, or leave data.parameters empty."
+            )
+
+
+@runtime_checkable
+class Windows(Protocol):
+    """A training batch with what is known of its trajectories.
+
+    Attributes:
+        states: Windows in physical units.
+        parameters: Physical parameters of their trajectories in the units of the files, or None.
+        times: Times of their first snapshots [time unit of the data], or None.
+    """
+
+    states: Window
+    parameters: Parameters | None
+    times: Times | None
+
+
+def training_context(batch: Window | Windows, seed: int, rank: int, number: int) -> Context:
+    """Return the context of a training batch, whose keys are the rank and the place in the batch.
+
+    Args:
+        batch: Windows, with parameters and times where the data have them.
+        seed: Seed that the training began with.
+        rank: Number of the process.
+        number: Number of the batch since the beginning of the training.
+    """
+    plain = isinstance(batch, Tensor)
+    size = len(batch if plain else batch.states)
+    keys = torch.stack((torch.full((size,), rank), torch.arange(size)), dim=1)
+    known = (None, None) if plain else (batch.parameters, batch.times)
+    return Context(*known, keys, seed, origin=1 + number)
+
+
+class Conditioning(nn.Module):
+    """Standardises physical parameters for a network: (p - mean)/std.
+
+    Mean and standard deviation are buffers: computed by `fit` from the training trajectories, saved
+    in the checkpoint.
+
+    Args:
+        parameters: Number of physical parameters, 0 for none.
+
+    Example:
+        >>> conditioning = Conditioning(1)
+        >>> conditioning.set_statistics(torch.tensor([[1.0], [3.0]]))
+        >>> conditioning(torch.tensor([[5.0]])).tolist()
+        [[3.0]]
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, parameters: int) -> None:
+        super().__init__()
+        self.count = parameters
+        if parameters:
+            self.register_buffer("mean", torch.zeros(parameters))
+            self.register_buffer("std", torch.ones(parameters))
+
+    def set_statistics(self, values: Float[Tensor, "trajectory parameter"] | None) -> None:
+        """Take over the statistics of training trajectories; what does not vary keeps its unit."""
+        if values is not None:
+            values = values.double()
+            varies = values.amax(0) > values.amin(0)
+            self.mean.copy_(values.mean(0))
+            self.std.copy_(torch.where(varies, values.std(0, correction=0), 1.0))
+
+    def typical(self) -> Parameters | None:
+        """Return the mean as the parameters of a batch of one."""
+        return self.mean[None] if self.count else None
+
+    def check(self, parameters: Parameters | None) -> None:
+        """Refuse another number of parameters than the emulator is made for.
+
+        Raises:
+            ValueError: As above.
+        """
+        found = 0 if parameters is None else parameters.shape[1]
+        if found == self.count:
+            return
+        if parameters is None:
+            raise ValueError(
+                f"The network is conditioned on {self.count} physical parameters per trajectory, "
+                "and they are not known here; give them to `rollout`, or to `step` and `loss` as "
+                "`Context(parameters=...)`."
+            )
+        raise ValueError(
+            f"The emulator is made for {self.count} physical parameters, the batch has {found}; "
+            "set model.parameters to the number of data.parameters."
+        )
+
+    def forward(self, parameters: Parameters | None) -> Parameters | None:
+        """Return standardised parameters, or None if there are none.
+
+        Raises:
+            ValueError: Their number is not the one that the emulator is made for.
+        """
+        self.check(parameters)
+        return None if parameters is None else (parameters.to(self.mean) - self.mean) / self.std
