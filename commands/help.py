@@ -15,7 +15,7 @@ from emulators import Network
 WIDTH = 100
 FOREIGN = ("torch.", "lightning.", "torchmetrics.", "lightning_utilities.")
 # emulators make these themselves: they cannot be named in a file
-INTERNAL = ("emulators.FromModule", "emulators.context.Told", "emulators.learned.Hybrid")
+INTERNAL = ("emulators.FromModule", "emulators.learned.Hybrid")
 
 
 def shorter(text: str) -> str:

@@ -126,7 +126,7 @@ class Emulator(LightningModule, ABC):
         self.trained_on: DataDescription | None = None
         self.interval: float | None = None
         self.trained_steps = 0
-        self.training_seed = torch.initial_seed()
+        self.run_seed = self.training_seed = torch.initial_seed()  # before layers draw from it
         latents = tuple(latent_inputs), tuple(latent_outputs)
         interface = NetworkInterface(channels, dimensions, *latents, masks, parameters)
         self.trained = self.make_trained(network, interface)

@@ -29,7 +29,7 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
     if parameters is not None:
         parameters = parameters.repeat(members, 1)
     times = torch.tensor(list(start.times) * members, dtype=torch.float64)
-    seed = getattr(model, "training_seed", 0) if trainer.state.fn == "fit" else torch.initial_seed()
+    seed = getattr(model, "training_seed" if trainer.state.fn == "fit" else "run_seed", 0)
     context = Context(parameters, times, rollout_keys(start.index, members), seed)
     ends = [callback for callback in trainer.callbacks if isinstance(callback, StopRequest)]
     stop = ends[0].raise_if_requested if ends and trainer.state.fn != "fit" else None

@@ -89,12 +89,22 @@ def as_network(option: NetworkFactory | nn.Module, interface: NetworkInterface) 
         try:
             network = option(interface)
         except TypeError as error:
+            if raised_in_a_constructor(error):
+                raise
             raise ValueError(
                 f"model.network cannot be made from its interface ({error}); its constructor must "
                 "take an `emulators.NetworkInterface` as its first argument, and others by name."
             ) from error
     check_parameters(network, interface)
     return network
+
+
+def raised_in_a_constructor(error: TypeError) -> bool:
+    """Return whether an error comes from inside a constructor, and not from a call of it."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_code.co_name == "__init__"
 
 
 def check_parameters(network: nn.Module, interface: NetworkInterface) -> None:

@@ -46,9 +46,9 @@ def initial(count):
     return torch.randn(count, 1, 5, generator=torch.Generator().manual_seed(3))
 
 
-def rolled_out(index, seed=0, members=1, steps=4):
+def rolled_out(index, seed=0, members=1, steps=4, emulator=None, keeper=None):
     """Return the forecasts (lead, [member,] initial condition, 1, 5) of some initial conditions."""
-    keeper, states = Keeper(), initial(7)[index]
+    keeper, states = keeper or Keeper(), initial(7)[index]
     trainer = Mock(
         spec=Trainer, callbacks=[keeper], is_global_zero=False, progress_bar_callback=None,
         state=SimpleNamespace(fn="test"),
@@ -58,8 +58,11 @@ def rolled_out(index, seed=0, members=1, steps=4):
         perturbed=states.expand(members - 1, *states.shape) if members > 1 else None,
         times=[0.0] * len(index), truth=lambda lead: states,
     )  # fmt: skip
-    torch.manual_seed(seed)
-    evaluate(Drifting().eval(), start, trainer, "test")
+    if emulator is None:
+        torch.manual_seed(seed)
+        emulator = Drifting().eval()
+        torch.manual_seed(seed + 123)  # as a training does
+    evaluate(emulator, start, trainer, "test")
     return torch.stack(keeper.states)
 
 
@@ -88,6 +91,16 @@ def test_members_differ_and_keep_their_numbers():
 def test_seed_changes_the_forecast():
     assert not torch.equal(rolled_out([0], seed=1), rolled_out([0], seed=2))
     assert torch.equal(rolled_out([0], seed=1), rolled_out([0], seed=1))
+
+
+def test_seed_is_that_of_the_run_after_a_training_too():
+    # training seeds torch's own generator at each step, on each rank with another number
+    states = rolled_out([0, 1], seed=1)
+    emulator, keeper = Drifting().eval(), Keeper()
+    torch.manual_seed(99)
+    emulator.run_seed = 1
+    evaluated = rolled_out([0, 1], seed=1, emulator=emulator, keeper=keeper)
+    assert torch.equal(evaluated, states)
 
 
 def test_trajectories_that_are_left_out_change_no_others():

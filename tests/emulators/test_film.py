@@ -160,6 +160,13 @@ def test_what_cannot_be_made_from_an_interface_is_refused_with_its_reason():
     def wrong(interface):
         return Unconditioned(interface, depth=1)
 
+    class Broken(Unconditioned):
+        def __init__(self, interface):
+            super().__init__(interface)
+            len(3)
+
+    with pytest.raises(TypeError, match="has no len"):
+        as_network(Broken, NetworkInterface(1, 2))
     with pytest.raises(ValueError, match=r"cannot be made from its interface \(.*'depth'"):
         as_network(wrong, NetworkInterface(1, 2, parameters=1))
 

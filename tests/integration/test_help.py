@@ -61,7 +61,7 @@ def test_help_of_an_emulator_is_short_and_names_what_can_be_chosen(kind, say):
     assert "torch.nn." not in words
     for name in ("emulators.UNet", "emulators.FNO", "emulators.Sobolev", "emulators.Muon"):
         assert name in words
-    for name in ("FromModule", "Told", "Hybrid", "Attention", "datamodules"):
+    for name in ("FromModule", "Hybrid", "Attention", "datamodules"):
         assert name not in words
 
 
