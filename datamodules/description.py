@@ -17,6 +17,7 @@ from datamodules.files.space_axis import SpaceAxis, from_description
 from datamodules.files.time_axis import same_time
 from datamodules.files.units import same_units
 from datamodules.solvers import Grid, Variable
+from datamodules.solvers.finite import check_finite
 from datamodules.statistics import Statistics
 
 # what is taken for entries that the checkpoints of earlier versions lack
@@ -90,6 +91,10 @@ class DataDescription:
     statistics: Statistics | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if "interval" not in self.unknown:
+            check_finite("DataDescription", interval=self.interval)
 
     @classmethod
     def on_grid(
