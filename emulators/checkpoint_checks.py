@@ -1,10 +1,8 @@
 """Whether an emulator and a data set belong together, said in one sentence where they do not."""
 
 import inspect
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from traceback import walk_tb
 from types import FrameType, MappingProxyType
 from typing import Any
 
@@ -19,6 +17,7 @@ from emulators.former_names import rename
 from emulators.networks.layers import PeriodicOnly, set_boundaries
 from emulators.networks.spectral_layers import DepthwiseSpectral, SpectralConvolution
 from emulators.training.non_finite import averages_in, first_not_finite
+from emulators.training.raising_module import raising_module
 
 
 def described(module: Any) -> DataDescription:
@@ -153,12 +152,6 @@ def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
         ) from error
     finally:
         emulator.train(training)
-
-
-def raising_module(error: BaseException) -> str:
-    """Return the innermost module, outside the standard library, in which an error was raised."""
-    names = [frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__)]
-    return [name for name in names if name.split(".")[0] not in sys.stdlib_module_names][-1]
 
 
 def check_statistics(saved: Mapping[str, Tensor | None], data: DataDescription) -> None:

@@ -1,11 +1,12 @@
 """The file of scores that a test left: read and checked, so that all that is compared is there."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import xarray
+
+from callbacks.run.scores_seal import is_damaged
 
 START, LEAD, LONG = "initial_condition", "lead_time", "long_lead_time"
 DIMENSIONS = {  # of what a comparison shows; None stands for those of space
@@ -66,7 +67,6 @@ TOGETHER = {  # what is drawn with a score
     "crps": ("ensemble_spread", LEAD),
     "panel_lead_time": ("panel_truth", "panel_forecast"),
 }
-SEAL = b"SHA-256 of all before: "
 NUMBER = (int, float)
 NOTHING = type(None)
 KINDS = {  # of what determined the scores, where it is there
@@ -110,20 +110,6 @@ def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
             f"({' '.join(reason.split()):.200})."
         )
     return scores, about
-
-
-def seal(path: Path) -> None:
-    """Append a hash of all bytes to a file, which the library for NetCDF does not look at."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with path.open("ab") as file:
-        file.write(SEAL + digest.encode())
-
-
-def is_damaged(path: Path) -> bool:
-    """Return whether a sealed file is not as it was written; others cannot be judged."""
-    content = path.read_bytes()
-    body, mark, digest = content.rpartition(SEAL)
-    return bool(mark) and hashlib.sha256(body).hexdigest().encode() != digest
 
 
 def wrong_about(about: Any) -> str:

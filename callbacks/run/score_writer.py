@@ -10,11 +10,11 @@ import xarray
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
-from callbacks.comparison.scores_file import seal
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.space_names import space_names
 from callbacks.plotting.export import gif, png, show
 from callbacks.run.provenance import provenance
+from callbacks.run.scores_seal import seal
 from datamodules.description import DataDescription
 from datamodules.files.netcdf import atomic_file, atomic_write
 from datamodules.source import DataSource

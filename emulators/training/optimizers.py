@@ -13,7 +13,7 @@ from torch.optim import Optimizer, SparseAdam
 from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.solvers.finite import check_finite
-from emulators.checkpoint_checks import raising_module
+from emulators.training.raising_module import raising_module
 
 GIVEN = (
     "is made from the optimiser and the number of steps of the run alone; choose one of this "
