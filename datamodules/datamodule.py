@@ -197,7 +197,8 @@ class TrajectoryDataModule(LightningDataModule):
             if self.join == "time" or all(part.snapshots == 1 for part in parts):
                 return [JoinedFiles(parts, source.times)]
         first.interval = first.time.within(first.used).interval
-        readers = [first, *(TrajectoryFile(path, *names, source.times) for path in paths[1:])]
+        readers: list[TrajectoryReader] = [first]
+        readers += (TrajectoryFile(path, *names, source.times) for path in paths[1:])
         for reader in readers[1:]:
             time = reader.time.expressed_like(readers[0].time)
             if time is not reader.time:

@@ -59,8 +59,9 @@ def describe(
         known_periodic: Which axes are periodic in the solver that made the data, or None.
     """
     time = reader.time
-    kept = {key: str(time.attributes[key]) for key in ("units", "calendar")
-            if key in time.attributes}  # fmt: skip
+    kept: dict[str, str] = {
+        key: str(time.attributes[key]) for key in ("units", "calendar") if key in time.attributes
+    }
     return DataDescription(
         fields=reader.variables,
         axes=reader.axes,

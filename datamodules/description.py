@@ -158,7 +158,8 @@ class DataDescription:
         """Grid of uniform coordinates, periodic or not, or None where there is none."""
         if self._not_uniform:
             return None
-        return Grid(self.shape, tuple(axis.step * axis.size for axis in self.axes))
+        lengths = (axis.step * axis.size for axis in self.axes if axis.step is not None)
+        return Grid(self.shape, tuple(lengths))
 
     @cached_property
     def grid(self) -> Grid | None:
@@ -294,21 +295,21 @@ class DataDescription:
             steps = [(earlier.interval, units[0]), (self.interval, units[1])]
             if not same_time(*steps):
                 texts = [f"{step:g} {unit}".removesuffix(" 1") for step, unit in steps]
-                return "interval", *texts
+                return "interval", texts[0], texts[1]
         if earlier.calendar and self.calendar and earlier.calendar != self.calendar:
             return "calendar", earlier.calendar, self.calendar
         if "units" not in unknown:
             both = [[field.units for field in one.fields] for one in (earlier, self)]
             if not all(map(same_units, *both)):
-                return "units", *both
+                return "units", both[0], both[1]
         for name in earlier.parameter_units.keys() & self.parameter_units.keys():
-            units = earlier.parameter_units[name], self.parameter_units[name]
-            if all(units) and not same_units(*units):
-                return f"units of parameter '{name}'", *units
+            before, now = earlier.parameter_units[name], self.parameter_units[name]
+            if before and now and not same_units(before, now):
+                return f"units of parameter '{name}'", before, now
         if "axes" in unknown:
             return self._difference_of_lengths(earlier, unknown)
-        for one, two in zip(earlier.axes, self.axes, strict=True):
-            if different := one.difference(two):
+        for axis, present in zip(earlier.axes, self.axes, strict=True):
+            if different := axis.difference(present):
                 return "the grid", *different
         return None
 
@@ -318,7 +319,7 @@ class DataDescription:
         """Return how the domain differs from the one of an earlier version, without coordinates."""
         lengths = [one.to_dict().get("domain lengths") for one in (earlier, self)]
         if "domain lengths" not in unknown and lengths[0] and lengths[0] != lengths[1]:
-            return "domain lengths", *lengths
+            return "domain lengths", lengths[0], lengths[1]
         if any(axis.descending for axis in self.axes):
             return "rows", "in the order of the file (earlier version)", "increasing coordinates"
         return None

@@ -37,7 +37,7 @@ def said_roles(attributes: Mapping[str, Any]) -> dict[str, Role]:
     axis, standard, units = (_text(attributes, key) for key in ("axis", "standard_name", "units"))
     roles: dict[str, Role] = {}
     if axis in ("x", "y"):
-        roles["axis"] = axis
+        roles["axis"] = "x" if axis == "x" else "y"
     if standard.endswith("longitude") or standard.startswith("projection_x"):
         roles["standard_name"] = "x"
     elif standard.endswith("latitude") or standard.startswith("projection_y"):

@@ -69,9 +69,7 @@ class ClassicArray(DiskArray):
         """Return the bytes of the file between the first and the last value."""
         with self.path.open("rb") as file:
             if file_identity(os.fstat(file.fileno())) != self._file:
-                raise ReplacedError(
-                    f"{self.path} was replaced while it was being read; start again."
-                )
+                raise ReplacedError(self.path)
             content = np.fromfile(file, np.uint8, size, offset=self._place.offset + first)
         if len(content) < size:
             raise OSError(

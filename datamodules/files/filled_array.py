@@ -58,18 +58,18 @@ class FilledArray(DiskArray):
         inside = tuple(slice(len(part)) for part in held)
         self.array.copy_to(out[inside], tuple(slice(p.start, p.stop) for p in held))
         if self._unwritten is not None:
-            self._fill_chunks(out[inside], held)
+            self._fill_chunks(out[inside], held, self._unwritten)
 
-    def _fill_chunks(self, out: np.ndarray, held: list[range]) -> None:
+    def _fill_chunks(self, out: np.ndarray, held: list[range], unwritten: np.ndarray) -> None:
         """Write NaN where chunks were never written."""
         numbers = [
             range(part.start // size, -(-part.stop // size))
             for part, size in zip(held, self._chunk, strict=True)
         ]
-        if not self._unwritten[tuple(slice(n.start, n.stop) for n in numbers)].any():
+        if not unwritten[tuple(slice(n.start, n.stop) for n in numbers)].any():
             return
         for number in product(*numbers):
-            if self._unwritten[number]:
+            if unwritten[number]:
                 here = tuple(
                     slice(max(0, n * size - part.start), max(0, (n + 1) * size - part.start))
                     for n, size, part in zip(number, self._chunk, held, strict=True)

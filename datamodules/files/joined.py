@@ -106,7 +106,7 @@ class JoinedFiles(TrajectoryReader):
                 )
 
     @property
-    def files(self) -> list[TrajectoryReader]:
+    def files(self) -> list[TrajectoryFile]:
         return list(self.parts)
 
     def compute_hash(self) -> str:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from datamodules.files.space_axis import SpaceAxis
 from datamodules.files.time_axis import TimeAxis, same_time
 from datamodules.files.units import same_units
 from datamodules.solvers import Variable
+
+if TYPE_CHECKING:
+    from datamodules.files.trajectory_file import TrajectoryFile
 
 
 class TrajectoryReader(ABC):
@@ -45,9 +49,9 @@ class TrajectoryReader(ABC):
     interval: float
 
     @property
-    def files(self) -> list["TrajectoryReader"]:
+    @abstractmethod
+    def files(self) -> list["TrajectoryFile"]:
         """The single files, in the order of their times."""
-        return [self]
 
     @property
     def snapshots(self) -> int:
@@ -98,8 +102,8 @@ def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str]
     """Return what is different in two of a data set, or None."""
     if one.space != two.space:
         return f"a grid of {one.space}", f"of {two.space}"
-    for own, other in zip(one.axes, two.axes, strict=True):
-        if difference := own.difference(other):
+    for axis, other_axis in zip(one.axes, two.axes, strict=True):
+        if difference := axis.difference(other_axis):
             return difference
     steps = [(reader.interval, reader.time.unit) for reader in (one, two)]
     if not same_time(*steps):
@@ -108,9 +112,9 @@ def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str]
     calendars = [reader.time.calendar for reader in (one, two) if reader.time.origin]
     if len(set(calendars)) > 1:
         return f"times of the calendar '{calendars[0]}'", f"of '{calendars[1]}'"
-    for own, other in zip(one.variables, two.variables, strict=True):
-        if not same_units(own.units, other.units):
-            return f"'{own.name}' in units of '{own.units}'", f"'{other.units}'"
+    for field, other_field in zip(one.variables, two.variables, strict=True):
+        if not same_units(field.units, other_field.units):
+            return f"'{field.name}' in units of '{field.units}'", f"'{other_field.units}'"
     for name, own in one.parameter_units.items():
         other = two.parameter_units[name]
         if own and other and not same_units(own, other):

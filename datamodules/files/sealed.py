@@ -37,7 +37,7 @@ def save(path: Path, label: str, arrays: Mapping[str, np.ndarray]) -> None:
             "numbers and text can be kept."
         )
     with atomic_file(path) as temporary, temporary.open("wb+") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type] # for the stub, all are allow_pickle
         file.write(_seal(file, file.seek(0, os.SEEK_END), label))
 
 

@@ -143,7 +143,7 @@ class SpaceAxis:
         if (apart <= slack).all():
             return None
         worst = int(apart.argmax())
-        own, others = (axis.values[worst] for axis in (self, other))
+        own, others = self.values[worst], other.values[worst]
         return f"{self.name} = {own:.8g} at point {worst}", f"{others:.8g}"
 
     def describe(self) -> dict[str, Any]:

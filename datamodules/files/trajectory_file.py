@@ -148,6 +148,10 @@ class TrajectoryFile(TrajectoryReader):
         return {**self.__dict__, "_arrays": None}  # handles do not cross to another process
 
     @property
+    def files(self) -> "list[TrajectoryFile]":
+        return [self]
+
+    @property
     def layout(self) -> list[list[int]]:
         """Place of each axis in the file, and which axes are reversed when they are read."""
         return [list(self._order), list(self._reversed)]

@@ -117,7 +117,7 @@ class Balance(nn.Module):
 
     def channel(self, term: Term) -> int:
         """Return the channel of the variable to which a term belongs."""
-        return self.channels.get(term.variable, 0)
+        return 0 if term.variable is None else self.channels.get(term.variable, 0)
 
     def names_of(self, term: Term) -> set[str]:
         """Return what a term and the boundaries of its variable read."""

@@ -7,6 +7,7 @@ A wall gives the value at the wall itself, half a cell beyond the centre of the 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume.stencil import Stencil
 
 Weights = tuple[Tensor, Tensor]
-Number = float | Tensor
+Number: TypeAlias = float | Tensor
 
 
 class Wall(ABC):

@@ -73,6 +73,8 @@ class AutocastMap:
 class AutocastQuasilinear(AutocastMap, Quasilinear):
     """The same for a map that says what is lagged."""
 
+    function: Quasilinear
+
     def lagged(self, previous: Vector) -> Map:
         with self.setting.context():
             return AutocastMap(self.function.lagged(previous), self.setting)

@@ -75,7 +75,7 @@ def negative_product(a: Tensor, b: Tensor) -> Tensor:
     return -a * b
 
 
-class AtWall:
+class WallCells:
     """The cells of a field at one end of an axis; a number stays one.
 
     Args:
@@ -87,15 +87,23 @@ class AtWall:
         self.axis = axis
         self.end = end
 
-    def __call__(self, field: Tensor) -> Tensor:
+    def cells(self, field: Tensor) -> Tensor:
+        """Return the cells of a field at the wall."""
         return field.select(self.axis, self.end) if field.dim() else field
 
 
-class FeedAtWall(AtWall):
+class AtWall(WallCells):
+    """A field at one end of an axis."""
+
+    def __call__(self, field: Tensor) -> Tensor:
+        return self.cells(field)
+
+
+class FeedAtWall(WallCells):
     """x p/(R T) [mol/m³] at one end of an axis."""
 
     def __call__(self, mole_fraction: Tensor, pressure: Tensor, temperature: Tensor) -> Tensor:
-        return super().__call__(ideal_gas(mole_fraction, pressure, temperature))
+        return self.cells(ideal_gas(mole_fraction, pressure, temperature))
 
 
 def known_laws() -> dict[str, Closure]:

@@ -25,13 +25,13 @@ class SpectralModule(nn.Module):
     """
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SpectralModule":
-        for name, value in vars(self).items():
+        for name, value in self.__dict__.items():
             if isinstance(value, Tensor):
                 if value.is_complex():
                     value = torch.view_as_complex(fn(torch.view_as_real(value)))
                 else:
                     value = fn(value)
-                vars(self)[name] = value
+                self.__dict__[name] = value
         return super()._apply(fn, recurse)
 
 

@@ -5,7 +5,7 @@ under autocast: the backward pass evaluates F as the forward pass did.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -30,14 +30,14 @@ def check_policy(on_failure: str) -> None:
 
 @dataclass
 class Call:
-    """One solve and how to differentiate it."""
+    """One solve and how to differentiate it; `info` is its outcome, set by the forward pass."""
 
     residual: Residual
     solver: RootSolver
     linear: LinearSolver
     on_failure: OnFailure
     record: Record
-    info: SolveInfo | None = None
+    info: SolveInfo = field(init=False)
 
 
 def solve_with_adjoint(

@@ -113,7 +113,7 @@ class Lines:
 
 def banded(centre: Tensor, below: Tensor | None = None, above: Tensor | None = None) -> Tensor:
     """Return blocks (line, batch, channel · cell, channel · cell) from what cells couple to."""
-    total = 0
+    total = centre.new_zeros(())
     for band, offset in ((centre, 0), (below, -1), (above, 1)):
         if band is not None:
             entries = band.permute(1, 0, 3, 4, 2)  # line, batch, to, from, cell
