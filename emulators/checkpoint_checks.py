@@ -59,7 +59,12 @@ def check_fields(
     found["parameters"] = len(data.parameters)
     wanted = {"channels": channels, "dimensions": dimensions, "parameters": parameters}
     known = inspect.signature(emulator).parameters.values() if emulator else ()
-    if found != wanted and known and not any(one.kind is one.VAR_KEYWORD for one in known):
+    if (
+        emulator
+        and found != wanted
+        and known
+        and not any(one.kind is one.VAR_KEYWORD for one in known)
+    ):
         deaf = [name for name in wanted if name not in [one.name for one in known]]
         different = [name for name in deaf if found[name] != wanted[name]]
         if different:
@@ -161,11 +166,16 @@ def check_statistics(saved: Mapping[str, Tensor | None], data: DataDescription) 
         saved: Mean and standard deviation of the data when the training began, None if not known.
         data: Description of the data of the resumed run, with its statistics.
     """
-    scale = data.statistics.std.abs().max().item()
+    statistics = data.statistics
+    if statistics is None:
+        raise ValueError(
+            "The data have no statistics to compare with those of the training that is resumed."
+        )
+    scale = statistics.std.abs().max().item()
     for name, known in saved.items():
         if known is None:
             continue
-        before, now = torch.as_tensor(known).double(), getattr(data.statistics, name).double()
+        before, now = torch.as_tensor(known).double(), getattr(statistics, name).double()
         if not torch.allclose(before, now.to(before), rtol=1e-5, atol=1e-5 * scale):
             raise ValueError(
                 f"The run was started on other training data ({name} {rounded(before)} then, "
@@ -269,7 +279,7 @@ def misfit(kind: str, error: RuntimeError) -> ValueError:
     )
 
 
-def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType) -> None:
+def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType | None) -> None:
     """Keep the settings of an emulator, the arguments of a frame of its constructor.
 
     Objects given from Python are left out: they would not load again safely.

@@ -169,7 +169,8 @@ def training_context(batch: Window | Windows, seed: int, rank: int, number: int)
         number: Number of the batch since the beginning of the training.
     """
     plain = isinstance(batch, Tensor)
-    size = len(batch if plain else batch.states)
+    states: Window = batch if plain else batch.states
+    size = len(states)
     keys = torch.stack((torch.full((size,), rank), torch.arange(size)), dim=1)
     known = (None, None) if plain else (batch.parameters, batch.times)
     return Context(*known, keys, seed, origin=1 + number)

@@ -372,7 +372,7 @@ class Emulator(LightningModule, ABC):
     ) -> Any:
         """Make an emulator from a checkpoint, whose settings may have former names."""
         file = with_present_names(checkpoint_path, kwargs.get("weights_only"), map_location)
-        kind = LightningModule if inspect.isabstract(cls) else super()
+        kind: Any = LightningModule if inspect.isabstract(cls) else super()
         return kind.load_from_checkpoint(file, map_location, *args, **kwargs)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:

@@ -185,6 +185,7 @@ class Hierarchical(Emulator):
         frames, states, inputs = self.training_start(frames, mask_id, context)
         extra = self.coarsening.objective(states[now])
         weight, total = torch.ones(len(mask_id), device=mask_id.device), 0.0
+        predicted: Latents = ()
         for step in range(self.unrolled_steps):
             if step > 0:
                 inputs = self._inputs(states[-1], predicted, tuple(states[-2::-1]))

@@ -73,6 +73,7 @@ class ImPiNDiff(Emulator):
 
     timed = True
     sparse = True
+    interval: float
 
     def __init__(
         self,
@@ -138,8 +139,9 @@ class ImPiNDiff(Emulator):
     @property
     def hybrid(self) -> Hybrid:
         """The physics: with trained parts in training mode, averaged ones in evaluation mode."""
-        averaged = not self.training and self.averaged is not None
-        return self.averaged if averaged else self.trained
+        if self.training or self.averaged is None:
+            return self.trained
+        return self.averaged
 
     def setup(self, stage: str) -> None:
         """Check that the data are those of the physics: variables, grid and interval."""

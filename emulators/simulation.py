@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from datamodules.solvers import Grid, Solver, resample
 from emulators.checkpoint_checks import described
-from emulators.emulator import Emulator, State, Window
+from emulators.context import Context
+from emulators.emulator import NO_CONTEXT, Emulator, State, Window
 from emulators.training.precision import check_precision
 
 
@@ -30,10 +31,11 @@ class Simulation(Emulator):
             train.
     """
 
+    solver: Solver  # with `grid` from `setup` on
+    grid: Grid
+
     def __init__(self, channels: int = 1, dimensions: int = 2) -> None:
         super().__init__(nn.Identity(), channels, dimensions, ema_decay=0.0)
-        self.solver: Solver | None = None
-        self.grid: Grid | None = None
 
     @property
     def window(self) -> int:
@@ -64,9 +66,11 @@ class Simulation(Emulator):
         statistics = source.statistics
         self.standardize.set_statistics(statistics.mean, statistics.std, statistics.increment_std)
 
-    def step(self, state: State, memory: Any = None) -> tuple[State, None]:
+    def step(
+        self, state: State, memory: Any = None, context: Context = NO_CONTEXT
+    ) -> tuple[State, None]:
         own = resample(state.float(), self.grid, self.solver.grid.shape)
         return resample(self.solver.step(own), self.solver.grid, self.grid.shape), None
 
-    def loss(self, window: Window) -> Tensor:
+    def loss(self, window: Window, context: Context = NO_CONTEXT) -> Tensor:
         raise ValueError("Simulation has nothing to train.")

@@ -70,7 +70,10 @@ class Hybrid(nn.Module):
         self.register_buffer("points", torch.stack(axes, -1), persistent=False)
 
     def _check(self) -> None:
-        readers = (*self.balance.terms.values(), *self.balance.closures.values())
+        readers: tuple[Term | Closure, ...] = (
+            *self.balance.terms.values(),
+            *self.balance.closures.values(),
+        )
         read = {name for reader in readers for name in reader.names}
         needed = set(self.balance.coefficients)
         given = [name for field in self.fields.values() for name in field.names]
@@ -131,6 +134,11 @@ class Hybrid(nn.Module):
             if field.steady:
                 found |= field.at(self.points, time)
         for column, name in enumerate(self.conditioned_on):
+            if parameters is None:
+                raise ValueError(
+                    f"The physics is conditioned on {', '.join(self.conditioned_on)}, but the "
+                    "parameters of the trajectories are not known."
+                )
             found[name] = parameters[:, column].view(-1, *[1] * (like.dim() - 2))
         return {name: value.to(like) for name, value in found.items()}
 

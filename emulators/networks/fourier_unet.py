@@ -10,7 +10,7 @@ embedding of their own, zero at first, which is added to the embedding of the in
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -157,7 +157,7 @@ class FourierUNet(Network):
         self.size = size
         widths = [width * multiplier for multiplier in multipliers]
 
-        def block(inputs: int, outputs: int, points: int, **options: bool | str) -> FourierBlock:
+        def block(inputs: int, outputs: int, points: int, **options: Any) -> FourierBlock:
             kept = min(points // 2 + 1, modes) if points else 0
             return FourierBlock(inputs, outputs, kept, dropout=dropout, padding=padding, **options)
 
