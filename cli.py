@@ -17,6 +17,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 # Large libraries take seconds to load: each command imports what it needs, and help needs none.
@@ -38,8 +39,10 @@ HELP = """Train, compare and stress-test neural emulators of dynamical systems.
 STAGES = ("fit", "validate", "test", "predict")
 HOME = Path(__file__).resolve().parent
 OURS = ("callbacks", "commands", "datamodules", "emulators")
-LIBRARIES = ("torch", "numpy", "xarray", "lightning", "jsonargparse", "torchmetrics", "jaxtyping")
-LIBRARIES += ("matplotlib", "netCDF4", "h5py", "yaml", "tqdm", "PIL", "tensorboard")
+LIBRARIES = (
+    *("torch", "numpy", "xarray", "lightning", "jsonargparse", "torchmetrics", "jaxtyping"),
+    *("matplotlib", "netCDF4", "h5py", "yaml", "tqdm", "PIL", "tensorboard"),
+)
 
 
 def main() -> None:
@@ -116,7 +119,7 @@ class OwnModules(MetaPathFinder):
 
     def meant(self) -> bool:
         """Return whether the import comes from one of READERS or from a module of the folder."""
-        frame = sys._getframe(2)
+        frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             name = frame.f_globals.get("__name__", "")
             if (name, frame.f_code.co_name) in self.READERS or name.split(".")[0] in self.found:
@@ -169,10 +172,11 @@ def origin(name: str) -> Path:
         ImportError: There is none.
     """
     found = find_spec(name)
-    if found is None:
+    folders = found.submodule_search_locations if found else None
+    place = next(iter(folders)) if folders else (found.origin if found else None)
+    if place is None:
         raise ImportError(f"there is no module '{name}' here; install this program again.")
-    folders = found.submodule_search_locations
-    return Path(next(iter(folders)) if folders else found.origin).resolve()
+    return Path(place).resolve()
 
 
 def run(args: Sequence[str]) -> Any:

@@ -12,8 +12,14 @@ def described_arguments(package: str, file: str, name: str) -> dict[str, str]:
         package: Top-level package; it is found, not imported.
         file: Path within the package.
         name: Of a class in that file.
+
+    Raises:
+        ImportError: There is no such package.
     """
-    source = (Path(find_spec(package).origin).parent / file).read_text()
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"there is no package '{package}' here; install this program again.")
+    source = (Path(spec.origin).parent / file).read_text()
     (found,) = (
         node
         for node in ast.parse(source).body
@@ -22,7 +28,7 @@ def described_arguments(package: str, file: str, name: str) -> dict[str, str]:
     (constructor,) = (
         node for node in found.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"
     )
-    said = arguments_section(ast.get_docstring(found))
+    said = arguments_section(ast.get_docstring(found) or "")
     return {argument.arg: said[argument.arg] for argument in constructor.args.args[1:]}
 
 
@@ -30,6 +36,7 @@ def arguments_section(docstring: str) -> dict[str, str]:
     """Return the entries of a docstring's section Args, each on one line."""
     section = docstring.split("Args:\n")[1].split("\n\n")[0]
     entries: dict[str, str] = {}
+    name = ""
     for line in section.splitlines():
         if line.startswith(" " * 8):
             entries[name] += f" {line.strip()}"

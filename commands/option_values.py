@@ -87,18 +87,19 @@ def refuse_no_group(settings: Any, owner: type, key: str = "data") -> None:
     Raises:
         ValueError: As above; the sentence names the option.
     """
-    hints = get_type_hints(owner.__init__)
+    hints = get_type_hints(owner.__init__)  # type: ignore[misc] # of the class, no instance
     for name in signature(owner).parameters:
         hint, value = hints.get(name, Any), settings.get(name, MISSING)
-        if value is MISSING or isinstance(value, hint if is_dataclass(hint) else ()):
+        group = hint if isinstance(hint, type) and is_dataclass(hint) else None
+        if value is MISSING or (group and isinstance(value, group)):
             continue
-        if is_dataclass(hint):
+        if group:
             if not isinstance(value, Namespace | dict):
-                options = ", ".join(field.name for field in fields(hint))
+                options = ", ".join(field.name for field in fields(group))
                 raise ValueError(
                     f"{key}.{name} must be a group of options ({options}), got {value!r}."
                 )
-            refuse_no_group(value, hint, f"{key}.{name}")
+            refuse_no_group(value, group, f"{key}.{name}")
         elif value is None and hint is not Any and NoneType not in get_args(hint):
             raise ValueError(f"{key}.{name} is null; give a value, or leave it out.")
 

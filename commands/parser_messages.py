@@ -163,7 +163,7 @@ def wrong_class(inner: str, key: str, value: str | None, command: str) -> str | 
         return f"{key}.class_path must be the name of a class, as text."
     if "Expected an instantiatable class, but is abstract" in inner:
         owner, _, name = (value or "").rpartition(".")
-        abstract = getattr(
+        abstract: frozenset[str] = getattr(
             getattr(sys.modules.get(owner), name, None), "__abstractmethods__", frozenset()
         )
         lacks = f"; it must define {', '.join(sorted(abstract))}" if abstract else ""

@@ -102,7 +102,7 @@ def read_study(file: Path) -> Study:
     common = existing(study.get("common", []))
     options = [str(option) for option in study.get("options", [])]
     root = Path(study["root"]).expanduser()
-    places = {root: ([], [])}
+    places: dict[Path, tuple[list[Path], list[str]]] = {root: ([], [])}
     if "data" in study:
         places = {root / name: split(own, existing) for name, own in study["data"].items()}
     runs, made = [], []

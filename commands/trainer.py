@@ -169,9 +169,11 @@ class Restoring(_CheckpointConnector):
     @contextmanager
     def naming(self, what: str, *others: type[Exception]) -> Iterator[None]:
         """Name the checkpoint where something of it cannot be used, by these errors, too."""
+        unfit: tuple[type[Exception], ...] = (KeyError, TypeError, AttributeError, IndexError)
+        unfit += (AssertionError, *others)
         try:
             yield
-        except (KeyError, TypeError, AttributeError, IndexError, AssertionError, *others) as error:
+        except unfit as error:
             raise ValueError(
                 f"{self._ckpt_path} cannot be used: its part {what} is damaged or of another "
                 f"version ({type(error).__name__}: {error}); give another checkpoint with "

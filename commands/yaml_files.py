@@ -87,7 +87,7 @@ def check(text: str) -> None:
     stack = [Open(None)]
     for event in yaml.parse(text, LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
-            keys = set() if isinstance(event, yaml.MappingStartEvent) else None
+            keys: set[Any] | None = set() if isinstance(event, yaml.MappingStartEvent) else None
             stack.append(Open(event.anchor, keys=keys))
             if len(stack) > DEPTH:
                 raise ValueError(f"more than {DEPTH} collections are nested; write it flatter.")
