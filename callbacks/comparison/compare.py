@@ -33,7 +33,7 @@ def compare(
     text = table(runs, mse_unit)
     output.mkdir(parents=True, exist_ok=True)
     figures = [png(draw(runs)), png(draw_climate(runs))]
-    contents = {
+    contents: dict[str, bytes | str] = {
         "comparison.md": text + "\n",
         "comparison.csv": table_csv(runs, mse_unit),
         "comparison.png": figures[0],

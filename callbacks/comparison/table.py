@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +24,11 @@ def minutes(run: Run) -> float | None:
     return None if seconds is None or steps is None else seconds * steps / 60
 
 
+def own_number(run: Run, name: str) -> float | None:
+    """Return a number of a diagnostic that brings no columns, if it was computed."""
+    return run.own.get(name)
+
+
 def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
     """Return the columns that the scores of some run allow, MSE in units of the square of `unit`.
 
@@ -30,7 +36,8 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
         ValueError: No field has such a unit, or there are several fields.
     """
     check_unit(runs, unit)
-    ours, own = [], []
+    ours: list[Column] = []
+    own: list[Column] = []
     for kind in all_diagnostics(runs):
         (ours if kind in FIRST else own).extend(kind.columns() or [])
     training = [
@@ -40,7 +47,7 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
         Column("minutes of training", minutes),
     ]
     names = dict.fromkeys(name for run in runs for name in run.own)
-    numbers = [Column(n, lambda run, n=n: run.own.get(n), "{:.3g}") for n in names]
+    numbers = [Column(name, partial(own_number, name=name), "{:.3g}") for name in names]
     found = [*ours, *training, *own, *numbers]
     if unit is not None:
         found = [column.in_unit(unit) if column.in_unit else column for column in found]
@@ -144,14 +151,14 @@ def table(runs: Sequence[Run], unit: float | None = None) -> str:
 def table_csv(runs: Sequence[Run], unit: float | None = None) -> str:
     """Return the numbers of every run as comma-separated values, unrounded."""
     shown = columns(runs, unit)
-    spreads = [column for column in shown if column.spread]
+    spreads = [(column.heading, column.spread) for column in shown if column.spread]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    stds = [f"std of {column.heading} over initial conditions" for column in spreads]
+    stds = [f"std of {heading} over initial conditions" for heading, _ in spreads]
     headings = ["run", "method", "parameters", *(c.heading for c in shown), *stds]
     writer.writerow([in_csv(heading) for heading in headings])
     for run in runs:
-        numbers = [*(c.value(run) for c in shown), *(c.spread(run) for c in spreads)]
+        numbers = [*(c.value(run) for c in shown), *(spread(run) for _, spread in spreads)]
         names = [in_csv(run.name), in_csv(run.method)]
         writer.writerow([*names, run.about.get("parameters"), *numbers])
     return text.getvalue()

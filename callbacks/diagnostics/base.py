@@ -27,6 +27,7 @@ from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
 from datamodules.description import DataDescription
+from datamodules.solvers import Grid
 from datamodules.source import ReferenceSource
 from emulators.checkpoint_checks import described
 from emulators.rollout import RolloutBatch, RolloutObserver, State
@@ -65,7 +66,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         results: Scores of the last evaluation.
     """
 
-    stages = ("validate", "test")
+    stages: ClassVar[tuple[str, ...]] = ("validate", "test")
     version: ClassVar[int] = 1
     of_forecasts: ClassVar[frozenset[str]] = frozenset({"reference"})
     options: Mapping[str, Any] = MappingProxyType({})
@@ -76,7 +77,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Let the constructor of a subclass record the options that it is called with."""
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
-            cls.__init__ = recording(cls.__init__)
+            cls.__init__ = recording(cls.__init__)  # type: ignore[method-assign] # on purpose
 
     def __init__(self) -> None:
         self.emulator: Any = None
@@ -87,10 +88,10 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     @property
     def vorticity(self) -> int | None:
         """Number of the channel that is the vorticity of a flow on a periodic plane, or None."""
-        if self.spherical:
-            return None
         name, variables = self.data.vorticity, self.data.variables
-        known = name is not None and has_kinetic_energy(variables, self.data.grid, name)
+        if self.spherical or name is None:
+            return None
+        known = has_kinetic_energy(variables, self.data.grid, name)
         return variables.index(name) if known else None
 
     @property
@@ -104,6 +105,17 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         if self.spherical:
             return "the horizontal axes are degrees of a sphere"
         return self.data.no_grid
+
+    @property
+    def periodic_grid(self) -> Grid:
+        """Uniform grid that is periodic along all axes.
+
+        Raises:
+            ValueError: There is none; `no_grid` says why.
+        """
+        if self.data.grid is None:
+            raise ValueError(f"{type(self).__name__} needs a periodic grid: {self.data.no_grid}.")
+        return self.data.grid
 
     def flow_is_left_out(self, what: str) -> list[str]:
         """Return a remark on what would follow from the vorticity, where it is known but cannot."""

@@ -66,8 +66,8 @@ class Distribution(ClimateDiagnostic):
             )
         self.bins = bins
         self.reach = reach
-        self.centre: Tensor | None = None
-        self.scale: Tensor | None = None
+        self.centre: Tensor  # and scale: with the reference
+        self.scale: Tensor
 
     def definition(self) -> dict[str, Any]:
         return {**super().definition(), "bins": self.bins, "reach": self.reach}
@@ -90,7 +90,7 @@ class Distribution(ClimateDiagnostic):
         """Return the channels, and u and v of a flow."""
         if not self.derives:
             return state.double()
-        flow = velocity(state[:, self.vorticity].double(), self.data.grid)
+        flow = velocity(state[:, self.vorticity].double(), self.periodic_grid)
         return torch.cat((state.double(), torch.stack(flow, 1)), 1)
 
     def prepare(self) -> None:

@@ -51,7 +51,8 @@ class EnsembleSkill(RolloutDiagnostic):
         self.index = start.index
         self.crps = self.unknown(start, start.truth_steps, start.initial.shape[1])
         self.spread, self.skill = self.crps.clone(), self.crps.clone()
-        self.members = torch.full_like(start.index, 1 + len(start.perturbed))
+        perturbed = 0 if start.perturbed is None else len(start.perturbed)
+        self.members = torch.full_like(start.index, 1 + perturbed)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         """See `observe_members`."""

@@ -59,7 +59,7 @@ class Extremes(RolloutDiagnostic):
         self.reference_split = reference
         self.periods = periods
         self.rows = PerSampleMetric("largest")
-        self.reference: np.ndarray | None = None
+        self.reference: Mapping[str, np.ndarray] = {}
 
     def largest(self, state: State) -> torch.Tensor:
         """Return the largest |q| of each state."""
@@ -78,8 +78,8 @@ class Extremes(RolloutDiagnostic):
         return {**super().definition(), "channel": self.channel}
 
     def prepare(self) -> None:
-        if self.reference is None:
-            self.reference = self.reference_of(self.reference_split, self._reference)["largest"]
+        if not self.reference:
+            self.reference = self.reference_of(self.reference_split, self._reference)
 
     def _reference(self) -> Mapping[str, np.ndarray]:
         chunks = self.source.trajectories(self.reference_split).chunks("Extremes: reference")
@@ -102,8 +102,8 @@ class Extremes(RolloutDiagnostic):
 
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
-        interval = self.data.interval
-        longest = interval * min(rows["largest"].shape[1] * self.every, len(self.reference))
+        interval, reference = self.data.interval, self.reference["largest"]
+        longest = interval * min(rows["largest"].shape[1] * self.every, len(reference))
         shortest = 2 * interval * self.every
         periods = np.geomspace(shortest, max(shortest, longest), self.periods)
         levels = np.stack(
@@ -128,7 +128,7 @@ class Extremes(RolloutDiagnostic):
                 ),
                 "reference_return_level": (
                     ("return_period",),
-                    return_levels(self.reference, interval, periods),
+                    return_levels(reference, interval, periods),
                     {"long_name": f"the same of the {self.reference_split} split", **units},
                 ),
             },
@@ -143,10 +143,11 @@ class Extremes(RolloutDiagnostic):
         )
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
-        if len(self.reference) >= 2 * self.every:
+        snapshots = len(self.reference["largest"])
+        if snapshots >= 2 * self.every:
             return []
         return [
-            f"Extremes: the {self.reference_split} split has {len(self.reference)} snapshots, the "
+            f"Extremes: the {self.reference_split} split has {snapshots} snapshots, the "
             f"shortest return period {2 * self.every} steps; lower every."
         ]
 

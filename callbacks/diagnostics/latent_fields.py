@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,7 +67,8 @@ class LatentFields(RolloutDiagnostic):
     def scores(self) -> xarray.Dataset:
         hybrid = self.emulator.hybrid
         times = torch.tensor(self.moments, dtype=torch.float64, device=hybrid.points.device)
-        dims, truth, dataset = ("latent_time", *self.space), self.truth(), {}
+        dims, truth = ("latent_time", *self.space), self.truth()
+        dataset: dict[str, Any] = {}
         for name, field in hybrid.latent(times).items():
             learned = field.double().cpu().expand(len(times), *field.shape[1:])
             dataset[f"latent_{name}"] = dims, learned.numpy(), about(f"learned {name}")
@@ -108,7 +110,10 @@ class LatentFields(RolloutDiagnostic):
             axes[0, column].set_title(literal(title))
             reference = learned if truth is None else truth
             limits = {"vmin": float(reference.min()), "vmax": float(reference.max())}
-            rows = {"truth": (truth, limits), "learned": (learned, limits)}
+            rows: dict[str, tuple[Any, dict[str, Any]]] = {
+                "truth": (truth, limits),
+                "learned": (learned, limits),
+            }
             if truth is not None:
                 worst = float(np.abs(learned - truth).max()) or 1.0
                 signed = {"vmin": -worst, "vmax": worst, "cmap": "RdBu_r"}

@@ -1,6 +1,7 @@
 """Learned curves of Im-PiNDiff against the true ones, never observed in training."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +84,8 @@ class LearnedCurves(RolloutDiagnostic):
 
     def scores(self) -> xarray.Dataset:
         hybrid, solver = self.emulator.hybrid, solver_of(self.source)
-        dataset, coordinates = {}, {}
+        dataset: dict[str, Any] = {}
+        coordinates: dict[str, Any] = {}
         for name, quantity in self.curves().items():
             q, axis = self.visited[quantity], f"curve_{quantity}"
             learned = hybrid.balance.closures[name](q.to(hybrid.points)).double().cpu()

@@ -72,7 +72,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         self.normalise = normalise
         self.reference_split = reference
         self.rows = PerSampleMetric("series")
-        self.basis: tuple[Tensor, Tensor] | None = None
+        self.basis: tuple[Tensor, Tensor]  # mean and components, with the reference
         self.reference: Mapping[str, np.ndarray] = {}
         self.broken = 0
 

@@ -58,9 +58,9 @@ class PredictabilityLimit(RolloutDiagnostic):
         generator = self.source.generator
         if generator is None:
             return "the data were not simulated here: there is no solver"
-        solver, grid = generator.solver.grid, self.data.grid
         if self.no_grid:
             return f"the data have no periodic grid: {self.no_grid}"
+        solver, grid = generator.solver.grid, self.periodic_grid
         if not solver.is_same_domain(grid):
             return (
                 f"the solver lives in another domain, {solver.lengths}, than the data, "
@@ -78,7 +78,9 @@ class PredictabilityLimit(RolloutDiagnostic):
         self.index = start.index[self.chosen]
         self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])[self.chosen]
         self.limit = self.error.clone()
-        self.solver = self.source.generator.solver.to(start.initial.device).float()
+        generator = self.source.generator
+        assert generator is not None  # or it would be left out
+        self.solver = generator.solver.to(start.initial.device).float()
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if truth is None or not len(self.chosen):
@@ -87,11 +89,11 @@ class PredictabilityLimit(RolloutDiagnostic):
         self.error[:, lead - 1] = mean_squared_error(forecast, truth)
         if lead == 1:
             both = torch.cat((truth, forecast))
-            self.twins = resample(both, self.data.grid, self.solver.grid.shape).float()
+            self.twins = resample(both, self.periodic_grid, self.solver.grid.shape).float()
             self.limit[:, 0] = self.error[:, 0]
             return
         self.twins = self.solver.step(self.twins)
-        both = resample(self.twins, self.solver.grid, self.data.grid.shape)
+        both = resample(self.twins, self.solver.grid, self.periodic_grid.shape)
         exact, perturbed = both.chunk(2)
         self.limit[:, lead - 1] = mean_squared_error(perturbed, exact)
 

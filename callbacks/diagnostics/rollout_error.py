@@ -8,7 +8,6 @@ import torch
 import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
@@ -76,13 +75,13 @@ class RolloutError(RolloutDiagnostic):
         self.threshold = threshold
         self.leads = whole_leads("RolloutError", leads)
         self.reference_split = reference
-        self.climate: Tensor | None = None
+        self.reference: Mapping[str, np.ndarray] = {}
         self.rows = PerSampleMetric("error", "variance", "correlation", "anomaly")
 
     def prepare(self) -> None:
-        if self.climate is None:
-            arrays = self.reference_of(self.reference_split, self._time_mean)
-            self.climate = torch.from_numpy(arrays["mean"])
+        if not self.reference:
+            self.reference = self.reference_of(self.reference_split, self._time_mean)
+            self.climate = torch.from_numpy(self.reference["mean"])
 
     def _time_mean(self) -> Mapping[str, np.ndarray]:
         chunks = self.source.trajectories(self.reference_split).chunks("time mean")
@@ -257,8 +256,10 @@ def mse_column(lead: int, unit: float | None = None) -> Column:
     name, square = ("mse", 1.0) if unit is None else ("mse_physical", unit**2)
 
     def value(run: Run) -> float | None:
-        known = name in run.scores and lead <= run.scores.sizes["lead_time"]
-        return run.mean(name, lead_time=lead - 1) / square if known else None
+        if name not in run.scores or lead > run.scores.sizes["lead_time"]:
+            return None
+        mean = run.mean(name, lead_time=lead - 1)
+        return None if mean is None else mean / square
 
     def spread(run: Run) -> float | None:
         if value(run) is None:

@@ -1,6 +1,7 @@
 """Spectra of energy and enstrophy, at chosen lead times and over the whole rollout."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,11 +68,11 @@ class Spectrum(ClimateDiagnostic):
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         if self.vorticity is None:
             state = self.comparable(state)
-        return spectra(state, self.data.grid, self.vorticity)
+        return spectra(state, self.periodic_grid, self.vorticity)
 
     def _units(self, name: str) -> str:
         """Return the units of one of the spectra."""
-        if name == "enstrophy":
+        if name == "enstrophy" and self.vorticity is not None:
             return enstrophy_units(self.data.fields, self.vorticity)
         return energy_units(self.data.fields, self.data.units[0], self.vorticity)
 
@@ -98,12 +99,12 @@ class Spectrum(ClimateDiagnostic):
             )
 
     def scores(self) -> xarray.Dataset:
-        rows, grid = self.rows(), self.data.grid
+        rows, grid = self.rows(), self.periodic_grid
         energy = self.vorticity is not None
         kind = "energy" if energy else "half the variance"
         unit = self._variance()
         wavenumber = np.arange(rows["isotropic"].shape[-1]) * spacing(grid)
-        data = {}
+        data: dict[str, Any] = {}
         for name in rows.keys() & set(self.quantities):
             axis = {"zonal": "zonal_mode", "meridional": "meridional_mode"}.get(name, "wavenumber")
             what = "enstrophy" if name == "enstrophy" else f"{kind}, {name}"
@@ -125,7 +126,7 @@ class Spectrum(ClimateDiagnostic):
             band_error(mean, reference),
             {"long_name": "relative error of the energy of a band", "units": "1"},
         )
-        coordinates = {
+        coordinates: dict[str, Any] = {
             "wavenumber": (
                 "wavenumber",
                 wavenumber,

@@ -130,7 +130,7 @@ class EnergyStability(RolloutDiagnostic):
             departure = state.double() - self.climate
             return {"energy": mean_square(self.comparable(departure))}
         return {
-            "energy": kinetic_energy(state, self.data.grid, self.vorticity),
+            "energy": kinetic_energy(state, self.periodic_grid, self.vorticity),
             "enstrophy": enstrophy(state[:, self.vorticity].double()),
         }
 
@@ -202,8 +202,8 @@ class EnergyStability(RolloutDiagnostic):
         self.last_good = torch.where(alive, forecast.to(self.last_good.dtype), self.last_good)
         column = self.column.get(check)
         if column is not None:
-            for name, value in values.items():  # up to the first that is lost
-                self.kept[name][:, column] = torch.where(before, float("nan"), value)
+            for quantity, value in values.items():  # up to the first that is lost
+                self.kept[quantity][:, column] = torch.where(before, float("nan"), value)
 
     def _near(self, energy: Tensor) -> Bool[Tensor, "*any"]:
         """Return which energies a trajectory may have that is not lost."""
@@ -280,7 +280,7 @@ class EnergyStability(RolloutDiagnostic):
     def _label(self, name: str) -> tuple[str, str]:
         """Return what a quantity is, and its units."""
         fields = self.data.fields
-        if name == "enstrophy":
+        if name == "enstrophy" and self.vorticity is not None:
             return name, enstrophy_units(fields, self.vorticity)
         departure = "half mean square departure from the time mean"
         kind = departure if self.vorticity is None else "kinetic energy"

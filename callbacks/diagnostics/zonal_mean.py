@@ -48,7 +48,7 @@ class ZonalMean(ClimateDiagnostic):
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
         values = {"profile": zonal_mean(state)}
         if self.vorticity is not None:
-            values["velocity"] = zonal_velocity(state[:, self.vorticity], self.data.grid)
+            values["velocity"] = zonal_velocity(state[:, self.vorticity], self.periodic_grid)
         return values
 
     def scores(self) -> xarray.Dataset:

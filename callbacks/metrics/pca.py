@@ -51,7 +51,7 @@ def principal_components(
         >>> components.numpy().round(6).tolist(), round(variances.item(), 6)
         ([[0.6, 0.8]], 25.0)
     """
-    total, states = 0.0, 0
+    total, states = torch.zeros((), dtype=torch.float64), 0
     for chunk in chunks():
         total = total + chunk.double().flatten(1).sum(0)
         states += len(chunk)

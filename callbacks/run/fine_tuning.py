@@ -49,7 +49,7 @@ class FineTuning(Callback):
                 f"have {list(data.parameters)}; set data.parameters to those of the checkpoint."
             )
         difference = data.difference(before) if before else None
-        if difference is not None:
+        if before is not None and difference is not None:
             one, two = before.variables, data.variables
             if one != two and sorted(one) == sorted(two):
                 raise ValueError(

@@ -1,7 +1,9 @@
 """Writes forecasts to NetCDF while they are computed."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 from lightning import LightningModule, Trainer
@@ -41,7 +43,7 @@ class ForecastWriter(Callback, RolloutObserver):
             raise ValueError(f"ForecastWriter.every must be at least 1, got {every}.")
         self.folder = folder
         self.every = every
-        self.file: netCDF4.Dataset | None = None
+        self.file: ForecastFile | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take hold of the data and make the folder."""
@@ -66,15 +68,48 @@ class ForecastWriter(Callback, RolloutObserver):
                 f"ForecastWriter.every is {self.every}, the rollouts have {start.steps} steps: "
                 "nothing would be stored; lower it."
             )
-        self.path = self.target / f"forecast_{int(start.index[0]):04d}.nc"
-        self.partial = self.path.with_suffix(".partial.nc")
+        self.file = ForecastFile(self.target / f"forecast_{int(start.index[0]):04d}.nc", self.data)
+        self.file.define(start, self.about)
+
+    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
+        if self.file is not None and lead % self.every == 0:
+            self.file.append(lead, forecast)
+
+    def end(self) -> None:
+        if self.file is not None:
+            self.file.complete()
+            self.file = None
+
+
+class ForecastFile:
+    """NetCDF file of the forecasts from a batch of initial conditions, while it grows.
+
+    Args:
+        path: File when it is complete.
+        data: Description of the data.
+    """
+
+    def __init__(self, path: Path, data: DataDescription) -> None:
+        self.path = path
+        self.partial = path.with_suffix(".partial.nc")
+        self.data = data
+        self.times: Sequence[float] = ()
+        self.stored = 0
         with writing(self.partial):
             self.file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
-            self._define(start)
-        self.times, self.stored = start.times, 0
 
-    def _define(self, start: RolloutBatch) -> None:
-        """Create dimensions, coordinates and fields."""
+    def define(self, start: RolloutBatch, about: dict[str, Any]) -> None:
+        """Create dimensions, coordinates and fields.
+
+        Args:
+            start: Initial conditions of the forecasts.
+            about: Provenance of the forecasts, as JSON knows it.
+        """
+        self.times = start.times
+        with writing(self.partial):
+            self._define(start, about)
+
+    def _define(self, start: RolloutBatch, about: dict[str, Any]) -> None:
         file, names = self.file, self.data.dimension_names
         file.createDimension(names.trajectory, len(start.initial))
         file.createDimension(names.time, None)
@@ -86,10 +121,11 @@ class ForecastWriter(Callback, RolloutObserver):
         number = file.createVariable(names.trajectory, "i4", (names.trajectory,))
         number.setncatts({"long_name": "number of the initial condition", "units": "1"})
         number[:] = start.index.cpu().numpy()
-        for column, name in enumerate(self.data.parameters):
+        known = () if start.parameters is None else start.parameters.unbind(1)
+        for name, values in zip(self.data.parameters, known, strict=True):
             parameter = file.createVariable(name, "f8", (names.trajectory,))
             parameter.long_name = "physical parameter that the emulator was told"
-            parameter[:] = start.parameters[:, column].cpu().numpy()
+            parameter[:] = values.cpu().numpy()
         period = {"long_name": "lead time", "standard_name": "forecast_period"}
         time = file.createVariable(names.time, "f8", (names.time,))
         time.setncatts({**period, "units": self.data.units[1], "axis": "T"})
@@ -101,13 +137,10 @@ class ForecastWriter(Callback, RolloutObserver):
             field = file.createVariable(variable.name, "f4", dims, chunksizes=chunks)
             labels = {"long_name": variable.long_name, "units": variable.units}
             field.setncatts({**labels, "coordinates": "valid_time"})
-        set_global_attributes(
-            file, "Forecast of a neural emulator", provenance=self.about, comment=""
-        )
+        set_global_attributes(file, "Forecast of a neural emulator", provenance=about, comment="")
 
-    def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        if lead % self.every:
-            return
+    def append(self, lead: int, forecast: State) -> None:
+        """Write the states (trajectory, channel, *space) at a lead time [steps]."""
         with writing(self.partial):
             self._append(lead, forecast)
 
@@ -122,10 +155,14 @@ class ForecastWriter(Callback, RolloutObserver):
         if self.stored % 100 == 0:
             self.file.sync()
 
-    def end(self) -> None:
+    def close(self) -> None:
+        """Close the file; its name keeps saying that it is partial."""
+        self.file.close()
+
+    def complete(self) -> None:
+        """Close the file and give it the name of a complete one."""
         with writing(self.partial):
             self.file.close()
-        self.file = None
         self.partial.replace(self.path)
         print(f"wrote {self.path}")
 

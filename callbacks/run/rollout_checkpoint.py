@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,15 @@ from emulators.context import Context
 from emulators.rollout import Position, RolloutBatch, RolloutObserver
 
 PARTS = {"purpose": str, "batch": int, "place": tuple, "notes": dict, "options": dict}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Place of the rollouts of a batch, with the observers that have seen them up to it."""
+
+    batch: int
+    place: Position
+    observers: list[RolloutObserver]
 
 
 class RolloutCheckpoint(Callback):
@@ -46,8 +56,8 @@ class RolloutCheckpoint(Callback):
             raise ValueError(f"RolloutCheckpoint.seconds must be at least 0, got {seconds}.")
         self.seconds = seconds
         self.resume = False
-        self.current: dict[str, Any] | None = None
-        self.path: Path | None = None
+        self.current: Snapshot | None = None
+        self.path = Path()  # no file, until a test begins
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Find the file of an earlier test, or forget it."""
@@ -77,8 +87,8 @@ class RolloutCheckpoint(Callback):
         """Write where the test stood when it was interrupted, and say how to go on."""
         interrupted = isinstance(exception, KeyboardInterrupt | SIGTERMException)
         if interrupted and self.current is not None:
-            self.write()
-        if trainer.state.fn == "test" and self.path is not None and self.path.is_file():
+            self.write(self.current)
+        if trainer.state.fn == "test" and self.path.is_file():
             print(
                 f"{self.path} keeps where the test stood: go on with the same command and "
                 "--resume true",
@@ -134,24 +144,20 @@ class RolloutCheckpoint(Callback):
 
     def save(self, place: Position, observers: list[RolloutObserver]) -> None:
         """Take note of where the rollouts stand, and write it if it is time."""
-        self.current = {
-            "purpose": self.purpose,
-            "batch": self.batch,
-            "place": place,
-            "observers": observers,
-        }
+        self.current = Snapshot(self.batch, place, observers)
         if time.monotonic() - self.written >= self.seconds:
-            self.write()
+            self.write(self.current)
 
-    def write(self) -> None:
+    def write(self, snapshot: Snapshot) -> None:
         """Write the file, aside first."""
-        observers = named(self.current["observers"])
+        observers = named(snapshot.observers)
         notes = {name: observer.rollout_state() for name, observer in observers.items()}
-        content = {key: self.current[key] for key in ("purpose", "batch")}
         options = {name: dict(observer.options) for name, observer in observers.items()}
-        place = self.current["place"]  # of plain tuples, which load without running code
-        place = tuple(place._replace(context=tuple(place.context)))
-        content |= {"place": place, "notes": notes, "options": options}
+        at = snapshot.place
+        # plain tuples load without running code
+        place = (at.lead, at.state, at.memory, tuple(at.context), at.going)
+        content = {"purpose": self.purpose, "batch": snapshot.batch, "place": place}
+        content |= {"notes": notes, "options": options}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         stored = io.BytesIO()  # torch.save would hide why a file cannot be written
