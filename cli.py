@@ -7,7 +7,6 @@ order, and the options on the command line.
 
 import logging
 import os
-import shlex
 import sys
 import tempfile
 import warnings
@@ -189,7 +188,9 @@ def run(args: Sequence[str]) -> Any:
     command, *rest = args or ["--help"]
     if command in ("-h", "--help"):
         return print(HELP)
+    from commands.compare import compare_runs
     from commands.generate import generate
+    from commands.run_study import run_study
 
     others = {"generate": generate, "compare": compare_runs, "study": run_study}
     if command in (*STAGES, "generate"):
@@ -219,81 +220,6 @@ def check_files(args: Sequence[str]) -> None:
         for file in (Path(one).expanduser() for one in named):
             if len(str(file)) < 256 and file.exists():  # else it is YAML, or the parser will say so
                 check_parts(file, read_mapping(file))
-
-
-def compare_runs(args: list[str]) -> None:
-    """Put the scores of tested runs side by side: a table and a figure."""
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(
-        prog="emulate compare", exit_on_error=False, description=compare_runs.__doc__
-    )
-    parser.add_argument("runs", nargs="+", type=Path, help="Folders of tested runs.")
-    parser.add_argument("--output", type=Path, default=Path("."), help="Folder to write into.")
-    parser.add_argument(
-        "--mse_unit",
-        type=float | None,
-        default=None,
-        help="Unit of the error in the table, in units of the data: 10 gives the MSE of published "
-        "turbulence, in (vorticity / 10)². By default it is in units of the training variance.",
-    )
-    parser.add_argument(
-        "--diagnostics",
-        nargs="+",
-        default=[],
-        metavar="MODULE",
-        help="Modules of diagnostics of your own that are not in the working directory.",
-    )
-    options = parser.parse_args(args)
-    from callbacks.comparison import compare
-
-    runs, output = [run.expanduser() for run in options.runs], options.output.expanduser()
-    text, paths = compare(runs, output, options.mse_unit, options.diagnostics)
-    print(text, *(f"wrote {path}" for path in paths), sep="\n")
-
-
-def run_study(args: list[str]) -> None:
-    """Run what is unfinished of a study, several runs at a time, and compare the runs."""
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(
-        prog="emulate study", exit_on_error=False, description=run_study.__doc__
-    )
-    parser.add_argument("file", type=Path, help="Study in YAML.")
-    parser.add_argument("--jobs", type=int, default=None, help="Runs at a time; one per core.")
-    parser.add_argument(
-        "--dry_run", action="store_true", help="Only print the commands, one run per line."
-    )
-    options = parser.parse_args(args)
-    if options.jobs is not None and options.jobs < 1:
-        raise ValueError(f"--jobs must be at least 1, got {options.jobs}.")
-    from commands.study import read_study
-
-    study = read_study(options.file.expanduser())
-    if options.dry_run:
-        for run in (run for run in study.runs if not run.finished):
-            print(" && ".join(shlex.join(["emulate", *command]) for command in run.commands()))
-        return
-    import torch
-
-    from commands.generate import simulate
-    from commands.jobs import run_all
-
-    cores = torch.get_num_threads()
-    jobs = min(options.jobs or cores, len(study.runs))
-    for arguments in study.data:
-        simulate(arguments)  # data of the user's own are there already
-    failed = run_all(study.runs, jobs, cores)
-    for folder, runs in study.compared().items():
-        done = [str(run.folder) for run in runs if run not in failed]
-        if done:
-            compare_runs([*done, f"--output={folder}"])
-    print(f"watch with: tensorboard --logdir {study.root}")
-    if failed:
-        logs = ", ".join(str(run.folder / "log.txt") for run in failed)
-        raise ValueError(
-            f"{len(failed)} of {len(study.runs)} runs failed; the reasons are in {logs}."
-        )
 
 
 if __name__ == "__main__":

@@ -3,28 +3,21 @@
 import os
 from argparse import SUPPRESS
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
-# datamodules takes seconds to load, and help needs none of it
+# datamodules takes seconds to load, which the help of the whole program needs not
 
 USAGE = """emulate generate -c DATA.yaml [options]
 
   emulate generate -c configs/data/jet64.yaml
   emulate generate -c configs/data/jet64.yaml --data.root=jet64-again --data.generator.seed=1
   torchrun --nproc-per-node=8 --no-python emulate generate -c configs/data/jet64.yaml"""
-GROUPS = {
-    "data": "options, or lines of the section `data` in the YAML file",
-    "data.generator": "options, or lines of `data: generator:`, which makes missing files",
-}
 
 
 def generate(args: list[str]) -> None:
     """Simulate what is missing of a data set; under torchrun, every process its share."""
     if {"-h", "--help"} & set(args):
-        parser_of_data("described").print_help()
-        return
-    if "--data.help" in args:
-        parser_of_data("whole").print_help()
+        parser_of_data().print_help()
         return
     if not simulate(args):
         raise ValueError("there is nothing to generate: the configuration has no data.generator.")
@@ -35,7 +28,7 @@ def simulate(args: Sequence[str]) -> bool:
     from commands.option_values import at_home, refuse_no_group, refuse_null
     from datamodules import TrajectoryDataModule
 
-    parser = parser_of_data("whole")
+    parser = parser_of_data()
     options = parser.parse_args(args)
     refuse_null(options)
     refuse_no_group(options.data, TrajectoryDataModule)
@@ -50,35 +43,29 @@ def simulate(args: Sequence[str]) -> bool:
     return True
 
 
-def parser_of_data(data: Literal["whole", "described"]) -> Any:
-    """Return the parser of `generate`; one that only describes its options is there at once."""
+def parser_of_data() -> Any:
+    """Return the parser of `generate`."""
     from jsonargparse import ArgumentParser
 
+    from commands.help import Formatter
     from commands.option_values import check_values
+    from datamodules import TrajectoryDataModule
 
     check_values()
     parser = ArgumentParser(
-        prog="emulate generate", exit_on_error=False, description=generate.__doc__
+        prog="emulate generate",
+        usage=USAGE,
+        exit_on_error=False,
+        description=generate.__doc__,
+        formatter_class=Formatter,
     )
     parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
-    parser.add_argument("--device", type=str | None, default=None, help="Such as cpu or cuda:0.")
-    if data == "whole":
-        from datamodules import TrajectoryDataModule
-
-        parser.add_class_arguments(TrajectoryDataModule, "data")
-        for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
-            parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
-        return parser
-    from commands.described import described_arguments
-
-    parser.usage = USAGE
-    parser.add_argument("--data.help", action="help", help="Types, defaults and classes of all.")
-    data_module = described_arguments("datamodules", "datamodule.py", "TrajectoryDataModule")
-    generator = described_arguments("datamodules", "generation/generator.py", "Generator")
-    for prefix, options in {"data": data_module, "data.generator": generator}.items():
-        group = parser.add_argument_group(GROUPS[prefix])
-        for name, text in options.items():
-            group.add_argument(f"--{prefix}.{name}", help=text, default=SUPPRESS, metavar="...")
+    parser.add_argument(
+        "--device", type=str | None, default=None, help="Device, such as cpu or cuda:0."
+    )
+    parser.add_class_arguments(TrajectoryDataModule, "data")
+    for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
+        parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
     return parser
 
 

@@ -151,7 +151,7 @@ HELPS = """
 import contextlib, io, sys
 import cli
 
-for command in ([], ["generate"], ["compare"], ["study"]):
+for command in ([], ["compare"], ["study"]):
     before, said = set(sys.modules), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
         cli.run([*command, "--help"])

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from callbacks.comparison import load_runs
-from callbacks.comparison.scores_file import DIMENSIONS, TOGETHER, read_scores, seal
+from callbacks.comparison.scores_file import DIMENSIONS, TOGETHER, read_scores
 from callbacks.comparison.summary_file import read_own
+from callbacks.run.scores_seal import seal
 from tests.callbacks.test_comparison import scores, write
 
 

@@ -1,0 +1,34 @@
+"""The command that puts the scores of runs next to each other."""
+
+from pathlib import Path
+
+
+def compare_runs(args: list[str]) -> None:
+    """Put the scores of tested runs side by side: a table and a figure."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(
+        prog="emulate compare", exit_on_error=False, description=compare_runs.__doc__
+    )
+    parser.add_argument("runs", nargs="+", type=Path, help="Folders of tested runs.")
+    parser.add_argument("--output", type=Path, default=Path("."), help="Folder to write into.")
+    parser.add_argument(
+        "--mse_unit",
+        type=float | None,
+        default=None,
+        help="Unit of the error in the table, in units of the data: 10 gives the MSE of published "
+        "turbulence, in (vorticity / 10)². By default it is in units of the training variance.",
+    )
+    parser.add_argument(
+        "--diagnostics",
+        nargs="+",
+        default=[],
+        metavar="MODULE",
+        help="Modules of diagnostics of your own that are not in the working directory.",
+    )
+    options = parser.parse_args(args)
+    from callbacks.comparison import compare
+
+    runs, output = [run.expanduser() for run in options.runs], options.output.expanduser()
+    text, paths = compare(runs, output, options.mse_unit, options.diagnostics)
+    print(text, *(f"wrote {path}" for path in paths), sep="\n")
