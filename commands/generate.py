@@ -3,6 +3,7 @@
 import os
 from argparse import SUPPRESS
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 # datamodules takes seconds to load, which the help of the whole program needs not
@@ -16,8 +17,11 @@ USAGE = """emulate generate -c DATA.yaml [options]
 
 def generate(args: list[str]) -> None:
     """Simulate what is missing of a data set; under torchrun, every process its share."""
-    if {"-h", "--help"} & set(args):
-        parser_of_data().print_help()
+    if {"-h", "--help", "--data.help"} & set(args):
+        parser = parser_of_data()
+        parser.print_help()
+        with suppress(SystemExit):  # which the help of a class ends with
+            parser.parse_args(["--data.generator.help", "Generator"])
         return
     if not simulate(args):
         raise ValueError("there is nothing to generate: the configuration has no data.generator.")
