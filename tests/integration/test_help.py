@@ -35,7 +35,7 @@ def test_help_lists_the_commands(say):
 
 
 def options_in(text, prefix):
-    return set(re.findall(rf"^  --{re.escape(prefix)}\.(\w+) ", text, re.MULTILINE)) - {"help"}
+    return set(re.findall(rf"^  --{re.escape(prefix)}\.(\w+)[ ,]", text, re.MULTILINE)) - {"help"}
 
 
 def test_help_of_generate_describes_every_option_of_the_data(say):
@@ -45,50 +45,7 @@ def test_help_of_generate_describes_every_option_of_the_data(say):
         assert options_in(out, prefix) >= set(inspect.signature(owner).parameters)
     words = " ".join(out.split())
     assert "--data.root ROOT Folder of the data set." in words
-    assert "the `device` that trains; `auto` is the fastest with room for the split." in words
     assert "--data.val_rollouts.steps" in words
-
-
-@pytest.mark.parametrize("kind", ["Baseline", "Hierarchical"])
-def test_help_describes_every_argument(kind, say):
-    status, out, _ = say("fit", "--model.help", kind)
-    assert status == 0
-    words = " ".join(out.split())
-    for text in (
-        "Trained part",
-        "Whether the network's output is the next state",
-        "training objective",
-        "Learning rate over the steps",
-        "Decay of the running average",
-    ):
-        assert text in words
-    if kind == "Hierarchical":
-        assert "Probability that a training sample is a cold start" in words
-
-
-def test_help_lists_the_commands(say):
-    status, out, _ = say("--help")
-    assert status == 0
-    for command in ("fit", "validate", "test", "predict", "generate", "compare", "study"):
-        assert f"emulate {command}" in out
-
-
-def options_in(text, prefix):
-    return set(re.findall(rf"^  --{re.escape(prefix)}\.(\w+) ", text, re.MULTILINE)) - {"help"}
-
-
-def test_help_of_generate_describes_every_option_of_the_data(say):
-    status, out, _ = say("generate", "--help")
-    assert status == 0
-    for prefix, owner in {"data": TrajectoryDataModule, "data.generator": Generator}.items():
-        assert options_in(out, prefix) == set(inspect.signature(owner).parameters)
-    words = " ".join(out.split())
-    assert "--data.root ... Folder of the data set." in words
-    assert "the `device` that trains; `auto` is the fastest with room for the split." in words
-    status, whole, _ = say("generate", "--data.help")
-    assert status == 0
-    assert options_in(whole, "data") >= options_in(out, "data")
-    assert "--data.val_rollouts.steps" in whole
 
 
 @pytest.mark.parametrize("kind", ["Baseline", "Pushforward", "Bundled", "Hierarchical"])
