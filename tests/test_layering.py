@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 OURS = ("cli", "commands", "callbacks", "emulators", "datamodules")
 SOLVERS = "datamodules.solvers"
@@ -171,3 +173,12 @@ def test_constraints_are_names_and_versions():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     other = [line for line in lines if not re.fullmatch(r"#.*|[\w.-]+==[\w.+]+", line)]
     assert not other, f"lines of constraints.txt that are no NAME==VERSION: {other}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_paths_named_in_a_page_exist(page):
+    rooms = "benchmarks|callbacks|commands|configs|datamodules|docs|emulators|examples|tests"
+    named = re.findall(rf"`((?:{rooms})/[\w./-]*)`", (ROOT / page).read_text())
+    assert named
+    missing = sorted({path for path in named if not (ROOT / path).exists()})
+    assert not missing, f"paths in {page} that are not there: {missing}"
