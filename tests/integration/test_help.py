@@ -4,7 +4,9 @@ import inspect
 import re
 
 import pytest
+from lightning.pytorch import Callback
 
+import callbacks
 from commands.help import shorter
 from datamodules import TrajectoryDataModule
 from datamodules.generation.generator import Generator
@@ -59,6 +61,29 @@ def test_help_of_an_emulator_is_short_and_names_what_can_be_chosen(kind, say):
         assert name in words
     for name in ("FromModule", "Hybrid", "Attention", "datamodules"):
         assert name not in words
+
+
+CHOSEN = ("UNet", "FourierUNet", "FNO", "DilatedResNet")
+EMULATORS = ("Baseline", "Pushforward", "Unrolled", "Bundled", "Hierarchical", "ImPiNDiff")
+EMULATORS += ("HierarchicalPushforward", "Simulation")
+CALLBACKS = [
+    name
+    for name in callbacks.__all__
+    if isinstance(getattr(callbacks, name), type) and issubclass(getattr(callbacks, name), Callback)
+]
+
+
+@pytest.mark.parametrize("words", [
+    *[("--model.help", name) for name in EMULATORS],
+    *[("--model=Baseline", "--model.network.help", name) for name in CHOSEN],
+    *[("--trainer.callbacks.help", name) for name in CALLBACKS],
+], ids=lambda words: words[-1])  # fmt: skip
+def test_help_of_a_class_fits_a_screen_or_two_and_lists_no_classes_of_torch(words, say):
+    status, out, err = say("fit", *words)
+    assert status == 0, err
+    assert len(out.splitlines()) <= (80 if words[-1] != "ImPiNDiff" else 110)
+    assert "torch.nn." not in out
+    assert len(re.findall(r"torch\.optim\.\w+", out)) <= 3  # the default
 
 
 def test_help_of_predict_describes_the_length_of_forecasts(say):
