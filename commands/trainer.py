@@ -115,7 +115,7 @@ class RunTrainer(Trainer):
             yield folder
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """Train, in a folder of its own or where the checkpoint is that the training goes on from.
+        """Train an emulator in a new folder or, with --ckpt_path, resume in the checkpoint's.
 
         Raises:
             ValueError: The weights to start from would be moved aside with the run in the folder.

@@ -20,7 +20,7 @@ State = Float[Tensor, "batch channel *space"]
 Members = Float[Tensor, "member batch channel *space"]
 Choice = Bool[Tensor, " batch"]
 NO_CONTEXT = Context()
-PATIENCE = 100  # steps between two looks for trajectories that were given up
+CHECK_INTERVAL = 100  # steps between two looks for trajectories that were given up
 
 
 @runtime_checkable
@@ -63,42 +63,44 @@ class Steps(Protocol):
         """
 
 
-class Position(NamedTuple):
-    """Where the rollouts of a batch stand.
+class RolloutState(NamedTuple):
+    """Progress of a batch of rollouts.
 
     Attributes:
         lead: Steps done.
         state: States of the trajectories that are still computed.
         memory: What their next step must remember.
         context: Physical parameters, time and random numbers of their next step.
-        going: Their numbers within the batch.
+        active: Their numbers within the batch.
     """
 
     lead: int
     state: State
     memory: Any
     context: Context
-    going: Int[Tensor, " going"]
+    active: Int[Tensor, " active"]
 
-    def choose(self, choice: Choice) -> "Position":
+    def choose(self, choice: Choice) -> "RolloutState":
         """Return the position of some of the trajectories alone."""
-        parts = (self.state, self.memory, self.context, self.going)
+        parts = (self.state, self.memory, self.context, self.active)
         chosen = apply_to_collection(parts, Tensor, lambda value: value[choice.to(value.device)])
-        return Position(self.lead, *chosen)
+        return RolloutState(self.lead, *chosen)
 
 
 @runtime_checkable
 class RolloutSaver(Protocol):
-    """Keeps where a rollout stands, so that it can go on after an interruption."""
+    """Saves a rollout so that it can be resumed after an interruption."""
 
-    def open(self, start: RolloutBatch, observers: Sequence["RolloutObserver"]) -> Position | None:
-        """Return where the next batch stands; None at its start, a negative lead at its end."""
+    def open(
+        self, start: RolloutBatch, observers: Sequence["RolloutObserver"]
+    ) -> RolloutState | None:
+        """Return the saved state of the next batch: None at its start, a negative lead if done."""
 
     def invalidate(self) -> None:
-        """Forget where the rollouts stood: for a while some observers know more than others."""
+        """Invalidate the saved state while observers are being updated."""
 
-    def save(self, place: Position, observers: Sequence["RolloutObserver"]) -> None:
-        """Take note of where the rollouts stand."""
+    def save(self, current: RolloutState, observers: Sequence["RolloutObserver"]) -> None:
+        """Save the state of the rollouts."""
 
 
 @runtime_checkable
@@ -131,11 +133,11 @@ class RolloutObserver(ABC):
 
     @abstractmethod
     def begin(self, start: RolloutBatch) -> None:
-        """Take note of the initial conditions of the rollouts that follow."""
+        """Record the initial conditions of the rollouts that follow."""
 
     @abstractmethod
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        """Take note of the forecasts at lead time `lead` intervals; truth is None past its end.
+        """Record the forecasts at lead time `lead` intervals; truth is None past its end.
 
         Of an ensemble it is the member that started from the unperturbed state.
         """
@@ -143,7 +145,7 @@ class RolloutObserver(ABC):
     def observe_members(  # noqa: B027 - optional
         self, lead: int, members: Members, truth: State | None
     ) -> None:
-        """Take note of all members of an ensemble, that of `observe` first."""
+        """Record all members of an ensemble, that of `observe` first."""
 
     def rollout_state(self) -> dict[str, Any]:
         """Return what was noted so far of this batch and of those before, to go on from it later.
@@ -160,13 +162,13 @@ class RolloutObserver(ABC):
         """Return which trajectories of the batch need not be computed further, or None.
 
         Past the end of the truth they are left out sooner or later: their forecasts are NaN from
-        then on, or the rollout ends if none is left. A count must respect `diverged`. Observers
-        with this method see each state before all others.
+        then on, or the rollout ends if none is left. Means and counts leave out
+        `diverged` trajectories. Observers with this method see each state before all others.
         """
         return None
 
     def end(self) -> None:  # noqa: B027 - optional
-        """Take note that the rollouts of this batch are over.
+        """Record that the rollouts of this batch are over.
 
         They may have ended early, if every trajectory was given up.
         """
@@ -186,7 +188,7 @@ def run_rollout(
     start: RolloutBatch,
     observers: Sequence[RolloutObserver],
     progress: str | None = None,
-    bookmark: RolloutSaver | None = None,
+    saver: RolloutSaver | None = None,
     stop: Callable[[], None] | None = None,
     context: Context = NO_CONTEXT,
 ) -> None:
@@ -195,61 +197,64 @@ def run_rollout(
     Args:
         model: Makes the forecasts.
         start: Initial conditions, length, and truth.
-        observers: Who watches. They run outside autocast: statistics are never rounded to bfloat16.
+        observers: Observers of each state. They run outside autocast: statistics are never rounded
+            to bfloat16.
         progress: Label of a progress bar in steps, or None for no bar.
-        bookmark: Keeps where the rollouts stand, or None.
-        stop: Called after every step, when all have taken note of it; may raise to end the rollout.
+        saver: Object that saves the rollouts so that they can be resumed, or None.
+        stop: Called after every step, when all observers have recorded it; may raise to end the
+            rollout.
         context: Context of the first step, of all members of all initial conditions.
     """
     device, batch = start.initial.device, len(start.initial)
     initial = start.initial
     if start.perturbed is not None:
         initial = torch.cat((initial, start.perturbed.flatten(0, 1)))
-    judges = [observer for observer in observers if finds_divergence(observer)]
+    divergence_observers = [observer for observer in observers if finds_divergence(observer)]
     others = [observer for observer in observers if not finds_divergence(observer)]
     for observer in observers:
         observer.begin(start)
-    place = Position(0, initial, None, context, torch.arange(len(initial), device=device))
+    current = RolloutState(0, initial, None, context, torch.arange(len(initial), device=device))
     step, interval = with_context(model.step), getattr(model, "interval", None)
-    if bookmark is not None:
-        place = bookmark.open(start, observers) or place
-        if place.lead < 0:
+    if saver is not None:
+        current = saver.open(start, observers) or current
+        if current.lead < 0:
             return
     for lead in tqdm(
-        range(place.lead + 1, start.steps + 1),
+        range(current.lead + 1, start.steps + 1),
         desc=progress,
         unit="step",
         disable=progress is None,
         leave=False,
-        initial=place.lead,
+        initial=current.lead,
         total=start.steps,
     ):
-        state, memory = step(place.state, place.memory, place.context)
-        place = Position(lead, state, memory, place.context.after(interval), place.going)
+        state, memory = step(current.state, current.memory, current.context)
+        current = RolloutState(lead, state, memory, current.context.after(interval), current.active)
         forecast = state
         if len(state) < len(initial):
             forecast = torch.full_like(initial, float("nan"))
-            forecast[place.going] = state.to(forecast.dtype)
+            forecast[current.active] = state.to(forecast.dtype)
         truth = moved(start.truth(lead), device) if lead <= start.truth_steps else None
-        if bookmark is not None:
-            bookmark.invalidate()
+        if saver is not None:
+            saver.invalidate()
         with torch.autocast(device.type, enabled=False):
-            for group in (judges, others):
-                lost = diverged_trajectories(judges)
+            for group in (divergence_observers, others):
+                diverged = diverged_trajectories(divergence_observers)
                 for observer in group:
-                    observer.diverged = lost
+                    observer.diverged = diverged
                     observer.observe(lead, forecast[:batch], truth)
                     if start.perturbed is not None:
                         observer.observe_members(lead, forecast.unflatten(0, (-1, batch)), truth)
-        if lead >= start.truth_steps and lead % PATIENCE == 0:
-            gone = diverged_trajectories(judges)
-            if gone is not None and gone.any():
-                gone = gone.repeat(len(initial) // batch)  # an ensemble goes with its first member
-                place = place.choose(~gone[place.going])
-                if not len(place.going):
+        if lead >= start.truth_steps and lead % CHECK_INTERVAL == 0:
+            diverged = diverged_trajectories(divergence_observers)
+            if diverged is not None and diverged.any():
+                # the members of an ensemble stop with the first
+                diverged = diverged.repeat(len(initial) // batch)
+                current = current.choose(~diverged[current.active])
+                if not len(current.active):
                     break
-        if bookmark is not None:
-            bookmark.save(place, observers)
+        if saver is not None:
+            saver.save(current, observers)
         if stop is not None:
             stop()
     for observer in observers:
@@ -264,13 +269,14 @@ def moved(state: State, device: torch.device) -> State:
 
 
 def finds_divergence(observer: RolloutObserver) -> bool:
-    """Return whether an observer may give up trajectories."""
+    """Return whether an observer may declare trajectories diverged."""
     return type(observer).find_diverged is not RolloutObserver.find_diverged
 
 
 def diverged_trajectories(observers: Sequence[RolloutObserver]) -> Choice | None:
-    """Return which trajectories some observer has given up, or None if none says."""
-    lost = [choice for observer in observers if (choice := observer.find_diverged()) is not None]
-    if len(lost) < 2:
-        return lost[0] if lost else None
-    return torch.stack(lost).any(0)
+    """Return which trajectories some observer has declared diverged, or None if none judges."""
+    choices = [observer.find_diverged() for observer in observers]
+    known = [choice for choice in choices if choice is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    return torch.stack(known).any(0)

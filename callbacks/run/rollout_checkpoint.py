@@ -20,7 +20,7 @@ from datamodules.solvers.finite import check_finite
 from datamodules.source import DataSource
 from emulators.checkpoint_file import load
 from emulators.context import Context
-from emulators.rollout import Position, RolloutBatch, RolloutObserver
+from emulators.rollout import RolloutBatch, RolloutObserver, RolloutState
 
 PARTS = {"purpose": str, "batch": int, "place": tuple, "notes": dict, "options": dict}
 
@@ -30,7 +30,7 @@ class Snapshot:
     """Place of the rollouts of a batch, with the observers that have seen them up to it."""
 
     batch: int
-    place: Position
+    place: RolloutState
     observers: list[RolloutObserver]
 
 
@@ -109,7 +109,7 @@ class RolloutCheckpoint(Callback):
 
     # What `run_rollout` asks --------------------------------------------------------------------
 
-    def open(self, start: RolloutBatch, observers: list[RolloutObserver]) -> Position | None:
+    def open(self, start: RolloutBatch, observers: list[RolloutObserver]) -> RolloutState | None:
         """Return where the rollouts of the next batch stand, and give the observers their notes.
 
         A negative lead time means that the batch is complete.
@@ -118,7 +118,7 @@ class RolloutCheckpoint(Callback):
         if self.found is None or self.batch > self.found["batch"]:
             return None
         if self.batch < self.found["batch"]:
-            return Position(-1, start.initial, None, Context(), start.index)
+            return RolloutState(-1, start.initial, None, Context(), start.index)
         for name, observer in named(observers).items():
             if name not in self.found["notes"]:
                 raise ValueError(
@@ -136,13 +136,13 @@ class RolloutCheckpoint(Callback):
                 )
             observer.load_rollout_state(self.found["notes"][name])
         (lead, state, memory, context, going), self.found = self.found["place"], None
-        return Position(lead, state, memory, Context(*context), going)
+        return RolloutState(lead, state, memory, Context(*context), going)
 
     def invalidate(self) -> None:
         """Invalidate the snapshot while observers are being updated."""
         self.current = None
 
-    def save(self, place: Position, observers: list[RolloutObserver]) -> None:
+    def save(self, place: RolloutState, observers: list[RolloutObserver]) -> None:
         """Take note of where the rollouts stand, and write it if it is time."""
         self.current = Snapshot(self.batch, place, observers)
         if time.monotonic() - self.written >= self.seconds:
@@ -155,7 +155,7 @@ class RolloutCheckpoint(Callback):
         options = {name: dict(observer.options) for name, observer in observers.items()}
         at = snapshot.place
         # plain tuples load without running code
-        place = (at.lead, at.state, at.memory, tuple(at.context), at.going)
+        place = (at.lead, at.state, at.memory, tuple(at.context), at.active)
         content = {"purpose": self.purpose, "batch": snapshot.batch, "place": place}
         content |= {"notes": notes, "options": options}
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ def scores(kind, parts):
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_with_failures_are_those_of_any_batches(kind, monkeypatch):
     # the first is given up after 1 step, two others after 41: left out at two looks, then more
-    monkeypatch.setattr("emulators.rollout.PATIENCE", 20)
+    monkeypatch.setattr("emulators.rollout.CHECK_INTERVAL", 20)
     one = scores(kind, [[0, 1, 2, 3, 4]])
     for parts in ([[3], [0], [4], [1], [2]], [[0, 3], [1, 2, 4]]):
         other = scores(kind, parts)

@@ -11,7 +11,7 @@ from lightning import Trainer
 from emulators import Context, Emulator
 from emulators.context import rollout_keys, takes_context, with_context
 from emulators.evaluation import evaluate
-from emulators.rollout import Position, RolloutObserver
+from emulators.rollout import RolloutObserver, RolloutState
 
 
 class Drifting(Emulator):
@@ -105,10 +105,10 @@ def test_seed_is_that_of_the_run_after_a_training_too():
 
 def test_trajectories_that_are_left_out_change_no_others():
     emulator, state = Drifting().eval(), initial(3)
-    place = Position(0, state, None, Context(keys=rollout_keys([4, 0, 9])), torch.arange(3))
+    place = RolloutState(0, state, None, Context(keys=rollout_keys([4, 0, 9])), torch.arange(3))
     for lead in range(1, 4):
         state, memory = emulator.step(place.state, place.memory, place.context)
-        place = Position(lead, state, memory, place.context.after(None), place.going)
+        place = RolloutState(lead, state, memory, place.context.after(None), place.active)
     part = place.choose(torch.tensor([True, False, True]))
     assert part.context.keys.tolist() == [[4, 0], [9, 0]]
     later, _ = emulator.step(part.state, part.memory, part.context)

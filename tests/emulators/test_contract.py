@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from emulators import L2, Distance, Emulator, ImPiNDiff, Simulation, UNet
 from emulators.context import Context
-from emulators.rollout import Position
+from emulators.rollout import RolloutState
 from tests.emulators.networks_for_tests import small_unet
 
 
@@ -293,14 +293,14 @@ def test_only_plain_settings_are_kept_as_hyperparameters(kind):
 def test_members_that_are_left_out_do_not_change_the_others(kind):
     emulator = build(kind).eval()
     keep = torch.tensor([True, False, True])
-    whole = Position(0, states(), None, Context(), torch.arange(3))
+    whole = RolloutState(0, states(), None, Context(), torch.arange(3))
     for lead in range(1, 5):
         state, memory = emulator.step(whole.state, whole.memory)
-        whole = Position(lead, state, memory, whole.context, whole.going)
+        whole = RolloutState(lead, state, memory, whole.context, whole.active)
         if lead == 2:
             part = whole.choose(keep)
         elif lead > 2:
             state, memory = emulator.step(part.state, part.memory)
             part = part._replace(state=state, memory=memory)
-    assert part.going.tolist() == [0, 2]
+    assert part.active.tolist() == [0, 2]
     assert_close(part.state, whole.state[keep])

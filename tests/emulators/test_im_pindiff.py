@@ -19,7 +19,7 @@ from datamodules.solvers.implicit import (
 from emulators import L1, ImPiNDiff
 from emulators.context import Context
 from emulators.learned import LearnedField, NeuralField
-from emulators.rollout import Position
+from emulators.rollout import RolloutState
 from tests.datamodules.solvers.implicit.steps import GRID, fields, rollout, tracer
 
 
@@ -99,7 +99,7 @@ def test_time_goes_with_its_trajectory_when_others_are_left_out():
     emulator, state = build(rate=3.0).eval(), fields()[0].detach()
     context = Context(time=torch.tensor([0.0, 0.7]))
     state, memory = emulator.step(state, None, context)
-    whole = Position(1, state, memory, context.after(0.1), torch.arange(2))
+    whole = RolloutState(1, state, memory, context.after(0.1), torch.arange(2))
     part = whole.choose(torch.tensor([False, True]))
     steps = [emulator.step(one.state, one.memory, one.context)[0] for one in (part, whole)]
     assert_close(steps[0], steps[1][1:])
