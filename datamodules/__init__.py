@@ -1,4 +1,4 @@
-"""Trajectories: simulated or brought by the user, stored in NetCDF, served to emulators."""
+"""Trajectories, simulated or the user's own, stored in NetCDF and loaded for emulators."""
 
 from datamodules.datamodule import TrajectoryDataModule
 from datamodules.description import DataDescription

@@ -1,4 +1,4 @@
-"""Data module that all emulators share: from NetCDF files to training windows and rollouts."""
+"""Data module of all emulators: training windows and initial conditions from NetCDF files."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -130,21 +130,21 @@ class TrajectoryDataModule(LightningDataModule):
         self._description: DataDescription | None = None
 
     def prepare_data(self) -> None:
-        """Simulate what is missing, and refuse files that the generator would make differently."""
+        """Simulate missing files; refuse existing ones that were made with other settings."""
         if self.generator is not None:
             self.generator.generate(self.root)
 
     def setup(self, stage: str) -> None:
-        """Refuse missing values of the validation split before the training, not after a part."""
+        """Check the validation split for missing values before the training starts."""
         if stage == "fit" and self.trainer.limit_val_batches:
             self.trajectories("val").check()
 
     # Description ----------------------------------------------------------------------------------
 
     def describe(self) -> DataDescription:
-        """Return what emulators and callbacks may know of the data, without reading fields.
+        """Return the description of the data, without reading fields.
 
-        The statistics and content hashes that were computed before are in it.
+        It contains the statistics and content hashes that have been computed so far.
         """
         if self._description is None:
             known = None if self.generator is None else self.generator.solver.periodic
@@ -153,7 +153,7 @@ class TrajectoryDataModule(LightningDataModule):
         return replace(self._description, statistics=self._statistics, hashes=dict(self._hashes))
 
     def _any_reader(self) -> TrajectoryReader:
-        """Return some trajectories, of a split that is in use if there is one."""
+        """Return a reader of any split, preferably of one that is in use."""
         for readers in self._readers.values():
             return readers[0]
         for split in ("test", "train", "val"):
@@ -166,11 +166,11 @@ class TrajectoryDataModule(LightningDataModule):
     # Trajectories ---------------------------------------------------------------------------------
 
     def readers(self, split: str) -> list[TrajectoryReader]:
-        """Return the validated trajectories of a split, in the order of the names of their files.
+        """Return the validated trajectories of a split, in the order of their file names.
 
         Raises:
             FileNotFoundError: No file matches.
-            ValueError: A file is not as asked, or two of them differ.
+            ValueError: A file does not match the options, or two files differ.
         """
         if split not in self._readers:
             source = self.sources[split]
@@ -206,7 +206,7 @@ class TrajectoryDataModule(LightningDataModule):
         return readers
 
     def _say_what_is_odd(self, split: str, readers: list[TrajectoryReader]) -> None:
-        """Say where splits share snapshots and where files are parts of one run."""
+        """Print a note where splits share snapshots, and where files seem to be parts of one run."""
         others = {
             name: (source, find_files(self.root, source.files))
             for name, source in self.sources.items()
@@ -221,12 +221,12 @@ class TrajectoryDataModule(LightningDataModule):
         if seams and all(min(abs(gap), abs(gap - 1)) < 0.01 for gap in seams):
             notify(
                 f"the stamps of the {len(readers)} files of the {split} split continue each other, "
-                "but each file is taken for separate trajectories; if they are one run, set "
+                "but each file is read as separate trajectories; if they are one run, set "
                 "data.join: time."
             )
 
     def trajectories(self, split: str) -> Trajectories:
-        """Return the trajectories of a split, kept on the host as `storage` says."""
+        """Return the trajectories of a split, in the storage that `storage` selects."""
         if split not in self._splits:
             source = self.sources[split]
             found = Trajectories(self.readers(split), source.trajectories, source.times)
@@ -237,20 +237,20 @@ class TrajectoryDataModule(LightningDataModule):
         return self._splits[split]
 
     def _request(self, split: str) -> StorageRequest:
-        """Return whose memory a split is for."""
+        """Return the request for the storage of a split."""
         processes = self.trainer.num_devices if self.trainer else 1
         return StorageRequest(split, self.root, lambda: self.contents(split)[:16], processes)
 
     def contents(self, split: str) -> str:
-        """Return a hash of all that can enter what follows from a split."""
+        """Return a hash of a split and of all options that change what is read."""
         text = canonical([self.content_hash(split), self.beside_values(split)])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def beside_values(self, split: str) -> dict[str, Any]:
-        """Return what is known of a split beside the values in its files, as plain data.
+        """Return what determines the data of a split, except the values in its files.
 
-        Whatever is read from files or options and enters a number must be here, or numbers that
-        are kept would outlive a change of it.
+        Everything that is read from files or options and changes a result must be here, or cached
+        results would outlive a change of it.
         """
         source, readers = self.sources[split], self.readers(split)
         first, data = readers[0], self.describe()
@@ -282,7 +282,7 @@ class TrajectoryDataModule(LightningDataModule):
     def reference(
         self, split: str, definition: Mapping[str, Any], compute: Callable[[], Arrays]
     ) -> Arrays:
-        """Return arrays that follow from a split and a definition, computed once and kept."""
+        """Return arrays that follow from a split and a definition, computed once and cached."""
         return cached(self.root, self.contents(split), definition, compute)
 
     def content_hash(self, split: str) -> str:
@@ -326,7 +326,7 @@ class TrajectoryDataModule(LightningDataModule):
         )
 
     def observed(self, emulator: Any) -> Tensor | None:
-        """Return what is observed of the training windows of an emulator, or None for all."""
+        """Return the mask of observed values in the training windows, or None for all."""
         if self.observations is None:
             return None
         if not emulator.sparse:

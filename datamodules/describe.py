@@ -9,7 +9,7 @@ from datamodules.files.reader import TrajectoryReader
 from datamodules.notices import notify
 
 Periodic = Literal["auto"] | bool | list[bool]
-# words of standard names of other things: tendency_of_ocean_relative_vorticity, a component
+# words in the standard names of other quantities: tendency_of_ocean_relative_vorticity, components
 OTHERS = frozenset({"of", "x", "y", "eastward", "northward"})
 
 
@@ -56,7 +56,7 @@ def describe(
         parameters: Names of the physical parameters.
         periodic: Option of the data: whether the domain is periodic along each axis.
         vorticity: Option of the data: name of the variable that is the vorticity of a flow.
-        known_periodic: Which axes are periodic in the solver that made the data, or None.
+        known_periodic: Periodicity of each axis in the solver that made the data, or None.
     """
     time = reader.time
     kept: dict[str, str] = {
@@ -83,8 +83,13 @@ def periodic_axes(
 ) -> tuple[bool, ...]:
     """Return whether the domain is periodic along each axis (y, x).
 
-    It is what the option says, or the solver that makes the data, or the files: by the attribute
-    `modulo` or `topology` of a coordinate, or by a full circle of longitude.
+    The option decides; then the solver that makes the data; then the files, by the attribute
+    `modulo` or `topology` of a coordinate or by a full circle of longitude.
+
+    Args:
+        reader: Trajectories of any split.
+        option: Option `data.periodic`; `auto` leaves it to the solver and the files.
+        known: Periodicity of each axis in the solver that made the data, or None.
     """
     if isinstance(option, bool):
         return (option,) * len(reader.axes)
@@ -97,8 +102,8 @@ def periodic_axes(
     if not all(found) and not spherical and not why_not_uniform(reader.axes):
         names = " and ".join(a.name for a, p in zip(reader.axes, found, strict=True) if not p)
         notify(
-            f"{reader.path.parent}: the files do not say that {names} is periodic, so it is "
-            "taken to end at walls; set data.periodic: true if it is."
+            f"{reader.path.parent}: the files do not say that {names} is periodic, so walls are "
+            "assumed; set data.periodic: true if it is periodic."
         )
     return found
 
@@ -106,8 +111,8 @@ def periodic_axes(
 def vorticity_of(reader: TrajectoryReader) -> str | None:
     """Return the name of the variable that is the vorticity of a flow, or None.
 
-    It is the one whose CF standard name is a vertical relative vorticity, or the one called
-    `vorticity`, unless its standard name is another.
+    It is the variable whose CF standard name is a vertical relative vorticity, or else the variable
+    named `vorticity`, unless its standard name is of another quantity.
     """
     names = [name.strip().lower() for name in reader.standard_names]
     for variable, name in zip(reader.variables, names, strict=True):

@@ -1,7 +1,7 @@
-"""What callbacks and emulators may know of the data: fields, grid, times, units, parameters.
+"""Description of a data set: fields, grid, times, units, parameters and statistics.
 
-Emulators and callbacks are given a `DataDescription` and not the data module, so that they know
-nothing of files. An emulator keeps the description of its training data in its checkpoint.
+Emulators and callbacks are given a `DataDescription` and not the data module, so that they do not
+depend on files. An emulator keeps the description of its training data in its checkpoint.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from datamodules.solvers import Grid, Variable
 from datamodules.solvers.finite import check_finite
 from datamodules.statistics import Statistics
 
-# what is taken for entries that the checkpoints of earlier versions lack
+# values of entries that are missing in the checkpoints of earlier versions
 DEFAULTS: dict[str, Any] = {
     "variables": [],
     "shape": [],
@@ -28,7 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "interval": float("nan"),
     "time unit": "1",
     "calendar": None,
-    "parameters": [],  # which the data had not then
+    "parameters": [],  # earlier versions had none
     "units": None,
     "parameter units": {},
     "axes": None,
@@ -168,7 +168,7 @@ class DataDescription:
 
     @cached_property
     def no_grid(self) -> str:
-        """Reason why there is no uniform periodic grid, or nothing if there is one."""
+        """Reason why there is no uniform periodic grid; empty if there is one."""
         if self._not_uniform:
             return self._not_uniform
         walls = [a.name for a, p in zip(self.axes, self.periodic, strict=True) if not p]
@@ -178,12 +178,12 @@ class DataDescription:
 
     @cached_property
     def _not_uniform(self) -> str:
-        """Reason why there is no uniform grid, or nothing."""
+        """Reason why there is no uniform grid; empty if there is one."""
         return why_not_uniform(self.axes)
 
     @property
     def spherical(self) -> bool:
-        """Whether an axis is a latitude or longitude."""
+        """True if an axis is a latitude or longitude."""
         return any(axis.spherical for axis in self.axes)
 
     @property
@@ -266,13 +266,13 @@ class DataDescription:
         )
 
     def difference(self, earlier: "DataDescription") -> str | None:
-        """Return in one clause how other data differ from these in what an emulator depends on.
+        """Return the first difference to other data that matters to an emulator, as a clause.
 
-        Long names, vorticity, statistics and hashes are not compared: an emulator steps the same
-        whatever they are.
+        Long names, vorticity, statistics and hashes are not compared, as they do not change the
+        steps of an emulator.
 
         Args:
-            earlier: Description of the other data, such as those of a training.
+            earlier: Description of the other data, for instance of the training data.
 
         Returns:
             'data with NAME VALUE, these data have VALUE', or None if they do not differ.
@@ -283,7 +283,7 @@ class DataDescription:
     def _difference(
         self, earlier: "DataDescription", unknown: frozenset[str]
     ) -> tuple[str, Any, Any] | None:
-        """Return what differs, what it was and what it is now, or None if nothing does."""
+        """Return name, earlier and present value of the first entry that differs, or None."""
         for name in ("variables", "shape", "parameters", "periodic"):
             one, two = list(getattr(earlier, name)), list(getattr(self, name))
             if name not in unknown and one != two:
@@ -326,7 +326,7 @@ class DataDescription:
 
 
 def why_not_uniform(axes: Sequence[SpaceAxis]) -> str:
-    """Return the reason why axes make no uniform grid, or nothing if they do."""
+    """Return the reason why axes do not form a uniform grid; empty if they do."""
     for axis in axes:
         if axis.values is None:
             return f"'{axis.name}' has no coordinate variable"
@@ -346,7 +346,7 @@ def why_not_uniform(axes: Sequence[SpaceAxis]) -> str:
 
 
 def axes_of(shape: Sequence[int], lengths: Sequence[float] | None) -> tuple[SpaceAxis, ...]:
-    """Return the axes of a version that kept the lengths of the domain and no coordinates."""
+    """Return axes for an earlier version, which saved lengths of the domain but no coordinates."""
     names = ("y", "x")[2 - len(shape) :]
     if lengths is None:
         return tuple(SpaceAxis(n, size, None, {}) for n, size in zip(names, shape, strict=True))
@@ -357,7 +357,7 @@ def axes_of(shape: Sequence[int], lengths: Sequence[float] | None) -> tuple[Spac
 
 
 def statistics_of(entries: Mapping[str, Any]) -> Statistics | None:
-    """Return the statistics in the dictionary of a description; NaN for what it lacks."""
+    """Return the statistics in the dictionary of a description; NaN for missing increments."""
     if "mean" not in entries or "std" not in entries:
         return None
     nothing = [float("nan")] * len(entries["mean"])

@@ -12,20 +12,20 @@ from datamodules.windows import WindowDataset
 
 
 class WindowLoader(DataLoader):
-    """Batches of training windows.
+    """Data loader of training windows.
 
     Args:
-        windows: Where they come from.
-        batch_size: Windows per batch.
-        sampler: Their order.
-        workers: Processes that read; 0 reads in this process.
-        ahead: Batches that a thread of this process reads before they are asked for, where no
-            worker does.
-        pin_memory: Whether batches lie in page-locked memory, from where a GPU can fetch them
+        windows: Training windows.
+        batch_size: Number of windows per batch.
+        sampler: Order of the windows.
+        workers: Number of processes that read; 0 reads in this process.
+        ahead: Number of batches that a thread of this process reads in advance, if there are no
+            workers.
+        pin_memory: If True, batches are in page-locked memory, from which a GPU can copy them
             while it computes.
 
     Attributes:
-        waited: Seconds that training has waited for batches.
+        waited: Time that training has waited for batches [s].
     """
 
     def __init__(
@@ -66,7 +66,7 @@ END = object()
 
 
 def read_ahead(items: Iterator[Any], count: int) -> Iterator[Any]:
-    """Yield what an iterator yields, up to `count` items of which a thread prepares in advance."""
+    """Yield the items of an iterator; a thread prepares up to `count` of them in advance."""
     with ThreadPoolExecutor(1, thread_name_prefix="read ahead") as thread:
         try:
             ready = deque(thread.submit(next, items, END) for _ in range(count))

@@ -1,4 +1,4 @@
-"""Notes to the person at the terminal, each said once and by one process."""
+"""Notes on the terminal, each printed once and by one process."""
 
 import os
 import sys

@@ -122,9 +122,16 @@ class SensorsAt(Sensors):
 
 
 def nearest(x: float, first: float, length: float, size: int) -> int:
-    """Return the number of the point nearest to x on an axis that closes on itself.
+    """Return the index of the point nearest to x on a periodic axis.
 
-    Half-way between two, where the ends of an axis of cells lie, it is the one on the side of x.
+    Beyond the outermost points by half a spacing or less, which are the ends of an axis of cells,
+    it is the outermost point on the side of x.
+
+    Args:
+        x: Coordinate [L].
+        first: Coordinate of the first point [L].
+        length: Length of the axis [L].
+        size: Number of points.
     """
     position = (x - first) / length * size
     if -0.5 - 1e-6 <= position <= size - 0.5 + 1e-6:
@@ -164,7 +171,7 @@ class Observations:
         grid: Grid | None,
         first: Sequence[float] = (0.0, 0.0),
     ) -> Bool[Tensor, "time channel *space"]:
-        """Return what is observed of a window that begins with a trajectory.
+        """Return the mask of observed values for a window at the start of a trajectory.
 
         Args:
             window: Number of snapshots of the window.
@@ -175,8 +182,8 @@ class Observations:
             first: Coordinate [L] of the first point of each axis.
 
         Raises:
-            ValueError: A time is none of the window's, a sensor lies outside of the domain, or a
-                variable is none of the data's.
+            ValueError: A time is not among those of the window, a sensor lies outside of the
+                domain, or a variable is not in the data.
         """
         mask = torch.zeros(window, len(variables), *shape, dtype=torch.bool)
         where = torch.ones(shape, dtype=torch.bool)
@@ -196,7 +203,7 @@ class Observations:
         return mask
 
     def snapshots(self, window: int, interval: float) -> list[int]:
-        """Return the numbers of the observed snapshots of a window."""
+        """Return the indices of the observed snapshots of a window."""
         if self.times is None:
             return list(range(1, window))
         found = []
@@ -204,8 +211,8 @@ class Observations:
             number = round(time / interval)
             if abs(number * interval - time) > 1e-3 * interval:
                 raise ValueError(
-                    f"No step hits the observation time {time:g}: the snapshots are {interval:g} "
-                    "apart; move it to one of them or store the data at shorter intervals."
+                    f"The observation time {time:g} is not a multiple of the interval "
+                    f"{interval:g} between snapshots; move it to one of them or store the data at shorter intervals."
                 )
             if not 1 <= number < window:
                 raise ValueError(
@@ -221,5 +228,5 @@ def mask_unobserved(
     states: Float[Tensor, "batch time channel *space"],
     observed: Bool[Tensor, "time channel *space"],
 ) -> Float[Tensor, "batch time channel *space"]:
-    """Return windows with NaN where they are not observed."""
+    """Return windows with NaN in place of values that are not observed."""
     return torch.where(observed, states, torch.full_like(states, float("nan")))

@@ -1,4 +1,4 @@
-"""Whether splits share snapshots, so that a test would be on what was trained on."""
+"""Finds snapshots that splits share, so that a test would be on training data."""
 
 from collections.abc import Mapping
 from filecmp import cmp
@@ -17,12 +17,12 @@ def overlaps(
     source: Source,
     others: Mapping[str, tuple[Source, list[Path]]],
 ) -> list[str]:
-    """Return a sentence for each other split that shares snapshots with one.
+    """Return a sentence for each of the other splits that shares snapshots with this one.
 
     Args:
         split: Name of the split.
-        readers: Its trajectories.
-        source: Its ranges.
+        readers: Trajectories of the split.
+        source: Ranges of the split.
         others: Ranges and files of the other splits, by name.
     """
     found = []
@@ -41,16 +41,16 @@ def overlaps(
             found.append(
                 f"the splits {split} and {name} share snapshots {times.start} to {times.stop - 1} "
                 f"of trajectories {trajectories.start} to {trajectories.stop - 1} of {shared[0]}"
-                f"{more}, so that scores are not of unseen data; set data.{split}.files, times or "
-                f"trajectories and those of data.{name} apart."
+                f"{more}, so that scores are not of unseen data; set data.{split} and "
+                f"data.{name} to different files, times or trajectories."
             )
     return found
 
 
 def _in_both(sizes: Mapping[Path, int], others: set[Path]) -> list[Path]:
-    """Return the files (given with their sizes) that are in others as a path, a link or a copy.
+    """Return the files (given with sizes) that are in `others`, as a path, a link or a copy.
 
-    The sample of a file decides which pairs of files are compared in full.
+    Only files of equal size and equal samples are compared in full.
     """
     own_sizes, alike = set(sizes.values()), {}
     for path in others - sizes.keys():

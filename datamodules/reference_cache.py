@@ -1,4 +1,4 @@
-"""Statistics of the data that are computed once and kept beside them."""
+"""Statistics of the data that are computed once and cached in the folder of the data."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -19,24 +19,23 @@ Arrays = Mapping[str, np.ndarray]
 def cached(
     root: Path, content: str, definition: Mapping[str, Any], compute: Callable[[], Arrays]
 ) -> Arrays:
-    """Return the arrays that `compute` makes of data, read from a file if they were made before.
+    """Return the arrays that `compute` returns, from a file if they were computed before.
 
-    The file lies in `reference/` of the data set and is named by a hash of the contents and of the
-    definition, so that other data or another definition never meet it. One that is not as it was
-    written is made again. Where the folder cannot be written the arrays are computed again each
-    time.
+    The file is in `reference/` of the data set, and its name is a hash of the contents and of the
+    definition, so that other data or another definition never read it. A damaged file is replaced.
+    Where the folder cannot be written, the arrays are computed each time.
 
     Args:
         root: Folder of the data set.
-        content: Hash of the contents that the arrays are made of.
-        definition: Everything else that determines them, with a `name`.
-        compute: Makes them.
+        content: Hash of the data from which the arrays are computed.
+        definition: Everything else that determines the arrays, with a `name`.
+        compute: Function that computes the arrays, by name.
     """
     text = canonical({"content": content, "definition": definition})
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     path = Path(root) / "reference" / f"{definition['name']}-{name}.npz"
     with ExitStack() as stack:
-        arrays = _kept(path, text)  # before waiting for those who compute others
+        arrays = _kept(path, text)  # before waiting for processes that compute other arrays
         if arrays is None:
             alone = _enter(stack, path.parent)
             arrays = _kept(path, text)
@@ -48,10 +47,10 @@ def cached(
 
 
 def _kept(path: Path, text: str) -> dict[str, np.ndarray] | None:
-    """Return what was kept, or None if there is nothing or if it is not as it was written."""
+    """Return the cached arrays, or None if the file is missing or damaged."""
     try:
         arrays = load(path, text)
-    except OSError:  # missing, or of somebody who does not share it
+    except OSError:  # missing, or not readable by this user
         return None
     if arrays is None:
         notify(f"{path} is not as it was written; it is computed again.")
@@ -59,18 +58,18 @@ def _kept(path: Path, text: str) -> dict[str, np.ndarray] | None:
 
 
 def _keep(path: Path, text: str, arrays: Arrays) -> None:
-    """Keep arrays for the next time, if there is room for them."""
+    """Write arrays to the cache, if there is room for them."""
     try:
         save(path, text, arrays)
     except OSError as error:
-        notify(f"{error} Until then {path.name} is computed anew each time.")
+        notify(f"{error} Until then {path.name} is computed again each time.")
 
 
 def _enter(stack: ExitStack, folder: Path) -> bool:
-    """Be alone in a folder until the end of the stack; return whether it can be written."""
+    """Lock a folder until the end of the stack; return whether it can be written."""
     try:
         stack.enter_context(locked_folder(folder))
     except OSError as error:
-        notify(f"{error} Until then what belongs there is computed anew each time.")
+        notify(f"{error} Until then its contents are computed again each time.")
         return False
     return True

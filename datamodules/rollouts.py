@@ -99,7 +99,7 @@ class TrajectoryRolloutBatch:
 
     @property
     def times(self) -> list[float]:
-        """Time of each initial condition, as the files count it."""
+        """Time of each initial condition, in the units of the files."""
         return [self.source.time(k, start) for k, start in self.places]
 
     def truth(self, lead: int) -> Float[Tensor, "batch channel *space"]:
@@ -154,8 +154,8 @@ class InitialConditions(Dataset):
         ]
         if len(starts) < count:
             raise ValueError(
-                f"{trajectories.files[0].path} and the files beside it have room for {len(starts)} "
-                f"rollouts of {self.truth_steps} true steps, {count} were asked for; lower "
+                f"{trajectories.files[0].path} and the other files of the split have room for "
+                f"{len(starts)} rollouts of {self.truth_steps} true steps, {count} were requested; lower "
                 "initial_conditions or truth_steps, or provide longer trajectories."
             )
         chosen = np.linspace(0, len(starts) - 1, count).round().astype(int)

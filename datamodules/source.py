@@ -1,4 +1,4 @@
-"""What emulators and callbacks ask of a data module, ours or the user's own."""
+"""Interfaces of a data module for emulators and callbacks, also for a user's own."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,18 +15,18 @@ from datamodules.trajectories import Trajectories
 
 @runtime_checkable
 class ReferenceSource(Protocol):
-    """Data module as the diagnostics know it.
+    """Interface of a data module for diagnostics.
 
     Attributes:
         rollouts: Number, length and truth of the rollouts by stage: `val`, `test`, `predict`.
-        generator: Generator with the solver that made the data, or None if there is none.
+        generator: Generator with the solver that made the data, or None.
     """
 
     rollouts: Mapping[str, Rollouts]
     generator: Generator | None
 
     def describe(self) -> DataDescription:
-        """Return what may be known of the data, without reading fields."""
+        """Return the description of the data, without reading fields."""
 
     def trajectories(self, split: str) -> Trajectories:
         """Return the trajectories of a split, `train`, `val` or `test`."""
@@ -37,11 +37,17 @@ class ReferenceSource(Protocol):
         definition: Mapping[str, object],
         compute: Callable[[], Mapping[str, np.ndarray]],
     ) -> Mapping[str, np.ndarray]:
-        """Return arrays computed from a split, or kept from an earlier run by their definition."""
+        """Return arrays computed from a split, or those cached under the same definition.
+
+        Args:
+            split: Name of the split.
+            definition: Everything other than the data that determines the arrays, with a `name`.
+            compute: Function that computes the arrays, by name.
+        """
 
 
 class DataSource(ReferenceSource, Protocol):
-    """Data module as emulators and callbacks know it.
+    """Interface of a data module for emulators and callbacks.
 
     A data module of the user's own has the hooks of a `LightningDataModule` and
 
@@ -71,7 +77,7 @@ class DataSource(ReferenceSource, Protocol):
                 return accumulate([self.train])  # train: (time, channel, y, x)
 
             def reference(self, split, definition, compute):
-                return compute()  # not kept
+                return compute()  # not cached
 
             def trajectories(self, split): ...
             def train_dataloader(self): ...
@@ -83,10 +89,10 @@ class DataSource(ReferenceSource, Protocol):
 
     @property
     def statistics(self) -> Statistics:
-        """Statistics of the training split, computed when they are asked for."""
+        """Statistics of the training split, computed on first access."""
 
     def content_hash(self, split: str) -> str:
         """Return a hash of the fields of a split."""
 
     def contents(self, split: str) -> str:
-        """Return a hash of a split with all options that change what is read."""
+        """Return a hash of a split and of all options that change what is read."""

@@ -1,4 +1,4 @@
-"""Mean and spread of the training data, per channel, in one pass."""
+"""Mean and standard deviations of the training data, per channel, in one pass."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-BLOCK = 2**18  # values that are taken at a time
+BLOCK = 2**18  # values that are summed at a time
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Per-channel statistics in physical units.
+    """Statistics of each channel in physical units.
 
     Attributes:
-        mean: Over trajectories, time and space.
-        std: Standard deviation over the same.
-        increment_std: Root mean square of the change over one interval.
+        mean: Mean over trajectories, time and space, (channel,).
+        std: Standard deviation over the same, (channel,).
+        increment_std: Root mean square of the change over one interval, (channel,).
     """
 
     mean: Float[Tensor, " channel"]
@@ -29,15 +29,15 @@ class Statistics:
 def accumulate(
     chunks: Iterable[Float[Tensor, "_ channel *space"]], lengths: Sequence[int] | None = None
 ) -> Statistics:
-    """Return the statistics of all snapshots, whatever the size of the chunks.
+    """Return the statistics of all snapshots, which do not depend on the size of the chunks.
 
-    Sums are in float64. The variance is that of the departure from the mean of the first snapshots,
-    so that a large mean costs no digits.
+    Sums are in float64. The mean of the first snapshots is subtracted before, so that a large mean
+    does not cost digits of the variance.
 
     Args:
-        chunks: Snapshots, one trajectory after the other.
-        lengths: Snapshots of each trajectory, across whose ends there are no increments; None if
-            there is one trajectory.
+        chunks: Snapshots (snapshot, channel, *space), one trajectory after the other.
+        lengths: Number of snapshots of each trajectory, so that no increment is taken from one
+            trajectory to the next; None if there is one trajectory.
 
     Raises:
         ValueError: A channel does not vary.
@@ -75,6 +75,6 @@ def accumulate(
 
 
 def blocks(chunks: Iterable[Float[Tensor, "_ channel *space"]]) -> Iterator[Tensor]:
-    """Yield snapshots, few at a time: intermediate results in float64 stay in fast memory."""
+    """Yield a few snapshots at a time, so that their float64 copies stay in the cache."""
     for chunk in chunks:
         yield from chunk.split(max(1, BLOCK // max(1, chunk[:1].numel())))

@@ -1,4 +1,4 @@
-"""The trajectories of one split, whatever files they come from and wherever they are kept."""
+"""Trajectories of one split, independent of their files and their storage."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,17 +15,17 @@ from datamodules.storage.streamed import Streamed
 
 
 class Trajectories:
-    """The trajectories of a split, read from their files until they are put into another storage.
+    """Trajectories of a split, read from their files unless they are moved to another storage.
 
     Args:
         files: Files that agree with each other.
-        trajectories: Which trajectories of each file belong to the split.
-        times: Which snapshots of each trajectory belong to the split.
+        trajectories: Range of the trajectories of each file that belong to the split.
+        times: Range of the snapshots of each trajectory that belong to the split.
 
     Attributes:
-        storage: Where the snapshots are kept.
-        location: The same in words, with the reason.
-        parameters: Physical parameters, (trajectory, parameter), or None if the files have none.
+        storage: Storage of the snapshots.
+        location: Description of the storage, for the terminal.
+        parameters: Physical parameters, (trajectory, parameter), or None if none are named.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Trajectories:
         ]
         if not self.spans:
             raise ValueError(
-                f"{self.files[0].path} and the files beside it hold no trajectory in the range "
-                f"{trajectories.start} to {trajectories.stop} that the split uses; set "
-                "data.SPLIT.trajectories to numbers that there are."
+                f"{self.files[0].path} and the other files of the split hold no trajectory in the "
+                f"range {trajectories.start} to {trajectories.stop}; set data.SPLIT.trajectories to "
+                "numbers that exist."
             )
         self.lengths = [len(span) for _, _, span in self.spans]
         self.parameters: Float[Tensor, "trajectory parameter"] | None = None
@@ -63,40 +63,44 @@ class Trajectories:
         return sum(self.lengths)
 
     def read(self, k: int, start: int, stop: int) -> Float[Tensor, "time channel *space"]:
-        """Return snapshots [start, stop) of trajectory k, in the memory of this process."""
+        """Return snapshots [start, stop) of trajectory k, on the CPU."""
         return self.storage.read(k, start, stop)
 
     def windows(
         self, places: Sequence[Place], length: int
     ) -> Float[Tensor, "batch time channel *space"]:
-        """Return windows from places (trajectory, first snapshot) on, where training wants them."""
+        """Return windows of `length` snapshots that start at places (trajectory, snapshot)."""
         return self.storage.windows(places, length)
 
     def check(self) -> None:
-        """Refuse values that are missing, where the storage has not read all of them before."""
+        """Check for missing values, unless the storage checked them when it was filled.
+
+        Raises:
+            ValueError: A value is missing or not finite.
+        """
         if isinstance(self.storage, Streamed):
             for _ in self.chunks("looking for missing values"):
                 pass
 
     def time(self, k: int, snapshot: int) -> float:
-        """Return the time of a snapshot of trajectory k, as the file counts it."""
+        """Return the time of a snapshot of trajectory k, in the units of the file."""
         file, _, span = self.spans[k]
         return float(file.times[span.start + snapshot])
 
     def pieces_of(
         self, k: int, snapshots: int = 256
     ) -> Iterator[Float[Tensor, "_ channel *space"]]:
-        """Yield the snapshots of trajectory k in their order, at most so many at a time."""
+        """Yield the snapshots of trajectory k in order, at most `snapshots` at a time."""
         return self.storage.pieces_of(k, snapshots)
 
     def chunks(
         self, description: str, snapshots: int = 256
     ) -> Iterator[Float[Tensor, "_ channel *space"]]:
-        """Yield all snapshots, piece by piece of a trajectory; long work shows a bar.
+        """Yield all snapshots in order, in pieces of one trajectory each, with a progress bar.
 
         Args:
-            description: What they are read for.
-            snapshots: Most snapshots of a piece; large ones come in smaller pieces.
+            description: Text of the progress bar, which appears after two seconds.
+            snapshots: Largest number of snapshots in a piece; there are fewer if they are large.
         """
         step = self.storage.step(snapshots)
         total = sum(-(-length // step) for length in self.lengths)

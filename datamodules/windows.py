@@ -1,4 +1,4 @@
-"""Training windows: runs of consecutive snapshots, in an order that a resumed run continues."""
+"""Training windows of consecutive snapshots, in a shuffled order that a resumed run continues."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from datamodules.trajectories import Trajectories
 
 @dataclass
 class WindowBatch:
-    """Training windows with what is known of their trajectories.
+    """Training windows with physical parameters and times.
 
     Attributes:
-        states: (batch, time, channel, *space).
-        parameters: Physical parameters (batch, parameter), or None.
-        times: Of the first snapshots, as the files count it, float64, or None.
+        states: Snapshots, (batch, time, channel, *space).
+        parameters: Physical parameters, (batch, parameter), or None.
+        times: Time of each first snapshot in the units of the files, float64 (batch,), or None.
     """
 
     states: Float[Tensor, "batch time channel *space"]
@@ -37,17 +37,17 @@ class WindowBatch:
 
 
 class WindowDataset(Dataset):
-    """All windows of `window` consecutive snapshots.
+    """Data set of all windows of `window` consecutive snapshots.
 
-    Batches are (batch, time, channel, *space), or a `WindowBatch` if there are parameters or times
-    are asked for.
+    Batches are tensors (batch, time, channel, *space), or a `WindowBatch` if there are parameters
+    or if `timed` is set.
 
     Args:
-        trajectories: Split to take windows from.
-        window: Snapshots per window.
-        timed: Whether batches say when their windows start.
-        observed: What is seen of a window, (time, channel, *space); windows then begin with their
-            trajectory, and what is not seen is NaN.
+        trajectories: Trajectories to take windows from.
+        window: Number of snapshots per window.
+        timed: If True, batches contain the start times of their windows.
+        observed: Mask of the observed values of a window, (time, channel, *space); each trajectory
+            then has one window, at its start, and values that are not observed are NaN.
 
     Raises:
         ValueError: No trajectory is long enough.
@@ -107,14 +107,15 @@ class WindowDataset(Dataset):
 class WindowSampler(DistributedSampler):
     """Shuffled order of windows that a resumed run continues where it was interrupted.
 
-    The order follows from the seed and the number of batches that were drawn before, so that
-    nothing of it needs to be in a checkpoint. (Lightning keeps samplers of this kind under DDP.)
+    The order follows from the seed and the number of batches drawn before, so that it does not have
+    to be saved in a checkpoint. (Lightning does not replace distributed samplers under DDP.)
 
     Args:
-        windows: What is sampled.
-        batch_size: Windows per batch and process.
-        seed: Of the order.
-        drawn: Returns how many batches this process has drawn since the start of the training.
+        windows: Data set to sample from.
+        batch_size: Number of windows per batch and process.
+        seed: Seed of the shuffle.
+        drawn: Function that returns the number of batches that this process has drawn since the
+            start of the training.
         ranks: Number of processes.
         rank: Number of this process.
     """

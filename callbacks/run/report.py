@@ -1,4 +1,4 @@
-"""Reports what a command is about to do, and how long it took."""
+"""Prints the plan of a command before it starts, and its time afterwards."""
 
 import time
 from pathlib import Path
@@ -11,10 +11,10 @@ from emulators.training.precision import bfloat16_cost
 
 
 class RunReport(Callback):
-    """Prints a line before training, test, validation and prediction, and one after training."""
+    """Prints the plan of training, test, validation and prediction, and the time of a training."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say what is trained on what, and if another precision may be faster."""
+        """Print emulator, data and steps, and a hint if another precision may be faster."""
         self.began, self.first_step = time.monotonic(), trainer.global_step
         if trainer.is_global_zero:
             parameters = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
@@ -24,7 +24,7 @@ class RunReport(Callback):
                 f"{windows:,} windows of {pl_module.window} snapshots from "
                 f"{trainer.datamodule.root}, steps {trainer.global_step} to {trainer.max_steps}, "
                 f"in {trainer.default_root_dir}\n"
-                f"train split {trainer.datamodule.trajectories('train').location}",
+                f"train split: {trainer.datamodule.trajectories('train').location}",
                 flush=True,
             )
             if trainer.precision == "bf16-mixed" and pl_module.device.type == "cpu":
@@ -37,7 +37,7 @@ class RunReport(Callback):
                     )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say how fast it went and what can follow."""
+        """Print the time of the training and the command that tests it."""
         steps = trainer.global_step - self.first_step
         if trainer.is_global_zero and steps:
             seconds = time.monotonic() - self.began
@@ -46,7 +46,7 @@ class RunReport(Callback):
             print(
                 f"trained {steps} steps in {seconds:.0f} s ({seconds / steps:.3f} s per step, "
                 "validation included)",
-                "fast_dev_run: nothing is kept" if trainer.fast_dev_run else then,
+                "fast_dev_run: nothing is saved" if trainer.fast_dev_run else then,
                 sep="\n",
                 flush=True,
             )
@@ -57,19 +57,19 @@ class RunReport(Callback):
             split, plan = "val" if stage == "val" else "test", source.rollouts[stage]
             print(
                 f"{type(pl_module).__name__}: {plan.initial_conditions} rollouts of {plan.steps} "
-                f"steps from {source.root}\n{split} split {source.trajectories(split).location}",
+                f"steps from {source.root}\n{split} split: {source.trajectories(split).location}",
                 flush=True,
             )
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say what is rolled out."""
+        """Print number and length of the rollouts."""
         self._announce(trainer, pl_module, "test")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say what is rolled out."""
+        """Print number and length of the rollouts."""
         if not trainer.sanity_checking and trainer.state.fn == "validate":
             self._announce(trainer, pl_module, "val")
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say what is rolled out."""
+        """Print number and length of the rollouts."""
         self._announce(trainer, pl_module, "predict")

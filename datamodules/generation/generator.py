@@ -1,9 +1,9 @@
-"""Run a solver over an ensemble and store the trajectories, one file per group of them.
+"""Simulates trajectories with a solver and stores them, one or more per file.
 
-A file appears whole or not at all. While one is made its snapshots lie beside it, in
-`NAME.nc.partial/`, in segments that are themselves renamed into place together with the solver's
-state; a killed run starts from the last of them and ends with the same data. Files are independent
-of each other, so that any number of processes share them out by number.
+A file appears whole or not at all. While it is made, its snapshots are kept in `NAME.nc.partial/`,
+in segments that are written together with the state of the solver; an interrupted simulation
+resumes after the last segment, and the data are the same. Files are independent of each other, so
+that any number of processes divide them by number.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resamp
 from datamodules.solvers.finite import check_finite
 
 LARGEST = 1_000_000  # trajectories or snapshots of a split
-SEGMENT = 100  # snapshots between two resting points of a run
+SEGMENT = 100  # snapshots of a segment, after which an interrupted simulation resumes
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SplitSize:
         trajectories: Number of independent trajectories.
         snapshots: Number of snapshots of each trajectory.
         operating_points: Physical parameters that differ between trajectories, by name: trajectory
-            k runs at entry k, over and over; the solver's own for all by default.
+            k has entry k, modulo their number; by default all have the parameters of the solver.
 
     Example:
         >>> SplitSize(trajectories=4, snapshots=100).points(first=0, count=2)
@@ -60,7 +60,7 @@ class SplitSize:
         check_finite("data.generator.splits", operating_points=self.operating_points)
 
     def points(self, first: int, count: int) -> list[dict[str, float]]:
-        """Return the operating points of some trajectories, none if all run at the solver's."""
+        """Return the operating points of `count` trajectories; none if none are set."""
         every = self.operating_points
         return [dict(every[k % len(every)]) for k in range(first, first + count) if every]
 
@@ -133,11 +133,11 @@ class Generator:
 
     @property
     def operating_points_differ(self) -> bool:
-        """Whether trajectories have parameters of their own, so that one solver is not for all."""
+        """True if parameters differ between trajectories, so that no one solver describes all."""
         return any(split.operating_points for split in self.splits.values())
 
     def files(self, root: Path) -> list["Shard"]:
-        """Return every file of the data set, made or not."""
+        """Return every file of the data set, whether it exists or not."""
         return [
             Shard(
                 self, root, split, first, min(self.trajectories_per_file, size.trajectories - first)
@@ -147,11 +147,17 @@ class Generator:
         ]
 
     def generate(self, root: Path, rank: int = 0, ranks: int = 1, device: str = "cpu") -> None:
-        """Make what is missing of this process's share of the files, with a progress bar.
+        """Simulate the missing files among those of this process, with a progress bar.
+
+        Args:
+            root: Folder of the data set.
+            rank: Number of this process; it makes every `ranks`-th file.
+            ranks: Number of processes.
+            device: Device of the simulation.
 
         Raises:
-            ValueError: A file that exists was made with other settings.
-            FloatingPointError: The solution left the range of numbers.
+            ValueError: An existing file was made with other settings.
+            FloatingPointError: The solution is not finite.
         """
         shards = self.files(root)
         for shard in shards:
@@ -166,10 +172,10 @@ class Generator:
                 shard.make(progress, device)
 
     def verify(self, root: Path, rank: int = 0, ranks: int = 1) -> None:
-        """Compare the values of this process's share of the files with the hashes they carry.
+        """Compare the values in the files of this process with the content hashes stored in them.
 
         Raises:
-            ValueError: The values of a file are not those that it was written with.
+            ValueError: The values of a file were changed after it was written.
         """
         names = [variable.name for variable in self.solver.variables]
         for shard in self.files(root)[rank::ranks]:
@@ -180,7 +186,7 @@ class Shard:
     """One file of a generated data set.
 
     Args:
-        generator: What makes it.
+        generator: Generator that makes the file.
         root: Folder of the data set.
         split: Name of the split.
         first: Number of the first trajectory within the split.
@@ -245,7 +251,7 @@ class Shard:
             )
 
     def solver(self) -> Solver:
-        """Return the solver of these trajectories."""
+        """Return the solver at the operating points of these trajectories."""
         return self.generator.solver.at(self.points) if self.points else self.generator.solver
 
     def initial_state(self) -> Tensor:
@@ -266,7 +272,7 @@ class Shard:
         return torch.stack(states).to(dtype)
 
     def make(self, progress: tqdm, device: str) -> None:
-        """Simulate, in segments that survive a killed run, then write the file."""
+        """Simulate segment by segment, from the last one on disk, then write the file."""
         with locked_folder(self.segments.folder):
             if self.path.exists():  # another process made it while this one waited
                 self.segments.remove()
@@ -283,7 +289,7 @@ class Shard:
 
     @torch.inference_mode()
     def _simulate(self, segment: int, state: Tensor, progress: tqdm) -> Tensor:
-        """Store the snapshots of one segment, if the spin-up is over, and the state after them."""
+        """Simulate and store one segment (no snapshots in the spin-up); return its last state."""
         generator, solver = self.generator, self.solver()
         fields = []
         first = segment * SEGMENT
@@ -320,7 +326,7 @@ class Shard:
         )
 
     def parameters(self) -> dict[Variable, list[float]]:
-        """Return the parameters in which trajectories differ, with a value for each."""
+        """Return the physical parameters that differ, each with its value for every trajectory."""
         return {
             variable: [point[variable.name] for point in self.points]
             for variable in self.generator.solver.parameters_of_trajectories

@@ -1,7 +1,7 @@
 """A simulation in progress, on disk: segments of snapshots, each with the state that follows it.
 
-A segment appears whole or not at all, so that a killed run starts from the last of them. One that
-is not as it was written is made again, with all that follow.
+A segment appears whole or not at all, so that an interrupted simulation resumes after the last one.
+A damaged segment is simulated again, with all that follow.
 """
 
 import shutil
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from datamodules.files.atomic import atomic_write
 from datamodules.files.atomic import (
-    locked_folder as locked_folder,  # who makes segments is alone with them
+    locked_folder as locked_folder,  # held while segments are made
 )
 from datamodules.files.provenance import canonical
 from datamodules.files.sealed import load, save
@@ -26,7 +26,7 @@ class SegmentStore:
     """Consecutive segments of one simulation in a folder.
 
     Args:
-        folder: Made by `locked_folder`.
+        folder: Folder of the segments, made by `locked_folder`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +37,7 @@ class SegmentStore:
         return self.folder / f"{number:05d}.npz"
 
     def _label(self, number: int) -> str:
-        """Return what a segment must be of, lest it be taken for another."""
+        """Return the label under which a segment is saved: its number and the settings."""
         return f"{number} {self.settings}"
 
     def belong_to(self, settings: dict[str, Any]) -> None:
@@ -53,20 +53,26 @@ class SegmentStore:
                 return
 
     def _forget(self, first: int) -> None:
-        """Remove segments from a number on."""
+        """Remove the segments from number `first` on."""
         for segment in self.folder.glob("*.npz"):
             if not segment.stem.isdecimal() or int(segment.stem) >= first:
                 segment.unlink()
 
     def count(self) -> int:
-        """Return how many segments, from the first on, are complete."""
+        """Return the number of consecutive segments that exist, counted from the first."""
         number = 0
         while self._path(number).exists():
             number += 1
         return number
 
     def store(self, number: int, fields: Sequence[Tensor], state: Tensor) -> None:
-        """Write a segment: fields (trajectory, channel, *space) in time, and the state after."""
+        """Write a segment.
+
+        Args:
+            number: Number of the segment.
+            fields: Snapshots, each (trajectory, channel, *space); none during the spin-up.
+            state: State of the solver after the last of them.
+        """
         stacked = torch.stack(list(fields), dim=1).numpy() if fields else np.empty(0, np.float32)
         arrays = {"fields": stacked, "state": state.cpu().numpy()}
         save(self._path(number), self._label(number), arrays)
@@ -97,7 +103,7 @@ class SegmentStore:
 
 
 def _holds(note: Path, text: str) -> bool:
-    """Return whether a file is there and holds a text."""
+    """Return whether a file exists and its contents are a text."""
     try:
         return note.read_bytes() == text.encode()
     except OSError:

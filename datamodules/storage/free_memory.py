@@ -1,4 +1,4 @@
-"""How much memory is free: on this node, within the limits of its batch system, on a device."""
+"""Free memory of a node, within the limits of its batch system, and of a device."""
 
 import os
 from collections.abc import Iterator
@@ -6,17 +6,17 @@ from pathlib import Path
 
 import torch
 
-UNKNOWN = 2**33  # bytes taken for free where the system does not say
+UNKNOWN = 2**33  # bytes assumed to be free where the system does not report any
 
 
 def free_memory(root: Path = Path("/")) -> int:
-    """Return the bytes of memory that the processes of this node may still take.
+    """Return the memory that the processes of this node may still allocate [bytes].
 
-    Linux says what is available and what control groups, in which containers and batch systems
-    confine a job, allow. Elsewhere it is the whole memory.
+    On Linux it is the available memory, or less where a control group (by which containers and
+    batch systems confine a job) limits it. On other systems it is the whole memory.
 
     Args:
-        root: Of the file system.
+        root: Root of the file system with `proc` and `sys`.
     """
     try:
         lines = (root / "proc/meminfo").read_text().splitlines()
@@ -30,7 +30,7 @@ def free_memory(root: Path = Path("/")) -> int:
 
 
 def _allowed(root: Path) -> Iterator[int]:
-    """Yield what each control group of this process, of version 2 or 1, still allows."""
+    """Yield the memory left in each control group (version 1 or 2) of this process [bytes]."""
     mount = root / "sys/fs/cgroup"
     try:
         groups = (root / "proc/self/cgroup").read_text().splitlines()
@@ -40,7 +40,7 @@ def _allowed(root: Path) -> Iterator[int]:
         _, controllers, path = line.split(":", 2)
         if controllers not in ("", "memory"):
             continue
-        # clusters with systems of before 2022 (RHEL 8 and its kin) have version 1
+        # clusters with systems from before 2022 (RHEL 8 and the like) have version 1
         names = "memory.max", "memory.current", "inactive_file"
         if controllers == "memory":
             names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
@@ -52,7 +52,7 @@ def _allowed(root: Path) -> Iterator[int]:
 
 
 def _left(folder: Path, limit: str, used: str, cache: str) -> Iterator[int]:
-    """Yield what one control group still allows, if it has a limit; file cache gives way."""
+    """Yield the memory left in a control group with a limit; its file cache counts as free."""
     try:
         most = int((folder / limit).read_text())
         now = int((folder / used).read_text())
@@ -63,7 +63,7 @@ def _left(folder: Path, limit: str, used: str, cache: str) -> Iterator[int]:
 
 
 def free_on(device: torch.device) -> int:
-    """Return the free bytes of a device's own memory, or of this node's."""
+    """Return the free memory of a device, which for a CPU is the memory of this node [bytes]."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return free_memory()

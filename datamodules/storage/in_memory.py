@@ -16,11 +16,11 @@ from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empt
 
 
 class InMemory(Storage):
-    """Snapshots of all trajectories, one after the other, in an array.
+    """Snapshots of all trajectories, one after the other, in an array on the host.
 
     Args:
-        values: The snapshots.
-        lengths: How many of them belong to each trajectory.
+        values: Snapshots, float32 (snapshot, channel, *space).
+        lengths: Number of snapshots of each trajectory.
     """
 
     def __init__(self, values: Snapshots, lengths: list[int]) -> None:
@@ -52,16 +52,16 @@ def in_memory(storage: Storage) -> InMemory:
 def shared(storage: Storage, path: Path) -> InMemory:
     """Return the snapshots of a storage, in a file that all processes of a node map.
 
-    The first process that comes writes the file, the others wait for it; a file that is there is
-    taken as it is, so its name must say what is in it, unless it was changed since. A file beside
-    the data is simpler than a segment of shared memory: it appears whole or not at all, needs
-    nobody to remove it when a run is killed, serves the next run, and its pages, of which the
-    operating system holds one copy per node, give way where memory runs short. Writing to the
-    mapped array changes a private copy.
+    The first process writes the file while the others wait. An existing file is used as it is,
+    unless it was changed after it was written; so its name must identify its contents. A file next
+    to the data is simpler than a segment of shared memory: it appears whole or not at all, does not
+    have to be removed when a run is killed, and serves the next run. The operating system holds
+    one copy of its pages per node, and drops them where memory runs short. Writing to the mapped
+    array changes a private copy.
 
     Args:
-        storage: Where the snapshots are.
-        path: File of nothing but their values.
+        storage: Storage to copy the snapshots from.
+        path: File of the values alone, float32 (snapshot, channel, *space).
 
     Raises:
         OSError: The file cannot be written.
@@ -76,8 +76,8 @@ def shared(storage: Storage, path: Path) -> InMemory:
                 if not _is_whole(path, size):
                     if path.exists():
                         notify(
-                            f"{path} is not as it was written, or has no note of that; it is "
-                            "written again."
+                            f"{path} is not as it was written, or its record of that is missing; "
+                            "it is written again."
                         )
                     _write(storage, path)
         except OSError as error:
@@ -92,9 +92,9 @@ def shared(storage: Storage, path: Path) -> InMemory:
 
 
 def _write(storage: Storage, path: Path) -> None:
-    """Write the snapshots, as the only process in the folder."""
+    """Write the snapshots; the caller holds the lock of the folder."""
     for unfinished in path.parent.glob("*.tmp"):
-        unfinished.unlink()  # by a process that was killed
+        unfinished.unlink()  # left by a process that was killed
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         for piece in storage.pieces():
             file.write(piece.contiguous().numpy().data)
@@ -102,18 +102,18 @@ def _write(storage: Storage, path: Path) -> None:
 
 
 def _note(path: Path) -> Path:
-    """Return where the stamp of a shared file is kept."""
+    """Return the path of the file with the stamp of a shared file."""
     return path.with_name(f"{path.name}.json")
 
 
 def _is_whole(path: Path, size: int) -> bool:
-    """Return whether a shared file is there, of its size, and unchanged since it was written."""
+    """Return whether a shared file exists, has its full size, and is unchanged since written."""
     try:
         stamp = stamp_of(path)
     except OSError:
         return False
     try:
         known = json.loads(_note(path).read_bytes())
-    except (OSError, ValueError):  # who wrote it did not come to the end
+    except (OSError, ValueError):  # the process that wrote it did not finish
         return False
     return stamp[0] == size and known == stamp

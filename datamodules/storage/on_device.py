@@ -1,4 +1,4 @@
-"""Snapshots in one array on an accelerator, where windows are gathered by their numbers."""
+"""Snapshots in one array on an accelerator, where windows are gathered by index."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from datamodules.storage.storage import Place, Snapshots, Storage, Windows
 class OnDevice(Storage):
     """Snapshots of all trajectories, one after the other, in an array on a device.
 
-    Windows come on the device. Training so reads nothing and moves nothing but their numbers.
+    Windows are gathered on the device, so that training only copies their indices to it.
 
     Args:
-        values: The snapshots.
-        lengths: How many of them belong to each trajectory.
+        values: Snapshots on the device, float32 (snapshot, channel, *space).
+        lengths: Number of snapshots of each trajectory.
     """
 
     def __init__(self, values: Snapshots, lengths: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""Choice of the storage of a split: as asked for, or the fastest that its size leaves room for."""
+"""Choice of the storage of a split: the requested one, or the fastest with room for it."""
 
 import os
 from collections.abc import Callable
@@ -15,19 +15,21 @@ from datamodules.storage.storage import Storage
 
 StorageChoice = Literal["auto", "memory", "shared", "device", "stream"]
 Host = Literal["memory", "shared", "stream"]
-HOST_SHARE = 2  # a split takes at most one part in so many of the free memory by itself
-DEVICE_SHARE = 4  # the rest is for the training, whose needs are not known before
+# `auto` uses at most 1/2 of the free memory of a node and 1/4 of that of a device; the rest is left
+# for the training, whose needs are not known in advance
+HOST_SHARE = 2
+DEVICE_SHARE = 4
 
 
 @dataclass(frozen=True)
 class StorageRequest:
-    """Request for a storage: which split, and who shares the memory.
+    """Split to be stored, and the processes of this node that use it.
 
     Args:
         split: Name of the split.
         root: Folder of the data set.
-        key: Returns a name of what the split holds, to call a shared file by.
-        processes: Processes that train or test together on this node.
+        key: Function that returns a name of the contents of the split, for its shared file.
+        processes: Number of processes that train or test together on this node.
     """
 
     split: str
@@ -37,59 +39,67 @@ class StorageRequest:
 
 
 def choose(size: int, free: int, processes: int = 1, writable: bool = True) -> tuple[Host, str]:
-    """Return where on the host a split goes by itself, and why.
+    """Choose where on the host a split is kept, and return that with the reason.
 
     Args:
         size: Size of the split as float32 [bytes].
         free: Free memory of the node [bytes].
-        processes: Processes that use the split on this node.
-        writable: Whether the data set's folder can be written.
+        processes: Number of processes that use the split on this node.
+        writable: Whether the folder of the data set can be written.
     """
-    room = f"half of the {gib(free)} that are free"
     if processes * size * HOST_SHARE <= free:
-        return "memory", f"{counted(processes, size)} are at most {room}"
+        return "memory", f"{readable(free)} free"
+    reason = f"{counted(processes, size)} exceed half of the {readable(free)} free"
     if processes > 1 and size * HOST_SHARE <= free and writable:
-        return "shared", f"{counted(processes, size)} are more than {room}, {gib(size)} are not"
-    return "stream", f"{counted(processes, size)} are more than {room}"
+        return "shared", reason
+    return "stream", reason
 
 
 def choose_storage(
     storage: Storage, choice: StorageChoice, request: StorageRequest
 ) -> tuple[Storage, str]:
-    """Return a split in the storage that is asked for or that `choose` says, and in words why.
+    """Return a split in the requested storage, or in the one that `choose` returns.
 
-    A device is for training windows alone; `to_device` takes them there.
+    Only training windows are kept on a device; `to_device` copies them there.
+
+    Returns:
+        The storage, and a line for the terminal: size, place and reason.
 
     Raises:
-        ValueError: The memory has no room for it.
-        OSError: It is to be shared, and the file cannot be written.
+        ValueError: The split does not fit into memory, as `data.storage` requests.
+        OSError: The file of a shared split cannot be written.
     """
     size, free = size_of(storage), free_memory()
-    kind, reason = choice, f"as data.storage says ({gib(size)})"
+    kind, reason = choice, f"data.storage: {choice}"
     if kind in ("auto", "device"):
         kind, reason = choose(size, free, request.processes, os.access(request.root, os.W_OK))
     if kind == "memory":
         if request.processes * size > free:
             raise ValueError(
                 f"{request.root}: the {request.split} split takes "
-                f"{counted(request.processes, size)} of memory, {gib(free)} are free; "
+                f"{counted(request.processes, size)} of memory, {readable(free)} are free; "
                 f"set data.storage to {'shared or ' if request.processes > 1 else ''}stream, or "
                 "use less of it."
             )
-        return in_memory(storage), f"in memory: {reason}"
+        words = f"{counted(request.processes, size)}, loaded into memory ({reason})"
+        return in_memory(storage), words
     if kind == "shared":
         path = request.root / "shared" / f"{request.split}-{request.key()}.float32"
-        return shared(storage, path), f"in memory once per node, mapped from {path}: {reason}"
-    return storage, f"streamed from the files: {reason}"
+        words = f"{readable(size)}, in memory once per node, mapped from {path} ({reason})"
+        return shared(storage, path), words
+    return storage, f"{readable(size)}, streamed from the files ({reason})"
 
 
 def to_device(
     storage: Storage, choice: StorageChoice, request: StorageRequest, device: torch.device
 ) -> tuple[Storage, str]:
-    """Return the training split on a device if asked for or if it fits well, and words or "".
+    """Return the training split on a device if requested, or if it fits with `auto`.
+
+    Returns:
+        The storage, and a line for the terminal, which is empty if the split stays where it is.
 
     Raises:
-        ValueError: The device has no room for it.
+        ValueError: The split does not fit on the device, as `data.storage` requests.
     """
     if choice not in ("auto", "device") or (choice == "auto" and device.type != "cuda"):
         return storage, ""
@@ -98,22 +108,31 @@ def to_device(
         return storage, ""
     if size > free:
         raise ValueError(
-            f"{request.root}: the {request.split} split takes {gib(size)}, {gib(free)} are free "
-            f"on {device}; set data.storage to auto, or use less of it."
+            f"{request.root}: the {request.split} split takes {readable(size)}, "
+            f"{readable(free)} are free on {device}; set data.storage to auto, or use less of it."
         )
-    return on_device(storage, device), f"on {device}: {gib(size)} of the {gib(free)} free there"
+    words = f"{readable(size)}, loaded onto {device} ({readable(free)} free there)"
+    return on_device(storage, device), words
 
 
 def size_of(storage: Storage) -> int:
-    """Return the bytes of a split as float32."""
+    """Return the size of a split as float32 [bytes]."""
     return sum(storage.lengths) * torch.Size(storage.shape).numel() * 4
 
 
-def gib(size: int) -> str:
-    """Return a number of bytes in words."""
-    return f"{size / 2**30:.3g} GiB"
+def readable(size: int) -> str:
+    """Return a size in bytes with a unit.
+
+    Example:
+        >>> readable(20480), readable(3 * 2**30)
+        ('20 KiB', '3 GiB')
+    """
+    units = ("bytes", "KiB", "MiB", "GiB")
+    power = min(max(size, 1).bit_length() - 1, 30) // 10
+    amount = size / 2 ** (10 * power)
+    return f"{amount:{'.3g' if amount < 100 else '.0f'}} {units[power]}"
 
 
 def counted(processes: int, size: int) -> str:
-    """Return the bytes that every process takes, in words."""
-    return f"{processes} x {gib(size)}" if processes > 1 else gib(size)
+    """Return the size that each process takes, times their number if there are several."""
+    return f"{processes} x {readable(size)}" if processes > 1 else readable(size)

@@ -8,17 +8,17 @@ import torch
 from datamodules.files.reader import TrajectoryReader
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
 
-LARGEST = 9.9e36  # NetCDF's fill value, of snapshots that were never written, is 9.97e36
+LARGEST = 9.9e36  # NetCDF fills snapshots that were never written with 9.97e36
 
 
 class Streamed(Storage):
-    """Snapshots in their files, of which few are open and little is in memory at a time.
+    """Snapshots in their files, of which few are open at a time; only windows are in memory.
 
     Args:
         spans: File, number within the file and range of snapshots of each trajectory.
 
     Raises:
-        ValueError: A value that is read is not finite, or was never written.
+        ValueError: A value is not finite, or was never written; raised when it is read.
     """
 
     def __init__(self, spans: Sequence[tuple[TrajectoryReader, int, range]]) -> None:

@@ -12,15 +12,15 @@ def test_commands_say_what_they_do(workplace, say):
     assert "training Hierarchical (" in out
     assert says(out, "148 windows of 4 snapshots", "data", "0 to 6", "runs/new")
     # 4 x 40 snapshots of 32 float32
-    assert says(out, "train split in memory", "1.91e-05 GiB")
+    assert says(out, "train split: 20 KiB, loaded into memory")
     assert "trained 6 steps in" in out
     assert "next: emulate test --ckpt_path runs/new/last.ckpt" in out
     _, out, _ = say("test", "--ckpt_path", CHECKPOINT, "--trainer.callbacks=RunReport")
     assert "Hierarchical: 5 rollouts of 20 steps from data" in out
-    assert "test split in memory: 9.54e-06 GiB" in out
+    assert "test split: 10 KiB, loaded into memory" in out
     _, out, _ = say("validate", "--ckpt_path", CHECKPOINT)
     assert "Hierarchical: 2 rollouts of 6 steps from data" in out
-    assert "val split in memory: 4.77e-06 GiB" in out
+    assert "val split: 5 KiB, loaded into memory" in out
     _, out, _ = say("predict", "--ckpt_path", CHECKPOINT)
     assert "Hierarchical: 2 rollouts of 8 steps from data" in out
 

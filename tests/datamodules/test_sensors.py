@@ -66,7 +66,7 @@ def test_lattice_begins_in_the_middle_of_a_block():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"times": (0.15,)}, "No step hits the observation time 0.15: the snapshots are 0.1 apart"),
+        ({"times": (0.15,)}, "observation time 0.15 is not a multiple of the interval 0.1"),
         ({"times": (0.5,)}, r"0.5 lies outside of the training rollout, \(0.1 to 0.4\)"),
         ({"times": (0.0,)}, "time 0 lies outside"),
         (

@@ -159,9 +159,9 @@ def test_storages_give_the_same_batches(root, storage):
 def test_run_is_told_where_the_training_windows_are(root):
     data = module(root, storage="device")
     data.train_dataloader()
-    assert data.trajectories("train").location.startswith("on cpu: 2.86e-05 GiB of the")
+    assert data.trajectories("train").location.startswith("30 KiB, loaded onto cpu (")
     assert module(root, storage="stream").trajectories("train").location == (
-        "streamed from the files: as data.storage says (2.86e-05 GiB)"
+        "30 KiB, streamed from the files (data.storage: stream)"
     )
 
 

@@ -110,7 +110,7 @@ def test_a_run_that_was_resumed_is_the_uninterrupted_one(settings):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--data.observations.times=[0.15]", "No step hits the observation time 0.15"),
+        ("--data.observations.times=[0.15]", "observation time 0.15 is not a multiple"),
         (
             "--data.observations.times=[0.4]",
             "set model.unrolled_steps to reach the last observation",
