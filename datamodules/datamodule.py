@@ -206,7 +206,7 @@ class TrajectoryDataModule(LightningDataModule):
         return readers
 
     def _say_what_is_odd(self, split: str, readers: list[TrajectoryReader]) -> None:
-        """Print a note where splits share snapshots, and where files seem to be parts of one run."""
+        """Print a note if splits share snapshots, or if files seem to be parts of one run."""
         others = {
             name: (source, find_files(self.root, source.files))
             for name, source in self.sources.items()

@@ -212,7 +212,8 @@ class Observations:
             if abs(number * interval - time) > 1e-3 * interval:
                 raise ValueError(
                     f"The observation time {time:g} is not a multiple of the interval "
-                    f"{interval:g} between snapshots; move it to one of them or store the data at shorter intervals."
+                    f"{interval:g} between snapshots; move it to one of them or store "
+                    "the data at shorter intervals."
                 )
             if not 1 <= number < window:
                 raise ValueError(

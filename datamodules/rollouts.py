@@ -155,8 +155,9 @@ class InitialConditions(Dataset):
         if len(starts) < count:
             raise ValueError(
                 f"{trajectories.files[0].path} and the other files of the split have room for "
-                f"{len(starts)} rollouts of {self.truth_steps} true steps, {count} were requested; lower "
-                "initial_conditions or truth_steps, or provide longer trajectories."
+                f"{len(starts)} rollouts of {self.truth_steps} true steps, {count} "
+                "were requested; lower initial_conditions or truth_steps, or provide longer "
+                "trajectories."
             )
         chosen = np.linspace(0, len(starts) - 1, count).round().astype(int)
         self.places = [starts[i] for i in chosen]

@@ -43,8 +43,8 @@ class Trajectories:
         if not self.spans:
             raise ValueError(
                 f"{self.files[0].path} and the other files of the split hold no trajectory in the "
-                f"range {trajectories.start} to {trajectories.stop}; set data.SPLIT.trajectories to "
-                "numbers that exist."
+                f"range {trajectories.start} to {trajectories.stop}; set data.SPLIT.trajectories "
+                "to numbers that exist."
             )
         self.lengths = [len(span) for _, _, span in self.spans]
         self.parameters: Float[Tensor, "trajectory parameter"] | None = None

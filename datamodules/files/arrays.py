@@ -1,8 +1,8 @@
 """Arrays on disk: variables of NetCDF files, read slice by slice.
 
-NetCDF-4 is read by h5py, classic formats from the places of their values; an array is decoded where
-it is packed, and filled where it was never written. The NetCDF library takes no part, so that a
-thread may read while another one writes with it.
+NetCDF-4 is read by h5py, and classic formats from the places of their values in the file. Packed
+values are decoded, and values that were never written become NaN. The NetCDF library is not used,
+so that a thread may read while another one writes with it.
 """
 
 from pathlib import Path
@@ -17,11 +17,11 @@ from datamodules.files.disk_array import DiskArray
 from datamodules.files.filled_array import FilledArray
 from datamodules.files.hdf5 import Hdf5Array, check_numbers, layout_of
 
-FILL = netCDF4.default_fillvals["f8"]  # of floats that were never written
+FILL = netCDF4.default_fillvals["f8"]  # value of floats that were never written
 
 
 def open_array(path: Path, name: str) -> DiskArray:
-    """Return a variable of a NetCDF file of any format, with NaN for what was never written.
+    """Return a variable of a NetCDF file of any format, with NaN for values never written.
 
     Raises:
         ValueError: The file is truncated, or neither HDF5 nor classic NetCDF, or the variable does
@@ -42,7 +42,7 @@ def open_array(path: Path, name: str) -> DiskArray:
 
 
 def read_values(path: Path, name: str) -> np.ndarray:
-    """Return all values of a variable in float64, NaN where they are missing.
+    """Return all values of a variable in float64, with NaN for missing ones.
 
     Raises:
         ValueError: As for `open_array`.

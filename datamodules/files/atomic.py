@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, also after a power cut and beside other processes."""
+"""Files that appear whole or not at all, also after a power cut or with several writers."""
 
 import errno
 import glob
@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ABANDONED = 24 * 3600  # seconds after which nobody writes a temporary file any more
+ABANDONED = 24 * 3600  # age after which a temporary file is no longer being written [s]
 _held = threading.local()
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say in one sentence that a file cannot be written, and how much room there is.
+    """Raise errors of writing with the name of the file and the free space on the disk.
 
     Raises:
-        OSError: Instead of errors without a name of a file, and of those of the NetCDF library.
+        OSError: The file cannot be written; also for errors of the NetCDF library.
     """
     try:
         yield
@@ -38,11 +38,17 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it at the end, remove it after a failure.
+    """Yield a temporary path next to `path`; rename it at the end, or remove it after a failure.
 
-    Its content is on the disk before it has the name, and the name is before the end, so that a
-    power cut leaves the file of before or the new one. What killed processes left of the same file
-    is removed.
+    The content is flushed to the disk before the file is renamed, and the folder afterwards, so
+    that a power cut leaves either the former file or the new one. Temporary files that killed
+    processes left behind are removed.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -57,7 +63,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def flush(path: Path) -> None:
-    """Have the content of a file, or the names in a folder, on the disk.
+    """Flush the content of a file, or the names in a folder, to the disk.
 
     Raises:
         OSError: The disk has no room for it, or failed.
@@ -76,7 +82,7 @@ def flush(path: Path) -> None:
 
 
 def remove_unfinished(path: Path) -> None:
-    """Remove what processes that are no more left when they were writing a file."""
+    """Remove temporary files of a file that were left by processes that no longer run."""
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
         process = left.name[len(path.name) + 1 : -len(".tmp")]
         try:
@@ -88,8 +94,8 @@ def remove_unfinished(path: Path) -> None:
 
 
 def is_running(process: int) -> bool:
-    """Return whether there is a process of this number on this machine, as far as can be known."""
-    if sys.platform == "win32":  # where asking would end it
+    """Return whether a process runs on this machine; True if that cannot be determined."""
+    if sys.platform == "win32":  # where os.kill would end it
         return True
     try:
         os.kill(process, 0)
@@ -101,7 +107,7 @@ def is_running(process: int) -> bool:
 
 
 def atomic_write(path: Path, content: bytes | memoryview | str) -> Path:
-    """Write a file whole or not at all, text in UTF-8, and return its path."""
+    """Write a file whole or not at all (text as UTF-8), and return its path."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
@@ -109,10 +115,16 @@ def atomic_write(path: Path, content: bytes | memoryview | str) -> Path:
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Wait until no other process of this machine is in the folder; it is made if missing.
+    """Lock a folder against other processes of this machine; make it if it is missing.
 
-    A thread that is in a folder may enter it again. On a file system without locks nobody waits:
-    files are whole all the same, and two processes may do the same work.
+    A thread may lock a folder again that it has locked. On a file system without locks nothing
+    waits: files are still whole, but two processes may do the same work.
+
+    Args:
+        folder: Folder to lock.
+
+    Raises:
+        OSError: The folder cannot be written.
     """
     held = _held.__dict__.setdefault("folders", set())
     try:
@@ -136,8 +148,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 
 def lock_in(folder: Path) -> int:
-    """Return the open lock file of a folder, which is made if it is missing."""
-    for _ in range(10):  # whoever was in it may remove the folder before the file is there
+    """Return the handle of the lock file of a folder, which is made if it is missing."""
+    for _ in range(10):  # another process may remove the folder before the file is made
         folder.mkdir(parents=True, exist_ok=True)
         try:
             return os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
@@ -147,7 +159,7 @@ def lock_in(folder: Path) -> int:
 
 
 def wait_for(handle: int) -> None:
-    """Lock an open file once nobody else has it locked, where files can be locked."""
+    """Wait for the lock of an open file, if the file system supports locks."""
     try:
         import fcntl
 

@@ -1,6 +1,6 @@
-"""What attributes and names say of a spatial axis: whether it is x or y, and degrees of a sphere.
+"""Finds from attributes and names whether a spatial axis is x or y, and whether it is an angle.
 
-A name is taken apart at underscores, digits and capitals, so that `nx`, `x_c`, `xt_ocean`,
+A name is split at underscores, digits and capitals, so that `nx`, `x_c`, `xt_ocean`,
 `g0_lon_2`, `west_east_stag` and `XDim` are all names of x, and `xylem` is not.
 """
 
@@ -13,7 +13,7 @@ from datamodules.files.units import EAST, NORTH
 
 Role = Literal["x", "y"]
 Forms = Mapping[Role, str]
-PLACE = "([bcfghpqstuv]|axis|dim|coord|grid)?"  # of points in their cells: xt, yu, lonc; or plural
+PLACE = "([bcfghpqstuv]|axis|dim|coord|grid)?"  # place of points in cells (xt, yu, lonc), or plural
 WORDS: Forms = {
     "x": rf"n?x{PLACE}|west|east|easting|zonal",
     "y": rf"n?y{PLACE}|south|north|northing|meridional",
@@ -76,7 +76,7 @@ def is_spherical(name: str, attributes: Mapping[str, Any]) -> bool:
 
 
 def full_turn(attributes: Mapping[str, Any]) -> float:
-    """Return a full circle of longitude in the units of the coordinate."""
+    """Return the full circle of longitude in the units of the coordinate."""
     return 2 * math.pi if RADIANS.fullmatch(_text(attributes, "units")) else 360.0
 
 
@@ -85,6 +85,6 @@ def _text(attributes: Mapping[str, Any], key: str) -> str:
 
 
 def _has(name: str, form: str) -> bool:
-    """Return whether one of the words of a name is of a form."""
+    """Return whether one of the words of a name matches a form."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return any(re.fullmatch(form, word) for word in re.split(r"[\W\d_]+", apart.lower()))

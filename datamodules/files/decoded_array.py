@@ -1,6 +1,6 @@
-"""Packed and marked values, decoded as the NetCDF User's Guide says.
+"""Decoding of packed and missing values by the conventions of the NetCDF User's Guide.
 
-Where the guide leaves a choice, values are those that netCDF4-python gives. Source:
+Where the guide leaves a choice, values agree with netCDF4-python. Source:
 https://docs.unidata.ucar.edu/nug/current/attribute_conventions.html
 """
 
@@ -20,18 +20,18 @@ MARKS = ("_FillValue", "missing_value")
 LIMITS = ("valid_range", "valid_min", "valid_max")
 PACKING = ("scale_factor", "add_offset")
 CODING = (*MARKS, *LIMITS, *PACKING, "_Unsigned")
-BLOCK = 2**20  # values that are decoded at a time: intermediate results stay in fast memory
+BLOCK = 2**20  # values that are decoded at a time, so that intermediate results stay in the cache
 
 
 class DecodedArray(DiskArray):
-    """Packed values unpacked, with missing ones as NaN.
+    """Array of unpacked values, with NaN for missing ones.
 
     Args:
         array: Values as they are in the file.
         dtype: Type of the values in the file.
-        attributes: Attributes that say how the values are packed and which ones are missing.
+        attributes: Attributes that define the packing and the missing values.
         name: Name of the variable, for messages.
-        filled: Whether values that were never written are NetCDF's own fill values.
+        filled: If True, values that were never written are the default fill values of NetCDF.
 
     Raises:
         ValueError: A scale or an offset is not a number.
@@ -85,14 +85,17 @@ class DecodedArray(DiskArray):
         return None if whole is None else self._held(whole)
 
     def _held(self, value: int) -> Any:
-        """Return an integer in the type of the data, by its bits if that is another's sign."""
+        """Return an integer in the type of the data; None if it does not fit.
+
+        Its bits are kept where `_Unsigned` changes the sign of the type.
+        """
         size, own = 8 * self.stored.itemsize, np.iinfo(self.dtype)
         if self.dtype.kind != self.stored.kind and -(2 ** (size - 1)) <= value < 2**size:
             value = (value - own.min) % 2**size + own.min
         return self.dtype.type(value) if own.min <= value <= own.max else None
 
     def _limits(self, attributes: Mapping[str, Any]) -> tuple[tuple[Any, Any], bool]:
-        """Return the least and greatest valid value, and whether they are of unpacked values."""
+        """Return the least and greatest valid value, and whether they apply to unpacked values."""
         found = {name: numbers(attributes.get(name)) for name in LIMITS}
         low, high = ((*found[name], None)[0] for name in LIMITS[1:])
         if len(found["valid_range"]) == 2:
@@ -152,7 +155,7 @@ class DecodedArray(DiskArray):
         return number if number.dtype.kind == "f" else np.float64(number)
 
     def _is_lost(self, raw: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Return which values are missing or not valid."""
+        """Return a mask of the values that are missing or not valid."""
         lost = np.zeros(raw.shape, bool)
         for mark in self.missing:
             lost |= raw == mark
@@ -170,7 +173,7 @@ class DecodedArray(DiskArray):
 def decoded(
     array: DiskArray, dtype: np.dtype, attributes: Mapping[str, Any], name: str, filled: bool = True
 ) -> DiskArray:
-    """Return an array itself where its values mean what they are, or else a `DecodedArray`."""
+    """Return the array itself if its values need no decoding, or else a `DecodedArray`."""
     check_marks(array.path, attributes, name)
     given = [number for mark in MARKS for number in numbers(attributes.get(mark))]
     plain = not any(name in attributes for name in (*LIMITS, *PACKING))
@@ -180,10 +183,12 @@ def decoded(
 
 
 def check_marks(path: Path, attributes: Mapping[str, Any], name: str) -> None:
-    """Refuse numbers that are written as text where they say which values are missing or valid.
+    """Check that fill values and valid ranges are not numbers written as text.
+
+    Other text, such as 'none', is ignored.
 
     Raises:
-        ValueError: As above; other words, such as none, mark nothing.
+        ValueError: An attribute is a number written as text.
     """
     for key in (*MARKS, *LIMITS):
         for word in np.asarray(attributes.get(key)).ravel().tolist():
@@ -196,7 +201,7 @@ def check_marks(path: Path, attributes: Mapping[str, Any], name: str) -> None:
 
 
 def spells_numbers(said: str) -> bool:
-    """Return whether a text has a number in it, and nothing else than numbers."""
+    """Return whether a text consists of numbers alone, at least one of them finite."""
     words = re.findall(r"[^\s,;:\0\[\]()]+", said)
     try:
         found = [float(word) for word in words]
@@ -206,7 +211,7 @@ def spells_numbers(said: str) -> bool:
 
 
 def numbers(value: Any) -> np.ndarray:
-    """Return the numbers of an attribute, none if it is missing or text."""
+    """Return the numbers of an attribute; an empty array if it is missing or text."""
     found = np.asarray([] if value is None else value).ravel()
     return found.astype(found.dtype.newbyteorder("=")) if found.dtype.kind in "iuf" else found[:0]
 
@@ -222,20 +227,20 @@ def text(value: Any) -> str | None:
 
 
 def _shown(stored: np.dtype, attributes: Mapping[str, Any]) -> np.dtype:
-    """Return the type as which integers are meant: classic formats have no unsigned ones."""
+    """Return the type of the values with the sign by `_Unsigned`, which classic formats need."""
     said = (text(attributes.get("_Unsigned")) or "").strip("\0 ").lower()
     kind = {"true": "u", "false": "i"}.get(said, stored.kind)
     return np.dtype(f"{kind}{stored.itemsize}") if stored.kind in "iu" else stored.newbyteorder("=")
 
 
 def _default(dtype: np.dtype) -> list[Any]:
-    """Return the value that stands for what was never written; bytes have none."""
+    """Return the default fill value of a type; bytes have none."""
     value = netCDF4.default_fillvals.get(dtype.str[1:])
     return [] if value is None or dtype.itemsize == 1 else [dtype.type(value)]
 
 
 def _whole(value: Any) -> int | None:
-    """Return a number as an integer, or None if it is none."""
+    """Return a number as an integer, or None if it is not one."""
     if not np.isfinite(value) or value != np.floor(value):
         return None
     return int(value)

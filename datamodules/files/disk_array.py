@@ -1,4 +1,4 @@
-"""What every array on disk can do, however its values lie in the file."""
+"""Base class of arrays on disk, independent of their layout in the file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ class DiskArray(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give the file back; the next read opens it again."""
+        """Close the file; the next read opens it again."""
 
 
 def assign(out: np.ndarray, values: np.ndarray, path: Path) -> None:
-    """Write values into an array of exactly their shape; what overflows there becomes infinite.
+    """Write values into an array of the same shape; values that overflow become infinite.
 
     Raises:
-        ValueError: The shapes differ: NumPy would repeat a row that has to fill several.
+        ValueError: The shapes differ (NumPy would broadcast).
     """
     if out.shape != values.shape:
         check_shape(out, values.shape, path)
@@ -49,7 +49,11 @@ def assign(out: np.ndarray, values: np.ndarray, path: Path) -> None:
 
 
 def check_shape(out: np.ndarray, shape: Sequence[int], path: Path) -> None:
-    """Refuse an array to be filled whose shape is not that of the values."""
+    """Check that an array has the shape of the values to be written into it.
+
+    Raises:
+        ValueError: The shapes differ, as for a file that was cut.
+    """
     if out.shape != tuple(shape):
         raise ValueError(
             f"{path}: values of shape {tuple(shape)} were read where {out.shape} were asked for; "
@@ -58,16 +62,16 @@ def check_shape(out: np.ndarray, shape: Sequence[int], path: Path) -> None:
 
 
 def as_tuple(key: Any) -> tuple[int | slice, ...]:
-    """Return a key as one part per axis, those that it leaves out excepted."""
+    """Return a key as a tuple of integers and slices, without the axes that it leaves out."""
     parts = key if isinstance(key, tuple) else (key,)
     return tuple(part if isinstance(part, slice) else index(part) for part in parts)
 
 
 def ranges_of(key: tuple[int | slice, ...], shape: Sequence[int], path: Path) -> list[range]:
-    """Return which items of every axis a key of integers and slices means.
+    """Return the range of items that a key of integers and slices selects on each axis.
 
     Raises:
-        IndexError: A number or a step of a slice is not one that can be read.
+        IndexError: An integer is out of range, or the step of a slice is not 1.
     """
     key += (slice(None),) * (len(shape) - len(key))
     ranges = []
@@ -80,5 +84,5 @@ def ranges_of(key: tuple[int | slice, ...], shape: Sequence[int], path: Path) ->
 
 
 def with_all_axes(out: np.ndarray, key: tuple[int | slice, ...]) -> np.ndarray:
-    """Return a view of the values at a key that has an axis also for each of its integers."""
+    """Return a view of the values at a key, with an axis of length 1 for each of its integers."""
     return out[tuple(None if isinstance(k, int) else slice(None) for k in key)]

@@ -1,4 +1,4 @@
-"""Arrays of which a part was never written: missing values stand for it."""
+"""Arrays of which a part was never written, with NaN for its values."""
 
 from itertools import product
 from typing import Any
@@ -9,17 +9,17 @@ from datamodules.files.disk_array import DiskArray, as_tuple, check_shape, range
 
 
 class FilledArray(DiskArray):
-    """Array whose shape is that of its dimensions, with NaN for what its file does not hold.
+    """Array with the shape of its dimensions, and NaN for values that are not in the file.
 
     An HDF5 data set is shorter than its dimension if the last records of other variables were
-    written and its own were not, and chunks that were never written take no room.
+    written and its own were not, and chunks that were never written are not in the file.
 
     Args:
-        array: What the file holds, as floats, or integers that are read into floats.
-        shape: Shape by the dimensions, nowhere less.
+        array: Array in the file, of floats, or of integers that are read into floats.
+        shape: Shape by the dimensions, at least as large along each axis.
         chunk: Shape of a chunk.
-        unwritten: Whether each chunk was never written, by its number along every axis; None where
-            all were.
+        unwritten: Mask of the chunks that were never written, by their index along each axis; None
+            if all were written.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class FilledArray(DiskArray):
             self._fill_chunks(out[inside], held, self._unwritten)
 
     def _fill_chunks(self, out: np.ndarray, held: list[range], unwritten: np.ndarray) -> None:
-        """Write NaN where chunks were never written."""
+        """Write NaN into the chunks that were never written."""
         numbers = [
             range(part.start // size, -(-part.stop // size))
             for part, size in zip(held, self._chunk, strict=True)

@@ -1,4 +1,4 @@
-"""Hashes of the contents of files, computed once and kept until a file changes."""
+"""Hashes of the contents of files, computed once and cached until a file changes."""
 
 import hashlib
 import json
@@ -12,27 +12,27 @@ from datamodules.files.atomic import atomic_write, locked_folder
 from datamodules.files.provenance import canonical
 from datamodules.notices import notify
 
-VERSION = 1  # raised when the same file would have another hash
-FINE, COARSE = 0.02, 2.0  # seconds between two time stamps of a file system, at most
+VERSION = 1  # to be raised when the definition of the hash changes
+FINE, COARSE = 0.02, 2.0  # largest resolution of the time stamps of file systems [s]
 Hashes = dict[str, list[Any]]
 
 
 def hash_of(root: Path, path: Path, names: Sequence[str], compute: Callable[[], str]) -> str:
-    """Return the hash of the contents of a file, computed anew whenever the file was changed.
+    """Return the hash of the contents of a file, computed again whenever the file was changed.
 
-    Hashes are kept in `reference/hashes.json` of the data set with all by which the file system
-    shows a change: size, time of the last change of the content and of the file, and number of the
-    file, which tell of one that was replaced by another of its size and time.
+    Hashes are cached in `reference/hashes.json` of the data set, with everything by which the file
+    system shows a change: size, times of the last change of content and metadata, and inode number,
+    which also differs if the file was replaced by another of equal size and time.
 
     Args:
         root: Folder of the data set.
-        path: File.
-        names: Variables that count.
-        compute: Makes the hash of their contents.
+        path: Path of the file.
+        names: Names of the variables that are hashed.
+        compute: Function that computes the hash of their contents.
     """
     known = Path(root) / "reference" / "hashes.json"
     name = canonical([str(path.resolve()), sorted(names)])
-    found = _read(known).get(name)  # before waiting for those who compute others
+    found = _read(known).get(name)  # before waiting for processes that compute other hashes
     if found and found[:-2] == stamp_of(path):
         return found[-2]
     with ExitStack() as stack:
@@ -46,22 +46,22 @@ def hash_of(root: Path, path: Path, names: Sequence[str], compute: Callable[[], 
         if found and found[:-2] == stamp:
             return found[-2]
         digest = compute()
-        if stamp_of(path) == stamp:  # nobody wrote to it meanwhile
+        if stamp_of(path) == stamp:  # the file was not changed meanwhile
             _keep(known, name, [*stamp, digest])
         return digest
 
 
 def _keep(known: Path, name: str, entry: list[Any]) -> None:
-    """Keep a hash, as the only process in the folder."""
+    """Write a hash to the cache; the caller holds the lock of the folder."""
     hashes = {**_read(known), name: [*entry, _seal(name, entry)]}
     try:
         atomic_write(known, json.dumps(hashes, indent=1))
     except OSError as error:
-        notify(f"{error} Until then hashes of data are computed anew each time.")
+        notify(f"{error} Until then hashes of data are computed again each time.")
 
 
 def _read(known: Path) -> Hashes:
-    """Return the hashes that are as they were written."""
+    """Return the cached hashes whose entries are not damaged."""
     try:
         found = json.loads(known.read_bytes())
     except OSError:
@@ -74,33 +74,33 @@ def _read(known: Path) -> Hashes:
     if not isinstance(found, dict) or any(
         not _is_old(found[name]) for name in found.keys() - whole
     ):
-        notify(f"{known} is not as it was written; what is missing there is computed again.")
+        notify(f"{known} is not as it was written; missing hashes are computed again.")
     return whole
 
 
 def _is_sealed(name: str, entry: Any) -> bool:
-    """Return whether an entry is one of this version, unchanged."""
+    """Return whether an entry is of this version and not damaged."""
     return isinstance(entry, list) and len(entry) == 6 and entry[-1] == _seal(name, entry[:-1])
 
 
 def _is_old(entry: Any) -> bool:
-    """Return whether an entry is one of versions that kept size, time and hash."""
+    """Return whether an entry is of an earlier version: size, time and hash."""
     return isinstance(entry, list) and list(map(type, entry)) == [int, int, str]
 
 
 def _seal(name: str, entry: list[Any]) -> str:
-    """Return a check of an entry."""
+    """Return the checksum of an entry."""
     return hashlib.sha256(canonical([VERSION, name, entry]).encode()).hexdigest()[:16]
 
 
 def stamp_of(path: Path) -> list[int]:
-    """Return what changes with every change of a file."""
+    """Return size, times of change [ns] and inode, which differ after every change of a file."""
     state = path.stat()
     return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
 
 
 def _wait_for_another_stamp(path: Path) -> None:
-    """Wait until a change that is yet to come would show in the times of a file."""
+    """Wait until a further change of a file would change its time stamps."""
     changed = path.stat().st_ctime_ns
     resolution = FINE if changed % 10**9 else COARSE
     age = time.time() - changed / 1e9

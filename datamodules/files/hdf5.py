@@ -12,7 +12,7 @@ from datamodules.files.decoded_array import CODING
 from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
 from datamodules.files.open_files import Access, ReplacedError
 
-SHADOW = "_nc4_non_coord_"  # before the name of a variable that a dimension has, too
+SHADOW = "_nc4_non_coord_"  # prefix of a variable that has the name of a dimension
 KINDS = {
     "O": "texts or lists",
     "S": "texts",
@@ -29,12 +29,12 @@ class Layout:
 
     Attributes:
         dtype: Type of the values.
-        attributes: Attributes that say what the values mean.
+        attributes: Attributes that define packing and missing values.
         shape: Shape by the dimensions.
-        held: Shape of what the file holds, nowhere more.
-        chunk: Shape of a chunk; the whole where there are none.
-        unwritten: Whether each chunk was never written, or None where all were.
-        filled: Whether the file says which value stands for what was never written.
+        held: Shape of the data set in the file, at most `shape` along each axis.
+        chunk: Shape of a chunk; `held` if there are none.
+        unwritten: Mask of the chunks that were never written; None if all were written.
+        filled: If True, the file sets the fill value for values that were never written.
     """
 
     dtype: np.dtype
@@ -47,10 +47,10 @@ class Layout:
 
 
 def layout_of(path: Path, name: str) -> Layout:
-    """Return how a variable lies in its file.
+    """Return the layout of a variable in its file.
 
-    It is remembered while the file stays as it is: files are opened again and again where there
-    are many.
+    Layouts are cached until the file changes, since files are opened repeatedly where there are
+    many.
 
     Raises:
         ValueError: There is no such variable, or it does not hold numbers, or the file is damaged.
@@ -61,7 +61,7 @@ def layout_of(path: Path, name: str) -> Layout:
 
 @lru_cache(maxsize=1024)
 def find_layout(path: Path, name: str, *state: int) -> Layout:
-    """Return what `layout_of` does, of a file in some state."""
+    """Return the layout of a variable, cached by the size and time of the file."""
     try:
         file = Access(path).get().file
         return _layout(_variable(file, path, name), path, name)
@@ -70,10 +70,10 @@ def find_layout(path: Path, name: str, *state: int) -> Layout:
 
 
 class Hdf5Array(DiskArray):
-    """Array that h5py reads.
+    """Array read by h5py.
 
     Args:
-        path: File.
+        path: Path of the file.
         name: Name of the variable.
     """
 
@@ -92,7 +92,7 @@ class Hdf5Array(DiskArray):
 
     def __getitem__(self, key: Any) -> np.ndarray:
         key = as_tuple(key)
-        ranges_of(key, self.shape, self.path)  # h5py reads backwards, and counts from the end
+        ranges_of(key, self.shape, self.path)  # h5py accepts negative steps and indices
         try:
             values = np.asarray(self.dataset[key])
             self._file.check_size()
@@ -107,7 +107,7 @@ class Hdf5Array(DiskArray):
 
 
 def damaged(path: Path, name: str, error: Exception) -> ValueError:
-    """Return a refusal of a file that HDF5 cannot read."""
+    """Return the error for a variable that HDF5 cannot read."""
     return ValueError(
         f"{path}: variable '{name}' cannot be read ({str(error).strip(chr(39))}): the file is "
         "damaged or truncated, or compressed by a filter that is not installed; restore it or "
@@ -116,7 +116,7 @@ def damaged(path: Path, name: str, error: Exception) -> ValueError:
 
 
 def _variable(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
-    """Return the data set of a variable of numbers."""
+    """Return the data set of a variable, after checking that it holds numbers."""
     stored = SHADOW + name if SHADOW + name in file else name
     if stored not in file:
         raise ValueError(f"{path} has no variable '{name}', only {', '.join(file)}.")
@@ -125,14 +125,18 @@ def _variable(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
         raise ValueError(f"{path}: '{name}' holds no values; name another variable.")
     try:
         dtype = dataset.dtype
-    except TypeError:  # NumPy has no such type
+    except TypeError:  # NumPy does not have this type
         dtype = np.dtype("V1")
     check_numbers(path, name, dtype)
     return dataset
 
 
 def check_numbers(path: Path, name: str, dtype: np.dtype) -> None:
-    """Refuse a variable that holds anything but real numbers."""
+    """Check that a variable holds real numbers.
+
+    Raises:
+        ValueError: It holds text, records, complex numbers or others.
+    """
     kind = KINDS.get(dtype.kind)
     if dtype.kind in "iu" and h5py.check_enum_dtype(dtype):
         kind = "names of an enumeration"
@@ -144,12 +148,12 @@ def check_numbers(path: Path, name: str, dtype: np.dtype) -> None:
 
 
 def _layout(dataset: h5py.Dataset, path: Path, name: str) -> Layout:
-    """Return how a data set lies in its file."""
+    """Return the layout of a data set."""
     for source in dataset.virtual_sources() if dataset.is_virtual else ():
         if source.file_name != "." and not (path.parent / source.file_name).exists():
             raise ValueError(
                 f"{path}: variable '{name}' lies in {source.file_name}, which is missing; put that "
-                "file beside it."
+                "file into the same folder."
             )
     held = tuple(dataset.shape)
     creation = dataset.id.get_create_plist()
@@ -196,7 +200,7 @@ def _dimensions(dataset: h5py.Dataset) -> tuple[int, ...]:
 
 
 def _unwritten_chunks(dataset: h5py.Dataset) -> np.ndarray:
-    """Return whether each chunk was never written, by its number along every axis."""
+    """Return a mask of the chunks that were never written, by their index along each axis."""
     chunk = dataset.chunks
     counts = [-(-size // part) for size, part in zip(dataset.shape, chunk, strict=True)]
     unwritten = np.ones(counts, bool)

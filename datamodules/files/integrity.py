@@ -1,4 +1,4 @@
-"""Whether a file of ours still holds the values that it was written with."""
+"""Checks whether a generated file still holds the values that it was written with."""
 
 import re
 from collections.abc import Sequence
@@ -13,13 +13,17 @@ from datamodules.files.provenance import content_hash
 
 
 def checked_hash(path: Path, names: Sequence[str]) -> str:
-    """Return the hash of fields of a file and, if the file says, of what determined them.
+    """Return the hash of fields of a file, and of the provenance in it, if there is one.
 
-    It is compared with the one that a file of ours carries, where that is of the same fields: a
-    file that has been cut is another's data set, and says nothing of what is left.
+    It is compared with the hash stored in a generated file, if that is of the same fields. The
+    stored hash says nothing about a file that has been cut, for instance by another program.
+
+    Args:
+        path: Path of the file.
+        names: Names of the fields.
 
     Raises:
-        ValueError: The values are not those that the file was written with.
+        ValueError: The values were changed after the file was written.
     """
     with netCDF4.Dataset(path) as dataset:
         settings, kept = provenance_in(dataset), text_in(dataset, "content_hash")
@@ -31,15 +35,15 @@ def checked_hash(path: Path, names: Sequence[str]) -> str:
     if comparable and re.fullmatch("[0-9a-f]{64}", kept) and found != kept:
         raise ValueError(
             f"{path}: the values of {', '.join(names)} are not those that the file was written "
-            f"with (its content_hash is {kept[:12]}..., theirs is {found[:12]}...); restore the "
-            "file or remove it to have it made again, or remove the attribute content_hash if they "
-            "were changed on purpose."
+            f"with (content_hash is {kept[:12]}..., the hash of the values {found[:12]}...); "
+            "restore the file or remove it to have it made again, or remove the attribute "
+            "content_hash if they were changed on purpose."
         )
     return found
 
 
 def _is_whole(dataset: netCDF4.Dataset, settings: dict[str, Any], names: Sequence[str]) -> bool:
-    """Return whether a file was written by us and names are all of its fields, uncut."""
+    """Return whether a file was generated, and is complete, and `names` are all of its fields."""
     fields = {
         name: variable
         for name, variable in dataset.variables.items()

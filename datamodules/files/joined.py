@@ -1,4 +1,4 @@
-"""One run that is cut into many files, read as if it were one file."""
+"""Joins the files of one run, in time, so that they are read as one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,17 +13,17 @@ from datamodules.files.trajectory_file import TrajectoryFile
 
 
 class JoinedFiles(TrajectoryReader):
-    """Trajectories whose snapshots follow each other in several files.
+    """Trajectories whose snapshots are in several files, one after the other in time.
 
-    The files are put in the order of their stamps. A stamp that a file shares with the end of the
-    one before (a restart) is taken once.
+    Files are sorted by their time stamps. A stamp that a file shares with the end of the previous
+    one (a restart) is used once.
 
     Args:
         parts: Files, each opened with `part=True`.
-        times: Snapshots of the whole that are used.
+        times: Range of the snapshots that are used, counted over all files.
 
     Raises:
-        ValueError: The stamps of two files neither meet nor follow, or files differ.
+        ValueError: There is a gap or overlap in time between two files, or the files differ.
     """
 
     def __init__(self, parts: Sequence[TrajectoryFile], times: Range = Range()) -> None:
@@ -72,7 +72,7 @@ class JoinedFiles(TrajectoryReader):
         self._starts = np.cumsum([0, *(len(part) for part in stamps)])
 
     def _spans(self) -> list[int]:
-        """Return how many stamps of each part the one before it has already."""
+        """Return for each part how many of its stamps (0 or 1) the previous part has, too."""
         shared = [0]
         for before, part in zip(self.parts, self.parts[1:], strict=False):
             slack = 2 * max(before.time.resolution, part.time.resolution)
@@ -82,13 +82,17 @@ class JoinedFiles(TrajectoryReader):
             if same and len(part.time) == 1 and len(before.time) == 1:
                 raise ValueError(
                     f"{before.path} and {part.path} both hold the stamp {last:g}, so that they are "
-                    "no parts of one run; name the files of one run by data.SPLIT.files."
+                    "not parts of one run; name the files of one run by data.SPLIT.files."
                 )
             shared.append(int(same))
         return shared
 
     def _check_seams(self, stamps: Sequence[np.ndarray]) -> None:
-        """Refuse files whose stamps neither meet nor follow each other."""
+        """Check that the stamps of each part continue those of the previous one.
+
+        Raises:
+            ValueError: There is a gap or an overlap between two parts.
+        """
         typical = float(np.median(np.diff(self.time.values))) if len(self.time) > 1 else 0.0
         slack = SHARE * abs(typical) + self.time.resolution * (1 if self.time.whole else 2)
         end = 0
@@ -102,7 +106,7 @@ class JoinedFiles(TrajectoryReader):
                     f"{part.path} begins at {self.time.values[end]:.10g}, {before.path} ends at "
                     f"{self.time.values[end - 1]:.10g} with steps of {typical:g}: the stamps "
                     "neither meet nor follow each other, so that they cannot be joined; complete "
-                    "the run, or leave data.join out to take each file by itself."
+                    "the run, or leave data.join out to read each file as separate trajectories."
                 )
 
     @property

@@ -1,8 +1,8 @@
-"""The NetCDF file of a set of trajectories: written whole or not at all, opened in any process.
+"""Writes trajectories to NetCDF files, whole or not at all, and reads their attributes.
 
-A field is `variable(trajectory, time, y, x)`, or without `trajectory`, or without `y`; any names
-will do (`Dimensions`). Files of ours follow CF-1.11 with times in seconds and lengths in metres as
-stand-ins for the solver's own units, and carry what made them and a content hash as attributes.
+A field is `variable(trajectory, time, y, x)`, or without `trajectory`, or without `y`; names are
+free (`Dimensions`). Generated files follow CF-1.11, with seconds and metres in place of the
+solver's own units, and have their provenance and a content hash as attributes.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from datamodules.files.arrays import open_array
 from datamodules.files.atomic import atomic_file as atomic_file
 from datamodules.files.atomic import (
-    atomic_write as atomic_write,  # for those who know this file only
+    atomic_write as atomic_write,  # imported from here by other modules
 )
 from datamodules.files.atomic import writing as writing
 from datamodules.files.provenance import canonical, content_hash
@@ -63,12 +63,20 @@ def define(
     offset: float = 0.0,
     periodic: Sequence[bool] = (),
 ) -> None:
-    """Create dimensions, coordinates and fields, with values `offset` cells above low edges.
+    """Create dimensions, coordinates and fields of a file.
 
-    Coordinates of periodic axes carry their period in the attribute `modulo`, after Ferret.
+    Coordinates of periodic axes have their period in the attribute `modulo`, as in Ferret.
 
-    Fields are contiguous float32, one snapshot after the other: without chunks
-    and compression, random windows are read up to twice as fast.
+    Fields are contiguous float32, one snapshot after the other: without chunks and compression,
+    random windows are read up to twice as fast.
+
+    Args:
+        dataset: Open file.
+        variables: Name, long name and units of each field.
+        grid: Grid of the fields.
+        sizes: Sizes of the dimensions before space, by name.
+        offset: Position of the values above the lower edges of their cells [cells].
+        periodic: Whether the domain is periodic along each axis.
     """
     names = ("y", "x")[-grid.dimensions :]
     for name, size in {**sizes, **dict(zip(names, grid.shape, strict=True))}.items():
@@ -95,7 +103,7 @@ def define(
 
 
 def set_global_attributes(dataset: netCDF4.Dataset, title: str, **attributes: Any) -> None:
-    """Write the attributes that CF asks for, then others; structured ones as JSON."""
+    """Write the global attributes that CF requires, then others; structured ones as JSON."""
     from importlib.metadata import version
 
     dataset.setncatts(
@@ -130,18 +138,18 @@ def write_trajectories(
     """Write one file of trajectories from consecutive segments and return its content hash.
 
     Args:
-        path: Where the file appears, whole.
+        path: Path of the file.
         segments: Arrays (trajectory, time, channel, *space), one after the other in time.
         shape: Number of trajectories and of snapshots.
-        variables: What the channels are.
-        grid: Where the fields live.
+        variables: Name, long name and units of each channel.
+        grid: Grid of the fields.
         interval: Time between snapshots [T]; the first is at time 0.
         first_trajectory: Number of the first trajectory within its split.
-        title: Of the file.
-        provenance: What determines the data, stored as the attribute `provenance`.
+        title: Title of the file.
+        provenance: Settings that determine the data, stored as the attribute `provenance`.
         parameters: Physical parameters with one value for each trajectory.
-        offset: Of the values from the low edges of their cells, in cells.
-        comment: On the units.
+        offset: Position of the values above the lower edges of their cells [cells].
+        comment: Comment on the units.
         periodic: Whether the domain is periodic along each axis.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -174,15 +182,15 @@ def write_trajectories(
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:
-    """Return what determined the data of a file of ours, or None for a file of others."""
+    """Return the settings that determined the data of a generated file, or None for other files."""
     with netCDF4.Dataset(path) as dataset:
         return provenance_in(dataset)
 
 
 def provenance_in(dataset: netCDF4.Dataset) -> dict[str, Any] | None:
-    """Return the settings in the attribute `provenance`, or None where it holds anything else.
+    """Return the settings in the attribute `provenance`, or None if it holds anything else.
 
-    Other programs use the name too, for texts, numbers and lists.
+    Other programs use this name, too, for texts, numbers and lists.
     """
     try:
         found = json.loads(text_in(dataset, "provenance"))
@@ -192,7 +200,7 @@ def provenance_in(dataset: netCDF4.Dataset) -> dict[str, Any] | None:
 
 
 def text_in(dataset: netCDF4.Dataset, name: str) -> str:
-    """Return a global attribute, or nothing where it is missing or not a text."""
+    """Return a global attribute; an empty text if it is missing or not a text."""
     try:
         text = dataset.getncattr(name) if name in dataset.ncattrs() else ""
     except (AttributeError, RuntimeError, TypeError, UnicodeDecodeError):  # of a type unknown

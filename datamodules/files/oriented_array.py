@@ -9,7 +9,7 @@ from datamodules.files.disk_array import DiskArray
 
 
 class OrientedArray(DiskArray):
-    """Array whose axes are put in order while it is read.
+    """Array whose axes are permuted and reversed when it is read.
 
     Args:
         array: Array in the order of the file.

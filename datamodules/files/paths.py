@@ -8,9 +8,13 @@ from pathlib import Path
 def find_files(root: Path, pattern: str) -> list[Path]:
     """Return the files that match a pattern below a folder, in the order of their names.
 
-    The folder is taken as it is written, brackets and all; in the pattern `*`, `?` and `[...]` have
-    the meaning of the shell, `**` stands for folders of any depth and `~` for the home folder. A
-    pattern that is the name of a file means that file. An absolute pattern does not need the root.
+    In the pattern `*`, `?` and `[...]` have the meaning of the shell, `**` matches folders of any
+    depth and `~` is the home folder; the name of the folder is taken literally. A pattern that is
+    the name of an existing file matches that file alone.
+
+    Args:
+        root: Folder.
+        pattern: Pattern relative to the folder, or absolute.
     """
     pattern = os.path.expanduser(pattern)
     literal = Path(root) / pattern

@@ -1,6 +1,6 @@
-"""The physical parameters of trajectories (Reynolds number, viscosity, ...), found in their file.
+"""Reads the physical parameters of trajectories (Reynolds number, viscosity, ...) from their file.
 
-A name stands for the first of these that the file has: a variable with one number per trajectory or
+A name refers to the first of these that the file has: a variable with one number per trajectory or
 a single one, a global attribute that is a number, or a setting of the solver that made the file,
 such as `solver.equation.viscosity`, in its attribute `provenance`.
 """
@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from datamodules.files.arrays import read_values
 
-LARGEST = float(np.finfo("f4").max)  # a batch carries them in float32
+LARGEST = float(np.finfo("f4").max)  # parameters are float32 in a batch
 
 
 def read_parameters(
@@ -25,14 +25,14 @@ def read_parameters(
     """Return the parameters of every trajectory of a file, in the file's own units.
 
     Args:
-        dataset: The open file.
-        path: Its name, for messages.
-        names: Of the parameters, in this order.
+        dataset: Open file.
+        path: Path of the file, for messages.
+        names: Names of the parameters, in this order.
         dimension: Name of the dimension that counts trajectories.
-        trajectories: Their number.
+        trajectories: Number of trajectories.
 
     Raises:
-        ValueError: The file lacks a parameter, or it is no finite number per trajectory.
+        ValueError: A parameter is missing, or is not one finite number per trajectory.
     """
     values = np.empty((trajectories, len(names)))
     for column, name in enumerate(names):
@@ -50,7 +50,7 @@ def read_parameters(
 def _number(
     dataset: netCDF4.Dataset, path: Path, name: str, dimension: str, trajectories: int
 ) -> np.ndarray | float:
-    """Return one number, or one per trajectory; missing values are not numbers."""
+    """Return a parameter as one number, or one per trajectory, with NaN for missing values."""
     if name in dataset.variables:
         variable = dataset[name]
         if not _fits(variable, dimension, trajectories):
@@ -97,14 +97,14 @@ def _attributes(dataset: netCDF4.Dataset) -> dict[str, Any]:
     found = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
     try:
         settings = json.loads(found.get("provenance", "{}"))
-    except (TypeError, ValueError):  # another program's attribute of that name
+    except (TypeError, ValueError):  # an attribute of that name by another program
         settings = {}
     flat = _flat(settings) if isinstance(settings, dict) else {}
     return found | {name: value for name, value in flat.items() if name not in found}
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by names such as solver.equation.viscosity."""
+    """Return nested settings under dotted names such as solver.equation.viscosity."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         inner = _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {}
@@ -113,7 +113,7 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _names(dataset: netCDF4.Dataset, dimension: str, trajectories: int) -> list[str]:
-    """Return what could serve as a parameter; of a solver's settings, those of its equation."""
+    """Return the names of possible parameters; among settings of a solver only its equation's."""
     variables = [
         name
         for name, variable in dataset.variables.items()

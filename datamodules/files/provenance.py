@@ -1,8 +1,8 @@
-"""What determines a data set: a plain description of the objects that made it, and a content hash.
+"""Describes the objects that determine a data set, and hashes its contents.
 
 The description of an object is its class name and its constructor arguments, which every class of
-`datamodules.solvers` keeps as attributes of the same names. Nothing else decides the data, so equal
-descriptions and equal seeds mean equal data.
+`datamodules.solvers` keeps as attributes of the same names. Nothing else determines the data, so
+equal descriptions and equal seeds mean equal data.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from datamodules.files.disk_array import DiskArray
 
 
 def describe(value: Any) -> Any:
-    """Return numbers, strings, lists and dictionaries that determine an object.
+    """Return the numbers, strings, lists and dictionaries that determine an object.
 
     Raises:
         ValueError: An object does not keep a constructor argument as an attribute, or a function
-            has no name by which it could be told from others.
+            has no unique name.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -61,12 +61,12 @@ def describe(value: Any) -> Any:
 
 
 def canonical(description: Any) -> str:
-    """Return the one JSON text of a description."""
+    """Return the JSON text of a description, with sorted keys."""
     return json.dumps(description, sort_keys=True)
 
 
 def first_difference(found: Any, wanted: Any, path: str = "") -> str | None:
-    """Return 'path is found, wanted' for the first place where two descriptions differ, or None."""
+    """Return 'path=value in the file, value asked for' for the first difference, or None."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in sorted({*found, *wanted}):
             place = f"{path}.{key}" if path else key
@@ -86,7 +86,7 @@ def first_difference(found: Any, wanted: Any, path: str = "") -> str | None:
 def content_hash(arrays: Mapping[str, np.ndarray | DiskArray], attributes: dict[str, Any]) -> str:
     """Return the SHA-256 of named arrays (little-endian float32 in C order) and attributes.
 
-    Files are not hashed as such: the container's bytes differ between versions of HDF5.
+    The bytes of the files are not hashed, since they differ between versions of HDF5.
     """
     digest = hashlib.sha256(canonical(attributes).encode())
     for name in sorted(arrays):
@@ -98,14 +98,19 @@ def content_hash(arrays: Mapping[str, np.ndarray | DiskArray], attributes: dict[
 
 
 def digest(values: np.ndarray | None) -> str | None:
-    """Return the SHA-256 of numbers as float64, or None where there are none."""
+    """Return the SHA-256 of numbers as float64; None for None."""
     if values is None:
         return None
     return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").data).hexdigest()
 
 
 def random_seed(seed: int, *path: str | int) -> int:
-    """Return a seed of 63 bits for one place in a tree of random choices."""
+    """Return a seed of 63 bits for one path in a tree of random choices.
+
+    Args:
+        seed: Seed of the tree.
+        path: Names and numbers along the path, such as a split and a trajectory.
+    """
     words = [
         int.from_bytes(hashlib.sha256(str(step).encode()).digest()[:4], "little") for step in path
     ]

@@ -1,4 +1,4 @@
-"""What the data module asks of trajectories on disk, however many files they are in."""
+"""Interface of trajectories on disk, in one file or several, for the data module."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TrajectoryReader(ABC):
-    """Trajectories on one grid with one interval.
+    """Reader of trajectories on one grid with one interval.
 
     Attributes:
         path: File, or the first of several, for messages.
@@ -26,13 +26,13 @@ class TrajectoryReader(ABC):
         standard_names: CF standard name of each channel, empty where the file has none.
         axes: Spatial axes in the order (y, x) or (x,).
         dimensions: Names of the dimensions, space in this order.
-        space: Points along each axis.
+        space: Number of points along each axis.
         trajectories: Number of trajectories.
         parameters: Physical parameters, (trajectory, parameter).
         parameter_units: Units of each parameter by its name, empty where the file does not say.
         time: Time axis of all trajectories.
-        used: Snapshots that are used.
-        interval: Time between snapshots, in the units of the time axis.
+        used: Range of the snapshots that are used.
+        interval: Time between snapshots [unit of the time axis].
     """
 
     path: Path
@@ -55,35 +55,35 @@ class TrajectoryReader(ABC):
 
     @property
     def snapshots(self) -> int:
-        """Snapshots of each trajectory."""
+        """Number of snapshots of each trajectory."""
         return len(self.time)
 
     @property
     def times(self) -> np.ndarray:
-        """Stamps of the snapshots."""
+        """Time stamps of the snapshots."""
         return self.time.values
 
     @abstractmethod
     def compute_hash(self) -> str:
-        """Return the hash of the fields and, if the files say, of what determined them."""
+        """Return the hash of the fields, and of the provenance in the files, if there is one."""
 
     @abstractmethod
     def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
-        """Write the snapshots from `start` on into float32 (time, channel, *space)."""
+        """Write the snapshots from `start` on into an array, float32 (time, channel, *space)."""
 
     def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
-        """Return snapshots start..stop of a trajectory, float32 (time, channel, *space)."""
+        """Return snapshots [start, stop) of a trajectory, float32 (time, channel, *space)."""
         window = np.empty((stop - start, len(self.variables), *self.space), dtype=np.float32)
         self.copy_to(window, trajectory, start)
         return window
 
     @abstractmethod
     def close(self) -> None:
-        """Give back the open files; the next read opens them again."""
+        """Close the files; the next read opens them again."""
 
 
 def check_agreement(readers: Sequence[TrajectoryReader]) -> None:
-    """Refuse trajectories that differ in grid, interval or units.
+    """Check that trajectories have the same grid, interval and units.
 
     Raises:
         ValueError: Two of them differ; the message names both and the difference.
@@ -99,7 +99,7 @@ def check_agreement(readers: Sequence[TrajectoryReader]) -> None:
 
 
 def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str] | None:
-    """Return what is different in two of a data set, or None."""
+    """Return the first property in which two readers differ, as text for each, or None."""
     if one.space != two.space:
         return f"a grid of {one.space}", f"of {two.space}"
     for axis, other_axis in zip(one.axes, two.axes, strict=True):

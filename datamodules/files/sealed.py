@@ -1,7 +1,7 @@
-"""Arrays in a file that is known again: by a label of what they are, and by a hash of its bytes.
+"""Saves arrays with a checksum, so that a damaged or mistaken file is found when it is loaded.
 
-The file is that of `np.savez`, followed by the SHA-256 of the label and of all bytes before. Bytes
-that were changed, lost, or written for another label are noticed before anything reads them.
+The file is written by `np.savez`, followed by the SHA-256 of a label and of all bytes before. Bytes
+that were changed, lost, or written under another label are found before they are used.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ def save(path: Path, label: str, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays whole or not at all.
 
     Args:
-        path: File.
-        label: What the arrays are, to be asked for when they are read.
-        arrays: By their names.
+        path: Path of the file.
+        label: Text that identifies the arrays; `load` must be given the same.
+        arrays: Arrays by their names.
 
     Raises:
         ValueError: An array holds objects, which would be pickled.
@@ -42,7 +42,7 @@ def save(path: Path, label: str, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def load(path: Path, label: str) -> dict[str, np.ndarray] | None:
-    """Return arrays as they were saved under a label, or None where the file is not such.
+    """Return the arrays saved under a label, or None if the file is damaged or has another label.
 
     Raises:
         OSError: The file cannot be opened.
@@ -60,7 +60,7 @@ def load(path: Path, label: str) -> dict[str, np.ndarray] | None:
 
 
 def _seal(file: BinaryIO, size: int, label: str) -> bytes:
-    """Return the hash of a label and of the first bytes of a file, and stop after them."""
+    """Return the hash of a label and of the first `size` bytes of a file, which is then at them."""
     digest = hashlib.sha256(label.encode())
     digest.update(b"\0")
     file.seek(0)

@@ -8,8 +8,8 @@ class Range:
     """Half-open range [start, stop) of trajectories or snapshots.
 
     Args:
-        start: Number of the first.
-        stop: Number after the last; None means to the end. Negative numbers count from the end.
+        start: Index of the first item.
+        stop: Index after the last item; None means the end. Negative indices count from the end.
 
     Example:
         >>> list(Range(start=2).of(5)), list(Range(stop=-1).of(3))
@@ -30,7 +30,7 @@ class Source:
 
     Args:
         files: File name pattern relative to the root of the data set, such as `train/*.nc`; `**`
-            stands for folders of any depth.
+            matches folders of any depth.
         trajectories: Range of trajectories of each file; all by default.
         times: Range of snapshots of each trajectory; all by default.
 

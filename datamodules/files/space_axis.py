@@ -1,8 +1,8 @@
-"""A spatial axis of a file: which of x and y it is, its points, and whether it is periodic.
+"""Spatial axes of a file: their coordinates, which of x and y they are, and their periodicity.
 
-Axes are read in the order (y, x) with coordinates that increase, whatever their order in the file.
-Which one is x is said by the attributes `axis` and `standard_name`, by units of degrees, by the
-name, or, where none of these tells, by the order of the names in the configuration.
+Axes are read in the order (y, x) with increasing coordinates, for any order in the file. The x axis
+is identified by the attributes `axis` and `standard_name`, by units of degrees, by its name, or,
+where these do not decide, by the order of the names in the configuration.
 """
 
 from collections.abc import Sequence
@@ -28,23 +28,22 @@ from datamodules.files.decoded_array import CODING, numbers
 from datamodules.files.units import same_units
 from datamodules.notices import notify
 
-SHARE = 1e-3  # of a spacing, by which it may depart from the others
+SHARE = 1e-3  # tolerated deviation of a spacing from the others, relative to it
 
 
 @dataclass(frozen=True, eq=False)
 class SpaceAxis:
-    """One spatial axis as the data are read: with increasing coordinates.
+    """Spatial axis with increasing coordinates, as the data are read.
 
     Args:
-        name: Dimension in the file.
-        size: Points.
-        values: Coordinates, float64, increasing where the file's are monotonic; None if there are
-            none.
+        name: Name of the dimension in the file.
+        size: Number of points.
+        values: Coordinates, float64, increasing; None if the file has none.
         attributes: Attributes of the coordinate variable.
         resolution: Distance between neighbouring numbers of the coordinate's type at its largest
             value.
         descending: Whether the file has the points in the opposite order.
-        dtype: Type that holds the values: that of the file, unless they are packed there.
+        dtype: Type of the values in the file, or the type of the unpacked values.
     """
 
     name: str
@@ -62,17 +61,17 @@ class SpaceAxis:
 
     @property
     def role(self) -> Role | None:
-        """Which axis the attributes or the name say that it is; None where they do not tell."""
+        """Axis (x or y) by the attributes or else the name; None if they do not decide."""
         return said_role(self.attributes) or named_role(self.name)
 
     @property
     def spherical(self) -> bool:
-        """Whether the coordinate is a latitude or longitude, or another angle in degrees."""
+        """True if the coordinate is a latitude or longitude, or another angle in degrees."""
         return is_spherical(self.name, self.attributes)
 
     @cached_property
     def step(self) -> float | None:
-        """Distance between neighbouring points, or None where it is not the same for all."""
+        """Distance between neighbouring points, or None if they are not uniform."""
         if self.values is None or self.size < 2:
             return None
         mean = float((self.values[-1] - self.values[0]) / (self.size - 1))
@@ -87,7 +86,7 @@ class SpaceAxis:
 
     @property
     def too_coarse(self) -> bool:
-        """Whether the type of the coordinate is rounded too much to tell one step from another."""
+        """True if the coordinate is rounded too much to decide whether it is uniform."""
         if self.values is None or self.size < 2:
             return False
         mean = abs(self.values[-1] - self.values[0]) / (self.size - 1)
@@ -95,10 +94,10 @@ class SpaceAxis:
 
     @property
     def said_periodic(self) -> bool:
-        """Whether the file says that the axis is periodic, or it is a full circle of longitude.
+        """True if the axis is periodic by its attributes, or a full circle of longitude.
 
-        A file says so by the attribute `modulo` (Ferret) of the coordinate, if that is its length,
-        or by `topology = "circular"`. A `modulo` of 360 on a part of the circle says nothing.
+        The attribute is `modulo` (Ferret), if it equals the length of the axis, or
+        `topology = "circular"`. A `modulo` of 360 on a part of the circle is not periodic.
         """
         if self.spherical and self.role == "y":
             return False
@@ -109,16 +108,16 @@ class SpaceAxis:
         return abs(self.size * self.step - period) <= slack
 
     def _period(self) -> float | None:
-        """Return the length after which the coordinate begins again, if that is known."""
+        """Return the period of the coordinate, or None if it is not known."""
         said = numbers(self.attributes.get("modulo"))
         if len(said) == 1 and np.isfinite(said[0]):
             return float(said[0])
         return full_turn(self.attributes) if self.spherical else None
 
     def difference(self, other: "SpaceAxis") -> tuple[str, str] | None:
-        """Return what is different in this axis and in another, or None if they are the same.
+        """Return the first property in which two axes differ, as text for each, or None.
 
-        Coordinates may differ by a small share of the spacing and by what their types round.
+        Coordinates may differ by a small share of the spacing and by the rounding of their types.
         """
         if self.name != other.name:
             return f"an axis '{self.name}'", f"'{other.name}'"
@@ -161,7 +160,7 @@ class SpaceAxis:
 
 
 def from_description(description: dict[str, Any]) -> SpaceAxis:
-    """Return the axis of a description."""
+    """Return the axis from the dictionary of `SpaceAxis.describe`."""
     values = description["values"]
     return SpaceAxis(
         description["name"],
@@ -225,7 +224,7 @@ def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) 
 
 
 def _resolution(values: np.ndarray, stored: np.dtype) -> float:
-    """Return how far values are rounded: as float32 if they look so, unless they are whole."""
+    """Return the rounding of values: of float32 if all are float32 numbers and not integers."""
     largest = np.abs(values).max(initial=0.0)
     exact = (values == np.round(values)).all() and (largest < 2**24 or stored != "f4")
     single = not exact and (values == values.astype("f4")).all()
@@ -233,7 +232,7 @@ def _resolution(values: np.ndarray, stored: np.dtype) -> float:
 
 
 def _type_for(values: np.ndarray, stored: np.dtype) -> str:
-    """Return the stored type, or one that holds values which are packed there."""
+    """Return the type in the file if it holds the values exactly, or else a wider one."""
     for kind in (stored, np.dtype("f4")):
         with np.errstate(invalid="ignore", over="ignore"):
             if (values.astype(kind) == values).all():

@@ -1,9 +1,9 @@
-"""The time axis of a file: its stamps, whether they are uniform, and the interval between them.
+"""Time axis of a file: its stamps, the check that they are uniform, and the interval between them.
 
-Stamps are as exact as their type: a float32 axis keeps about 7 digits of its largest value, an
-integer axis the whole units. So a step may depart from the others by a small share of itself and by
-what the type rounds, and no more; and the interval is that of the whole axis,
-(last - first) / (n - 1), to as many digits as the type supports.
+Stamps are as exact as their type: a float32 axis has about 7 digits of its largest value, an
+integer axis whole units. So a step may differ from the others by a small share of itself and by the
+rounding of the type, and no more. The interval is the mean over the whole axis,
+(last - first) / (n - 1), with as many digits as the type supports.
 """
 
 import math
@@ -19,21 +19,21 @@ import numpy as np
 from datamodules.files.arrays import read_values
 from datamodules.files.units import SECONDS, time_unit
 
-SHARE = 1e-3  # of a step, by which it may depart from the others
+SHARE = 1e-3  # tolerated deviation of a step from the others, relative to it
 
 
 @dataclass(frozen=True, eq=False)
 class TimeAxis:
-    """Stamps of the snapshots of a file.
+    """Time stamps of the snapshots of a file.
 
     Args:
-        path: File, for messages.
-        name: Variable in the file.
+        path: Path of the file, for messages.
+        name: Name of the variable in the file.
         values: Stamps in the units of the file, float64; NaN where none was written.
         attributes: Attributes of the variable: units, calendar, ...
         resolution: Distance between neighbouring numbers of the type in the file at the largest
             stamp; one unit (times the scale factor) for integers.
-        whole: Whether stamps are integers in the file.
+        whole: If True, stamps are integers in the file.
     """
 
     path: Path
@@ -61,9 +61,9 @@ class TimeAxis:
 
     @property
     def calendar(self) -> str:
-        """Calendar of the origin, by one name for each.
+        """Calendar of the origin, with one name for aliases.
 
-        The standard one is the proleptic Gregorian one where all dates are after 1582.
+        The proleptic Gregorian calendar is the standard one if all dates are after 1582.
         """
         name = str(self.attributes.get("calendar", "standard")).lower()
         aliases = {"gregorian": "standard", "noleap": "365_day", "all_leap": "366_day"}
@@ -76,7 +76,7 @@ class TimeAxis:
         return len(self.values)
 
     def within(self, used: range) -> "TimeAxis":
-        """Return the part of the axis that is used."""
+        """Return the part of the axis in a range of snapshots."""
         return replace(self, values=self.values[used.start : used.stop])
 
     @cached_property
@@ -85,7 +85,7 @@ class TimeAxis:
 
         Raises:
             ValueError: Stamps were never written, are repeated, missing or uneven, or their type is
-                too coarse to tell.
+                too coarse to decide.
         """
         values, count = self.values, len(self.values) - 1
         if count < 1:
@@ -118,8 +118,8 @@ class TimeAxis:
         if rounding > mean / 4:
             raise ValueError(
                 f"{self.path}: '{self.name}' is stored in a type that is rounded to "
-                f"{rounding:g} {self.unit}, too coarse for its steps of {mean:g}: whether they are "
-                "uniform cannot be told; store it in double precision."
+                f"{rounding:g} {self.unit}, too coarse for its steps of {mean:g}: whether they "
+                "are uniform cannot be checked; store it in double precision."
             )
         return self._simplest(mean, max(rounding, float(np.spacing(np.abs(values).max()))) / count)
 
@@ -141,10 +141,10 @@ class TimeAxis:
         return _least_spread(stamps) <= 1 + 1e-6
 
     def _simplest(self, value: float, uncertainty: float) -> float:
-        """Return the number of fewest digits that a measured step can be.
+        """Return the number with the fewest digits that agrees with a measured step.
 
-        Where its unit is one of time, they are digits in the largest unit of which there is at
-        least one, or in the next smaller: of 0.0052 days 7.5 minutes.
+        For a unit of time, digits are counted in the largest unit in which the step is at least 1,
+        or in the next smaller one: 0.0052 days are 7.5 minutes.
         """
         own = SECONDS.get(self.unit)
         if own is None:
@@ -156,7 +156,7 @@ class TimeAxis:
         return _digits(rounded / factor, 4 * float(np.spacing(rounded / factor)))[1]
 
     def _uneven(self, index: int, typical: float) -> str:
-        """Return the sentence on the step after a stamp that is unlike the others."""
+        """Return the message on a step that differs from the others."""
         index = min(max(index, 0), len(self.values) - 2)
         here, there = self.values[index], self.values[index + 1]
         ratio = (there - here) / typical if typical else 0.0
@@ -184,10 +184,10 @@ class TimeAxis:
         return text
 
     def expressed_like(self, other: "TimeAxis") -> "TimeAxis":
-        """Return this axis in the units and from the origin of another.
+        """Return this axis in the units and with the origin of another.
 
         Raises:
-            ValueError: One of them has an origin or a unit that the other cannot be expressed in.
+            ValueError: The units or origins of the two cannot be converted.
         """
         if self.units == other.units and self.calendar == other.calendar:
             return self
@@ -214,8 +214,8 @@ class TimeAxis:
 
     def _clash(self, other: "TimeAxis") -> str:
         return (
-            f"{self.path}: '{self.name}' is in '{self.units}' (calendar {self.calendar}), that of "
-            f"{other.path} in '{other.units}' (calendar {other.calendar}), which cannot be "
+            f"{self.path}: '{self.name}' is in '{self.units}' (calendar {self.calendar}), in "
+            f"{other.path} it is in '{other.units}' (calendar {other.calendar}), which cannot be "
             "compared; give all files of a data set one origin, unit and calendar of time."
         )
 
@@ -239,7 +239,7 @@ def read_time_axis(dataset: netCDF4.Dataset, path: Path, name: str) -> TimeAxis:
     """Return the time axis of an open file.
 
     Raises:
-        ValueError: There is none, or it is not numbers along its own dimension.
+        ValueError: It is missing, or not an array of numbers along its own dimension.
     """
     if name not in dataset.variables:
         raise ValueError(
@@ -263,16 +263,16 @@ def read_time_axis(dataset: netCDF4.Dataset, path: Path, name: str) -> TimeAxis:
     steps = np.diff(values)
     dtype = variable.dtype
     if kind == "f" and len(steps) and not np.allclose(steps, steps[0], rtol=1e-9, atol=0):
-        with np.errstate(over="ignore"):  # an axis of single precision that was stored as double
+        with np.errstate(over="ignore"):  # a float32 axis that was stored as float64
             dtype = np.dtype("f4") if (values == values.astype("f4")).all() else dtype
     resolution = scale if kind in "iu" else float(np.spacing(np.asarray(largest, dtype))) * scale
     return TimeAxis(path, name, values, attributes, resolution, kind in "iu")
 
 
 def _least_spread(stamps: np.ndarray) -> float:
-    """Return how far stamps lie apart about the line that is closest to all of them.
+    """Return the spread of stamps (largest minus smallest residual) about the line that fits best.
 
-    It is at most 1 if they are uniform stamps that were rounded, or cut, to whole numbers.
+    It is at most 1 if they are uniform stamps that were rounded, or truncated, to integers.
     """
     numbers = np.arange(len(stamps))
     mean = (stamps[-1] - stamps[0]) / (len(stamps) - 1)
@@ -285,7 +285,7 @@ def _least_spread(stamps: np.ndarray) -> float:
 
 
 def _digits(value: float, uncertainty: float) -> tuple[int, float]:
-    """Return how many significant digits a number needs to lie within an uncertainty, and it."""
+    """Return the fewest significant digits of a number within an uncertainty, and that number."""
     if not math.isfinite(value) or value == 0:
         return 17, value
     for digits in range(1, 17):

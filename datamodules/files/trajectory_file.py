@@ -1,4 +1,4 @@
-"""One NetCDF file of trajectories, validated when it is opened and read one window at a time."""
+"""Reader of one NetCDF file of trajectories, which is validated when it is opened."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,21 +23,21 @@ from datamodules.solvers import Variable
 
 
 class TrajectoryFile(TrajectoryReader):
-    """A validated file of trajectories on one grid with one interval.
+    """File of trajectories on one grid with one interval, validated when it is opened.
 
     Args:
-        path: NetCDF file.
+        path: Path of the NetCDF file.
         variables: Names of the variables that become channels, in this order.
         dimensions: Names of the dimensions.
         parameters: Names of physical parameters of the trajectories, in this order.
-        times: Snapshots that are used; the time axis is checked there.
-        part: Whether the file is a part of a run, which may be a single snapshot; its time axis is
-            then checked by whoever joins the parts.
+        times: Range of the snapshots that are used; the time axis is checked within it.
+        part: If True, the file is a part of a run and may hold a single snapshot; its time axis is
+            then checked when the parts are joined.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is not NetCDF, or a variable, a dimension, a parameter, a coordinate or the
-            time axis is not as asked; the message names the file and what to change.
+            time axis does not match; the message names the file and the remedy.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TrajectoryFile(TrajectoryReader):
                 [read_space_axis(dataset, self.path, d, sizes[d]) for d in dimensions.space],
             )
             if _is_spectral(provenance_in(dataset)):
-                # earlier files of ours do not say so themselves
+                # files of earlier versions do not have this attribute
                 self.axes = tuple(
                     replace(axis, attributes={"topology": "circular", **axis.attributes})
                     for axis in self.axes
@@ -132,7 +132,7 @@ class TrajectoryFile(TrajectoryReader):
         return found
 
     def _say_orientation(self) -> None:
-        """Say which axes are read in another direction than they are stored."""
+        """Print a note if axes are read in another direction or order than they are stored."""
         down = [axis.name for axis in self.axes if axis.descending]
         if down:
             notify(
@@ -145,7 +145,10 @@ class TrajectoryFile(TrajectoryReader):
             notify(f"{self.path.parent}: the fields are put in the order ({names}).")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_arrays": None}  # handles do not cross to another process
+        return {
+            **self.__dict__,
+            "_arrays": None,
+        }  # file handles cannot be passed to another process
 
     @property
     def files(self) -> "list[TrajectoryFile]":
@@ -153,15 +156,15 @@ class TrajectoryFile(TrajectoryReader):
 
     @property
     def layout(self) -> list[list[int]]:
-        """Place of each axis in the file, and which axes are reversed when they are read."""
+        """Index of each axis in the file, and the axes that are reversed when they are read."""
         return [list(self._order), list(self._reversed)]
 
     def compute_hash(self) -> str:
-        """Return the hash of the fields and, if the file says, of what determined them."""
+        """Return the hash of the fields, and of the provenance in the file, if there is one."""
         return checked_hash(self.path, [variable.name for variable in self.variables])
 
     def _open(self, name: str) -> DiskArray:
-        """Return a variable with its axes in order."""
+        """Return a variable with its axes in the order (trajectory, time, y, x)."""
         array = open_array(self.path, name)
         if self._order == tuple(sorted(self._order)) and not self._reversed:
             return array
@@ -182,7 +185,7 @@ class TrajectoryFile(TrajectoryReader):
 
 
 def _is_spectral(settings: dict[str, Any] | None) -> bool:
-    """Return whether a file was made by a spectral solver of ours, by its provenance."""
+    """Return whether a file was made by `SpectralSolver`, by its provenance."""
     solver = (settings or {}).get("solver")
     return isinstance(solver, dict) and {"equation", "scheme"} <= solver.keys()
 
@@ -191,8 +194,8 @@ def open_dataset(path: Path) -> netCDF4.Dataset:
     """Return an open NetCDF file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is a folder, or not NetCDF.
+        FileNotFoundError: The file does not exist.
+        ValueError: It is a folder, or not a NetCDF file.
     """
     if path.is_dir():
         kind = "a Zarr store" if _is_zarr(path) else "a folder"
@@ -218,7 +221,7 @@ def _is_zarr(path: Path) -> bool:
 
 
 def _instead(dataset: netCDF4.Dataset) -> str:
-    """Return what a file has in place of a variable that was asked for, and what to do."""
+    """Return the end of a message on a missing variable: those that exist, and the remedy."""
     available = [k for k in dataset.variables if k not in dataset.dimensions]
     groups = {name: list(group.variables) for name, group in dataset.groups.items()}
     if available or not groups:

@@ -1,4 +1,4 @@
-"""Units of files: their symbols, and whether two of them mean the same."""
+"""Units in files: their symbols, and the comparison of two of them."""
 
 import re
 from fractions import Fraction
@@ -52,9 +52,9 @@ def time_unit(units: str) -> str:
 
 
 def same_units(one: str, other: str) -> bool:
-    """Return whether two units are written for the same one: `m/s`, `m s-1` and `m s**-1`.
+    """Return whether two texts are the same unit, such as `m/s`, `m s-1` and `m s**-1`.
 
-    What cannot be read without doubt, like `W/m2 K`, is the same only as itself.
+    An ambiguous unit like `W/m2 K` is the same only as itself.
 
     Example:
         >>> same_units("J/(kg K)", "J kg-1 kelvin^-1"), same_units("K", "degC")
@@ -64,7 +64,7 @@ def same_units(one: str, other: str) -> bool:
 
 
 def _plain(units: str) -> str | dict[str, Fraction]:
-    """Return the power of each factor of a unit and the number before them, or its text."""
+    """Return the power of each factor of a unit and its number, or the text if it is ambiguous."""
     text = " ".join(units.split())
     whole = text.lower().replace(" ", "_")
     if whole in EAST | NORTH:
@@ -110,7 +110,7 @@ def _factors(text: str) -> dict[str, Fraction]:
 
 
 class _Level:
-    """A product that is being read, the whole or what is between parentheses."""
+    """Product that is being parsed: the whole unit, or a part in parentheses."""
 
     def __init__(self) -> None:
         self.powers = {"1": Fraction(1)}
