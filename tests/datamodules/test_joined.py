@@ -86,7 +86,7 @@ def test_files_that_continue_each_other_deserve_a_word(tmp_path, cuts, capsys):
     ],
 )
 def test_seams_that_neither_meet_nor_follow_are_refused(tmp_path, cuts):
-    with pytest.raises(ValueError, match=r"part0\d.nc.*(joined|uniform steps|no parts)"):
+    with pytest.raises(ValueError, match=r"part0\d.nc.*(joined|uniform steps|not parts)"):
         module(parts(tmp_path, cuts)).readers("train")
 
 

@@ -35,7 +35,7 @@ def test_truth_never_exceeds_the_rollout_and_defaults_to_a_quarter(files):
 
 
 def test_more_starts_than_there_is_room_for_are_refused(files):
-    with pytest.raises(ValueError, match=r"room for 8 rollouts of 18 true steps, 9 were asked"):
+    with pytest.raises(ValueError, match=r"room for 8 rollouts of 18 true steps, 9 were requested"):
         InitialConditions(Trajectories(files), 9, 18, truth_steps=18)
 
 
