@@ -55,7 +55,7 @@ def test_model_configuration(path, single_precision):
     parsed = parser.parse_args(["-c", str(path), *(sizes if told is not None else [])])
     model = parser.instantiate(parsed).model
     if isinstance(model, emulators.Simulation):
-        assert model.solver is None  # the data bring it
+        assert not hasattr(model, "solver")  # the data bring it
         return
     shape = (getattr(model.trained, "size", 32),) * 2
     if isinstance(model, emulators.ImPiNDiff):
