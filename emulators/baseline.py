@@ -5,8 +5,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from emulators.context import Context
-from emulators.emulator import NO_CONTEXT, Emulator, State, Window
+from emulators.context import NO_CONTEXT, Context
+from emulators.emulator import Emulator, State, Window
 
 
 class Baseline(Emulator):

@@ -11,6 +11,7 @@ trajectory when others are left out, and when an interrupted test is resumed.
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 from zlib import crc32
 
@@ -115,8 +116,17 @@ def rollout_keys(
     return torch.stack((index.repeat(members), member), dim=1)
 
 
+NO_CONTEXT = Context()
+
+
 def takes_context(function: Callable[..., Any]) -> bool:
     """Return whether a step or a loss has an argument `context`."""
+    return has_context(getattr(function, "__func__", function))
+
+
+@cache
+def has_context(function: Callable[..., Any]) -> bool:
+    """Return whether a function has an argument `context`; its signature is read once."""
     return "context" in inspect.signature(function).parameters
 
 

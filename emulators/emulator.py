@@ -35,6 +35,7 @@ from emulators.checkpoint_checks import (
     trained_on,
 )
 from emulators.context import (
+    NO_CONTEXT,
     Conditioning,
     Context,
     Times,
@@ -58,7 +59,6 @@ from emulators.training.precision import check_precision
 from emulators.training.randomness import add_noise, generator_of, seed_layers
 from emulators.training.schedules import WarmupCosine
 
-NO_CONTEXT = Context()
 State = Float[Tensor, "batch channel *space"]
 Window = Float[Tensor, "batch time channel *space"]
 

@@ -22,8 +22,8 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
         if isinstance(callback, RolloutObserver) and callback.watches(stage)
     ]
     bar = trainer.is_global_zero and trainer.progress_bar_callback is not None
-    marks = [callback for callback in trainer.callbacks if isinstance(callback, RolloutSaver)]
-    bookmark = marks[0] if marks and stage == "test" else None
+    savers = [callback for callback in trainer.callbacks if isinstance(callback, RolloutSaver)]
+    saver = savers[0] if savers and stage == "test" else None
     members = 1 if start.perturbed is None else 1 + len(start.perturbed)
     parameters = start.parameters
     if parameters is not None:
@@ -33,4 +33,4 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
     context = Context(parameters, times, rollout_keys(start.index, members), seed)
     ends = [callback for callback in trainer.callbacks if isinstance(callback, StopRequest)]
     stop = ends[0].raise_if_requested if ends and trainer.state.fn != "fit" else None
-    run_rollout(model, start, observers, stage if bar else None, bookmark, stop, context)
+    run_rollout(model, start, observers, stage if bar else None, saver, stop, context)

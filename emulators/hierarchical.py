@@ -20,8 +20,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from datamodules.solvers.finite import check_finite
-from emulators.context import Context
-from emulators.emulator import NO_CONTEXT, Emulator, State, Window
+from emulators.context import NO_CONTEXT, Context
+from emulators.emulator import Emulator, State, Window
 from emulators.former_names import rename_weights
 from emulators.hierarchy.coarsening import Pooling, TransformFactory
 from emulators.hierarchy.latent_layout import LatentLayout

@@ -36,8 +36,8 @@ from datamodules.solvers.finite_volume import (
 from datamodules.solvers.implicit import Checkpointing, Monitor, NoCheckpointing
 from datamodules.solvers.solver import substeps_of
 from emulators.checkpoint_checks import described
-from emulators.context import Context
-from emulators.emulator import NO_CONTEXT, Emulator, State, Window
+from emulators.context import NO_CONTEXT, Context
+from emulators.emulator import Emulator, State, Window
 from emulators.learned import Hybrid, LearnedPart
 from emulators.networks.from_module import check_parameters
 from emulators.networks.interface import NetworkFactory, NetworkInterface

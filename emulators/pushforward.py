@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from emulators.baseline import Baseline
-from emulators.context import Context
-from emulators.emulator import NO_CONTEXT, Window
+from emulators.context import NO_CONTEXT, Context
+from emulators.emulator import Window
 
 
 def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:

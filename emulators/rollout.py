@@ -14,13 +14,12 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from tqdm import tqdm
 
-from emulators.context import Context, with_context
+from emulators.context import NO_CONTEXT, Context, with_context
 
 State = Float[Tensor, "batch channel *space"]
 Members = Float[Tensor, "member batch channel *space"]
 Choice = Bool[Tensor, " batch"]
-NO_CONTEXT = Context()
-CHECK_INTERVAL = 100  # steps between two looks for trajectories that were given up
+CHECK_INTERVAL = 100  # steps between two checks for trajectories that have diverged
 
 
 @runtime_checkable

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from datamodules.solvers import Grid, Solver, resample
 from emulators.checkpoint_checks import described
-from emulators.context import Context
-from emulators.emulator import NO_CONTEXT, Emulator, State, Window
+from emulators.context import NO_CONTEXT, Context
+from emulators.emulator import Emulator, State, Window
 from emulators.training.precision import check_precision
 
 
