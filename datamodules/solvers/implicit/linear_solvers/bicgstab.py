@@ -27,7 +27,7 @@ from datamodules.solvers.implicit.linear_solvers.linear_solver import (
 )
 from datamodules.solvers.implicit.preconditioners.preconditioner import Identity, Preconditioner
 from datamodules.solvers.implicit.residual import Map
-from datamodules.solvers.implicit.solution import SolveInfo, Status
+from datamodules.solvers.implicit.solution import SolveInfo
 
 RESTARTS = 3  # from the true residual, where rounding has carried the recursion away from it
 
@@ -88,11 +88,7 @@ class BiCGSTAB(LinearSolver):
             # a sample whose true residual no longer falls has reached the rounding of A
             broken = broken | (active & (current > target) & (current > 0.5 * start))
         x = choose(torch.isfinite(norm(x)), x, torch.zeros_like(x))
-        info = outcome(iterations, current, size, target, finite)
-        status = torch.where(
-            broken & (info.status == Status.ITERATION_LIMIT), int(Status.BREAKDOWN), info.status
-        )
-        return scale(unit, x), SolveInfo(iterations, info.residual, status)
+        return scale(unit, x), outcome(iterations, current, size, target, finite, broken)
 
     def cycle(
         self,

@@ -26,7 +26,7 @@ from datamodules.solvers.implicit.linear_solvers.linear_solver import (
 )
 from datamodules.solvers.implicit.preconditioners.preconditioner import Identity, Preconditioner
 from datamodules.solvers.implicit.residual import Map
-from datamodules.solvers.implicit.solution import SolveInfo, Status
+from datamodules.solvers.implicit.solution import SolveInfo
 
 
 class GMRES(LinearSolver):
@@ -85,11 +85,7 @@ class GMRES(LinearSolver):
             # a cycle that gains nothing will gain nothing again
             stalled = stalled | (active & ~(norm(left) < 0.999 * current))
             current = torch.where(better, norm(left), current)
-        info = outcome(iterations, current, size, target, finite)
-        status = torch.where(
-            stalled & (info.status == Status.ITERATION_LIMIT), int(Status.BREAKDOWN), info.status
-        )
-        return scale(unit, x), SolveInfo(iterations, info.residual, status)
+        return scale(unit, x), outcome(iterations, current, size, target, finite, stalled)
 
     def cycle(
         self,

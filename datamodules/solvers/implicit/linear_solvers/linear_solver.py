@@ -61,10 +61,27 @@ def normalise(b: Vector) -> tuple[Vector, PerSample, Choice]:
 
 
 def outcome(
-    iterations: Tensor, size: PerSample, b: PerSample, target: PerSample, finite: Choice
+    iterations: Tensor,
+    size: PerSample,
+    b: PerSample,
+    target: PerSample,
+    finite: Choice,
+    broken: Choice | None = None,
 ) -> SolveInfo:
-    """Return the outcome of samples with residual norms `size` for right-hand sides `b`."""
+    """Return the outcome of samples with residual norms `size` for right-hand sides `b`.
+
+    Args:
+        iterations: Iterations taken.
+        size: Norms of the residuals.
+        b: Norms of the right-hand sides.
+        target: Norms at which a sample has converged.
+        finite: Samples whose right-hand side is finite.
+        broken: Samples that could not go further before the limit of iterations.
+    """
     status = torch.where(size <= target, int(Status.CONVERGED), int(Status.ITERATION_LIMIT))
+    if broken is not None:
+        unsolved = status == Status.ITERATION_LIMIT
+        status = torch.where(broken & unsolved, int(Status.BREAKDOWN), status)
     status = torch.where(finite & torch.isfinite(size), status, int(Status.NOT_FINITE))
     return SolveInfo(iterations, relative(size, b, status), status)
 
