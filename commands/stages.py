@@ -61,8 +61,6 @@ class EmulatorCLI(LightningCLI):
     @classmethod
     def run(cls, command: str, args: list[str], folder: Path) -> "EmulatorCLI":
         """Run a stage; settings in the checkpoint come before those on the command line."""
-        if command == "predict":
-            args = [arg.replace("--steps", "--data.predict_rollouts.steps", 1) for arg in args]
         given = [value for _, value in typed(args, "--weights_only")]
         trusted = bool(given) and given[-1].lower() == "false"
         settings = settings_in_checkpoint(command, args, folder, trusted)
