@@ -1,4 +1,4 @@
-"""Help that lists the classes a person may want: those of this program and their own."""
+"""Help that lists the classes of this program and of the user."""
 
 import re
 import shutil
@@ -38,7 +38,7 @@ def shorter(text: str) -> str:
 
 
 def is_network(path: str) -> bool:
-    """Return whether an import path is that of a network."""
+    """Return whether an import path names a network."""
     module, _, name = path.rpartition(".")
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and issubclass(kind, Network)

@@ -25,7 +25,7 @@ PATIENCE = 20.0
 def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
     """Run the unfinished runs, `jobs` at a time, and return those that failed.
 
-    The cores are shared out anew whenever a stage starts, so that the last runs have them all.
+    The cores are divided again whenever a stage starts, so that the last runs have them all.
 
     Raises:
         SystemExit: The system asked for the end; the runs have been asked, too, and are over.

@@ -33,7 +33,7 @@ KEYS = ("seed_everything", "trainer", "model", "data")
 
 
 class SaveSettings(SaveConfigCallback):
-    """Keeps the settings of a run beside it and inside its checkpoints."""
+    """Saves the settings of a run in its folder and in its checkpoints."""
 
     @cached_property
     def text(self) -> str:
@@ -111,7 +111,7 @@ class EmulatorCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Trust no file that was not said to be trusted; keep one of equal callbacks.
 
-        (A run that goes on may be given its own callbacks once more.)
+        (A resumed run may be given its own callbacks once more.)
         """
         config = self.config[self.subcommand]
         refuse_code(config.as_dict(), self.trusted)
@@ -168,7 +168,7 @@ def typed(args: Sequence[str], option: str) -> Iterator[tuple[int, str]]:
 
 
 def last_given(command: str, args: Sequence[str], option: str) -> str | None:
-    """Return the last value of an option; YAML files named by -c count where they stand."""
+    """Return the last value of an option; YAML files named by -c count in their place."""
     given = [*typed(args, f"--{option}")]
     for place, file in (*typed(args, "-c"), *typed(args, "--config")):
         found = [section[option] for section in sections(file, command) if option in section]

@@ -42,15 +42,15 @@ class StudyRun:
     def commands(self) -> list[list[str]]:
         """Return the stages that remain, as arguments of this program.
 
-        The test is told its rollouts again: a study may have been changed since its training. One
-        that was interrupted goes on where it stood.
+        The test is given its rollouts again: a study may have been changed since its training. An
+        interrupted test is resumed.
         """
         last = self.folder / "last.ckpt"
         resume = [f"--ckpt_path={last}"] if last.exists() else []
         fit = ["fit", *self.arguments, f"--trainer.default_root_dir={self.folder}", *resume]
         rollouts = [a for a in self.arguments if a.startswith("--data.test_rollouts")]
-        stands = ["--resume=true"] if (self.folder / "rollout-0.ckpt").exists() else []
-        return [fit, ["test", *rollouts, *stands, f"--ckpt_path={last}"]]
+        resume = ["--resume=true"] if (self.folder / "rollout-0.ckpt").exists() else []
+        return [fit, ["test", *rollouts, *resume, f"--ckpt_path={last}"]]
 
 
 @dataclass

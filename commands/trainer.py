@@ -63,7 +63,7 @@ def with_keepers(given: Callback | Sequence[Callback] | None) -> list[Callback]:
 class RunTrainer(Trainer):
     """Lightning's Trainer whose run lives in one folder, `default_root_dir`.
 
-    One command at a time works in it. A training that does not go on with the run that is there
+    One command at a time works in it. A training that does not resume the run in the folder
     moves it aside; `fast_dev_run` works in a temporary folder and leaves nothing.
 
     Args:
@@ -106,7 +106,7 @@ class RunTrainer(Trainer):
 
     @contextmanager
     def alone(self) -> Iterator[Path]:
-        """Work in the folder of the run alone; of several processes the first stands for all."""
+        """Lock the folder of the run; the first of several processes does so for all."""
         folder = Path(self.default_root_dir)
         if not self.is_global_zero:
             yield folder
@@ -140,8 +140,8 @@ class RunTrainer(Trainer):
         """Roll out from test states and score the rollouts.
 
         Args:
-            verbose: Whether to print Lightning's table beside that of the scores.
-            resume: Whether to go on with an interrupted test of this run.
+            verbose: Whether to print Lightning's table as well as the scores.
+            resume: Whether to resume an interrupted test of this run.
         """
         for callback in self.callbacks:
             if isinstance(callback, RolloutCheckpoint):
@@ -183,7 +183,7 @@ class Restoring(_CheckpointConnector):
             raise ValueError(f"{self._ckpt_path} cannot be used. {error}") from error
 
     def restore_model(self) -> None:
-        """Restore weights and what the emulator keeps beside them."""
+        """Restore weights and what else the emulator saves."""
         with self.naming("state_dict"):
             super().restore_model()
 

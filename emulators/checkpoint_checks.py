@@ -52,7 +52,7 @@ def check_fields(
         data: Description of the data of this run.
         channels: Fields of the emulator's states.
         dimensions: Their dimensions.
-        parameters: Physical parameters that it is told.
+        parameters: Number of physical parameters that condition it.
         emulator: Its class, to which the command line gives these numbers where it takes them.
     """
     found = {"channels": data.channels, "dimensions": data.dimensions}
@@ -93,12 +93,12 @@ def check_training_data(
     data: DataDescription,
     resumed: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> None:
-    """Refuse data that differ from those of the training in what an emulator depends on.
+    """Refuse data that differ from the training data in what an emulator depends on.
 
     Args:
         trained_on: Description of the data in training, None if the emulator is not trained.
         data: Description of the data of this run, with statistics if a training is resumed.
-        resumed: Weights and statistics of the training that goes on, if it does.
+        resumed: Weights and statistics of the training, if it is resumed.
     """
     difference = data.difference(trained_on) if trained_on else None
     if difference is not None:
@@ -160,7 +160,7 @@ def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
 
 
 def check_statistics(saved: Mapping[str, Tensor | None], data: DataDescription) -> None:
-    """Refuse to go on with a training whose data had another mean or standard deviation.
+    """Refuse to resume a training whose data had another mean or standard deviation.
 
     Args:
         saved: Mean and standard deviation of the data when the training began, None if not known.
@@ -195,7 +195,7 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
     Args:
         saved: Settings of the emulator in the checkpoint, as far as it knows them.
         present: Those of this one.
-        resumed: Whether a training goes on, which depends on the class, the network and the
+        resumed: True if a training is resumed, which depends on the class, the network and the
             optimiser, too.
     """
     shared = saved.keys() & present.keys()

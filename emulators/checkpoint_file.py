@@ -95,7 +95,7 @@ def read_checkpoint(
 
 
 def check_whole(checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Refuse to go on with a training whose checkpoint lacks what that needs."""
+    """Refuse to resume a training from a checkpoint that lacks a part it needs."""
     missing = [name for name in WHOLE if name not in checkpoint]
     if missing:
         raise ValueError(

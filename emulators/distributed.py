@@ -1,4 +1,4 @@
-"""Training of networks that do not fit beside their optimiser: weights divided among processes.
+"""Training of networks too large for one process: weights divided among processes.
 
 `ddp` keeps weights, gradients, moments of the optimiser and the running average in every process,
 20 bytes per parameter with AdamW. Here each of R processes keeps its part of each, 20/R bytes, and

@@ -356,7 +356,7 @@ class Emulator(LightningModule, ABC):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
-        """Clip gradients, those of fused optimisers too."""
+        """Clip gradients, also with a fused optimiser."""
         clip_gradients(self.trainer, optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     # Checkpoints --------------------------------------------------------------------------------
@@ -376,7 +376,7 @@ class Emulator(LightningModule, ABC):
         return kind.load_from_checkpoint(file, map_location, *args, **kwargs)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Load weights and statistics; refuse those of another network in one sentence."""
+        """Load weights and statistics; refuse the weights of another network in one sentence."""
         try:
             return super().load_state_dict(*args, **kwargs)
         except RuntimeError as error:

@@ -177,8 +177,8 @@ class Hierarchical(Emulator):
 
         Inputs and targets are true snapshots: the input latent at index n + lead, its target one
         later in a regular step and the same in a cold start. With `unrolled_steps` above one,
-        regular samples go on from their own state and latents, and the objective is the mean over
-        steps.
+        regular samples continue from their own state and latents, and the objective is the mean
+        over steps.
         """
         now = self.layout.memory
         frames = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])

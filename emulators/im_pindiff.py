@@ -144,7 +144,7 @@ class ImPiNDiff(Emulator):
         return self.averaged
 
     def setup(self, stage: str) -> None:
-        """Check that the data are those of the physics: variables, grid and interval."""
+        """Check that variables, grid and interval of the data agree with the physics."""
         data, grid = described(self.trainer.datamodule), self.hybrid.balance.domain.grid
         if abs(data.interval - self.interval) > 1e-4 * self.interval:
             raise ValueError(
@@ -160,7 +160,7 @@ class ImPiNDiff(Emulator):
         super().setup(stage)
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse another grid than that of the physics."""
+        """Refuse a grid other than the grid of the physics."""
         self.trained.check(shape)
 
     # Steps --------------------------------------------------------------------------------------

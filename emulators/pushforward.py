@@ -33,7 +33,7 @@ def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:
 def grown(first: int, last: int, every: int, emulator: Baseline) -> int:
     """Return a number that grows by one every so many optimiser steps, from first to last.
 
-    It follows from the number of optimiser steps alone, so that a resumed run goes on with it. If
+    It follows from the number of optimiser steps alone, so that a resumed run continues with it. If
     `every` is 0, and outside of training, it is the last.
     """
     if not every or emulator._trainer is None:

@@ -144,10 +144,10 @@ class RolloutObserver(ABC):
     def observe_members(  # noqa: B027 - optional
         self, lead: int, members: Members, truth: State | None
     ) -> None:
-        """Record all members of an ensemble, that of `observe` first."""
+        """Record all members of an ensemble; the first is the member of `observe`."""
 
     def rollout_state(self) -> dict[str, Any]:
-        """Return what was noted so far of this batch and of those before, to go on from it later.
+        """Return what has been recorded of this and earlier batches, to resume from it.
 
         These are all attributes that are made of tensors and numbers.
         """
@@ -169,7 +169,7 @@ class RolloutObserver(ABC):
     def end(self) -> None:  # noqa: B027 - optional
         """Record that the rollouts of this batch are over.
 
-        They may have ended early, if every trajectory was given up.
+        They may have ended early, if every trajectory has diverged.
         """
 
 

@@ -56,7 +56,7 @@ def draw_panels(
 
 
 def draw_fields(axes: np.ndarray, groups: Sequence[Method], columns: int) -> None:
-    """Draw the truth, and each method's forecast beside its error, of its first seed."""
+    """Draw the truth, and each method's forecast next to its error, of its first seed."""
     first = groups[0].runs[0].scores
     shown = np.linspace(0, first.sizes["panel_lead_time"] - 1, columns).round().astype(int)
     truth = first["panel_truth"].values

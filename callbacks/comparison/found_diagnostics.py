@@ -72,7 +72,7 @@ def find(name: str, module: str, modules: tuple[str, ...], folder: Path) -> Diag
         if module in modules:
             pkgutil.resolve_name(module)  # imports what lies in the working directory, too
         found = pkgutil.resolve_name(f"{module}:{name}")
-    except Exception as error:  # of whatever a module of the user's own does
+    except Exception as error:  # raised by a module of the user
         text = " ".join(f"{type(error).__name__}: {error}".split())
         note(f"{module}.{name} brings no column and no panel of its own: {text}")
         return None

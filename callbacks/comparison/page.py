@@ -48,7 +48,7 @@ def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = No
 
 
 def all_figures(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield the figures that the tests left, those of one name together, in alphabetical order."""
+    """Yield the figures of the tests in alphabetical order, figures of one name together."""
     pictures = [own_figures(run.folder) for run in runs]
     for name in sorted(set().union(*pictures)):
         stem, _, kind = name.rpartition(".")

@@ -153,7 +153,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return dimension, np.asarray(list(steps)) * self.data.interval, attributes
 
     def definition(self) -> dict[str, Any]:
-        """Return what determines a reference beside the data: class, version, options, units."""
+        """Return what determines a reference besides the data: class, version, options, units."""
         return {
             "name": type(self).__name__,
             "module": type(self).__module__,

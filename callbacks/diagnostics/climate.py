@@ -1,4 +1,4 @@
-"""Time means over free rollouts, against those of the data."""
+"""Time means over free rollouts, compared with the time means of the data."""
 
 from abc import abstractmethod
 from collections.abc import Mapping

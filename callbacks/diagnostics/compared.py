@@ -60,9 +60,10 @@ class Run:
         return float(self.mean_over(name, self.scores[name].dims, **at))
 
     def mean_over(self, name: str, over: Collection[Hashable], **at: int) -> np.ndarray:
-        """Return the mean of a score over those of the dimensions that it has.
+        """Return the mean of a score over the given dimensions, as far as it has them.
 
-        Of forecast errors it includes lost ones; of the climate it is of those that have any.
+        Means of forecast errors include diverged rollouts; means of the climate leave out rollouts
+        that diverged before the first sample.
         """
         values = self.scores[name].isel(at)
         gone = [dimension for dimension in values.dims if dimension in over]
@@ -93,7 +94,7 @@ class Method:
 def methods(runs: Sequence[Run]) -> list[Method]:
     """Return the methods in the order in which they first appear.
 
-    Runs that say to be of one method and have one seed are not seeds of it: each stands for itself.
+    Runs of one method with equal seeds are not seeds of it: each is a method of its own.
     """
     grouped: dict[str, list[Run]] = {}
     for run in runs:

@@ -40,7 +40,7 @@ class Distribution(ClimateDiagnostic):
         reference: Split whose histogram is the reference.
 
     Example:
-        The figure shows the density of each field over that of the data, the table the distance:
+        The figure shows the density of each field and of the data, the table their distance:
 
         >>> Distribution(bins=100, burn_in=500).options["bins"]
         100

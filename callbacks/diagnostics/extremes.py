@@ -21,7 +21,7 @@ from emulators.rollout import RolloutBatch, State
 
 
 class Extremes(RolloutDiagnostic):
-    """Return levels of the largest |q| in the domain, against those of the data.
+    """Return levels of the largest |q| in the domain, compared with the data.
 
     Of n values in ascending order, the m-th is exceeded once in T = Δt / (1 - m/(n + 1)), with Δt
     the time between two of them. Levels are interpolated in log T between the empirical ones, once

@@ -22,7 +22,7 @@ from emulators.rollout import RolloutBatch, State
 class LatentFields(RolloutDiagnostic):
     """Learned coefficient fields λ, the true ones, and Σ|λ̂ - λ| / Σ|λ| over the cells.
 
-    The truth is that of the solver that made the data, if there is one on the same grid. Other
+    The true fields come from the solver that made the data, if there is one on the same grid. Other
     emulators than `ImPiNDiff` have no such fields and are skipped.
 
     Args:

@@ -73,10 +73,13 @@ class LearnedCurves(RolloutDiagnostic):
             states = trajectories.read(k, 0, min(length, self.emulator.window))
             states = states.to(hybrid.points)
             times = torch.tensor([trajectories.time(k, n) for n in range(len(states))])
-            told = None
+            known = None
             if parameters is not None:
-                told = parameters[k].to(hybrid.points).expand(len(states), -1)
-            given = {**hybrid.steady(states, told), **hybrid.moving(states, times.to(states))}
+                known = parameters[k].to(hybrid.points).expand(len(states), -1)
+            given = {
+                **hybrid.steady(states, known),
+                **hybrid.moving(states, times.to(states)),
+            }
             field = hybrid.balance.bind(given).fields_at(states)[quantity]
             extremes += [field.amin(), field.amax()]
         low, high = (float(f(torch.stack(extremes))) for f in (torch.min, torch.max))

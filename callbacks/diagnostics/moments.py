@@ -15,7 +15,7 @@ from emulators.rollout import State
 
 
 class Moments(ClimateDiagnostic):
-    """Mean and variance of every point over the rollout, against those of the data.
+    """Mean and variance of every point over the rollout, compared with the data.
 
     Errors are root mean squares over the grid, of the mean in units of the training standard
     deviation and of the variance in units of the training variance, of the average over all

@@ -26,7 +26,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
     """Autocorrelation, with lag, of the projections on the principal components of the data.
 
     The rollout's first `length` states are projected on the leading components of the reference
-    split, those of a singular value decomposition of all its states; c(k) = Σ_t x(t) x(t + k), of
+    split, from a singular value decomposition of all its states; c(k) = Σ_t x(t) x(t + k), of
     the departure x from the mean of the series, divided by c(0). The reference is the mean over
     pieces of the same length of the split's trajectories. The variant of Jiang et al. (2025) is
     `components: 1`, `centre: false`, `normalise: false`.
@@ -40,7 +40,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         reference: Split from which components and reference are computed.
 
     Example:
-        The figure shows the autocorrelation of each component over that of the data:
+        The figure shows the autocorrelation of each component and of the data:
 
         >>> PCAAutocorrelation(components=1, centre=False, normalise=False).options["components"]
         1

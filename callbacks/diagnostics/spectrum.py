@@ -23,14 +23,14 @@ from emulators.rollout import RolloutBatch, State
 
 
 class Spectrum(ClimateDiagnostic):
-    """Spectra of the free run against those of the data, and of forecast against truth.
+    """Spectra of the free run compared with the data, and of forecast compared with truth.
 
     Where the state holds the vorticity of a flow on a periodic grid these are its energy spectra
     (isotropic, zonal, meridional) and its enstrophy spectrum, whose sums are the domain means of
     ½(u² + v²) and ½ζ²; elsewhere the spectrum of ½u² of all channels together. The error of the
     long run is the mean over wavenumbers k >= 1 of |⟨E(k)⟩ - ⟨E_ref(k)⟩| in units of the training
-    variance, after Jiang et al. (2025, 5.1); that of a band is the relative error of its sum, with
-    bands of equal width in log k.
+    variance, after Jiang et al. (2025, 5.1); the error of a band is the relative error of its
+    sum, with bands of equal width in log k.
 
     Args:
         leads: Lead times [steps] at which forecast and truth are compared.
@@ -39,7 +39,7 @@ class Spectrum(ClimateDiagnostic):
         reference: Split whose mean is the reference.
 
     Example:
-        The figure shows the spectra over those of the data, the table their error:
+        The figure shows the spectra of rollouts and data, the table their error:
 
         >>> Spectrum(leads=(1, 10), burn_in=500).options["leads"]
         [1, 10]
@@ -178,7 +178,7 @@ class Spectrum(ClimateDiagnostic):
 
     @staticmethod
     def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
-        """Draw the spectrum of the whole rollout over that of the data."""
+        """Draw the spectra of the whole rollout and of the data."""
         k = scores["wavenumber"][1:]
         reference = scores["reference_spectrum_isotropic"][1:].values
         known = reference > 1e-12 * reference.max()

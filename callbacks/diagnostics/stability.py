@@ -202,11 +202,11 @@ class EnergyStability(RolloutDiagnostic):
         self.last_good = torch.where(alive, forecast.to(self.last_good.dtype), self.last_good)
         column = self.column.get(check)
         if column is not None:
-            for quantity, value in values.items():  # up to the first that is lost
+            for quantity, value in values.items():  # up to the first quantity by which it diverges
                 self.kept[quantity][:, column] = torch.where(before, float("nan"), value)
 
     def _near(self, energy: Tensor) -> Bool[Tensor, "*any"]:
-        """Return which energies a trajectory may have that is not lost."""
+        """Return the range of energies of trajectories that have not diverged."""
         far = self.stop_at * self.width
         return within_band(energy, self.mean["energy"], self.std["energy"], far)
 
@@ -308,7 +308,7 @@ class EnergyStability(RolloutDiagnostic):
         return said
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
-        # the series of a trajectory ends with the state in which it was lost
+        # the series of a trajectory ends with the state in which it diverges
         near = self._near(torch.from_numpy(scores["energy"].values)).numpy()
         return {
             "stability_rate": float(scores["stable"].mean()),
@@ -347,7 +347,7 @@ class EnergyStability(RolloutDiagnostic):
 
     @staticmethod
     def energy_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
-        """Draw the energy over that of the data, mean of what is not lost."""
+        """Draw the energy relative to the data, averaged over rollouts that have not diverged."""
         plot_ratios(axes, methods, scores, "energy")
         std, mean = (scores[f"reference_energy_{kind}"] for kind in ("std", "mean"))
         band = float(scores["band"] * std / mean)
@@ -357,7 +357,7 @@ class EnergyStability(RolloutDiagnostic):
 
     @staticmethod
     def enstrophy_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
-        """Draw the enstrophy over that of the data."""
+        """Draw the enstrophy relative to the data."""
         plot_ratios(axes, methods, scores, "enstrophy")
         axes.set(ylim=(0, 2), title="Enstrophy, mean of those not lost")
 
@@ -390,7 +390,7 @@ def percentage_stable(run: Run) -> float | None:
 
 
 def energy_ratio(run: Run) -> float | None:
-    """Return the mean energy of the rollouts over that of the data."""
+    """Return the mean energy of the rollouts relative to the data."""
     if "energy" not in run.scores:
         return None
     return float(run.scores["energy"].mean() / run.scores["reference_energy_mean"])

@@ -18,7 +18,7 @@ from emulators.rollout import State
 
 
 class ZonalMean(ClimateDiagnostic):
-    """Zonal mean q̄(y) = mean over x of q, averaged over the rollout, against that of the data.
+    """Zonal mean q̄(y) = mean over x of q, averaged over the rollout, compared with the data.
 
     Errors of the profile of a trajectory, per channel, in the four readings of Jiang et al. (2025),
     Table 4: mean absolute and root mean square error in physical units, and ℓ2 norm over y and root
@@ -31,7 +31,7 @@ class ZonalMean(ClimateDiagnostic):
         reference: Split whose mean is the reference.
 
     Example:
-        The figure shows the profiles over that of the data, the table their errors:
+        The figure shows the profiles of rollouts and data, the table their errors:
 
         >>> ZonalMean(every=5, burn_in=100).options["every"]
         5

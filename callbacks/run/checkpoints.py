@@ -121,7 +121,7 @@ class Checkpoints(Callback):
             self.saved_at = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count from where a resumed run starts; say if its batches are not those of before.
+        """Count from where a resumed run starts; say if its batches differ from the earlier ones.
 
         Scores in the folder are of weights that this training replaces: they go aside.
         """

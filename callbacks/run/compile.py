@@ -22,7 +22,7 @@ class Compile(Callback):
 
     Trained and averaged weights are compiled each for what they do, so that the training, rollouts,
     and batches of another size take a handful of compilations, whatever the length of the run: half
-    a minute each on a CPU. Checkpoints are those of the network as it is.
+    a minute each on a CPU. Checkpoints hold the network as it is without compilation.
 
     Args:
         backend: Backend of torch.compile.

@@ -20,9 +20,9 @@ from emulators.rollout import RolloutBatch, RolloutObserver, State
 class ForecastWriter(Callback, RolloutObserver):
     """Writes the forecasts of `predict` to one CF NetCDF file per batch of initial conditions.
 
-    Dimensions and spatial coordinates are those of the data. The time axis counts from the start of
-    each forecast; `valid_time(trajectory, time)` is in the units and the calendar of the data. The
-    attribute `provenance` says which emulator, data and code made it.
+    Dimensions and spatial coordinates are taken from the data. The time axis counts from the start
+    of each forecast; `valid_time(trajectory, time)` is in the units and the calendar of the data.
+    The attribute `provenance` says which emulator, data and code made it.
 
     The file is `forecast_NNNN.partial.nc` while it grows, and loses `partial` when it is complete;
     a run that is killed keeps what it had.

@@ -84,7 +84,7 @@ class RolloutCheckpoint(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Write where the test stood when it was interrupted, and say how to go on."""
+        """Save an interrupted test, and say how to resume it."""
         interrupted = isinstance(exception, KeyboardInterrupt | SIGTERMException)
         if interrupted and self.current is not None:
             self.write(self.current)
@@ -110,7 +110,7 @@ class RolloutCheckpoint(Callback):
     # What `run_rollout` asks --------------------------------------------------------------------
 
     def open(self, start: RolloutBatch, observers: list[RolloutObserver]) -> RolloutState | None:
-        """Return where the rollouts of the next batch stand, and give the observers their notes.
+        """Return the saved state of the next batch, and restore the observers.
 
         A negative lead time means that the batch is complete.
         """
@@ -143,7 +143,7 @@ class RolloutCheckpoint(Callback):
         self.current = None
 
     def save(self, place: RolloutState, observers: list[RolloutObserver]) -> None:
-        """Take note of where the rollouts stand, and write it if it is time."""
+        """Record the state of the rollouts, and write it if it is time."""
         self.current = Snapshot(self.batch, place, observers)
         if time.monotonic() - self.written >= self.seconds:
             self.write(self.current)

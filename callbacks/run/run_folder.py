@@ -54,7 +54,7 @@ def found(folder: Path, patterns: Sequence[str]) -> list[Path]:
 
 def goes_on(folder: Path, checkpoint: str | Path | None) -> bool:
     """Return whether a training that begins with this checkpoint is the one in the folder."""
-    if checkpoint is None:  # Lightning goes on by itself when a cluster starts a job again
+    if checkpoint is None:  # Lightning resumes on its own when a cluster starts a job again
         return "SLURM_JOB_ID" in os.environ and bool(found(folder, ["hpc_ckpt_*.ckpt"]))
     return checkpoint in ("best", "last", "hpc") or lies_in(folder, Path(checkpoint))
 
@@ -79,7 +79,7 @@ def is_run(folder: Path) -> bool:
 
 
 def move_run_aside(folder: Path) -> Path | None:
-    """Move the run in a folder into a new one beside it; return that, or None if there is none."""
+    """Move the run in a folder into a new folder next to it; return that, or None without a run."""
     files = found(folder, RUN)
     return move(files, f"{named(folder)}-earlier", "holds another run") if files else None
 

@@ -88,7 +88,7 @@ def drawn(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, by
     try:
         pictures = {f"{n}.png": png(f) for n, f in diagnostic.figures(scores).items()}
         return pictures | {f"{n}.gif": gif(f) for n, f in diagnostic.movies(scores).items()}
-    except Exception as error:  # of matplotlib, of whatever a diagnostic of the user's own does
+    except Exception as error:  # raised by matplotlib, or by a diagnostic of the user
         print(f"{type(diagnostic).__name__} has no figure: {' '.join(str(error).split())}")
         return {}
 
@@ -128,7 +128,7 @@ def origin(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
 
 
 def domain(data: DataDescription) -> dict[str, Any]:
-    """Return what scores depend on beside the values of the data: lengths, interval and units."""
+    """Return what scores depend on besides the values of the data: lengths, interval and units."""
     description = data.to_dict()
     names = ("domain lengths", "interval", "time unit", "units", "periodic")
     lengths = [axis["attributes"].get("units", "1") for axis in description["axes"]]

@@ -18,7 +18,7 @@ from datamodules.files.netcdf import atomic_write
 class TrainingCost(Callback):
     """Writes `training.json` into the run's folder at the end of training, and prints it.
 
-    Time is that of forward, backward and optimiser, without reading data and without validation,
+    Time includes forward pass, backward pass and optimiser, not reading of data or validation,
     from the eleventh batch on; an iteration, one step of the optimiser, may take several.
     `data_wait` is the time spent waiting for data, in parts of it. A resumed run reports its own
     part.

@@ -103,7 +103,7 @@ class Hybrid(nn.Module):
             )
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse another grid than that of the physics."""
+        """Refuse a grid other than the grid of the physics."""
         own = self.balance.domain.grid.shape
         if tuple(shape) != own:
             raise ValueError(

@@ -5,7 +5,7 @@ per channel,
 
     h ← (1 + γ(p)) h + β(p).
 
-Its last layer starts at zero, so that training starts from the network that is told nothing.
+Its last layer starts at zero, so that training starts from the network without conditioning.
 
 Reference: Perez et al., "FiLM: Visual Reasoning with a General Conditioning Layer", AAAI 2018,
 https://arxiv.org/abs/1709.07871.

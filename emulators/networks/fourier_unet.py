@@ -221,7 +221,7 @@ class FourierUNet(Network):
         self.film = Perceptron(parameters, EMBEDDING) if parameters else None
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse another grid than that of its Fourier modes."""
+        """Refuse a grid of another size."""
         if tuple(shape) != (self.size, self.size):
             raise ValueError(
                 f"This FourierUNet is made for {self.size} x {self.size} points, the data have "

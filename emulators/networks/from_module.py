@@ -65,7 +65,7 @@ class FromModule(Network):
 
 
 def as_network(option: NetworkFactory | nn.Module, interface: NetworkInterface) -> Network:
-    """Return the network that an option of an emulator stands for.
+    """Return the network for an option of an emulator.
 
     Args:
         option: A network, any other module, or what makes a network from its interface.

@@ -1,7 +1,7 @@
 """Convolutions on a periodic or a zero-padded grid, in one or two dimensions."""
 
 # What lies beyond an edge is a fact of the data (`data.periodic`), so by default layers are built
-# for a periodic domain and told by the emulator where the data end at walls.
+# for a periodic domain and set by the emulator where the domain ends at walls.
 
 from collections.abc import Sequence
 from typing import Any, Literal

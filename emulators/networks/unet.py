@@ -119,7 +119,7 @@ class UNet(Network):
         multipliers: Channels of each level, in units of `width`.
         blocks: Residual blocks per level, in the encoder and again in the decoder.
         patch: Points per axis that the first layer gathers into channels.
-        detail: Channels at full resolution, which the last layer reads beside the state itself;
+        detail: Channels at full resolution, which the last layer reads together with the state;
             without them the edges of the patches would show.
         padding: What lies beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
             for each axis as the `data` are periodic there or not.

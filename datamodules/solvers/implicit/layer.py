@@ -108,7 +108,7 @@ class ImplicitLayer(nn.Module):
         return z, info
 
     def record_backward(self, info: SolveInfo) -> None:
-        """Take note of an adjoint solve."""
+        """Record an adjoint solve."""
         if self.monitor is not None:
             self.monitor.backward.append(info)
 

@@ -24,7 +24,7 @@ class SolveInfo:
 
     Args:
         iterations: Iterations that each sample took; a sample that has converged is frozen.
-        residual: Final residual norm of each sample over that of its start (or right-hand side).
+        residual: Final residual norm of each sample relative to its start (or right-hand side).
         status: `Status` of each sample.
     """
 

@@ -83,7 +83,7 @@ class Picard(RootSolver):
     Args:
         correction: d; of an implicit time step `Lagged`.
         relaxation: ω, 1 for the whole correction.
-        rtol: Largest ‖F(z)‖ relative to that of the start.
+        rtol: Largest ‖F(z)‖ relative to its value at the start.
         atol: Largest ‖F(z)‖, absolute.
         max_iterations: Limit for each sample.
 

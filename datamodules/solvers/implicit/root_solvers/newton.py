@@ -27,7 +27,7 @@ class NewtonKrylov(RootSolver):
 
     Args:
         linear: Solver of the Newton systems; a loose tolerance is enough.
-        rtol: Largest ‖F(z)‖ relative to that of the start.
+        rtol: Largest ‖F(z)‖ relative to its value at the start.
         atol: Largest ‖F(z)‖, absolute.
         max_iterations: Newton iterations for each sample.
         halvings: Most halvings of a step.

@@ -26,7 +26,7 @@ class Preconditioned(RootSolver):
     With a Picard iteration as solver it is the simplified Newton method z ← z - M⁻¹ F(z).
 
     Args:
-        solver: Of M⁻¹ F(z) = 0; its residuals are those of that.
+        solver: Solver of M⁻¹ F(z) = 0, to which its residuals belong.
         preconditioner: M⁻¹.
 
     Example:
