@@ -23,28 +23,27 @@ from datamodules.solvers.finite import check_finite
 from emulators.context import NO_CONTEXT, Context
 from emulators.emulator import Emulator, State, Window
 from emulators.former_names import rename_weights
-from emulators.hierarchy.coarsening import Pooling, TransformFactory
+from emulators.hierarchy.coarsening import CoarseningFactory, Pooling
 from emulators.hierarchy.latent_layout import LatentLayout
 from emulators.networks.interface import Latents
 from emulators.training.randomness import add_noise
 
 Memory = tuple[Latents, tuple[State, ...]]
-Frames = Float[Tensor, "batch frames channel *space"]  # of a window
-Later = Float[Tensor, "batch later channel *space"]  # those of its later part
+LossWindow = Float[Tensor, "batch loss_time channel *space"]  # part of a window for one loss
 
 
 class Hierarchical(Emulator):
     """Hierarchical implicit emulator (Jiang et al. 2025): steps conditioned on coarse futures.
 
     Args:
-        latents: (lead, factor) of each latent: steps from now, and coarsening by averaging.
+        latents: (lead, factor) of each latent: intervals from the present, and coarsening factor.
             `[[1, 8]]` is L = 2 and `[[1, 8], [2, 32]]` L = 3 of the paper; leads of 0 give its
             spatial hierarchy and negative ones its histories.
         masking: Probability that a training sample is a cold start, shared by all cold starts.
         state_weight: Weight of the state in the loss, relative to one latent.
         coarsening: T, which makes the latents of true states.
-        unrolled_steps: Steps that training takes, from the second on from the emulator's own states
-            and latents, with the gradient through all of them.
+        unrolled_steps: Number of unrolled training steps. From the second on they start from the
+            emulator's own states and latents; the gradient flows through all of them.
         latent_noise: Standard deviation of the white noise that training adds to each latent given,
             as `noise` does to the state.
     """
@@ -54,7 +53,7 @@ class Hierarchical(Emulator):
         latents: list[tuple[int, int]] = [(1, 4), (2, 16)],  # noqa: B006 - shown in --help
         masking: float = 0.15,
         state_weight: float = 2.0,
-        coarsening: TransformFactory = Pooling,
+        coarsening: CoarseningFactory = Pooling,
         unrolled_steps: int = 1,
         latent_noise: float = 0.0,
         **kwargs: Any,
@@ -113,7 +112,7 @@ class Hierarchical(Emulator):
         predicted, past = self._cold_start(u, context) if memory is None else memory
         mask_id = self.layout.regular_mask(len(past))
         output, latents = self._call(u, context, self._inputs(u, predicted, past), mask_id)
-        past = (u, *past)[: self.layout.memory]
+        past = (u, *past)[: self.layout.history]
         return self.standardize.inverse(self.next_state(u, output)), (latents, past)
 
     def _cold_start(self, u: State, context: Context) -> Memory:
@@ -158,7 +157,7 @@ class Hierarchical(Emulator):
         others = len(self.layout.masks) - 1
         mask_id = torch.full((samples,), others)
         if others:
-            generator = self.random("cases")
+            generator = self.random("cases")  # the word is part of the seed
             masked = torch.rand(samples, generator=generator) < self.masking
             mask_id = torch.where(
                 masked, torch.randint(others, (samples,), generator=generator), mask_id
@@ -166,23 +165,23 @@ class Hierarchical(Emulator):
         return mask_id.to(self.device)
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
-        """Return the objective of equation 12, with cases drawn at random."""
+        """Return the objective of equation 12, with masks drawn at random."""
         self.check_window(window)
         return self.loss_of_masks(window, self.draw_masks(len(window)), context)
 
     def loss_of_masks(
         self, window: Window, mask_id: Int[Tensor, " batch"], context: Context = NO_CONTEXT
     ) -> Float[Tensor, ""]:
-        """Return Σ weight · mean over the batch of d(prediction, target), 0 where nothing is asked.
+        """Return Σ weight · mean over the batch of d(prediction, target), 0 without a target.
 
         Inputs and targets are true snapshots: the input latent at index n + lead, its target one
         later in a regular step and the same in a cold start. With `unrolled_steps` above one,
         regular samples continue from their own state and latents, and the objective is the mean
         over steps.
         """
-        now = self.layout.memory
-        frames = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
-        frames, states, inputs = self.training_start(frames, mask_id, context)
+        now = self.layout.history
+        window = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
+        snapshots, states, inputs = self.training_start(window, mask_id, context)
         extra = self.coarsening.objective(states[now])
         weight, total = torch.ones(len(mask_id), device=mask_id.device), 0.0
         predicted: Latents = ()
@@ -192,28 +191,29 @@ class Hierarchical(Emulator):
             output, latents = self.predict_from(states[-1], context, inputs, mask_id)
             states.append(self.next_state(states[-1], output))
             predicted = tuple(z.to(states[-1].dtype) for z in latents)
-            distances = self._distances(frames, now + step, states[-1], predicted, mask_id)
+            distances = self._distances(snapshots, now + step, states[-1], predicted, mask_id)
             total = total + (weight * distances).mean()
             weight = (mask_id == len(self.layout.masks) - 1).to(weight)
         total = total / self.unrolled_steps
         return total if extra is None else total + extra
 
     def training_start(
-        self, frames: Frames, mask_id: Int[Tensor, " batch"], context: Context
-    ) -> tuple[Later, list[State], Latents]:
-        """Return the frames of the loss, the states up to the first input, and its latents.
+        self, window: Window, mask_id: Int[Tensor, " batch"], context: Context
+    ) -> tuple[LossWindow, list[State], Latents]:
+        """Return the snapshots of the loss, the states up to the first input, and its latents.
 
-        Frames and states are standardised; `frames[:, layout.memory]` belongs to `states[-1]`.
+        All are standardised, and so is the window. Of the snapshots of the loss, number
+        `layout.history` belongs to `states[-1]`.
         """
-        now = self.layout.memory
-        states = [*frames[:, :now].unbind(1), self.perturb(frames[:, now])]
-        return frames, states, self._true_latents(frames, mask_id)
+        now = self.layout.history
+        states = [*window[:, :now].unbind(1), self.perturb(window[:, now])]
+        return window, states, self._true_latents(window, mask_id)
 
-    def _true_latents(self, frames: Frames, mask_id: Int[Tensor, " batch"]) -> Latents:
+    def _true_latents(self, window: Window, mask_id: Int[Tensor, " batch"]) -> Latents:
         """Return the latents of true snapshots with noise, zero where they are masked."""
         inputs = []
         for i, (lead, factor) in enumerate(self.layout.latents):
-            z = self.coarsening(frames[:, self.layout.memory + lead], factor)
+            z = self.coarsening(window[:, self.layout.history + lead], factor)
             if self.latent_noise:
                 z = add_noise(z, self.latent_noise, self.random(f"latent {i}", z.device))
             inputs.append(z * like(self.input_mask[mask_id, i], z))
@@ -221,25 +221,25 @@ class Hierarchical(Emulator):
 
     def _distances(
         self,
-        frames: Frames,
+        window: Window,
         now: int,
         state: State,
         latents: Latents,
         mask_id: Int[Tensor, " batch"],
     ) -> Float[Tensor, " batch"]:
         """Return the weighted sum of the distances of a step from `now`, per sample."""
-        distance = self.distance(state, frames[:, now + 1])
+        distance = self.distance(state, window[:, now + 1])
         total = self.state_weight * distance * self.asks_state[mask_id]
         for i, prediction in zip(self.layout.predicted, latents, strict=True):
             lead, factor = self.layout.latents[i]
-            same, later = (self.coarsening(frames[:, now + lead + k], factor) for k in (0, 1))
+            same, later = (self.coarsening(window[:, now + lead + k], factor) for k in (0, 1))
             target = torch.lerp(same, later, like(self.advance[mask_id], same)).detach()
             distance = self.distance(prediction.to(target.dtype), target)
             total = total + distance * self.target_mask[mask_id, i]
         return total
 
     def on_train_batch_end(self, *args: Any) -> None:
-        """Look, now and then, whether a learned coarsening still says something."""
+        """Check every 100 steps that a learned coarsening has not collapsed."""
         if self.trainer.global_step % 100 == 0:
             self.coarsening.check(self.trainer.global_step)
 

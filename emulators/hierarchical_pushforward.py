@@ -1,4 +1,4 @@
-r"""Pushforward of the hierarchy: one step's loss from a state and latents of the emulator's own.
+r"""Pushforward of the hierarchy: the loss of a step from the emulator's own state and latents.
 
 The hierarchical emulator is trained on latents made of true future states, and is given its own
 coarse predictions in a rollout. Pushforward (Brandstetter et al. 2022, section 3.1) closes that gap
@@ -7,7 +7,7 @@ for the state; here for the latents too. With f the step of `emulators.hierarchi
 
     û_{k+1}, ẑ_{k+1} = f(û_k, ẑ_k),    k = 0 .. r-1,
 
-are taken without gradient, and the loss is that of f(û_r, ẑ_r) against u_{n+r+1} and its latents.
+are taken without gradient, and the loss compares f(û_r, ẑ_r) with u_{n+r+1} and its latents.
 Cold starts are trained from the true state u_{n+r}: in a rollout nothing precedes them.
 """
 
@@ -18,8 +18,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from emulators.context import Context
-from emulators.emulator import State
-from emulators.hierarchical import Frames, Hierarchical, Later, like
+from emulators.emulator import State, Window
+from emulators.hierarchical import Hierarchical, LossWindow, like
 from emulators.networks.interface import Latents
 
 
@@ -48,26 +48,26 @@ class HierarchicalPushforward(Hierarchical):
         return int(torch.randint(self.detached_steps + 1, (), generator=self.random("pushforward")))
 
     def training_start(
-        self, frames: Frames, mask_id: Int[Tensor, " batch"], context: Context
-    ) -> tuple[Later, list[State], Latents]:
+        self, window: Window, mask_id: Int[Tensor, " batch"], context: Context
+    ) -> tuple[LossWindow, list[State], Latents]:
         steps = self.draw_steps()
-        later, states, inputs = super().training_start(frames[:, steps:], mask_id, context)
+        snapshots, states, inputs = super().training_start(window[:, steps:], mask_id, context)
         if steps == 0:
-            return later, states, inputs
-        own_states, own_inputs = self._push(frames, mask_id, steps, context)
+            return snapshots, states, inputs
+        own_states, own_inputs = self._push(window, mask_id, steps, context)
         regular = mask_id == len(self.layout.masks) - 1
         states = [choose(regular, *pair) for pair in zip(own_states, states, strict=True)]
         inputs = tuple(choose(regular, *pair) for pair in zip(own_inputs, inputs, strict=True))
-        return later, states, inputs
+        return snapshots, states, inputs
 
     @torch.no_grad()
     def _push(
-        self, frames: Frames, mask_id: Int[Tensor, " batch"], steps: int, context: Context
+        self, window: Window, mask_id: Int[Tensor, " batch"], steps: int, context: Context
     ) -> tuple[list[State], Latents]:
-        """Return what the emulator makes of true states and latents in so many regular steps."""
+        """Return states and latents after regular steps from true ones."""
         regular = len(self.layout.masks) - 1
         _, states, inputs = super().training_start(
-            frames, torch.full_like(mask_id, regular), context
+            window, torch.full_like(mask_id, regular), context
         )
         for _ in range(steps):
             output, latents = self._call(states[-1], context, inputs, regular)

@@ -62,7 +62,7 @@ class Coarsening(nn.Module, ABC):
         """
 
 
-TransformFactory = Callable[[int, int, Sequence[int]], Coarsening]
+CoarseningFactory = Callable[[int, int, Sequence[int]], Coarsening]
 
 
 class Pooling(Coarsening):
@@ -190,8 +190,8 @@ class LearnedCoarsening(Coarsening):
         for factor, share in zip(self.factors, self.unexplained.tolist(), strict=True):
             if steps >= self.patience and not share < 0.9:
                 raise ValueError(
-                    f"The learned transform of factor {factor} has collapsed: after {steps} steps "
-                    f"{100 * share:.0f} % of the variance of the averaged state cannot be found in "
-                    "its latents; raise model.coarsening.weight, lower the learning rate or use "
+                    f"The learned coarsening by factor {factor} has collapsed: after {steps} steps "
+                    f"its latents do not explain {100 * share:.0f} % of the variance of the "
+                    "averaged state; raise model.coarsening.weight, lower the learning rate or use "
                     "Pooling."
                 )

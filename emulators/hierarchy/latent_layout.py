@@ -3,7 +3,8 @@
 A latent is `(lead, factor)`: the state `lead` intervals from now, coarsened by `factor`. The
 emulator maps u_n and its latents z(lead, factor)_n = T(u_{n + lead}) to u_{n+1} and the same
 latents one step later. Future latents (lead > 0) are predicted by the emulator itself, past ones
-(lead < 0) are remembered, and those of the present are known at the start and predicted afterwards.
+(lead < 0) are remembered, and present ones (lead = 0) are known at the start and predicted after
+it.
 
 Not every latent is known at every time, so training covers several *masks*:
 
@@ -50,7 +51,7 @@ class LatentLayout:
         the states n to n + 3, for the latent two steps ahead of the next state:
 
         >>> layout = LatentLayout([(1, 8), (2, 32)])
-        >>> len(layout.masks), layout.window, layout.memory
+        >>> len(layout.masks), layout.window, layout.history
         (3, 4, 0)
         >>> layout.masks[1].input_mask, layout.masks[1].target_mask
         ((True, False), (False, True))
@@ -70,14 +71,14 @@ class LatentLayout:
         self.masks = (*self._cold_starts(), *self._short_histories(), self._regular())
 
     @property
-    def memory(self) -> int:
+    def history(self) -> int:
         """Number of past states that are remembered."""
         return self.behind[-1] if self.behind else 0
 
     @property
     def window(self) -> int:
         """Number of consecutive snapshots of a training sample, inputs and targets."""
-        return self.memory + max(self.ahead, default=0) + 2
+        return self.history + max(self.ahead, default=0) + 2
 
     def regular_mask(self, remembered: int) -> int:
         """Return the number of the mask of a step.
@@ -111,4 +112,4 @@ class LatentLayout:
         return [self._step_with(nearest - 1) for nearest in self.behind]
 
     def _regular(self) -> NetworkMask:
-        return self._step_with(self.memory)
+        return self._step_with(self.history)

@@ -15,12 +15,12 @@ def wave(size, m):
 
 
 def test_truncated_spectrum_keeps_what_the_coarse_grid_resolves():
-    transform = SpectralTruncation(1, 2, [4])
-    assert_close(transform(wave(32, 3), 4), wave(8, 3))  # averages would damp it
+    coarsening = SpectralTruncation(1, 2, [4])
+    assert_close(coarsening(wave(32, 3), 4), wave(8, 3))  # averages would damp it
     assert coarsen(wave(32, 3), 4).abs().max() < 0.8
-    assert transform(wave(32, 5), 4).abs().max() < 1e-12  # averages would show an alias
+    assert coarsening(wave(32, 5), 4).abs().max() < 1e-12  # averages would show an alias
     assert coarsen(wave(32, 5), 4).abs().max() > 0.4
-    assert transform(wave(32, 5).bfloat16(), 4).dtype == torch.bfloat16
+    assert coarsening(wave(32, 5).bfloat16(), 4).dtype == torch.bfloat16
 
 
 def test_pooling_is_the_default_and_averages():
@@ -30,12 +30,12 @@ def test_pooling_is_the_default_and_averages():
     assert_close(emulator.coarsening(field, 2), coarsen(field, 2))
 
 
-@pytest.mark.parametrize("transform", [SpectralTruncation, LearnedCoarsening])
+@pytest.mark.parametrize("coarsening", [SpectralTruncation, LearnedCoarsening])
 @pytest.mark.parametrize("dimensions", [1, 2])
-def test_emulator_trains_and_steps_with_it(transform, dimensions):
+def test_emulator_trains_and_steps_with_it(coarsening, dimensions):
     emulator = Hierarchical(
         network=small_unet, dimensions=dimensions, latents=[(1, 2), (2, 4), (0, 2), (-1, 1)],
-        coarsening=transform,
+        coarsening=coarsening,
     )  # fmt: skip
     window = torch.randn(6, emulator.window, 1, *[16] * dimensions)
     emulator.loss(window).backward()
@@ -48,30 +48,30 @@ def test_emulator_trains_and_steps_with_it(transform, dimensions):
 def trained(weight, steps=150):
     """Train an encoder alone, for latents that are as easy to predict (as constant) as may be."""
     torch.manual_seed(0)
-    transform = LearnedCoarsening(1, 2, [4], weight=weight, patience=steps)
-    optimizer = torch.optim.Adam(transform.parameters(), 0.01)
+    coarsening = LearnedCoarsening(1, 2, [4], weight=weight, patience=steps)
+    optimizer = torch.optim.Adam(coarsening.parameters(), 0.01)
     for _ in range(steps):
         field = torch.randn(8, 1, 4, 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
-        loss = transform.objective(field)
-        easy = transform.encoders["4"][:3](field).square().mean()
+        loss = coarsening.objective(field)
+        easy = coarsening.encoders["4"][:3](field).square().mean()
         optimizer.zero_grad()
         (loss + 0.1 * easy).backward()
         optimizer.step()
-    return transform
+    return coarsening
 
 
 def test_decoder_keeps_the_latents_from_collapsing():
-    transform = trained(weight=1.0)
-    assert transform.unexplained.item() < 0.5
-    transform.check(150)
+    coarsening = trained(weight=1.0)
+    assert coarsening.unexplained.item() < 0.5
+    coarsening.check(150)
 
 
 def test_collapse_is_said():
-    transform = trained(weight=0.0)
-    assert "unexplained" in transform.state_dict()  # or a resumed run would be judged too early
-    transform.check(149)  # not yet
-    with pytest.raises(ValueError, match=r"factor 4 has collapsed: after 150 steps \d+ % of the"):
-        transform.check(150)
+    coarsening = trained(weight=0.0)
+    assert "unexplained" in coarsening.state_dict()  # or a resumed run would be judged too early
+    coarsening.check(149)  # not yet
+    with pytest.raises(ValueError, match=r"factor 4 has collapsed: after 150 steps .* \d+ %"):
+        coarsening.check(150)
 
 
 def test_targets_are_not_differentiated():

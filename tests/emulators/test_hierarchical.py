@@ -188,7 +188,7 @@ def test_unrolled_training_takes_the_steps_of_a_rollout(latents):
     for parameter in model.trained.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
     window = torch.randn(2, model.window, 1, 16, 16)
-    now, regular = model.layout.memory, len(model.layout.masks) - 1
+    now, regular = model.layout.history, len(model.layout.masks) - 1
     # the state and the latents that a rollout would have at `now`, had it been right so far
     predicted = tuple(coarsen(window[:, now + lead], r) for lead, r in latents if lead >= 0)
     past = tuple(window[:, now - n] for n in range(1, now + 1))

@@ -30,7 +30,7 @@ def test_regular_samples_take_the_loss_of_the_step_after_those_of_a_rollout(late
     model = made(HierarchicalPushforward, latents, detached_steps=steps)
     model.draw_steps = lambda: steps
     window = torch.randn(2, model.window, 1, 16, 16)
-    now, regular = model.layout.memory, len(model.layout.masks) - 1
+    now, regular = model.layout.history, len(model.layout.masks) - 1
     predicted = tuple(coarsen(window[:, now + lead], r) for lead, r in latents if lead >= 0)
     past = tuple(window[:, now - n] for n in range(1, now + 1))
     state, memory = window[:, now], (predicted, past)

@@ -40,7 +40,7 @@ def test_spatial_hierarchy_has_no_cold_start():
 
 def test_history_is_remembered_and_not_predicted():
     layout = LatentLayout([(-1, 8), (-2, 32)])
-    assert (layout.memory, layout.window, layout.predicted) == (2, 4, ())
+    assert (layout.history, layout.window, layout.predicted) == (2, 4, ())
     assert [mask.input_mask for mask in layout.masks] == [
         (False, False),
         (True, False),
