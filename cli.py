@@ -56,7 +56,7 @@ def main() -> None:
 
     try:
         run(sys.argv[1:])
-    except BrokenPipeError:  # whoever read what was printed has read enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except Exception as error:

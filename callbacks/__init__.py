@@ -1,4 +1,4 @@
-"""What watches a run: diagnostics of rollouts, and the files and figures they end in."""
+"""Callbacks of a run: diagnostics of rollouts, their scores and figures, and files of the run."""
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.compared import Column, Panel

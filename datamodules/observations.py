@@ -182,8 +182,8 @@ class Observations:
             first: Coordinate [L] of the first point of each axis.
 
         Raises:
-            ValueError: A time is not among those of the window, a sensor lies outside of the
-                domain, or a variable is not in the data.
+            ValueError: A time is not the time of a snapshot of the window, a sensor lies outside of
+                the domain, or a variable is not in the data.
         """
         mask = torch.zeros(window, len(variables), *shape, dtype=torch.bool)
         where = torch.ones(shape, dtype=torch.bool)

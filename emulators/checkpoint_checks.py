@@ -1,4 +1,4 @@
-"""Whether an emulator and a data set belong together, said in one sentence where they do not."""
+"""Checks that a checkpoint, an emulator and a data set fit together."""
 
 import inspect
 import warnings
@@ -65,24 +65,23 @@ def check_fields(
         and known
         and not any(one.kind is one.VAR_KEYWORD for one in known)
     ):
-        deaf = [name for name in wanted if name not in [one.name for one in known]]
-        different = [name for name in deaf if found[name] != wanted[name]]
+        fixed = [name for name in wanted if name not in [one.name for one in known]]
+        different = [name for name in fixed if found[name] != wanted[name]]
         if different:
             name, number = different[0], found[different[0]]
             raise ValueError(
-                f"{emulator.__name__} cannot be told that the data have {number} {name}: its "
-                f"__init__ takes no {name}; let it take **kwargs and pass them to "
-                "super().__init__(**kwargs)."
+                f"{emulator.__name__}.__init__ has no argument {name}, but the data have {number} "
+                f"{name}; let it take **kwargs and pass them to super().__init__(**kwargs)."
             )
     if (data.channels, data.dimensions) != (channels, dimensions):
         raise ValueError(
             f"The emulator has {channels} channels in {dimensions} dimensions, the data "
             f"{data.channels} ({', '.join(data.variables)}) in {data.dimensions}; set "
-            "model.channels and model.dimensions to those of the data."
+            "model.channels and model.dimensions to the values of the data."
         )
     if len(data.parameters) != parameters:
         raise ValueError(
-            f"The emulator is told {parameters} physical parameters, the data have "
+            f"The emulator is conditioned on {parameters} physical parameters, the data have "
             f"{len(data.parameters)} ({', '.join(data.parameters) or 'none'}); set "
             "model.parameters to that number, or change data.parameters."
         )
@@ -169,7 +168,8 @@ def check_statistics(saved: Mapping[str, Tensor | None], data: DataDescription) 
     statistics = data.statistics
     if statistics is None:
         raise ValueError(
-            "The data have no statistics to compare with those of the training that is resumed."
+            "The data have no statistics to compare with the statistics of the resumed training; "
+            "give a data module that has them."
         )
     scale = statistics.std.abs().max().item()
     for name, known in saved.items():
@@ -194,7 +194,7 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
 
     Args:
         saved: Settings of the emulator in the checkpoint, as far as it knows them.
-        present: Those of this one.
+        present: Settings of the present emulator.
         resumed: True if a training is resumed, which depends on the class, the network and the
             optimiser, too.
     """
@@ -248,10 +248,10 @@ def check_finite(
     kept = [(name, v) for name, v in checkpoint["state_dict"].items() if name in weights]
     for states in checkpoint.get("optimizer_states", []):
         kept += averages_in(states["state"].values())
-    lost = first_not_finite(kept)
-    if lost is not None:
+    name = first_not_finite(kept)
+    if name is not None:
         raise ValueError(
-            f"{path} holds numbers that are not finite ({lost}), so the training diverged before "
+            f"{path} holds numbers that are not finite ({name}), so the training diverged before "
             "it was written; give an earlier checkpoint, or train again with a smaller learning "
             "rate."
         )

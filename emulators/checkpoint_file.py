@@ -19,9 +19,9 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
 
     Args:
         path: Of the file.
-        option: What named it, for messages.
-        device: Where tensors go.
-        trusted: Whether objects of any class are made, which may run code of whoever wrote them.
+        option: Option that names it, for messages.
+        device: Device of the tensors.
+        trusted: Whether objects of any class are made, which may run code from the file.
 
     Raises:
         OSError: There is no such file, or it cannot be read.
@@ -40,8 +40,8 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
         code = re.search(r"(?i)unsupported (?:global|class|operand).*?([\w.]+\.\w+)", str(error))
         if code and isinstance(error, pickle.UnpicklingError):
             raise ValueError(
-                f"{path} holds an object of {code[1]}, and to make it could run code of whoever "
-                "wrote the file; give a checkpoint of this program, or, if you trust the file, "
+                f"{path} holds an object of {code[1]}, and to make it could run code from the "
+                "file; give a checkpoint of this program, or, if you trust the file, "
                 "--weights_only=false on the command line."
             ) from None
         raise ValueError(
@@ -99,8 +99,8 @@ def check_whole(checkpoint: Mapping[str, Any], path: str | Path) -> None:
     missing = [name for name in WHOLE if name not in checkpoint]
     if missing:
         raise ValueError(
-            f"{path} has no '{missing[0]}', so a training cannot go on from it; start another "
-            "from its weights with the callback callbacks.FineTuning."
+            f"{path} has no '{missing[0]}', so a training cannot resume from it; start "
+            "another from its weights with the callback callbacks.FineTuning."
         )
 
 

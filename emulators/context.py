@@ -1,7 +1,7 @@
 """The context of a step: physical parameters, time and random numbers of each sample.
 
-Beside the state, a step or a loss may need what is known of each trajectory of the batch. It is
-passed as one argument, `context`, which steps that need none of it leave out of their signature:
+In addition to the state, a step or a loss may need what is known of each trajectory of the batch.
+It is passed as one argument, `context`, which steps without a need for it leave out:
 
     def step(self, state, memory=None, context=Context()): ...
 
@@ -27,7 +27,7 @@ Times = Float[Tensor, " batch"]
 
 
 class Context(NamedTuple):
-    """What is known of each sample of a batch besides its state.
+    """Parameters, time and random numbers of each sample of a batch, in addition to its state.
 
     Random numbers depend on `seed`, `origin`, `lead`, the sample's row of `keys` and a purpose
     alone: a rollout is the same on any number of processes, in batches of any size, after other

@@ -3,7 +3,7 @@
 `ddp` keeps weights, gradients, moments of the optimiser and the running average in every process,
 20 bytes per parameter with AdamW. Here each of R processes keeps its part of each, 20/R bytes, and
 gathers the weights of one part of the network whenever that part computes (torch's `fully_shard`,
-FSDP2, which runs on CPUs too). Steps are those of `ddp`, and checkpoints hold whole tensors.
+FSDP2, which runs on CPUs too). Steps equal the steps of `ddp`, and checkpoints hold whole tensors.
 """
 
 from collections.abc import Iterator

@@ -44,7 +44,7 @@ CLASSES = {
     "emulators.implicit.Unrolled": f"{IMPLICIT}.FullUnrolling",
     "emulators.implicit.UnrolledOuter": f"{IMPLICIT}.OuterUnrolling",
 }
-"""Former import paths of classes; those of modules in MODULES are found by the module."""
+"""Former import paths of classes; classes of modules in MODULES are found by their module."""
 
 MODULES = {
     "callbacks.announcements": "callbacks",

@@ -3,7 +3,7 @@ r"""Im-PiNDiff: steps of known physics with learned parts, differentiated throug
     ∂u/∂t = K(u; c_known, c_θ(x, t)),    û_{n+1} = (Δt-steps of K over one snapshot interval)(û_n)
 
 The unknown θ is inside the equation: a coefficient field, a constitutive curve, a missing term. The
-loss is that of the rollout at the observed snapshots,
+loss compares the rollout with the observed snapshots,
 
     L = mean_k d(û_k, u_k) + r mean(θ²),
 
@@ -111,7 +111,7 @@ class ImPiNDiff(Emulator):
             raise ValueError(
                 f"The physics has {len(physics.variables)} variables "
                 f"({', '.join(v.name for v in physics.variables)}), the data {self.channels}; set "
-                "data.variables to those of the physics, in their order."
+                "data.variables to the variables of the physics, in their order."
             )
         self.stepper = stepper or ThetaScheme()
         self.dt = dt
@@ -155,7 +155,7 @@ class ImPiNDiff(Emulator):
         if own is not None and not grid.is_same_domain(own):
             raise ValueError(
                 f"The physics is on a domain of lengths {grid.lengths}, the data of "
-                f"{own.lengths}; set model.physics.domain.grid to that of the data."
+                f"{own.lengths}; set model.physics.domain.grid to the grid of the data."
             )
         super().setup(stage)
 

@@ -1,4 +1,4 @@
-"""The one streamed rollout, and the interface of whoever watches it.
+"""The one streamed rollout, and the interface of its observers.
 
 A rollout is computed once, state by state; every observer sees each state as it passes and keeps
 what it needs of it. Nothing here keeps a state, so that memory does not grow with the length.
@@ -50,7 +50,7 @@ class RolloutBatch(Protocol):
 
 @runtime_checkable
 class Steps(Protocol):
-    """Whatever advances states by one snapshot interval."""
+    """Anything that advances states by one snapshot interval."""
 
     def step(
         self, state: State, memory: Any = None, context: Context = NO_CONTEXT
@@ -111,10 +111,10 @@ class StopRequest(Protocol):
 
 
 class RolloutObserver(ABC):
-    """Watches rollouts, one batch of initial conditions after the other.
+    """Observer of rollouts, one batch of initial conditions after the other.
 
     Attributes:
-        stages: During which of validate, test and predict it watches.
+        stages: Stages among validate, test and predict whose rollouts it observes.
         options: Arguments it was made with, as far as it keeps them.
         diverged: Mask of the trajectories in the batch that some observer has declared diverged, or
             None. The state of the current step is judged before `observe` is called, so that no
@@ -127,7 +127,7 @@ class RolloutObserver(ABC):
     diverged: Choice | None = None
 
     def watches(self, stage: str) -> bool:
-        """Return whether it watches the rollouts of a stage."""
+        """Return whether it observes the rollouts of a stage."""
         return stage in self.stages
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The solver itself in an emulator's place, knowing what an emulator knows."""
+"""The solver in the place of an emulator, given the states that an emulator is given."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from emulators.training.precision import check_precision
 
 
 class Simulation(Emulator):
-    """The solver that made the data, evaluated like an emulator: its scores are the truth's own.
+    """The solver that made the data, evaluated as an emulator: a reference for its errors.
 
     There is nothing to train: `emulate test` runs it without a checkpoint. Of data that were
     truncated to a coarser grid it sees, like an emulator, the truncated state alone: one step is
@@ -59,8 +59,8 @@ class Simulation(Emulator):
             )
         if generator.operating_points_differ:
             raise ValueError(
-                "Simulation steps all trajectories by one solver, but those of the data have "
-                "operating points of their own; test it on data without operating_points."
+                "Simulation steps all trajectories by one solver, but the trajectories of the data "
+                "have operating points of their own; test it on data without operating_points."
             )
         self.solver, self.grid = solver.float(), grid
         statistics = source.statistics

@@ -83,7 +83,7 @@ class ClassicArray(DiskArray):
 
 
 def file_identity(state: os.stat_result) -> tuple[int, int]:
-    """Return the numbers that identify a file, whatever its name."""
+    """Return the numbers that identify a file under any name."""
     return state.st_dev, state.st_ino
 
 

@@ -88,7 +88,7 @@ class JoinedFiles(TrajectoryReader):
         return shared
 
     def _check_seams(self, stamps: Sequence[np.ndarray]) -> None:
-        """Check that the stamps of each part continue those of the previous one.
+        """Check that the stamps of each part continue the stamps of the previous one.
 
         Raises:
             ValueError: There is a gap or an overlap between two parts.

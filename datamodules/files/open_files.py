@@ -1,4 +1,4 @@
-"""HDF5 files that a process has open: few at a time, whatever reads them."""
+"""HDF5 files that a process has open: few at a time, shared by all readers."""
 
 import os
 import threading
@@ -153,7 +153,7 @@ def no_file() -> None:
 
 
 def is_same_file(one: Key, other: Key) -> bool:
-    """Return whether two keys name one file, in whatever state."""
+    """Return whether two keys name one file, also if it has changed."""
     return (one[0], one[1][:2]) == (other[0], other[1][:2])
 
 

@@ -1,7 +1,7 @@
 """Saves arrays with a checksum, so that a damaged or mistaken file is found when it is loaded.
 
 The file is written by `np.savez`, followed by the SHA-256 of a label and of all bytes before. Bytes
-that were changed, lost, or written under another label are found before they are used.
+that were changed, are missing, or were written under another label are found before use.
 """
 
 import hashlib

@@ -147,7 +147,7 @@ class Generator:
         ]
 
     def generate(self, root: Path, rank: int = 0, ranks: int = 1, device: str = "cpu") -> None:
-        """Simulate the missing files among those of this process, with a progress bar.
+        """Simulate the missing files of this process, with a progress bar.
 
         Args:
             root: Folder of the data set.

@@ -1,4 +1,4 @@
-"""How much of a batch the CPU works on at a time, and with how many threads.
+"""Samples and threads that a CPU uses at a time for a batch of trajectories.
 
 Trajectories do not interact, so many steps of a few of them in the cache beat one step of all of
 them through memory (2.3 times at 16 trajectories of 256²); and a second thread costs more than it

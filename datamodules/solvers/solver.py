@@ -81,7 +81,7 @@ class Solver(nn.Module, ABC):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """Whether the domain is periodic along each axis (y, x); by default along none."""
+        """Periodicity of the domain along each axis (y, x); none is periodic by default."""
         return (False,) * self.grid.dimensions
 
     @property

@@ -15,8 +15,8 @@ from datamodules.storage.storage import Storage
 
 StorageChoice = Literal["auto", "memory", "shared", "device", "stream"]
 Host = Literal["memory", "shared", "stream"]
-# `auto` uses at most 1/2 of the free memory of a node and 1/4 of that of a device; the rest is left
-# for the training, whose needs are not known in advance
+# `auto` uses at most 1/2 of the free memory of a node and 1/4 of the free memory of a device; the
+# rest is left for the training, whose needs are not known in advance
 HOST_SHARE = 2
 DEVICE_SHARE = 4
 

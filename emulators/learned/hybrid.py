@@ -22,10 +22,10 @@ class Hybrid(nn.Module):
     """A balance with learned parts, which an emulator trains.
 
     Args:
-        physics: What is known.
+        physics: Known part of the equation.
         learned: Learned parts: a `LearnedField` gives the coefficients that it names; a `Closure`
-            takes the place of the closure, or of the coefficient, of its key; a `Term` that of the
-            term of its key, or is added.
+            replaces the closure or the coefficient of its key; a `Term` replaces the term of its
+            key, or is added.
         coefficients: Known coefficients: a number or a `Profile`.
         conditioned_on: Coefficients that are physical parameters of the trajectories, in their
             order.
@@ -108,12 +108,12 @@ class Hybrid(nn.Module):
         if tuple(shape) != own:
             raise ValueError(
                 f"The physics is on a grid of {own}, the data on {tuple(shape)}; set "
-                "model.physics.domain.grid to that of the data."
+                "model.physics.domain.grid to the grid of the data."
             )
 
     @property
     def is_steady(self) -> bool:
-        """Whether no coefficient changes in time."""
+        """True if no coefficient changes in time."""
         known = (value for value in self.known.values() if isinstance(value, Profile))
         return all(part.steady for part in (*known, *self.fields.values()))
 

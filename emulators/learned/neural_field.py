@@ -91,8 +91,8 @@ def hypernetwork(width: int, depth: int, code: int) -> nn.Sequential:
 class NeuralField(LearnedField):
     """Conditional neural field of Akhare et al. (2025): λ(x, t) = s σ(NF(x; P HY(t) + p)).
 
-    It is evaluated in full precision, whatever the trainer's: sin(30 r) of rounded numbers is
-    noise.
+    It is evaluated in full precision under every precision of the trainer: sin(30 r) of rounded
+    numbers is noise.
 
     Args:
         names: Coefficients that it gives, each by a network of its own.

@@ -3,9 +3,9 @@
 Libraries multiply matrices and convolve in several ways and choose one by the size of the batch.
 Each rounds differently, by 1e-7 of the result: nothing in a step, but in a chaotic system the whole
 forecast after some hundred, and then scores depend on the size of the batch and on the number of
-processes. Without gradients, as in a rollout, these functions choose one way whatever the size, so
-that every sample gives the same to the last bit, on a CPU in float32. Training stays with the way
-that torch chooses, which is a little faster for the smallest batches.
+processes. Without gradients, as in a rollout, these functions choose one way for every size, so
+that each sample gives the same to the last bit, on a CPU in float32. Training keeps the choice of
+torch, which is a little faster for the smallest batches.
 """
 
 import torch

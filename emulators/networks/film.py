@@ -1,4 +1,4 @@
-"""Feature-wise linear modulation (FiLM): how a network hears of the parameters of a trajectory.
+"""Feature-wise linear modulation (FiLM) by the physical parameters of a trajectory.
 
 A small perceptron of the standardised parameters p gives each modulated layer a scale and a shift
 per channel,

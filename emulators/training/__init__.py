@@ -1,1 +1,1 @@
-"""What training is made of: losses, schedules, optimisers, random numbers."""
+"""Parts of a training: losses, schedules, optimisers, random numbers."""

@@ -1,7 +1,7 @@
 r"""Muon: momentum SGD with orthogonalised updates for matrix-shaped parameters.
 
 Reference: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
-https://kellerjordan.github.io/posts/muon; the size of the steps is that of Liu et al., "Muon is
+https://kellerjordan.github.io/posts/muon; the size of the steps follows Liu et al., "Muon is
 Scalable for LLM Training", 2025, https://arxiv.org/abs/2502.16982, equation 4, so that learning
 rates of AdamW carry over. Compared with AdamW, a network of convolutions reached a third of the
 one-step error in as many steps here.
@@ -48,7 +48,7 @@ class Muon(Optimizer):
         ValueError: A number is out of its range.
 
     Example:
-        All singular values of a step are near 0.2 √16 · lr, whatever the size of the gradient:
+        All singular values of a step are near 0.2 √16 · lr, for gradients of any size:
 
         >>> weight = torch.nn.Parameter(torch.zeros(16, 16))
         >>> optimizer = Muon([weight], lr=1.0, weight_decay=0.0)

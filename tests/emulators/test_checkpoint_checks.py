@@ -34,7 +34,7 @@ def test_other_data_than_in_training_are_refused():
 
 @pytest.mark.parametrize(("told", "names"), [(0, "reynolds"), (1, "")])
 def test_other_number_of_parameters_is_refused(told, names):
-    message = rf"is told {told} physical parameters, the data have {1 - told} \({names or 'none'}\)"
+    message = rf"on {told} physical parameters, the data have {1 - told} \({names or 'none'}\)"
     with pytest.raises(ValueError, match=message):
         check_fields(data(parameters=tuple(names.split())), 2, 2, told)
     check_fields(data(parameters=tuple(names.split())), 2, 2, 1 - told)
@@ -45,8 +45,8 @@ def test_objects_are_not_plain():
     assert not is_plain({"a": [object()]})
 
 
-def test_emulator_whose_constructor_cannot_be_told_of_the_data_is_said_what_to_do():
-    class Deaf:
+def test_constructor_without_an_argument_of_the_data_is_refused():
+    class Fixed:
         def __init__(self, strength=1.0, channels=1):
             pass
 
@@ -54,15 +54,15 @@ def test_emulator_whose_constructor_cannot_be_told_of_the_data_is_said_what_to_d
         def __init__(self, **kwargs):
             pass
 
-    words = r"Deaf cannot be told that the data have 1 dimensions: .* takes no dimensions; .*kwargs"
+    words = r"Fixed.__init__ has no argument dimensions, but the data have 1 dimensions; .*kwargs"
     with pytest.raises(ValueError, match=words):
-        check_fields(data(dimensions=1), 2, 2, emulator=Deaf)
-    with pytest.raises(ValueError, match=r"have 3 parameters: .* takes no parameters"):
-        check_fields(data(parameters=("a", "b", "c")), 2, 2, emulator=Deaf)
-    for kind, channels in ((Deaf, 1), (Open, 1)):  # what it is told can be set
+        check_fields(data(dimensions=1), 2, 2, emulator=Fixed)
+    with pytest.raises(ValueError, match=r"no argument parameters, .* have 3 parameters; let"):
+        check_fields(data(parameters=("a", "b", "c")), 2, 2, emulator=Fixed)
+    for kind, channels in ((Fixed, 1), (Open, 1)):  # their options can be set
         with pytest.raises(ValueError, match=r"set model\.channels and model\.dimensions"):
             check_fields(data(), channels, 2, emulator=kind)
-    check_fields(data(), 2, 2, emulator=Deaf)
+    check_fields(data(), 2, 2, emulator=Fixed)
 
 
 def test_a_data_module_that_does_not_describe_its_data_is_said_what_to_do():

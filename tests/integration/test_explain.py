@@ -82,7 +82,10 @@ class Other:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--model=own.Half"], "Half cannot be told that the data have 1 dimensions: its __init__"),
+        (
+            ["--model=own.Half"],
+            "Half.__init__ has no argument dimensions, but the data have 1 dimensions",
+        ),
         (["--model=own.Half"], "pass them to super().__init__(**kwargs)"),
         (["--model=own.Abstract"], "'own.Abstract', which is abstract; it must define loss, step"),
         (["--model=own.Other"], "model must be a class derived from Emulator, which 'own.Other'"),

@@ -266,7 +266,7 @@ class AffineTendency:
 
     @property
     def homogeneous(self) -> bool:
-        """Whether g = 0 because no term has one."""
+        """True if no term has a constant part, so that g = 0."""
         return all(stencil is None or stencil.constant is None for stencil in self.stencils)
 
     def constant(self, shape: tuple[int, ...]) -> Tensor:

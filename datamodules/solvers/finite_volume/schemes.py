@@ -58,7 +58,7 @@ class Upwind(ConvectionScheme):
     """The value of the cell that the flow comes from; face velocity (u_L + u_R)/2. First order.
 
     Example:
-        A flow to the right carries the value of the lower cell, one to the left that of the upper:
+        A flow to the right carries the value of the lower cell, a flow to the left the upper one:
 
         >>> u = torch.tensor([2.0, -2.0])
         >>> [weight.tolist() for weight in Upwind().faces(u, u)]
@@ -76,7 +76,7 @@ class Upwind(ConvectionScheme):
 
 
 class DonorCell(Upwind):
-    """What leaves each cell: max(u_L, 0) φ_L + min(u_R, 0) φ_R. First order.
+    """Flux out of each cell: max(u_L, 0) φ_L + min(u_R, 0) φ_R. First order.
 
     The scheme of Akhare et al. (2025) for velocities of one sign.
 

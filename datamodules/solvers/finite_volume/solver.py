@@ -44,7 +44,7 @@ class FiniteVolumeSolver(Solver):
         [[[0.25, 0.25, 0.25, 0.25]]]
     """
 
-    offset = 0.5  # values are those of cells
+    offset = 0.5  # points are the centres of cells
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class FiniteVolumeSolver(Solver):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """Whether the domain is periodic along each axis."""
+        """Periodicity of the domain along each axis."""
         return tuple(isinstance(b, Periodic) for b in self.balance.domain.boundaries)
 
     @property

@@ -13,7 +13,7 @@ class System(Residual):
 
     Args:
         explicit: P; its tensors are inputs, after u.
-        implicit: A; its tensors are inputs, after those of P. g comes last, if there is one.
+        implicit: A; its tensors are inputs, after the tensors of P. g comes last, if there is one.
     """
 
     def __init__(self, explicit: Matrix, implicit: Matrix) -> None:

@@ -5,7 +5,7 @@ r"""Terms of a balance ∂φ/∂t = Σ terms, each affine in φ for given fields
     Decay        -r φ
     Source       s
 
-The fields v, D, r, s are given by name. A name may stand for a number, a known or learned field, a
+The fields v, D, r, s are given by name. A name may denote a number, a known or learned field, a
 function of the state, or a variable itself: with v = φ convection is nonlinear.
 """
 

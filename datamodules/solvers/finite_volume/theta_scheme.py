@@ -43,7 +43,7 @@ def check_when(coefficients_at: str) -> None:
 class ThetaScheme(Stepper):
     """θ-scheme through the implicit layer.
 
-    Coefficients are inputs of the layer, so that gradients reach whatever network gave them; it is
+    Coefficients are inputs of the layer, so that gradients reach the network that gave them; it is
     evaluated once for each set of coefficients and never by the solver. Parameters of the balance's
     own closures and terms are differentiated too.
 

@@ -93,7 +93,7 @@ class ImplicitLayer(nn.Module):
     def attempt(
         self, residual: Residual, start: Vector, *inputs: Tensor
     ) -> tuple[Vector, SolveInfo]:
-        """Return z and the outcome whatever it is; samples that failed keep their start."""
+        """Return z and the outcome, without an error; samples that failed keep their start."""
         if torch.is_inference_mode_enabled():  # Newton's method needs derivatives all the same
             with torch.inference_mode(False), torch.no_grad():
                 tensors = (t.clone() if t.is_inference() else t for t in (start, *inputs))

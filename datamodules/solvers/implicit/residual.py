@@ -49,7 +49,7 @@ class FunctionResidual(Residual):
 
 
 def same(value: Tensor, z: Tensor) -> Tensor:
-    """Return the value in the precision of z, whatever a network ran in; refuse another shape."""
+    """Return the value in the precision of z, if a network ran in another; refuse another shape."""
     if value.shape != z.shape:
         raise ValueError(
             f"The residual must have the shape of z, {tuple(z.shape)}, got {tuple(value.shape)}; "
@@ -88,8 +88,8 @@ class AffineMap(ABC):
 def linear_part(function: Map, start: Vector, value: Vector) -> Map:
     """Return v ↦ A v of an affine function A z - b, with its `value` at `start` known.
 
-    Of a function that does not know its linear part it is a difference, whose rounding error is
-    that of the function itself: a few units in the last place of b.
+    For a function that does not know its linear part it is a difference, with the rounding error of
+    the function itself: a few units in the last place of b.
     """
     if isinstance(function, AffineMap):
         return function.linear

@@ -38,7 +38,7 @@ class SolveInfo:
         return self.status == Status.CONVERGED
 
     def merge(self, better: "SolveInfo", where: Bool[Tensor, " batch"]) -> "SolveInfo":
-        """Return this outcome with some samples replaced by those of a further attempt."""
+        """Return this outcome with some samples replaced from a further attempt."""
         return SolveInfo(
             self.iterations + torch.where(where, better.iterations, 0),
             torch.where(where, better.residual, self.residual),

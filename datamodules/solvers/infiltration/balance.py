@@ -9,8 +9,8 @@ negative where it heats. S is the pore surface S_v that is not sealed yet. In th
 ∂(εC)/∂t is replaced by ε ∂C/∂t: they differ by V C of the reaction, about 10⁻⁶.
 
 At all walls the gas outside has the mole fraction x of the precursor, C = x p/(R T). The ends of
-the x axis are held at two temperatures, those of the y axis are insulated; the gas beside them has
-the temperature of the cell. On faces D and λ are harmonic means.
+the x axis are held at two temperatures, the ends of the y axis are insulated; the gas next to them
+has the temperature of the cell. On faces D and λ are harmonic means.
 
 Every coefficient and closure is known by name, so that learned ones can take their places:
 

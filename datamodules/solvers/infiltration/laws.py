@@ -9,9 +9,9 @@ r"""Constitutive laws of chemical vapour infiltration.
     λ   = λ_s (1 - ε)^{3/2} + λ_g ε                    effective conductivity [W/m/K]
     ρc  = (1 - ε) (ρc)_s                               heat capacity [J/m³/K]
 
-with porosity ε [1], that of the fibres alone ε₀, fibre radius r_f [m], temperature T [K] and total
-pressure p [Pa]. S_v is that of randomly placed cylinders that grow and overlap; on the bare fibres
-it is -2 ε₀ ln ε₀/r_f. Each law is a function of fields that broadcast.
+with porosity ε [1], porosity of the bare fibres ε₀, fibre radius r_f [m], temperature T [K] and
+total pressure p [Pa]. S_v is the surface of randomly placed cylinders that grow and overlap; on the
+bare fibres it is -2 ε₀ ln ε₀/r_f. Each law is a function of fields that broadcast.
 
 References: J. Y. Ofori and S. V. Sotirchos, AIChE J. 42 (1996) 2828-2840 (overlapping fibres);
 R. B. Evans, G. M. Watson and E. A. Mason, J. Chem. Phys. 35 (1961) 2076-2083 (sum of resistances).

@@ -123,7 +123,7 @@ class ChemicalVapourInfiltration(Solver):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """Whether the domain is periodic along each axis: a preform ends at walls."""
+        """Periodicity of the domain along each axis: a preform ends at walls."""
         return self.solver.periodic
 
     @property

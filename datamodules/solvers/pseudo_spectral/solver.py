@@ -73,7 +73,7 @@ class SpectralSolver(Solver, SpectralModule):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """Whether the domain is periodic along each axis: it is along all."""
+        """Periodicity of the domain along each axis: it is periodic along all."""
         return (True,) * self.grid.dimensions
 
     def advance(self, state_hat: Spectrum, steps: int) -> Spectrum:

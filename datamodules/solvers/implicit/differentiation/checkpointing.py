@@ -20,7 +20,7 @@ Step = Callable[[Tensor, int], Tensor]
 
 
 class Checkpointing(ABC):
-    """What a rollout keeps for its backward pass."""
+    """Choice of the states that a rollout keeps for its backward pass."""
 
     def rollout(
         self, step: Step, state: Tensor, steps: int, keep: Collection[int] | None = None

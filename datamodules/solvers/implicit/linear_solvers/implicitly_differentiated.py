@@ -17,7 +17,7 @@ class ImplicitlyDifferentiated(LinearSolver):
     """Another linear solver, differentiated implicitly: x̄ ↦ A⁻ᵀ x̄ in place of its iterations.
 
     With r = A x - b evaluated once at the solution, dx = -A⁻¹ dr: the cotangent of r is -A⁻ᵀ x̄.
-    One graph of A is kept for each solve, whatever the number of iterations.
+    One graph of A is kept for each solve, for any number of iterations.
 
     Args:
         linear: Solves the system, and in the backward pass its transpose.

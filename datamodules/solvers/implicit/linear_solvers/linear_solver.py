@@ -50,7 +50,7 @@ def check_tolerances(solver: str, rtol: float, atol: float, max_iterations: int)
 def normalise(b: Vector) -> tuple[Vector, PerSample, Choice]:
     """Return b/s, its largest entry s of each sample, and which samples are finite.
 
-    Cotangents can be so small that their squares are lost (1e-25 in single precision). A sample
+    Cotangents can be so small that their squares underflow (1e-25 in single precision). A sample
     that is 0 or not finite gives 0 and s = 1.
     """
     size = b.detach().abs().flatten(1).amax(1)

@@ -25,8 +25,8 @@ class BlockTridiagonal(Preconditioner):
     """The inverse of a stencil of nearest neighbours between walls, any number of channels.
 
     The matrix is found by probing: 3 products with A a channel in one dimension, 5 in two. The
-    inverse is exact up to rounding, so that a Krylov method needs one iteration whatever the
-    stiffness; time and memory are those of n_x (n_y channels)² numbers, n_x the longer axis.
+    inverse is exact up to rounding, so that a Krylov method needs one iteration for any stiffness;
+    time and memory grow as n_x (n_y channels)², n_x the longer axis.
     Couplings beyond neighbours, also those around a periodic axis, make it approximate.
 
     Example:
@@ -46,10 +46,10 @@ class BlockTridiagonal(Preconditioner):
 
 @dataclass(frozen=True)
 class Lines:
-    """How a vector (batch, channel, *space) is ordered by lines of cells.
+    """Order of a vector (batch, channel, *space) by lines of cells.
 
     Args:
-        shape: Of the vector, without the batch.
+        shape: Shape of the vector, without the batch.
         turned: Whether lines run along x, the last axis; else along y.
         cells: Number of lines, and of cells in a line.
     """

@@ -1,7 +1,7 @@
 """Right preconditioners: A M⁻¹ y = b with x = M⁻¹ y.
 
-On the right the residual stays that of A x = b, so that a poor preconditioner costs iterations and
-never accuracy.
+A right preconditioner leaves the residual b - A x as it is, so that a poor one costs iterations
+and never accuracy.
 """
 
 from abc import ABC, abstractmethod

@@ -22,7 +22,7 @@ from datamodules.solvers.implicit.solution import SolveInfo
 
 
 class Correction(ABC):
-    """Where one sweep of the iteration leads."""
+    """Correction d of the unknown in one sweep of the iteration."""
 
     @abstractmethod
     def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector, Choice]:

@@ -2,10 +2,10 @@ r"""Preconditioning of the equations themselves, where they differ in stiffness 
 
     G(z) = M⁻¹ F(z) = 0,    M ≈ F'(start)
 
-has the roots of F, and G is near z - root whatever the units and rates of the single equations. So
-the norm that a solver reduces is about that of the error: its tolerance is in digits of the step,
-and a line search is not led by the stiffest equation. Iterations on G are those of an
-affine-covariant Newton method.
+has the roots of F, and G is near z - root for any units and rates of the single equations. So the
+norm that a solver reduces is about the norm of the error: its tolerance is in digits of the step,
+and a line search is not led by the stiffest equation. Iterations on G are an affine-covariant
+Newton method.
 
 Reference: P. Deuflhard, Newton Methods for Nonlinear Problems, Springer 2004, chapter 2.
 """

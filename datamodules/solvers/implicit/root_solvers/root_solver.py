@@ -32,14 +32,15 @@ class RootSolver(ABC):
 
 
 def rounding(z: Vector) -> PerSample:
-    """Return the size of z below which a correction is lost in rounding."""
+    """Return the size of a correction of z below which rounding hides it."""
     return 10 * torch.finfo(z.dtype).eps * norm(z)
 
 
 def evaluation_error(F: Map, z: Vector) -> PerSample:
-    """Return about how far rounding carries the value of F near z.
+    """Return an estimate of the rounding error of F near z.
 
-    It is that of z times what F makes of the roughest field, which alternates from cell to cell.
+    It is the rounding error of z, times the factor by which F amplifies the roughest field, which
+    alternates from cell to cell.
     """
     rough = torch.ones_like(z).flatten(1)
     rough[:, 1::2] = -1
