@@ -88,7 +88,7 @@ def find_own_modules_last() -> None:
 
 
 class OwnModules(MetaPathFinder):
-    """Finds modules in a folder when they are imported by name from outside the libraries.
+    """Finder of modules in a folder that are imported by name from outside the libraries.
 
     The name comes from a configuration file, from a checkpoint that is trusted, or from an import
     statement in another module of the folder.

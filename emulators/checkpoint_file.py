@@ -18,7 +18,7 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
     """Return what a file of torch's holds by name.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         option: Option that names it, for messages.
         device: Device of the tensors.
         trusted: Whether objects of any class are made, which may run code from the file.

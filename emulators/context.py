@@ -187,7 +187,7 @@ def training_context(batch: Window | Windows, seed: int, rank: int, number: int)
 
 
 class Conditioning(nn.Module):
-    """Standardises physical parameters for a network: (p - mean)/std.
+    """Standardisation of the physical parameters for a network: (p - mean)/std.
 
     Mean and standard deviation are buffers: computed by `fit` from the training trajectories, saved
     in the checkpoint.

@@ -138,7 +138,7 @@ class Emulator(LightningModule, ABC):
         """Return the trained part, a network unless a subclass says otherwise."""
         return as_network(network, interface)
 
-    # What a subclass says -----------------------------------------------------------------------
+    # Methods of a subclass ----------------------------------------------------------------------
 
     @property
     @abstractmethod
@@ -149,11 +149,11 @@ class Emulator(LightningModule, ABC):
     def step(
         self, state: State, memory: Any = None, context: Context = NO_CONTEXT
     ) -> tuple[State, Any]:
-        """Return the state one interval later, and what the next step must remember.
+        """Return the state one interval later, and the memory for the next step.
 
         Args:
             state: States in physical units.
-            memory: What the previous step returned; None at the start. Tensors in it, however
+            memory: Memory returned by the previous step; None at the start. Tensors in it, however
                 nested, have the batch first.
             context: Physical parameters, time and random numbers of each sample; a step that needs
                 none of them may leave this argument out.

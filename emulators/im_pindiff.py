@@ -60,7 +60,7 @@ class ImPiNDiff(Emulator):
         dt: Step Δt [T].
         interval: Time between snapshots of the data [T], a whole number of dt.
         unrolled_steps: Snapshot intervals of a training rollout.
-        checkpointing: What a training rollout keeps for its backward pass.
+        checkpointing: Choice of the states that a training rollout keeps for its backward pass.
         origin: Lower corner of the domain [L], where coordinates do not start at 0.
         regularization: r, weight of the mean square of the trained numbers.
         distance: d, of standardised states.

@@ -24,13 +24,13 @@ CHECK_INTERVAL = 100  # steps between two checks for trajectories that have dive
 
 @runtime_checkable
 class RolloutBatch(Protocol):
-    """Initial conditions of a batch of rollouts, and what really followed.
+    """Initial conditions of a batch of rollouts, and the true states after them.
 
     Attributes:
         initial: States at lead time 0, (batch, channel, *space), physical units.
         index: Number of each initial condition within the whole evaluation.
         steps: Length of the rollout, in snapshot intervals.
-        truth_steps: How far the truth goes.
+        truth_steps: Number of intervals for which there is a truth.
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
         times: Time of each initial condition, as the data count it.
         parameters: Physical parameters of the trajectories, (batch, parameter), or None.
@@ -55,7 +55,7 @@ class Steps(Protocol):
     def step(
         self, state: State, memory: Any = None, context: Context = NO_CONTEXT
     ) -> tuple[State, Any]:
-        """Return the states one interval later, and what the next step must remember.
+        """Return the states one interval later, and the memory for the next step.
 
         Tensors in the memory, however nested, have the batch first. A step without the argument
         `context` is called without it.
@@ -68,7 +68,7 @@ class RolloutState(NamedTuple):
     Attributes:
         lead: Steps done.
         state: States of the trajectories that are still computed.
-        memory: What their next step must remember.
+        memory: Memory for their next step.
         context: Physical parameters, time and random numbers of their next step.
         active: Their numbers within the batch.
     """
@@ -88,7 +88,7 @@ class RolloutState(NamedTuple):
 
 @runtime_checkable
 class RolloutSaver(Protocol):
-    """Saves a rollout so that it can be resumed after an interruption."""
+    """Saver of rollouts, so that an interrupted one can be resumed."""
 
     def open(
         self, start: RolloutBatch, observers: Sequence["RolloutObserver"]
@@ -104,7 +104,7 @@ class RolloutSaver(Protocol):
 
 @runtime_checkable
 class StopRequest(Protocol):
-    """Ends a rollout that was asked to stop."""
+    """Request to end a rollout, such as a signal."""
 
     def raise_if_requested(self) -> None:
         """Raise an exception if the rollout was asked to stop."""

@@ -15,6 +15,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [*(ROOT / "
 CONFIGS = [*(ROOT / "configs").rglob("*.yaml")]
 GLOSSARY = ROOT / "docs/glossary.md"
 SECTION = "## Words that are avoided"
+ARGUMENT = re.compile(r" +[\w, *]+: (What|How|Where|Of|Whose|Which|Who|That|Those|When)\b")
 OPENINGS = re.compile(r"(What|Whether|How|Where|Whose|Who|That|Of|Whatever|Whoever)\b")
 
 
@@ -101,5 +102,16 @@ def test_docstrings_begin_with_a_noun_or_an_imperative():
         for path in MODULES
         for line, text in docstrings(path)
         if OPENINGS.match(text)
+    ]
+    assert not found, "\n".join(sorted(found))
+
+
+def test_arguments_are_described_by_a_noun():
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {part.strip()}"
+        for path in MODULES
+        for line, text in docstrings(path)
+        for part in text.splitlines()
+        if ARGUMENT.match(part)
     ]
     assert not found, "\n".join(sorted(found))

@@ -112,7 +112,7 @@ def read_header(path: Path) -> dict[str, Place]:
 
 
 class _Header:
-    """Reads the header of an open file, from behind the magic number on."""
+    """Reader of the header of an open file, after the magic number."""
 
     def __init__(self, path: Path, file: BinaryIO, version: int) -> None:
         self.path = path

@@ -14,13 +14,13 @@ class Curve(nn.Module):
     Evaluated cell by cell, in full precision.
 
     Args:
-        centre: Of each quantity q, in its units; there is one for each that the closure reads.
-        spread: Typical departure from it.
-        scale: s, typical size of the result in its units.
-        width: Features of a hidden layer.
-        depth: Hidden layers.
-        hidden: Between layers; tanh by default.
-        output: After the last layer; softplus by default, for what is positive.
+        centre: Centre of each quantity q that the closure reads, in its units.
+        spread: Typical departure of each quantity from its centre.
+        scale: Typical size s of the result in its units.
+        width: Number of features of a hidden layer.
+        depth: Number of hidden layers.
+        hidden: Activation between layers; tanh by default.
+        output: Activation after the last layer; softplus by default, for a positive result.
 
     Raises:
         ValueError: A size is below 1, a spread or the scale is not positive, or centre and spread

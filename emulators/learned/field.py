@@ -11,10 +11,10 @@ Points = Float[Tensor, "*space dimension"]
 
 
 class LearnedField(nn.Module, ABC):
-    """Coefficients c(x, t) of known physics, by name.
+    """Learned coefficients c(x, t) of known physics, by name.
 
     Args:
-        names: Of the coefficients that it gives.
+        names: Names of the coefficients that it gives.
         steady: Whether they are the same at all times.
     """
 

@@ -31,8 +31,8 @@ class Siren:
     """NF: shapes, initial values and evaluation of a sinusoidal network whose weights are given.
 
     Args:
-        dimensions: Of the coordinates.
-        width: Features.
+        dimensions: Number of coordinates.
+        width: Number of features.
     """
 
     def __init__(self, dimensions: int, width: int) -> None:

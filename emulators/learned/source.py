@@ -23,7 +23,7 @@ class NetworkSource(Term):
         scale: s, typical size of the source [φ/T].
         scales: Typical size of each field that it reads; 1 by default.
         dimensions: Spatial dimensions.
-        variable: Whose balance; the first by default.
+        variable: Variable whose balance has the source; the first by default.
 
     Raises:
         ValueError: A scale is not positive, or scales and reads differ in length.

@@ -23,8 +23,8 @@ class DilatedResNet(FromModule):
         interface: Fields that the network takes and returns; set by the emulator.
         width: Channels of the features.
         blocks: Residual blocks.
-        dilations: Of the convolutions of a block.
-        padding: What lies beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
+        dilations: Dilations of the convolutions of a block.
+        padding: Padding beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
             for each axis as the `data` are periodic there or not.
     """
 

@@ -43,7 +43,7 @@ class FourierBlock(nn.Module):
         resampling: Halve the grid by averaging, double it by repetition, or neither.
         attention: Whether self-attention follows, in heads of 64 channels.
         dropout: Probability that a feature is dropped in training.
-        padding: What lies beyond the edge.
+        padding: Padding beyond the edge.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class FourierUNet(Network):
         multipliers: Channels of each level, in units of `width`; each level halves the grid.
         modes: Most Fourier modes kept.
         dropout: Probability that a feature is dropped in training.
-        padding: What lies beyond the edge: zeros in the paper.
+        padding: Padding beyond the edge: zeros in the paper.
     """
 
     def __init__(

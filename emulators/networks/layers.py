@@ -30,7 +30,7 @@ def check_dimensions(owner: str, dimensions: int) -> None:
 
 
 class PeriodicOnly:
-    """Marks a part of an emulator that means something on a periodic domain alone."""
+    """Mark of a part of an emulator that is defined on periodic domains only."""
 
 
 class _PadPeriodic(torch.autograd.Function):
@@ -102,7 +102,7 @@ class Convolution(nn.Module):
         inputs: Channels in.
         outputs: Channels out.
         kernel: Points along each axis, odd.
-        padding: What lies beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
+        padding: Padding beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
             for each axis as the `data` are periodic there or not.
         zero: Whether the weights start at zero.
         dilation: Distance between the points of the kernel.

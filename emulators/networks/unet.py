@@ -54,7 +54,7 @@ class Block(nn.Module):
         inputs: Channels in.
         outputs: Channels out.
         masks: Number of input masks.
-        padding: What lies beyond the edge.
+        padding: Padding beyond the edge.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class UNet(Network):
         patch: Points per axis that the first layer gathers into channels.
         detail: Channels at full resolution, which the last layer reads together with the state;
             without them the edges of the patches would show.
-        padding: What lies beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
+        padding: Padding beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
             for each axis as the `data` are periodic there or not.
     """
 

@@ -19,10 +19,10 @@ def update_average(averaged: nn.Module, trained: nn.Module, decay: float, steps:
     the decay is at most (1 + n)/(10 + n).
 
     Args:
-        averaged: What is moved.
-        trained: A network of the same kind.
-        decay: In [0, 1).
-        steps: Optimiser steps before this one.
+        averaged: Network with the averaged weights, which changes in place.
+        trained: Network with the trained weights.
+        decay: Decay of the average, in [0, 1).
+        steps: Number of training steps before this one.
     """
     average = get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))
     (averages, kept), (weights, buffers) = members(averaged), members(trained)

@@ -93,8 +93,8 @@ def clip_gradients(
     refuses to clip for fear that they are, are clipped like any other.
 
     Args:
-        trainer: Whose precision decides.
-        optimizer: Its parameters are clipped.
+        trainer: Trainer, whose precision decides.
+        optimizer: Optimiser of the parameters.
         threshold: Largest norm or value; nothing is clipped at None or 0.
         algorithm: norm, the default, or value.
     """

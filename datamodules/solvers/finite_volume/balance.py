@@ -235,7 +235,7 @@ class AffineTendency:
     """u ↦ K u + g with coefficients given.
 
     Args:
-        stencils: Of m K u + m g of each variable; None where it stays.
+        stencils: Stencil of m K u + m g of each variable; None if it does not change.
         capacities: m of each variable; None for 1.
     """
 

@@ -54,7 +54,7 @@ class Matrix:
     """A linear map of states in which no variable meets another.
 
     Args:
-        rows: Of each variable; None for the identity.
+        rows: Rows of each variable; None for the identity.
     """
 
     def __init__(self, rows: Sequence[Rows | None]) -> None:

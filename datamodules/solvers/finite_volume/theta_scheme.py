@@ -188,7 +188,7 @@ class ThetaStep(Residual):
 
     Args:
         balance: K.
-        names: Of the coefficients, in the order in which `bind` takes them.
+        names: Names of the coefficients, in the order in which `bind` takes them.
         theta: θ.
         dt: Δt [T].
         scales: s of each variable; None for 1.

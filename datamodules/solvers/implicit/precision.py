@@ -58,7 +58,7 @@ class AutocastMap:
 
     Args:
         function: The map.
-        setting: Whose context it runs in.
+        setting: Residual in whose context it runs.
     """
 
     def __init__(self, function: Map, setting: AutocastResidual) -> None:

@@ -135,8 +135,8 @@ class VectorJacobianProduct:
     """w ↦ wᵀ ∂value/∂point, keeping the graph.
 
     Args:
-        value: What is differentiated.
-        point: With respect to what.
+        value: Value that is differentiated.
+        point: Variable of differentiation.
         create_graph: Whether the result can be differentiated.
     """
 

@@ -71,7 +71,7 @@ class ImplicitSolveError(FloatingPointError):
 
 @dataclass
 class Monitor:
-    """Collects the outcomes of the solves that a layer does, forward and backward.
+    """Record of the outcomes of the solves of a layer, forward and backward.
 
     Args:
         forward: Outcomes of the steps, in order.

@@ -153,8 +153,8 @@ class Infiltration(Balance):
 
     Args:
         grid: Cells of the preform and its lengths [m].
-        closures: What takes the place of known ones, by name; each may read what comes before it
-            in the list above, and all variables and coefficients.
+        closures: Closures in place of known ones, by name; each may read the ones before it in the
+            list above, and all variables and coefficients.
 
     Raises:
         ValueError: No closure has such a name.

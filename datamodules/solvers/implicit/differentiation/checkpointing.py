@@ -70,7 +70,7 @@ class Checkpointing(ABC):
 
 
 class NoCheckpointing(Checkpointing):
-    """Keeps what each step needs: with `Adjoint` about one state a step.
+    """All that each step needs is kept: with `Adjoint` about one state per step.
 
     Example:
         >>> NoCheckpointing().segments(9)
@@ -85,7 +85,7 @@ class NoCheckpointing(Checkpointing):
 
 
 class SegmentCheckpointing(Checkpointing):
-    """Keeps the state at the start of each segment and computes the others again.
+    """The state at the start of each segment is kept, the others are computed again.
 
     Args:
         length: Steps k of a segment; 1 checkpoints every step; None takes √N, rounded up.

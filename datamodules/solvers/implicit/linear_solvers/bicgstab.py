@@ -42,7 +42,7 @@ class BiCGSTAB(LinearSolver):
         rtol: Largest residual relative to b.
         atol: Largest residual, absolute; leave at 0 for adjoints, whose size shrinks in training.
         max_iterations: Limit for each sample.
-        preconditioner: Of A, from the right.
+        preconditioner: Right preconditioner of A.
 
     Example:
         >>> x, info = BiCGSTAB().solve(lambda v: 2 * v, torch.tensor([[2.0, 4.0]]))

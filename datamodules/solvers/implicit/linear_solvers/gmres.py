@@ -37,7 +37,7 @@ class GMRES(LinearSolver):
         rtol: Largest residual relative to b.
         atol: Largest residual, absolute.
         max_iterations: Limit for each sample.
-        preconditioner: Of A, from the right.
+        preconditioner: Right preconditioner of A.
 
     Example:
         >>> x, info = GMRES().solve(lambda v: 2 * v, torch.tensor([[2.0, 4.0]]))

@@ -24,7 +24,7 @@ from datamodules.solvers.implicit.solution import SolveInfo, Status
 
 
 class LinearSolver(ABC):
-    """Solves A x = b."""
+    """Solver of A x = b."""
 
     @abstractmethod
     def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:

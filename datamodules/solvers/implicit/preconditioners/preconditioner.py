@@ -15,7 +15,7 @@ from datamodules.solvers.implicit.residual import Map
 
 
 class Preconditioner(ABC):
-    """Approximates A⁻¹."""
+    """Approximation of A⁻¹."""
 
     @abstractmethod
     def build(self, A: Map, like: Vector) -> Map:

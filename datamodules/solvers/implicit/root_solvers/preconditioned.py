@@ -21,7 +21,7 @@ from datamodules.solvers.implicit.solution import SolveInfo
 
 
 class Preconditioned(RootSolver):
-    """Solves M⁻¹ F(z) = 0 with one M ≈ F'(start) for all iterations.
+    """Solver of M⁻¹ F(z) = 0 with one M ≈ F'(start) for all iterations.
 
     With a Picard iteration as solver it is the simplified Newton method z ← z - M⁻¹ F(z).
 

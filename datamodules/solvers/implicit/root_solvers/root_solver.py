@@ -20,7 +20,7 @@ from datamodules.solvers.implicit.solution import SolveInfo, Status
 
 
 class RootSolver(ABC):
-    """Solves F(z) = 0."""
+    """Solver of F(z) = 0."""
 
     @abstractmethod
     def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
