@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from callbacks.comparison.found_diagnostics import note, panels
+from callbacks.comparison.found_diagnostics import note, panels, reason
 from callbacks.diagnostics.compared import Method, Panel, Run, methods
 from callbacks.plotting.style import draw_field, literal, sheet
 
@@ -42,9 +42,8 @@ def draw_panels(
     for number, (axes, panel) in enumerate(zip(places, shown, strict=False)):
         try:
             panel.draw(axes, groups, groups[0].runs[0].scores)
-        except Exception as error:  # of whatever a diagnostic of the user's own does
-            text = " ".join(f"{type(error).__name__}: {error}".split())
-            note(f"{panel.draw.__qualname__} cannot be drawn: {text}")
+        except Exception as error:  # raised by a diagnostic of the user
+            note(f"{panel.draw.__qualname__} cannot be drawn: {reason(error)}")
             axes.clear()
             axes.set_axis_off()
             continue

@@ -12,11 +12,11 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import callbacks.diagnostics
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.diagnostics.compared import Panel, Run
+from callbacks.diagnostics.compared import Column, Panel, Run
 from callbacks.diagnostics.distribution import Distribution
 from callbacks.diagnostics.ensemble import EnsembleSkill
 from callbacks.diagnostics.extremes import Extremes
@@ -37,6 +37,7 @@ FIRST = (  # in the order of the table; scores of versions that named no modules
     EnsembleSkill,
 )
 Diagnostic = type[RolloutDiagnostic]
+Part = TypeVar("Part", Column, Panel)
 
 
 def find_diagnostics(
@@ -64,17 +65,16 @@ def find(name: str, module: str, modules: tuple[str, ...], folder: Path) -> Diag
         folder: Working directory.
     """
     if module not in modules and not is_ours(module):
-        reason = why_not(name, module, folder)
-        if reason:
-            note(f"{module}.{name} brings no column and no panel of its own: {reason}.")
+        why = why_not(name, module, folder)
+        if why:
+            note(f"{module}.{name} brings no column and no panel of its own: {why}.")
             return None
     try:
         if module in modules:
             pkgutil.resolve_name(module)  # imports what lies in the working directory, too
         found = pkgutil.resolve_name(f"{module}:{name}")
     except Exception as error:  # raised by a module of the user
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        note(f"{module}.{name} brings no column and no panel of its own: {text}")
+        note(f"{module}.{name} brings no column and no panel of its own: {reason(error)}")
         return None
     if isinstance(found, type) and issubclass(found, RolloutDiagnostic):
         return found
@@ -116,9 +116,41 @@ def lies_in(origin: str | None, folder: Path) -> bool:
     return origin is not None and Path(origin).resolve().is_relative_to(folder.resolve())
 
 
+@cache
 def note(text: str) -> None:
-    """Say what is left out of a comparison."""
+    """Print what is left out of a comparison, each sentence once."""
     print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def reason(error: Exception) -> str:
+    """Return the kind and the message of an error on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def columns_of(kind: Diagnostic) -> list[Column] | None:
+    """Return the columns of a diagnostic; None, with a note, if it fails to list them."""
+    try:
+        columns = kind.columns()
+        return None if columns is None else [checked(column, Column) for column in columns]
+    except Exception as error:  # raised by a diagnostic of the user
+        note(f"{kind.__name__}.columns is left out: {reason(error)}")
+        return None
+
+
+def panels_of(kind: Diagnostic) -> list[Panel]:
+    """Return the panels of a diagnostic; none, with a note, if it fails to list them."""
+    try:
+        return [checked(panel, Panel) for panel in kind.panels()]
+    except Exception as error:  # raised by a diagnostic of the user
+        note(f"{kind.__name__}.panels is left out: {reason(error)}")
+        return []
+
+
+def checked(part: Any, wanted: type[Part]) -> Part:
+    """Return a column or panel; refuse anything else."""
+    if isinstance(part, wanted):
+        return part
+    raise TypeError(f"its list holds {part!r:.80}, expected a {wanted.__name__}; return those only")
 
 
 def all_diagnostics(runs: Sequence[Run]) -> list[Diagnostic]:
@@ -134,7 +166,7 @@ def panels(runs: Sequence[Run], figure: str) -> list[Panel]:
         for kind in all_diagnostics(runs)
         if kind in FIRST or all(kind in run.diagnostics for run in runs)
     ]
-    found = dict.fromkeys(panel for kind in shared for panel in kind.panels())
+    found = dict.fromkeys(panel for kind in shared for panel in panels_of(kind))
     known = [
         panel
         for panel in found

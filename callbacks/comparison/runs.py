@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from callbacks.comparison.found_diagnostics import FIRST, find_diagnostics
+from callbacks.comparison.found_diagnostics import FIRST, columns_of, find_diagnostics
 from callbacks.comparison.scores_file import DIMENSIONS, read_scores
 from callbacks.comparison.summary_file import read_own
 from callbacks.diagnostics.compared import Run
@@ -61,7 +61,7 @@ def load_run(folder: Path, name: str, modules: Collection[str] = ()) -> Run:
     with_columns = {
         number
         for kind_name, kind in kinds.items()
-        if kind is not None and kind.columns() is not None
+        if kind is not None and columns_of(kind) is not None
         for number in about["diagnostics"][kind_name]["summary"]
     }
     return Run(name, scores, about, folder, read_own(folder, with_columns), own)

@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 
 from callbacks.comparison.escaping import in_csv, in_markdown
-from callbacks.comparison.found_diagnostics import FIRST, all_diagnostics
+from callbacks.comparison.found_diagnostics import FIRST, all_diagnostics, columns_of
+from callbacks.comparison.guarded_columns import guarded, has_cells, in_unit
 from callbacks.diagnostics.compared import Column, Run, methods
 
 
@@ -39,8 +40,12 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
     ours: list[Column] = []
     own: list[Column] = []
     for kind in all_diagnostics(runs):
-        (ours if kind in FIRST else own).extend(kind.columns() or [])
-    training = [
+        for column in columns_of(kind) or []:
+            name = kind.__name__
+            shown = column if unit is None else in_unit(column, unit, name)
+            if has_cells(shown, runs):
+                (ours if kind in FIRST else own).append(guarded(shown, name))
+    others = [
         Column("iterations", lambda run: run.about.get("steps"), "{:,.0f}"),
         Column("batch", lambda run: cost(run, "samples_per_step"), "{:.0f}"),
         Column("s / iteration", lambda run: cost(run, "seconds_per_step")),
@@ -48,12 +53,10 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
     ]
     names = dict.fromkeys(name for run in runs for name in run.own)
     numbers = [Column(name, partial(own_number, name=name), "{:.3g}") for name in names]
+    training = [column for column in others if has_cells(column, runs)]
     found = [*ours, *training, *own, *numbers]
-    if unit is not None:
-        found = [column.in_unit(unit) if column.in_unit else column for column in found]
     headings = [column.heading for column in found]
-    found = [column for n, column in enumerate(found) if column.heading not in headings[:n]]
-    return [column for column in found if any(column.value(run) is not None for run in runs)]
+    return [column for n, column in enumerate(found) if column.heading not in headings[:n]]
 
 
 def check_unit(runs: Sequence[Run], unit: float | None) -> None:
@@ -88,7 +91,8 @@ def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
             elif len(set(values)) > 1:
                 text += f" ± {column.form.format(np.std(values, ddof=1))}"
             elif values and column.spread:
-                text += f" ± {column.spread(method.runs[0]):.1g}"
+                spread = column.spread(method.runs[0])
+                text += "" if spread is None else f" ± {spread:.1g}"
             row.append(text)
         rows.append(row)
     return rows
