@@ -6,9 +6,10 @@ defines the class; its text is parsed before it is run.
 """
 
 import ast
+import importlib
 import pkgutil
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,26 +17,8 @@ from typing import Any, TypeVar
 
 import callbacks.diagnostics
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.diagnostics.compared import Column, Panel, Run
-from callbacks.diagnostics.distribution import Distribution
-from callbacks.diagnostics.ensemble import EnsembleSkill
-from callbacks.diagnostics.extremes import Extremes
-from callbacks.diagnostics.pca_autocorrelation import PCAAutocorrelation
-from callbacks.diagnostics.rollout_error import RolloutError
-from callbacks.diagnostics.spectrum import Spectrum
-from callbacks.diagnostics.stability import EnergyStability
-from callbacks.diagnostics.zonal_mean import ZonalMean
+from callbacks.diagnostics.compared import Column, Panel, Run, ScoreLayout
 
-FIRST = (  # in the order of the table; scores of versions that named no modules have them, too
-    RolloutError,
-    EnergyStability,
-    Spectrum,
-    ZonalMean,
-    Distribution,
-    PCAAutocorrelation,
-    Extremes,
-    EnsembleSkill,
-)
 Diagnostic = type[RolloutDiagnostic]
 Part = TypeVar("Part", Column, Panel)
 
@@ -64,7 +47,7 @@ def find(name: str, module: str, modules: tuple[str, ...], folder: Path) -> Diag
         modules: Names of modules that may be imported, wherever they are.
         folder: Working directory.
     """
-    if module not in modules and not is_ours(module):
+    if module not in modules and module not in our_modules():
         why = why_not(name, module, folder)
         if why:
             note(f"{module}.{name} brings no column and no panel of its own: {why}.")
@@ -82,11 +65,25 @@ def find(name: str, module: str, modules: tuple[str, ...], folder: Path) -> Diag
     return None
 
 
-def is_ours(module: str) -> bool:
-    """Return whether a module is one of this program's diagnostics."""
+@cache
+def our_modules() -> tuple[str, ...]:
+    """Return the names of the modules of this program's diagnostics, in alphabetical order."""
     package = callbacks.diagnostics
-    names = pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
-    return module in {one.name for one in names}
+    return tuple(one.name for one in pkgutil.iter_modules(package.__path__, f"{package.__name__}."))
+
+
+@cache
+def our_diagnostics() -> tuple[Diagnostic, ...]:
+    """Return this program's diagnostics, each from its module."""
+    modules = map(importlib.import_module, our_modules())
+    return tuple(
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type)
+        and issubclass(kind, RolloutDiagnostic)
+        and kind.__module__ == module.__name__
+    )
 
 
 def why_not(name: str, module: str, folder: Path) -> str | None:
@@ -154,9 +151,17 @@ def checked(part: Any, wanted: type[Part]) -> Part:
 
 
 def all_diagnostics(runs: Sequence[Run]) -> list[Diagnostic]:
-    """Return the diagnostics that bring something to a comparison: ours, then the user's own."""
+    """Return this program's diagnostics, then the user's own that scored the runs.
+
+    This program's are among them whether or not scores name them: earlier versions named none.
+    """
     own = (kind for run in runs for kind in run.diagnostics)
-    return list(dict.fromkeys((*FIRST, *own)))
+    return list(dict.fromkeys((*our_diagnostics(), *own)))
+
+
+def layouts(kinds: Iterable[Diagnostic]) -> dict[str, ScoreLayout]:
+    """Return the layouts of the scores that diagnostics bring to a comparison, by name."""
+    return {layout.name: layout for kind in kinds for layout in kind.layouts}
 
 
 def panels(runs: Sequence[Run], figure: str) -> list[Panel]:
@@ -164,7 +169,7 @@ def panels(runs: Sequence[Run], figure: str) -> list[Panel]:
     shared = [
         kind
         for kind in all_diagnostics(runs)
-        if kind in FIRST or all(kind in run.diagnostics for run in runs)
+        if kind in our_diagnostics() or all(kind in run.diagnostics for run in runs)
     ]
     found = dict.fromkeys(panel for kind in shared for panel in panels_of(kind))
     known = [

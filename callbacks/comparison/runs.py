@@ -7,8 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from callbacks.comparison.found_diagnostics import FIRST, columns_of, find_diagnostics
-from callbacks.comparison.scores_file import DIMENSIONS, read_scores
+from callbacks.comparison.found_diagnostics import (
+    all_diagnostics,
+    columns_of,
+    find_diagnostics,
+    layouts,
+    our_diagnostics,
+)
+from callbacks.comparison.scores_file import check_layouts, read_scores
 from callbacks.comparison.summary_file import read_own
 from callbacks.diagnostics.compared import Run
 from callbacks.run.run_folder import newer_weights
@@ -55,7 +61,9 @@ def load_run(folder: Path, name: str, modules: Collection[str] = ()) -> Run:
     """Return the scores of the tested run in a folder, and the user's own diagnostics of it."""
     scores, about = read_scores(folder)
     kinds = find_diagnostics(about, modules)
-    own = tuple(kind for kind in kinds.values() if kind is not None and kind not in FIRST)
+    ours = our_diagnostics()
+    own = tuple(kind for kind in kinds.values() if kind is not None and kind not in ours)
+    check_layouts(folder, scores, layouts((*ours, *own)))
     if "diagnostics" not in about:
         return Run(name, scores, about, folder, read_own(folder))
     with_columns = {
@@ -95,7 +103,7 @@ def definition(run: Run, *among: Run) -> dict[str, Any]:
         entries |= {f"{name}.{key}": run.about["metrics"][name].get(key) for key in options}
     shapes = {
         f"shape of {name}": run.scores[name].shape
-        for name in DIMENSIONS
+        for name in layouts(all_diagnostics(among))
         if all(name in one.scores.variables for one in among)
     }
     return entries | shapes

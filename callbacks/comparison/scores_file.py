@@ -1,72 +1,15 @@
 """The file of scores that a test left: read and checked, so that all that is compared is there."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import xarray
 
+from callbacks.diagnostics.compared import ScoreLayout
 from callbacks.run.scores_seal import is_damaged
 
-START, LEAD, LONG = "initial_condition", "lead_time", "long_lead_time"
-DIMENSIONS = {  # of what a comparison shows; None stands for those of space
-    "mse": (START, LEAD),
-    "mse_physical": (START, LEAD, "channel"),
-    "anomaly_correlation": (START, LEAD),
-    "valid_prediction_time": (START,),
-    "limit_once": ("twin", LEAD),
-    "limit_always": ("twin", LEAD),
-    "stable": (START,),
-    "stability_rate": (LONG,),
-    "energy": (START, LONG),
-    "reference_energy_mean": (),
-    "reference_energy_std": (),
-    "band": (),
-    "enstrophy": (START, LONG),
-    "reference_enstrophy_mean": (),
-    "spectrum_error": (START,),
-    "spectrum_isotropic": (START, "wavenumber"),
-    "reference_spectrum_isotropic": ("wavenumber",),
-    "zonal_mean": (START, "channel", None),
-    "reference_zonal_mean": ("channel", None),
-    "zonal_velocity": (START, None),
-    "reference_zonal_velocity": (None,),
-    "density": (START, "field", "bin"),
-    "reference_density": ("field", "bin"),
-    "value": ("field", "bin"),
-    "wasserstein": (START, "field"),
-    "autocorrelation": (START, "component", "lag"),
-    "reference_autocorrelation": ("component", "lag"),
-    "return_level": (START, "return_period"),
-    "return_level_of_all": ("return_period",),
-    "reference_return_level": ("return_period",),
-    "crps": (START, LEAD),
-    "ensemble_spread": (START, LEAD),
-    LEAD: (LEAD,),
-    LONG: (LONG,),
-    "wavenumber": ("wavenumber",),
-    "lag": ("lag",),
-    "return_period": ("return_period",),
-    "panel_lead_time": ("panel_lead_time",),
-    "panel_truth": ("panel_lead_time", None),
-    "panel_forecast": ("panel_lead_time", None),
-}
-TOGETHER = {  # what is drawn with a score
-    "mse": (LEAD,),
-    "anomaly_correlation": (LEAD,),
-    "limit_once": ("limit_always",),
-    "stability_rate": (LONG,),
-    "energy": ("reference_energy_mean", "reference_energy_std", "band", LONG),
-    "enstrophy": ("reference_enstrophy_mean", LONG),
-    "spectrum_isotropic": ("reference_spectrum_isotropic", "wavenumber"),
-    "zonal_mean": ("reference_zonal_mean", "channel"),
-    "zonal_velocity": ("reference_zonal_velocity",),
-    "density": ("reference_density", "value", "field"),
-    "autocorrelation": ("reference_autocorrelation", "lag"),
-    "return_level_of_all": ("reference_return_level", "return_level", "return_period"),
-    "crps": ("ensemble_spread", LEAD),
-    "panel_lead_time": ("panel_truth", "panel_forecast"),
-}
 NUMBER = (int, float)
 NOTHING = type(None)
 KINDS = {  # of what determined the scores, where it is there
@@ -92,8 +35,9 @@ def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
         FileNotFoundError: There are none.
         ValueError: The file is damaged, or not one that a test left.
     """
-    path, test = folder / "scores.nc", f"`emulate test --ckpt_path {folder}/last.ckpt`"
+    path = folder / "scores.nc"
     if not path.is_file():
+        test = f"`emulate test --ckpt_path {folder}/last.ckpt`"
         raise FileNotFoundError(f"{path}: no such file; run {test} first.")
     try:
         if is_damaged(path):  # before a library that may not come back from it
@@ -101,15 +45,30 @@ def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
         with xarray.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
             scores = dataset.load()
         about = json.loads(scores.attrs["provenance"])
-        reason = wrong_about(about) or wrong_scores(scores)
+        reason = wrong_about(about)
     except Exception as error:  # libraries meet bytes of other programs with errors of any kind
         reason = f"{type(error).__name__}: {error}"
+    refuse(folder, reason)
+    return scores, about
+
+
+def check_layouts(folder: Path, scores: xarray.Dataset, layouts: Mapping[str, ScoreLayout]) -> None:
+    """Refuse scores whose dimensions are not those that columns and panels read.
+
+    Raises:
+        ValueError: A score has other dimensions, is empty or no number, or lacks what it needs.
+    """
+    refuse(folder, wrong_scores(scores, layouts))
+
+
+def refuse(folder: Path, reason: str) -> None:
+    """Raise an error about the scores in a folder if there is a reason."""
     if reason:
         raise ValueError(
-            f"{path} does not hold scores of this version; run {test} again "
+            f"{folder / 'scores.nc'} does not hold scores of this version; run "
+            f"`emulate test --ckpt_path {folder}/last.ckpt` again "
             f"({' '.join(reason.split()):.200})."
         )
-    return scores, about
 
 
 def wrong_about(about: Any) -> str:
@@ -139,21 +98,21 @@ def is_a(value: Any, kind: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def wrong_scores(scores: xarray.Dataset) -> str:
+def wrong_scores(scores: xarray.Dataset, layouts: Mapping[str, ScoreLayout]) -> str:
     """Return which score is not what a comparison takes it for, or nothing."""
-    for name, wanted in DIMENSIONS.items():
+    for name, layout in layouts.items():
         if name not in scores.variables:
             continue
-        found = scores[name]
-        whole = len(found.dims) >= len(wanted) if None in wanted else len(found.dims) == len(wanted)
-        if not whole or any(w not in (None, f) for w, f in zip(wanted, found.dims, strict=False)):
+        found, wanted = scores[name], layout.dims
+        whole = len(found.dims) >= len(wanted) if ... in wanted else len(found.dims) == len(wanted)
+        if not whole or any(w not in (..., f) for w, f in zip(wanted, found.dims, strict=False)):
             return f"'{name}' has the dimensions {found.dims}"
         if found.dtype.kind not in "biuf":
             return f"'{name}' holds {found.dtype}, not numbers"
         if not found.size:
             return f"'{name}' is empty"
-    for name, others in TOGETHER.items():
-        missing = [other for other in others if other not in scores.variables]
+    for name, layout in layouts.items():
+        missing = [other for other in layout.needs if other not in scores.variables]
         if name in scores.variables and missing:
             return f"it has '{name}' without '{missing[0]}'"
     return ""

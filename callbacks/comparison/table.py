@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from callbacks.comparison.escaping import in_csv, in_markdown
-from callbacks.comparison.found_diagnostics import FIRST, all_diagnostics, columns_of
+from callbacks.comparison.found_diagnostics import all_diagnostics, columns_of
 from callbacks.comparison.guarded_columns import guarded, has_cells, in_unit
 from callbacks.diagnostics.compared import Column, Run, methods
 
@@ -37,24 +37,22 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
         ValueError: No field has such a unit, or there are several fields.
     """
     check_unit(runs, unit)
-    ours: list[Column] = []
-    own: list[Column] = []
+    training = [
+        Column("iterations", lambda run: run.about.get("steps"), "{:,.0f}", place=50),
+        Column("batch", lambda run: cost(run, "samples_per_step"), "{:.0f}", place=50),
+        Column("s / iteration", lambda run: cost(run, "seconds_per_step"), place=50),
+        Column("minutes of training", minutes, place=50),
+    ]
+    found = [column for column in training if has_cells(column, runs)]
     for kind in all_diagnostics(runs):
+        name = kind.__name__
         for column in columns_of(kind) or []:
-            name = kind.__name__
             shown = column if unit is None else in_unit(column, unit, name)
             if has_cells(shown, runs):
-                (ours if kind in FIRST else own).append(guarded(shown, name))
-    others = [
-        Column("iterations", lambda run: run.about.get("steps"), "{:,.0f}"),
-        Column("batch", lambda run: cost(run, "samples_per_step"), "{:.0f}"),
-        Column("s / iteration", lambda run: cost(run, "seconds_per_step")),
-        Column("minutes of training", minutes),
-    ]
+                found.append(guarded(shown, name))
     names = dict.fromkeys(name for run in runs for name in run.own)
-    numbers = [Column(name, partial(own_number, name=name), "{:.3g}") for name in names]
-    training = [column for column in others if has_cells(column, runs)]
-    found = [*ours, *training, *own, *numbers]
+    found += [Column(name, partial(own_number, name=name), "{:.3g}") for name in names]
+    found.sort(key=lambda column: column.place)
     headings = [column.heading for column in found]
     return [column for n, column in enumerate(found) if column.heading not in headings[:n]]
 

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics import Metric
 
-from callbacks.diagnostics.compared import Column, Method, Panel
+from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
@@ -59,6 +59,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         version: Of the definition of its scores; raised whenever a number changes its meaning.
         of_forecasts: Options that say how forecasts are watched, so that its reference is the same
             whatever they are.
+        layouts: Layouts of the scores that its columns and panels read.
         options: Arguments of its constructor, as JSON knows them, which say what the scores are.
         data: Description of the data: fields, grid, interval, units.
         source: Data module, which is asked for reference trajectories and for the rollouts.
@@ -69,6 +70,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     stages: ClassVar[tuple[str, ...]] = ("validate", "test")
     version: ClassVar[int] = 1
     of_forecasts: ClassVar[frozenset[str]] = frozenset({"reference"})
+    layouts: ClassVar[tuple[ScoreLayout, ...]] = ()
     options: Mapping[str, Any] = MappingProxyType({})
     data: DataDescription  # with `source` from `attach` on
     source: ReferenceSource

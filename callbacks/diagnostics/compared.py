@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import EllipsisType
 from typing import Any, Literal
 
 import numpy as np
@@ -109,16 +110,40 @@ def methods(runs: Sequence[Run]) -> list[Method]:
 
 
 @dataclass(frozen=True)
+class ScoreLayout:
+    """Layout of a score that columns and panels read, which a comparison checks in every file.
+
+    Attributes:
+        name: Name of the score.
+        dims: Names of its dimensions; a last entry `...` takes the place of dimensions of space.
+        needs: Names of scores and coordinates that are read together with the score.
+
+    Example:
+        >>> ScoreLayout("mse", ("initial_condition", "lead_time"), needs=("lead_time",)).name
+        'mse'
+    """
+
+    name: str
+    dims: tuple[str | EllipsisType, ...]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Column:
     """Column in the table of a comparison.
 
     Attributes:
-        heading: Heading.
+        heading: Heading, with the unit in brackets where the number has one.
         value: Function of a run that returns its number, or None where it was not computed.
         form: Format of the number.
-        spread: Function of a run that returns the spread over its initial conditions, which is
-            shown where a method has one seed.
-        in_unit: Function of a unit of the data that returns this column in the unit's square.
+        spread: Function of a run that returns the standard deviation over its initial conditions,
+            which the table shows as "± spread" where a method has a single seed. (Of several seeds
+            the table shows the standard deviation over seeds.)
+        in_unit: Function of a unit of the data [unit of the data] that returns this column in the
+            square of the unit, for `--mse_unit`; None for a number that no such unit changes.
+        place: Place among the columns of all diagnostics; columns with equal places are in the
+            order of their lists. The columns of this program have places below 100, the cost of the
+            training has 50.
 
     Example:
         >>> Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}").heading
@@ -130,6 +155,7 @@ class Column:
     form: str = "{:.2g}"
     spread: Callable[[Run], float | None] | None = None
     in_unit: Callable[[float], "Column"] | None = None
+    place: int = 100
 
 
 @dataclass(frozen=True)
@@ -138,9 +164,12 @@ class Panel:
 
     Attributes:
         draw: Function that draws the methods, given axes, methods and the scores of the first run.
-        score: Name of the score that all runs need for it.
-        figure: Figure that it belongs to.
-        place: Place among the panels of the figure; equal ones are in the order of diagnostics.
+        score: Name of the score without which a run has no such panel; a panel that a run lacks is
+            left out of the figure. None for a panel that is always drawn.
+        figure: Figure of the panel: `forecast` for `comparison.png`, `climate` for
+            `comparison_climate.png`.
+        place: Place among the panels of the figure; panels with equal places are in the order of
+            their lists. The panels of this program have places below 100.
 
     Example:
         >>> def draw(axes, methods, scores):

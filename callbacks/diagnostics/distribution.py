@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.climate import ClimateDiagnostic, Split
-from callbacks.diagnostics.compared import Column, Method, Panel
+from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.options import is_finite, is_whole
 from callbacks.diagnostics.units import channel_units, raised, velocity_units
 from callbacks.metrics.distribution import histogram, wasserstein
@@ -48,6 +48,16 @@ class Distribution(ClimateDiagnostic):
 
     version = 3
     quantities = ("histogram",)
+    layouts = (
+        ScoreLayout(
+            "density",
+            ("initial_condition", "field", "bin"),
+            needs=("reference_density", "value", "field"),
+        ),
+        ScoreLayout("reference_density", ("field", "bin")),
+        ScoreLayout("value", ("field", "bin")),
+        ScoreLayout("wasserstein", ("initial_condition", "field")),
+    )
 
     def __init__(
         self,
@@ -164,7 +174,7 @@ class Distribution(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("W1 distance", lambda run: run.mean("wasserstein")),
+            Column("W1 distance", lambda run: run.mean("wasserstein"), place=4),
         ]
 
     @classmethod

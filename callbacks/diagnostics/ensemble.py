@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.diagnostics.compared import Column, Method, Panel
+from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.metrics.ensemble import crps, ensemble_spread, ensemble_square_error
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.plotting.curves import axis_label, plot_seeds
@@ -37,6 +37,13 @@ class EnsembleSkill(RolloutDiagnostic):
 
     stages = ("test",)
     version = 2
+    layouts = (
+        ScoreLayout(
+            "crps", ("initial_condition", "lead_time"), needs=("ensemble_spread", "lead_time")
+        ),
+        ScoreLayout("ensemble_spread", ("initial_condition", "lead_time")),
+        ScoreLayout("lead_time", ("lead_time",)),
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,7 +116,7 @@ class EnsembleSkill(RolloutDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("CRPS", lambda run: run.mean("crps")),
+            Column("CRPS", lambda run: run.mean("crps"), place=5),
         ]
 
     @classmethod

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
-from callbacks.diagnostics.compared import Column, Method, Panel
+from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.extremes import return_levels, until_bad
 from callbacks.metrics.per_sample import PerSampleMetric
@@ -44,6 +44,16 @@ class Extremes(RolloutDiagnostic):
     stages = ("test",)
     version = 3
     of_forecasts = frozenset({"every", "reference", "periods"})
+    layouts = (
+        ScoreLayout("return_level", ("initial_condition", "return_period")),
+        ScoreLayout(
+            "return_level_of_all",
+            ("return_period",),
+            needs=("reference_return_level", "return_level", "return_period"),
+        ),
+        ScoreLayout("reference_return_level", ("return_period",)),
+        ScoreLayout("return_period", ("return_period",)),
+    )
 
     def __init__(
         self, channel: int = 0, every: int = 1, reference: Split = "train", periods: int = 60

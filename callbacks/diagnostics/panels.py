@@ -6,6 +6,7 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
+from callbacks.diagnostics.compared import ScoreLayout
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.snapshots import Snapshots
 from callbacks.plotting.style import draw_field, sheet
@@ -26,6 +27,13 @@ class Panels(Snapshots):
     """
 
     version = 1
+    layouts = (
+        ScoreLayout(
+            "panel_lead_time", ("panel_lead_time",), needs=("panel_truth", "panel_forecast")
+        ),
+        ScoreLayout("panel_truth", ("panel_lead_time", ...)),
+        ScoreLayout("panel_forecast", ("panel_lead_time", ...)),
+    )
 
     def __init__(
         self, leads: Sequence[int] = (1, 25, 50, 100, 500, 2000), channel: int = 0

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
-from callbacks.diagnostics.compared import Column, Method, Panel
+from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.units import mean_square_units
 from callbacks.metrics.pca import autocorrelation, principal_components
@@ -49,6 +49,15 @@ class PCAAutocorrelation(RolloutDiagnostic):
     stages = ("test",)
     version = 2
     of_forecasts = frozenset({"length", "lags", "normalise", "reference"})
+    layouts = (
+        ScoreLayout(
+            "autocorrelation",
+            ("initial_condition", "component", "lag"),
+            needs=("reference_autocorrelation", "lag"),
+        ),
+        ScoreLayout("reference_autocorrelation", ("component", "lag")),
+        ScoreLayout("lag", ("lag",)),
+    )
 
     def __init__(
         self,

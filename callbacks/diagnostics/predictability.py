@@ -7,7 +7,7 @@ import torch
 import xarray
 
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.diagnostics.compared import Column
+from callbacks.diagnostics.compared import Column, ScoreLayout
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.per_sample import PerSampleMetric
@@ -40,6 +40,10 @@ class PredictabilityLimit(RolloutDiagnostic):
 
     stages = ("test",)
     version = 2
+    layouts = (
+        ScoreLayout("limit_once", ("twin", "lead_time"), needs=("limit_always",)),
+        ScoreLayout("limit_always", ("twin", "lead_time")),
+    )
 
     def __init__(
         self, initial_conditions: int = 4, leads: Sequence[int] = (10, 25, 50, 100)

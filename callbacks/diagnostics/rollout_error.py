@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
-from callbacks.diagnostics.compared import Column, Method, Panel, Run
+from callbacks.diagnostics.compared import Column, Method, Panel, Run, ScoreLayout
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.options import is_finite
 from callbacks.metrics.energy import time_mean
@@ -58,6 +58,15 @@ class RolloutError(RolloutDiagnostic):
 
     version = 2
     of_forecasts = frozenset({"threshold", "leads", "reference"})
+    layouts = (
+        ScoreLayout("mse", ("initial_condition", "lead_time"), needs=("lead_time",)),
+        ScoreLayout("mse_physical", ("initial_condition", "lead_time", "channel")),
+        ScoreLayout(
+            "anomaly_correlation", ("initial_condition", "lead_time"), needs=("lead_time",)
+        ),
+        ScoreLayout("valid_prediction_time", ("initial_condition",)),
+        ScoreLayout("lead_time", ("lead_time",)),
+    )
 
     def __init__(
         self,
@@ -190,7 +199,7 @@ class RolloutError(RolloutDiagnostic):
     def columns(cls) -> list[Column]:
         return [
             *map(mse_column, COMPARED),
-            Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}"),
+            Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}", place=0),
         ]
 
     @classmethod
@@ -267,4 +276,4 @@ def mse_column(lead: int, unit: float | None = None) -> Column:
         return float(run.scores[name].isel(lead_time=lead - 1).std(skipna=False)) / square
 
     heading = f"MSE at {lead}" if unit is None else f"MSE at {lead}, in {unit:g}²"
-    return Column(heading, value, spread=spread, in_unit=partial(mse_column, lead))
+    return Column(heading, value, spread=spread, in_unit=partial(mse_column, lead), place=0)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.climate import ClimateDiagnostic, Split
-from callbacks.diagnostics.compared import Column, Method, Panel
+from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.units import energy_units, enstrophy_units, raised
 from callbacks.metrics.per_sample import PerSampleMetric
@@ -48,6 +48,16 @@ class Spectrum(ClimateDiagnostic):
     version = 2
     of_forecasts = ClimateDiagnostic.of_forecasts | {"leads"}
     quantities = ("isotropic", "zonal", "meridional", "enstrophy")
+    layouts = (
+        ScoreLayout("spectrum_error", ("initial_condition",)),
+        ScoreLayout(
+            "spectrum_isotropic",
+            ("initial_condition", "wavenumber"),
+            needs=("reference_spectrum_isotropic", "wavenumber"),
+        ),
+        ScoreLayout("reference_spectrum_isotropic", ("wavenumber",)),
+        ScoreLayout("wavenumber", ("wavenumber",)),
+    )
 
     def __init__(
         self,
@@ -169,7 +179,7 @@ class Spectrum(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("spectrum error", lambda run: run.mean("spectrum_error")),
+            Column("spectrum error", lambda run: run.mean("spectrum_error"), place=2),
         ]
 
     @classmethod

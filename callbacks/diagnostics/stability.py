@@ -13,7 +13,7 @@ from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
-from callbacks.diagnostics.compared import Column, Method, Panel, Run
+from callbacks.diagnostics.compared import Column, Method, Panel, Run, ScoreLayout
 from callbacks.diagnostics.lead_times import spaced_leads
 from callbacks.diagnostics.options import is_finite, is_whole
 from callbacks.diagnostics.units import channel_units, energy_units, enstrophy_units
@@ -69,6 +69,25 @@ class EnergyStability(RolloutDiagnostic):
 
     version = 3
     of_forecasts = frozenset({"width", "every", "reference", "points", "bands", "stop_at"})
+    layouts = (
+        ScoreLayout("stable", ("initial_condition",)),
+        ScoreLayout("stability_rate", ("long_lead_time",), needs=("long_lead_time",)),
+        ScoreLayout(
+            "energy",
+            ("initial_condition", "long_lead_time"),
+            needs=("reference_energy_mean", "reference_energy_std", "band", "long_lead_time"),
+        ),
+        ScoreLayout("reference_energy_mean", ()),
+        ScoreLayout("reference_energy_std", ()),
+        ScoreLayout("band", ()),
+        ScoreLayout(
+            "enstrophy",
+            ("initial_condition", "long_lead_time"),
+            needs=("reference_enstrophy_mean", "long_lead_time"),
+        ),
+        ScoreLayout("reference_enstrophy_mean", ()),
+        ScoreLayout("long_lead_time", ("long_lead_time",)),
+    )
 
     def __init__(
         self,
@@ -324,8 +343,8 @@ class EnergyStability(RolloutDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("stable", percentage_stable, "{:.0f} %"),
-            Column("energy / truth", energy_ratio, "{:.3g}"),
+            Column("stable", percentage_stable, "{:.0f} %", place=1),
+            Column("energy / truth", energy_ratio, "{:.3g}", place=1),
         ]
 
     @classmethod

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.diagnostics.climate import ClimateDiagnostic
-from callbacks.diagnostics.compared import Column, Method, Panel
+from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.units import channel_units, velocity_units
 from callbacks.metrics.zonal_mean import profile_errors, zonal_mean, zonal_velocity
 from callbacks.plotting.curves import axis_label, plot_profiles
@@ -39,6 +39,18 @@ class ZonalMean(ClimateDiagnostic):
 
     version = 2
     quantities = ("profile", "velocity")
+    layouts = (
+        ScoreLayout(
+            "zonal_mean",
+            ("initial_condition", "channel", ...),
+            needs=("reference_zonal_mean", "channel"),
+        ),
+        ScoreLayout("reference_zonal_mean", ("channel", ...)),
+        ScoreLayout(
+            "zonal_velocity", ("initial_condition", ...), needs=("reference_zonal_velocity",)
+        ),
+        ScoreLayout("reference_zonal_velocity", (...,)),
+    )
 
     def unsupported_reason(self) -> str | None:
         if self.data.dimensions != 2:
@@ -94,7 +106,7 @@ class ZonalMean(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("zonal mean error", lambda run: run.mean("zonal_mean_error_absolute")),
+            Column("zonal mean error", lambda run: run.mean("zonal_mean_error_absolute"), place=3),
         ]
 
     @classmethod

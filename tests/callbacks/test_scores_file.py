@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from callbacks.comparison import load_runs
-from callbacks.comparison.scores_file import DIMENSIONS, TOGETHER, read_scores
+from callbacks.comparison.found_diagnostics import layouts, our_diagnostics
+from callbacks.comparison.scores_file import read_scores
 from callbacks.comparison.summary_file import read_own
 from callbacks.run.scores_seal import seal
 from tests.callbacks.test_comparison import scores, write
@@ -79,7 +80,7 @@ def test_scores_of_other_shapes_or_kinds_are_refused_by_name(tmp_path):
         [
             (known.assign(mse=("initial_condition", [1.0, 2, 3, 4])), "'mse' has the dim"),
             (known.assign(mse=known["mse"].astype(str)), "'mse' holds"),
-            (known.isel(initial_condition=slice(0)), "'mse' is empty"),
+            (known.isel(initial_condition=slice(0)), "'density' is empty"),
             (renamed, "'spectrum_isotropic' has the dim"),
             (known.drop_vars("lead_time"), "'mse' without 'lead_time'"),
             (known.drop_vars("band"), "'energy' without 'band'"),
@@ -99,10 +100,8 @@ def test_runs_of_unequal_shapes_are_not_compared(tmp_path):
 
 def test_what_is_checked_is_what_a_test_leaves(tested):
     data, about = read_scores(tested[0] / "runs" / "smoke")
-    assert {"mse", "energy", "density", "panel_truth", "lag"} < set(DIMENSIONS) & set(
-        data.variables
-    )
-    assert set(TOGETHER) < set(DIMENSIONS)
+    known = layouts(our_diagnostics())
+    assert {"mse", "energy", "density", "panel_truth", "lag"} < set(known) & set(data.variables)
     assert {"parameters", "steps", "commit", "data_hash"} < set(about)
 
 
@@ -156,3 +155,37 @@ def test_byte_that_was_changed_after_the_test_is_noticed_and_none_of_others(tmp_
         (folder / "scores.nc").write_bytes(changed)
         with pytest.raises(ValueError, match=r"run/scores\.nc .*not as the test wrote it"):
             read_scores(folder)
+
+
+def test_every_panel_of_the_program_reads_a_score_with_a_layout():
+    known = layouts(our_diagnostics())
+    labels = {"channel", "field"}  # names, not numbers
+    for kind in our_diagnostics():
+        assert {panel.score for panel in kind.panels()} <= {one.name for one in kind.layouts}
+        assert {name for one in kind.layouts for name in one.needs} <= set(known) | labels
+
+
+def test_layouts_of_an_own_diagnostic_are_checked_and_compared(tmp_path, monkeypatch):
+    module = tmp_path / "deep.py"
+    module.write_text(
+        "from callbacks.diagnostics.base import RolloutDiagnostic\n"
+        "from callbacks.diagnostics.compared import ScoreLayout\n"
+        "class Deep(RolloutDiagnostic):\n"
+        "    layouts = (ScoreLayout('depth', ('initial_condition', 'level'), ('level',)),)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    about = {"diagnostics": {"Deep": {"module": "deep", "summary": []}}}
+    deep = scores(1.0).assign(depth=(("initial_condition", "level"), np.ones((4, 3))))
+    bare = rewrite(tmp_path / "bare", deep, **about)
+    with pytest.raises(ValueError, match=r"bare/scores\.nc .*'depth' without 'level'"):
+        load_runs([bare])
+    whole = deep.assign_coords(level=[1.0, 2.0, 3.0])
+    runs = [
+        rewrite(tmp_path / n, whole.isel(level=slice(k)), **about) for n, k in (("a", 3), ("b", 2))
+    ]
+    with pytest.raises(ValueError, match=r"b and a .* shape of depth differs"):
+        load_runs(runs)
+    turned = rewrite(tmp_path / "turned", whole.transpose("level", ...), **about)
+    with pytest.raises(ValueError, match="'depth' has the dimensions"):
+        load_runs([turned])
