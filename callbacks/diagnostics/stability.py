@@ -1,6 +1,6 @@
 """Stability of long rollouts: energy within the band of the truth."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -11,19 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
 from callbacks.diagnostics.compared import Column, Method, Panel, Run, ScoreLayout
+from callbacks.diagnostics.energy import EnergyDiagnostic
 from callbacks.diagnostics.lead_times import spaced_leads
 from callbacks.diagnostics.options import is_finite, is_whole
-from callbacks.diagnostics.units import channel_units, energy_units, enstrophy_units
-from callbacks.metrics.energy import kinetic_energy, mean_square, time_mean
+from callbacks.diagnostics.units import channel_units
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.stability import stability_rate, within_band
 from callbacks.plotting.curves import axis_label, plot_ratios, plot_seeds
 from callbacks.plotting.style import COLOURS, lead_time_axes, quantity
 from datamodules.solvers.finite import check_finite
-from datamodules.solvers.pseudo_spectral.vorticity import enstrophy
 from emulators.rollout import RolloutBatch, State
 
 Quantity = Literal["energy", "enstrophy"]
@@ -35,7 +33,7 @@ PHRASES = {
 }
 
 
-class EnergyStability(RolloutDiagnostic):
+class EnergyStability(EnergyDiagnostic):
     """Share of rollouts whose energy stays within a band of the truth's (Jiang et al. 2025, 5.1).
 
     A trajectory fails at the first check at which |E - mean| > width · std, with mean and standard
@@ -99,7 +97,7 @@ class EnergyStability(RolloutDiagnostic):
         stop_at: float = 4.0,
     ) -> None:
         check_finite("EnergyStability", width=width, stop_at=stop_at)
-        super().__init__()
+        super().__init__(reference)
         if not (is_finite(width) and is_whole(every) and is_whole(points, 2)):
             raise ValueError(
                 "EnergyStability needs width above 0, every of at least 1 and points of at least "
@@ -112,14 +110,10 @@ class EnergyStability(RolloutDiagnostic):
             )
         self.width = width
         self.every = every
-        self.reference = reference
         self.points = points
         self.bands = tuple(bands)
         self.stop_at = stop_at
         self.rows = PerSampleMetric("survived", "reason", "checks", "last_good")
-        self.mean: Mapping[str, float] = {}
-        self.std: Mapping[str, float] = {}
-        self.climate: Tensor | None = None
 
     def watches(self, stage: str) -> bool:
         return super().watches(stage) and not self._first_check(stage)
@@ -143,48 +137,9 @@ class EnergyStability(RolloutDiagnostic):
                 "vorticity of a flow on a periodic grid only; leave it out."
             )
 
-    def evaluate(self, state: State) -> Mapping[str, Tensor]:
-        """Return energy, and of a flow enstrophy, of each state in float64."""
-        if self.vorticity is None:
-            departure = state.double() - self.climate
-            return {"energy": mean_square(self.comparable(departure))}
-        return {
-            "energy": kinetic_energy(state, self.periodic_grid, self.vorticity),
-            "enstrophy": enstrophy(state[:, self.vorticity].double()),
-        }
-
     def prepare(self) -> None:
-        if not self.mean:
-            series = dict(self.reference_of(self.reference, self._reference))
-            if self.vorticity is None:
-                self.climate = torch.from_numpy(series.pop("climate"))
-            self.mean = {name: float(values.mean()) for name, values in series.items()}
-            self.std = {name: float(values.std()) for name, values in series.items()}
+        super().prepare()
         self.rows = PerSampleMetric("survived", "reason", "checks", "last_good", *self.mean)
-
-    def _reference(self) -> Mapping[str, np.ndarray]:
-        split = self.source.trajectories(self.reference)
-        if self.vorticity is not None:
-            return self._series(split.chunks("reference energy"))
-        mean = self.climate = time_mean(split.chunks("time mean"))
-        found = {"climate": mean.cpu().numpy()}
-        if len(split.lengths) == 1:
-            return {**self._series(split.chunks("reference energy")), **found}
-        energies = []
-        for k, length in enumerate(split.lengths):
-            # A mean that includes trajectory k lies closer to it than to forecasts and unseen data,
-            # so its energy would be too small. m + (m - m_k) n_k / (N - n_k) is the mean over the
-            # other trajectories.
-            share = length / (sum(split.lengths) - length)
-            self.climate = mean + share * (mean - time_mean(split.pieces_of(k)))
-            energies.append(self._series(split.pieces_of(k))["energy"])
-        self.climate = mean
-        return {"energy": np.concatenate(energies), **found}
-
-    def _series(self, chunks: Iterable[Tensor]) -> dict[str, np.ndarray]:
-        """Return energy, and of a flow enstrophy, of every state."""
-        parts = [self.evaluate(chunk) for chunk in chunks]
-        return {name: torch.cat([p[name] for p in parts]).cpu().numpy() for name in parts[0]}
 
     def begin(self, start: RolloutBatch) -> None:
         batch, device = len(start.initial), start.initial.device
@@ -272,7 +227,7 @@ class EnergyStability(RolloutDiagnostic):
             "band": ((), self.width, {"long_name": "half width of the band", "units": "std"}),
         }
         for name, mean in self.mean.items():
-            kind, units = self._label(name)
+            kind, units = self.label(name)
             label = {"long_name": kind, "units": units}
             data[name] = ((*start, "long_lead_time"), rows[name], label)
             label = {"long_name": f"mean {kind} of the data", "units": units}
@@ -295,15 +250,6 @@ class EnergyStability(RolloutDiagnostic):
             coordinates["failed"] = rows["index"][~stable]
             coordinates["channel"] = self.data.variables
         return xarray.Dataset(data, coords=coordinates)
-
-    def _label(self, name: str) -> tuple[str, str]:
-        """Return what a quantity is, and its units."""
-        fields = self.data.fields
-        if name == "enstrophy" and self.vorticity is not None:
-            return name, enstrophy_units(fields, self.vorticity)
-        departure = "half mean square departure from the time mean"
-        kind = departure if self.vorticity is None else "kinetic energy"
-        return kind, energy_units(fields, self.data.units[0], self.vorticity)
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
         failures = scores["failure"].values[~scores["stable"].values].tolist()
