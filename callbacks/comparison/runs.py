@@ -104,6 +104,6 @@ def definition(run: Run, *among: Run) -> dict[str, Any]:
     shapes = {
         f"shape of {name}": run.scores[name].shape
         for name in layouts(all_diagnostics(among))
-        if all(name in one.scores.variables for one in among)
+        if all(name in one.scores.data_vars for one in among)
     }
     return entries | shapes
