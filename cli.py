@@ -33,7 +33,8 @@ HELP = """Train, compare and stress-test neural emulators of dynamical systems.
   emulate compare RUN RUN ...                            scores side by side
   emulate study STUDY.yaml                               several runs and their comparison
 
-`emulate COMMAND --help` describes the options of each.
+`emulate COMMAND --help` describes the options of each. In any folder configs/... names the files
+that come with the program, such as configs/data/quickstart.yaml and configs/model/baseline.yaml.
 """
 STAGES = ("fit", "validate", "test", "predict")
 HOME = Path(__file__).resolve().parent
@@ -191,8 +192,11 @@ def run(args: Sequence[str]) -> Any:
     from commands.compare import compare_runs
     from commands.generate import generate
     from commands.run_study import run_study
+    from commands.shipped import with_shipped_files
 
     others = {"generate": generate, "compare": compare_runs, "study": run_study}
+    if command in (*STAGES, "generate", "study"):
+        rest = with_shipped_files(rest)
     if command in (*STAGES, "generate"):
         check_files(rest)
     if command in others:

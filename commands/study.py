@@ -3,7 +3,8 @@
 A study is a YAML file:
 
     root: runs/quickstart             # a folder per run appears here
-    common: [../trainer.yaml, ...]    # configuration files of every run, relative to this file
+    common: [../trainer.yaml, ...]    # configuration files of every run, relative to this file;
+                                      # configs/... may also be a file that comes with the program
     options: [--trainer.max_steps=3000]
     seeds: [0, 1, 2]                  # if given, each run once per seed: NAME-seed0, ...; {seed} in
                                       # an option is the number of the run's seed
@@ -22,6 +23,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+from commands.shipped import shipped_file
 from commands.study_checks import check_study
 from commands.yaml_files import read_mapping
 
@@ -89,7 +91,7 @@ def read_study(file: Path) -> Study:
     check_study(file, study)
 
     def existing(names: list[str]) -> list[Path]:
-        paths = [file.parent / Path(name).expanduser() for name in names]
+        paths = [shipped_file(name, file.parent) for name in names]
         for path in paths:
             if not path.is_file():
                 raise FileNotFoundError(f"{path}: no such file, but {file} names it.")

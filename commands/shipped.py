@@ -1,0 +1,47 @@
+"""Configurations that come with the program, which can be named from any folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+HOME = Path(__file__).parents[1]
+FOLDER = "configs/"
+
+
+def shipped_file(name: str, folder: Path) -> Path:
+    """Return the path of a configuration file.
+
+    Args:
+        name: Path relative to the folder. Where there is no such file, `configs/...` names one of
+            the program.
+        folder: Folder that paths are relative to.
+
+    Example:
+        >>> shipped_file("configs/trainer.yaml", Path("empty")).is_file()
+        True
+        >>> shipped_file("mine.yaml", Path("empty")).as_posix()
+        'empty/mine.yaml'
+    """
+    path = folder / Path(name).expanduser()
+    if name.startswith(FOLDER) and not path.exists() and (HOME / name).is_file():
+        return HOME / name
+    return path
+
+
+def with_shipped_files(args: Sequence[str]) -> list[str]:
+    """Return arguments of a command, with the paths of files of the program in full.
+
+    Args:
+        args: Arguments, in which a path is a word of its own or follows `-c=` or `--config=`.
+
+    Example:
+        >>> found = with_shipped_files(["-c", "configs/trainer.yaml", "--data.root=configs/data"])
+        >>> Path(found[1]).is_file(), found[2]
+        (True, '--data.root=configs/data')
+    """
+    found = []
+    for word in args:
+        option, equals, value = word.rpartition("=")
+        if value.startswith(FOLDER) and option in ("", "-c", "--config"):
+            value = shipped_file(value, Path()).as_posix()
+        found.append(f"{option}{equals}{value}")
+    return found
