@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("datamodules", "emulators")
 MODULES = [ROOT / "cli.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [*(ROOT / "docs").glob("*.md")]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
+    *(ROOT / "docs").glob("*.md")
+]
 CONFIGS = [*(ROOT / "configs").rglob("*.yaml")]
 GLOSSARY = ROOT / "docs/glossary.md"
 SECTION = "## Words that are avoided"
