@@ -1,4 +1,4 @@
-"""The one-step emulator that everything else is compared with."""
+"""The one-step emulator, with which all others are compared."""
 
 from typing import Any
 
@@ -10,7 +10,17 @@ from emulators.emulator import Emulator, State, Window
 
 
 class Baseline(Emulator):
-    """One-step emulator: û_{n+1} = f(u_n), trained on single steps (L = 1 of Jiang et al. 2025)."""
+    """One-step emulator: û_{n+1} = f(u_n), trained on single steps (L = 1 of Jiang et al. 2025).
+
+    Example:
+        >>> import torch
+        >>> emulator = Baseline(channels=2)
+        >>> window = torch.zeros(8, emulator.window, 2, 32, 32)
+        >>> emulator.loss(window).shape
+        torch.Size([])
+        >>> emulator.eval().rollout(window[:, 0], steps=5).shape
+        torch.Size([8, 5, 2, 32, 32])
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(latent_inputs=(), latent_outputs=(), **kwargs)

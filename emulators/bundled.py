@@ -22,6 +22,14 @@ class Bundled(Emulator):
     Args:
         bundle: K, states per call.
         advance: States of a call that the rollout takes before it calls again; all by default.
+
+    Example:
+        >>> emulator = Bundled(bundle=4).eval()
+        >>> emulator.window
+        5
+        >>> _, memory = emulator.step(torch.zeros(1, 1, 32, 32))
+        >>> len(memory)  # states that the next steps return without a call of the network
+        3
     """
 
     def __init__(self, bundle: int = 2, advance: int | None = None, **kwargs: Any) -> None:

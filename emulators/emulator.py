@@ -69,10 +69,10 @@ class Emulator(LightningModule, ABC):
     Args:
         network: Trained part: a `Network` class with its options, or any module from
             (batch, channel, *space) to the same grid.
-        channels: Fields of a state; set by the data.
-        dimensions: Spatial dimensions; set by the data.
+        channels: Number of fields of a state; set by the data.
+        dimensions: Number of spatial dimensions; set by the data.
         parameters: Number of physical parameters that condition the network; set by the data.
-        predict: Whether the network's output is the next state, or the change to it.
+        predict: Output of the network: the next state, or the change to it.
         distance: d(prediction, target) of the training objective.
         optimizer: Optimiser of all parameters.
         schedule: Learning rate over the steps of the run; None keeps it constant.
@@ -85,6 +85,12 @@ class Emulator(LightningModule, ABC):
 
     Attributes:
         timed, sparse: Whether `loss` must know when its windows start, and takes NaN for unknown.
+
+    Example:
+        >>> from emulators import Baseline
+        >>> emulator = Baseline(channels=2).eval()
+        >>> emulator.rollout(torch.zeros(1, 2, 16, 16), steps=3).shape
+        torch.Size([1, 3, 2, 16, 16])
     """
 
     timed: ClassVar[bool] = False
@@ -135,7 +141,7 @@ class Emulator(LightningModule, ABC):
     def make_trained(
         self, network: NetworkFactory | nn.Module, interface: NetworkInterface
     ) -> nn.Module:
-        """Return the trained part, a network unless a subclass says otherwise."""
+        """Return the trained part, a network unless a subclass overrides this."""
         return as_network(network, interface)
 
     # Methods of a subclass ----------------------------------------------------------------------
@@ -179,9 +185,8 @@ class Emulator(LightningModule, ABC):
     def random(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator | None:
         """Return the source of random numbers for one purpose within this training step.
 
-        It depends on the seed that the training began with, the rank, the number of the step and
-        the purpose alone, so that a resumed run draws what the uninterrupted one draws. Outside of
-        training it is torch's own (None).
+        It depends only on the seed of the training, the rank, the training step and the purpose, so
+        that a resumed run draws the same. Outside of training it is torch's own (None).
         """
         if self._trainer is None or not self.trainer.training:
             return None

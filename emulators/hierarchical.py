@@ -46,6 +46,16 @@ class Hierarchical(Emulator):
             emulator's own states and latents; the gradient flows through all of them.
         latent_noise: Standard deviation of the white noise that training adds to each latent given,
             as `noise` does to the state.
+
+    Example:
+        L = 3: the memory holds the latents of the next step, coarsened by 4 and by 16.
+
+        >>> emulator = Hierarchical(latents=[(1, 4), (2, 16)]).eval()
+        >>> emulator.window
+        4
+        >>> state, (latents, history) = emulator.step(torch.zeros(1, 1, 32, 32))
+        >>> [tuple(latent.shape) for latent in latents], len(history)
+        ([(1, 1, 8, 8), (1, 1, 2, 2)], 0)
     """
 
     def __init__(

@@ -28,6 +28,10 @@ class HierarchicalPushforward(Hierarchical):
 
     Args:
         detached_steps: R, most steps without gradient; r is drawn from 0 .. R for each batch.
+
+    Example:
+        >>> HierarchicalPushforward(detached_steps=1, latents=[(1, 4), (2, 16)]).window
+        5
     """
 
     def __init__(self, detached_steps: int = 1, **kwargs: Any) -> None:

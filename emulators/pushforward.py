@@ -22,7 +22,7 @@ from emulators.emulator import Window
 
 
 def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:
-    """Refuse numbers that make no sense."""
+    """Refuse numbers that are out of their range."""
     if steps < 1 or curriculum < 0:
         raise ValueError(
             f"{kind} needs {name} of at least 1 and curriculum of at least 0, got {name}={steps}, "
@@ -31,9 +31,9 @@ def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:
 
 
 def grown(first: int, last: int, every: int, emulator: Baseline) -> int:
-    """Return a number that grows by one every so many optimiser steps, from first to last.
+    """Return a number that grows by one after `every` training steps, from first to last.
 
-    It follows from the number of optimiser steps alone, so that a resumed run continues with it. If
+    It follows from the number of training steps alone, so that a resumed run continues with it. If
     `every` is 0, and outside of training, it is the last.
     """
     if not every or emulator._trainer is None:
@@ -44,13 +44,19 @@ def grown(first: int, last: int, every: int, emulator: Baseline) -> int:
 class Pushforward(Baseline):
     """Pushforward: the loss of one step from a state that the emulator made without gradient.
 
-    With `draw: fixed` nothing asks for a good step from a true state: a network trained so learnt a
-    map whose second iterate was right and whose first was not.
+    With `draw: fixed` no loss penalises the first step from a true state: in one experiment f(f(u))
+    was accurate and f(u) was not.
 
     Args:
         detached_steps: R, most steps without gradient.
         draw: Whether r is drawn from 0 .. R for each batch, as Brandstetter et al. do, or is R.
-        curriculum: Optimiser steps after which R grows by one, from 0; 0 starts with the whole R.
+        curriculum: Training steps after which R grows by one, from 0; 0 starts with the whole R.
+
+    Example:
+        The input, two steps without gradient, and the target of the next one:
+
+        >>> Pushforward(detached_steps=2).window
+        4
     """
 
     def __init__(
@@ -94,10 +100,16 @@ class Unrolled(Baseline):
 
     Args:
         unrolled_steps: K, steps of the rollout.
-        gradient: Through the whole rollout, or of each step alone (its input is a constant).
-        curriculum: Optimiser steps after which K grows by one, from 1; 0 starts with the whole K.
+        gradient: Path of the gradient: through the whole rollout (`full`), or through each step
+            alone, whose input is a constant (`detached`).
+        curriculum: Training steps after which K grows by one, from 1; 0 starts with the whole K.
         checkpointing: Keep the states between steps only, and compute the activations of a step
             again when its gradient is needed: memory of one step, time of one more forward pass.
+
+    Example:
+        >>> emulator = Unrolled(unrolled_steps=3)
+        >>> emulator.loss(torch.zeros(8, emulator.window, 1, 32, 32)).requires_grad
+        True
     """
 
     def __init__(

@@ -23,12 +23,24 @@ class Simulation(Emulator):
     missing modes with zeros. Its error is then what an emulator without memory can hardly avoid.
 
     Args:
-        channels: Fields of a state; set by the data.
-        dimensions: Spatial dimensions; set by the data.
+        channels: Number of fields of a state; set by the data.
+        dimensions: Number of spatial dimensions; set by the data.
 
     Raises:
         ValueError: The data have no solver, or one of another domain, or several; or it is asked to
             train.
+
+    Example:
+        A solver on 64 points steps states on 32; in a test `setup` takes both from the data.
+
+        >>> import torch
+        >>> from datamodules.solvers import KuramotoSivashinsky, SpectralSolver
+        >>> fine, coarse = Grid((64,), (22.0,)), Grid((32,), (22.0,))
+        >>> solver = SpectralSolver(KuramotoSivashinsky(fine), dt=0.1, interval=1.0).float()
+        >>> emulator = Simulation(dimensions=1)
+        >>> emulator.solver, emulator.grid = solver, coarse
+        >>> emulator.rollout(torch.zeros(2, 1, 32), steps=3).shape
+        torch.Size([2, 3, 1, 32])
     """
 
     solver: Solver  # with `grid` from `setup` on

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import emulators
+
 PACKAGES = ("callbacks", "datamodules", "emulators")
 
 
@@ -109,6 +111,17 @@ def test_class_that_can_be_constructed_has_an_example():
     things = public(*CLASSES).items()
     made = {name for name, thing in things if inspect.isclass(thing) and not unfinished(thing)}
     assert made - EXAMPLES.keys() == set()
+
+
+UNBUILT = ("ImPiNDiff", "Sharded")
+"""Classes whose example would be a configuration or several processes."""
+
+
+def test_exported_emulator_and_network_has_an_example():
+    things = {name: getattr(emulators, name) for name in emulators.__all__}
+    made = {name for name, thing in things.items() if not unfinished(thing)} - {*UNBUILT}
+    assert {name for name in made if ">>>" not in (things[name].__doc__ or "")} == set()
+    assert ">>>" in emulators.Emulator.__doc__
 
 
 def unfinished(cls):

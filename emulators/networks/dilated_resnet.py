@@ -21,11 +21,17 @@ class DilatedResNet(FromModule):
 
     Args:
         interface: Fields that the network takes and returns; set by the emulator.
-        width: Channels of the features.
-        blocks: Residual blocks.
+        width: Number of features.
+        blocks: Number of residual blocks.
         dilations: Dilations of the convolutions of a block.
         padding: Padding beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
             for each axis as the `data` are periodic there or not.
+
+    Example:
+        >>> network = DilatedResNet(NetworkInterface(channels=2, dimensions=2), width=8, blocks=1)
+        >>> output, _ = network(torch.zeros(4, 2, 17, 32))
+        >>> output.shape
+        torch.Size([4, 2, 17, 32])
     """
 
     def __init__(

@@ -24,9 +24,15 @@ class FNO(FromModule):
 
     Args:
         interface: Fields that the network takes and returns; set by the emulator.
-        width: Channels of the features.
-        modes: Fourier modes kept along each axis, of either sign together.
-        layers: Fourier layers.
+        width: Number of features.
+        modes: Number of Fourier modes kept along each axis, of either sign together.
+        layers: Number of Fourier layers.
+
+    Example:
+        >>> network = FNO(NetworkInterface(channels=2, dimensions=1), width=8, modes=12, layers=2)
+        >>> output, _ = network(torch.zeros(4, 2, 64))
+        >>> output.shape
+        torch.Size([4, 2, 64])
     """
 
     def __init__(

@@ -119,12 +119,21 @@ class FourierUNet(Network):
 
     Args:
         interface: Fields that the network takes and returns; set by the emulator.
-        size: Points along each axis, N; the number of Fourier modes depends on it.
-        width: Channels of the finest level.
-        multipliers: Channels of each level, in units of `width`; each level halves the grid.
-        modes: Most Fourier modes kept.
+        size: Number of points N along each axis, on which the number of Fourier modes depends.
+        width: Number of channels of the finest level.
+        multipliers: Number of channels of each level in units of `width`; each halves the grid.
+        modes: Largest number of Fourier modes kept.
         dropout: Probability that a feature is dropped in training.
         padding: Padding beyond the edge: zeros in the paper.
+
+    Example:
+        One parameter, such as a Reynolds number, conditions the network:
+
+        >>> interface = NetworkInterface(1, 2, latent_outputs=(4,), parameters=1)
+        >>> network = FourierUNet(interface, size=32, width=8, multipliers=(1, 2, 4)).eval()
+        >>> output, (latent,) = network(torch.zeros(3, 1, 32, 32), parameters=torch.zeros(3, 1))
+        >>> output.shape, latent.shape
+        (torch.Size([3, 1, 32, 32]), torch.Size([3, 1, 8, 8]))
     """
 
     def __init__(

@@ -23,6 +23,19 @@ class FromModule(Network):
     Latents are repeated to the full grid and concatenated to the state, with one constant plane per
     input mask where there is more than one and one per physical parameter; the module's further
     output channels, averaged to the latents' grids, are the latents returned.
+
+    Args:
+        interface: Fields that the network takes and returns; set by the emulator.
+        module: Module with `inputs` input and `outputs` output channels.
+
+    Example:
+        A convolution that takes the state and a latent, and returns both:
+
+        >>> interface = NetworkInterface(1, 2, latent_inputs=(4,), latent_outputs=(4,))
+        >>> network = FromModule(interface, nn.Conv2d(2, 2, 3, padding="same"))
+        >>> state, (latent,) = network(torch.zeros(3, 1, 16, 16), (torch.zeros(3, 1, 4, 4),))
+        >>> state.shape, latent.shape
+        (torch.Size([3, 1, 16, 16]), torch.Size([3, 1, 4, 4]))
     """
 
     def __init__(self, interface: NetworkInterface, module: nn.Module) -> None:

@@ -115,14 +115,23 @@ class UNet(Network):
 
     Args:
         interface: Fields that the network takes and returns; set by the emulator.
-        width: Channels of the finest level.
-        multipliers: Channels of each level, in units of `width`.
-        blocks: Residual blocks per level, in the encoder and again in the decoder.
-        patch: Points per axis that the first layer gathers into channels.
-        detail: Channels at full resolution, which the last layer reads together with the state;
-            without them the edges of the patches would show.
+        width: Number of channels of the finest level.
+        multipliers: Numbers of channels of each level, in units of `width`.
+        blocks: Number of residual blocks per level, in the encoder and again in the decoder.
+        patch: Number of points per axis that the first layer gathers into channels.
+        detail: Number of channels at full resolution, which the last layer reads together with the
+            state; without them the edges of the patches would show.
         padding: Padding beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
             for each axis as the `data` are periodic there or not.
+
+    Example:
+        >>> interface = NetworkInterface(2, 2, latent_inputs=(4, 16), latent_outputs=(4,), masks=3)
+        >>> network = UNet(interface, width=16)
+        >>> state = torch.zeros(8, 2, 64, 32)
+        >>> latents = torch.zeros(8, 2, 16, 8), torch.zeros(8, 2, 4, 2)
+        >>> output, predicted = network(state, latents, mask_id=torch.full((8,), 2))
+        >>> output.shape, [z.shape for z in predicted]
+        (torch.Size([8, 2, 64, 32]), [torch.Size([8, 2, 16, 8])])
     """
 
     def __init__(
