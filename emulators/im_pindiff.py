@@ -47,7 +47,7 @@ from emulators.training.losses import L2, Distance
 class ImPiNDiff(Emulator):
     """Known physics with learned parts, stepped explicitly or implicitly.
 
-    The learned parts are what is trained, averaged and saved.
+    Only the learned parts are trained, averaged and saved.
 
     Args:
         physics: The equation: domain, variables, terms and closures by name.
@@ -59,7 +59,7 @@ class ImPiNDiff(Emulator):
             default.
         dt: Step Δt [T].
         interval: Time between snapshots of the data [T], a whole number of dt.
-        unrolled_steps: Snapshot intervals of a training rollout.
+        unrolled_steps: Length of a training rollout [intervals].
         checkpointing: Choice of the states that a training rollout keeps for its backward pass.
         origin: Lower corner of the domain [L], where coordinates do not start at 0.
         regularization: r, weight of the mean square of the trained numbers.
@@ -69,6 +69,19 @@ class ImPiNDiff(Emulator):
         ValueError: dt does not divide the interval, or unrolled_steps is below 1; a coefficient is
             missing.
         ImplicitSolveError: A step did not converge, unless its layer masks it.
+
+    Example:
+        Diffusion with an unknown diffusivity D(x), by Crank-Nicolson steps:
+
+        >>> from datamodules.solvers import Grid, Variable
+        >>> from datamodules.solvers.finite_volume import Diffusion, Domain
+        >>> from emulators.learned import NeuralField
+        >>> tracer, domain = Variable("u", "tracer", "1"), Domain(Grid((16,), (1.0,)))
+        >>> physics = Balance(domain, (tracer,), {"diffusion": Diffusion("D")})
+        >>> learned = {"D": NeuralField(["D"], dimensions=1, scale=1e-3)}
+        >>> emulator = ImPiNDiff(physics, learned, dt=0.05, interval=0.1, dimensions=1).eval()
+        >>> emulator.rollout(torch.rand(2, 1, 16), steps=3).shape
+        torch.Size([2, 3, 1, 16])
     """
 
     timed = True
