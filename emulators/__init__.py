@@ -1,4 +1,4 @@
-"""Emulators: training recipes and steps, the networks inside them, and the rollout they share."""
+"""Emulators: training recipes and steps, their networks, and the rollout that they share."""
 
 from emulators.baseline import Baseline
 from emulators.bundled import Bundled

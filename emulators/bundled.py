@@ -20,8 +20,8 @@ class Bundled(Emulator):
     gives the change from each state to the next.
 
     Args:
-        bundle: K, states per call.
-        advance: States of a call that the rollout takes before it calls again; all by default.
+        bundle: Number K of states per call.
+        advance: Number of states of a call that the rollout takes before the next; K by default.
 
     Example:
         >>> emulator = Bundled(bundle=4).eval()

@@ -50,10 +50,10 @@ def check_fields(
 
     Args:
         data: Description of the data of this run.
-        channels: Fields of the emulator's states.
-        dimensions: Their dimensions.
+        channels: Number of fields of the emulator's states.
+        dimensions: Number of their spatial dimensions.
         parameters: Number of physical parameters that condition it.
-        emulator: Its class, to which the command line gives these numbers where it takes them.
+        emulator: Class of the emulator, which the command line gives these numbers.
     """
     found = {"channels": data.channels, "dimensions": data.dimensions}
     found["parameters"] = len(data.parameters)
@@ -95,7 +95,7 @@ def check_training_data(
     """Refuse data that differ from the training data in what an emulator depends on.
 
     Args:
-        trained_on: Description of the data in training, None if the emulator is not trained.
+        trained_on: Description of the training data, or None for an emulator that is not trained.
         data: Description of the data of this run, with statistics if a training is resumed.
         resumed: Weights and statistics of the training, if it is resumed.
     """
@@ -114,10 +114,10 @@ def check_training_data(
 
 
 def follow_boundaries(emulator: LightningModule, periodic: Sequence[bool]) -> None:
-    """Let the layers of an emulator pad each axis as the data are periodic there or not.
+    """Set the padding of an emulator's layers by the periodicity of the data along each axis.
 
     Raises:
-        ValueError: A part of it means something on a periodic domain alone, and an axis is not.
+        ValueError: A part of it is defined on periodic domains only, and an axis is not periodic.
     """
     set_boundaries(emulator, periodic)
     if all(periodic):
@@ -185,12 +185,12 @@ def check_statistics(saved: Mapping[str, Tensor | None], data: DataDescription) 
 
 
 def rounded(values: Tensor) -> list[float]:
-    """Return numbers to read."""
+    """Return numbers with six digits, for messages."""
     return [float(f"{value:.6g}") for value in values.tolist()]
 
 
 def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: bool) -> None:
-    """Refuse settings that make another emulator of the weights, which may fit all the same.
+    """Refuse settings with which the weights, even if they fit, make another emulator.
 
     Args:
         saved: Settings of the emulator in the checkpoint, as far as it knows them.
@@ -218,7 +218,7 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
 
 
 def check_checkpoint(emulator: LightningModule, checkpoint: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint that is not finite, or of other data or another model than these."""
+    """Refuse a checkpoint that is not finite, or belongs to other data or another model."""
     trainer = emulator._trainer
     path = "The checkpoint" if trainer is None else trainer.ckpt_path
     check_finite(emulator, checkpoint, path)

@@ -1,4 +1,4 @@
-"""Reading a checkpoint: whole, of the kinds that it should hold, and without running code of it."""
+"""Reading of checkpoints: complete, with parts of the right types, and without running code."""
 
 import pickle
 import re
@@ -15,7 +15,7 @@ from datamodules.description import DataDescription
 
 
 def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) -> dict[str, Any]:
-    """Return what a file of torch's holds by name.
+    """Return the contents of a file of torch, by name.
 
     Args:
         path: Path of the file.
@@ -25,7 +25,7 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
 
     Raises:
         OSError: There is no such file, or it cannot be read.
-        ValueError: It is no such file, or holds objects of other classes.
+        ValueError: It is not a file of torch, or holds objects of other classes.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint; set {option} to an existing file.")
@@ -53,10 +53,10 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
 
 
 def check_bytes(path: Path) -> None:
-    """Refuse a file whose bytes were changed, which torch would take for other weights.
+    """Refuse a file whose bytes were changed, which torch would read as other weights.
 
     Raises:
-        ValueError: A part of the archive is not as its checksum says.
+        ValueError: A part of the archive does not match its checksum.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -74,10 +74,10 @@ def check_bytes(path: Path) -> None:
 def read_checkpoint(
     path: Path, option: str = "--ckpt_path", device: Any = "cpu", trusted: bool = False
 ) -> dict[str, Any]:
-    """Return a checkpoint whose parts are of the kinds that they should be; see `load`.
+    """Return a checkpoint whose parts have the right types; see `load`.
 
     Raises:
-        ValueError: A part is missing or of another kind.
+        ValueError: A part is missing or has another type.
     """
     checkpoint = load(path, option, device, trusted)
     needed = (
@@ -126,7 +126,7 @@ def sequence(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def kind(*types: type) -> Callable[[Any], bool]:
-    """Return whether something is of a type; a truth value is no number."""
+    """Return whether something is of a type; True and False are not numbers."""
     return lambda value: (
         isinstance(value, types) and not (isinstance(value, bool) and bool not in types)
     )
@@ -138,7 +138,7 @@ def is_anything(value: Any) -> bool:
 
 
 def is_description(value: Any) -> bool:
-    """Return whether something is what an emulator keeps of the data of its training."""
+    """Return whether something is a description of training data."""
     known = {
         "variables": sequence(kind(str)),
         "parameters": sequence(kind(str)),
@@ -175,7 +175,7 @@ def is_optimizer(value: Any) -> bool:
 
 
 def check_like(saved: Any, present: Any, place: str = "") -> None:
-    """Refuse nested numbers that are not named and of types as those that they replace.
+    """Refuse nested numbers whose names and types differ from the ones that they replace.
 
     Raises:
         TypeError: With the place where they differ.

@@ -36,11 +36,11 @@ class Context(NamedTuple):
     Attributes:
         parameters: Physical parameters in the units of the files, (batch, parameter), or None.
         time: Time of the states [time unit of the data], (batch,), or None.
-        keys: Numbers that tell the samples apart, (batch, 2): in a rollout the initial condition
+        keys: Numbers that identify each sample, (batch, 2): in a rollout the initial condition
             and the member; or None, where random numbers come from torch's own generator.
         seed: Seed of the run.
         origin: 0 in a rollout, the number of the batch (from 1) in training.
-        lead: Steps since the initial states.
+        lead: Number of steps since the initial states.
 
     Example:
         >>> state = torch.zeros(3, 1, 4)
@@ -105,7 +105,7 @@ def rollout_keys(
 
     Args:
         index: Numbers of the initial conditions within the evaluation.
-        members: Rollouts from each.
+        members: Number of rollouts from each.
 
     Example:
         >>> rollout_keys([4, 7], members=2).tolist()
@@ -131,7 +131,7 @@ def has_context(function: Callable[..., Any]) -> bool:
 
 
 def with_context(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a step or a loss that accepts `context` as its last argument, whether it needs it."""
+    """Return a step or a loss that accepts `context` as its last argument, needed or not."""
     return function if takes_context(function) else lambda *args: function(*args[:-1])
 
 
@@ -156,7 +156,7 @@ def check_conditioning(emulator: Any, parameters: int) -> None:
 
 @runtime_checkable
 class Windows(Protocol):
-    """A training batch with what is known of its trajectories.
+    """A training batch, with parameters and times of its trajectories.
 
     Attributes:
         states: Windows in physical units.
@@ -174,7 +174,7 @@ def training_context(batch: Window | Windows, seed: int, rank: int, number: int)
 
     Args:
         batch: Windows, with parameters and times where the data have them.
-        seed: Seed that the training began with.
+        seed: Seed of the training.
         rank: Number of the process.
         number: Number of the batch since the beginning of the training.
     """
@@ -213,7 +213,7 @@ class Conditioning(nn.Module):
             self.register_buffer("std", torch.ones(parameters))
 
     def set_statistics(self, values: Float[Tensor, "trajectory parameter"] | None) -> None:
-        """Take over the statistics of training trajectories; what does not vary keeps its unit."""
+        """Set the statistics of the training trajectories; a constant parameter keeps its unit."""
         if values is not None:
             values = values.double()
             varies = values.amax(0) > values.amin(0)
@@ -225,10 +225,10 @@ class Conditioning(nn.Module):
         return self.mean[None] if self.count else None
 
     def check(self, parameters: Parameters | None) -> None:
-        """Refuse another number of parameters than the emulator is made for.
+        """Check the number of parameters.
 
         Raises:
-            ValueError: As above.
+            ValueError: It is not the number that the emulator was made for.
         """
         found = 0 if parameters is None else parameters.shape[1]
         if found == self.count:
@@ -248,7 +248,7 @@ class Conditioning(nn.Module):
         """Return standardised parameters, or None if there are none.
 
         Raises:
-            ValueError: Their number is not the one that the emulator is made for.
+            ValueError: Their number is not the number that the emulator was made for.
         """
         self.check(parameters)
         return None if parameters is None else (parameters.to(self.mean) - self.mean) / self.std

@@ -30,11 +30,11 @@ class Sharded(DDPStrategy):
         --trainer.strategy.class_path=emulators.Sharded --trainer.devices=4
 
     Validation gathers the weights that it rolls out with once, so that its rollouts may differ in
-    length between processes; tests and predictions divide nothing, as with `ddp`. What a network
-    returns must not be changed in place.
+    length between processes; tests and predictions divide nothing, as with `ddp`. The output of
+    a network must not be changed in place.
 
     Raises:
-        ValueError: The emulator trains something besides its network.
+        ValueError: The emulator trains weights outside of its network.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Sharded(DDPStrategy):
             part.unshard()
 
     def on_validation_end(self) -> None:
-        """Keep this process's part of them."""
+        """Keep only this process's part of the gathered weights."""
         for part in self._evaluated():
             part.set_reshard_after_forward(True, recurse=False)
             part.reshard()
@@ -123,12 +123,12 @@ def parts(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def gathered(value: Tensor) -> Tensor:
-    """Return a tensor whole; all processes must ask together."""
+    """Return the whole of a divided tensor; all processes must call it together."""
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
 def own_part(value: Tensor) -> Tensor:
-    """Return what this process has of a tensor."""
+    """Return this process's part of a tensor."""
     return value.to_local() if isinstance(value, DTensor) else value
 
 

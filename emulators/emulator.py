@@ -1,8 +1,8 @@
 """An emulator: a training recipe and a step.
 
 An emulator advances a state of a dynamical system by one snapshot interval, again and again. A
-subclass says what one `step` is and which `loss` a window of true snapshots gives; everything else
-(rollouts, evaluation, optimiser, averaged weights, statistics, checkpoints) is here, once.
+subclass defines a `step` and the `loss` of a window of true snapshots; everything else (rollouts,
+evaluation, optimiser, averaged weights, statistics, checkpoints) is defined here, once.
 
 States outside are float32 in physical units. Inside, fields are standardised by the statistics of
 the training split, which are buffers and travel in the checkpoint.
@@ -76,15 +76,15 @@ class Emulator(LightningModule, ABC):
         distance: d(prediction, target) of the training objective.
         optimizer: Optimiser of all parameters.
         schedule: Learning rate over the steps of the run; None keeps it constant.
-        ema_decay: Decay of the running average of weights that evaluation uses; 0 uses the last.
+        ema_decay: Decay of the averaged weights, used in evaluation; 0 uses the last weights.
         noise: Standard deviation of the white noise that training adds to the input state, in
-            units of the data's; the target stays the true next state, to which it learns to return.
+            standard deviations of the data; the target stays the true next state.
         latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
-        latent_outputs: Coarsening factors of the latents that it takes from the network.
+        latent_outputs: Coarsening factors of the latents that the network returns.
         masks: Number of input masks whose number (`mask_id`) is passed to the network.
 
     Attributes:
-        timed, sparse: Whether `loss` must know when its windows start, and takes NaN for unknown.
+        timed, sparse: Whether `loss` needs the start times of windows; whether it accepts NaN.
 
     Example:
         >>> from emulators import Baseline
@@ -283,7 +283,7 @@ class Emulator(LightningModule, ABC):
     # Lightning ----------------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        """Check that the data suit the network, and take their statistics before training."""
+        """Check that the data fit the network; before training, set their statistics."""
         source = self.trainer.datamodule
         data = described(source)
         check_precision(self.trainer.precision)
@@ -328,7 +328,7 @@ class Emulator(LightningModule, ABC):
         evaluate(self, start, self.trainer, "test")
 
     def on_test_epoch_end(self) -> None:
-        """Place the scores in the logs where the training ended."""
+        """Log the scores at the last step of the training."""
         self.log("step", float(self.trained_steps))
 
     def predict_step(self, start: RolloutBatch, batch_idx: int) -> None:
@@ -343,7 +343,7 @@ class Emulator(LightningModule, ABC):
             self.update_average(self.trainer.global_step)
 
     def update_average(self, steps: int) -> None:
-        """Move the averaged weights towards the trained ones, after so many optimiser steps."""
+        """Move the averaged weights towards the trained ones, after a number of training steps."""
         update_average(self.averaged, self.trained, self.ema_decay, steps)
 
     def configure_optimizers(self) -> Any:
@@ -367,7 +367,7 @@ class Emulator(LightningModule, ABC):
     # Checkpoints --------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store what the emulator was trained on, and the seed of all its random numbers."""
+        """Store the description of the training data and the seed of all random numbers."""
         checkpoint["trained_on"] = self.trained_on.to_dict() if self.trained_on else {}
         checkpoint["training_seed"] = self.training_seed
 

@@ -1,4 +1,4 @@
-"""The rollouts of `validate`, `test` and `predict`, watched by the callbacks of the trainer."""
+"""The rollouts of `validate`, `test` and `predict`, observed by the callbacks of the trainer."""
 
 import torch
 from lightning import Trainer

@@ -1,7 +1,7 @@
 """Names of classes and options before version 0.2, which settings may have until 0.3.
 
-Settings are YAML files, options on the command line, and what a checkpoint keeps. Each former name
-that is found in them is replaced, and said once on stderr.
+Settings are YAML files, options on the command line, and the settings in a checkpoint. Each former
+name in them is replaced, with a note on stderr.
 """
 
 import os
@@ -170,7 +170,7 @@ def rename(settings: Any, option: str = "") -> Any:
 
     Args:
         settings: Parsed YAML, or a part of it.
-        option: Name of the option that the part is the value of.
+        option: Name of the option whose value the part is.
     """
     if isinstance(settings, list):
         return [rename(part, option) for part in settings]
@@ -225,7 +225,7 @@ def rename_class(path: str, option: str = "") -> str:
 
 
 def moved_class(path: str) -> str:
-    """Return where the class of an import path is now."""
+    """Return the present import path of a class."""
     if path in CLASSES:
         return CLASSES[path]
     module, _, name = path.rpartition(".")
@@ -247,7 +247,7 @@ def rename_options(owner: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def say(change: str) -> None:
-    """Say once per run what is called otherwise now."""
+    """Print the present name of an option or class, once per run."""
     if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0":
         print(f"note: {change}; the former name is accepted until 0.3.", file=sys.stderr)
 

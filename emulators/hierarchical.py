@@ -4,10 +4,10 @@ With latents z^(l)_m = T(u_{m}; r_l) at leads 1 .. L-1 and factors r_1 <= r_2 <=
 
     û_{n+1}, ẑ^(1)_{n+2}, ..., ẑ^(L-1)_{n+L} = f(u_n, ẑ^(1)_{n+1}, ..., ẑ^(L-1)_{n+L-1}),
 
-so that level l looks l steps further ahead and is coarser. The latents carried from step to step
-are the network's own. At the start they are zero and are estimated by L-1 further calls, nearest
-first, which training prepares by masking. `emulators.hierarchy.latent_layout`
-says which calls, for any layout.
+so that level l looks l steps further ahead and is coarser. The latents in the memory are the
+network's own predictions. At the start they are zero and are estimated by L-1 further calls,
+nearest first, which training prepares by masking; `emulators.hierarchy.latent_layout` defines these
+calls for any layout.
 
 Reference: Jiang et al., "Hierarchical Implicit Neural Emulators", NeurIPS 2025,
 https://arxiv.org/abs/2506.04528, equations 9-12.
@@ -41,11 +41,11 @@ class Hierarchical(Emulator):
             spatial hierarchy and negative ones its histories.
         masking: Probability that a training sample is a cold start, shared by all cold starts.
         state_weight: Weight of the state in the loss, relative to one latent.
-        coarsening: T, which makes the latents of true states.
+        coarsening: Operation T that makes the latents of true states.
         unrolled_steps: Number of unrolled training steps. From the second on they start from the
             emulator's own states and latents; the gradient flows through all of them.
-        latent_noise: Standard deviation of the white noise that training adds to each latent given,
-            as `noise` does to the state.
+        latent_noise: Standard deviation of the white noise that training adds to each input
+            latent, as `noise` to the state.
 
     Example:
         L = 3: the memory holds the latents of the next step, coarsened by 4 and by 16.
@@ -126,7 +126,7 @@ class Hierarchical(Emulator):
         return self.standardize.inverse(self.next_state(u, output)), (latents, past)
 
     def _cold_start(self, u: State, context: Context) -> Memory:
-        """Estimate the latents ahead by one call per lead, nearest first; count no time."""
+        """Estimate the latents ahead by one call per lead, nearest first, at the same time."""
         layout = self.layout
         predicted = tuple(
             self.coarsening(u, factor) * (lead == 0) for lead, factor in layout.latents if lead >= 0

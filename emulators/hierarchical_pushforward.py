@@ -27,7 +27,8 @@ class HierarchicalPushforward(Hierarchical):
     """Hierarchical emulator trained on steps from its own states and latents, without gradient.
 
     Args:
-        detached_steps: R, most steps without gradient; r is drawn from 0 .. R for each batch.
+        detached_steps: Largest number R of steps without gradient; r is drawn from 0 .. R for
+            each batch.
 
     Example:
         >>> HierarchicalPushforward(detached_steps=1, latents=[(1, 4), (2, 16)]).window

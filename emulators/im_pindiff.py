@@ -8,8 +8,8 @@ loss compares the rollout with the observed snapshots,
     L = mean_k d(û_k, u_k) + r mean(θ²),
 
 and its gradient goes back through every time step: through an explicit step as it is, through an
-implicit one by its adjoint or as the stepper's layer says. So explicit PiNDiff, naive implicit and
-implicit adjoint differ in the `stepper` alone.
+implicit one by its adjoint or by another rule of the stepper's layer. Explicit PiNDiff, naive
+implicit and implicit adjoint differ only in the `stepper`.
 
 States are in physical units inside and outside; standardised numbers enter the loss only. A value
 that was not observed is NaN in a training window.
@@ -50,20 +50,20 @@ class ImPiNDiff(Emulator):
     Only the learned parts are trained, averaged and saved.
 
     Args:
-        physics: The equation: domain, variables, terms and closures by name.
+        physics: Equation: domain, variables, terms and closures by name.
         learned: Learned parts by name: fields in place of coefficients, closures, terms.
         coefficients: Known coefficients by name: numbers or profiles.
         conditioned_on: Coefficients that are the data's physical parameters, in the order of
             data.parameters.
         stepper: Time stepper: `ThetaScheme`, `SDIRK2`, `ExplicitEuler`, `RK4`; Crank-Nicolson by
             default.
-        dt: Step Δt [T].
+        dt: Inner time step Δt [T].
         interval: Time between snapshots of the data [T], a whole number of dt.
         unrolled_steps: Length of a training rollout [intervals].
         checkpointing: Choice of the states that a training rollout keeps for its backward pass.
         origin: Lower corner of the domain [L], where coordinates do not start at 0.
-        regularization: r, weight of the mean square of the trained numbers.
-        distance: d, of standardised states.
+        regularization: Weight r of the mean square of the weights.
+        distance: Distance d of standardised states.
 
     Raises:
         ValueError: dt does not divide the interval, or unrolled_steps is below 1; a coefficient is
@@ -146,7 +146,7 @@ class ImPiNDiff(Emulator):
 
     @property
     def window(self) -> int:
-        """The initial state and what follows each interval."""
+        """The initial state and the state after each interval."""
         return self.unrolled_steps + 1
 
     @property
@@ -210,7 +210,7 @@ class ImPiNDiff(Emulator):
         return state, None
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
-        """Return the distance to what was observed, averaged, and the regularisation."""
+        """Return the mean distance to the observations, plus the regularisation."""
         self.check_window(window)
         observed = torch.isfinite(window)
         leads = [
@@ -242,19 +242,19 @@ class ImPiNDiff(Emulator):
         return total + self.regularization * self.mean_square() if self.regularization else total
 
     def mean_square(self) -> Float[Tensor, ""]:
-        """Return mean(θ²) of all trained numbers."""
+        """Return mean(θ²) of all weights."""
         trained = [p for p in self.trained.parameters() if p.requires_grad]
         return sum(p.square().sum() for p in trained) / sum(p.numel() for p in trained)
 
     # Lightning ----------------------------------------------------------------------------------
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Forget the solves before this step."""
+        """Clear the record of earlier solves."""
         if self.monitor is not None:
             self.monitor.clear()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Log how the implicit steps and their adjoints were solved."""
+        """Log iterations, residuals and failures of the implicit steps and their adjoints."""
         if self.monitor is not None:
             for name, value in self.monitor.summary().items():
                 self.log(f"solver/{name}", value, batch_size=1)

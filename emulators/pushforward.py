@@ -1,6 +1,6 @@
 r"""Training on the emulator's own states: pushforward and unrolled losses around the same step.
 
-One name covers several methods elsewhere. With û_0 = u_n and û_{k+1} = f(û_k),
+Several methods share one name in the literature. With û_0 = u_n and û_{k+1} = f(û_k),
 
 - `Pushforward` draws r, computes û_r without gradient and takes the loss of the next step alone,
   d(f(û_r), u_{n+r+1}) (Brandstetter, Worrall and Welling, "Message Passing Neural PDE Solvers",
@@ -42,14 +42,14 @@ def grown(first: int, last: int, every: int, emulator: Baseline) -> int:
 
 
 class Pushforward(Baseline):
-    """Pushforward: the loss of one step from a state that the emulator made without gradient.
+    """Pushforward: the loss of one step from a state that the emulator predicted without gradient.
 
     With `draw: fixed` no loss penalises the first step from a true state: in one experiment f(f(u))
     was accurate and f(u) was not.
 
     Args:
-        detached_steps: R, most steps without gradient.
-        draw: Whether r is drawn from 0 .. R for each batch, as Brandstetter et al. do, or is R.
+        detached_steps: Largest number R of steps without gradient.
+        draw: Choice of r: drawn from 0 .. R for each batch (`uniform`, Brandstetter et al.), or R.
         curriculum: Training steps after which R grows by one, from 0; 0 starts with the whole R.
 
     Example:
@@ -96,15 +96,15 @@ class Pushforward(Baseline):
 
 
 class Unrolled(Baseline):
-    """The mean loss of several steps, each from the state that the previous one made.
+    """Mean loss of several steps, each from the state predicted by the previous one.
 
     Args:
-        unrolled_steps: K, steps of the rollout.
+        unrolled_steps: Number K of steps of the rollout.
         gradient: Path of the gradient: through the whole rollout (`full`), or through each step
             alone, whose input is a constant (`detached`).
         curriculum: Training steps after which K grows by one, from 1; 0 starts with the whole K.
-        checkpointing: Keep the states between steps only, and compute the activations of a step
-            again when its gradient is needed: memory of one step, time of one more forward pass.
+        checkpointing: Whether only the states between steps are kept, and activations are computed
+            again in the backward pass: the RAM of one step, the time of one more forward pass.
 
     Example:
         >>> emulator = Unrolled(unrolled_steps=3)

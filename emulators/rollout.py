@@ -1,6 +1,6 @@
 """The one streamed rollout, and the interface of its observers.
 
-A rollout is computed once, state by state; every observer sees each state as it passes and keeps
+A rollout is computed once, state by state; every observer receives each state and keeps
 what it needs of it. Nothing here keeps a state, so that memory does not grow with the length.
 """
 
@@ -66,11 +66,11 @@ class RolloutState(NamedTuple):
     """Progress of a batch of rollouts.
 
     Attributes:
-        lead: Steps done.
+        lead: Number of steps so far.
         state: States of the trajectories that are still computed.
         memory: Memory for their next step.
         context: Physical parameters, time and random numbers of their next step.
-        active: Their numbers within the batch.
+        active: Indices of these trajectories within the batch.
     """
 
     lead: int
@@ -80,7 +80,7 @@ class RolloutState(NamedTuple):
     active: Int[Tensor, " active"]
 
     def choose(self, choice: Choice) -> "RolloutState":
-        """Return the position of some of the trajectories alone."""
+        """Return the state of only some of the trajectories."""
         parts = (self.state, self.memory, self.context, self.active)
         chosen = apply_to_collection(parts, Tensor, lambda value: value[choice.to(value.device)])
         return RolloutState(self.lead, *chosen)
@@ -115,7 +115,7 @@ class RolloutObserver(ABC):
 
     Attributes:
         stages: Stages among validate, test and predict whose rollouts it observes.
-        options: Arguments it was made with, as far as it keeps them.
+        options: Arguments of its constructor, as far as they are kept.
         diverged: Mask of the trajectories in the batch that some observer has declared diverged, or
             None. The state of the current step is judged before `observe` is called, so that no
             mean includes the state in which a trajectory diverges. An observer with
@@ -194,14 +194,14 @@ def run_rollout(
     """Roll out from the initial conditions of a batch and show every state to every observer.
 
     Args:
-        model: Makes the forecasts.
+        model: Object whose steps make the forecasts.
         start: Initial conditions, length, and truth.
         observers: Observers of each state. They run outside autocast: statistics are never rounded
             to bfloat16.
         progress: Label of a progress bar in steps, or None for no bar.
         saver: Object that saves the rollouts so that they can be resumed, or None.
-        stop: Called after every step, when all observers have recorded it; may raise to end the
-            rollout.
+        stop: Function called after every step, when all observers have recorded it; it may raise
+            to end the rollout.
         context: Context of the first step, of all members of all initial conditions.
     """
     device, batch = start.initial.device, len(start.initial)
@@ -261,7 +261,7 @@ def run_rollout(
 
 
 def moved(state: State, device: torch.device) -> State:
-    """Return a state on a device, on its way there while the device still works."""
+    """Return a state on a device, copied while the device still computes."""
     if device.type == "cuda" and state.device.type == "cpu":
         return state.pin_memory().to(device, non_blocking=True)
     return state.to(device)
@@ -273,7 +273,7 @@ def finds_divergence(observer: RolloutObserver) -> bool:
 
 
 def diverged_trajectories(observers: Sequence[RolloutObserver]) -> Choice | None:
-    """Return which trajectories some observer has declared diverged, or None if none judges."""
+    """Return the trajectories that an observer has declared diverged, or None if none does so."""
     choices = [observer.find_diverged() for observer in observers]
     known = [choice for choice in choices if choice is not None]
     if len(known) < 2:

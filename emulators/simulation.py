@@ -15,20 +15,21 @@ class Simulation(Emulator):
     """The solver that made the data, evaluated as an emulator: a reference for its errors.
 
     There is nothing to train: `emulate test` runs it without a checkpoint. Of data that were
-    truncated to a coarser grid it sees, like an emulator, the truncated state alone: one step is
+    truncated to a coarser grid it is given only the truncated state, as an emulator is: one step is
 
         û_{n+1} = P S(P* u_n),
 
     with S the solver on its own grid, P the truncation of the spectrum and P* the filling of the
-    missing modes with zeros. Its error is then what an emulator without memory can hardly avoid.
+    missing modes with zeros. Its error is then hardly avoidable for an emulator without
+    memory.
 
     Args:
         channels: Number of fields of a state; set by the data.
         dimensions: Number of spatial dimensions; set by the data.
 
     Raises:
-        ValueError: The data have no solver, or one of another domain, or several; or it is asked to
-            train.
+        ValueError: The data have no solver, a solver of another domain, or several; or it is to be
+            trained.
 
     Example:
         A solver on 64 points steps states on 32; in a test `setup` takes both from the data.
@@ -51,7 +52,7 @@ class Simulation(Emulator):
 
     @property
     def window(self) -> int:
-        """No training: any window will do."""
+        """One snapshot, as there is no training."""
         return 1
 
     def setup(self, stage: str) -> None:

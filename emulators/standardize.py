@@ -1,4 +1,4 @@
-"""Between physical units, outside an emulator, and standardised numbers, inside."""
+"""Conversion between physical units, outside an emulator, and standardised numbers, inside."""
 
 import torch
 from jaxtyping import Float
@@ -8,12 +8,12 @@ State = Float[Tensor, "batch channel *space"]
 
 
 class Standardize(nn.Module):
-    """Subtract the mean and divide by the standard deviation of each channel.
+    """Standardisation of each channel by its mean and standard deviation.
 
     The statistics are buffers: computed by `fit` from the training split, saved in the checkpoint.
 
     Args:
-        channels: Fields of a state.
+        channels: Number of fields of a state.
     """
 
     mean: Tensor
@@ -32,7 +32,7 @@ class Standardize(nn.Module):
         std: Float[Tensor, " channel"],
         increment_std: Float[Tensor, " channel"],
     ) -> None:
-        """Take over the statistics of a training split, in physical units."""
+        """Set the statistics of a training split, in physical units."""
         self.mean.copy_(mean)
         self.std.copy_(std)
         self.increment_std.copy_(increment_std)
@@ -41,12 +41,12 @@ class Standardize(nn.Module):
         return statistic.to(like.dtype).reshape(-1, *[1] * (like.dim() - 2))
 
     def forward(self, state: State) -> State:
-        """Return standardised numbers of a state in physical units."""
+        """Return a standardised state."""
         mean, std = (self._per_channel(s, state) for s in (self.mean, self.std))
         return (state - mean) / std
 
     def inverse(self, state: State) -> State:
-        """Return physical units of standardised numbers."""
+        """Return a state in physical units."""
         mean, std = (self._per_channel(s, state) for s in (self.mean, self.std))
         return torch.addcmul(mean, state, std)
 

@@ -55,7 +55,7 @@ class Coarsening(nn.Module, ABC):
         """Check that the latents carry information.
 
         Args:
-            steps: Number of optimiser steps so far.
+            steps: Number of training steps so far.
 
         Raises:
             ValueError: The latents have collapsed.
@@ -125,7 +125,7 @@ class LearnedCoarsening(Coarsening):
         factors: Coarsening factors of the latents.
         width: Number of channels within encoder and decoder.
         weight: Weight of the decoder's error in the training objective.
-        patience: Number of optimiser steps before the latents are checked for collapse.
+        patience: Number of training steps before the latents are checked for collapse.
 
     Raises:
         ValueError: The width or the weight is out of its range.

@@ -1,7 +1,7 @@
 """Layout of the latents in space and time: the inputs of an emulator, and its training masks.
 
-A latent is `(lead, factor)`: the state `lead` intervals from now, coarsened by `factor`. The
-emulator maps u_n and its latents z(lead, factor)_n = T(u_{n + lead}) to u_{n+1} and the same
+A latent is `(lead, factor)`: the state `lead` intervals from the present, coarsened by `factor`.
+The emulator maps u_n and its latents z(lead, factor)_n = T(u_{n + lead}) to u_{n+1} and the same
 latents one step later. Future latents (lead > 0) are predicted by the emulator itself, past ones
 (lead < 0) are remembered, and present ones (lead = 0) are known at the start and predicted after
 it.
@@ -41,7 +41,7 @@ class LatentLayout:
     """Latents of an emulator, and the masks that follow from them.
 
     Args:
-        latents: Pairs (lead, factor): number of steps from the present, and coarsening factor.
+        latents: Pairs (lead, factor): number of intervals from the present, and coarsening factor.
 
     Raises:
         ValueError: A factor is below 1, or a latent is repeated.

@@ -1,4 +1,4 @@
-"""Learned parts of known physics: fields, curves and sources, each taking a place by its name."""
+"""Learned parts of known physics: fields, curves and sources, which replace known parts by name."""
 
 from emulators.learned.curve import Curve
 from emulators.learned.field import LearnedField

@@ -1,4 +1,4 @@
-"""A constitutive law by a small perceptron: a curve of one or several local quantities."""
+"""Constitutive law as a small perceptron: a curve of one or several local quantities."""
 
 from collections.abc import Callable, Sequence
 
@@ -65,7 +65,7 @@ class Curve(nn.Module):
         """Return the law at fields of one shape, in its units.
 
         Raises:
-            ValueError: It is given another number of quantities.
+            ValueError: The number of quantities is not the number of centres.
         """
         if len(quantities) != len(self.centre):
             raise ValueError(

@@ -14,7 +14,7 @@ class LearnedField(nn.Module, ABC):
     """Learned coefficients c(x, t) of known physics, by name.
 
     Args:
-        names: Names of the coefficients that it gives.
+        names: Names of the coefficients.
         steady: Whether they are the same at all times.
     """
 

@@ -1,4 +1,4 @@
-"""Known physics in which learned parts have taken the places of coefficients, closures and terms.
+"""Known physics with learned parts in place of coefficients, closures and terms.
 
 ∂u/∂t = K(u; c_known, c_learned(x, t))
 """
@@ -156,7 +156,7 @@ class Hybrid(nn.Module):
         return {name: value.to(like) for name, value in found.items()}
 
     def latent(self, times: Float[Tensor, " time"]) -> dict[str, Float[Tensor, "time *space"]]:
-        """Return the learned coefficients at some times; of a steady one there is one."""
+        """Return the learned coefficients at some times; a steady one has one time."""
         found: dict[str, Tensor] = {}
         for field in self.fields.values():
             found |= field(self.points, times[:1] if field.steady else times)

@@ -95,17 +95,17 @@ class NeuralField(LearnedField):
     numbers is noise.
 
     Args:
-        names: Coefficients that it gives, each by a network of its own.
-        steady: Whether they do not change in time; HY then sees t = 0.
-        scale: s, the typical size of the coefficients in their units.
-        output: σ; by default the rectifier, for coefficients that are not negative.
-        dimensions: Spatial dimensions.
-        width: Features of NF.
-        code: Numbers c that HY emits.
-        hidden: Features of HY.
-        depth: Residual blocks of HY.
-        duration: Time [T] that HY sees as 1.
-        length: Distance [L] that NF sees as 1.
+        names: Names of the coefficients, each with a network of its own.
+        steady: Whether they do not change in time; HY is then evaluated at t = 0.
+        scale: Typical size s of the coefficients in their units.
+        output: Activation σ; by default the rectifier, for coefficients that are not negative.
+        dimensions: Number of spatial dimensions.
+        width: Number of features of NF.
+        code: Number c of outputs of HY.
+        hidden: Number of features of HY.
+        depth: Number of residual blocks of HY.
+        duration: Unit of time [T] of the input of HY.
+        length: Unit of length [L] of the input of NF.
 
     Raises:
         ValueError: A size is below 1, or scale, duration or length is not positive.

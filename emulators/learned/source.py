@@ -18,11 +18,11 @@ class NetworkSource(Term):
     It may depend on neighbours. In an implicit step it is implicit too.
 
     Args:
-        reads: Fields that the network sees, variables among them.
+        reads: Names of the fields that the network reads, such as variables.
         network: Any `Network`, or a module from (batch, len(reads), *space) to the same shape.
-        scale: s, typical size of the source [φ/T].
+        scale: Typical size s of the source [φ/T].
         scales: Typical size of each field that it reads; 1 by default.
-        dimensions: Spatial dimensions.
+        dimensions: Number of spatial dimensions.
         variable: Variable whose balance has the source; the first by default.
 
     Raises:

@@ -30,21 +30,21 @@ def pointwise_linear(
 
 
 def linear(layer: nn.Linear, x: Float[Tensor, "batch _"]) -> Float[Tensor, "batch _"]:
-    """Return what a linear layer makes of a vector per sample."""
+    """Return the output of a linear layer for a vector per sample."""
     if torch.is_grad_enabled() or not one_way(x, layer.weight):
         return layer(x)
     return pointwise_linear(x[:, :, None], layer.weight[:, :, None], layer.bias)[:, :, 0]
 
 
 def perceptron(layers: nn.Sequential, x: Float[Tensor, "batch _"]) -> Float[Tensor, "batch _"]:
-    """Return what a sequence of layers, linear or not, makes of a vector per sample."""
+    """Return the output of a sequence of layers, linear or not, for a vector per sample."""
     for layer in layers:
         x = linear(layer, x) if isinstance(layer, nn.Linear) else layer(x)
     return x
 
 
 def convolve(layer: nn.Conv1d | nn.Conv2d, x: Features) -> Features:
-    """Return what a convolution makes of x: always by oneDNN, which torch spares a batch of one."""
+    """Return the convolution of x, by oneDNN also for a batch of one, which torch treats apart."""
     if torch.is_grad_enabled() or not one_way(x, layer.weight):
         return layer(x)
     weight, bias = layer.weight, layer.bias
@@ -71,9 +71,9 @@ def mix_modes(equation: str, spectrum: Tensor, weight: Tensor) -> Tensor:
 
 
 def one_way(x: Tensor, weight: Tensor) -> bool:
-    """Return whether there is one way: float32 on a CPU, not rounded by autocast, not compiled.
+    """Return whether one way can be chosen: float32 on a CPU, without autocast or compilation.
 
-    A weight that is divided among processes is gathered by its layer alone.
+    A weight that is divided among processes is gathered only by its layer.
     """
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not isinstance(weight, DTensor)
     free = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()

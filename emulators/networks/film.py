@@ -21,13 +21,13 @@ HIDDEN = 64
 
 
 class Perceptron(nn.Module):
-    """Two hidden layers of 64; the output starts at zero.
+    """Perceptron of two hidden layers of 64 features, whose output starts at zero.
 
-    It works in its weights' own precision: to bfloat16 parameters less than 0.4 % apart are equal.
+    It works in the precision of its weights: bfloat16 does not resolve differences below 0.4 %.
 
     Args:
-        parameters: Physical parameters.
-        outputs: Numbers that it returns.
+        parameters: Number of physical parameters.
+        outputs: Number of outputs.
     """
 
     def __init__(self, parameters: int, outputs: int) -> None:
@@ -53,8 +53,8 @@ class FiLM(nn.Module):
     """Scales and shifts of several layers of features.
 
     Args:
-        parameters: Physical parameters.
-        widths: Channels of each modulated layer.
+        parameters: Number of physical parameters.
+        widths: Number of channels of each modulated layer.
     """
 
     def __init__(self, parameters: int, widths: list[int]) -> None:

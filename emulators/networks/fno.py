@@ -67,12 +67,12 @@ class FNO(FromModule):
 
 
 class FourierLayer(nn.Module):
-    """One layer of the operator, with its MLP per point.
+    """Layer of the operator, with its MLP per point.
 
     Args:
-        dimensions: 1 or 2.
-        width: Channels of the features.
-        modes: Fourier modes kept along each axis.
+        dimensions: Number of spatial dimensions, 1 or 2.
+        width: Number of features.
+        modes: Number of Fourier modes kept along each axis.
         last: Whether no activation follows.
     """
 

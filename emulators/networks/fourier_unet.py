@@ -36,11 +36,11 @@ class FourierBlock(nn.Module):
     """Residual block; the second norm is applied twice, the second time modulated.
 
     Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        modes: Fourier modes kept, 0 for no Fourier layer.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        modes: Number of Fourier modes kept, 0 for no Fourier layer.
         embedded: Whether the embedding of mask and parameters modulates it.
-        resampling: Halve the grid by averaging, double it by repetition, or neither.
+        resampling: Change of the grid: halved by averaging, doubled by repetition, or none.
         attention: Whether self-attention follows, in heads of 64 channels.
         dropout: Probability that a feature is dropped in training.
         padding: Padding beyond the edge.
@@ -95,7 +95,7 @@ class Attention(nn.Module):
     """Residual self-attention between all points, in heads of 64 channels.
 
     Args:
-        channels: Channels of the features.
+        channels: Number of features.
     """
 
     def __init__(self, channels: int) -> None:
@@ -290,6 +290,6 @@ def sinusoids(mask_id: Int[Tensor, " batch"] | None, like: State) -> Float[Tenso
 
 
 def check_dropout(dropout: float) -> None:
-    """Refuse what is no probability below one."""
+    """Refuse a dropout that is not a probability below one."""
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must lie in [0, 1), got {dropout}.")

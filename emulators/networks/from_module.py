@@ -81,11 +81,11 @@ def as_network(option: NetworkFactory | nn.Module, interface: NetworkInterface) 
     """Return the network for an option of an emulator.
 
     Args:
-        option: A network, any other module, or what makes a network from its interface.
+        option: Network, any other module, or function that makes a network from its interface.
         interface: Fields that the network takes and returns.
 
     Raises:
-        ValueError: The option makes no network from the interface, or one that is conditioned on
+        ValueError: The option makes no network from the interface, or a network conditioned on
             another number of physical parameters.
     """
     if isinstance(option, Network):
@@ -124,7 +124,7 @@ def check_parameters(network: nn.Module, interface: NetworkInterface) -> None:
     """Refuse a network that is conditioned on another number of physical parameters.
 
     Raises:
-        ValueError: As above.
+        ValueError: The network is conditioned on another number.
     """
     found = getattr(network, "physical_parameters", 0)
     if found != interface.parameters:

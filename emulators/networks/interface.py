@@ -1,7 +1,7 @@
 """Interface between an emulator and its network.
 
-A network maps standardised fields to standardised fields. It knows no physics, no statistics and no
-Lightning. Next to the state it may take *latents*, coarse fields on grids that are smaller by an
+A network maps standardised fields to standardised fields. It does not depend on physics, statistics
+or Lightning. Next to the state it may take *latents*, coarse fields on grids that are smaller by an
 integer factor, and return others; an integer per sample, the *mask id*, identifies which of the
 inputs are masked; physical *parameters* of the trajectory, such as its Reynolds number, are
 standardised numbers per sample.

@@ -17,10 +17,10 @@ Features = Float[Tensor, "batch _ ..."]
 
 
 def check_dimensions(owner: str, dimensions: int) -> None:
-    """Refuse states that are neither lines nor planes.
+    """Refuse states in other than one or two dimensions.
 
     Raises:
-        ValueError: As above; it names who takes no others.
+        ValueError: The number of dimensions is not 1 or 2; the message names the owner.
     """
     if dimensions not in (1, 2):
         raise ValueError(
@@ -72,7 +72,7 @@ class _PadPeriodic(torch.autograd.Function):
 def pad_periodic(x: Features, width: int) -> Features:
     """Return x with a halo of `width` points copied from the opposite side, along each axis.
 
-    Keeps the memory format, which `torch.nn.functional.pad(mode="circular")` does not.
+    The memory format is kept, which `torch.nn.functional.pad(mode="circular")` does not.
     """
     if not torch.compiler.is_compiling():
         return _PadPeriodic.apply(x, width)
@@ -88,7 +88,7 @@ def wrap(x: Features, width: int, axis: int) -> Features:
 
 
 def set_boundaries(module: nn.Module, periodic: Sequence[bool]) -> None:
-    """Tell the layers of a network that follow the data along which axes these are periodic."""
+    """Set the periodic axes of the layers of a network that are padded by the data."""
     for layer in module.modules():
         if isinstance(layer, Convolution) and layer.follows_data:
             layer.set_boundaries(periodic)
@@ -98,10 +98,10 @@ class Convolution(nn.Module):
     """Convolution that keeps the size of the grid; odd kernel.
 
     Args:
-        dimensions: 1 or 2.
-        inputs: Channels in.
-        outputs: Channels out.
-        kernel: Points along each axis, odd.
+        dimensions: Number of spatial dimensions, 1 or 2.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        kernel: Number of points along each axis, odd.
         padding: Padding beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
             for each axis as the `data` are periodic there or not.
         zero: Whether the weights start at zero.
@@ -132,7 +132,7 @@ class Convolution(nn.Module):
             nn.init.zeros_(self.layer.bias)
 
     def set_boundaries(self, periodic: Sequence[bool]) -> None:
-        """Say along which axes the opposite side lies beyond the edge; zeros do elsewhere."""
+        """Set the axes that are padded by the opposite side; others are padded by zeros."""
         self.layer.padding = tuple(0 if around else self.half for around in periodic)
         self.halo = self.half if all(periodic) else 0
         some = any(periodic) and not all(periodic) and self.half
@@ -155,7 +155,7 @@ class PointNorm(nn.Module):
     channels-last layout on a CPU; this norm runs on contiguous rows.
 
     Args:
-        channels: Channels of the features.
+        channels: Number of features.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,7 +1,7 @@
 """Layers that multiply Fourier modes. Weights are pairs of real numbers, transforms are float32.
 
 Complex parameters are dropped by some optimisers and not reduced by all communication libraries,
-and there are no transforms in bfloat16; a pair of numbers and an island of float32 work everywhere.
+and there are no transforms in bfloat16; pairs of numbers and float32 work everywhere.
 """
 
 import torch
@@ -14,15 +14,15 @@ Features = Float[Tensor, "batch channel *space"]
 
 
 class DepthwiseSpectral(nn.Module):
-    """Multiply the lowest modes of each channel by weights of its own; remove all others.
+    """Product of the lowest modes of each channel with weights of its own; all others are removed.
 
     Along the last axis modes 0 .. m-1 are kept, along the other, in two dimensions, 0 .. m-1 and
     -m .. -1.
 
     Args:
-        dimensions: 1 or 2.
-        channels: Channels of the features.
-        modes: m.
+        dimensions: Number of spatial dimensions, 1 or 2.
+        channels: Number of features.
+        modes: Number m of modes kept along the last axis.
     """
 
     def __init__(self, dimensions: int, channels: int, modes: int) -> None:
@@ -47,16 +47,16 @@ class DepthwiseSpectral(nn.Module):
 
 
 class SpectralConvolution(nn.Module):
-    """Multiply the lowest modes of all channels by a matrix per mode; remove all others.
+    """Product of the lowest modes of all channels with a matrix per mode; all others are removed.
 
     Of `modes` modes along an axis, m = modes // 2 + 1 are kept along the last one, 0 .. m-1, and
     -modes//2 .. modes - modes//2 - 1 along the other.
 
     Args:
-        dimensions: 1 or 2.
-        inputs: Channels in.
-        outputs: Channels out.
-        modes: Modes kept along each axis, of either sign together.
+        dimensions: Number of spatial dimensions, 1 or 2.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        modes: Number of modes kept along each axis, of either sign together.
     """
 
     def __init__(self, dimensions: int, inputs: int, outputs: int, modes: int) -> None:

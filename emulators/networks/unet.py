@@ -1,7 +1,7 @@
 """Encoder and decoder with skip connections, with stems and heads for latents.
 
 The trunk works on levels whose grids are coarser by 1, 2, 4, ... times the patch size. A latent
-that is coarser than the state by a factor r meets the trunk at the coarsest level whose stride
+that is coarser than the state by a factor r is connected at the coarsest level whose stride
 divides r: its stem's features are added there before the encoder's blocks, its head reads the
 decoder's features there. Latents finer than the patches go with the state through the first layer
 and the last. Without latents the same trunk remains. Blocks below the finest level,
@@ -50,9 +50,9 @@ class Block(nn.Module):
     do the different tasks of a cold start and of a regular step; parameters add to these numbers.
 
     Args:
-        dimensions: 1 or 2.
-        inputs: Channels in.
-        outputs: Channels out.
+        dimensions: Number of spatial dimensions, 1 or 2.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
         masks: Number of input masks.
         padding: Padding beyond the edge.
     """
@@ -116,7 +116,7 @@ class UNet(Network):
     Args:
         interface: Fields that the network takes and returns; set by the emulator.
         width: Number of channels of the finest level.
-        multipliers: Numbers of channels of each level, in units of `width`.
+        multipliers: Number of channels of each level, in units of `width`.
         blocks: Number of residual blocks per level, in the encoder and again in the decoder.
         patch: Number of points per axis that the first layer gathers into channels.
         detail: Number of channels at full resolution, which the last layer reads together with the

@@ -36,7 +36,7 @@ _PLACES: WeakKeyDictionary[nn.Module, tuple[Places, Places]] = WeakKeyDictionary
 
 
 def members(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the parameters and the buffers of a module whose layers stay what they are."""
+    """Return the parameters and the buffers of a module, whose layers must not be replaced."""
     if module not in _PLACES:
         layers = list(module.modules())
         _PLACES[module] = (
@@ -48,6 +48,6 @@ def members(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def once(places: Places) -> Places:
-    """Return the places that hold a tensor, of those that share one the first."""
+    """Return the places of tensors; for a shared tensor, the first place."""
     found = {id(of[name]): (of, name) for of, name in reversed(places) if of[name] is not None}
     return list(reversed(found.values()))

@@ -55,10 +55,10 @@ def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trai
 
 
 def check_counts(scheduler: LRScheduler, steps: int) -> None:
-    """Refuse a schedule of torch's that took the number of steps for something else.
+    """Refuse a schedule of torch that uses the number of steps as another argument.
 
     Raises:
-        ValueError: With the name of what it took it for.
+        ValueError: The schedule has such an argument, which the message names.
     """
     kind = type(scheduler)
     second = [*signature(kind).parameters][1]
@@ -69,12 +69,12 @@ def check_counts(scheduler: LRScheduler, steps: int) -> None:
 
 @contextmanager
 def naming(option: str, why: str = "cannot take a step with its options") -> Iterator[None]:
-    """Name the option that chose an optimiser or schedule which does not work with its own.
+    """Name the option of an optimiser or schedule that fails with its own options.
 
-    Some of them are checked only in a step, such as `capturable` on a CPU.
+    Some of these are checked only in a step, such as `capturable` on a CPU.
 
     Raises:
-        ValueError: With what the optimiser says.
+        ValueError: The optimiser or schedule failed; the message has its reason.
     """
     try:
         yield
@@ -90,7 +90,7 @@ def clip_gradients(
     """Clip the gradients by their norm, or each by its value.
 
     Under bfloat16 autocast gradients are not scaled, so that fused optimisers, which Lightning
-    refuses to clip for fear that they are, are clipped like any other.
+    refuses to clip in case they are, are clipped like any other.
 
     Args:
         trainer: Trainer, whose precision decides.

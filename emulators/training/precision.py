@@ -1,4 +1,4 @@
-"""In which precisions an emulator runs: weights, statistics and states in 32 bits or more."""
+"""Precisions of an emulator: weights, statistics and states have 32 bits or more."""
 
 import time
 
@@ -9,7 +9,7 @@ def bfloat16_cost() -> float:
     """Return how many times as long a convolution takes in bfloat16 as in float32 on this CPU.
 
     Processors differ more than their names say: 0.3 with matrix units for bfloat16, 1.5 and more
-    with vector units alone. A few milliseconds, at 96 channels, as in the quickstart's network.
+    with only vector units. It takes a few milliseconds: 96 channels, as in the quickstart.
     """
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
@@ -27,11 +27,11 @@ def bfloat16_cost() -> float:
 def check_precision(precision: str) -> None:
     """Refuse to keep everything in half precision.
 
-    `bf16-mixed` rounds what is inside a network only: weights, statistics of the data, states
+    `bf16-mixed` rounds only inside of networks: weights, statistics of the data, states
     between steps and sums of scores stay in float32 or float64.
 
     Args:
-        precision: The trainer's.
+        precision: Precision of the trainer.
 
     Raises:
         ValueError: It is bf16-true or 16-true.

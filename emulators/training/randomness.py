@@ -16,7 +16,7 @@ def generator_of(seed: int, rank: int, step: int, purpose: str, device: str) -> 
 
 
 def seed_layers(generator: torch.Generator | None, device: torch.device) -> None:
-    """Let what layers draw by themselves, as dropout does, depend on the training step, too."""
+    """Seed the random numbers of layers, such as dropout, by the training step."""
     if generator is None:
         return
     seed = generator.initial_seed()

@@ -1,4 +1,4 @@
-"""Learning rate schedules over the optimiser steps of a run."""
+"""Learning rate schedules over the training steps of a run."""
 
 import math
 
@@ -13,8 +13,8 @@ class WarmupCosine(LambdaLR):
 
     Args:
         optimizer: Optimiser, whose learning rate is the maximum.
-        total_steps: Number of optimiser steps of the whole run.
-        warmup: Number of optimiser steps of the warm-up.
+        total_steps: Number of training steps of the whole run.
+        warmup: Number of training steps of the warm-up.
 
     Raises:
         ValueError: The warm-up is negative.
@@ -44,8 +44,8 @@ class WarmupConstant(LambdaLR):
 
     Args:
         optimizer: Optimiser, whose learning rate is the maximum.
-        total_steps: Number of optimiser steps of the whole run; not used here.
-        warmup: Number of optimiser steps of the warm-up.
+        total_steps: Number of training steps of the whole run; not used here.
+        warmup: Number of training steps of the warm-up.
 
     Raises:
         ValueError: The warm-up is negative.
@@ -74,7 +74,7 @@ class ConstantCosine(LambdaLR):
 
     Args:
         optimizer: Optimiser, whose learning rate is the maximum.
-        total_steps: Number of optimiser steps of the whole run.
+        total_steps: Number of training steps of the whole run.
         constant: Share of the run before the decay, in [0, 1).
         final: Last learning rate as a fraction of the maximum, in [0, 1].
 
