@@ -43,12 +43,12 @@ class TrajectoryDataModule(LightningDataModule):
         variables: Names of the variables that become channels.
         dimensions: Names of the dimensions in the files.
         periodic: Whether the domain is periodic along each axis, in the order (y, x); one value
-            means all axes. `auto` concludes it only from what the files or the generator say, or
+            means all axes. `auto` takes it from attributes of the files, from the generator, or
             from a full circle of longitude. Spectra, velocities from vorticity and the padding of
             networks follow it.
         vorticity: Variable that is the vorticity of a flow, from which energies and velocities
-            follow; `auto` takes the one with that CF standard name or that is called so, null none.
-        join: Whether the files of a split are parts of one run, one after the other in `time`;
+            follow; `auto` takes the variable with that CF standard name or of that name, null none.
+        join: `time` if the files of a split are parts of one simulation, one after the other;
             by default each file holds trajectories of its own, unless it holds a single snapshot.
         parameters: Names of physical parameters on which the emulator is conditioned, such as a
             Reynolds number: variables with one number per trajectory or a single one, global
@@ -60,7 +60,7 @@ class TrajectoryDataModule(LightningDataModule):
         test: Files of the test split; forecasts start from them too.
         batch_size: Number of training windows per step and process.
         workers: Number of processes that read training windows; 0 reads in the training process.
-        storage: Place where splits are kept: in the `memory` of each process, in memory once per
+        storage: Place where splits are kept: in the RAM of each process (`memory`), in RAM once per
             node and `shared` by its processes, `stream` for windows read from the files, or
             training windows on the `device` that trains; `auto` is the fastest with room for the
             split.
@@ -243,11 +243,11 @@ class TrajectoryDataModule(LightningDataModule):
 
     def contents(self, split: str) -> str:
         """Return a hash of a split and of all options that change what is read."""
-        text = canonical([self.content_hash(split), self.beside_values(split)])
+        text = canonical([self.content_hash(split), self.settings_of(split)])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def beside_values(self, split: str) -> dict[str, Any]:
-        """Return what determines the data of a split, except the values in its files.
+    def settings_of(self, split: str) -> dict[str, Any]:
+        """Return the settings that determine the data of a split, in addition to its files.
 
         Everything that is read from files or options and changes a result must be here, or cached
         results would outlive a change of it.

@@ -1,4 +1,4 @@
-"""Makes the description of a data set from its options and the header of its files."""
+"""Description of a data set, from its options and the headers of its files."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -78,5 +78,5 @@ def read_ahead(items: Iterator[Any], count: int) -> Iterator[Any]:
 
 
 def as_it_is(batch: Any) -> Any:
-    """Return a batch that the data set has already stacked."""
+    """Return a batch unchanged: the data set has stacked it."""
     return batch

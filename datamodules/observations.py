@@ -1,7 +1,7 @@
 """Observations of the training trajectories: sensors, times and variables.
 
 The data files hold whole fields; what was not observed is NaN in a training window, so that no loss
-can use it unnoticed. The initial state of a trajectory is known whole.
+can use it unnoticed. The initial state of a trajectory is fully observed.
 """
 
 from abc import ABC, abstractmethod

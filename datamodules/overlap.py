@@ -1,4 +1,4 @@
-"""Finds snapshots that splits share, so that a test would be on training data."""
+"""Search for snapshots that splits share, with which a test would be on training data."""
 
 from collections.abc import Mapping
 from filecmp import cmp

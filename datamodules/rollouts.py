@@ -20,8 +20,8 @@ class Rollouts:
     Args:
         initial_conditions: Number of rollouts, started evenly over the split.
         steps: Length of each rollout [snapshot intervals]; may exceed the data.
-        truth_steps: Number of true snapshots to compare with; a quarter of the shortest trajectory
-            by default.
+        truth_steps: Number of intervals with a truth; None for a quarter of the shortest
+            trajectory, at most `steps`.
         batch_size: Number of rollouts that are computed together.
         members: Size of the ensemble from each initial condition, the unperturbed member included.
         initial_noise: Amplitude of the white noise added to the other members, in units of the
@@ -117,8 +117,8 @@ class InitialConditions(Dataset):
         trajectories: Split to start from.
         count: Number of initial conditions, over all trajectories.
         steps: Length of each rollout, in snapshot intervals.
-        truth_steps: True snapshots that must follow each start; None for as many as one quarter of
-            the shortest trajectory, at most `steps`.
+        truth_steps: Number of true snapshots that must follow each start; None for a quarter of the
+            shortest trajectory, at most `steps`.
         members: Size of the ensemble that starts from each, the unperturbed member included.
         noise: Amplitude of the white noise added to the other members, in units of the spatial
             standard deviation of each channel of the initial state.

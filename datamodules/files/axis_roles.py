@@ -1,4 +1,4 @@
-"""Finds from attributes and names whether a spatial axis is x or y, and whether it is an angle.
+"""Role of a spatial axis, x or y, and whether it is an angle, by its attributes and name.
 
 A name is split at underscores, digits and capitals, so that `nx`, `x_c`, `xt_ocean`,
 `g0_lon_2`, `west_east_stag` and `XDim` are all names of x, and `xylem` is not.

@@ -1,4 +1,4 @@
-"""Checks whether a generated file still holds the values that it was written with."""
+"""Check that a generated file still holds the values that it was written with."""
 
 import re
 from collections.abc import Sequence

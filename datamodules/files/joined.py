@@ -1,4 +1,4 @@
-"""Joins the files of one run, in time, so that they are read as one."""
+"""Files of one simulation, joined in time and read as one."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Writes trajectories to NetCDF files, whole or not at all, and reads their attributes.
+"""Writing of trajectories to NetCDF files, whole or not at all, and reading of their attributes.
 
 A field is `variable(trajectory, time, y, x)`, or without `trajectory`, or without `y`; names are
 free (`Dimensions`). Generated files follow CF-1.11, with seconds and metres in place of the
@@ -40,8 +40,8 @@ class Dimensions:
     Args:
         trajectory: Dimension that counts trajectories; a file may lack it.
         time: Dimension of time, with a coordinate variable of the same name.
-        space: Spatial dimensions, (y, x) or (x,); where attributes or names of the coordinates say
-            which is x, the order does not matter.
+        space: Spatial dimensions, (y, x) or (x,), in any order where attributes or names of the
+            coordinates say which is x.
 
     Example:
         Names of the files of an atmospheric model, one trajectory each:

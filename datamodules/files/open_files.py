@@ -14,7 +14,7 @@ SHARE = 8  # part of the files that the system allows: others of the process are
 
 
 class OpenFile:
-    """File that is open until nobody refers to it.
+    """File that is open as long as something refers to it.
 
     Args:
         path: File.
@@ -30,7 +30,7 @@ class OpenFile:
 
 
 class ReplacedError(OSError):
-    """Refusal of a file whose place another has taken.
+    """Refusal of a file that was replaced by another.
 
     Args:
         path: Name of the file.
@@ -47,8 +47,8 @@ Key = tuple[Path, State]
 class OpenFiles:
     """Files of one process, of which those that were opened first are closed.
 
-    A file to which nobody has access is closed, too: HDF5 takes one that is written again under the
-    same name for the one that is open. A process that was forked opens files of its own.
+    A file without access is closed, too: HDF5 would return the open file for another one that was
+    written under the same name. A forked process opens files of its own.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class OpenFiles:
 
         Raises:
             OSError: It cannot be opened.
-            ReplacedError: Another file has taken its place.
+            ReplacedError: Another file has replaced it.
         """
         path, state = key
         with self._lock:
@@ -88,17 +88,17 @@ class OpenFiles:
             return file
 
     def close(self, key: Key) -> None:
-        """Let go of a file that is not needed for some time."""
+        """Release a file that is not needed for some time."""
         with self._lock:
             self._open.pop(key, None)
 
     def enter(self, key: Key) -> None:
-        """Count one more who has access to a file."""
+        """Count one more access to a file."""
         with self._lock:
             self._users[key] += 1
 
     def leave(self, key: Key) -> None:
-        """Count one less; close the file after the last."""
+        """Count one access less; close the file after the last."""
         with self._lock:
             self._users[key] -= 1
             if self._users[key] <= 0:
@@ -140,7 +140,7 @@ class Access:
             raise OSError(f"the file ends at byte {size} and was longer before")
 
     def close(self) -> None:
-        """Let go of the file; the next read opens it again."""
+        """Release the file; the next read opens it again."""
         FILES.close(self._key)
 
     def __del__(self) -> None:
@@ -169,7 +169,7 @@ def most() -> int:
 
 
 def state_of(path: Path) -> State:
-    """Return what tells a file from others and from itself when it was another."""
+    """Return the numbers that identify a file and its last change."""
     state = path.stat()
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
 

@@ -1,4 +1,4 @@
-"""Reads the physical parameters of trajectories (Reynolds number, viscosity, ...) from their file.
+"""Physical parameters of trajectories (Reynolds number, viscosity, ...), read from their file.
 
 A name refers to the first of these that the file has: a variable with one number per trajectory or
 a single one, a global attribute that is a number, or a setting of the solver that made the file,

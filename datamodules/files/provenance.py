@@ -1,4 +1,4 @@
-"""Describes the objects that determine a data set, and hashes its contents.
+"""Description of the objects that determine a data set, and the hash of its contents.
 
 The description of an object is its class name and its constructor arguments, which every class of
 `datamodules.solvers` keeps as attributes of the same names. Nothing else determines the data, so

@@ -1,4 +1,4 @@
-"""Saves arrays with a checksum, so that a damaged or mistaken file is found when it is loaded.
+"""Arrays saved with a checksum, so that a damaged or mistaken file is found when it is loaded.
 
 The file is written by `np.savez`, followed by the SHA-256 of a label and of all bytes before. Bytes
 that were changed, are missing, or were written under another label are found before use.

@@ -126,7 +126,7 @@ class TimeAxis:
     def _is_rounded(self, steps: np.ndarray) -> bool:
         """Return whether whole stamps can be a uniform axis rounded: 0, 1, 3, 4, 6 for 1.5.
 
-        Two neighbouring steps then take turns regularly; a gap or a repeated stamp occurs once.
+        Two neighbouring steps then alternate regularly; a gap or a repeated stamp occurs once.
         Mostly 1 and sometimes 2 can as well be stamps that are missing regularly.
         """
         steps = np.round(steps / self.resolution).astype(np.int64)

@@ -1,1 +1,1 @@
-"""Making of data sets: solvers run over ensembles of initial states."""
+"""Generation of data sets: solvers run from ensembles of initial states."""

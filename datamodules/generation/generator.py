@@ -1,4 +1,4 @@
-"""Simulates trajectories with a solver and stores them, one or more per file.
+"""Simulation of trajectories with a solver, stored one or more per file.
 
 A file appears whole or not at all. While it is made, its snapshots are kept in `NAME.nc.partial/`,
 in segments that are written together with the state of the solver; an interrupted simulation

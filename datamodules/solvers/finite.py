@@ -1,4 +1,4 @@
-"""Numbers that a person gives: neither NaN nor infinite."""
+"""Check that numbers in options are neither NaN nor infinite."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -10,10 +10,10 @@ def check_finite(owner: str, **options: Any) -> None:
 
     Args:
         owner: Class whose options they are.
-        options: By name; what is no number passes.
+        options: Options by name; values that are not numbers pass.
 
     Raises:
-        ValueError: With the name of the option and the number.
+        ValueError: A number is not finite; the message names the option.
     """
     for name, value in options.items():
         if isinstance(value, float) and not isfinite(value):

@@ -6,8 +6,8 @@ with a capacity m of each variable (a heat capacity, a porosity), 1 where none i
 A name that a term reads is, in this order: a variable of the state; a closure, computed from other
 names (a constitutive curve, a network); or a coefficient, given from outside as a tensor (a known
 number or field, a field that a network gives). To learn a coefficient, give its tensor from a
-network; to learn a curve, put a network into a closure of that name; to learn a term, put one's own
-`Term` in its place.
+network; to learn a curve, put a network into a closure of that name; to learn a term, put a `Term`
+of your own in its place.
 """
 
 from collections.abc import Callable, Mapping

@@ -51,7 +51,7 @@ class Rows:
 
 
 class Matrix:
-    """A linear map of states in which no variable meets another.
+    """Linear map of states that does not couple variables.
 
     Args:
         rows: Rows of each variable; None for the identity.

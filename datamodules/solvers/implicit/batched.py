@@ -1,7 +1,7 @@
 """Inner products, norms and selections sample by sample: the first axis is the batch.
 
-Samples never meet in a sum, so that one that is slow, singular or not finite leaves the others as
-they would be alone.
+No sum is over samples, so that a sample that is slow, singular or not finite does not change the
+others.
 
 Vectors are (batch, ...), numbers and choices per sample (batch,). The functions here are called
 many times in each iteration, and say so in words: a checked shape costs more than a dot product.

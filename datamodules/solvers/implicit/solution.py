@@ -82,7 +82,7 @@ class Monitor:
     backward: list[SolveInfo] = field(default_factory=list)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear the record."""
         self.forward.clear()
         self.backward.clear()
 

@@ -71,16 +71,16 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def negative_product(a: Tensor, b: Tensor) -> Tensor:
-    """Return -a b: what a reaction takes away, or gives where b < 0."""
+    """Return -a b: the loss by a reaction, or the gain where b < 0."""
     return -a * b
 
 
 class WallCells:
-    """The cells of a field at one end of an axis; a number stays one.
+    """Cells of a field at one end of an axis; a number stays a number.
 
     Args:
-        axis: Counted from the end.
-        end: 0 for the low, -1 for the high end.
+        axis: Number of the axis, counted from the end.
+        end: End of the axis, 0 for the low and -1 for the high one.
     """
 
     def __init__(self, axis: int, end: int) -> None:
@@ -107,7 +107,7 @@ class FeedAtWall(WallCells):
 
 
 def known_laws() -> dict[str, Closure]:
-    """Return the closures that are physics, by name."""
+    """Return the closures of the physical laws, by name."""
     return {
         "open_porosity": Closure(("porosity",), Clamp()),
         "rate_constant": Closure(("temperature",), Arrhenius()),
@@ -128,7 +128,7 @@ def known_laws() -> dict[str, Closure]:
 
 
 def wall_values(dimensions: int) -> dict[str, Closure]:
-    """Return the closures that say what lies at the walls, by name."""
+    """Return the closures of the values at the walls, by name."""
     values = {}
     for side, end in (("left", 0), ("right", -1)):
         outside = f"temperature_{side}"

@@ -88,7 +88,7 @@ def check_closures(balance: Balance, values: Mapping[str, Tensor]) -> None:
 
 
 def check_porosity(porosity: Tensor) -> None:
-    """Refuse a porosity, (batch, *space), that is no share of the volume.
+    """Refuse a porosity, (batch, *space), that is not a share of the volume.
 
     Raises:
         ValueError: It lies outside (0, 1) somewhere, or is not a number.

@@ -1,4 +1,4 @@
-"""The lean autograd function: of a solve it keeps the inputs, the parameters and the solution.
+"""Autograd function that keeps only the inputs, the parameters and the solution of a solve.
 
 It works in a chain of time steps like any other operation, inside checkpoints, and with networks
 under autocast: the backward pass evaluates F as the forward pass did.
@@ -30,7 +30,7 @@ def check_policy(on_failure: str) -> None:
 
 @dataclass
 class Call:
-    """One solve and how to differentiate it; `info` is its outcome, set by the forward pass."""
+    """A solve and its differentiation; `info` is its outcome, set by the forward pass."""
 
     residual: Residual
     solver: RootSolver

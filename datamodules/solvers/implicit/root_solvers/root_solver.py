@@ -1,7 +1,7 @@
 """Solvers of F(z) = 0, batched, each sample with its own convergence.
 
 A sample counts as solved when ‖F(z)‖ <= rtol ‖F(start)‖ + atol, or when the last correction is
-below the rounding of z. What did not converge is returned with its status and the z reached.
+below the rounding of z. A sample that did not converge is returned with its status and its last z.
 """
 
 from abc import ABC, abstractmethod
