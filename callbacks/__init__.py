@@ -1,7 +1,7 @@
 """Callbacks of a run: diagnostics of rollouts, their scores and figures, and files of the run."""
 
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.diagnostics.compared import Column, Panel
+from callbacks.diagnostics.compared import Column, Panel, ScoreLayout
 from callbacks.diagnostics.distribution import Distribution
 from callbacks.diagnostics.ensemble import EnsembleSkill
 from callbacks.diagnostics.extremes import Extremes
@@ -19,7 +19,7 @@ from callbacks.diagnostics.spectrum import Spectrum
 from callbacks.diagnostics.stability import EnergyStability
 from callbacks.diagnostics.zonal_mean import ZonalMean
 from callbacks.metrics.per_sample import PerSampleMetric
-from callbacks.plotting.curves import plot_seeds
+from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.run.checkpoints import Checkpoints
 from callbacks.run.compile import Compile
 from callbacks.run.divergence import Divergence
@@ -58,9 +58,11 @@ __all__ = [
     "RolloutDiagnostic",
     "RolloutError",
     "RunReport",
+    "ScoreLayout",
     "ScoreWriter",
     "Spectrum",
     "TrainingCost",
     "ZonalMean",
+    "axis_label",
     "plot_seeds",
 ]

@@ -1,4 +1,4 @@
-"""The figures of a comparison: curves of all methods, and the fields themselves."""
+"""Figures of a comparison: curves of all methods, and forecast fields."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from matplotlib.figure import Figure, SubFigure
 
 from callbacks.comparison.found_diagnostics import note, panels, reason
 from callbacks.diagnostics.compared import Method, Panel, Run, methods
-from callbacks.plotting.style import draw_field, literal, sheet
+from callbacks.plotting.style import at_time, draw_field, literal, sheet
 
 
 def draw(runs: Sequence[Run]) -> Figure:
-    """Return error, stability, spectrum and jets, and forecasts at several lead times."""
+    """Return the figure of error, stability, spectrum, zonal mean, and forecast fields."""
     groups = methods(runs)
     shared = all("panel_lead_time" in run.scores for run in runs)
     columns = min(4, runs[0].scores.sizes.get("panel_lead_time", 0)) if shared else 0
@@ -26,7 +26,7 @@ def draw(runs: Sequence[Run]) -> Figure:
 
 
 def draw_climate(runs: Sequence[Run]) -> Figure:
-    """Return energy, density, autocorrelation, extremes and others, those that were computed."""
+    """Return the figure of energy, densities, autocorrelation and other panels of the climate."""
     shown = panels(runs, "climate")
     rows = max(1, -(-len(shown) // 2))
     figure = sheet(11, 4 * rows)
@@ -37,7 +37,7 @@ def draw_climate(runs: Sequence[Run]) -> Figure:
 def draw_panels(
     figure: Figure | SubFigure, shown: Sequence[Panel], groups: Sequence[Method]
 ) -> None:
-    """Draw panels, two in a row; one that cannot be drawn stays empty, with a note."""
+    """Draw panels, two in a row; a panel that raises an error is left empty, with a note."""
     places = list(figure.subplots(max(1, -(-len(shown) // 2)), 2, squeeze=False).flat)
     for number, (axes, panel) in enumerate(zip(places, shown, strict=False)):
         try:
@@ -55,7 +55,7 @@ def draw_panels(
 
 
 def draw_fields(axes: np.ndarray, groups: Sequence[Method], columns: int) -> None:
-    """Draw the truth, and each method's forecast next to its error, of its first seed."""
+    """Draw the truth, and the forecast of each method's first seed next to its error."""
     first = groups[0].runs[0].scores
     shown = np.linspace(0, first.sizes["panel_lead_time"] - 1, columns).round().astype(int)
     truth = first["panel_truth"].values
@@ -64,7 +64,8 @@ def draw_fields(axes: np.ndarray, groups: Sequence[Method], columns: int) -> Non
         cell.set_axis_off()
     forecasts = [method.runs[0].scores["panel_forecast"].values for method in groups]
     for column, at in enumerate(shown):
-        time = f"t = {float(first['panel_lead_time'][at]):g}"
+        lead = first["panel_lead_time"]
+        time = at_time(float(lead[at]), str(lead.attrs.get("units", "1")))
         axes[0, column].set_title(time, fontsize="small")
         axes[1, columns + column].set_title(f"error, {time}", fontsize="small")
         for row, field in enumerate((truth, *forecasts)):
@@ -78,7 +79,7 @@ def draw_fields(axes: np.ndarray, groups: Sequence[Method], columns: int) -> Non
 
 
 def draw_or_say(axes: Axes, field: np.ndarray, limit: float, text: str) -> None:
-    """Draw a field, or say why there is none."""
+    """Draw a field, or a text in its place if no value is finite."""
     axes.set_axis_on()
     if np.isfinite(field).any():
         draw_field(axes, field, limit)

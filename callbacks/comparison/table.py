@@ -14,12 +14,12 @@ from callbacks.diagnostics.compared import Column, Run, methods
 
 
 def cost(run: Run, name: str) -> int | float | None:
-    """Return what `TrainingCost` measured, if it did."""
+    """Return a number that `TrainingCost` measured, or None if there is none."""
     return run.about.get("training", {}).get(name)
 
 
 def minutes(run: Run) -> float | None:
-    """Return the cost of the training, in minutes of its machine."""
+    """Return the time of the training [min], or None if it was not measured."""
     seconds = cost(run, "seconds_per_step")
     steps = run.about.get("steps")
     return None if seconds is None or steps is None else seconds * steps / 60
@@ -31,17 +31,21 @@ def own_number(run: Run, name: str) -> float | None:
 
 
 def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
-    """Return the columns that the scores of some run allow, MSE in units of the square of `unit`.
+    """Return the columns that have a number for some run, by their places.
+
+    Args:
+        runs: Runs that are compared.
+        unit: Unit of the error whose square the MSE is in; the training variance by default.
 
     Raises:
         ValueError: No field has such a unit, or there are several fields.
     """
     check_unit(runs, unit)
     training = [
-        Column("iterations", lambda run: run.about.get("steps"), "{:,.0f}", place=50),
-        Column("batch", lambda run: cost(run, "samples_per_step"), "{:.0f}", place=50),
-        Column("s / iteration", lambda run: cost(run, "seconds_per_step"), place=50),
-        Column("minutes of training", minutes, place=50),
+        Column("training steps", lambda run: run.about.get("steps"), "{:,.0f}", place=50),
+        Column("batch size", lambda run: cost(run, "samples_per_step"), "{:.0f}", place=50),
+        Column("s per training step", lambda run: cost(run, "seconds_per_step"), place=50),
+        Column("training time [min]", minutes, place=50),
     ]
     found = [column for column in training if has_cells(column, runs)]
     for kind in all_diagnostics(runs):
@@ -97,46 +101,46 @@ def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
 
 
 def inequalities(runs: Sequence[Run]) -> list[str]:
-    """Return in what the runs had unequal means: iterations, samples, or over 5 % in parameters."""
+    """Return differences of over 5 % in parameters, training steps or batch size, in words."""
     means = {
         "parameters": lambda run: run.about.get("parameters"),
-        "iterations": lambda run: run.about.get("steps"),
-        "samples per iteration": lambda run: cost(run, "samples_per_step"),
+        "training steps": lambda run: run.about.get("steps"),
+        "batch size": lambda run: cost(run, "samples_per_step"),
     }
     found = []
     for name, read in means.items():
         values = sorted((value, run.name) for run in runs if (value := read(run)))
         if values and values[-1][0] > 1.05 * values[0][0]:
             (least, fewest), *_, (most, largest) = values
-            found.append(f"{name} ({least:,} of {fewest}, {most:,} of {largest})")
+            found.append(f"{name} ({fewest}: {least:,}, {largest}: {most:,})")
     return found
 
 
 def commits(runs: Sequence[Run]) -> str:
-    """Return the states of the code that tested the runs, in words."""
+    """Return the commits of the code that tested the runs, in words."""
     known = sorted({run.about.get("commit") or "unknown" for run in runs})
     return f"commit{'s' if len(known) > 1 else ''} {', '.join(known)}"
 
 
 def note(runs: Sequence[Run], unit: float | None = None) -> str:
-    """Return what the numbers of the table are, and what was not equal between the runs."""
+    """Return the footer of the table: units, spread, and differences between the runs."""
     about = runs[0].about.get("rollouts", {})
     spread = f"{about.get('initial_conditions', 'all')} initial conditions"
     if any(len(method.runs) > 1 for method in methods(runs)):
-        spread = f"seeds where there are several, else over {spread}"
+        spread = f"the seeds of a method with several, else over {spread}"
     text = (
-        f"MSE in units of {square(unit)}, mean ± spread over {spread}; stable: energy "
-        f"within the band of the truth for {about.get('steps', 'all')} steps; what follows is of "
-        "the rollouts "
-        "that were not lost at once. All runs were trained and tested on the same data"
+        f"MSE in units of {square(unit)}; mean ± standard deviation over {spread}. Stable: "
+        "trajectories whose energy stays within the band of the reference for "
+        f"{about.get('steps', 'all')} steps. Scores of the climate leave out rollouts that "
+        "diverged before their first sample. All runs were trained and tested on the same data"
     )
     text += f" ({runs[0].about.get('data_hash', 'unknown')[:16]}), at {commits(runs)}."
     unequal = inequalities(runs)
-    return f"{text} Not equal: {'; '.join(unequal)}." if unequal else text
+    return f"{text} They differ in {'; '.join(unequal)}." if unequal else text
 
 
 def square(unit: float | None) -> str:
-    """Return what the squared error is measured in."""
+    """Return the unit of the squared error, in words."""
     if unit is None:
         return "the training variance"
     return f"{unit:g}² (squared units of the data)"

@@ -117,6 +117,6 @@ class ClimateDiagnostic(RolloutDiagnostic):
         if not none:
             return []
         return [
-            f"{type(self).__name__}: {none} of {len(self.counts)} rollouts were lost before the "
-            f"first state that enters, at step {self.burn_in + self.every}, and are left out."
+            f"{type(self).__name__}: {none} of {len(self.counts)} rollouts diverged before "
+            f"the first state of the means, at step {self.burn_in + self.every}, and are left out."
         ]

@@ -146,8 +146,8 @@ class Column:
             training has 50.
 
     Example:
-        >>> Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}").heading
-        'valid time'
+        >>> Column("largest value", lambda run: run.mean("largest"), "{:.3g}").heading
+        'largest value'
     """
 
     heading: str

@@ -16,7 +16,7 @@ from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.options import is_finite, is_whole
 from callbacks.diagnostics.units import channel_units, raised, velocity_units
 from callbacks.metrics.distribution import histogram, wasserstein
-from callbacks.plotting.curves import plot_seeds
+from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, DATA, EACH, literal, quantity, sheet
 from datamodules.solvers import Variable
 from datamodules.solvers.finite import check_finite
@@ -174,7 +174,7 @@ class Distribution(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("W1 distance", lambda run: run.mean("wasserstein"), place=4),
+            Column("Wasserstein distance", lambda run: run.mean("wasserstein"), place=4),
         ]
 
     @classmethod
@@ -188,8 +188,9 @@ class Distribution(ClimateDiagnostic):
         for method in methods:
             plot_seeds(axes, method, value, method.per_seed("density")[:, 0])
         axes.plot(value, reference, **DATA)
-        axes.set(yscale="log", ylabel="probability density", title="Density over the whole rollout")
-        axes.set_xlabel(literal(str(scores["field"].values[0])))
+        name = str(scores["field"].values[0])
+        axes.set(yscale="log", title=literal(f"Probability density of {name}, over the rollout"))
+        axes.set(xlabel=axis_label(name, value), ylabel="probability density")
         axes.set_ylim(1e-6 * reference.max(), 2 * reference.max())
         known = value.values[reference > 0]
         axes.set_xlim(1.2 * known.min() - 0.2 * known.max(), 1.2 * known.max() - 0.2 * known.min())
@@ -205,7 +206,8 @@ class Distribution(ClimateDiagnostic):
             mean = one["density"].mean("initial_condition")
             axes.semilogy(one["value"], mean, color=COLOURS[0], label="forecast")
             axes.semilogy(one["value"], one["reference_density"], **DATA)
-            axes.set(xlabel=quantity(field.name, field.units), ylabel="probability density")
+            density = quantity("probability density", raised(field.units, -1))
+            axes.set(xlabel=quantity(field.name, field.units), ylabel=density)
             seen = one["value"].values[one["reference_density"].values > 0]
             margin = 0.2 * (seen.max() - seen.min())
             axes.set_xlim(seen.min() - margin, seen.max() + margin)

@@ -87,8 +87,12 @@ class EnsembleSkill(RolloutDiagnostic):
         spread, skill = ((rows[name] / variance).mean(-1) for name in ("spread", "skill"))
         data = {
             "crps": (dims, (rows["crps"] / self.training_std).mean(-1), label("fair CRPS")),
-            "ensemble_spread": (dims, np.sqrt(spread), label("spread of the members")),
-            "ensemble_skill": (dims, np.sqrt(skill), label("error of the mean of the members")),
+            "ensemble_spread": (dims, np.sqrt(spread), label("spread of the ensemble members")),
+            "ensemble_skill": (
+                dims,
+                np.sqrt(skill),
+                label("root mean square error of the ensemble mean"),
+            ),
             "spread_skill_ratio": (
                 ("lead_time",),
                 correction * np.sqrt(spread.mean(0) / skill.mean(0)),
@@ -104,7 +108,7 @@ class EnsembleSkill(RolloutDiagnostic):
             return []
         return [
             f"EnsembleSkill: {broken} of {len(scores['crps'])} ensembles have a member that is not "
-            "finite within the truth; their scores and all means are not a number."
+            "finite before the truth ends; their scores and all means are NaN."
         ]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
@@ -131,15 +135,16 @@ class EnsembleSkill(RolloutDiagnostic):
             plot_seeds(axes, method, lead, method.per_seed("crps"))
             spread = method.per_seed("ensemble_spread").mean(0)
             axes.plot(lead, spread, color=method.style["color"], linestyle=":")
-        axes.set(yscale="log", ylabel="standard deviations", title="CRPS, and spread (dotted)")
+        axes.set(yscale="log", title="CRPS (lines) and spread of the ensemble (dotted)")
+        axes.set_ylabel("CRPS, spread [training std]")
         axes.set_xlabel(axis_label("lead time", lead))
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure, axes = lead_time_axes("standardised units", self.data.units[1])
+        figure, axes = lead_time_axes("CRPS, error and spread [training std]", self.data.units[1])
         names = {
-            "ensemble_skill": "root mean square error of the mean",
-            "ensemble_spread": "spread",
-            "crps": "CRPS",
+            "ensemble_skill": "root mean square error of the ensemble mean",
+            "ensemble_spread": "spread of the ensemble members",
+            "crps": "fair CRPS",
         }
         for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
             mean = scores[name].mean("initial_condition", skipna=False)

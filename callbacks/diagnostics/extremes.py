@@ -16,7 +16,7 @@ from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.extremes import return_levels, until_bad
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.plotting.curves import axis_label, plot_seeds
-from callbacks.plotting.style import COLOURS, DATA, literal, quantity, sheet
+from callbacks.plotting.style import COLOURS, DATA, quantity, sheet
 from emulators.rollout import RolloutBatch, State
 
 
@@ -120,6 +120,7 @@ class Extremes(RolloutDiagnostic):
             [return_levels(series, interval * self.every, periods) for series in rows["largest"]]
         )
         together = return_levels(until_bad(rows["largest"]), interval * self.every, periods)
+        name = self.data.variables[self.channel]
         units = {"units": self.data.fields[self.channel].units}
         return xarray.Dataset(
             {
@@ -132,7 +133,7 @@ class Extremes(RolloutDiagnostic):
                     ("initial_condition", "return_period"),
                     levels,
                     {
-                        "long_name": f"level of the largest |{self.data.variables[self.channel]}|",
+                        "long_name": f"return level of the largest |{name}|",
                         **units,
                     },
                 ),
@@ -180,8 +181,9 @@ class Extremes(RolloutDiagnostic):
         for method in methods:
             plot_seeds(axes, method, period, method.per_seed("return_level_of_all"))
         axes.plot(period, scores["reference_return_level"], **DATA)
-        axes.set(xscale="log", title="Extremes", xlabel=axis_label("return period", period))
-        axes.set_ylabel(literal(str(scores["return_level"].attrs.get("long_name", "return level"))))
+        level = scores["return_level"]
+        axes.set(xscale="log", title="Return levels", xlabel=axis_label("return period", period))
+        axes.set_ylabel(axis_label(str(level.attrs.get("long_name", "return level")), level))
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         figure = sheet(7, 4)
@@ -189,9 +191,10 @@ class Extremes(RolloutDiagnostic):
         periods, levels = scores["return_period"], scores["return_level"].values
         known = levels[:, np.isfinite(levels).any(0)]
         low, high = np.nanquantile(levels, (0.25, 0.75), axis=0) if known.size else (np.nan, np.nan)
-        axes.fill_between(periods, low, high, color=COLOURS[0], alpha=0.3, linewidth=0)
+        text = "half of the trajectories"
+        axes.fill_between(periods, low, high, color=COLOURS[0], alpha=0.3, linewidth=0, label=text)
         every = scores["return_level_of_all"]
-        axes.semilogx(periods, every, color=COLOURS[0], label="forecast, all together")
+        axes.semilogx(periods, every, color=COLOURS[0], label="forecast, all trajectories")
         axes.semilogx(periods, scores["reference_return_level"], **DATA)
         label, units = (scores["return_level"].attrs[name] for name in ("long_name", "units"))
         axes.set_xlabel(quantity("return period", self.data.units[1]))

@@ -77,7 +77,7 @@ class Hovmoeller(Snapshots):
                 field, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower", extent=extent,
                 aspect="auto",
             )  # fmt: skip
-            axes.set(ylabel=literal(f"{axis} (points)"), title=name)
+            axes.set(ylabel=literal(f"{axis} [grid points]"), title=name)
         panels[-1].set_xlabel(quantity("lead time", self.data.units[1]))
         what = "zonal mean of " if self.data.dimensions == 2 else ""
         field = self.data.fields[self.channel]

@@ -98,7 +98,7 @@ class Moments(ClimateDiagnostic):
             limit = largest(truth if truth.ndim == 2 else np.stack(list(fields.values())))
             for column, (label, field) in enumerate(fields.items()):
                 draw_field(axes[row, column], field, limit)
-                axes[row, column].set_title(literal(f"{name} of {self.data.variables[0]}, {label}"))
+                axes[row, column].set_title(literal(f"{label}: {name} of {self.data.variables[0]}"))
         return {"moments": figure}
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from callbacks.diagnostics.compared import ScoreLayout
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.snapshots import Snapshots
-from callbacks.plotting.style import draw_field, sheet
+from callbacks.plotting.style import at_time, draw_field, sheet
 
 
 class Panels(Snapshots):
@@ -76,7 +76,7 @@ class Panels(Snapshots):
             for column in range(columns):
                 if row == 0:
                     time = float(scores["panel_lead_time"][column])
-                    axes[0, column].set_title(f"t = {time:g}")
+                    axes[0, column].set_title(at_time(time, self.data.units[1]))
                 if np.isfinite(field[column]).any():
                     draw_field(axes[row, column], field[column], limit)
                 else:

@@ -196,7 +196,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         if self.broken:
             said.append(
                 f"PCAAutocorrelation: {self.broken} of {scores.sizes['initial_condition']} "
-                "rollouts are lost within the states that enter and are left out of the mean."
+                "rollouts diverged within the states that enter and are left out of the mean."
             )
         residual = float(self.reference["residual"].max())
         if residual > 1e-9:
@@ -233,22 +233,25 @@ class PCAAutocorrelation(RolloutDiagnostic):
             plot_seeds(axes, method, scores["lag"], method.per_seed("autocorrelation")[:, 0])
         axes.plot(scores["lag"], scores["reference_autocorrelation"][0], **DATA)
         axes.set_xlabel(axis_label("lag", scores["lag"]))
+        axes.set_ylabel(axis_label("autocorrelation", scores["autocorrelation"]))
         axes.set_title("Autocorrelation of the first principal component")
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         figure = sheet(4.2 * self.components, 3.6)
         panels = figure.subplots(1, self.components, squeeze=False)[0]
+        panels[0].set_ylabel(axis_label("autocorrelation", scores["autocorrelation"]))
         for axes, component in zip(panels, scores["component"].values, strict=True):
             one = scores.sel(component=component)
             each = one["autocorrelation"].values
             axes.plot(one["lag"], each.T, **EACH)
             whole = int(np.isfinite(each).all(1).sum())
-            label = "forecast" if whole == len(each) else f"forecast ({whole} of {len(each)})"
+            count = f"{whole} of {len(each)} trajectories are finite"
+            label = "forecast" if whole == len(each) else f"forecast ({count})"
             axes.plot(one["lag"], mean_of_finite(each), color=COLOURS[0], label=label)
             axes.plot(one["lag"], one["reference_autocorrelation"], **DATA)
             share = 100 * float(one["explained_variance"])
             axes.set_xlabel(quantity("lag", self.data.units[1]))
-            axes.set_title(f"component {component} ({share:.0f} % of the variance)")
+            axes.set_title(f"principal component {component} ({share:.0f} % of the variance)")
             axes.grid(alpha=0.3)
             axes.legend()
         return {"pca_autocorrelation": figure}

@@ -199,7 +199,7 @@ class RolloutError(RolloutDiagnostic):
     def columns(cls) -> list[Column]:
         return [
             *map(mse_column, COMPARED),
-            Column("valid time", lambda run: run.mean("valid_prediction_time"), "{:.3g}", place=0),
+            Column("valid prediction time", valid_time, "{:.3g}", place=0),
         ]
 
     @classmethod
@@ -211,17 +211,17 @@ class RolloutError(RolloutDiagnostic):
 
     @staticmethod
     def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
-        """Draw the error against lead time, and what is within reach of the first method."""
+        """Draw the error against lead time, and the predictability limit of the first method."""
         lead = scores["lead_time"]
         for method in methods:
             plot_seeds(axes, method, lead, method.per_seed("mse"))
         if "limit_once" in scores:
             first = methods[0]
             limits = [first.per_seed(f"limit_{k}", "twin").mean(0) for k in ("once", "always")]
-            label = f"within reach of {first.label.strip()}'s first error"
+            label = f"predictability limit, first error of {first.label.strip()}"
             axes.fill_between(lead, *limits, color="0.9", label=label, zorder=0)
-        axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")
-        axes.set(yscale="log", ylabel="MSE / variance", title="Forecast error")
+        axes.axhline(2, color="0.5", linestyle=":", label="independent states")
+        axes.set(yscale="log", ylabel="MSE [training variance]", title="Mean squared error")
         axes.set_xlabel(axis_label("lead time", lead))
         axes.set_ylim(top=4)
 
@@ -230,11 +230,11 @@ class RolloutError(RolloutDiagnostic):
         """Draw the anomaly correlation against lead time."""
         for method in methods:
             plot_seeds(axes, method, scores["lead_time"], method.per_seed("anomaly_correlation"))
-        axes.set(ylim=(-0.1, 1.02), title="Anomaly correlation")
+        axes.set(ylim=(-0.1, 1.02), ylabel="correlation", title="Anomaly correlation")
         axes.set_xlabel(axis_label("lead time", scores["lead_time"]))
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        figure, axes = lead_time_axes("mean squared error / variance", self.data.units[1])
+        figure, axes = lead_time_axes("mean squared error [training variance]", self.data.units[1])
         lead, mean = scores["lead_time"], scores["mse_mean"]
         each = scores["mse"].transpose("lead_time", "initial_condition")
         label = ["each initial condition", *["_"] * (each.shape[1] - 1)]
@@ -242,10 +242,13 @@ class RolloutError(RolloutDiagnostic):
         axes.plot(lead, mean, color=COLOURS[0], label="mean over initial conditions")
         if "limit_once" in scores:
             once, always = (scores[f"limit_{kind}"].mean("twin") for kind in ("once", "always"))
-            axes.fill_between(lead, once, always, color="0.9", label="within reach", zorder=0)
-            axes.plot(lead, once, color="black", linestyle="--", label="this first error once")
-            axes.plot(lead, always, color="black", linestyle="-.", label="anew at every step")
-        axes.axhline(2, color="0.5", linestyle=":", label="two unrelated states")
+            axes.fill_between(
+                lead, once, always, color="0.9", label="predictability limit", zorder=0
+            )
+            axes.plot(lead, once, color="black", linestyle="--", label="first error, made once")
+            text = "first error, made at every step"
+            axes.plot(lead, always, color="black", linestyle="-.", label=text)
+        axes.axhline(2, color="0.5", linestyle=":", label="independent states")
         if bool((mean == 0).all()):
             axes.set_title("The error is zero")
         else:
@@ -253,6 +256,11 @@ class RolloutError(RolloutDiagnostic):
             axes.set_ylim(top=4)
         axes.legend(loc="best", fontsize="small")
         return {"rollout_error": figure}
+
+
+def valid_time(run: Run) -> float | None:
+    """Return the mean valid prediction time."""
+    return run.mean("valid_prediction_time")
 
 
 def mse_column(lead: int, unit: float | None = None) -> Column:

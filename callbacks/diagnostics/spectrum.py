@@ -16,8 +16,8 @@ from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.units import energy_units, enstrophy_units, raised
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.spectra import band_error, bands, spectra
-from callbacks.plotting.curves import plot_seeds
-from callbacks.plotting.style import COLOURS, DATA, EACH, literal, mean_of_finite, sheet
+from callbacks.plotting.curves import axis_label, plot_seeds
+from callbacks.plotting.style import COLOURS, DATA, EACH, at_time, mean_of_finite, sheet
 from datamodules.solvers.pseudo_spectral.spectra import spacing
 from emulators.rollout import RolloutBatch, State
 
@@ -196,29 +196,30 @@ class Spectrum(ClimateDiagnostic):
             ratio = method.per_seed("spectrum_isotropic")[:, 1:][:, known] / reference[known]
             plot_seeds(axes, method, k[known], ratio)
         axes.axhline(1, color="0.4", linewidth=0.8)
-        axes.set(xscale="log", yscale="log", xlabel="wavenumber", ylabel="forecast / data")
-        axes.set_title("Spectrum of the whole rollout")
+        axes.set(xscale="log", yscale="log", ylabel="forecast / data")
+        axes.set_xlabel(axis_label("wavenumber", k))
+        axes.set_title(f"Spectrum of {kind_of(scores)}, mean over the rollout")
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         figure = sheet(11, 4)
         long, short = figure.subplots(1, 2, sharey=True)
+        wavenumber = axis_label("wavenumber", scores["wavenumber"])
         k = scores["wavenumber"].values[1:]
         each = scores["spectrum_isotropic"].values[:, 1:]
         long.loglog(k, each.T, **EACH)
-        long.loglog(k, mean_of_finite(each), color=COLOURS[0], label="forecast, whole rollout")
+        long.loglog(k, mean_of_finite(each), color=COLOURS[0], label="forecast")
         truth = scores["reference_spectrum_isotropic"].values[1:]
         long.loglog(k, truth, **DATA)
-        long.set(
-            xlabel="wavenumber", ylabel=literal(kind_of(scores)), title="Mean over the rollout"
-        )
+        label = axis_label(kind_of(scores), scores["spectrum_isotropic"])
+        long.set(xlabel=wavenumber, ylabel=label, title="Mean over the rollout")
         if "spectrum_at_lead_truth" in scores:
             at = scores.mean("initial_condition")
             for colour, lead in zip(COLOURS, scores["spectrum_lead_time"].values, strict=False):
                 for name, line in (("forecast", "-"), ("truth", "--")):
                     curve = at[f"spectrum_at_lead_{name}"].sel(spectrum_lead_time=lead).values[1:]
-                    label = f"{name}, t = {lead:g}"
+                    label = f"{name}, {at_time(lead, self.data.units[1])}"
                     short.loglog(k, curve, color=colour, linestyle=line, label=label)
-        short.set(xlabel="wavenumber", title="At lead times")
+        short.set(xlabel=wavenumber, title="At single lead times")
         positive = truth[truth > 1e-12 * truth.max()]
         long.set_ylim(positive.min() / 10, 10 * truth.max())
         for axes in (long, short):
@@ -228,5 +229,6 @@ class Spectrum(ClimateDiagnostic):
 
 
 def kind_of(scores: xarray.Dataset) -> str:
-    """Return the label of a spectrum."""
-    return str(scores["reference_spectrum_isotropic"].attrs["long_name"]).split(",")[0]
+    """Return the name of the quantity of a spectrum."""
+    attributes = scores["reference_spectrum_isotropic"].attrs
+    return str(attributes.get("long_name", "the state")).split(",")[0]

@@ -20,7 +20,7 @@ from callbacks.diagnostics.units import channel_units
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.stability import stability_rate, within_band
 from callbacks.plotting.curves import axis_label, plot_ratios, plot_seeds
-from callbacks.plotting.style import COLOURS, lead_time_axes, quantity
+from callbacks.plotting.style import COLOURS, lead_time_axes, quantity, visible_range
 from datamodules.solvers.finite import check_finite
 from emulators.rollout import RolloutBatch, State
 
@@ -28,8 +28,8 @@ Quantity = Literal["energy", "enstrophy"]
 REASONS = ("", "not finite", "energy", "enstrophy")
 PHRASES = {
     "not finite": "no longer finite",
-    "energy": "out of the band of the energy",
-    "enstrophy": "out of the band of the enstrophy",
+    "energy": "outside the band of the energy",
+    "enstrophy": "outside the band of the enstrophy",
 }
 
 
@@ -290,7 +290,7 @@ class EnergyStability(EnergyDiagnostic):
     def columns(cls) -> list[Column]:
         return [
             Column("stable", percentage_stable, "{:.0f} %", place=1),
-            Column("energy / truth", energy_ratio, "{:.3g}", place=1),
+            Column("energy / data", energy_ratio, "{:.3g}", place=1),
         ]
 
     @classmethod
@@ -303,28 +303,27 @@ class EnergyStability(EnergyDiagnostic):
 
     @staticmethod
     def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
-        """Draw the share of trajectories that have not left the band."""
+        """Draw the percentage of trajectories that have not left the band."""
         lead = scores["long_lead_time"]
         for method in methods:
             plot_seeds(axes, method, lead, 100 * method.per_seed("stability_rate"))
-        axes.set(ylabel="%", ylim=(-3, 103), title="Still within the energy band")
+        axes.set(ylabel="trajectories [%]", ylim=(-3, 103), title="Stable trajectories")
         axes.set_xlabel(axis_label("lead time", lead))
 
     @staticmethod
     def energy_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
-        """Draw the energy relative to the data, averaged over rollouts that have not diverged."""
-        plot_ratios(axes, methods, scores, "energy")
+        """Draw the energy relative to the data, mean of trajectories that have not diverged."""
         std, mean = (scores[f"reference_energy_{kind}"] for kind in ("std", "mean"))
         band = float(scores["band"] * std / mean)
-        axes.axhspan(1 - band, 1 + band, color="0.9", zorder=0)
-        axes.set_ylim(1 - 2 * band, 1 + 2 * band)
-        axes.set_title("Energy and its band, mean of those not lost")
+        plot_ratios(axes, methods, scores, "energy", band)
+        axes.axhspan(1 - band, 1 + band, color="0.9", zorder=0, label="band of stable energies")
+        axes.set_title("Energy of trajectories that have not diverged")
 
     @staticmethod
     def enstrophy_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
-        """Draw the enstrophy relative to the data."""
+        """Draw the enstrophy relative to the data, mean of trajectories that have not diverged."""
         plot_ratios(axes, methods, scores, "enstrophy")
-        axes.set(ylim=(0, 2), title="Enstrophy, mean of those not lost")
+        axes.set_title("Enstrophy of trajectories that have not diverged")
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         return {name: self._figure(scores, name) for name in self.mean}
@@ -335,15 +334,19 @@ class EnergyStability(EnergyDiagnostic):
         figure, axes = lead_time_axes(label, self.data.units[1])
         mean, std = (float(scores[f"reference_{name}_{kind}"]) for kind in ("mean", "std"))
         lead, stable = scores["long_lead_time"].values, scores["stable"].values
-        for trajectory, good in zip(scores[name].values, stable, strict=True):
-            axes.plot(lead, trajectory, color=COLOURS[0 if good else 1], linewidth=0.7)
+        kinds = {"stable": (stable, COLOURS[0]), "not stable": (~stable, COLOURS[1])}
+        for kind, (chosen, colour) in kinds.items():
+            rows = scores[name].values[chosen]
+            if len(rows):
+                entries = [kind, *["_"] * (len(rows) - 1)]  # one for all in the legend
+                axes.plot(lead, rows.T, color=colour, linewidth=0.7, label=entries)
         band = float(scores["band"]) * std
-        axes.axhspan(
-            mean - band, mean + band, color="0.85", zorder=0, label=f"truth ± {self.width:g}σ"
-        )
-        axes.axhline(mean, color="0.4", linewidth=0.8)
-        axes.set_ylim(mean - 2 * band, mean + 2 * band)
-        axes.set_title(f"{stable.sum()} of {len(stable)} trajectories stay in the band")
+        text = f"data ± {self.width:g} standard deviations"
+        axes.axhspan(mean - band, mean + band, color="0.85", zorder=0, label=text)
+        axes.axhline(mean, color="0.4", linewidth=0.8, label="mean of the data")
+        drawn = np.append(scores[name].values, [mean - band, mean + band])
+        axes.set_ylim(*visible_range(drawn, 0.0, max(mean + 2 * band, 4 * mean)))
+        axes.set_title(f"{stable.sum()} of {len(stable)} trajectories stay within the energy band")
         axes.legend(loc="upper left")
         return figure
 

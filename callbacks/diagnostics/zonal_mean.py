@@ -13,7 +13,7 @@ from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.units import channel_units, velocity_units
 from callbacks.metrics.zonal_mean import profile_errors, zonal_mean, zonal_velocity
 from callbacks.plotting.curves import axis_label, plot_profiles
-from callbacks.plotting.style import COLOURS, DATA, EACH, literal, mean_of_finite, sheet
+from callbacks.plotting.style import COLOURS, DATA, EACH, mean_of_finite, sheet
 from emulators.rollout import State
 
 
@@ -121,8 +121,8 @@ class ZonalMean(ClimateDiagnostic):
         """Draw the zonal mean of the first channel over the whole rollout."""
         reference = scores["reference_zonal_mean"][0]
         plot_profiles(axes, methods, reference, lambda one: one.per_seed("zonal_mean")[:, 0])
-        axes.set_xlabel(literal(str(scores["channel"].values[0])))
-        axes.set_title("Zonal mean of the whole rollout")
+        axes.set_xlabel(axis_label(str(scores["channel"].values[0]), reference))
+        axes.set_title("Zonal mean, mean over the rollout")
 
     @staticmethod
     def velocity_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
@@ -130,7 +130,7 @@ class ZonalMean(ClimateDiagnostic):
         reference = scores["reference_zonal_velocity"]
         plot_profiles(axes, methods, reference, lambda one: one.per_seed("zonal_velocity"))
         axes.set_xlabel(axis_label("zonal velocity", reference))
-        axes.set_title("Zonal velocity over the whole rollout")
+        axes.set_title("Zonal mean of the zonal velocity, mean over the rollout")
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         names = {"zonal_mean": scores["zonal_mean"][:, 0].values}
@@ -139,7 +139,10 @@ class ZonalMean(ClimateDiagnostic):
             names["zonal_velocity"] = scores["zonal_velocity"].values
             truth["zonal_velocity"] = scores["reference_zonal_velocity"].values
         figure = sheet(4.5 * len(names) + 1, 4.5)
-        labels = {"zonal_mean": self.data.fields[0].long_name, "zonal_velocity": "zonal velocity"}
+        labels = {
+            "zonal_mean": f"zonal mean of {self.data.fields[0].long_name}",
+            "zonal_velocity": "zonal mean of zonal velocity",
+        }
         for axes, (name, each) in zip(
             figure.subplots(1, len(names), squeeze=False)[0], names.items(), strict=True
         ):
@@ -147,7 +150,8 @@ class ZonalMean(ClimateDiagnostic):
             axes.plot(each.T, y, **EACH)
             axes.plot(mean_of_finite(each), y, color=COLOURS[0], label="forecast")
             axes.plot(truth[name], y, **DATA)
-            axes.set(xlabel=literal(f"{labels[name]}, mean along x and time"), ylabel="y (points)")
+            axes.set(xlabel=axis_label(labels[name], scores[name]), ylabel="y [grid points]")
+            axes.set_title("Mean over the rollout")
             axes.grid(alpha=0.3)
             axes.legend()
         return {"zonal_mean": figure}

@@ -6,12 +6,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from matplotlib.axes import Axes
 
-from callbacks.plotting.style import DATA, quantity
+from callbacks.plotting.style import DATA, quantity, visible_range
 
 
 @runtime_checkable
 class Drawn(Protocol):
-    """What curves need of a method: its scores, its label, its colour and its dashes."""
+    """Method as its curves need it: scores, label, colour and dashes."""
 
     @property
     def label(self) -> str:
@@ -26,31 +26,64 @@ class Drawn(Protocol):
 
 
 def axis_label(name: str, values: Any) -> str:
-    """Return the label of an axis with the units of its labelled values."""
-    return quantity(name, str(values.attrs.get("units", "1")))
+    """Return the label of an axis: a name, and the units of labelled values in brackets.
+
+    Args:
+        name: Name of the quantity.
+        values: Labelled array, such as a score. If its channels have several units, the label has
+            the units of the first channel, which is the channel that panels draw.
+
+    Example:
+        >>> import xarray
+        >>> axis_label("lead time", xarray.DataArray([0.0, 0.5], attrs={"units": "s"}))
+        'lead time [s]'
+    """
+    return quantity(name, str(values.attrs.get("units", "1")).split(", ")[0])
 
 
 def plot_seeds(axes: Axes, method: Drawn, x: Any, values: np.ndarray) -> None:
-    """Draw the mean of values (seed, x) over seeds, and the range of several."""
+    """Draw the mean over seeds of values (seed, x), and their range if there are several seeds."""
     axes.plot(x, values.mean(0), label=method.label, **method.style)
     if len(values) > 1:
         low, high = values.min(0), values.max(0)
         axes.fill_between(x, low, high, color=method.style["color"], alpha=0.15, linewidth=0)
 
 
-def plot_ratios(axes: Axes, methods: Sequence[Drawn], scores: Any, name: str) -> None:
-    """Draw a series of the long rollout over its mean in the data, `reference_NAME_mean`."""
+def plot_ratios(
+    axes: Axes, methods: Sequence[Drawn], scores: Any, name: str, band: float = 0.0
+) -> None:
+    """Draw a series of the long rollout over its mean in the data, `reference_NAME_mean`.
+
+    Args:
+        axes: Axes to draw into.
+        methods: Methods that are compared.
+        scores: Scores of the first run.
+        name: Name of a score that is never negative.
+        band: Half width of the band of the data, relative to the mean; 0 if there is none.
+    """
     lead, mean = scores["long_lead_time"], float(scores[f"reference_{name}_mean"])
+    drawn = [np.array([1 - band, 1 + band])]
     for method in methods:
-        plot_seeds(axes, method, lead, method.per_seed(name) / mean)
+        values = method.per_seed(name) / mean
+        plot_seeds(axes, method, lead, values)
+        drawn.append(values.ravel())
     axes.axhline(1, **{**DATA, "label": "_"})
-    axes.set(xlabel=axis_label("lead time", lead), ylabel="forecast / data")
+    axes.set(xlabel=axis_label("lead time", lead), ylabel="forecast / mean of the data")
+    axes.set_ylim(*visible_range(np.concatenate(drawn), 0.0, max(1 + 2 * band, 4.0)))
 
 
 def plot_profiles(
     axes: Axes, methods: Sequence[Drawn], reference: Any, values: Callable[[Any], np.ndarray]
 ) -> None:
-    """Draw profiles along y, which points up: mean over seeds (seed, y), range, and the data's."""
+    """Draw profiles along y, which points up.
+
+    Args:
+        axes: Axes to draw into.
+        methods: Methods that are compared.
+        reference: Profile (y,) of the data.
+        values: Function of a method that returns its profiles (seed, y), of which the mean and the
+            range are drawn.
+    """
     y = np.arange(len(reference))
     for method in methods:
         profile = values(method)
@@ -59,4 +92,4 @@ def plot_profiles(
             low, high = profile.min(0), profile.max(0)
             axes.fill_betweenx(y, low, high, color=method.style["color"], alpha=0.15, linewidth=0)
     axes.plot(reference, y, **DATA)
-    axes.set_ylabel("y (points)")
+    axes.set_ylabel("y [grid points]")

@@ -1,4 +1,4 @@
-"""What all figures share: size, axes, colours. Drawn without a window system."""
+"""Size, axes, colours and labels of all figures, drawn without a window system."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 # Okabe and Ito's palette, distinguishable with any colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
-EACH = {"color": COLOURS[0], "alpha": 0.2, "linewidth": 0.7}  # each trajectory, beside their mean
+EACH = {"color": COLOURS[0], "alpha": 0.2, "linewidth": 0.7}  # each trajectory, behind their mean
 DATA = {"color": "black", "linestyle": "--", "label": "data"}
 
 FAMILIAR = ("baseline", "hierarchical", "pushforward", "noisy_increment", "unrolled")
@@ -19,17 +19,41 @@ DASHES = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)))
 
 
 def literal(text: str) -> str:
-    """Return text as a figure must be given it to show just that, whoever wrote it.
+    """Return text escaped for a figure, which then shows it as it is.
 
-    Matplotlib reads formulas between dollar signs, and leaves out of legends what begins with "_".
+    Matplotlib reads formulas between dollar signs, and leaves labels that begin with "_" out of
+    legends.
     """
     text = text.replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 
 def quantity(name: str, units: str) -> str:
-    """Return the label of an axis."""
+    """Return the label of an axis: a name, and its units in brackets."""
     return literal(name if units == "1" else f"{name} [{units}]")
+
+
+def at_time(time: float, units: str) -> str:
+    """Return the label of a state at a time."""
+    return literal(f"t = {time:g}" if units == "1" else f"t = {time:g} {units}")
+
+
+def visible_range(values: np.ndarray, least: float, most: float) -> tuple[float, float]:
+    """Return limits of an axis that hold all finite values with a margin, within bounds.
+
+    Args:
+        values: Values that are drawn, some of which lie within the bounds.
+        least: Lowest limit.
+        most: Highest limit, beyond which curves of diverging forecasts are cut off.
+
+    Example:
+        >>> visible_range(np.array([1.0, 3.0, np.nan]), least=0.0, most=100.0)
+        (0.9, 3.1)
+    """
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (least, most)
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    return max(least, low - margin), min(most, high + margin)
 
 
 def sheet(width: float | int, height: float | int) -> Figure:
@@ -48,11 +72,11 @@ def lead_time_axes(label: str, units: str) -> tuple[Figure, Axes]:
 
 
 def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return colour and dashes for each name, different from each other.
+    """Return a colour and dashes for each name, no two alike.
 
-    Those of `FAMILIAR` have colours of their own; another has the one that its letters give, if it
-    is free. So a name keeps its colour from one figure to the next, whatever its place among the
-    others. Black is left to the data.
+    Names in `FAMILIAR` have fixed colours. Another name has the colour that its letters give, if no
+    other name has it, so that it keeps its colour from one figure to the next, whatever the other
+    names are. Black is left to the data.
     """
     colours = [colour for colour in COLOURS if colour != "#000000"]
     taken: dict[str, dict[str, Any]] = {}
@@ -66,7 +90,7 @@ def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def mean_of_finite(rows: np.ndarray) -> np.ndarray:
-    """Return the mean over the first axis of what is finite; NaN where nothing is."""
+    """Return the mean of the finite values over the first axis; NaN where there are none."""
     finite = np.isfinite(rows)
     total = np.where(finite, rows, 0).sum(0)
     count = finite.sum(0)

@@ -185,7 +185,7 @@ def test_rollouts_lost_before_the_first_state_keep_their_rows(kind, parts, plane
         assert np.isnan(value.values[2]).all(), name
     for name, value in diagnostic.summary(scores).items():
         np.testing.assert_allclose(value, wanted.summary(whole)[name], err_msg=name)
-    (text,) = [text for text in diagnostic.remarks(scores) if "were lost before" in text]
+    (text,) = [text for text in diagnostic.remarks(scores) if "diverged before" in text]
     assert "1 of 7 rollouts" in text
     assert "step 38" in text
 

@@ -141,7 +141,7 @@ def test_limits_of_the_first_method_are_drawn():
     limits["limit_always"] = (("twin", "lead_time"), 3 * np.ones((2, 5)))
     run = Run("ours", first.runs[0].scores.assign(limits), {}, Path("ours"))
     _, axes = lines(RolloutError.panel, methods([run])[0])
-    (band,) = [part for part in axes.collections if "within reach of ours" in part.get_label()]
+    (band,) = [part for part in axes.collections if "first error of ours" in part.get_label()]
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (1, 3)
 

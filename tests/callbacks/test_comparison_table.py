@@ -52,17 +52,17 @@ EXPECTED = {
     "MSE at 75": 150.0,
     "MSE at 100": 200.0,
     "MSE at 200": 400.0,
-    "valid time": 13.0,
+    "valid prediction time": 13.0,
     "stable": 200 / 3,
-    "energy / truth": 25.0,
+    "energy / data": 25.0,
     "spectrum error": 0.3,
     "zonal mean error": 3.0,
-    "W1 distance": 0.06,
+    "Wasserstein distance": 0.06,
     "CRPS": 0.001 * 2 * 100.5,  # mean lead time of 1..200
-    "iterations": 8000,
-    "batch": 48,
-    "s / iteration": 0.33,
-    "minutes of training": 44.0,
+    "training steps": 8000,
+    "batch size": 48,
+    "s per training step": 0.33,
+    "training time [min]": 44.0,
     "largest": 5.25,
 }
 
@@ -86,9 +86,13 @@ def test_rows_of_table_and_file_agree_with_their_headings():
     shown = dict(zip(header, row, strict=True))
     assert (shown["run"], shown["parameters"]) == ("ours", "1,234")
     assert shown["MSE at 25"] == "50 ± 4e+01"  # 25 times 1.472
-    assert (shown["stable"], shown["iterations"], shown["batch"]) == ("67 %", "8,000", "48")
-    assert (shown["energy / truth"], shown["minutes of training"]) == ("25", "44")
-    assert (shown["valid time"], shown["largest"]) == ("13", "5.25")
+    assert (shown["stable"], shown["training steps"], shown["batch size"]) == (
+        "67 %",
+        "8,000",
+        "48",
+    )
+    assert (shown["energy / data"], shown["training time [min]"]) == ("25", "44")
+    assert (shown["valid prediction time"], shown["largest"]) == ("13", "5.25")
     (numbers,) = csv.DictReader(io.StringIO(table_csv([run()])))
     for heading, value in EXPECTED.items():
         assert float(numbers[heading]) == pytest.approx(value), heading
@@ -118,10 +122,16 @@ def test_scores_that_a_run_lacks_are_left_blank_not_shifted():
     header, first, second = cells([run(), less])
     shown = dict(zip(header, second, strict=True))
     assert len(header) == len(first) == len(second)
-    lacking = ("energy / truth", "spectrum error", "iterations", "minutes of training", "largest")
+    lacking = (
+        "energy / data",
+        "spectrum error",
+        "training steps",
+        "training time [min]",
+        "largest",
+    )
     assert {shown[heading] for heading in lacking} == {"-"}
-    assert shown["W1 distance"] == "0.06"
-    assert "not equal" not in note([run(), Run("none", scores, {}, Path())]).lower()
+    assert shown["Wasserstein distance"] == "0.06"
+    assert "They differ" not in note([run(), Run("none", scores, {}, Path())])
 
 
 def test_error_in_a_unit_of_the_data():
@@ -130,7 +140,7 @@ def test_error_in_a_unit_of_the_data():
     assert column.value(run()) == pytest.approx(7 * 50 / 100)
     assert column.spread(run()) == pytest.approx(7 * 25 * np.std(PLANT) / 100)
     assert "MSE at 25" not in found
-    assert found["W1 distance"].value(run()) == pytest.approx(0.06)
+    assert found["Wasserstein distance"].value(run()) == pytest.approx(0.06)
     assert "MSE in units of 10² (squared units of the data)" in table([run()], 10.0)
     assert "MSE in units of the training variance" in table([run()])
     assert "MSE at 25, in 10²" in table_csv([run()], 10.0).splitlines()[0]

@@ -75,18 +75,18 @@ def test_needs_an_initial_condition():
         PredictabilityLimit(initial_conditions=0)
 
 
-def test_limits_are_drawn_beside_the_error(evaluate, plane):
+def test_limits_are_drawn_with_the_error(evaluate, plane):
     known = data(plane, Growing(plane))
     limits = evaluate(PredictabilityLimit(), Exact(2.1), known, [start()])
     diagnostic = RolloutError()
     scores = evaluate(diagnostic, Exact(2.1), known, [start()])
     axes = diagnostic.figures(scores)["rollout_error"].axes[0]
-    assert "this first error once" not in [line.get_label() for line in axes.lines]
+    assert "first error, made once" not in [line.get_label() for line in axes.lines]
     axes = diagnostic.figures(scores.merge(limits))["rollout_error"].axes[0]
     lines = {line.get_label(): line.get_ydata() for line in axes.lines}
     once, always = limits["limit_once"].mean("twin"), limits["limit_always"].mean("twin")
-    np.testing.assert_allclose(lines["this first error once"], once)
-    np.testing.assert_allclose(lines["anew at every step"], always)
+    np.testing.assert_allclose(lines["first error, made once"], once)
+    np.testing.assert_allclose(lines["first error, made at every step"], always)
 
 
 @pytest.mark.parametrize("points", [100, 192])

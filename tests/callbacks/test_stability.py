@@ -276,7 +276,7 @@ def test_what_is_lost_is_no_longer_computed_past_the_truth(evaluate, plane):
     assert abs(energy[last] - mean) > far >= abs(energy[last - 1] - mean)
     reasons = diagnostic.remarks(scores)[:1]
     assert reasons == [
-        "2 of 3 rollouts stay within the band to the end; 1 out of the band of the energy."
+        "2 of 3 rollouts stay within the band to the end; 1 outside the band of the energy."
     ]
 
 

@@ -442,15 +442,14 @@ def test_unequal_means_of_training_are_said(two_runs):
     assert note(runs).endswith("on the same data (fedcba9876543210), at commit 0123456-dirty.")
     runs[1].about["commit"] = None
     assert note(runs).endswith("at commits 0123456-dirty, unknown.")
-    assert "Not equal" not in note(runs)
+    assert "They differ" not in note(runs)
     for run, parameters, steps, batch in zip(runs, (100, 105), (6, 7), (4, 8), strict=True):
         run.about.update(parameters=parameters, steps=steps, training={"samples_per_step": batch})
     assert note(runs).endswith(
-        "Not equal: iterations (6 of smoke, 7 of other); samples per iteration (4 of smoke, 8 of "
-        "other)."
+        "They differ in training steps (smoke: 6, other: 7); batch size (smoke: 4, other: 8)."
     )
     runs[1].about["parameters"] = 106
-    assert "Not equal: parameters (100 of smoke, 106 of other); iter" in note(runs)
+    assert "They differ in parameters (smoke: 100, other: 106); training" in note(runs)
     assert "| 8 |" in table(runs)
     runs[0].about["training"] = {"seconds_per_step": 20.0}
     assert "| 2 |" in table(runs).splitlines()[2]  # minutes of 6 steps

@@ -66,7 +66,7 @@ def test_diagnostic_of_the_page_has_a_column_and_a_panel(scored):
     done = emulate(scored, "compare", "runs/smoke", "--output=with")
     assert "note" not in done.stderr
     header = done.stdout.splitlines()[0]
-    assert header.endswith("| iterations | largest value |")
+    assert header.endswith("| training steps | largest value |")
     program = (
         "import pkgutil, sys; sys.path.append('.')\n"
         "from tests.integration.test_your_diagnostic import titles, load_runs\n"
@@ -88,7 +88,7 @@ def test_module_elsewhere_is_named_and_leaves_its_numbers(scored, tmp_path):
     done = emulate(tmp_path, *map(str, words))
     assert done.stderr.count("note: ") == 1
     assert "mine.Largest" in done.stderr
-    assert done.stdout.splitlines()[0].endswith("| iterations | largest |")
+    assert done.stdout.splitlines()[0].endswith("| training steps | largest |")
 
 
 def test_scores_cannot_have_a_module_run_that_does_not_define_the_class(scored, tmp_path):
