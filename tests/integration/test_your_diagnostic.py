@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from callbacks import Column, Panel
 from callbacks.comparison import load_runs
 from callbacks.comparison.figures import draw_climate
 
@@ -51,6 +52,11 @@ def titles(runs):
     return [axes.get_title() for axes in draw_climate(runs).axes]
 
 
+def labels(runs):
+    (axes,) = [axes for axes in draw_climate(runs).axes if axes.get_title() == "Largest value"]
+    return axes.get_xlabel(), axes.get_ylabel()
+
+
 def test_page_is_short():
     assert len(block("python").splitlines()) <= 40
 
@@ -69,8 +75,8 @@ def test_diagnostic_of_the_page_has_a_column_and_a_panel(scored):
     assert header.endswith("| training steps | largest value |")
     program = (
         "import pkgutil, sys; sys.path.append('.')\n"
-        "from tests.integration.test_your_diagnostic import titles, load_runs\n"
-        "print(titles(load_runs(['runs/smoke'])))"
+        "from tests.integration.test_your_diagnostic import labels, load_runs\n"
+        "print(*labels(load_runs(['runs/smoke'])), sep=';')"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -80,7 +86,7 @@ def test_diagnostic_of_the_page_has_a_column_and_a_panel(scored):
         text=True,
         timeout=200,
     )
-    assert "'Largest value'" in done.stdout, done.stderr
+    assert done.stdout == "lead time [s];largest value\n", done.stderr
 
 
 def test_module_elsewhere_is_named_and_leaves_its_numbers(scored, tmp_path):
@@ -104,11 +110,32 @@ def test_scores_cannot_have_a_module_run_that_does_not_define_the_class(scored, 
 
 def test_panel_that_fails_leaves_the_others(scored, tmp_path):
     shutil.copytree(scored / "runs", tmp_path / "runs")
-    text = block("python").replace('axes.set(xlabel="lead time"', "1 / 0; axes.set(xlabel=''")
+    text = block("python").replace("axes.set(xlabel=x", "1 / 0; axes.set(xlabel=x")
+    assert "1 / 0" in text
     (tmp_path / "mine.py").write_text(text)
     done = emulate(tmp_path, "compare", "runs/smoke")
     assert "Largest.panel cannot be drawn: ZeroDivisionError" in done.stderr
     assert (tmp_path / "comparison_climate.png").exists()
+
+
+def test_column_that_fails_leaves_the_others(scored, tmp_path):
+    shutil.copytree(scored / "runs", tmp_path / "runs")
+    text = block("python").replace('lambda run: run.mean("largest")', "lambda run: 1 / 0")
+    assert "1 / 0" in text
+    (tmp_path / "mine.py").write_text(text)
+    done = emulate(tmp_path, "compare", "runs/smoke")
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+    for word in ("Largest", "'largest value'", "ZeroDivisionError"):
+        assert word in said
+    header, _, row = done.stdout.splitlines()[:3]
+    assert header.endswith("| training steps | largest value |")
+    assert row.endswith("| - |")
+
+
+def test_fields_of_columns_and_panels_are_on_the_page():
+    for kind in (Column, Panel):
+        table = PAGE.partition(f"| `{kind.__name__}` |")[2].partition("\n\n")[0]
+        assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(kind.__annotations__)
 
 
 def test_runs_without_the_diagnostic_have_no_such_panel(scored, tested):
