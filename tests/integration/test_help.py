@@ -19,10 +19,10 @@ def test_help_describes_every_argument(kind, say):
     words = " ".join(out.split())
     for text in (
         "Trained part",
-        "Whether the network's output is the next state",
+        "Output of the network: the next state",
         "training objective",
         "Learning rate over the steps",
-        "Decay of the running average",
+        "Decay of the averaged weights",
     ):
         assert text in words
     if kind == "Hierarchical":
