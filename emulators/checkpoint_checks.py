@@ -106,7 +106,7 @@ def check_training_data(
             "it on these."
         )
     if resumed:
-        # those that the emulator uses, which earlier checkpoints hold alone, may be of other data
+        # earlier checkpoints hold only the statistics that the emulator uses, perhaps of other data
         used = {name: resumed.get(f"standardize.{name}") for name in ("mean", "std")}
         kept = trained_on.statistics if trained_on else None
         saved = {name: getattr(kept, name, value) for name, value in used.items()}

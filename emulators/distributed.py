@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from emulators.learned.hybrid import Hybrid
 
 CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
-LARGE = 0.01  # of the network's weights: parts that are smaller are gathered together
+LARGE = 0.01  # share of the network's weights: smaller parts are gathered together
 
 
 class Sharded(DDPStrategy):

@@ -58,7 +58,9 @@ class Simulation(Emulator):
     def setup(self, stage: str) -> None:
         """Take the solver and the statistics of the data."""
         if stage == "fit":
-            raise ValueError("Simulation has nothing to train; run `emulate test` at once.")
+            raise ValueError(
+                "Simulation has nothing to train; run `emulate test` without a checkpoint."
+            )
         check_precision(self.trainer.precision)
         source = self.trainer.datamodule
         grid, generator = described(source).uniform_grid, source.generator

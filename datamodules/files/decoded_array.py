@@ -148,23 +148,23 @@ class DecodedArray(DiskArray):
                 values = part if self.scale is None else part * self._like(self.scale)
                 values = values if self.offset is None else values + self._like(self.offset)
             assign(here, values, self.path)
-            here[self._is_lost(part, values)] = np.nan
+            here[self._is_invalid(part, values)] = np.nan
 
     def _like(self, number: Any) -> Any:
         """Return a factor or offset as a float: the product of integers may overflow."""
         return number if number.dtype.kind == "f" else np.float64(number)
 
-    def _is_lost(self, raw: np.ndarray, values: np.ndarray) -> np.ndarray:
+    def _is_invalid(self, raw: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return a mask of the values that are missing or not valid."""
-        lost = np.zeros(raw.shape, bool)
+        invalid = np.zeros(raw.shape, bool)
         for mark in self.missing:
-            lost |= raw == mark
+            invalid |= raw == mark
         compared = values if self.unpacked_limits else raw
         if self.low is not None:
-            lost |= compared < self.low
+            invalid |= compared < self.low
         if self.high is not None:
-            lost |= compared > self.high
-        return lost
+            invalid |= compared > self.high
+        return invalid
 
     def close(self) -> None:
         self.array.close()

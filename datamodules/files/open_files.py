@@ -57,8 +57,8 @@ class OpenFiles:
             os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
-        # another thread of the parent may have held the lock that was before; an access that ends
-        # while files are opened closes one
+        # another thread of the parent may have held the former lock; this one is reentrant, since
+        # an access that ends while files are opened closes a file
         self._lock = threading.RLock()
         self._open: dict[Key, OpenFile] = {}
         self._users: Counter[Key] = Counter()

@@ -135,7 +135,7 @@ class SpaceAxis:
             if key != "units" or not same_units(str(one), str(two)):
                 return f"'{self.name}' with {key} '{one}'", f"'{two}'"
         slack = 2 * max(self.resolution, other.resolution)
-        if self.size > 1:  # however coarse the type, the points may not be shifted by a cell
+        if self.size > 1:  # for any precision of the type, points may not be shifted by a cell
             spacing = np.abs(np.diff(self.values)).min()
             slack = min(SHARE * spacing + slack, spacing / 10)
         apart = np.abs(self.values - other.values)
@@ -198,10 +198,10 @@ def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) 
         if key[0] != "_" and key not in CODING
     }
     values = read_values(path, name)
-    lost = np.flatnonzero(~(np.abs(values) < 9.9e36))
-    if len(lost):
+    wrong = np.flatnonzero(~(np.abs(values) < 9.9e36))
+    if len(wrong):
         raise ValueError(
-            f"{path}: coordinate '{name}' is missing or not finite at point {lost[0]}; write it, "
+            f"{path}: coordinate '{name}' is missing or not finite at point {wrong[0]}; write it, "
             "or remove the variable to read the points without coordinates."
         )
     resolution = _resolution(values, variable.dtype)

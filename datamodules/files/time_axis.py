@@ -94,10 +94,10 @@ class TimeAxis:
                 "are needed; use longer trajectories or ranges, or join files of one run by "
                 "data.join: time."
             )
-        lost = np.flatnonzero(~np.isfinite(values))
-        if len(lost):
+        never = np.flatnonzero(~np.isfinite(values))
+        if len(never):
             raise ValueError(
-                f"{self.path}: stamp {lost[0]} of '{self.name}' was never written (it is a fill "
+                f"{self.path}: stamp {never[0]} of '{self.name}' was never written (it is a fill "
                 f"value or not finite), so that it is not known to be uniform; write "
                 f"the stamp, or use the snapshots before it by data.SPLIT.times."
             )
@@ -108,7 +108,7 @@ class TimeAxis:
         rounding = 0.0 if self.whole else self.resolution
         slack = SHARE * abs(typical) + 2 * rounding
         worst = int(np.abs(steps - typical).argmax())
-        if not (steps > 0).all():  # of many steps that are wrong, one that goes back tells most
+        if not (steps > 0).all():  # of several wrong steps, report one that goes back
             worst = int(steps.argmin())
         if not typical > 0 or not (steps > 0).all() or abs(steps[worst] - typical) > slack:
             raise ValueError(self._uneven(worst, typical))

@@ -74,7 +74,7 @@ class SpectralConvolution(nn.Module):
             spectrum = torch.fft.rfftn(x.to(exact), dim=axes, norm="forward")
             weight = torch.view_as_complex(self.weight.to(exact))
             last = slice(0, min(weight.shape[-1], spectrum.shape[-1]))
-            if x.dim() == 3:  # the inverse transform fills up with zeros by itself
+            if x.dim() == 3:  # the inverse transform pads with zeros
                 result = mix_modes("bik,iok->bok", spectrum[..., last], weight[..., last])
             else:
                 result = spectrum.new_zeros(len(x), weight.shape[1], *spectrum.shape[2:])

@@ -213,7 +213,7 @@ class UNet(Network):
         )
         self.physical_parameters = parameters
         self.film = None
-        if parameters:  # made last: the other weights start as they do without
+        if parameters:  # made last, so that the other weights start as without it
             decoding = [widths[level] for level in reversed(range(len(steps)))]
             self.film = FiLM(parameters, [w for w in (*widths, *decoding) for _ in range(blocks)])
         if dimensions == 2:

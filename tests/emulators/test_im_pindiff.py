@@ -253,7 +253,7 @@ def test_windows_without_start_or_observation_are_refused():
     with pytest.raises(ValueError, match="needs windows of at least 3 snapshots"):
         emulator.loss(states[:, :2])
     states[:, 1:] = math.nan
-    with pytest.raises(ValueError, match="know its whole initial state and something of the 2"):
+    with pytest.raises(ValueError, match="whole initial state and a value of the 2"):
         emulator.loss(states)
     states = window()
     states[0, 0, 0, 0, 0] = math.nan

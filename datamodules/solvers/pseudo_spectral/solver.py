@@ -64,7 +64,7 @@ class SpectralSolver(Solver, SpectralModule):
         self.grid = equation.grid
         self.variables = equation.variables
         self.stepper = scheme(equation.symbol(), dt)
-        # what was made, not what made it: a command line hides the class behind a function
+        # the class that was made: from a command line, `scheme` is a function around it
         options = list(signature(type(self.stepper).__init__).parameters)[3:]
         self.scheme = partial(
             type(self.stepper), **{name: getattr(self.stepper, name) for name in options}

@@ -65,7 +65,7 @@ class _Lean(torch.autograd.Function):
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
         z, converged, *tensors = ctx.saved_tensors
         inputs, call = tensors[: ctx.count], ctx.call
-        parameters = call.residual.parameters()  # those F really uses: saved ones may be copies
+        parameters = call.residual.parameters()  # the tensors that F uses: saved ones may be copies
         with full_precision(z), torch.enable_grad():
             needs = ctx.needs_input_grad[3 : 3 + ctx.count]
             leaves = [
@@ -77,7 +77,7 @@ class _Lean(torch.autograd.Function):
         refuse_others(value, (point, *leaves, *parameters))
         with full_precision(z), torch.no_grad():
             cotangent = choose(converged, cotangent, torch.zeros_like(cotangent))
-            affine = isinstance(bound, AffineMap)  # then no graph need be run through
+            affine = isinstance(bound, AffineMap)  # a product without a graph
             product = bound.transposed if affine else VectorJacobianProduct(value, point)
             adjoint, info = call.linear.solve(product, cotangent)
             call.record(info)

@@ -136,8 +136,8 @@ class BiCGSTAB(LinearSolver):
                 break
             following = dot(shadow, r)
             beta = ratio(following * alpha, rho * omega, active)
-            lost = following.abs() <= tiny * shadow_size * current
-            restart = active & (lost | (beta == 0) | ~torch.isfinite(beta))
+            vanished = following.abs() <= tiny * shadow_size * current
+            restart = active & (vanished | (beta == 0) | ~torch.isfinite(beta))
             if restart.any():
                 shadow, shadow_size = (
                     choose(restart, r, shadow),
