@@ -218,7 +218,7 @@ class ImPiNDiff(Emulator):
         ]
         if not leads or not observed[:, 0].all():
             raise ValueError(
-                f"A training window of ImPiNDiff must hold its whole initial state and a value of "
+                "A training window of ImPiNDiff must hold its whole initial state and a value of "
                 f"the {self.unrolled_steps} snapshots after it; set "
                 "model.unrolled_steps to reach the first observed time, or observe more."
             )

@@ -257,5 +257,5 @@ def test_windows_without_start_or_observation_are_refused():
         emulator.loss(states)
     states = window()
     states[0, 0, 0, 0, 0] = math.nan
-    with pytest.raises(ValueError, match="know its whole initial state"):
+    with pytest.raises(ValueError, match="hold its whole initial state"):
         emulator.loss(states)
