@@ -247,7 +247,7 @@ class Emulator(LightningModule, ABC):
         times: Times | None = None,
         seed: int | None = None,
     ) -> Iterator[State]:
-        """Yield the states at lead times of one interval, two intervals, ... without end.
+        """Yield the states at leads 1, 2, 3, ... without end.
 
         Args:
             state: Initial states in physical units, (batch, channel, *space).

@@ -136,7 +136,7 @@ class RolloutObserver(ABC):
 
     @abstractmethod
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        """Record the forecasts at lead time `lead` intervals; truth is None past its end.
+        """Record the forecasts at a lead; truth is None past its end.
 
         Of an ensemble it is the member that started from the unperturbed state.
         """

@@ -133,11 +133,11 @@ class Solver(nn.Module, ABC):
         )
 
     def unroll(self, state: State) -> Iterator[State]:
-        """Yield the states after one interval, two intervals, ... endlessly."""
+        """Yield the states at leads 1, 2, 3, ... without end."""
         for number in count():
             state = self.step_at(state, number * self.interval)
             yield state
 
     def rollout(self, state: State, steps: int) -> Float[Tensor, "batch time channel *space"]:
-        """Return the states at lead times of 1 to `steps` intervals."""
+        """Return the states at leads of 1 to `steps`, (batch, time, channel, *space)."""
         return torch.stack(list(islice(self.unroll(state), steps)), dim=1)
