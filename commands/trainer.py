@@ -29,7 +29,7 @@ from callbacks import (
 )
 from callbacks.run.checkpoints import Checkpoints, WholeFiles
 from callbacks.run.divergence import Divergence
-from callbacks.run.run_folder import REMEDY, goes_on, locked_folder, move_run_aside
+from callbacks.run.run_folder import REMEDY, locked_folder, move_run_aside, resumes
 from commands.trainer_options import check_trainer
 from emulators.checkpoint_file import check_like
 
@@ -120,9 +120,9 @@ class RunTrainer(Trainer):
         Raises:
             ValueError: The weights to start from would be moved aside with the run in the folder.
         """
-        begins = not goes_on(Path(self.default_root_dir), kwargs.get("ckpt_path"))
+        begins = not resumes(Path(self.default_root_dir), kwargs.get("ckpt_path"))
         for callback in self.callbacks if begins else []:
-            if isinstance(callback, FineTuning) and goes_on(
+            if isinstance(callback, FineTuning) and resumes(
                 Path(self.default_root_dir), callback.checkpoint
             ):
                 raise ValueError(

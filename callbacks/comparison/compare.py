@@ -20,14 +20,14 @@ def compare(
     """Write `comparison.md`, `.csv`, `.png`, `.html` and `comparison_climate.png` into a folder.
 
     Args:
-        folders: Of tested runs.
-        output: Where to write; made if it is missing.
-        mse_unit: Unit of the error whose square the MSE is in, in units of the data; by default
-            the MSE is in units of the training variance.
+        folders: Folders of tested runs.
+        output: Folder of the files, which is made if it is missing.
+        mse_unit: Unit of the error [units of the data], whose square is the unit of the MSE; by
+            default the MSE is in units of the training variance.
         modules: Names of modules of the user's own diagnostics, which may be anywhere.
 
     Returns:
-        The table in Markdown, and what was written.
+        The table in Markdown, and the paths of the files.
     """
     runs = load_runs(folders, modules)
     text = table(runs, mse_unit)

@@ -1,8 +1,8 @@
-"""The diagnostics behind scores, whose classes bring columns and panels to a comparison.
+"""The diagnostics that computed scores, whose classes bring columns and panels to a comparison.
 
-Scores name the module of each class. A file must not have its reader run code: imported are modules
-of this program, modules that the command line names, and of the working directory a module that
-defines the class; its text is parsed before it is run.
+Scores name the module of each class. A file must not make its reader run code, so the only modules
+that are imported belong to this program, are named on the command line, or are in the working
+directory and define the class; their text is parsed before it is run.
 """
 
 import ast
@@ -29,7 +29,7 @@ def find_diagnostics(
     """Return the classes of the diagnostics that scores name; None where one is not imported.
 
     Args:
-        about: What determined the scores.
+        about: Provenance of the scores.
         modules: Names of modules that may be imported, wherever they are.
     """
     named = about.get("diagnostics", {}).items()
@@ -87,10 +87,10 @@ def our_diagnostics() -> tuple[Diagnostic, ...]:
 
 
 def why_not(name: str, module: str, folder: Path) -> str | None:
-    """Return why a module is not to be imported from a folder for a class, or None if it may."""
+    """Return why a module is not imported from a folder for a class, or None if it is."""
     parts = module.split(".")
     if not all(part.isidentifier() for part in parts):
-        return "that is no name of a module"
+        return "this is not the name of a module"
     place = folder.joinpath(*parts)
     files = [path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()]
     other = f"run this where {parts[0]} is, or add --diagnostics {module}"
@@ -115,7 +115,7 @@ def lies_in(origin: str | None, folder: Path) -> bool:
 
 @cache
 def note(text: str) -> None:
-    """Print what is left out of a comparison, each sentence once."""
+    """Print a note on a part that is left out of a comparison, each note once."""
     print(f"note: {text}", file=sys.stderr, flush=True)
 
 
@@ -153,7 +153,7 @@ def checked(part: Any, wanted: type[Part]) -> Part:
 def all_diagnostics(runs: Sequence[Run]) -> list[Diagnostic]:
     """Return this program's diagnostics, then the user's own that scored the runs.
 
-    This program's are among them whether or not scores name them: earlier versions named none.
+    All diagnostics of this program are among them, because scores of earlier versions name none.
     """
     own = (kind for run in runs for kind in run.diagnostics)
     return list(dict.fromkeys((*our_diagnostics(), *own)))

@@ -22,12 +22,12 @@ figure { margin: 0 }
 
 
 def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = None) -> str:
-    """Return the page: the table, the common figures, and every figure of every run.
+    """Return the page: the table, the figures of the comparison, and all figures of all runs.
 
     Args:
-        runs: What is compared.
-        pictures: The common figures, PNG.
-        unit: Unit of the error whose square the MSE is in, if it is not the training variance.
+        runs: Runs that are compared.
+        pictures: Figures of the comparison, PNG.
+        unit: Unit of the error whose square the MSE is in; the training variance by default.
     """
     header, *rows = cells(runs, unit)
     head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
@@ -48,7 +48,7 @@ def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = No
 
 
 def all_figures(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield the figures of the tests in alphabetical order, figures of one name together."""
+    """Yield the figures of all runs in alphabetical order, figures of one name in a row."""
     pictures = [own_figures(run.folder) for run in runs]
     for name in sorted(set().union(*pictures)):
         stem, _, kind = name.rpartition(".")
@@ -63,7 +63,7 @@ def all_figures(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def own_figures(folder: Path) -> dict[str, bytes]:
-    """Return the pictures in a run's folder: no links to files that are not part of the run."""
+    """Return the pictures in a run's folder, without links to files outside of it."""
     found = {}
     for path in folder.iterdir():
         start = SIGNATURES.get(path.suffix)
@@ -75,6 +75,12 @@ def own_figures(folder: Path) -> dict[str, bytes]:
 
 
 def embedded(image: bytes, kind: str, text: str) -> str:
-    """Return an image element that holds the image itself, a PNG or GIF as `kind` says."""
+    """Return an image element that contains the image.
+
+    Args:
+        image: PNG or GIF.
+        kind: Format of the image, `png` or `gif`.
+        text: Alternative text.
+    """
     data = base64.b64encode(image).decode()
     return f'<img alt="{html.escape(text)}" src="data:image/{kind};base64,{data}">'

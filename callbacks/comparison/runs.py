@@ -44,7 +44,7 @@ def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Ru
     for run in runs:
         say_if_older(run)
     names = [run.name for run in runs]
-    if len(set(names)) < len(names):  # their whole paths tell them apart
+    if len(set(names)) < len(names):  # whole paths differ
         runs = [replace(run, name=readable(str(run.folder))) for run in runs]
     for run in runs[1:]:
         found, wanted = (definition(one, runs[0], run) for one in (run, runs[0]))
@@ -58,7 +58,7 @@ def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Ru
 
 
 def load_run(folder: Path, name: str, modules: Collection[str] = ()) -> Run:
-    """Return the scores of the tested run in a folder, and the user's own diagnostics of it."""
+    """Return the tested run in a folder, with the user's own diagnostics that scored it."""
     scores, about = read_scores(folder)
     kinds = find_diagnostics(about, modules)
     ours = our_diagnostics()
@@ -76,12 +76,12 @@ def load_run(folder: Path, name: str, modules: Collection[str] = ()) -> Run:
 
 
 def readable(name: str) -> str:
-    """Return a name of a file with a mark for each byte that is no text."""
+    """Return the name of a file, with a mark for each byte that is not text."""
     return os.fsencode(name).decode(errors="replace")
 
 
 def say_if_older(run: Run) -> None:
-    """Say where the weights in a folder are no longer those that were scored."""
+    """Print a line if the weights in a folder are newer than its scores."""
     newer = newer_weights(run.folder, run.about.get("steps"))
     if newer is not None:
         print(
@@ -92,10 +92,15 @@ def say_if_older(run: Run) -> None:
 
 
 def definition(run: Run, *among: Run) -> dict[str, Any]:
-    """Return what must be the same to compare scores: data, rollouts, metrics and shapes shared."""
+    """Return all that must be equal in compared runs: data, rollouts, options and shapes.
+
+    Args:
+        run: Run that is described.
+        among: Runs whose shared metrics and scores are described.
+    """
     keys = ("data_hash", "training_data_hash", "training_std", "rollouts")
     entries = {key: run.about.get(key) for key in keys}
-    if all("domain" in one.about for one in among):  # scores of earlier versions do not say
+    if all("domain" in one.about for one in among):  # scores of earlier versions have none
         entries["domain"] = run.about["domain"]
     shared = set.intersection(*(set(one.about.get("metrics", {})) for one in among))
     for name in sorted(shared):

@@ -1,4 +1,4 @@
-"""The file of scores that a test left: read and checked, so that all that is compared is there."""
+"""The file of scores of a tested run, read and checked before it is compared."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from callbacks.run.scores_seal import is_damaged
 
 NUMBER = (int, float)
 NOTHING = type(None)
-KINDS = {  # of what determined the scores, where it is there
+KINDS = {  # types of the entries of the provenance, which are optional
     "metrics": dict,
     "diagnostics": dict,
     "method": (str, NOTHING),
@@ -29,24 +29,24 @@ KINDS = {  # of what determined the scores, where it is there
 
 
 def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
-    """Return the scores of a tested run and what determined them.
+    """Return the scores of a tested run and their provenance.
 
     Raises:
-        FileNotFoundError: There are none.
-        ValueError: The file is damaged, or not one that a test left.
+        FileNotFoundError: There are no scores.
+        ValueError: The file is damaged, or was not written by a test.
     """
     path = folder / "scores.nc"
     if not path.is_file():
         test = f"`emulate test --ckpt_path {folder}/last.ckpt`"
         raise FileNotFoundError(f"{path}: no such file; run {test} first.")
     try:
-        if is_damaged(path):  # before a library that may not come back from it
+        if is_damaged(path):  # the library for NetCDF may not return from a damaged file
             raise ValueError("it is not as the test wrote it")
         with xarray.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
             scores = dataset.load()
         about = json.loads(scores.attrs["provenance"])
         reason = wrong_about(about)
-    except Exception as error:  # libraries meet bytes of other programs with errors of any kind
+    except Exception as error:  # libraries raise errors of any kind
         reason = f"{type(error).__name__}: {error}"
     refuse(folder, reason)
     return scores, about
@@ -72,7 +72,7 @@ def refuse(folder: Path, reason: str) -> None:
 
 
 def wrong_about(about: Any) -> str:
-    """Return what is wrong with what determined scores, or nothing."""
+    """Return what is wrong with the provenance of scores; empty if nothing is."""
     if not isinstance(about, dict) or "metrics" not in about:
         return "its provenance names no metrics"
     for key, kind in KINDS.items():
@@ -94,12 +94,12 @@ def wrong_about(about: Any) -> str:
 
 
 def is_a(value: Any, kind: Any) -> bool:
-    """Return whether a value is of a kind, for which true and false are no numbers."""
+    """Return whether a value is of a type; true and false are not numbers."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def wrong_scores(scores: xarray.Dataset, layouts: Mapping[str, ScoreLayout]) -> str:
-    """Return which score is not what a comparison takes it for, or nothing."""
+    """Return which score does not have its layout; empty if all have."""
     for name, layout in layouts.items():
         if name not in scores.variables:
             continue

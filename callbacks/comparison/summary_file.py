@@ -1,11 +1,11 @@
-"""Numbers of diagnostics that bring no columns, from the summary that a test left."""
+"""Numbers of diagnostics that bring no columns, from the summary of a test."""
 
 import json
 import math
 from collections.abc import Collection
 from pathlib import Path
 
-OURS = {  # first parts of names, for scores of versions that did not say whose a number is
+OURS = {  # first parts of names, for scores of versions that recorded no diagnostics
     "autocorrelation_deviation",
     "crps",
     "curve",
@@ -34,11 +34,11 @@ def read_own(folder: Path, shown: Collection[str] | None = None) -> dict[str, fl
 
     Args:
         folder: Folder of the run.
-        shown: Names of numbers whose diagnostics bring columns; by default the names of those that
-            a diagnostic of this program leaves.
+        shown: Names of numbers whose diagnostics bring columns; by default the names of all numbers
+            of this program's diagnostics.
 
     Raises:
-        ValueError: The file is not one that a test left.
+        ValueError: The file was not written by a test.
     """
     path = folder / "scores.json"
     if not path.is_file():

@@ -1,1 +1,1 @@
-"""Diagnostics that watch rollouts."""
+"""Diagnostics that observe and score rollouts."""

@@ -1,4 +1,4 @@
-"""A callback that watches the rollouts of validation and test and scores them.
+"""The base class of diagnostics, which observe and score the rollouts of validation and test.
 
 Rollouts arrive in batches of initial conditions. A diagnostic keeps what it needs in torchmetrics
 states and computes its scores once, when all ranks have seen all their batches.
@@ -34,7 +34,7 @@ from emulators.rollout import RolloutBatch, RolloutObserver, State
 
 
 def recording(init: Callable[..., None]) -> Callable[..., None]:
-    """Return a constructor that also keeps its arguments as `options`, the outermost one's."""
+    """Return a constructor that also keeps its arguments, or a subclass's, as `options`."""
     signature = inspect.signature(init)
 
     @functools.wraps(init)
@@ -42,7 +42,7 @@ def recording(init: Callable[..., None]) -> Callable[..., None]:
         if "options" not in vars(self):
             try:
                 bound = signature.bind(self, *args, **kwargs)
-            except TypeError:  # init itself says what is wrong
+            except TypeError:  # init raises a clearer error
                 return init(self, *args, **kwargs)
             bound.apply_defaults()
             named = dict(list(bound.arguments.items())[1:])
@@ -53,17 +53,19 @@ def recording(init: Callable[..., None]) -> Callable[..., None]:
 
 
 class RolloutDiagnostic(Callback, RolloutObserver):
-    """Watches rollouts; scores, draws and logs what it saw.
+    """Callback that observes rollouts, and scores, draws and logs them.
 
     Attributes:
-        version: Of the definition of its scores; raised whenever a number changes its meaning.
-        of_forecasts: Options that say how forecasts are watched, so that its reference is the same
-            whatever they are.
+        version: Version of the definition of its scores; raised when a number changes its meaning.
+        of_forecasts: Names of the options that concern forecasts alone, on which the statistics of
+            the reference do not depend.
         layouts: Layouts of the scores that its columns and panels read.
-        options: Arguments of its constructor, as JSON knows them, which say what the scores are.
+        options: Arguments of its constructor as values of JSON, which are part of the definition of
+            the scores.
         data: Description of the data: fields, grid, interval, units.
-        source: Data module, which is asked for reference trajectories and for the rollouts.
-        emulator: What is evaluated: its `standardize.std` gives the units of scores.
+        source: Data module, which has the reference trajectories and the plan of the rollouts.
+        emulator: Evaluated emulator, whose `standardize.std` [units of the channels] is the unit of
+            standardised scores.
         results: Scores of the last evaluation.
     """
 
@@ -85,7 +87,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.emulator: Any = None
         self.results: xarray.Dataset | None = None
 
-    # What a subclass may use --------------------------------------------------------------------
+    # Properties and methods for subclasses ------------------------------------------------------
 
     @property
     def vorticity(self) -> int | None:
@@ -98,12 +100,12 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     @property
     def spherical(self) -> bool:
-        """Whether the axes are degrees of a sphere, on which nothing here knows derivatives."""
+        """True if the axes are degrees of a sphere, on which derivatives are not implemented."""
         return self.data.spherical
 
     @property
     def no_grid(self) -> str:
-        """Reason why there is no uniform periodic grid of lengths, or nothing if there is one."""
+        """Reason why there is no uniform periodic grid of lengths; empty if there is one."""
         if self.spherical:
             return "the horizontal axes are degrees of a sphere"
         return self.data.no_grid
@@ -113,14 +115,18 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Uniform grid that is periodic along all axes.
 
         Raises:
-            ValueError: There is none; `no_grid` says why.
+            ValueError: There is none, for the reason in `no_grid`.
         """
         if self.data.grid is None:
             raise ValueError(f"{type(self).__name__} needs a periodic grid: {self.data.no_grid}.")
         return self.data.grid
 
     def flow_is_left_out(self, what: str) -> list[str]:
-        """Return a remark on what would follow from the vorticity, where it is known but cannot."""
+        """Return a remark on a score that needs a flow, if there is a vorticity but no such grid.
+
+        Args:
+            what: Name of the score, which would be computed from the vorticity.
+        """
         name = self.data.vorticity
         if name not in self.data.variables or self.vorticity is not None:
             return []
@@ -139,23 +145,29 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     @property
     def mixed(self) -> bool:
-        """Whether there are several channels, whose units may differ."""
+        """True if there are several channels, whose units may differ."""
         return len(self.data.variables) > 1
 
     def comparable(self, state: State) -> State:
-        """Return a state whose channels may be added: if they are mixed, in units of their std."""
+        """Return a state whose channels can be added: several are divided by their `std`."""
         if not self.mixed:
             return state
         std = self.emulator.standardize.std.to(state.device)
         return state / std.reshape(-1, *[1] * (state.dim() - 2))
 
     def times(self, dimension: str, steps: Iterable[int], what: str) -> tuple[str, Any, dict]:
-        """Return a coordinate of times that are so many steps."""
+        """Return a coordinate of times [time unit of the data].
+
+        Args:
+            dimension: Name of the dimension.
+            steps: Times [steps].
+            what: Long name of the coordinate.
+        """
         attributes = {"long_name": what, "units": self.data.units[1]}
         return dimension, np.asarray(list(steps)) * self.data.interval, attributes
 
     def definition(self) -> dict[str, Any]:
-        """Return what determines a reference besides the data: class, version, options, units."""
+        """Return all that a reference depends on but the data: class, version, options, std."""
         return {
             "name": type(self).__name__,
             "module": type(self).__module__,
@@ -172,7 +184,11 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return torch.full(size, float("nan"), dtype=torch.float64, device=start.initial.device)
 
     def reference_of(self, split: str, compute: Callable[[], Any]) -> Mapping[str, np.ndarray]:
-        """Return arrays computed from a split, or kept from before; say why it is needed."""
+        """Return statistics of a split, computed or from the cache.
+
+        Raises:
+            FileNotFoundError: There is no such split.
+        """
         try:
             return self.source.reference(split, self.definition(), compute)
         except FileNotFoundError as error:
@@ -182,12 +198,18 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             ) from None
 
     def beyond(self, leads: Iterable[int], steps: int, end: str) -> list[str]:
-        """Return a remark on the lead times that lie past an end, if any do."""
+        """Return a remark on the lead times past an end, if there are any.
+
+        Args:
+            leads: Lead times [steps].
+            steps: Last lead time [steps].
+            end: Name of what ends there.
+        """
         times = ", ".join(str(lead) for lead in leads if lead > steps)
         name, past = type(self).__name__, f"lie past the end of {end} ({steps} steps)"
         return [f"{name}: lead times {times} {past} and are left out."] if times else []
 
-    # What a subclass says -----------------------------------------------------------------------
+    # Methods that a subclass overrides ----------------------------------------------------------
 
     def unsupported_reason(self) -> str | None:
         """Return why the scores are not defined for these data, or None if they are."""
@@ -206,33 +228,33 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             )
 
     def prepare(self) -> None:
-        """Compute what is needed from the data before the first rollout."""
+        """Compute statistics of the data before the first rollout."""
 
     @abstractmethod
     def scores(self) -> xarray.Dataset:
         """Return all scores, with labelled dimensions, long names and units."""
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
-        """Return the few numbers worth a line on the terminal, by name."""
+        """Return the numbers that the terminal, TensorBoard and `scores.json` show, by name."""
         return {}
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
-        """Return sentences on what was asked for and could not be scored."""
+        """Return sentences on options that could not be followed, and on diverged rollouts."""
         return []
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        """Return pictures, by name, of all scores of the evaluation, its own among them."""
+        """Return figures by name, drawn from the scores of all diagnostics of the evaluation."""
         return {}
 
     def movies(self, scores: xarray.Dataset) -> Mapping[str, np.ndarray]:
-        """Return moving pictures, by name: frames (time, height, width, rgb), uint8."""
+        """Return movies by name: frames (time, height, width, rgb), uint8."""
         return {}
 
-    # What a comparison shows: of the class, since scores are compared long after their test -------
+    # Methods for comparisons, of the class: scores are compared without an instance --------------
 
     @classmethod
     def columns(cls) -> list[Column] | None:
-        """Return its columns in the table of a comparison; None for all numbers of its summary."""
+        """Return the columns of a comparison; None shows all numbers of the summary."""
         return None
 
     @staticmethod
@@ -242,16 +264,16 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         Args:
             axes: Axes to draw into.
             methods: Methods that are compared, each with its runs, label and style.
-            scores: Scores of the first run, with coordinates and what is known of the data.
+            scores: Scores of the first run, with coordinates and statistics of the data.
         """
 
     @classmethod
     def panels(cls) -> list[Panel]:
-        """Return its panels in a comparison; by default `panel`, where a subclass defines it."""
+        """Return the panels in a comparison; by default `panel`, if a subclass defines it."""
         return [] if cls.panel is RolloutDiagnostic.panel else [Panel(cls.panel)]
 
     def rollout_state(self) -> dict[str, Any]:
-        """Return what was noted so far, with the rows of the batches that are complete."""
+        """Return the state of the observer, with the rows of the batches that are complete."""
         rows = {name: metric.metric_state for name, metric in self._metrics().items()}
         return {**super().rollout_state(), "rows": rows}
 
@@ -265,15 +287,15 @@ class RolloutDiagnostic(Callback, RolloutObserver):
                 setattr(metric, key, value)
             metric._update_count = 1  # or torchmetrics warns that nothing was updated
 
-    # When it happens ----------------------------------------------------------------------------
+    # Hooks of Lightning -------------------------------------------------------------------------
 
     def _metrics(self) -> dict[str, Metric]:
         return {name: value for name, value in vars(self).items() if isinstance(value, Metric)}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Attach the data and the emulator; say if the scores are not defined for them."""
+        """Attach the data and the emulator; print a line if the scores are not defined for them."""
         if trainer.datamodule is None:
-            return  # the emulator says that there are no data
+            return  # the emulator raises an error
         self.attach(trainer.datamodule, pl_module)
         self.check()
         reason = self.unsupported_reason() if stage == "test" and trainer.is_global_zero else ""
@@ -281,16 +303,16 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             print(f"{type(self).__name__} is left out: {reason}", flush=True)
 
     def attach(self, source: ReferenceSource, emulator: Any = None) -> None:
-        """Keep the data module, the description of its data, and what is evaluated."""
+        """Keep the data module, the description of its data, and the evaluated emulator."""
         self.source, self.emulator = source, emulator
         self.data = described(source)
 
     def watches(self, stage: str) -> bool:
-        """Return whether it watches a stage: not where its scores are undefined."""
+        """Return whether the rollouts of a stage are observed: if the scores are defined there."""
         return super().watches(stage) and not self.unsupported_reason()
 
     def start(self, device: torch.device) -> None:
-        """Forget earlier evaluations and prepare for one on this device."""
+        """Clear the scores of earlier evaluations and prepare for rollouts on a device."""
         self.results = None
         if self.unsupported_reason():
             return
@@ -302,7 +324,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     @torch.no_grad()
     def finish(self) -> Mapping[str, float]:
-        """Score what was seen on all ranks and return the summary."""
+        """Compute the scores from the rollouts of all ranks and return the summary."""
         if self.unsupported_reason():
             return {}
         self.results = self.scores()
@@ -321,17 +343,17 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             pl_module.log(f"{label}/{name}", value, sync_dist=False, rank_zero_only=False)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget earlier evaluations."""
+        """Clear the scores of earlier evaluations."""
         self._begin("validate", pl_module)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget earlier evaluations."""
+        """Clear the scores of earlier evaluations."""
         self._begin("test", pl_module)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score what was seen."""
+        """Compute and log the scores."""
         self._finish("validate", pl_module)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score what was seen."""
+        """Compute and log the scores."""
         self._finish("test", pl_module)

@@ -29,9 +29,9 @@ class ClimateDiagnostic(RolloutDiagnostic):
         reference: Split whose mean is the reference.
 
     Attributes:
-        quantities: Names of the functions; those that are not defined for the data are passed over.
+        quantities: Names of the functions; functions that are not defined for the data are skipped.
         means: Rows of the quantities and of `count`.
-        counts: How many states entered the mean of each initial condition, once all are gathered.
+        counts: Number of states in the mean of each initial condition, when all are gathered.
     """
 
     stages = ("test",)
@@ -55,7 +55,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
     def unsupported_reason(self) -> str | None:
         first, steps = self.burn_in + self.every, self.source.rollouts["test"].steps
         if first > steps:
-            return f"a rollout of {steps} steps ends before the first state that enters, {first}"
+            return f"a rollout of {steps} steps ends before the first state of the means, {first}"
         return None
 
     @abstractmethod
@@ -107,7 +107,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
         self.means.update(self.index, count=self.count, **means)
 
     def rows(self) -> Mapping[str, np.ndarray]:
-        """Return the mean of every quantity, (initial condition, ...), and their numbers."""
+        """Return the mean of every quantity, (initial condition, ...), and `index` and `count`."""
         rows = self.means.compute()
         self.counts = rows["count"]
         return rows

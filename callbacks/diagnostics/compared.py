@@ -1,4 +1,4 @@
-"""What a comparison shows: the scores of runs, and the columns and panels of diagnostics."""
+"""Contents of a comparison: the scores of runs, and the columns and panels of diagnostics."""
 
 import re
 from collections.abc import Callable, Collection, Hashable, Sequence
@@ -19,10 +19,10 @@ class Run:
     """Scores of one tested run.
 
     Attributes:
-        name: Name of its folder, or the whole path where others have the same name.
+        name: Name of its folder, or the whole path where two folders have the same name.
         scores: Labelled arrays.
-        about: What determined them.
-        folder: Where they are.
+        about: Provenance of the scores: data, rollouts, options of diagnostics, training.
+        folder: Folder of the run.
         own: Numbers of diagnostics that bring no columns, by name.
         diagnostics: Classes of the user's own diagnostics that scored it.
     """
@@ -36,11 +36,11 @@ class Run:
 
     @property
     def method(self) -> str:
-        """Name that it shares with runs that differ from it by the seed alone.
+        """Name that the run shares with runs that differ by their seed alone.
 
-        It is recorded with the scores of a study, or with `--trainer.method`. By default it is the
-        name; scores of versions that recorded no method are seeds of one if the names end in
-        `-seedN`.
+        A study records it with the scores, and so does `--trainer.method`. By default it is the
+        name of the run. Scores of versions that recorded no method are seeds of one method if the
+        names of the runs end in `-seedN`.
         """
         if "method" not in self.about:
             return re.sub(r"-seed\d+$", "", self.name)
@@ -51,7 +51,7 @@ class Run:
 
     @property
     def seed(self) -> int | None:
-        """Seed of its training, or None where it was not recorded."""
+        """Seed of the training, or None if it was not recorded."""
         return self.about.get("seed")
 
     def mean(self, name: str, **at: int) -> float | None:
@@ -61,7 +61,7 @@ class Run:
         return float(self.mean_over(name, self.scores[name].dims, **at))
 
     def mean_over(self, name: str, over: Collection[Hashable], **at: int) -> np.ndarray:
-        """Return the mean of a score over the given dimensions, as far as it has them.
+        """Return the mean of a score over the dimensions among `over` that it has.
 
         Means of forecast errors include diverged rollouts; means of the climate leave out rollouts
         that diverged before the first sample.
@@ -93,9 +93,9 @@ class Method:
 
 
 def methods(runs: Sequence[Run]) -> list[Method]:
-    """Return the methods in the order in which they first appear.
+    """Return the methods in the order of their first runs.
 
-    Runs of one method with equal seeds are not seeds of it: each is a method of its own.
+    If runs of one method have equal seeds, each of its runs becomes a method of its own.
     """
     grouped: dict[str, list[Run]] = {}
     for run in runs:

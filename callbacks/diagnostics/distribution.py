@@ -1,4 +1,4 @@
-"""Probability densities of the state and its velocity, with their distance to the data's."""
+"""Probability densities of the state and its velocity, and their distance to the data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -84,12 +84,12 @@ class Distribution(ClimateDiagnostic):
 
     @property
     def derives(self) -> bool:
-        """Whether u and v follow from the vorticity and are not channels themselves."""
+        """True if u and v are computed from the vorticity, and are not channels themselves."""
         return self.vorticity is not None and not {"u", "v"} & {v.name for v in self.data.fields}
 
     @property
     def shown(self) -> list[Variable]:
-        """What has a histogram: the channels, and u and v of a flow."""
+        """Fields that have a histogram: the channels, and u and v of a flow."""
         if not self.derives:
             return list(self.data.fields)
         units = velocity_units(*self.data.units)

@@ -39,7 +39,7 @@ class EnergyDiagnostic(RolloutDiagnostic):
         self.climate: Tensor | None = None
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
-        """Return energy, and of a flow enstrophy, of each state in float64."""
+        """Return the energy of each state, and the enstrophy of a flow, in float64."""
         if self.vorticity is None:
             departure = state.double() - self.climate
             return {"energy": mean_square(self.comparable(departure))}
@@ -77,12 +77,12 @@ class EnergyDiagnostic(RolloutDiagnostic):
         return {"energy": np.concatenate(energies), **found}
 
     def _series(self, chunks: Iterable[Tensor]) -> dict[str, np.ndarray]:
-        """Return energy, and of a flow enstrophy, of every state."""
+        """Return the energy of every state, and the enstrophy of a flow."""
         parts = [self.evaluate(chunk) for chunk in chunks]
         return {name: torch.cat([p[name] for p in parts]).cpu().numpy() for name in parts[0]}
 
     def label(self, name: str) -> tuple[str, str]:
-        """Return what a quantity is, and its units."""
+        """Return the long name of a quantity and its units."""
         fields = self.data.fields
         if name == "enstrophy" and self.vorticity is not None:
             return name, enstrophy_units(fields, self.vorticity)

@@ -140,7 +140,7 @@ class Extremes(RolloutDiagnostic):
                 "reference_return_level": (
                     ("return_period",),
                     return_levels(reference, interval, periods),
-                    {"long_name": f"the same of the {self.reference_split} split", **units},
+                    {"long_name": f"return level of the {self.reference_split} split", **units},
                 ),
             },
             coords={

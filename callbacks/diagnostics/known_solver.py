@@ -19,10 +19,11 @@ def solver_of(source: ReferenceSource) -> FiniteVolumeSolver | None:
 
 
 def follow(solver: FiniteVolumeSolver, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return all closures of a solver that follow from some fields and its numbers, by name.
+    """Return all closures of a solver that depend on given fields and numbers alone, by name.
 
     Args:
-        solver: Its coefficients that are numbers are known; those that vary in space are not.
+        solver: Solver, whose coefficients that are numbers are used; coefficients that vary in
+            space are not.
         given: Fields by name; a closure of that name is replaced.
     """
     numbers = {name: value for name, value in solver.values(0.0).items() if value.dim() == 0}

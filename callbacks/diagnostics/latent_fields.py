@@ -133,7 +133,7 @@ def about(text: str) -> dict[str, str]:
 
 
 def draw(figure: Figure, axes: Axes, field: np.ndarray | None, style: dict) -> None:
-    """Draw a field (y, x) with its colours, or (x,) as a line; nothing where it is not known."""
+    """Draw a field (y, x) with its colours, or (x,) as a line; nothing if it is None."""
     axes.set_xticks([])
     if field is None:
         axes.set_axis_off()

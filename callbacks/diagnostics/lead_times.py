@@ -14,6 +14,6 @@ def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:
 
 
 def spaced_leads(steps: int, count: int) -> range:
-    """Return at most `count` lead times, evenly spaced up to the end of so many steps."""
+    """Return at most `count` lead times, evenly spaced over a rollout of `steps` steps."""
     stride = max(1, -(-steps // count))
     return range(stride, steps + 1, stride)

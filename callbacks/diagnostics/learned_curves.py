@@ -23,9 +23,9 @@ class LearnedCurves(RolloutDiagnostic):
     """Learned curves c(q), the true ones, and Σ|ĉ - c| / Σ|c| and max |ĉ - c|/|c| over q.
 
     A curve is a learned `Closure` of one quantity q. It is evaluated over the range of q that the
-    training trajectories visit up to the last snapshot of a training rollout. The truth is that of
-    the solver that made the data, if it follows from q and numbers. Other learned parts, and other
-    emulators than `ImPiNDiff`, are skipped.
+    training trajectories visit up to the last snapshot of a training rollout. The true curve
+    is the closure of the solver that made the data, if it depends on q and numbers alone. Other
+    learned parts, and other emulators than `ImPiNDiff`, are skipped.
 
     Args:
         points: Number of values of q, evenly spaced.

@@ -103,5 +103,5 @@ class Moments(ClimateDiagnostic):
 
 
 def largest(field: np.ndarray) -> float:
-    """Return the largest finite |value|, or one."""
+    """Return the largest finite |value|; one if all are zero or not finite."""
     return float(np.abs(field[np.isfinite(field)]).max(initial=0)) or 1.0

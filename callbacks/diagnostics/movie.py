@@ -12,7 +12,7 @@ from callbacks.diagnostics.snapshots import Snapshots
 
 
 class Movie(Snapshots):
-    """GIF of the forecast from the first initial condition, next to the truth as far as it goes.
+    """GIF of the first initial condition: truth on the left, forecast on the right.
 
     Args:
         frames: Number of frames, evenly spaced over the rollout.
@@ -42,7 +42,7 @@ class Movie(Snapshots):
         self.width = width
 
     def unsupported_reason(self) -> str | None:
-        return None if self.data.dimensions == 2 else "a moving picture needs two dimensions"
+        return None if self.data.dimensions == 2 else "a movie needs two dimensions"
 
     def choose(self, steps: int) -> Sequence[int]:
         return spaced_leads(min(steps, self.steps or steps), self.frames)

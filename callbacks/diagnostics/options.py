@@ -1,4 +1,4 @@
-"""Which values an option of a diagnostic may have."""
+"""Checks of the values that options of diagnostics may have."""
 
 import math
 from typing import Any

@@ -35,8 +35,8 @@ class PCAAutocorrelation(RolloutDiagnostic):
         components: Number of leading components.
         length: Number of states of each rollout; of a shorter rollout all states are used.
         lags: Longest lag [steps].
-        centre: Whether to remove means from the states and from the series.
-        normalise: Whether to divide by the value at lag 0.
+        centre: If true, means are removed from the states and from the series.
+        normalise: If true, the autocorrelation is divided by its value at lag 0.
         reference: Split from which components and reference are computed.
 
     Example:
@@ -161,7 +161,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
                 "reference_autocorrelation": (
                     dims[1:],
                     reference,
-                    {"long_name": f"the same of the {self.reference_split} split", "units": unit},
+                    {"long_name": f"autocorrelation, {self.reference_split} split", "units": unit},
                 ),
                 "autocorrelation_deviation": (
                     dims[:2],
@@ -171,7 +171,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
                 "explained_variance": (
                     ("component",),
                     self.reference["share"],
-                    {"long_name": "share of the variance", "units": "1"},
+                    {"long_name": "explained share of the variance", "units": "1"},
                 ),
             },
             coords={
@@ -209,8 +209,8 @@ class PCAAutocorrelation(RolloutDiagnostic):
         return [
             *said,
             f"PCAAutocorrelation: the longest trajectory of the {self.reference_split} split has "
-            f"{self.kept} snapshots, so that only as many states of each rollout enter, not "
-            f"{self.length}.",
+            f"{self.kept} snapshots; only as many states of each rollout are used, not "
+            f"length={self.length}.",
         ]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:

@@ -61,14 +61,14 @@ class PredictabilityLimit(RolloutDiagnostic):
     def unsupported_reason(self) -> str | None:
         generator = self.source.generator
         if generator is None:
-            return "the data were not simulated here: there is no solver"
+            return "the data were not simulated by this program: there is no solver"
         if self.no_grid:
             return f"the data have no periodic grid: {self.no_grid}"
         solver, grid = generator.solver.grid, self.periodic_grid
         if not solver.is_same_domain(grid):
             return (
-                f"the solver lives in another domain, {solver.lengths}, than the data, "
-                f"{grid.lengths}"
+                f"the domain of the solver, {solver.lengths}, differs from the domain of the "
+                f"data, {grid.lengths}"
             )
         if generator.operating_points_differ:
             return "trajectories have operating points of their own"
@@ -83,7 +83,7 @@ class PredictabilityLimit(RolloutDiagnostic):
         self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])[self.chosen]
         self.limit = self.error.clone()
         generator = self.source.generator
-        assert generator is not None  # or it would be left out
+        assert generator is not None  # see `unsupported_reason`
         self.solver = generator.solver.to(start.initial.device).float()
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
@@ -108,18 +108,18 @@ class PredictabilityLimit(RolloutDiagnostic):
         rows = self.rows.compute()
         error, once = ((rows[n] / self.training_std**2).mean(-1) for n in ("error", "limit"))
         always, unit = once.cumsum(1), {"units": "training variance"}
-        dims, text = ("twin", "lead_time"), {"long_name": "error over that limit", "units": "1"}
+        dims, text = ("twin", "lead_time"), {"long_name": "error over the limit", "units": "1"}
         return xarray.Dataset(
             {
                 "limit_once": (
                     dims,
                     once,
-                    {"long_name": "error of the solver after one such error", **unit},
+                    {"long_name": "error of the solver, first error made once", **unit},
                 ),
                 "limit_always": (
                     dims,
                     always,
-                    {"long_name": "sum of such errors, one at every step", **unit},
+                    {"long_name": "error of the solver, first error made at every step", **unit},
                 ),
                 "limit_ratio_once": ("lead_time", ratio(error, once), text),
                 "limit_ratio_always": ("lead_time", ratio(error, always), text),
@@ -147,6 +147,6 @@ class PredictabilityLimit(RolloutDiagnostic):
 
 
 def ratio(error: np.ndarray, limit: np.ndarray) -> np.ndarray:
-    """Return the ratio of means over initial conditions; not a number where there is no error."""
+    """Return the ratio of means over initial conditions; NaN where the limit is zero."""
     one, other = error.mean(0), limit.mean(0)
     return np.divide(one, other, out=np.full(one.shape, np.nan), where=other > 0)

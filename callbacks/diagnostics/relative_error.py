@@ -81,7 +81,7 @@ class RelativeError(RolloutDiagnostic):
         rows = self.rows.compute()
         error, leads = rows["error"], range(1, rows["error"].shape[1] + 1)
         dims = ("initial_condition", "lead_time")
-        of = "" if self.relative_to == "truth" else " as a share of the start"
+        of = "" if self.relative_to == "truth" else ", relative to the initial condition"
         errors = {"relative_error": error[..., self.channels].mean(-1)}
         if error.shape[-1] > 1:
             each = zip(self.data.variables, np.moveaxis(error, -1, 0), strict=True)

@@ -35,10 +35,10 @@ class Snapshots(RolloutDiagnostic):
 
     @abstractmethod
     def choose(self, steps: int) -> Sequence[int]:
-        """Return the lead times to keep of a rollout of so many steps."""
+        """Return the lead times [steps] that are kept of a rollout of this length [steps]."""
 
     def look(self, state: State) -> Tensor:
-        """Return what is kept of states, (batch, ...)."""
+        """Return the part of states that is kept, (batch, ...)."""
         return state[:, self.channel].float()
 
     def begin(self, start: RolloutBatch) -> None:

@@ -1,4 +1,4 @@
-"""Names of the dimensions of space in scores, where the data's may be names of scores."""
+"""Names of the dimensions of space among scores, whose names the data may also use."""
 
 import re
 from collections.abc import Sequence
@@ -14,5 +14,5 @@ RESERVED = re.compile(
 
 
 def space_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names of dimensions that no score and no other dimension of scores has."""
+    """Return names of dimensions of space that differ from all names of scores."""
     return tuple(f"{name}_of_space" if RESERVED.fullmatch(name) else name for name in names)

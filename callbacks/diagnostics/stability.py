@@ -1,4 +1,4 @@
-"""Stability of long rollouts: energy within the band of the truth."""
+"""Stability of long rollouts: energy within the band of the reference."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -34,19 +34,19 @@ PHRASES = {
 
 
 class EnergyStability(EnergyDiagnostic):
-    """Share of rollouts whose energy stays within a band of the truth's (Jiang et al. 2025, 5.1).
+    """Share of stable rollouts, whose energy stays within a band (Jiang et al. 2025, 5.1).
 
     A trajectory fails at the first check at which |E - mean| > width · std, with mean and standard
-    deviation of the energy of a data split, and stays failed. What is not finite has failed.
-    Energy is the kinetic energy of the flow where the state holds its vorticity on a periodic grid.
-    Elsewhere it is half the mean square of the departure from the time mean of the data at each
-    point, so that a forecast of nothing but that mean has none, however far from zero the mean is;
-    for each reference trajectory the time mean is taken over all others.
-    Of a flow the enstrophy is recorded too.
+    deviation of the energy of a data split, or at which it is not finite. It is stable if no check
+    fails. Energy is the kinetic energy of the flow where the state holds its vorticity on a
+    periodic grid. Elsewhere it is half the mean square of the departure from the time mean of the
+    data at each point, so that a forecast of nothing but that mean has none, however far from zero
+    the mean is; for each reference trajectory the time mean is taken over all others. Of a flow the
+    enstrophy is recorded too.
 
-    The state at the last check before the failure is kept. A trajectory that is not finite, or
-    `stop_at` times farther from the mean than the band reaches, at whatever step, will not come
-    back: from that state on it enters no mean, and past the end of the truth it is no longer
+    The state at the last check before the failure is kept. A trajectory has diverged from the first
+    step on, checked or not, at which it is not finite or its energy is `stop_at` times farther from
+    the mean than the band reaches: it enters no mean, and past the end of the truth it is no longer
     computed.
 
     Args:
@@ -122,7 +122,7 @@ class EnergyStability(EnergyDiagnostic):
         return self._first_check("test")
 
     def _first_check(self, stage: str) -> str | None:
-        """Return why the rollouts of a stage have no check, or None if they have."""
+        """Return why the rollouts of a stage have no check, or None if they have one."""
         plan = self.source.rollouts.get("val" if stage == "validate" else stage)
         if plan is None or plan.steps >= self.every:
             return None
@@ -180,7 +180,7 @@ class EnergyStability(EnergyDiagnostic):
                 self.kept[quantity][:, column] = torch.where(before, float("nan"), value)
 
     def _near(self, energy: Tensor) -> Bool[Tensor, "*any"]:
-        """Return the range of energies of trajectories that have not diverged."""
+        """Return whether energies are within the distance at which trajectories have diverged."""
         far = self.stop_at * self.width
         return within_band(energy, self.mean["energy"], self.std["energy"], far)
 
@@ -222,7 +222,7 @@ class EnergyStability(EnergyDiagnostic):
             "failure": (
                 start,
                 np.array(REASONS)[rows["reason"]],
-                {"long_name": "what left its band first", "units": "1"},
+                {"long_name": "reason of the failure", "units": "1"},
             ),
             "band": ((), self.width, {"long_name": "half width of the band", "units": "std"}),
         }
@@ -257,8 +257,8 @@ class EnergyStability(EnergyDiagnostic):
         reasons = [f"{failures.count(r)} {PHRASES[r]}" for r in REASONS if r in failures]
         said = [f"{count} within the band to the end" + "".join(f"; {r}" for r in reasons) + "."]
         said += [
-            f"EnergyStability: the band of the {name} reaches down to zero, so that decay goes "
-            "unnoticed; lower width, or take longer data for the reference."
+            f"EnergyStability: the band of the {name} reaches down to zero, so that a decaying "
+            "rollout counts as stable; lower width, or take longer data for the reference."
             for name in self.bands
             if self.mean[name] <= self.width * self.std[name]
         ]
@@ -268,7 +268,7 @@ class EnergyStability(EnergyDiagnostic):
             what = "variability" if self.vorticity is None else "energy"
             said.append(
                 f"EnergyStability: the forecasts keep {kept:.0%} of the {what} of the data "
-                "(mean_energy_ratio); where it decays to nothing they are stable and of no use."
+                "(mean_energy_ratio); a rollout that decays to the time mean may count as stable."
             )
         return said
 
@@ -352,7 +352,7 @@ class EnergyStability(EnergyDiagnostic):
 
 
 def percentage_stable(run: Run) -> float | None:
-    """Return the percentage of rollouts that stayed within the band."""
+    """Return the percentage of stable rollouts."""
     share = run.mean("stable")
     return None if share is None else 100 * share
 

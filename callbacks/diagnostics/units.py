@@ -13,12 +13,12 @@ def raised(units: str, power: int) -> str:
 
 
 def channel_units(fields: Sequence[Variable]) -> str:
-    """Return the units of the channels in their order, the same ones once."""
+    """Return the units of the channels in their order, each unit once."""
     return ", ".join(dict.fromkeys(field.units for field in fields))
 
 
 def mean_square_units(fields: Sequence[Variable]) -> str:
-    """Return the units of the mean square of all channels, several being in units of their std."""
+    """Return the units of the mean square of all channels, in units of their std if several."""
     return "training variance" if len(fields) > 1 else raised(fields[0].units, 2)
 
 
@@ -28,7 +28,7 @@ def velocity_units(length: str, time: str) -> str:
 
 
 def enstrophy_units(fields: Sequence[Variable], vorticity: int) -> str:
-    """Return the units of ½ζ² [1/T²], as those of the channel that is the vorticity ζ."""
+    """Return the units of ½ζ² [1/T²], from the units of the channel that is the vorticity ζ."""
     return raised(fields[vorticity].units, 2)
 
 

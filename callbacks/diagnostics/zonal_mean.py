@@ -92,7 +92,8 @@ class ZonalMean(ClimateDiagnostic):
                 rows["velocity"],
                 {"long_name": "zonal mean of the zonal velocity over the rollout", **speed},
             )
-            label = {"long_name": f"the same over the {self.reference_split} split", **speed}
+            text = f"zonal mean of the zonal velocity over the {self.reference_split} split"
+            label = {"long_name": text, **speed}
             data["reference_zonal_velocity"] = ((y,), self.reference["velocity"], label)
         coordinates = {"initial_condition": rows["index"], "channel": channels}
         return xarray.Dataset(data, coords=coordinates)

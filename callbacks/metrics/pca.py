@@ -29,7 +29,7 @@ def principal_components(
         chunks: Function that returns an iterable over all states, in pieces (time, ...), each time
             it is called.
         count: Number of components.
-        centre: Whether to remove the mean; if not, the returned mean is zero.
+        centre: If true, the mean is removed; if not, the returned mean is zero.
         extra: Additional directions of the iteration.
         passes: Largest number of passes of the iteration over the data.
         direct: Largest number of points, or of states, for which the matrix is stored.
@@ -168,8 +168,8 @@ def autocorrelation(
     Args:
         series: Values at equal intervals.
         lags: Number of lags.
-        centre: Whether x is the departure from the mean of its series.
-        normalise: Whether to divide by c(0), which gives the biased estimate of the
+        centre: If true, x is the departure from the mean of its series.
+        normalise: If true, c is divided by c(0), which gives the biased estimate of the
             autocorrelation; if not, c is the plain sum.
 
     Returns:

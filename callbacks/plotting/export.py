@@ -26,7 +26,7 @@ def gif(frames: np.ndarray, milliseconds: int = 80) -> bytes:
 
 
 def show(trainer: Trainer, tag: str, content: bytes, step: int) -> None:
-    """Show a picture, PNG or GIF, in TensorBoard, if the run is logged there; a GIF moves."""
+    """Show a picture, PNG or GIF, in TensorBoard, if the run is logged there."""
     for logger in trainer.loggers:
         writer = getattr(logger.experiment, "_get_file_writer", lambda: None)()
         if writer is None:

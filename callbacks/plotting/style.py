@@ -74,9 +74,8 @@ def lead_time_axes(label: str, units: str) -> tuple[Figure, Axes]:
 def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return a colour and dashes for each name, no two alike.
 
-    Names in `FAMILIAR` have fixed colours. Another name has the colour that its letters give, if no
-    other name has it, so that it keeps its colour from one figure to the next, whatever the other
-    names are. Black is left to the data.
+    Names in `FAMILIAR` have fixed colours. The colour of another name is computed from its letters,
+    so that it is the same in all figures, unless that colour is taken. Black is kept for the data.
     """
     colours = [colour for colour in COLOURS if colour != "#000000"]
     taken: dict[str, dict[str, Any]] = {}

@@ -36,7 +36,7 @@ class WholeFiles(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint whose parts are of the right kinds; of an address, as it is."""
+        """Read a checkpoint and check the types of its parts; do not check it at an address."""
         if "://" in str(path):
             return super().load_checkpoint(path, map_location, weights_only is not False)
         return read_checkpoint(Path(path), device=map_location, trusted=weights_only is False)
@@ -49,9 +49,9 @@ class Checkpoints(Callback):
     one. A run that fails prints its path.
 
     Args:
-        every: Number of optimiser steps between two checkpoints.
-        monitor: Score of the validation rollouts, such as `val/mse/lead_10`; whenever it is better
-            than before, `best.ckpt` is written too.
+        every: Number of training steps between two checkpoints.
+        monitor: Score of the validation rollouts, such as `val/mse/lead_10`; whenever it
+            improves, `best.ckpt` is written too.
         mode: Direction of the score: `min` where small values are good, `max` where large ones are.
 
     Example:
@@ -75,24 +75,24 @@ class Checkpoints(Callback):
         self.shared: dict[str, int] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Remember the best score, and how many processes shared how large a batch."""
+        """Return the best score, and the numbers of processes and of windows per step."""
         return {"best": self.best, "shared": self.shared}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the best score of the interrupted run."""
+        """Restore the best score of the interrupted run."""
         self.best = float(state_dict["best"])
         shared = state_dict.get("shared")
         self.shared = shared and {name: int(shared[name]) for name in ("processes", "windows")}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Have checkpoints written whole, unless a plugin of the user writes them."""
+        """Let `WholeFiles` write checkpoints, unless a plugin of the user does."""
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = WholeFiles()
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Have a resumed run repeat the batches whose gradients no step has used yet."""
+        """Let a resumed run repeat the batches whose gradients no training step has used."""
         go_back(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"], trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -103,11 +103,9 @@ class Checkpoints(Callback):
             given = [name for name in trainer.callback_metrics if name.startswith("val/")]
             remedy = f"choose one of {', '.join(given)}"
             if not given:
-                remedy = (
-                    "it gives no scores; add a diagnostic such as RolloutError to the callbacks"
-                )
+                remedy = "it has no scores; add a diagnostic such as RolloutError to the callbacks"
             raise ValueError(
-                f"Checkpoints.monitor is '{self.monitor}', which validation does not give; "
+                f"Checkpoints.monitor is '{self.monitor}', which is no score of validation; "
                 f"{remedy}."
             )
         score = self.sign * float(trainer.callback_metrics[self.monitor])
@@ -121,9 +119,9 @@ class Checkpoints(Callback):
             self.saved_at = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count from where a resumed run starts; say if its batches differ from the earlier ones.
+        """Count training steps from the start of a resumed run; report a changed batch size.
 
-        Scores in the folder are of weights that this training replaces: they go aside.
+        Scores in the folder belong to weights that this training replaces, and are moved aside.
         """
         self.saved_at = self.began_at = trainer.global_step
         if trainer.is_global_zero and not trainer.fast_dev_run:
@@ -132,7 +130,7 @@ class Checkpoints(Callback):
         if before and before["windows"] != self.shared["windows"] and trainer.is_global_zero:
             print(
                 f"the training began with {before['windows']} windows per step on "
-                f"{before['processes']} process(es) and goes on with {self.shared['windows']} on "
+                f"{before['processes']} process(es) and continues with {self.shared['windows']} on "
                 f"{self.shared['processes']}; set data.batch_size to windows per process to keep "
                 "the number.",
                 file=sys.stderr,
@@ -141,30 +139,30 @@ class Checkpoints(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Write if it is time."""
+        """Write a checkpoint every `every` training steps."""
         if trainer.global_step - self.saved_at >= self.every:
             self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the final state, whatever the step."""
+        """Write the final state."""
         self._save(trainer)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Write what there is when a person or the system ends the training; say what is kept."""
+        """Write a checkpoint when a person or the system ends the training; print its path."""
         in_order = isinstance(exception, KeyboardInterrupt | SIGTERMException)
         if in_order and trainer.training:
             try:
                 self._save(trainer)
-            except FloatingPointError as error:  # the one before is kept
+            except FloatingPointError as error:  # the earlier checkpoint is kept
                 print(error, file=sys.stderr)
         began = trainer.state.fn == "fit" and self.began_at is not None and not trainer.fast_dev_run
         if began and (trainer.is_global_zero or not in_order):
             print(self.remains(trainer), file=sys.stderr)
 
     def remains(self, trainer: Trainer) -> str:
-        """Return in one sentence what is left of a training that ended early."""
+        """Return a sentence on the checkpoint of a training that ended early."""
         ended = f"training ended at step {trainer.global_step}"
         path = Path(trainer.default_root_dir) / "last.ckpt"
         if self.saved_at == self.began_at:
@@ -172,16 +170,16 @@ class Checkpoints(Callback):
         if path is None:
             return f"{ended}, before its first checkpoint."
         return (
-            f"{ended}; {path} holds step {self.saved_at}: go on with "
+            f"{ended}; {path} holds step {self.saved_at}: resume with "
             f"`emulate fit --ckpt_path {path}`."
         )
 
 
 def go_back(progress: dict[str, Any], trainer: Trainer) -> None:
-    """Set how many batches were done to how many there were at the last step of the optimiser.
+    """Set the number of completed batches to its value at the last training step.
 
-    Weights and averages are of that step, and gradients that were accumulated since are in no
-    checkpoint.
+    The checkpoint holds the weights and averages of that step, and no gradients that were
+    accumulated since.
     """
     current = progress["current"]
     done = current["processed"]
@@ -194,7 +192,7 @@ def go_back(progress: dict[str, Any], trainer: Trainer) -> None:
 
 
 def shared_batch(trainer: Trainer) -> dict[str, int]:
-    """Return how many processes share the windows of one step of the optimiser."""
+    """Return the numbers of processes and of windows of one training step."""
     batches = trainer.world_size * trainer.accumulate_grad_batches
     return {
         "processes": trainer.world_size,

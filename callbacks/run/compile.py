@@ -1,4 +1,4 @@
-"""Compiled networks: what costs in a single step; neither rollouts nor Lightning's loops."""
+"""Compilation of the networks of an emulator, without rollouts and Lightning's loops."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,16 +20,16 @@ class Compile(Callback):
 
         --trainer.callbacks+=callbacks.Compile
 
-    Trained and averaged weights are compiled each for what they do, so that the training, rollouts,
-    and batches of another size take a handful of compilations, whatever the length of the run: half
-    a minute each on a CPU. Checkpoints hold the network as it is without compilation.
+    The trained and the averaged network are compiled separately, and again for batches of another
+    size, so that the number of compilations does not grow with the length of the run. A compilation
+    may take half a minute on a CPU. Checkpoints hold the network without compilation.
 
     Args:
         backend: Backend of torch.compile.
         mode: Mode of torch.compile. `reduce-overhead` replays each call of the network as one CUDA
-            graph, which pays where a GPU waits for the processor: small grids and batches. What a
-            call returns is then copied, since the next call overwrites it; nothing else of a step
-            is in the graph. Copies were tested with a backend that overwrites, not on a GPU.
+            graph, which is faster where a GPU waits for the processor: small grids and batches. The
+            output of a call is then copied, because the next call overwrites it; the graph contains
+            the network alone. Copies were tested with a backend that overwrites, not on a GPU.
 
     Raises:
         ValueError: Torch knows no such backend or mode, or the emulator steps by a solver.
@@ -39,7 +39,7 @@ class Compile(Callback):
         if backend not in torch.compiler.list_backends(exclude_tags=()):
             usual = ", ".join(torch.compiler.list_backends())
             raise ValueError(
-                f"Compile.backend must be one that torch knows ({usual}), got '{backend}'."
+                f"Compile.backend must be a backend of torch.compile ({usual}), got '{backend}'."
             )
         if mode is not None and mode not in MODES:
             raise ValueError(f"Compile.mode must be one of {', '.join(MODES)}, got '{mode}'.")
@@ -70,8 +70,8 @@ class Compile(Callback):
 def outlasting(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function whose results outlast its next call.
 
-    CUDA graphs write into the same memory at every call. Torch takes each call for a new iteration,
-    unless a gradient is still to come, so that nothing has to mark where one begins.
+    CUDA graphs write into the same memory at every call. Torch treats each call as a new iteration
+    unless a gradient is pending, so that the start of an iteration needs no mark.
     """
 
     def outlasting_function(*args: Any, **kwargs: Any) -> Any:

@@ -1,8 +1,8 @@
-"""The end of a training that diverges, before it replaces what was good.
+"""The end of a training that diverges, before it overwrites a good checkpoint.
 
-The losses of the last steps are kept where they were computed and checked occasionally, so that
-the host does not wait for the device at every step. Weights and the optimiser's averages are
-looked at before anything is written, validated or left.
+The losses of the last steps are kept on their device and checked occasionally, so that the host
+does not wait for the device at every step. Weights and the optimiser's averages are checked before
+a checkpoint, a validation and the end of the training.
 """
 
 import math
@@ -17,16 +17,16 @@ from torch.optim import Optimizer
 
 from emulators.training.non_finite import averages_in, first_not_finite
 
-SELDOM = 50  # batches between two looks at most
+SELDOM = 50  # largest number of batches between two checks
 NEVER = 2**62
 
 
 class Divergence(Callback):
-    """Ends a training whose loss or weights are not finite; every emulator brings it along.
+    """Ends a training whose loss or weights are not finite; part of every emulator.
 
-    On a CPU it looks after every step, on a GPU or among several processes whenever Lightning logs
-    (`trainer.log_every_n_steps`), and always before a checkpoint, a validation and the end. All
-    processes end together. Gradients that overflow are not looked at: in 16-mixed precision the
+    It checks after every step on a CPU; on a GPU or with several processes, when Lightning logs
+    (`trainer.log_every_n_steps`); and always before a checkpoint, a validation and the end. All
+    processes end together. Gradients that overflow are not checked: in 16-mixed precision the
     scaler skips their steps.
     """
 
@@ -35,7 +35,7 @@ class Divergence(Callback):
         self.began = self.seen = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Decide how often to look."""
+        """Choose the number of batches between two checks."""
         self.losses, self.began, self.seen = [], trainer.global_step, 0
         alone = pl_module.device.type == "cpu" and trainer.world_size == 1
         self.every = 1 if alone else max(1, min(trainer.log_every_n_steps, SELDOM))
@@ -43,15 +43,15 @@ class Divergence(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *args: Any
     ) -> None:
-        """Keep the loss; look at those that were kept if it is time."""
+        """Keep the loss; check the kept losses every so many batches."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         self.losses.append(loss.detach() if isinstance(loss, Tensor) else None)
         if len(self.losses) >= self.every:
             self.look_at_losses(trainer)
 
     def look_at_losses(self, trainer: Trainer) -> None:
-        """Raise in all processes if a loss since the last look was not finite in one of them."""
-        number, first = self.first_lost(), NEVER
+        """Raise in all processes if a loss since the last check is not finite in one of them."""
+        number, first = self.first_not_finite(), NEVER
         if number is not None:
             first = self.began + (self.seen + number) // trainer.accumulate_grad_batches + 1
         self.seen += len(self.losses)
@@ -62,8 +62,8 @@ class Divergence(Callback):
         if first < NEVER:
             raise FloatingPointError(f"The loss of step {first} is not finite; {advice(trainer)}.")
 
-    def first_lost(self) -> int | None:
-        """Return which of the losses is the first that is not finite."""
+    def first_not_finite(self) -> int | None:
+        """Return the number of the first kept loss that is not finite, or None."""
         known = [(n, loss) for n, loss in enumerate(self.losses) if loss is not None]
         if len(known) == 1 and known[0][1].numel() == 1:  # of every step on a CPU
             return None if math.isfinite(known[0][1].item()) else known[0][0]
@@ -75,31 +75,31 @@ class Divergence(Callback):
     def look(self, trainer: Trainer, emulator: LightningModule) -> None:
         """Raise in all processes if a loss, a weight or an average in one of them is not finite."""
         self.look_at_losses(trainer)
-        lost = first_not_finite([*emulator.named_parameters(), *averages(trainer.optimizers)])
-        if trainer.strategy.reduce_boolean_decision(lost is not None, all=False):
+        name = first_not_finite([*emulator.named_parameters(), *averages(trainer.optimizers)])
+        if trainer.strategy.reduce_boolean_decision(name is not None, all=False):
             raise FloatingPointError(
-                f"After step {trainer.global_step} {lost or 'a weight in another process'} is not "
+                f"After step {trainer.global_step} {name or 'a weight in another process'} is not "
                 f"finite; {advice(trainer)}."
             )
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Let no checkpoint be written that is not finite."""
+        """Check the weights before a checkpoint is written."""
         self.look(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Roll out with finite weights only."""
+        """Check the weights before they are validated."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self.look(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look for the last time."""
+        """Check the final weights."""
         self.look(trainer, pl_module)
 
 
 def advice(trainer: Trainer) -> str:
-    """Return what to change in a training that diverged, with the present settings."""
+    """Return advice for a training that diverged, with its present settings."""
     rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
     rate = f" (now {float(max(rates)):.3g})" if rates else ""
     return (
@@ -110,6 +110,6 @@ def advice(trainer: Trainer) -> str:
 
 
 def averages(optimizers: Iterable[Optimizer]) -> Iterator[tuple[str, Tensor]]:
-    """Yield what optimisers keep of the gradients, by name."""
+    """Yield the averages of gradients that optimisers keep, by name."""
     for optimizer in optimizers:
         yield from averages_in(optimizer.state.values())

@@ -21,8 +21,8 @@ class FineTuning(Callback):
     Args:
         checkpoint: Checkpoint of an emulator with the same network. If its network has FiLM and was
             not conditioned on parameters, conditioning can be added.
-        statistics: Statistics that standardise states and parameters: `keep` those of the
-            checkpoint, or `recompute` them from the new training split.
+        statistics: Statistics that standardise states and parameters: `keep` the
+            statistics of the checkpoint, or `recompute` them from the new training split.
 
     Raises:
         FileNotFoundError: There is no such checkpoint when a training begins.
@@ -40,13 +40,13 @@ class FineTuning(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Load the weights."""
         if trainer.ckpt_path is not None:
-            return  # what has begun to train needs the other run no more
+            return  # a resumed run has its own weights
         found = read_checkpoint(self.checkpoint, "FineTuning.checkpoint", pl_module.device)
         before, data = trained_on(found), trainer.datamodule.describe()
         if before is not None and before.parameters not in ((), data.parameters):
             raise ValueError(
-                f"{self.checkpoint} was told the parameters {list(before.parameters)}, these data "
-                f"have {list(data.parameters)}; set data.parameters to those of the checkpoint."
+                f"{self.checkpoint} is conditioned on the parameters {list(before.parameters)}, "
+                f"these data have {list(data.parameters)}; set data.parameters to the former."
             )
         difference = data.difference(before) if before else None
         if before is not None and difference is not None:
@@ -57,7 +57,8 @@ class FineTuning(Callback):
                     f"in the order {two}; set data.variables to the order of the checkpoint."
                 )
             rank_zero_warn(
-                f"{self.checkpoint} was trained on {difference}; fine-tuning goes on with these."
+                f"{self.checkpoint} was trained on {difference}; fine-tuning continues on these "
+                "data."
             )
         check_finite(pl_module, {"state_dict": found["state_dict"]}, self.checkpoint)
         state = found["state_dict"]

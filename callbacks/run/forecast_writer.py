@@ -22,10 +22,10 @@ class ForecastWriter(Callback, RolloutObserver):
 
     Dimensions and spatial coordinates are taken from the data. The time axis counts from the start
     of each forecast; `valid_time(trajectory, time)` is in the units and the calendar of the data.
-    The attribute `provenance` says which emulator, data and code made it.
+    The attribute `provenance` records the emulator, the data and the code.
 
     The file is `forecast_NNNN.partial.nc` while it grows, and loses `partial` when it is complete;
-    a run that is killed keeps what it had.
+    a run that is killed leaves a partial file.
 
     Args:
         folder: Folder of the files; by default the trainer's `default_root_dir`.
@@ -46,7 +46,7 @@ class ForecastWriter(Callback, RolloutObserver):
         self.file: ForecastFile | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take hold of the data and make the folder."""
+        """Keep the description of the data and make the folder."""
         self.data = described(trainer.datamodule)
         self.about = provenance(trainer, pl_module, "predict")
         check_names(self.data)
@@ -56,7 +56,7 @@ class ForecastWriter(Callback, RolloutObserver):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Close the file that was growing; its name keeps saying that it is partial."""
+        """Close the unfinished file, which keeps the name of a partial file."""
         if self.file is not None:
             with suppress(RuntimeError, OSError):  # of a disk that is full
                 self.file.close()
@@ -103,7 +103,7 @@ class ForecastFile:
 
         Args:
             start: Initial conditions of the forecasts.
-            about: Provenance of the forecasts, as JSON knows it.
+            about: Provenance of the forecasts, as values of JSON.
         """
         self.times = start.times
         with writing(self.partial):
@@ -124,7 +124,7 @@ class ForecastFile:
         known = () if start.parameters is None else start.parameters.unbind(1)
         for name, values in zip(self.data.parameters, known, strict=True):
             parameter = file.createVariable(name, "f8", (names.trajectory,))
-            parameter.long_name = "physical parameter that the emulator was told"
+            parameter.long_name = "physical parameter, on which the emulator is conditioned"
             parameter[:] = values.cpu().numpy()
         period = {"long_name": "lead time", "standard_name": "forecast_period"}
         time = file.createVariable(names.time, "f8", (names.time,))
@@ -156,7 +156,7 @@ class ForecastFile:
             self.file.sync()
 
     def close(self) -> None:
-        """Close the file; its name keeps saying that it is partial."""
+        """Close the file, which keeps the name of a partial file."""
         self.file.close()
 
     def complete(self) -> None:
@@ -168,10 +168,10 @@ class ForecastFile:
 
 
 def check_names(data: DataDescription) -> None:
-    """Refuse names that a forecast would give to two things.
+    """Refuse data with which two parts of a forecast would have the same name.
 
     Raises:
-        ValueError: As above; it names the options that change them.
+        ValueError: Two dimensions, variables or parameters have the same name.
     """
     names = data.dimension_names
     taken = [names.trajectory, names.time, *names.space, "valid_time"]

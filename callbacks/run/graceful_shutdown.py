@@ -17,10 +17,10 @@ class GracefulShutdown(Callback):
     writes it; a validation during training is finished first. A test ends after the rollout step
     in flight, and `RolloutCheckpoint` saves it. The program exits with status 143.
 
-    An interruption by the keyboard ends a training in the same way: a step is whole or not begun.
+    An interruption by the keyboard ends a training in the same way, after a complete step.
 
-    A second signal ends the process at once. (Lightning's own handler sends messages to the other
-    processes while these may be in the middle of others; this one takes a note.)
+    A second signal ends the process at once. (Lightning's own handler communicates with the other
+    processes, which may be in the middle of a collective operation; this handler only sets a flag.)
     """
 
     def __init__(self) -> None:
@@ -34,19 +34,23 @@ class GracefulShutdown(Callback):
             self.asked, self.reason = True, SIGTERMException
             signal.signal(signum, signal.SIG_DFL)
             if trainer.strategy.launcher is not None:
-                trainer.strategy.launcher.kill(signum)  # processes that only this one knows
+                trainer.strategy.launcher.kill(signum)  # processes that this process started
 
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, note)  # Lightning restores what was there before
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen, to the keyboard too."""
+        """Handle SIGTERM and interruptions by the keyboard."""
         self._listen(trainer, pl_module)
 
         def note(signum: int, frame: Any) -> None:
             self.asked, self.reason = True, KeyboardInterrupt
             signal.signal(signum, signal.default_int_handler)
-            print("ending after this step; once more ends at once", file=sys.stderr, flush=True)
+            print(
+                "ending after this step; interrupt again to end at once",
+                file=sys.stderr,
+                flush=True,
+            )
 
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, note)
@@ -55,16 +59,16 @@ class GracefulShutdown(Callback):
     on_predict_start = _listen
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen, unless training does."""
+        """Handle SIGTERM, unless the training does."""
         if trainer.state.fn == "validate":
             self._listen(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """End the training if any of its processes was asked to."""
+        """End the training if any of its processes received a signal."""
         if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
             raise self.reason
 
     def raise_if_requested(self) -> None:
-        """End a rollout if this process was asked to."""
+        """End a rollout if this process received a signal."""
         if self.asked:
             raise SIGTERMException

@@ -1,4 +1,4 @@
-"""What determines scores and forecasts: emulator, data, rollouts, code, machine."""
+"""Provenance of scores and forecasts: emulator, data, rollouts, code, machine."""
 
 import platform
 import subprocess
@@ -14,7 +14,7 @@ from datamodules.source import DataSource
 
 
 def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[str, Any]:
-    """Return what determines the rollouts of a stage, `test` or `predict`, as JSON knows it."""
+    """Return the provenance of the rollouts of a stage, `test` or `predict`, as values of JSON."""
     source: DataSource = trainer.datamodule
     plan = source.rollouts[stage]
     return {

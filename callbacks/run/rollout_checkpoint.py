@@ -27,7 +27,7 @@ PARTS = {"purpose": str, "batch": int, "place": tuple, "notes": dict, "options":
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Place of the rollouts of a batch, with the observers that have seen them up to it."""
+    """State of the rollouts of a batch, with the observers of all steps so far."""
 
     batch: int
     place: RolloutState
@@ -57,10 +57,10 @@ class RolloutCheckpoint(Callback):
         self.seconds = seconds
         self.resume = False
         self.current: Snapshot | None = None
-        self.path = Path()  # no file, until a test begins
+        self.path = Path()  # set when a test begins
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find the file of an earlier test, or forget it."""
+        """Read the file of an interrupted test, or remove it if the test is not resumed."""
         self.path = Path(trainer.default_root_dir) / f"rollout-{trainer.global_rank}.ckpt"
         self.purpose = fingerprint(trainer, pl_module)
         self.batch, self.found, self.current = -1, None, None
@@ -84,19 +84,19 @@ class RolloutCheckpoint(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Save an interrupted test, and say how to resume it."""
+        """Save an interrupted test, and print how to resume it."""
         interrupted = isinstance(exception, KeyboardInterrupt | SIGTERMException)
         if interrupted and self.current is not None:
             self.write(self.current)
         if trainer.state.fn == "test" and self.path.is_file():
             print(
-                f"{self.path} keeps where the test stood: go on with the same command and "
+                f"{self.path} holds the state of the test: resume with the same command and "
                 "--resume true",
                 file=sys.stderr,
             )
 
     def read(self, device: torch.device) -> dict[str, Any]:
-        """Return what the file holds, if it is whole."""
+        """Return the contents of the file, if it is complete."""
         remedy = "remove it, or test without --resume"
         try:
             found = load(self.path, "--resume", device)
@@ -107,7 +107,7 @@ class RolloutCheckpoint(Callback):
                 raise ValueError(f"{self.path} was not left by a test ('{part}'); {remedy}.")
         return found
 
-    # What `run_rollout` asks --------------------------------------------------------------------
+    # Methods that `run_rollout` calls -----------------------------------------------------------
 
     def open(self, start: RolloutBatch, observers: list[RolloutObserver]) -> RolloutState | None:
         """Return the saved state of the next batch, and restore the observers.
@@ -122,8 +122,8 @@ class RolloutCheckpoint(Callback):
         for name, observer in named(observers).items():
             if name not in self.found["notes"]:
                 raise ValueError(
-                    f"{self.path} has no notes of {name.split('/')[0]}, which was not there when "
-                    "the test began; leave it out or test without --resume."
+                    f"{self.path} has no state of {name.split('/')[0]}, which was not a callback "
+                    "when the test began; leave it out or test without --resume."
                 )
             options = self.found["options"][name]
             if options != observer.options:
@@ -143,13 +143,13 @@ class RolloutCheckpoint(Callback):
         self.current = None
 
     def save(self, place: RolloutState, observers: list[RolloutObserver]) -> None:
-        """Record the state of the rollouts, and write it if it is time."""
+        """Record the state of the rollouts, and write it every `seconds`."""
         self.current = Snapshot(self.batch, place, observers)
         if time.monotonic() - self.written >= self.seconds:
             self.write(self.current)
 
     def write(self, snapshot: Snapshot) -> None:
-        """Write the file, aside first."""
+        """Write the file under another name, and rename it when it is complete."""
         observers = named(snapshot.observers)
         notes = {name: observer.rollout_state() for name, observer in observers.items()}
         options = {name: dict(observer.options) for name, observer in observers.items()}
@@ -166,7 +166,7 @@ class RolloutCheckpoint(Callback):
             with temporary.open("wb") as file:
                 file.write(stored.getbuffer())
                 file.flush()
-                os.fsync(file.fileno())  # whole after a power cut, or the one of before
+                os.fsync(file.fileno())  # complete after a power cut
             os.replace(temporary, self.path)
         except OSError as error:
             temporary.unlink(missing_ok=True)

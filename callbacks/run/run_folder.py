@@ -1,4 +1,4 @@
-"""The folder of a run: one command at a time works in it, and none destroys what another left.
+"""The folder of a run, which one command at a time uses, and from which none removes results.
 
 A new training moves the files of an earlier run to a folder next to it (`runs/run-earlier`). A
 resumed training moves scores and forecasts of its earlier weights to a subfolder.
@@ -19,14 +19,14 @@ REMEDY = "set trainer.default_root_dir to another folder"
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Work in a run's folder, unless a process of this machine does; its end, too, unlocks it.
+    """Lock a run's folder against other processes of this machine, until the process ends.
 
     Raises:
-        ValueError: Another process is at work there.
+        ValueError: Another process has locked it.
     """
     try:
         import fcntl
-    except ImportError:  # not on Windows: two processes may then be at work in one folder
+    except ImportError:  # on Windows nothing is locked
         yield
         return
     handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
@@ -38,7 +38,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
                 f"{folder}: another process is at work on this run; wait for it or end it, or "
                 f"{REMEDY}."
             ) from None
-        except OSError:  # a file system that knows no locks
+        except OSError:  # a file system without locks
             pass
         yield
     finally:
@@ -46,23 +46,23 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 
 def found(folder: Path, patterns: Sequence[str]) -> list[Path]:
-    """Return the files in a folder that have one of these names."""
+    """Return the files in a folder that match one of the patterns."""
     return sorted(
         path for pattern in patterns for path in Path(folder).glob(pattern) if path.is_file()
     )
 
 
-def goes_on(folder: Path, checkpoint: str | Path | None) -> bool:
-    """Return whether a training that begins with this checkpoint is the one in the folder."""
+def resumes(folder: Path, checkpoint: str | Path | None) -> bool:
+    """Return whether a training from this checkpoint resumes the run in the folder."""
     if checkpoint is None:  # Lightning resumes on its own when a cluster starts a job again
         return "SLURM_JOB_ID" in os.environ and bool(found(folder, ["hpc_ckpt_*.ckpt"]))
     return checkpoint in ("best", "last", "hpc") or lies_in(folder, Path(checkpoint))
 
 
 def lies_in(folder: Path, checkpoint: Path) -> bool:
-    """Return whether a checkpoint is of the run in a folder: in it, and in no other run below.
+    """Return whether a checkpoint belongs to the run in a folder, and to no run in a subfolder.
 
-    (Lightning's callbacks write theirs into a folder `checkpoints` of the run.)
+    (Lightning's callbacks write checkpoints into a subfolder `checkpoints` of the run.)
     """
     folder, checkpoint = Path(folder).resolve(), checkpoint.resolve()
     if not checkpoint.is_relative_to(folder):
@@ -72,20 +72,20 @@ def lies_in(folder: Path, checkpoint: Path) -> bool:
 
 
 def is_run(folder: Path) -> bool:
-    """Return whether a folder is one of a run, and not of checkpoints within a run."""
+    """Return whether a folder is the folder of a run, and not its subfolder `checkpoints`."""
     names = ["config.yaml", "training.json"]
     names += ["last.ckpt", "best.ckpt"] if folder.name != "checkpoints" else []
     return bool(found(folder, names))
 
 
 def move_run_aside(folder: Path) -> Path | None:
-    """Move the run in a folder into a new folder next to it; return that, or None without a run."""
+    """Move the run in a folder into a new folder next to it; return the new folder, if any."""
     files = found(folder, RUN)
     return move(files, f"{named(folder)}-earlier", "holds another run") if files else None
 
 
 def move_scores_aside(folder: Path, step: int) -> Path | None:
-    """Move scores and forecasts of weights that a training is about to replace to a subfolder."""
+    """Move scores and forecasts of weights that a training will replace into a subfolder."""
     files = found(folder, SCORES)
     place = named(folder) / f"scores-before-step-{step}"
     return (
@@ -99,7 +99,7 @@ def named(folder: Path) -> Path:
 
 
 def move(files: Sequence[Path], name: str, why: str) -> Path:
-    """Move files into a new folder of this name, or with a number added, and say so."""
+    """Move files into a new folder of this name, with a number if it exists, and print it."""
     try:
         number = 1
         while True:
@@ -121,11 +121,11 @@ def move(files: Sequence[Path], name: str, why: str) -> Path:
 
 
 def newer_weights(folder: Path, step: int | None) -> int | None:
-    """Return the step of last.ckpt in a folder, if neither it nor best.ckpt is of this step."""
+    """Return the step of last.ckpt in a folder if neither it nor best.ckpt has the given step."""
     steps = []
     for path in found(folder, ["last.ckpt", "best.ckpt"]):
         try:
             steps.append(torch.load(path, "meta", weights_only=True, mmap=True)["global_step"])
-        except Exception:  # it says nothing about the scores
+        except Exception:  # no readable checkpoint, so no step to compare with
             return None
     return steps[-1] if steps and step not in steps else None

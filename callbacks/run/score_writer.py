@@ -81,9 +81,9 @@ class ScoreWriter(Callback):
 
 
 def drawn(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, bytes]:
-    """Return the pictures of a diagnostic by file name; none, with a word, if drawing fails.
+    """Return the pictures of a diagnostic by file name; none, with a printed line, on an error.
 
-    Scores are written by then, and no picture is worth the rollout that they took.
+    The scores are written before; an error of a picture must not end the test.
     """
     try:
         pictures = {f"{n}.png": png(f) for n, f in diagnostic.figures(scores).items()}
@@ -94,9 +94,9 @@ def drawn(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, by
 
 
 def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
-    """Write a dataset whole or not at all, without fill values, and return its path.
+    """Write a complete dataset or none, without fill values, and return its path.
 
-    Its last bytes are a hash of all before.
+    Its last bytes are a hash of all earlier bytes.
     """
     encoding = {name: {"_FillValue": None} for name in dataset.variables}
     with atomic_file(path) as temporary:
@@ -108,7 +108,7 @@ def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
 def definition(
     trainer: Trainer, emulator: LightningModule, diagnostics: Sequence[RolloutDiagnostic]
 ) -> dict[str, Any]:
-    """Return what determines scores: the rollouts, the units that they are in, the metrics."""
+    """Return the provenance of scores: rollouts, units, and the options of diagnostics."""
     return {
         **provenance(trainer, emulator, "test"),
         "domain": domain(trainer.datamodule.describe()),
@@ -128,7 +128,7 @@ def origin(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
 
 
 def domain(data: DataDescription) -> dict[str, Any]:
-    """Return what scores depend on besides the values of the data: lengths, interval and units."""
+    """Return the properties of the data that scores depend on: lengths, interval and units."""
     description = data.to_dict()
     names = ("domain lengths", "interval", "time unit", "units", "periodic")
     lengths = [axis["attributes"].get("units", "1") for axis in description["axes"]]
@@ -145,7 +145,7 @@ def training_hash(trainer: Trainer) -> str | None:
 
 
 def plain(value: Any) -> Any:
-    """Return numbers that JSON knows: null for what is not finite."""
+    """Return numbers as values of JSON, null where they are not finite."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Cost of training: time per iteration, samples per second, waiting for data, peak memory."""
+"""Cost of training: time per step, samples per second, waiting for data, peak memory."""
 
 import json
 import math
@@ -18,10 +18,10 @@ from datamodules.files.netcdf import atomic_write
 class TrainingCost(Callback):
     """Writes `training.json` into the run's folder at the end of training, and prints it.
 
-    Time includes forward pass, backward pass and optimiser, not reading of data or validation,
-    from the eleventh batch on; an iteration, one step of the optimiser, may take several.
-    `data_wait` is the time spent waiting for data, in parts of it. A resumed run reports its own
-    part.
+    Time includes forward pass, backward pass and optimiser, not reading of data or validation. The
+    first batches, during which the hardware warms up, are left out; a training step may take
+    several batches. `data_wait` is the time spent waiting for data, relative to that time. A
+    resumed run reports its own part.
     """
 
     WARM_UP = 10
@@ -58,7 +58,7 @@ class TrainingCost(Callback):
             torch.cuda.synchronize(pl_module.device)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write and print what was measured."""
+        """Write and print the cost."""
         if not (trainer.is_global_zero and self.iterations):
             return
         waiting = waited(trainer) - self.waited_before
@@ -75,7 +75,7 @@ class TrainingCost(Callback):
         folder.mkdir(parents=True, exist_ok=True)
         atomic_write(folder / "training.json", json.dumps(cost, indent=2) + "\n")
         print(
-            f"{cost['seconds_per_step']:.4f} s per iteration, {cost['samples_per_second']:.3g} "
+            f"{cost['seconds_per_step']:.4f} s per training step, {cost['samples_per_second']:.3g} "
             f"samples/s, waiting for data {cost['data_wait']:.1%}, peak memory "
             f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
             flush=True,
@@ -83,7 +83,7 @@ class TrainingCost(Callback):
 
 
 def cost_of(folder: Path) -> dict[str, int | float]:
-    """Return what a run's training cost, nothing where it is not known; say if a file is broken."""
+    """Return the cost of a run's training; empty if it was not measured or cannot be read."""
     path = folder / "training.json"
     if not path.is_file():
         return {}
@@ -103,12 +103,12 @@ def cost_of(folder: Path) -> dict[str, int | float]:
 
 
 def waited(trainer: Trainer) -> float:
-    """Return the seconds spent waiting for data so far, 0 with a loader that does not count."""
+    """Return the time spent waiting for data so far [s]; 0 with a loader that does not count."""
     return getattr(trainer.train_dataloader, "waited", 0.0)
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the peak memory in bytes, of the GPU or of this process."""
+    """Return the peak memory [bytes] of the GPU or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024

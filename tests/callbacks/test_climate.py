@@ -110,7 +110,9 @@ def test_is_left_out_where_the_rollout_ends_before_the_first_state(plane):
     known, diagnostic = data(plane), Moments(every=30)
     known.rollouts["test"].steps = 29
     diagnostic.attach(known)
-    assert "29 steps ends before the first state that enters, 30" in diagnostic.unsupported_reason()
+    assert (
+        "29 steps ends before the first state of the means, 30" in diagnostic.unsupported_reason()
+    )
     known.rollouts["test"].steps = 30
     assert not diagnostic.unsupported_reason()
 

@@ -42,7 +42,7 @@ def test_fit_reports_what_it_costs(workplace, capsys):
     assert cost["samples_per_step"] == 4
     assert cost["peak_memory_bytes"] > 10_000_000
     out = capsys.readouterr().out
-    assert f"{cost['seconds_per_step']:.4f} s per iteration" in out
+    assert f"{cost['seconds_per_step']:.4f} s per training step" in out
     assert f"waiting for data {cost['data_wait']:.1%}" in out
 
 

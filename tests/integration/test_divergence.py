@@ -72,7 +72,7 @@ def test_what_is_not_finite_ends_the_training(spoiling, say, what, value):
     assert "model.optimizer.lr" in err
     assert "trainer.gradient_clip_val" in err
     assert "trainer.precision" in err
-    assert f"{LAST} holds step 4: go on with" in err
+    assert f"{LAST} holds step 4: resume with" in err
     kept = torch.load(LAST, weights_only=True)
     assert kept["global_step"] == 4
     assert first_not_finite(kept["state_dict"].items()) is None

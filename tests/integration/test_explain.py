@@ -236,7 +236,7 @@ Given value: [<callbacks.ScoreWriter object at 0x1>]
 @pytest.mark.parametrize(
     "said",
     [
-        "Compile.backend must be one that torch knows (inductor), got 'fast'.",
+        "Compile.backend must be a backend of torch.compile (inductor), got 'fast'.",
         "Spectrum needs every of at least 1 and spin_up of at least 0, got every=0, spin_up=0.",
         "EnergyStability.width must be a finite number, got nan.",
     ],

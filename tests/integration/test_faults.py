@@ -218,7 +218,7 @@ def test_full_disk_leaves_the_earlier_checkpoint(faulty):
     words += ["--trainer.callbacks.size=50000", "--trainer.max_steps=20"]
     status, text = wait(start("program.py", *words))
     assert status == 1
-    assert f"{BROKEN} holds step 3: go on with" in text
+    assert f"{BROKEN} holds step 3: resume with" in text
     assert f"emulate: error: {BROKEN}: cannot be written (File too large;" in text
     assert "MiB are free there); make room" in text
     assert stored()["global_step"] == 3

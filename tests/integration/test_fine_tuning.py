@@ -86,5 +86,7 @@ def test_a_fine_tuning_on_another_grid_deserves_a_word(doubled, workplace):
     text = yaml.safe_load((workplace / "smoke.yaml").read_text())
     text["data"].pop("generator")
     (workplace / "smoke.yaml").write_text(yaml.safe_dump(text))
-    with pytest.warns(UserWarning, match=r"trained on data with the grid x = .*goes on with"):
+    with pytest.warns(
+        UserWarning, match=r"trained on data with the grid x = .*continues on these data"
+    ):
         fit()

@@ -69,7 +69,7 @@ def test_diagnostic_that_was_not_there_is_refused(workplace, monkeypatch, say):
     words = ["--resume=true", "--trainer.callbacks+=RelativeError"]
     status, _, err = say("test", "--ckpt_path", CHECKPOINT, *words)
     assert status == 1
-    assert "has no notes of RelativeError, which was not there" in err
+    assert "has no state of RelativeError, which was not a callback" in err
     assert "when the test began; leave it out" in err
 
 

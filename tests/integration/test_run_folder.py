@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import cli
-from callbacks.run.run_folder import goes_on, locked_folder, move_run_aside, newer_weights
+from callbacks.run.run_folder import locked_folder, move_run_aside, newer_weights, resumes
 from tests.conftest import SMOKE
 from tests.processes import start, wait, wait_for
 
@@ -156,22 +156,22 @@ def test_which_training_goes_on_in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = Path("runs/a")
     folder.mkdir(parents=True)
-    assert goes_on(folder, "runs/a/last.ckpt")
-    assert goes_on(folder, tmp_path / "runs/a/checkpoints/epoch=3.ckpt")
-    assert goes_on(folder, "last")
-    assert not goes_on(folder, "runs/a-earlier/last.ckpt")
+    assert resumes(folder, "runs/a/last.ckpt")
+    assert resumes(folder, tmp_path / "runs/a/checkpoints/epoch=3.ckpt")
+    assert resumes(folder, "last")
+    assert not resumes(folder, "runs/a-earlier/last.ckpt")
     for name in ("checkpoints/last.ckpt", "best_of/epoch=3.ckpt", "run/config.yaml", "b/last.ckpt"):
         (folder / name).parent.mkdir()
         (folder / name).touch()
-    assert goes_on(folder, "runs/a/checkpoints/last.ckpt")
-    assert goes_on(folder, "runs/a/best_of/epoch=3.ckpt")
-    assert not goes_on(folder, "runs/a/run/checkpoints/epoch=3.ckpt")  # of other runs, below
-    assert not goes_on(folder, "runs/a/b/last.ckpt")
-    assert not goes_on(folder, None)
+    assert resumes(folder, "runs/a/checkpoints/last.ckpt")
+    assert resumes(folder, "runs/a/best_of/epoch=3.ckpt")
+    assert not resumes(folder, "runs/a/run/checkpoints/epoch=3.ckpt")  # of other runs, below
+    assert not resumes(folder, "runs/a/b/last.ckpt")
+    assert not resumes(folder, None)
     monkeypatch.setenv("SLURM_JOB_ID", "3")
-    assert not goes_on(folder, None)
+    assert not resumes(folder, None)
     (folder / "hpc_ckpt_1.ckpt").touch()
-    assert goes_on(folder, None)
+    assert resumes(folder, None)
 
 
 def test_home_folder_in_every_path(tested, tmp_path, monkeypatch, single_precision, say):
