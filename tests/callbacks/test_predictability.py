@@ -103,8 +103,11 @@ def test_domain_read_from_coordinates_of_any_number_of_points_is_that_of_the_sol
 
 def test_is_left_out_without_a_solver_of_the_same_domain(plane):
     diagnostic = PredictabilityLimit()
-    for solver, reason in ((None, "there is no solver"),
-                           (Growing(Grid((8, 8), (3.0, 2.0))), "solver, (3.0, 2.0), differs")):  # fmt: skip
+    other = Growing(Grid((8, 8), (3.0, 2.0)))
+    for solver, reason in (
+        (None, "there is no solver"),
+        (other, "domain of the solver, (3.0, 2.0), differs"),
+    ):
         diagnostic.attach(data(plane, solver))
         assert reason in diagnostic.unsupported_reason()
     walls = data(plane, Growing(plane))
