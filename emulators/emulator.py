@@ -72,10 +72,10 @@ class Emulator(LightningModule, ABC):
         channels: Number of fields of a state; set by the data.
         dimensions: Number of spatial dimensions; set by the data.
         parameters: Number of physical parameters that condition the network; set by the data.
-        predict: Output of the network: the next state, or the change to it.
-        distance: d(prediction, target) of the training objective.
+        predict: Output of the network: the next state, or the increment, the change to it.
+        distance: Distance d(prediction, target) of the training objective.
         optimizer: Optimiser of all parameters.
-        schedule: Learning rate over the steps of the run; None keeps it constant.
+        schedule: Learning rate over the training steps of the run; None keeps it constant.
         ema_decay: Decay of the averaged weights, used in evaluation; 0 uses the last weights.
         noise: Standard deviation of the white noise that training adds to the input state, in
             standard deviations of the data; the target stays the true next state.

@@ -42,8 +42,8 @@ class Hierarchical(Emulator):
         masking: Probability that a training sample is a cold start, shared by all cold starts.
         state_weight: Weight of the state in the loss, relative to one latent.
         coarsening: Operation T that makes the latents of true states.
-        unrolled_steps: Number of unrolled training steps. From the second on they start from the
-            emulator's own states and latents; the gradient flows through all of them.
+        unrolled_steps: Number of steps that training unrolls. From the second on they start from
+            the emulator's own states and latents; the gradient flows through all of them.
         latent_noise: Standard deviation of the white noise that training adds to each input
             latent, as `noise` to the state.
 

@@ -21,7 +21,7 @@ def test_help_describes_every_argument(kind, say):
         "Trained part",
         "Output of the network: the next state",
         "training objective",
-        "Learning rate over the steps",
+        "Learning rate over the training steps",
         "Decay of the averaged weights",
     ):
         assert text in words
