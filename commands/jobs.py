@@ -123,7 +123,7 @@ class Job:
         )
 
     def advance(self, threads: int) -> bool:
-        """Go on to the next stage if one ended; return whether the run is over."""
+        """Start the next stage if one has ended; return whether the run is over."""
         if self.process.poll() is None:
             return False
         self.failed = bool(self.process.returncode)
@@ -158,7 +158,7 @@ def locked(file: TextIO) -> bool:
 
 
 class Display:
-    """Status lines that overwrite themselves on a terminal, and appear now and then in a file."""
+    """Status lines that overwrite themselves on a terminal, and appear at intervals in a file."""
 
     def __init__(self) -> None:
         self.lines = 0

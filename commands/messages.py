@@ -1,4 +1,4 @@
-"""What went wrong, in one sentence that says what to change."""
+"""Explanation of an error in one sentence that says what to change."""
 
 import re
 from argparse import ArgumentError
@@ -22,27 +22,27 @@ UNHELPFUL_WARNINGS = (
 
 
 NO_METRIC = r"conditioned on metric `(.+?)` which is not available.*: `(.*?)`"
-LOST_PROCESS = ("gloo/transport", "remote process exited")
+ENDED_PROCESS = ("gloo/transport", "remote process exited")
 
 
 def is_expected(error: Exception) -> bool:
-    """Return whether an error is one of use or of the system, for which a sentence is enough."""
+    """Return whether an error comes from use or from the system, so that a sentence suffices."""
     kinds = (ArgumentError, ValueError, OSError, FloatingPointError, YAMLError)
     watched = isinstance(error, RuntimeError) and re.search(NO_METRIC, str(error), re.DOTALL)
-    return isinstance(error, kinds) or bool(watched) or tells_of_a_lost_process(str(error))
+    return isinstance(error, kinds) or bool(watched) or is_of_an_ended_process(str(error))
 
 
-def tells_of_a_lost_process(message: str) -> bool:
-    """Return whether an error says that a process was waiting for one that is no more."""
-    return any(part in message for part in LOST_PROCESS)
+def is_of_an_ended_process(message: str) -> bool:
+    """Return whether an error says that a process was waiting for one that has ended."""
+    return any(part in message for part in ENDED_PROCESS)
 
 
 def explain(message: str, command: str = "fit") -> str:
     """Return one sentence for an error message of the parser, of the system or of a library."""
-    if tells_of_a_lost_process(message):
+    if is_of_an_ended_process(message):
         return (
-            "another process of this run has ended; its own message, or that of torchrun or of "
-            "the cluster, says why."
+            "another process of this run has ended; its own message, or the message of torchrun "
+            "or of the cluster, says why."
         )
     watched = re.search(NO_METRIC, message, re.DOTALL)
     if watched:

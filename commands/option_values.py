@@ -54,7 +54,7 @@ def refuse_null(settings: Any, key: str = "") -> None:
         key: Name of that part as it is typed.
 
     Raises:
-        ValueError: As above; the sentence names the option.
+        ValueError: There is such a value; the sentence names the option.
     """
     if isinstance(settings, list):
         for part in settings:
@@ -75,17 +75,17 @@ def refuse_null(settings: Any, key: str = "") -> None:
 
 
 def refuse_no_group(settings: Any, owner: type, key: str = "data") -> None:
-    """Refuse what is no group of options where one is expected, and null within groups.
+    """Refuse values in place of a group of options, and null within groups.
 
-    The parser lets both pass.
+    The parser accepts both.
 
     Args:
         settings: Parsed options of a class, or of a group within them.
-        owner: That class; groups are its arguments that are dataclasses.
+        owner: Class of the options; groups are its arguments that are dataclasses.
         key: Name of these options as it is typed.
 
     Raises:
-        ValueError: As above; the sentence names the option.
+        ValueError: There is such a value; the sentence names the option.
     """
     hints = get_type_hints(owner.__init__)  # type: ignore[misc] # of the class, no instance
     for name in signature(owner).parameters:
@@ -105,11 +105,11 @@ def refuse_no_group(settings: Any, owner: type, key: str = "data") -> None:
 
 
 def takes_none(path: str, name: str, given: Mapping[str, Any]) -> bool:
-    """Return whether an argument of a class may be None, or is given by whoever makes the object.
+    """Return whether an argument of a class may be None, or is given by the maker of the object.
 
     Args:
         path: Import path of the class.
-        name: Of the argument.
+        name: Name of the argument.
         given: All its arguments in the settings.
     """
     module, _, owner = path.rpartition(".")

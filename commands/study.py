@@ -38,7 +38,7 @@ class StudyRun:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has been tested."""
+        """True if the run has been tested."""
         return (self.folder / "scores.json").exists()
 
     def commands(self) -> list[list[str]]:
@@ -57,7 +57,7 @@ class StudyRun:
 
 @dataclass
 class Study:
-    """What a study file asks for.
+    """Contents of a study file.
 
     Attributes:
         root: Folder of the runs and of their comparison.
@@ -79,7 +79,7 @@ class Study:
 
 
 def read_study(file: Path) -> Study:
-    """Return what a study file asks for.
+    """Return the contents of a study file.
 
     Raises:
         FileNotFoundError: The study or a file that it names does not exist.

@@ -1,4 +1,4 @@
-"""What the keys of a study file may hold: each wrong kind is refused by the name of its key."""
+"""Checks of the keys of a study file, which refuse a wrong value by the name of its key."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Options of Lightning's Trainer that have no use here, refused in a sentence."""
+"""Options of Lightning's Trainer that have no use here, each refused in a sentence."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 REFUSED = {
     "overfit_batches": (
         0.0,
-        "windows are drawn anew in every epoch; to train on few of them, narrow "
+        "windows are drawn again in every epoch; to train on few of them, narrow "
         "data.train.trajectories or data.train.times",
     ),
     "use_distributed_sampler": (

@@ -69,16 +69,16 @@ class Open:
         self.size += size
         if self.keys is not None and self.children % 2 == 0 and key not in (None, "<<"):
             if key in self.keys:
-                raise ValueError(f"the key '{key}' stands twice in one place; remove one.")
+                raise ValueError(f"the key '{key}' is given twice in one place; remove one.")
             self.keys.add(key)
         self.children += 1
 
 
 def check(text: str) -> None:
-    """Refuse YAML with equal keys, or nested or repeated beyond any use.
+    """Refuse YAML with equal keys, or with excessive nesting or repetition.
 
     Raises:
-        ValueError: A key stands twice, collections are nested or repeated too often, or contain
+        ValueError: A key is given twice, collections are nested or repeated too often, or contain
             themselves.
     """
     if not any(letter in text for letter in "\n{[&*"):  # one plain value
@@ -104,5 +104,5 @@ def check(text: str) -> None:
             stack[-1].add(sizes.get(event.anchor, 1), None)
         if stack[-1].size > SIZE:
             raise ValueError(
-                f"it stands for more than {SIZE:,} values; write fewer, or repeat fewer anchors."
+                f"it expands to more than {SIZE:,} values; write fewer, or repeat fewer anchors."
             )

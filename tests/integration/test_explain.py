@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from commands.messages import explain, tells_of_a_lost_process
+from commands.messages import explain, is_of_an_ended_process
 from tests.conftest import SMOKE
 
 
@@ -207,7 +207,7 @@ def test_full_disk_without_a_name_of_a_file():
     ],
 )
 def test_lost_process(message):
-    assert tells_of_a_lost_process(message)
+    assert is_of_an_ended_process(message)
     assert explain(message).startswith("another process of this run has ended; its own message")
 
 

@@ -10,8 +10,8 @@ BOMB = "\n".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]" for n in rang
     [
         ("{a: " * 3000 + "1" + "}" * 3000, "more than 100 collections are nested"),
         ("[" * 100_000, "more than 100 collections are nested"),
-        ("a: {b: 1, c: 2, b: 3}", "the key 'b' stands twice"),
-        ("a: 1\n'a': 2", "the key 'a' stands twice"),
+        ("a: {b: 1, c: 2, b: 3}", "the key 'b' is given twice"),
+        ("a: 1\n'a': 2", "the key 'a' is given twice"),
         ("a: &a [*a]", "the anchor 'a' contains itself"),
         (f"x0: &x0 [1, 2, 3]\n{BOMB}", "more than 100,000 values"),
     ],
