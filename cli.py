@@ -53,7 +53,7 @@ def main() -> None:
     except (OSError, ImportError) as error:
         print(f"emulate: error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    from commands.messages import explain, is_expected
+    from commands.messages import is_expected, sentence
 
     try:
         run(sys.argv[1:])
@@ -63,8 +63,8 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("EMULATE_TRACEBACK") or not is_expected(error):
             raise
-        text = explain(str(error), *sys.argv[1:2])
-        print(f"emulate: error: {text}", file=sys.stderr)
+        program = [HOME / name for name in (*OURS, "cli.py")]
+        print(f"emulate: error: {sentence(error, program, *sys.argv[1:2])}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

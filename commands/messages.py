@@ -2,9 +2,12 @@
 
 import re
 from argparse import ArgumentError
+from collections.abc import Sequence
+from pathlib import Path
 
 from yaml import YAMLError
 
+from commands.own_code import place_in_own_code
 from commands.parser_messages import explain_parser
 
 UNHELPFUL_WARNINGS = (
@@ -37,6 +40,21 @@ def is_of_an_ended_process(message: str) -> bool:
     return any(part in message for part in ENDED_PROCESS)
 
 
+def sentence(error: Exception, program: Sequence[Path], command: str = "fit") -> str:
+    """Return one sentence for an error, with its place where code of the user's own raised it.
+
+    Args:
+        error: An error that `is_expected`.
+        program: Files and folders of this program.
+        command: Command that was typed.
+    """
+    text = explain(str(error), command)
+    place = place_in_own_code(error, program)
+    if place is None:
+        return text
+    return f"{text.rstrip('.')} ({place}; EMULATE_TRACEBACK=1 shows the whole traceback)."
+
+
 def explain(message: str, command: str = "fit") -> str:
     """Return one sentence for an error message of the parser, of the system or of a library."""
     if is_of_an_ended_process(message):
@@ -59,5 +77,5 @@ def explain(message: str, command: str = "fit") -> str:
     file = re.search(r"File does not exist: '([^']+)'", message)
     if file:
         return f"{file[1]}: no such file; give the path of a YAML file with -c."
-    sentence = explain_parser(message, command)
-    return sentence if len(sentence) < 400 else sentence[:400] + " ..."
+    text = explain_parser(message, command)
+    return text if len(text) < 400 else text[:400] + " ..."

@@ -1,0 +1,53 @@
+"""Where in code of the user's own an error was raised."""
+
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+from traceback import extract_tb
+
+INSTALLED = ("site-packages", "dist-packages")
+
+
+def place_in_own_code(error: BaseException, program: Sequence[Path]) -> str | None:
+    """Return kind, file and line of an error that the user's code raised, or had a library raise.
+
+    Args:
+        error: The error, or one that was raised in its place.
+        program: Files and folders of this program, whose own errors say what to change.
+
+    Returns:
+        None where the innermost code that is of no library is the program's.
+    """
+    for cause in reversed(chain(error)):
+        for frame in reversed(extract_tb(cause.__traceback__)):
+            file = Path(frame.filename).resolve()
+            if any(file.is_relative_to(part) for part in program):
+                return None
+            if not is_of_a_library(file):
+                kind = type(cause).__name__
+                return f"{kind} at {shown(file)}, line {frame.lineno}, in {frame.name}"
+    return None
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """Return an error and those it was raised in place of, the first of them last."""
+    found = [error]
+    while (before := found[-1].__cause__ or found[-1].__context__) and before not in found:
+        found.append(before)
+    return found
+
+
+def is_of_a_library(file: Path) -> bool:
+    """Return whether a file is of an installed package or of Python, or is none."""
+    standard = Path(sysconfig.get_path("stdlib")).resolve()
+    return (
+        not file.is_file()
+        or file.is_relative_to(standard)
+        or any(part in file.parts for part in INSTALLED)
+    )
+
+
+def shown(file: Path) -> str:
+    """Return a path as seen from the working folder if it lies in it."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
