@@ -155,7 +155,12 @@ class RunTrainer(Trainer):
         Args:
             steps: Length of each forecast, in snapshot intervals; by default that of
                 data.predict_rollouts.
+
+        Raises:
+            ValueError: The length is not at least 1.
         """
+        if steps is not None and steps < 1:
+            raise ValueError(f"--steps must be at least 1 (snapshot interval), got {steps}.")
         if steps is not None:
             rollouts = kwargs["datamodule"].rollouts
             rollouts["predict"] = replace(rollouts["predict"], steps=steps)
