@@ -210,7 +210,10 @@ def run(args: Sequence[str]) -> Any:
             logging.getLogger(library).setLevel(logging.WARNING)
         with tempfile.TemporaryDirectory() as folder:
             return EmulatorCLI.run(command, rest, Path(folder))
-    raise ValueError(f"there is no command '{command}'; `emulate --help` lists them.")
+    from commands.suggestions import did_you_mean
+
+    meant = did_you_mean(command, (*STAGES, *others))
+    raise ValueError(f"there is no command '{command}'{meant}; `emulate --help` lists them.")
 
 
 def check_files(args: Sequence[str]) -> None:

@@ -5,11 +5,9 @@ from pathlib import Path
 
 def compare_runs(args: list[str]) -> None:
     """Put the scores of tested runs side by side: a table and a figure."""
-    from jsonargparse import ArgumentParser
+    from commands.help import Parser
 
-    parser = ArgumentParser(
-        prog="emulate compare", exit_on_error=False, description=compare_runs.__doc__
-    )
+    parser = Parser(prog="emulate compare", description=compare_runs.__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="Folders of tested runs.")
     parser.add_argument("--output", type=Path, default=Path("."), help="Folder to write into.")
     parser.add_argument(

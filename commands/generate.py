@@ -49,20 +49,12 @@ def simulate(args: Sequence[str]) -> bool:
 
 def parser_of_data() -> Any:
     """Return the parser of `generate`."""
-    from jsonargparse import ArgumentParser
-
-    from commands.help import Formatter
+    from commands.help import Parser
     from commands.option_values import check_values
     from datamodules import TrajectoryDataModule
 
     check_values()
-    parser = ArgumentParser(
-        prog="emulate generate",
-        usage=USAGE,
-        exit_on_error=False,
-        description=generate.__doc__,
-        formatter_class=Formatter,
-    )
+    parser = Parser(prog="emulate generate", usage=USAGE, description=generate.__doc__)
     parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
     parser.add_argument(
         "--device", type=str | None, default=None, help="Device, such as cpu or cuda:0."

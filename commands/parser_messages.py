@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+from commands.suggestions import classes_for, did_you_mean, options_of_class
+
 NOISE = (
     "Expected a <class 'NoneType'>",
     "Expected <class 'NoneType'>",
@@ -21,6 +23,9 @@ NOISE = (
 IN_YAML = {"NoneType": "null", "bool": "true, false"}
 """What values of these types are called in a file."""
 
+TYPED = {"model": "Baseline", "data.root": "FOLDER"}
+"""What may be typed for options that are missing."""
+
 PARSER = ("Expected", "Not a valid", "Import path", "Option", "Key", "Group", "Parser", "Subclass")
 
 
@@ -28,13 +33,14 @@ def explain_parser(message: str, command: str) -> str:
     """Return one sentence for a message of the parser."""
     key = whole_key(message)
     inner = innermost(message)
+    outer = message[: message.index(inner)]
     value = first(r"Got value: ((?!Namespace).+?)(?:\. Got|$)", inner)
     value = value or first(r"Given value: (.+)", inner)
-    said = said_by_a_class(inner)
+    said = said_by_a_class(inner) or unnamed(message, inner, key, outer)
     if said:
         return said
     for rule in (missing, unknown, module, attribute, wrong_class, choices, kinds):
-        sentence = rule(inner, key, value, command)
+        sentence = rule(inner, key, value, command, outer)
         if sentence:
             return sentence
     reasons = re.findall(r"^\s*- (.+)$", inner, re.MULTILINE)
@@ -62,6 +68,28 @@ def said_by_a_class(inner: str) -> str | None:
     return next((reason for reason in own if ", got " in reason or "; " in reason), None)
 
 
+def unnamed(message: str, inner: str, key: str, outer: str) -> str | None:
+    """Say that an option is of a class that has not been named, and which could be."""
+    nested = re.findall(r"NestedArg\(key='([^']+)', val='([^']*)'\)", message)
+    signs = r"Not a valid subclass of|class, but [\w.]+ is abstract|Dict must include a class_path"
+    if not nested or not re.search(signs, inner):
+        return None
+    group, (name, value) = first(r'Parser key "([^"]+)"', message), nested[-1]
+    names = classes_of(inner, key, outer)
+    known = f" (or {', '.join(names[1:])})" if names[1:] else ""
+    return (
+        f"--{group}.{name}={value} is an option of a class, and --{key} names none; name one "
+        f"before it, such as --{key} {[*names, 'my_module.MyClass'][0]}{known}."
+    )
+
+
+def classes_of(inner: str, key: str, outer: str) -> list[str]:
+    """Return names of classes that an option may be given."""
+    types = re.sub(r"[\w.]*Callable\[\[.*?\], ", "", inner)
+    owner = last(r"given class_path '([\w.]+)'", outer)
+    return classes_for(types, owner, key.rpartition(".")[2])
+
+
 def whole_key(message: str) -> str:
     """Return the name of the option as it is typed, from the keys that are within each other."""
     keys = re.findall(r'Parser key "([^"]+)"', message)
@@ -78,7 +106,7 @@ def innermost(message: str) -> str:
     return inner[: end.end()] if end else inner
 
 
-def missing(inner: str, key: str, value: str | None, command: str) -> str | None:
+def missing(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say which arguments are missing, of the program or of a class."""
     names = first(r"arguments are required: (.+?)(?:\. Got value|$)", inner)
     if names is None:
@@ -89,29 +117,34 @@ def missing(inner: str, key: str, value: str | None, command: str) -> str | None
         where = f"; set {key}.{names.split(', ')[0]}" if key else ""
         return f"{owner} needs {names}{where}."
     names = names.replace(f"{command}.", "")
+    options = " ".join(f"--{name} {TYPED.get(name, 'VALUE')}" for name in names.split(", "))
     advice = {
         "study": "give the YAML file of a study",
         "compare": "give the folders of tested runs",
-        "generate": "give YAML files with -c",
-    }.get(command, "give YAML files with -c, or a checkpoint with --ckpt_path")
+        "generate": f"give YAML files with -c, or type {options}",
+    }.get(
+        command,
+        f"give YAML files with -c, or a checkpoint with --ckpt_path, or type {options}",
+    )
     return f"{names} missing: {advice}."
 
 
-def unknown(inner: str, key: str, value: str | None, command: str) -> str | None:
+def unknown(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say which option does not exist."""
     help_ = f"`emulate {command} --help` lists the options."
     name = last(r"Option '([^']+)' is not accepted", inner)
     if name:
-        owner = last(r"given class_path '(?:[\w.]*\.)?(\w+)'", inner) or "the class"
-        return f"{owner} has no option '{name}'; {help_}"
+        path = last(r"class_path[ =]'([\w.]+)'", inner) or "the class"
+        meant = did_you_mean(name, options_of_class(path))
+        return f"{path.rpartition('.')[2]} has no option '{name}'{meant}; {help_}"
     name = last(r"unrecognized arguments: (.*)", inner)
     if name is not None:
         return f"there is no option {name or repr('')}; {help_}"
-    name = last(r"does not accept option '([^']+)'", inner)
-    return f"there is no option --{name}; {help_}" if name else None
+    found = re.search(r"does not accept option '([^']+)'(.*)", inner)
+    return f"there is no option --{found[1]}{found[2]}; {help_}" if found else None
 
 
-def module(inner: str, key: str, value: str | None, command: str) -> str | None:
+def module(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say which module is missing, of the class or of what its module imports."""
     name = last(r"No module named '([^']+)'", inner)
     if name is None:
@@ -125,7 +158,7 @@ def module(inner: str, key: str, value: str | None, command: str) -> str | None:
     )
 
 
-def attribute(inner: str, key: str, value: str | None, command: str) -> str | None:
+def attribute(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say that a module has no such class, and if another module was meant."""
     found = re.search(r"module '([\w.]+)' has no attribute '(\w+)'", inner)
     if found is None:
@@ -139,16 +172,19 @@ def attribute(inner: str, key: str, value: str | None, command: str) -> str | No
                 f"'{name}.{wanted}' is not there: '{top}' is a module of {Path(file).parent}, "
                 f"which comes before {own} in this folder; rename {own}."
             )
-    return f"'{name}.{wanted}' is not there: the module '{name}' has no '{wanted}'."
+    public = [one for one in vars(sys.modules[name]) if not one.startswith("_")]
+    meant = did_you_mean(wanted, public, f"{name}.")
+    return f"'{name}.{wanted}' is not there: the module '{name}' has no '{wanted}'{meant}."
 
 
-def wrong_class(inner: str, key: str, value: str | None, command: str) -> str | None:
+def wrong_class(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say that a name is none of a class, or of one of another kind."""
     name = last(r"Expected a dot import path string: (\S*)", inner)
     if name is not None:
+        meant = did_you_mean(name, classes_of(inner, key, outer))
         return (
             f"{key} names the class '{name}', which is neither one of this project nor an "
-            "import path such as my_module.MyClass."
+            f"import path such as my_module.MyClass{meant}."
         )
     base = last(r"Import path does not correspond to a subclass of (\w+)", inner)
     base = base or last(r"to be a subclass of <class '(\w+)'>", inner)
@@ -171,7 +207,7 @@ def wrong_class(inner: str, key: str, value: str | None, command: str) -> str | 
     return None
 
 
-def choices(inner: str, key: str, value: str | None, command: str) -> str | None:
+def choices(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say what a value must be one of."""
     found = re.search(r"Literal\[([^\]]+)\]\. Got value: (.+)", inner)
     if found:
@@ -184,7 +220,7 @@ def choices(inner: str, key: str, value: str | None, command: str) -> str | None
     return f"{key} must be one of {', '.join(several)}, got {value}."
 
 
-def kinds(inner: str, key: str, value: str | None, command: str) -> str | None:
+def kinds(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say of what kinds a value may be."""
     if "Unable to load config" in inner:
         value = first(r"Unable to load config [\"'](.*)[\"']", inner)

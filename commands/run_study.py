@@ -8,11 +8,9 @@ from commands.compare import compare_runs
 
 def run_study(args: list[str]) -> None:
     """Run what is unfinished of a study, several runs at a time, and compare the runs."""
-    from jsonargparse import ArgumentParser
+    from commands.help import Parser
 
-    parser = ArgumentParser(
-        prog="emulate study", exit_on_error=False, description=run_study.__doc__
-    )
+    parser = Parser(prog="emulate study", description=run_study.__doc__)
     parser.add_argument("file", type=Path, help="Study in YAML.")
     parser.add_argument("--jobs", type=int, default=None, help="Runs at a time; one per core.")
     parser.add_argument(

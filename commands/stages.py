@@ -20,7 +20,7 @@ import emulators
 from callbacks.run.run_folder import lies_in
 from commands.former_options import with_present_names
 from commands.help import Parser
-from commands.option_values import refuse_no_group, refuse_null
+from commands.option_values import at_home, refuse_no_group, refuse_null
 from commands.trainer import RunTrainer
 from datamodules import TrajectoryDataModule
 from datamodules.files.netcdf import atomic_write
@@ -28,8 +28,22 @@ from emulators.checkpoint_file import read_checkpoint
 from emulators.former_names import rename
 
 TRAINER_DEFAULTS = str(Path(__file__).parents[1] / "configs" / "trainer.yaml")
+USAGES = {
+    "fit": "emulate fit -c DATA.yaml -c MODEL.yaml [options]",
+    "validate": "emulate validate --ckpt_path RUN/last.ckpt [options]",
+    "test": "emulate test --ckpt_path RUN/last.ckpt [options]",
+    "predict": "emulate predict --ckpt_path RUN/last.ckpt [--steps N] [options]",
+}
 KEYS = ("seed_everything", "trainer", "model", "data")
 """What of the settings a checkpoint keeps."""
+
+
+class StageParser(Parser, LightningArgumentParser):
+    """Parser of a stage, whose paths may begin at the home folder."""
+
+    def instantiate(self, settings: Any, **kwargs: Any) -> Any:
+        """Make objects of settings."""
+        return super().instantiate(at_home(settings), **kwargs)
 
 
 class SaveSettings(SaveConfigCallback):
@@ -90,14 +104,14 @@ class EmulatorCLI(LightningCLI):
             datamodule_class=TrajectoryDataModule,
             subclass_mode_model=True,
             trainer_class=RunTrainer,
-            parser_class=Parser,
+            parser_class=StageParser,
             save_config_callback=SaveSettings,
             save_config_kwargs={"save_to_log_dir": False},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             parser_kwargs={
-                "exit_on_error": False,
-                command: {"default_config_files": [TRAINER_DEFAULTS], "exit_on_error": False},
+                "prog": "emulate",
+                command: {"default_config_files": [TRAINER_DEFAULTS], "usage": USAGES[command]},
             },
             args=[command, *args],
         )

@@ -3,15 +3,21 @@ import sys
 import pytest
 
 from commands.messages import explain, is_of_an_ended_process
-from tests.conftest import SMOKE
+from tests.conftest import SMOKE, says
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["--model.widht=3"], "Hierarchical has no option 'widht'"),
-        (["--model.network.widht=3"], "UNet has no option 'widht'"),
-        (["--foo"], "there is no option --foo"),
+        (["--model.network.widht=3"], "UNet has no option 'widht' (did you mean width?);"),
+        (["--foo"], "there is no option --foo;"),
+        (["--data.batchsize=3"], "no option --data.batchsize=3 (did you mean --data.batch_size?);"),
+        (["--max_steps=3"], "no option --max_steps=3 (did you mean --trainer.max_steps?);"),
+        (["--model=Baselin"], "import path such as my_module.MyClass (did you mean Baseline?)."),
+        (["--model.network=unet"], "such as my_module.MyClass (did you mean UNet?)."),
+        (["--data.generator.solver=SpectralSolvr"], "(did you mean SpectralSolver?)."),
+        (["--trainer.callbacks+=callbacks.Spectrm"], "(did you mean callbacks.Spectrum?)."),
         (["-c", "nope.yaml"], "nope.yaml: no such file; give the path of a YAML file with -c"),
         (
             ["--data.storage=tape"],
@@ -164,15 +170,49 @@ def test_missing_settings_are_named(say):
     status, _, err = say("test")
     assert status == 1
     assert "data.root, model missing: give YAML files with -c, or a checkpoint with --ck" in err
+    assert "or type --data.root FOLDER --model Baseline." in err
     status, _, err = say("generate")
     assert status == 1
-    assert "data.root missing: give YAML files with -c." in err
+    assert "data.root missing: give YAML files with -c, or type --data.root FOLDER." in err
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (
+            ["--model=Baseline", "--model.network.width=8"],
+            ["--model.network.width=8 is an option", "--model.network names none", "UNet (or "],
+        ),
+        (
+            ["--model.network=UNet"],
+            ["--model.network=UNet is an option", "--model names none", "--model Baseline (or "],
+        ),
+        (
+            ["--model.network.width=8"],
+            ["--model.network.width=8 is an option", "--model names none", "--model Baseline (or "],
+        ),
+        (
+            ["--data.generator.solver.dt=0.3"],
+            ["--data.generator.solver.dt=0.3 is", "--data.generator.solver SpectralSolver (or "],
+        ),
+    ],
+)
+def test_option_of_a_class_that_is_not_named(words, parts, say, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    generator = "generator: {splits: {train: {trajectories: 1, snapshots: 2}}}"
+    (tmp_path / "data.yaml").write_text(f"data: {{root: d, {generator}}}")
+    status, _, err = say("fit", "-c=data.yaml", *words)
+    assert status == 1
+    assert says(err, "emulate: error: ", *parts)
+    assert "NestedArg" not in err
+    assert "NetworkInterface" not in err
+    assert "FromModule" not in err
 
 
 def test_unknown_command_is_named(say):
     status, _, err = say("tset")
     assert status == 1
-    assert "there is no command 'tset'; `emulate --help` lists them." in err
+    assert "there is no command 'tset' (did you mean test?); `emulate --help` lists them." in err
 
 
 def test_message_without_a_pattern_is_shortened_to_one_line():

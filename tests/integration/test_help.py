@@ -2,14 +2,19 @@
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
+import yaml
+from jsonargparse import Namespace
 from lightning.pytorch import Callback
 
 import callbacks
-from commands.help import shorter
+import cli
+from commands.help import Formatter, shorter, typed
 from datamodules import TrajectoryDataModule
 from datamodules.generation.generator import Generator
+from emulators import L2
 
 
 @pytest.mark.parametrize("kind", ["Baseline", "Hierarchical"])
@@ -34,6 +39,54 @@ def test_help_lists_the_commands(say):
     assert status == 0
     for command in ("fit", "validate", "test", "predict", "generate", "compare", "study"):
         assert f"emulate {command}" in out
+
+
+@pytest.mark.parametrize("words", [
+    *[(command, "--help") for command in (*cli.STAGES, "generate", "compare", "study")],
+    ("fit", "--model.help", "Baseline"),
+    ("fit", "--trainer.callbacks.help", "Movie"),
+    ("fit", "--model=Baseline", "--model.network.help", "UNet"),
+], ids=lambda words: "-".join(words))  # fmt: skip
+def test_help_can_be_typed(words, say):
+    status, out, err = say(*words)
+    assert status == 0, err
+    usages = re.findall("usage: .*", out)
+    of_a_class = len(words) > 2
+    assert len(usages) == (0 if of_a_class else 1)
+    assert of_a_class or out.startswith(f"usage: emulate {words[0]} ")
+    for word in ("Namespace(", "cli.py", "commands.", "class_path="):
+        assert word not in out
+    defaults = [" ".join(text.split()) for text in re.findall(r"default: ([^()]*)\)", out)]
+    assert defaults or words[0] == "compare"
+    for default in defaults:
+        yaml.safe_load(re.sub(r", known subclasses:.*", "", default))
+        assert "None" not in default
+        assert "True" not in default
+
+
+def test_help_of_an_option_has_one_default(say):
+    words = " ".join(say("fit", "--help")[1].split())
+    (about,) = re.findall(r"--trainer.precision PRECISION(.*?)--trainer", words)
+    assert re.findall(r"[Dd]efault: (\S+)", about) == ["bf16-mixed)"]
+    (about,) = re.findall(r"--trainer.max_steps MAX_STEPS(.*?)--trainer", words)
+    assert "Disabled by default" not in about
+    assert about.endswith("(type: int, default: 10000) ")
+
+
+@pytest.mark.parametrize(("default", "text"), [
+    (None, "null"),
+    (True, "true"),
+    (Path("a/b"), "a/b"),
+    ("auto", "auto"),
+    (("y", 2, 0.5), "[y, 2, 0.5]"),
+    (L2, "emulators.L2"),
+    (Formatter, "commands.help.Formatter"),
+    (Namespace(class_path="emulators.L2", init_args=Namespace()), "emulators.L2"),
+    ([Namespace(class_path="callbacks.Movie", init_args=Namespace(frames=100, steps=7))],
+     "[{class_path: callbacks.Movie, init_args: {steps: 7}}]"),
+])  # fmt: skip
+def test_default_is_shown_as_it_is_typed(default, text):
+    assert typed(default) == text
 
 
 def options_in(text, prefix):

@@ -1,0 +1,108 @@
+"""What may have been meant by a name that is not there: options, classes, commands."""
+
+import inspect
+import re
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, get_type_hints
+
+FOREIGN = ("torch.", "lightning.", "torchmetrics.", "lightning_utilities.", "jsonargparse.")
+# emulators and commands make these themselves: they cannot be named in a file
+INTERNAL = ("emulators.FromModule", "emulators.learned.Hybrid", "commands.stages.SaveSettings")
+EXAMPLES = ("Baseline", "UNet", "SpectralSolver")
+"""Classes that are named first where one of several is wanted."""
+
+
+def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return a question in brackets with the known name that is closest, or nothing."""
+    found = closest(name, [*dict.fromkeys(known)])
+    return f" (did you mean {prefix}{found}?)" if found else ""
+
+
+def closest(name: str, known: list[str]) -> str | None:
+    """Return the known name that differs least from a wrong one, if any does not differ much.
+
+    Of names with dots, either the last part is wrong, or what is before it was left out.
+    """
+    group, _, last = name.rpartition(".")
+    parts = {other: other.rpartition(".")[::2] for other in known}
+    siblings = {part.lower(): other for other, (before, part) in parts.items() if before == group}
+    similar = get_close_matches(last.lower(), siblings, 1, 0.7)
+    if similar:
+        return siblings[similar[0]]
+    equal = [other for other, (_, part) in parts.items() if part == last]
+    whole = {other.lower(): other for other in known}
+    similar = [whole[found] for found in get_close_matches(name.lower(), whole, 1, 0.85)]
+    return next(iter([*equal, *similar]), None)
+
+
+def options_of(parser: ArgumentParser) -> list[str]:
+    """Return the options of a parser and of its commands, without dashes."""
+    names: list[str] = []
+    for action in parser._actions:
+        names += [name[2:] for name in action.option_strings if name.startswith("--")]
+        for part in action.choices.values() if isinstance(action.choices, dict) else ():
+            names += options_of(part)
+    return [name for name in names if not name.endswith(("+", ".help", "help"))]
+
+
+def class_at(path: str) -> type | None:
+    """Return the class of an import path whose module is loaded, or None."""
+    module, _, name = path.rpartition(".")
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, type) else None
+
+
+def options_of_class(path: str) -> list[str]:
+    """Return the names of arguments of a class, of its bases, too."""
+    names: list[str] = []
+    for kind in getattr(class_at(path), "__mro__", ()):
+        if "__init__" in vars(kind):
+            names += [*inspect.signature(kind).parameters]
+    return [name for name in names if name not in ("args", "kwargs")]
+
+
+def classes_for(types: str, owner: str | None, option: str) -> list[str]:
+    """Return names of classes that an option may be given.
+
+    Args:
+        types: Text that may contain import paths of classes of which it may be one.
+        owner: Import path of the class whose option it is.
+        option: Name of the option in it.
+    """
+    for kind in getattr(class_at(owner or ""), "__mro__", ()):
+        if "__init__" in vars(kind) and option in inspect.signature(kind).parameters:
+            types += hint_of(kind, option)
+    paths = dict.fromkeys(re.findall(r"[A-Za-z_]\w*(?:\.\w+)*\.[A-Z]\w*", types))
+    bases = [class_at(path) for path in paths if not path.startswith(FOREIGN)]
+    names = [name for base in bases if base for name in concrete(base)]
+    return sorted(dict.fromkeys(names), key=lambda name: (name not in EXAMPLES, name))
+
+
+def hint_of(kind: Any, option: str) -> str:
+    """Return the type of an argument of a class as text."""
+    try:
+        return re.sub(
+            r"[\w.]*Callable\[\[.*?\], ", "", str(get_type_hints(kind.__init__).get(option))
+        )
+    except (NameError, TypeError):  # an annotation that only a type checker understands
+        return ""
+
+
+def concrete(base: type) -> list[str]:
+    """Return the names of the classes derived from a base that can be named in a file."""
+    names = []
+    for kind in (base, *subclasses(base)):
+        internal = any(path.endswith(f".{kind.__name__}") for path in INTERNAL)
+        hidden = kind.__name__.startswith("_") or f"{kind.__module__}.".startswith(FOREIGN)
+        if not (inspect.isabstract(kind) or internal or hidden):
+            names.append(kind.__name__)
+    return names
+
+
+def subclasses(base: type) -> list[type]:
+    """Return all classes derived from a base."""
+    below: list[type] = type.__subclasses__(base)
+    return [*below, *(kind for part in below for kind in subclasses(part))]

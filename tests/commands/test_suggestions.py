@@ -1,0 +1,47 @@
+"""Which known name is suggested for a wrong one."""
+
+import pytest
+
+import callbacks  # noqa: F401 - classes are looked up where they are
+import emulators
+from commands.suggestions import classes_for, closest, concrete, did_you_mean, options_of_class
+
+KNOWN = ["trainer.max_steps", "trainer.max_time", "data.batch_size", "data.root", "model"]
+
+
+@pytest.mark.parametrize(("name", "known"), [
+    ("trainer.max_step", "trainer.max_steps"),
+    ("data.batchsize", "data.batch_size"),
+    ("data.Root", "data.root"),
+    ("batch_size", "data.batch_size"),  # without its group
+    ("trainr.max_time", "trainer.max_time"),
+    ("modle", "model"),
+    ("trainer.profiler", None),  # shares the group alone
+    ("foo", None),
+])  # fmt: skip
+def test_closest(name, known):
+    assert closest(name, KNOWN) == known
+
+
+def test_question():
+    assert did_you_mean("modle", KNOWN, "--") == " (did you mean --model?)"
+    assert did_you_mean("foo", KNOWN) == ""
+    assert did_you_mean("", KNOWN) == ""
+
+
+def test_options_of_a_class_are_those_of_its_bases_too():
+    names = options_of_class("emulators.Pushforward")
+    assert {"detached_steps", "network", "ema_decay"} <= set(names)
+    assert "kwargs" not in names
+    assert options_of_class("nowhere.Nothing") == []
+
+
+def test_classes_that_can_be_named():
+    assert "Baseline" in concrete(emulators.Emulator)
+    assert "Emulator" not in concrete(emulators.Emulator)  # abstract
+    assert "FromModule" not in concrete(emulators.Network)  # made by emulators
+    names = classes_for("<class 'emulators.emulator.Emulator'>", None, "model")
+    assert names[0] == "Baseline"
+    assert classes_for("", "datamodules.Generator", "solver")[0] == "SpectralSolver"
+    assert "UNet" in classes_for("", "emulators.Baseline", "network")
+    assert "NetworkInterface" not in classes_for("", "emulators.Baseline", "network")
