@@ -20,6 +20,7 @@ UNHELPFUL_WARNINGS = (
     ".*predict returned None.*",
     ".*your dataloader is not resumable.*",  # its sampler continues by itself
     ".*FSDP2-wrapped module.*returned a view.*",  # emulators.Sharded says so
+    ".*is smaller than the logging interval.*",  # which counts the steps of all epochs
     ".*recommended to use `self.log.*sync_dist=True.*",  # scores are gathered before
 )
 
