@@ -149,7 +149,7 @@ def test_terminated_processes_end_after_the_same_step(faulty):
     status, text = wait(process)
     assert status != 0
     step = stored()["global_step"]
-    assert text.count(f"training ended at step {step}; {BROKEN} holds step {step}: go on") == 1
+    assert text.count(f"training ended at step {step}; {BROKEN} holds step {step}: resume") == 1
 
 
 def test_one_process_that_is_asked_to_end_ends_all(faulty):
@@ -158,7 +158,7 @@ def test_one_process_that_is_asked_to_end_ends_all(faulty):
     status, text = wait(start("program.py", *FIT, *words, ranks=2))
     assert status != 0
     assert stored()["global_step"] == 4  # asked at the end of step 3: that in flight is finished
-    assert f"training ended at step 4; {BROKEN} holds step 4: go on" in text
+    assert f"training ended at step 4; {BROKEN} holds step 4: resume" in text
     assert "another process of this run has ended" not in text
 
 
