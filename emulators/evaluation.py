@@ -19,7 +19,7 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
     observers = [
         callback
         for callback in trainer.callbacks
-        if isinstance(callback, RolloutObserver) and callback.watches(stage)
+        if isinstance(callback, RolloutObserver) and callback.observes(stage)
     ]
     bar = trainer.is_global_zero and trainer.progress_bar_callback is not None
     savers = [callback for callback in trainer.callbacks if isinstance(callback, RolloutSaver)]

@@ -126,7 +126,7 @@ class RolloutObserver(ABC):
     options: Mapping[str, Any] = {}
     diverged: Choice | None = None
 
-    def watches(self, stage: str) -> bool:
+    def observes(self, stage: str) -> bool:
         """Return whether it observes the rollouts of a stage."""
         return stage in self.stages
 

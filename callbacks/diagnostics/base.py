@@ -307,9 +307,9 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         self.source, self.emulator = source, emulator
         self.data = described(source)
 
-    def watches(self, stage: str) -> bool:
+    def observes(self, stage: str) -> bool:
         """Return whether the rollouts of a stage are observed: if the scores are defined there."""
-        return super().watches(stage) and not self.unsupported_reason()
+        return super().observes(stage) and not self.unsupported_reason()
 
     def start(self, device: torch.device) -> None:
         """Clear the scores of earlier evaluations and prepare for rollouts on a device."""
@@ -331,11 +331,11 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return self.summary(self.results)
 
     def _begin(self, stage: str, pl_module: LightningModule) -> None:
-        if self.watches(stage):
+        if self.observes(stage):
             self.start(pl_module.device)
 
     def _finish(self, stage: str, pl_module: LightningModule) -> None:
-        if not self.watches(stage):
+        if not self.observes(stage):
             return
         label = "val" if stage == "validate" else stage
         for name, value in self.finish().items():

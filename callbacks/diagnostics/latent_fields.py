@@ -43,9 +43,9 @@ class LatentFields(RolloutDiagnostic):
             )
         self.moments = tuple(times)
 
-    def watches(self, stage: str) -> bool:
+    def observes(self, stage: str) -> bool:
         learns = isinstance(self.emulator, ImPiNDiff) and bool(self.emulator.hybrid.fields)
-        return super().watches(stage) and learns
+        return super().observes(stage) and learns
 
     def begin(self, start: RolloutBatch) -> None:
         pass

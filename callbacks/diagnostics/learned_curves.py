@@ -45,8 +45,8 @@ class LearnedCurves(RolloutDiagnostic):
             )
         self.points = points
 
-    def watches(self, stage: str) -> bool:
-        return super().watches(stage) and bool(self.curves())
+    def observes(self, stage: str) -> bool:
+        return super().observes(stage) and bool(self.curves())
 
     def begin(self, start: RolloutBatch) -> None:
         pass

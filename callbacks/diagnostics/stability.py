@@ -115,8 +115,8 @@ class EnergyStability(EnergyDiagnostic):
         self.stop_at = stop_at
         self.rows = PerSampleMetric("survived", "reason", "checks", "last_good")
 
-    def watches(self, stage: str) -> bool:
-        return super().watches(stage) and not self._first_check(stage)
+    def observes(self, stage: str) -> bool:
+        return super().observes(stage) and not self._first_check(stage)
 
     def unsupported_reason(self) -> str | None:
         return self._first_check("test")

@@ -53,7 +53,7 @@ def test_relative_l1_by_hand():
 
 def test_learned_and_true_fields_and_their_distance():
     callback = watching(LatentFields([0.0, 0.3]), data(), emulator(rate=2.0))
-    assert callback.watches("test")
+    assert callback.observes("test")
     scores = callback.scores()
     learned, truth = scores["latent_D"].values, scores["latent_D_truth"].values
     assert learned[1] == pytest.approx(0.5 * 1.6)
@@ -73,7 +73,7 @@ def test_without_a_truth_the_learned_field_is_drawn_alone():
 
 
 def test_other_emulators_are_passed_over():
-    assert not watching(LatentFields(), data(), Exact()).watches("test")
+    assert not watching(LatentFields(), data(), Exact()).observes("test")
 
 
 def test_times_must_be_numbers():

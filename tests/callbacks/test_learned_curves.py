@@ -55,7 +55,7 @@ def watching(learned, closure, radius=7e-6, known=KNOWN):
 
 def test_curve_and_truth_over_what_training_visits():
     callback = watching("surface", Closure(("open_porosity",), Doubled()))
-    assert callback.watches("test")
+    assert callback.observes("test")
     scores = callback.scores()
     assert scores["curve_open_porosity"].values == pytest.approx([0.2, 0.35, 0.5])
     true = scores["curve_surface_truth"].values
@@ -79,9 +79,9 @@ def test_without_a_truth_the_curve_is_alone():
 def test_laws_of_several_quantities_and_other_emulators_are_passed_over():
     law = Closure(("open_porosity", "pressure"), lambda porosity, pressure: porosity * pressure)
     callback = watching("surface", law)
-    assert not callback.watches("test")
+    assert not callback.observes("test")
     callback.emulator = Exact()
-    assert not callback.watches("test")
+    assert not callback.observes("test")
 
 
 def test_what_follows_from_numbers_and_a_field():

@@ -85,10 +85,10 @@ def test_is_left_out_with_the_reason_where_the_rollout_ends_before_the_first_val
     diagnostic.source.rollouts["test"].steps = 49
     assert "49 steps" in diagnostic.unsupported_reason()
     assert "50" in diagnostic.unsupported_reason()
-    assert not diagnostic.watches("test")
+    assert not diagnostic.observes("test")
     diagnostic.source.rollouts["test"].steps = 100
     assert diagnostic.unsupported_reason() is None
-    assert diagnostic.watches("test")
+    assert diagnostic.observes("test")
 
 
 def test_periods_longer_than_the_reference_are_not_a_number_and_said(evaluate, plane):

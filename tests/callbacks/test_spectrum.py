@@ -82,7 +82,7 @@ def test_is_left_out_where_the_grid_is_not_periodic(evaluate):
     walls.change(periodic=(False,))
     assert evaluate(diagnostic, Exact(), walls, []) is None
     assert "not periodic" in diagnostic.unsupported_reason()
-    assert not diagnostic.watches("test")
+    assert not diagnostic.observes("test")
 
 
 def test_bands_are_thirds_in_the_logarithm():
