@@ -10,7 +10,7 @@ import pytest
 
 import emulators
 
-PACKAGES = ("callbacks", "datamodules", "emulators")
+PACKAGES = ("callbacks", "commands", "datamodules", "emulators")
 
 
 def modules(*names):
