@@ -17,6 +17,7 @@ from callbacks.diagnostics.relative_error import RelativeError
 from callbacks.diagnostics.rollout_error import RolloutError
 from callbacks.diagnostics.spectrum import Spectrum
 from callbacks.diagnostics.stability import EnergyStability
+from callbacks.diagnostics.stored_forecasts import score_forecasts
 from callbacks.diagnostics.zonal_mean import ZonalMean
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.plotting.curves import axis_label, plot_seeds
@@ -65,4 +66,5 @@ __all__ = [
     "ZonalMean",
     "axis_label",
     "plot_seeds",
+    "score_forecasts",
 ]

@@ -67,6 +67,24 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         emulator: Evaluated emulator, whose `standardize.std` [units of the channels] is the unit of
             standardised scores.
         results: Scores of the last evaluation.
+
+    Example:
+        The largest forecast value, of a forecast with the values 2, 4 and 6:
+
+        >>> class Largest(RolloutDiagnostic):
+        ...     def begin(self, start):
+        ...         self.largest = self.unknown(start)
+        ...     def observe(self, lead, forecast, truth):
+        ...         self.largest = torch.fmax(self.largest, forecast.flatten(1).amax(1))
+        ...     def scores(self):
+        ...         return xarray.Dataset({"largest": ("initial_condition", self.largest)})
+        >>> from callbacks import score_forecasts
+        >>> from datamodules.solvers import Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.arange(4.0).reshape(1, 4, 1, 1).expand(1, 4, 1, 8)
+        >>> score_forecasts(Largest(), 2 * truth[:, 1:], truth, data)["largest"].values.tolist()
+        [6.0]
     """
 
     stages: ClassVar[tuple[str, ...]] = ("validate", "test")

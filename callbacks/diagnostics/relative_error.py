@@ -34,6 +34,18 @@ class RelativeError(RolloutDiagnostic):
 
         >>> RelativeError(leads=(1, 10)).options["leads"]
         [1, 10]
+
+        A forecast that is half as large as the truth:
+
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.arange(1.0, 5.0).reshape(1, 4, 1, 1).expand(1, 4, 1, 8)
+        >>> scores = score_forecasts(RelativeError(), 0.5 * truth[:, 1:], truth, data)
+        >>> scores["relative_error"].values.tolist()
+        [[0.5, 0.5, 0.5]]
     """
 
     def __init__(

@@ -54,6 +54,20 @@ class RolloutError(RolloutDiagnostic):
 
         >>> RolloutError(threshold=0.3, leads=(1, 10)).options["threshold"]
         0.3
+
+        A forecast of zero of the values 1, 2 and 3, in data with a variance of 1.25:
+
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.arange(4.0).reshape(1, 4, 1, 1).expand(1, 4, 1, 8)
+        >>> scores = score_forecasts(RolloutError(threshold=2.0), 0 * truth[:, 1:], truth, data)
+        >>> scores["mse"].values.round(6).tolist()
+        [[0.8, 3.2, 7.2]]
+        >>> scores["valid_prediction_time"].values.tolist()  # two intervals [h]
+        [12.0]
     """
 
     version = 2

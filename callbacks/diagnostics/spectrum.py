@@ -43,6 +43,20 @@ class Spectrum(ClimateDiagnostic):
 
         >>> Spectrum(leads=(1, 10), burn_in=500).options["leads"]
         [1, 10]
+
+        Half the variance of the wave sin(2πx) is ¼, and 1 where its amplitude is twice as large:
+
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> wave = (2 * torch.pi * grid.points()[0]).sin().float().expand(1, 11, 1, 8)
+        >>> scores = score_forecasts(Spectrum(every=1), 2 * wave[:, 1:], wave, data)
+        >>> for name in ("reference_spectrum_isotropic", "spectrum_isotropic"):
+        ...     scores[name].values.round(5).ravel().tolist()
+        [0.0, 0.25, 0.0, 0.0, 0.0]
+        [0.0, 1.0, 0.0, 0.0, 0.0]
     """
 
     version = 2

@@ -63,6 +63,19 @@ class EnergyStability(EnergyDiagnostic):
 
         >>> EnergyStability(width=4.0).options["width"]
         4.0
+
+        The truth, and a forecast that is three times as large:
+
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.arange(100.0).sin().reshape(1, 100, 1, 1).expand(2, 100, 1, 8)
+        >>> forecast = torch.stack((truth[0, 1:], 3 * truth[0, 1:]))
+        >>> scores = score_forecasts(EnergyStability(), forecast, truth, data)
+        >>> scores["stable"].values.tolist(), scores["failure"].values.tolist()
+        ([True, False], ['', 'energy'])
     """
 
     version = 3

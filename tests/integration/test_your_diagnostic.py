@@ -1,5 +1,6 @@
 """The diagnostic of docs/your-diagnostic.md, used from another folder as a user would."""
 
+import doctest
 import json
 import os
 import re
@@ -55,6 +56,16 @@ def titles(runs):
 def labels(runs):
     (axes,) = [axes for axes in draw_climate(runs).axes if axes.get_title() == "Largest value"]
     return axes.get_xlabel(), axes.get_ylabel()
+
+
+def test_diagnostic_of_the_page_scores_forecasts_without_a_run(single_precision):
+    names = {}
+    exec(block("python"), names)
+    example = doctest.DocTestParser().get_doctest(block("pycon"), names, "page", None, 0)
+    said = []
+    doctest.DocTestRunner(verbose=False).run(example, out=said.append)
+    assert len(example.examples) == 9
+    assert not said, "".join(said)
 
 
 def test_page_is_short():
