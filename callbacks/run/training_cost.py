@@ -13,6 +13,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
 from datamodules.files.netcdf import atomic_write
+from datamodules.files.sizes import readable
 
 
 class TrainingCost(Callback):
@@ -77,7 +78,7 @@ class TrainingCost(Callback):
         print(
             f"{cost['seconds_per_step']:.4f} s per training step, {cost['samples_per_second']:.3g} "
             f"samples/s, waiting for data {cost['data_wait']:.1%}, peak memory "
-            f"{cost['peak_memory_bytes'] / 2**30:.2f} GiB",
+            f"{readable(cost['peak_memory_bytes'])}",
             flush=True,
         )
 

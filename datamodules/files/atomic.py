@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from datamodules.files.sizes import readable
+
 ABANDONED = 24 * 3600  # age after which a temporary file is no longer being written [s]
 _held = threading.local()
 
@@ -29,7 +31,7 @@ def writing(path: Path) -> Iterator[None]:
             raise
         room = "no such folder"
         if path.parent.is_dir():
-            room = f"{shutil.disk_usage(path.parent).free / 2**20:.0f} MiB are free there"
+            room = f"{readable(shutil.disk_usage(path.parent).free)} are free there"
         raise OSError(
             f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}; {room}); "
             "make room or choose another folder, and run the command again."

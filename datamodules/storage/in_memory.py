@@ -11,6 +11,7 @@ import torch
 
 from datamodules.files.atomic import atomic_file, atomic_write, locked_folder
 from datamodules.files.hashes import stamp_of
+from datamodules.files.sizes import readable
 from datamodules.notices import notify
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
 
@@ -83,7 +84,7 @@ def shared(storage: Storage, path: Path) -> InMemory:
         except OSError as error:
             reason = getattr(error.__cause__, "strerror", None) or error.strerror or error
             raise OSError(
-                f"{path}: cannot write the {size / 2**30:.3g} GiB that processes "
+                f"{path}: cannot write the {readable(size)} that processes "
                 f"share ({reason}); make room there, or set data.storage to memory or "
                 "stream."
             ) from None

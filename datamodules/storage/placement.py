@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from datamodules.files.sizes import readable
 from datamodules.storage.free_memory import free_memory, free_on
 from datamodules.storage.in_memory import in_memory, shared
 from datamodules.storage.on_device import on_device
@@ -118,19 +119,6 @@ def to_device(
 def size_of(storage: Storage) -> int:
     """Return the size of a split as float32 [bytes]."""
     return sum(storage.lengths) * torch.Size(storage.shape).numel() * 4
-
-
-def readable(size: int) -> str:
-    """Return a size in bytes with a unit.
-
-    Example:
-        >>> readable(20480), readable(3 * 2**30)
-        ('20 KiB', '3 GiB')
-    """
-    units = ("bytes", "KiB", "MiB", "GiB")
-    power = min(max(size, 1).bit_length() - 1, 30) // 10
-    amount = size / 2 ** (10 * power)
-    return f"{amount:{'.3g' if amount < 100 else '.0f'}} {units[power]}"
 
 
 def counted(processes: int, size: int) -> str:

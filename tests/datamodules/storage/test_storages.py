@@ -116,7 +116,7 @@ def test_what_a_killed_process_left_is_removed(files, tmp_path):
 
 def test_folder_that_cannot_be_written_is_named(files, tmp_path):
     (tmp_path / "shared").write_text("a file in the way")
-    with pytest.raises(OSError, match=r"GiB that processes share \(.*set data.storage to memory"):
+    with pytest.raises(OSError, match=r"20 KiB that proces.*share \(.*set data.storage to memory"):
         shared(Trajectories(files).storage, tmp_path / "shared" / "train.float32")
 
 
@@ -127,7 +127,7 @@ def test_full_disk_is_named_and_nothing_is_left(files, tmp_path, monkeypatch):
     (path.parent / f"{path.name}.{os.getpid()}.tmp").symlink_to("/dev/full")
     monkeypatch.setattr("pathlib.Path.glob", lambda self, pattern: [])
     with pytest.raises(
-        OSError, match=r"cannot write the 1.91e-05 GiB .*\(No space left on device\)"
+        OSError, match=r"cannot write the 20 KiB that .*\(No space left on device\)"
     ):
         shared(Trajectories(files).storage, path)
     assert sorted(os.listdir(path.parent)) == ["lock"]
