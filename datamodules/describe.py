@@ -100,10 +100,11 @@ def periodic_axes(
     found = tuple(axis.said_periodic for axis in reader.axes)
     spherical = any(axis.spherical for axis in reader.axes)
     if not all(found) and not spherical and not why_not_uniform(reader.axes):
-        names = " and ".join(a.name for a, p in zip(reader.axes, found, strict=True) if not p)
+        walled = [a.name for a, p in zip(reader.axes, found, strict=True) if not p]
+        names = f"{' and '.join(walled)} {'is' if len(walled) == 1 else 'are'}"
         notify(
-            f"{reader.path.parent}: the files do not say that {names} is periodic, so walls are "
-            "assumed; set data.periodic: true if it is periodic."
+            f"{reader.path.parent}: the files do not say that {names} periodic, so walls are "
+            "assumed; set data.periodic: true if the domain is periodic."
         )
     return found
 

@@ -50,8 +50,9 @@ def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Ru
         found, wanted = (definition(one, runs[0], run) for one in (run, runs[0]))
         for key in (*wanted, *found):
             if found.get(key) != wanted.get(key):
+                verb = "differ" if key == "rollouts" else "differs"
                 raise ValueError(
-                    f"{run.name} and {runs[0].name} cannot be compared: their {key} differs "
+                    f"{run.name} and {runs[0].name} cannot be compared: their {key} {verb} "
                     f"({found.get(key)} and {wanted.get(key)}); test both in the same way."
                 )
     return runs

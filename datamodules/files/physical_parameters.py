@@ -62,9 +62,10 @@ def _number(
         return read_values(path, name)
     value = _attributes(dataset).get(name)
     if value is None:
+        names = ", ".join(_names(dataset, dimension, trajectories))
+        known = f", only {names}" if names else "; it has no parameters"
         raise ValueError(
-            f"{path} has no parameter '{name}', only "
-            f"{', '.join(_names(dataset, dimension, trajectories)) or 'none'}; set data.parameters "
+            f"{path} has no parameter '{name}'{known}; set data.parameters "
             "to names of variables with one number per trajectory, or of global attributes."
         )
     if not _is_number(value):

@@ -111,9 +111,10 @@ class Solver(nn.Module, ABC):
         for point in points:
             for name in point:
                 if name not in known:
+                    others = f", only {', '.join(known)}" if known else "; it has none"
                     raise ValueError(
                         f"{type(self).__name__} has no parameter '{name}' that may differ between "
-                        f"trajectories, only {', '.join(known) or 'none'}."
+                        f"trajectories{others}."
                     )
             if set(point) != set(points[0]):
                 raise ValueError(

@@ -179,6 +179,9 @@ def test_shared_metrics_must_have_the_same_version_and_options(tmp_path):
     units = write(tmp_path / "units", training_data_hash="c")
     with pytest.raises(ValueError, match="their training_data_hash differs"):
         load_runs([first, units])
+    longer = write(tmp_path / "longer", rollouts={"steps": 7})
+    with pytest.raises(ValueError, match=r"their rollouts differ \(\{'steps': 7\} and \{\}\)"):
+        load_runs([first, longer])
 
 
 def test_scores_of_another_version_are_refused(tmp_path):

@@ -280,7 +280,7 @@ def test_operating_points_determine_the_data(tmp_path):
 def test_operating_points_that_the_solver_does_not_have_are_refused():
     with pytest.raises(ValueError, match=r"has no parameter 'nu' .* only D"):
         diffusing({"train": SplitSize(2, 3, [{"nu": 0.1}])})
-    with pytest.raises(ValueError, match=r"SpectralSolver has no parameter 'nu' .* only none"):
+    with pytest.raises(ValueError, match=r"SpectralSolver has no parameter 'nu' .*; it has none"):
         flame(splits={"train": SplitSize(2, 3, [{"nu": 0.1}])})
 
 

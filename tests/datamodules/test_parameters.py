@@ -72,6 +72,12 @@ def test_file_of_a_single_trajectory_has_one_number(tmp_path):
         read(tmp_path / "a.nc", "several", dimensions=Dimensions("run"))
 
 
+def test_file_without_parameters_says_so(tmp_path):
+    write_file(tmp_path / "a.nc")
+    with pytest.raises(ValueError, match=r"no parameter 're'; it has no parameters; set data.para"):
+        read(tmp_path / "a.nc", "re")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
