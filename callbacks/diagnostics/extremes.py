@@ -191,7 +191,7 @@ class Extremes(RolloutDiagnostic):
         periods, levels = scores["return_period"], scores["return_level"].values
         known = levels[:, np.isfinite(levels).any(0)]
         low, high = np.nanquantile(levels, (0.25, 0.75), axis=0) if known.size else (np.nan, np.nan)
-        text = "half of the trajectories"
+        text = "interquartile range of trajectories"
         axes.fill_between(periods, low, high, color=COLOURS[0], alpha=0.3, linewidth=0, label=text)
         every = scores["return_level_of_all"]
         axes.semilogx(periods, every, color=COLOURS[0], label="forecast, all trajectories")

@@ -251,7 +251,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
             axes.plot(one["lag"], one["reference_autocorrelation"], **DATA)
             share = 100 * float(one["explained_variance"])
             axes.set_xlabel(quantity("lag", self.data.units[1]))
-            axes.set_title(f"principal component {component} ({share:.0f} % of the variance)")
+            axes.set_title(f"component {component} ({share:.0f} % of the variance)")
             axes.grid(alpha=0.3)
             axes.legend()
         return {"pca_autocorrelation": figure}
