@@ -16,9 +16,9 @@ WIDTH = 100
 
 
 def shorter(text: str) -> str:
-    """Return the description of an option without other libraries' classes, and our internal ones.
+    """Return the description of an option without internal classes and classes of other libraries.
 
-    Those of torch are hundreds, which every one of its users knows or finds in its own pages.
+    Torch alone has hundreds, which its own documentation lists.
     """
 
     def chosen(found: re.Match) -> str:
@@ -28,7 +28,7 @@ def shorter(text: str) -> str:
             names = [*networks, "torch.nn.Module"]
         ours = [name for name in names if not name.startswith((*FOREIGN, *INTERNAL))]
         others = sorted({name.split(".")[0] for name in names if name.startswith(FOREIGN)})
-        kinds = [*ours, *(f"those of {library}" for library in others)]
+        kinds = [*ours, *(f"classes of {library}" for library in others)]
         return f", known subclasses: {', '.join(kinds)}" if kinds else ""
 
     return re.sub(r", known subclasses: ([\w.]+(?:, [\w.]+)*)", chosen, text)

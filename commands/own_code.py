@@ -1,4 +1,4 @@
-"""Where in code of the user's own an error was raised."""
+"""Place in the user's own code where an error was raised."""
 
 import sysconfig
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""What the parser of the command line says about a value, in one sentence.
+"""Messages of the command line's parser about a value, in one sentence.
 
-Its message lists every way in which the value could have been meant and failed, one within the
-other. The innermost says what is wrong; the keys on the way to it say where.
+A message of the parser lists every type as which the value was tried, one within the other. The
+innermost says what is wrong; the keys on the way to it say where.
 """
 
 import re

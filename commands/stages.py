@@ -47,7 +47,7 @@ class StageParser(Parser, LightningArgumentParser):
 
 
 class SaveSettings(SaveConfigCallback):
-    """Saves the settings of a run in its folder and in its checkpoints."""
+    """Callback that saves the settings of a run in its folder and in its checkpoints."""
 
     @cached_property
     def text(self) -> str:
@@ -144,8 +144,8 @@ def refuse_code(settings: Any, trusted: bool, name: str = "") -> None:
     """Refuse settings, however nested, by which a file could have its reader run code.
 
     Raises:
-        ValueError: Of what is read, a setting lets objects of any class be made, which the command
-            line does not; or it names a function, with arguments, in place of a class.
+        ValueError: A setting in a file allows objects of any class, which the command line does
+            not; or it names a function, with arguments, in place of a class.
     """
     if isinstance(settings, list | tuple):
         settings = dict(enumerate(settings))

@@ -1,4 +1,4 @@
-"""What may have been meant by a name that is not there: options, classes, commands."""
+"""Suggestions for names that do not exist: options, classes, commands."""
 
 import inspect
 import re

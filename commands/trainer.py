@@ -153,8 +153,7 @@ class RunTrainer(Trainer):
         """Roll out from test states and keep the forecasts.
 
         Args:
-            steps: Length of each forecast, in snapshot intervals; by default that of
-                data.predict_rollouts.
+            steps: Length of each forecast [intervals]; data.predict_rollouts.steps by default.
 
         Raises:
             ValueError: The length is not at least 1.
@@ -169,7 +168,7 @@ class RunTrainer(Trainer):
 
 
 class Restoring(_CheckpointConnector):
-    """Restores a run from a checkpoint, or says in a sentence which part of it is unfit."""
+    """Connector that restores a run from a checkpoint, or names the part that is unfit."""
 
     @contextmanager
     def naming(self, what: str, *others: type[Exception]) -> Iterator[None]:

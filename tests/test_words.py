@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("callbacks", "datamodules", "emulators")
+PACKAGES = ("callbacks", "commands", "datamodules", "emulators")
 MODULES = [ROOT / "cli.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
     *(ROOT / "docs").glob("*.md")

@@ -143,15 +143,17 @@ def test_help_of_predict_describes_the_length_of_forecasts(say):
     status, out, _ = say("predict", "--help")
     assert status == 0
     words = " ".join(out.split())
-    assert "--steps STEPS Length of each forecast, in snapshot intervals; by" in words
+    assert (
+        "--steps STEPS Length of each forecast [intervals]; data.predict_rollouts.steps by" in words
+    )
 
 
 def test_classes_of_other_libraries_are_named_by_their_library():
     text = "Optimiser. (type: X, known subclasses: a.B, torch.optim.SGD, lightning.pytorch.C)"
     assert shorter(text) == (
-        "Optimiser. (type: X, known subclasses: a.B, those of lightning, those of torch)"
+        "Optimiser. (type: X, known subclasses: a.B, classes of lightning, classes of torch)"
     )
     assert shorter("No classes (type: int)") == "No classes (type: int)"
     assert shorter("N, known subclasses: torch.nn.Module, torch.nn.ReLU, emulators.UNet") == (
-        "N, known subclasses: emulators.UNet, those of torch"
+        "N, known subclasses: emulators.UNet, classes of torch"
     )
