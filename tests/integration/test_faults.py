@@ -221,7 +221,7 @@ def test_full_disk_leaves_the_earlier_checkpoint(faulty):
     assert status == 1
     assert f"{BROKEN} holds step 3: resume with" in text
     assert f"emulate: error: {BROKEN}: cannot be written (File too large;" in text
-    assert re.search(r"\([\d.]+ [GM]iB are free there\); make room", text)
+    assert re.search(r"; [\d.]+ [GM]iB are free there\); make room", text)
     assert stored()["global_step"] == 3
     assert not list((faulty / "runs/broken").glob("*.tmp"))
 
