@@ -219,7 +219,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Return a remark on the lead times past an end, if there are any.
 
         Args:
-            leads: Lead times [steps].
+            leads: Leads [intervals].
             steps: Last lead time [steps].
             end: Name of what ends there.
         """

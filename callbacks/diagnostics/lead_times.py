@@ -1,4 +1,4 @@
-"""Lead times [steps]: chosen ones, and ones that are evenly spaced over a rollout."""
+"""Leads [intervals]: chosen ones, and ones that are evenly spaced over a rollout."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from callbacks.diagnostics.options import is_whole
 
 
 def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:
-    """Return lead times in ascending order; refuse those below one step."""
+    """Return leads in ascending order; refuse those below one step."""
     leads = tuple(leads)
     if not leads or not all(is_whole(lead) for lead in leads):
         raise ValueError(f"{name}.leads must be at least 1, whole numbers of steps, got {leads}.")

@@ -18,7 +18,7 @@ class Panels(Snapshots):
     Past the end of the truth only the forecast is drawn. Lead times past the rollout are left out.
 
     Args:
-        leads: Lead times of the columns [steps].
+        leads: Leads of the columns [intervals].
         channel: Number of the channel.
 
     Example:

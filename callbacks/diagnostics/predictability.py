@@ -29,7 +29,7 @@ class PredictabilityLimit(RolloutDiagnostic):
     Args:
         initial_conditions: Number of initial conditions from which the solver is run, evenly spaced
             among all; it may cost as much as the emulator.
-        leads: Lead times [steps] at which the ratios of the error to P and S are reported.
+        leads: Leads [intervals] at which the ratios of the error to P and S are reported.
 
     Example:
         The table shows how many times larger the error of the emulator is than P and S:

@@ -24,7 +24,7 @@ class RelativeError(RolloutDiagnostic):
     cent. Where there are several variables, the error of each is written too.
 
     Args:
-        leads: Lead times [steps] that tables and logs show.
+        leads: Leads [intervals] that tables and logs show.
         variables: Names of the channels in the mean; all by default.
         relative_to: Scale of the error: `truth`, Σ|u_n|, or its `start`, Σ|u_0|, for a substance
             that is consumed.

@@ -46,7 +46,7 @@ class RolloutError(RolloutDiagnostic):
 
     Args:
         threshold: Largest √MSE [standard deviations] within the valid prediction time.
-        leads: Lead times [steps] that tables and logs show.
+        leads: Leads [intervals] that tables and logs show.
         reference: Split whose time mean is subtracted for anomalies.
 
     Example:

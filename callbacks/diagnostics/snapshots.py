@@ -19,7 +19,7 @@ class Snapshots(RolloutDiagnostic):
         channel: Number of the channel that is kept.
 
     Attributes:
-        leads: Lead times that are kept [steps].
+        leads: Leads that are kept [intervals].
     """
 
     stages = ("test",)

@@ -33,7 +33,7 @@ class Spectrum(ClimateDiagnostic):
     sum, with bands of equal width in log k.
 
     Args:
-        leads: Lead times [steps] at which forecast and truth are compared.
+        leads: Leads [intervals] at which forecast and truth are compared.
         every: Sampling interval of the means [steps].
         burn_in: Length of the start of a rollout that the means leave out [steps].
         reference: Split whose mean is the reference.

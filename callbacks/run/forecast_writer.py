@@ -140,7 +140,7 @@ class ForecastFile:
         set_global_attributes(file, "Forecast of a neural emulator", provenance=about, comment="")
 
     def append(self, lead: int, forecast: State) -> None:
-        """Write the states (trajectory, channel, *space) at a lead time [steps]."""
+        """Write the states (trajectory, channel, *space) at a lead [intervals]."""
         with writing(self.partial):
             self._append(lead, forecast)
 
