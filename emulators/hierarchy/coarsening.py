@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from datamodules.solvers import Grid, resample
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.variable import State
+from emulators.networks.batches import convolve
 from emulators.networks.interface import coarsen
-from emulators.networks.layers import Convolution, PeriodicOnly, check_dimensions
+from emulators.networks.layers import Convolution, PeriodicOnly, SiLU, check_dimensions
 
 Coarse = Float[Tensor, "batch channel *coarse"]
 
@@ -161,19 +162,22 @@ class LearnedCoarsening(Coarsening):
         for factor in self.factors:
             self.encoders[str(factor)] = nn.Sequential(
                 Convolution(dimensions, channels, width, 3),
-                nn.SiLU(),
+                SiLU(),
                 strided(width, channels, factor, stride=factor),
                 normalise(channels, affine=False),
             )
             self.decoders[str(factor)] = nn.Sequential(
                 Convolution(dimensions, channels, width, 3),
-                nn.SiLU(),
+                SiLU(),
                 Convolution(dimensions, width, channels, 3),
             )
         self.register_buffer("unexplained", torch.ones(len(self.factors)))
 
     def forward(self, field: State, factor: int) -> Coarse:
-        return self.encoders[str(factor)](field)
+        for layer in self.encoders[str(factor)]:
+            plain = isinstance(layer, nn.Conv1d | nn.Conv2d)
+            field = convolve(layer, field) if plain else layer(field)
+        return field
 
     def objective(self, field: State) -> Float[Tensor, ""]:
         total, shares = torch.zeros((), device=field.device), []

@@ -15,6 +15,9 @@ from torch.distributed.tensor import DTensor
 
 Features = Float[Tensor, "batch _ ..."]
 
+VECTORS = 32  # numbers that torch computes at once: two registers of AVX-512, the widest there are
+SHARE = 32768  # numbers from which on torch divides an operation among threads
+
 
 def pointwise_linear(
     x: Float[Tensor, "batch _ x"], weight: Float[Tensor, "outputs inputs 1"], bias: Tensor | None
@@ -61,13 +64,32 @@ def convolve(layer: nn.Conv1d | nn.Conv2d, x: Features) -> Features:
 def mix_modes(equation: str, spectrum: Tensor, weight: Tensor) -> Tensor:
     """Return the product of a matrix per mode with the modes of each sample, by `einsum`.
 
-    The products are rounded alike for any multiple of four samples: zeros fill up the last four.
+    Without gradients four samples are computed at a time, filled up with zeros.
     """
+    if torch.is_grad_enabled():
+        return torch.einsum(equation, spectrum, weight)
     batch = len(spectrum)
-    missing = 0 if torch.is_grad_enabled() else -batch % 4
+    missing = -batch % 4
     if missing:
         spectrum = torch.cat((spectrum, spectrum.new_zeros(missing, *spectrum.shape[1:])))
-    return torch.einsum(equation, spectrum, weight)[:batch]
+    fours = [torch.einsum(equation, four, weight) for four in spectrum.split(4)]
+    return (fours[0] if len(fours) == 1 else torch.cat(fours))[:batch]
+
+
+def silu(x: Features) -> Features:
+    """Return x / (1 + exp(-x)).
+
+    Torch computes vectors of numbers, and those that are left at the end of a thread's share one by
+    one, with another rounding. Samples are computed apart where such an end may lie within one.
+    """
+    if torch.is_grad_enabled() or not one_way(x, x):
+        return nn.functional.silu(x)
+    if x[0].numel() % VECTORS == 0 and x.numel() <= SHARE:
+        return nn.functional.silu(x)
+    result = torch.empty_like(x)
+    for sample, out in zip(x, result, strict=True):
+        torch.ops.aten.silu.out(sample, out=out)
+    return result
 
 
 def one_way(x: Tensor, weight: Tensor) -> bool:

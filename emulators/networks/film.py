@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from emulators.networks.batches import perceptron
+from emulators.networks.layers import SiLU
 
 HIDDEN = 64
 
@@ -34,9 +35,9 @@ class Perceptron(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Linear(parameters, HIDDEN),
-            nn.SiLU(),
+            SiLU(),
             nn.Linear(HIDDEN, HIDDEN),
-            nn.SiLU(),
+            SiLU(),
             nn.Linear(HIDDEN, outputs),
         )
         nn.init.zeros_(self.layers[-1].weight)

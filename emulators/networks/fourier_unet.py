@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from emulators.networks.batches import convolve, linear, perceptron
+from emulators.networks.batches import convolve, linear, perceptron, silu
 from emulators.networks.film import Perceptron
 from emulators.networks.interface import Latents, Network, NetworkInterface, Parameters, State
-from emulators.networks.layers import Convolution, Padding
+from emulators.networks.layers import Convolution, Padding, SiLU
 from emulators.networks.spectral_layers import DepthwiseSpectral
 
 Features = Float[Tensor, "batch _ _ _"]
@@ -64,7 +64,7 @@ class FourierBlock(nn.Module):
         self.spectral = None
         if modes:
             plain = nn.GroupNorm(min(16, outputs), outputs, affine=False)
-            self.spectral = nn.Sequential(plain, nn.SiLU(), DepthwiseSpectral(2, outputs, modes))
+            self.spectral = nn.Sequential(plain, SiLU(), DepthwiseSpectral(2, outputs, modes))
         self.norm_out = norm(outputs)
         self.affine = nn.Linear(EMBEDDING, 2 * outputs) if embedded else None
         self.dropout = nn.Dropout(dropout)
@@ -80,13 +80,13 @@ class FourierBlock(nn.Module):
         self.attention = Attention(outputs) if attention else None
 
     def forward(self, x: Features, embedding: Float[Tensor, "batch _"] | None = None) -> Features:
-        h = self.conv_in(self.resample(nn.functional.silu(self.norm_in(x))))
+        h = self.conv_in(self.resample(silu(self.norm_in(x))))
         if self.spectral is not None:
             h = self.spectral(h)
-        h = nn.functional.silu(self.norm_out(h))
+        h = silu(self.norm_out(h))
         if self.affine is not None:
             scale, shift = linear(self.affine, embedding)[:, :, None, None].chunk(2, dim=1)
-            h = nn.functional.silu(torch.addcmul(shift, self.norm_out(h), 1 + scale))
+            h = silu(torch.addcmul(shift, self.norm_out(h), 1 + scale))
         x = self.skip(self.resample(x)) + self.conv_out(self.dropout(h))
         return x if self.attention is None else self.attention(x)
 
@@ -171,7 +171,7 @@ class FourierUNet(Network):
             return FourierBlock(inputs, outputs, kept, dropout=dropout, padding=padding, **options)
 
         self.embed = nn.Sequential(
-            nn.Linear(16, EMBEDDING), nn.SiLU(), nn.Linear(EMBEDDING, EMBEDDING), nn.SiLU()
+            nn.Linear(16, EMBEDDING), SiLU(), nn.Linear(EMBEDDING, EMBEDDING), SiLU()
         )
         self.enter = Convolution(2, channels, width, 3, padding)
         self.down, self.encoder, skips, now = nn.ModuleList(), nn.ModuleList(), [width], width
@@ -196,7 +196,7 @@ class FourierUNet(Network):
             self.decoder.append(blocks)
             if level:
                 self.up.append(block(now, now, 0, resampling="up"))
-        self.leave = nn.Sequential(norm(now), nn.SiLU(), Convolution(2, now, channels, 3, padding))
+        self.leave = nn.Sequential(norm(now), SiLU(), Convolution(2, now, channels, 3, padding))
         nn.init.kaiming_normal_(self.leave[2].layer.weight, nonlinearity="linear")
         nn.init.zeros_(self.leave[2].layer.bias)
 
@@ -207,7 +207,7 @@ class FourierUNet(Network):
         self.stems = nn.ModuleList(
             nn.ModuleList(
                 [
-                    nn.Sequential(Convolution(2, channels, wide, 3, padding), nn.SiLU()),
+                    nn.Sequential(Convolution(2, channels, wide, 3, padding), SiLU()),
                     block(wide, wide, size // factor, embedded=False),
                     norm(wide),
                 ]
@@ -221,7 +221,7 @@ class FourierUNet(Network):
             nn.Sequential(
                 block(widths[level], widths[level], sizes[level], embedded=False),
                 norm(widths[level]),
-                nn.SiLU(),
+                SiLU(),
                 Convolution(2, widths[level], channels, 3, padding),
             )
             for level in self.output_levels

@@ -1,4 +1,4 @@
-"""Convolutions on a periodic or a zero-padded grid, in one or two dimensions."""
+"""Convolutions on a periodic or a zero-padded grid, in one or two dimensions, and the SiLU."""
 
 # What lies beyond an edge is a fact of the data (`data.periodic`), so by default layers are built
 # for a periodic domain and set by the emulator where the domain ends at walls.
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from emulators.networks.batches import convolve, pointwise_linear
+from emulators.networks.batches import convolve, pointwise_linear, silu
 
 Padding = Literal["data", "periodic", "zeros"]
 Features = Float[Tensor, "batch _ ..."]
@@ -182,3 +182,10 @@ def from_patches(x: Features, size: int) -> Features:
     if x.dim() == 4:
         return nn.functional.pixel_shuffle(x, size)
     return x.unflatten(1, (-1, size)).transpose(2, 3).flatten(2, 3)
+
+
+class SiLU(nn.Module):
+    """The activation x / (1 + exp(-x)), rounded alike in batches of any size."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return silu(x)

@@ -35,6 +35,7 @@ from emulators.networks.layers import (
     Convolution,
     Padding,
     PointNorm,
+    SiLU,
     check_dimensions,
     from_patches,
     to_patches,
@@ -62,11 +63,11 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            PointNorm(inputs), nn.SiLU(), Convolution(dimensions, inputs, outputs, 3, padding)
+            PointNorm(inputs), SiLU(), Convolution(dimensions, inputs, outputs, 3, padding)
         )
         self.norm = PointNorm(outputs)
         self.last = nn.Sequential(
-            nn.SiLU(), Convolution(dimensions, outputs, outputs, 3, padding, zero=True)
+            SiLU(), Convolution(dimensions, outputs, outputs, 3, padding, zero=True)
         )
         same = inputs == outputs
         self.skip = nn.Identity() if same else Convolution(dimensions, inputs, outputs, 1, padding)
@@ -97,7 +98,7 @@ def head(
 ) -> nn.Sequential:
     """Return the layers that read fields from features, each from `points` points per axis."""
     return nn.Sequential(
-        PointNorm(inputs), nn.SiLU(), Convolution(dimensions, inputs, outputs, points, padding)
+        PointNorm(inputs), SiLU(), Convolution(dimensions, inputs, outputs, points, padding)
     )
 
 
@@ -105,7 +106,7 @@ def stem(dimensions: int, inputs: int, outputs: int, padding: Padding) -> nn.Seq
     """Return the layers that make features of a latent, at its own resolution."""
     return nn.Sequential(
         Convolution(dimensions, inputs, outputs, 3, padding),
-        nn.SiLU(),
+        SiLU(),
         Convolution(dimensions, outputs, outputs, 1, padding),
     )
 

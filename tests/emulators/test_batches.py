@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from emulators.networks.batches import convolve, linear, mix_modes
+from emulators.hierarchy.coarsening import LearnedCoarsening
+from emulators.networks.batches import convolve, linear, mix_modes, silu
 from emulators.networks.dilated_resnet import DilatedResNet
 from emulators.networks.fno import FNO
 from emulators.networks.fourier_unet import FourierUNet
@@ -15,6 +16,13 @@ SMALL = {"size": 32, "width": 16, "multipliers": (1, 2, 8), "modes": 8}
 CASES = [
     *[(kind, shape, {}) for kind in (UNet, DilatedResNet, FNO) for shape in ((64,), (16, 16))],
     (FourierUNet, (32, 32), SMALL),
+    (
+        UNet,
+        (16, 24),
+        {"width": 4},
+    ),  # 48 numbers per sample end within a vector
+    (UNet, (48, 48), {"width": 6}),  # divided among threads
+    (FNO, (10, 13), {"width": 8, "modes": 8}),  # matrices of 8 are multiplied in another way
 ]
 
 
@@ -44,6 +52,24 @@ def test_every_sample_gives_the_same_to_the_last_bit_in_any_batch(kind, shape, o
     for size in (1, 2, 3, 5):
         parts = [outputs(slice(start, start + size)) for start in range(0, 16, size)]
         assert torch.equal(torch.cat(parts), whole), size
+
+
+@pytest.mark.parametrize("size", [(40,), (3, 12, 20), (5, 64, 64)])
+def test_an_activation_is_that_of_torch_and_alike_in_any_batch(size):
+    x = torch.randn(7, *size)
+    with torch.no_grad():
+        torch.testing.assert_close(silu(x), nn.functional.silu(x), rtol=1e-6, atol=1e-7)
+        assert torch.equal(silu(x), torch.cat([silu(sample) for sample in x.split(1)]))
+    assert torch.equal(silu(x), nn.functional.silu(x))  # with gradients: the way that torch chooses
+
+
+@pytest.mark.parametrize("shape", [(40,), (16, 8)])
+def test_learned_latents_of_a_sample_do_not_depend_on_its_batch(shape):
+    encoder = LearnedCoarsening(2, len(shape), factors=[4], width=5).eval()
+    field = torch.randn(7, 2, *shape)
+    with torch.no_grad():
+        alone = torch.cat([encoder(sample, 4) for sample in field.split(1)])
+        assert torch.equal(encoder(field, 4), alone)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2])
