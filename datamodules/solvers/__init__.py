@@ -16,6 +16,9 @@ from datamodules.solvers.pseudo_spectral.solver import SpectralSolver
 from datamodules.solvers.pseudo_spectral.time_steppers import ETDRK2, ETDRK4, IFRK4, TimeStepper
 from datamodules.solvers.solver import Solver
 from datamodules.solvers.variable import Variable
+from datamodules.solvers.vector_math import initialize
+
+initialize()
 
 __all__ = [
     "ETDRK2",

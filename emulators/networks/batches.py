@@ -9,7 +9,7 @@ torch, which is a little faster for the smallest batches.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
@@ -61,19 +61,22 @@ def convolve(layer: nn.Conv1d | nn.Conv2d, x: Features) -> Features:
     return torch.mkldnn_convolution(x, weight, bias, *plane, layer.groups).squeeze(2)
 
 
-def mix_modes(equation: str, spectrum: Tensor, weight: Tensor) -> Tensor:
-    """Return the product of a matrix per mode with the modes of each sample, by `einsum`.
+def mix_modes(
+    spectrum: Complex[Tensor, "batch inputs *modes"],
+    weight: Complex[Tensor, "inputs outputs *modes"],
+) -> Complex[Tensor, "batch outputs *modes"]:
+    """Return the product of a matrix per mode with the modes of each sample.
 
     Without gradients four samples are computed at a time, filled up with zeros.
     """
     if torch.is_grad_enabled():
-        return torch.einsum(equation, spectrum, weight)
-    batch = len(spectrum)
-    missing = -batch % 4
-    if missing:
-        spectrum = torch.cat((spectrum, spectrum.new_zeros(missing, *spectrum.shape[1:])))
-    fours = [torch.einsum(equation, four, weight) for four in spectrum.split(4)]
-    return (fours[0] if len(fours) == 1 else torch.cat(fours))[:batch]
+        return torch.einsum("bi...,io...->bo...", spectrum, weight)
+    batch, inputs, *modes = spectrum.shape
+    matrices = weight.flatten(2).permute(2, 0, 1).contiguous()
+    vectors = spectrum.new_zeros(len(matrices), batch + -batch % 4, inputs)
+    vectors[:, :batch] = spectrum.flatten(2).permute(2, 0, 1)
+    products = [torch.bmm(four, matrices) for four in vectors.split(4, 1)]
+    return torch.cat(products, 1)[:, :batch].permute(1, 2, 0).unflatten(2, modes)
 
 
 def silu(x: Features) -> Features:

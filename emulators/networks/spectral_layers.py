@@ -75,14 +75,12 @@ class SpectralConvolution(nn.Module):
             weight = torch.view_as_complex(self.weight.to(exact))
             last = slice(0, min(weight.shape[-1], spectrum.shape[-1]))
             if x.dim() == 3:  # the inverse transform pads with zeros
-                result = mix_modes("bik,iok->bok", spectrum[..., last], weight[..., last])
+                result = mix_modes(spectrum[..., last], weight[..., last])
             else:
                 result = spectrum.new_zeros(len(x), weight.shape[1], *spectrum.shape[2:])
                 half = self.modes // 2
                 rows = torch.arange(-half, self.modes - half, device=x.device)
-                part = mix_modes(
-                    "bilk,iolk->bolk", spectrum[:, :, rows][..., last], weight[..., last]
-                )
+                part = mix_modes(spectrum[:, :, rows][..., last], weight[..., last])
                 result[:, :, rows, last] = part
             field = torch.fft.irfftn(result, s=x.shape[2:], dim=axes, norm="forward")
             return (field + self.bias.to(exact)).to(x.dtype)

@@ -90,7 +90,7 @@ def test_modes_are_mixed_by_the_matrix_of_each():
     spectrum, weight = (torch.randn(*s, dtype=torch.complex64) for s in ((3, 4, 7), (4, 5, 7)))
     wanted = torch.stack([spectrum[..., k] @ weight[..., k] for k in range(7)], -1)
     with torch.no_grad():
-        found = mix_modes("bik,iok->bok", spectrum, weight)
+        found = mix_modes(spectrum, weight)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
