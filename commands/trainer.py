@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from callbacks import (
 )
 from callbacks.run.checkpoints import Checkpoints, WholeFiles
 from callbacks.run.divergence import Divergence
-from callbacks.run.run_folder import REMEDY, locked_folder, move_run_aside, resumes
+from callbacks.run.run_folder import REMEDY, locked_folder, move_run_aside, resumes, undo_start
 from commands.trainer_options import check_trainer
 from emulators.checkpoint_file import check_like
 
@@ -117,6 +117,8 @@ class RunTrainer(Trainer):
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train an emulator in a new folder or, with --ckpt_path, resume in the checkpoint's.
 
+        A training that fails before its first step leaves the folder as it was.
+
         Raises:
             ValueError: The weights to start from would be moved aside with the run in the folder.
         """
@@ -130,9 +132,16 @@ class RunTrainer(Trainer):
                     f"run; {REMEDY}."
                 )
         with self.alone() as folder:
-            if begins and self.is_global_zero:
-                move_run_aside(folder)
-            return super().fit(*args, **kwargs)
+            if not begins or not self.is_global_zero:
+                return super().fit(*args, **kwargs)
+            earlier = move_run_aside(folder)
+            try:
+                return super().fit(*args, **kwargs)
+            except BaseException:
+                if self.global_step == 0:
+                    with suppress(OSError):  # the error of the training says more
+                        undo_start(folder, earlier)
+                raise
 
     def test(  # noqa: D417
         self, *args: Any, verbose: bool = False, resume: bool = False, **kwargs: Any

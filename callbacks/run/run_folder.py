@@ -1,7 +1,8 @@
 """The folder of a run, which one command at a time uses, and from which none removes results.
 
-A new training moves the files of an earlier run to a folder next to it (`runs/run-earlier`). A
-resumed training moves scores and forecasts of its earlier weights to a subfolder.
+A new training moves the files of an earlier run to a folder next to it (`runs/run-earlier`), and
+back if it fails before its first step. A resumed training moves scores and forecasts of its earlier
+weights to a subfolder.
 """
 
 import os
@@ -82,6 +83,24 @@ def move_run_aside(folder: Path) -> Path | None:
     """Move the run in a folder into a new folder next to it; return the new folder, if any."""
     files = found(folder, RUN)
     return move(files, f"{named(folder)}-earlier", "holds another run") if files else None
+
+
+def undo_start(folder: Path, earlier: Path | None) -> None:
+    """Remove what a training left that failed before its first step, which has no results.
+
+    Args:
+        folder: Folder of the run.
+        earlier: Folder that an earlier run was moved to for it, which is moved back.
+    """
+    if found(folder, ["*.ckpt", "training.json", *SCORES]):
+        return
+    for file in found(folder, RUN):
+        file.unlink()
+    if earlier is not None:
+        for file in sorted(earlier.iterdir()):
+            file.rename(folder / file.name)
+        earlier.rmdir()
+        print(f"{folder}: the earlier run was moved back from {earlier}", file=sys.stderr)
 
 
 def move_scores_aside(folder: Path, step: int) -> Path | None:

@@ -9,7 +9,13 @@ import pytest
 import torch
 
 import cli
-from callbacks.run.run_folder import locked_folder, move_run_aside, newer_weights, resumes
+from callbacks.run.run_folder import (
+    locked_folder,
+    move_run_aside,
+    newer_weights,
+    resumes,
+    undo_start,
+)
 from tests.conftest import SMOKE
 from tests.processes import start, wait, wait_for
 
@@ -49,6 +55,42 @@ def test_run_that_is_in_the_folder_is_moved_aside_whole(workplace, say):
     assert contents("runs/smoke-earlier") == before
     moved = contents("runs/smoke-earlier-2")
     assert moved["last.ckpt"] == again["last.ckpt"]
+
+
+FAILS = "--model.optimizer.capturable=true"  # at the first step, on a CPU
+
+
+def test_training_that_fails_before_its_first_step_leaves_the_folder_as_it_was(workplace, say):
+    before = contents("runs/smoke")
+    (workplace / "runs/smoke/log.txt").write_text("of the study")
+    (workplace / "runs/smoke-earlier").mkdir()  # of another time
+    status, _, err = say(*FIT, FAILS)
+    assert status == 1
+    assert "runs/smoke: the earlier run was moved back from runs/smoke-earlier-2" in err
+    (workplace / "runs/smoke/log.txt").unlink()
+    assert contents("runs/smoke") == before
+    assert [path.name for path in sorted(Path("runs").iterdir())] == ["smoke", "smoke-earlier"]
+
+
+def test_new_folder_of_a_training_that_failed_at_once_is_used_again(workplace, say):
+    new = [*FIT[:3], "--trainer.default_root_dir=runs/new", "--trainer.max_steps=1"]
+    assert say(*new, FAILS)[0] == 1
+    assert not contents("runs/new")
+    status, _, err = say(*new)
+    assert status == 0
+    assert "holds another run" not in err
+    assert not Path("runs/new-earlier").exists()
+
+
+def test_what_a_training_left_with_results_is_not_removed(tmp_path):
+    for name in ("config.yaml", "hpc_ckpt_1.ckpt"):
+        (tmp_path / name).touch()
+    undo_start(tmp_path, None)
+    assert sorted(contents(tmp_path)) == ["config.yaml", "hpc_ckpt_1.ckpt"]
+    (tmp_path / "hpc_ckpt_1.ckpt").unlink()
+    (tmp_path / "mine.txt").touch()
+    undo_start(tmp_path, None)
+    assert sorted(contents(tmp_path)) == ["mine.txt"]
 
 
 def test_run_below_another_does_not_go_on_in_its_place(workplace, say):
