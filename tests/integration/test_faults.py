@@ -137,7 +137,8 @@ def test_failed_rank_ends_the_others_with_its_message(faulty):
     status, text = wait(start("program.py", *TEST, *words, ranks=2))
     assert status != 0
     said = [line for line in text.splitlines() if line.startswith("emulate: error: ")]
-    assert "emulate: error: rank 0 was given nonsense." in said
+    place = "ValueError at program.py, line 48, in observe"
+    assert says(said[0], "emulate: error: rank 0 was given nonsense (", place)
     assert set(said[1:]) <= {said[0], *[line for line in said if "another process" in line]}
 
 
