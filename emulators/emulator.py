@@ -375,10 +375,10 @@ class Emulator(LightningModule, ABC):
     def load_from_checkpoint(
         cls, checkpoint_path: Any, map_location: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        """Make an emulator from a checkpoint, whose settings may have former names."""
+        """Make an emulator in evaluation mode from a checkpoint; settings may have former names."""
         file = with_present_names(checkpoint_path, kwargs.get("weights_only"), map_location)
         kind: Any = LightningModule if inspect.isabstract(cls) else super()
-        return kind.load_from_checkpoint(file, map_location, *args, **kwargs)
+        return kind.load_from_checkpoint(file, map_location, *args, **kwargs).eval()
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load weights and statistics; refuse the weights of another network in one sentence."""

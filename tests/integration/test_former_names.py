@@ -138,6 +138,7 @@ def test_a_checkpoint_of_before_is_trained_tested_and_loaded(workplace, capsys):
     say.cache_clear()
     capsys.readouterr()
     loaded = Emulator.load_from_checkpoint(path, weights_only=True)
+    assert not loaded.training
     assert isinstance(loaded.coarsening, LearnedCoarsening)
     assert loaded.unrolled_steps == 2
     kept = loaded.state_dict()
