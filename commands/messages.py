@@ -9,6 +9,7 @@ from yaml import YAMLError
 
 from commands.own_code import place_in_own_code
 from commands.parser_messages import explain_parser
+from commands.shipped import close_file
 
 UNHELPFUL_WARNINGS = (
     ".*does not have many workers.*",
@@ -77,6 +78,7 @@ def explain(message: str, command: str = "fit") -> str:
         )
     file = re.search(r"File does not exist: '([^']+)'", message)
     if file:
-        return f"{file[1]}: no such file; give the path of a YAML file with -c."
+        meant = close_file(Path(file[1]))
+        return f"{file[1]}: no such file{meant}; give the path of a YAML file with -c."
     text = explain_parser(message, command)
     return text if len(text) < 400 else text[:400] + " ..."

@@ -1,6 +1,7 @@
 """Configurations that come with the program, which can be named from any folder."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 HOME = Path(__file__).parents[1]
@@ -45,3 +46,23 @@ def with_shipped_files(args: Sequence[str]) -> list[str]:
             value = shipped_file(value, Path()).as_posix()
         found.append(f"{option}{equals}{value}")
     return found
+
+
+def close_file(file: Path) -> str:
+    """Return a question in brackets with a file that has a similar name, or nothing.
+
+    The file is looked for in the same folder and, where that is in `configs/`, in the program's.
+    """
+    places = {file.parent: file.parent}
+    text = file.as_posix()
+    if FOLDER in text:
+        name = Path(text[text.rindex(FOLDER) :])
+        places[HOME / name.parent] = name.parent
+    known = [
+        (shown / path.name).as_posix()
+        for folder, shown in places.items()
+        for path in sorted(folder.glob("*.y*ml"))
+    ]
+    similar = get_close_matches(file.name, [Path(path).name for path in known], 1, 0.7)
+    found = next((path for path in known if similar and Path(path).name == similar[0]), None)
+    return f" (did you mean {found}?)" if found else ""

@@ -17,7 +17,7 @@ EXAMPLES = ("Baseline", "UNet", "SpectralSolver")
 
 def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
     """Return a question in brackets with the known name that is closest, or nothing."""
-    found = closest(name, [*dict.fromkeys(known)])
+    found = closest(name, [other for other in dict.fromkeys(known) if other != name])
     return f" (did you mean {prefix}{found}?)" if found else ""
 
 

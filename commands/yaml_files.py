@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from commands.shipped import close_file
+
 DEPTH = 100
 SIZE = 100_000
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -24,7 +26,7 @@ def read_mapping(file: Path) -> dict[Any, Any]:
         ValueError: It is not text in UTF-8, not YAML, or no mapping from keys to values.
     """
     if not file.is_file():
-        found = "is a folder" if file.is_dir() else "no such file"
+        found = "is a folder" if file.is_dir() else f"no such file{close_file(file)}"
         raise FileNotFoundError(f"{file}: {found}; give the path of a YAML file.")
     try:
         text = file.read_bytes().decode("utf-8-sig")

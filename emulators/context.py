@@ -135,6 +135,27 @@ def with_context(function: Callable[..., Any]) -> Callable[..., Any]:
     return function if takes_context(function) else lambda *args: function(*args[:-1])
 
 
+def checked_step(emulator: Any) -> Callable[[Tensor, Any, Context], tuple[Tensor, Any]]:
+    """Return the step of an emulator, whose results are checked to be a state and a memory.
+
+    A tensor for a batch of two would otherwise be taken for both.
+    """
+    step, name = with_context(emulator.step), f"{type(emulator).__name__}.step"
+
+    def checked(state: Tensor, memory: Any, context: Context) -> tuple[Tensor, Any]:
+        found = step(state, memory, context)
+        if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], Tensor):
+            shown = type(found).__name__
+            shown += f" of {len(found)}" if isinstance(found, tuple) else ""
+            raise TypeError(
+                f"{name} returned a {shown}, expected a tuple of the next state and the memory; "
+                "write `return state, None` if there is no memory."
+            )
+        return found
+
+    return checked
+
+
 def check_conditioning(emulator: Any, parameters: int) -> None:
     """Refuse a step or a loss that could not pass physical parameters on to its network.
 
@@ -152,6 +173,23 @@ def check_conditioning(emulator: Any, parameters: int) -> None:
                 f"conditioned on the {parameters} physical parameters; add the argument `context` "
                 "and call `self.predict_from(u, context)`, or leave data.parameters empty."
             )
+
+
+def checked_loss(emulator: Any) -> Callable[[Tensor, Context], Tensor]:
+    """Return the loss of an emulator, whose result is checked to be one number."""
+    loss, name = with_context(emulator.loss), f"{type(emulator).__name__}.loss"
+
+    def checked(window: Tensor, context: Context) -> Tensor:
+        found = loss(window, context)
+        if not isinstance(found, Tensor) or found.dim():
+            shape = f" of shape {tuple(found.shape)}" if isinstance(found, Tensor) else ""
+            raise TypeError(
+                f"{name} returned a {type(found).__name__}{shape}, expected a tensor with one "
+                "number; return for instance its mean."
+            )
+        return found
+
+    return checked
 
 
 @runtime_checkable

@@ -41,9 +41,10 @@ from emulators.context import (
     Times,
     Windows,
     check_conditioning,
+    checked_loss,
+    checked_step,
     rollout_keys,
     training_context,
-    with_context,
 )
 from emulators.evaluation import evaluate
 from emulators.former_names import with_present_names
@@ -256,10 +257,9 @@ class Emulator(LightningModule, ABC):
             seed: Seed of random numbers of a stochastic emulator; torch's own by default.
         """
         keys = None if seed is None else rollout_keys(range(len(state)))
-        if times is None:
-            times = torch.zeros(len(state), dtype=torch.float64)
-        context, memory = Context(parameters, times, keys, seed or 0), None
-        step = with_context(self.step)
+        times = torch.zeros(len(state), dtype=torch.float64) if times is None else times
+        context = Context(parameters, times, keys, seed or 0)
+        memory, step = None, checked_step(self)
         while True:
             state, memory = step(state, memory, context)
             context = context.after(self.interval)
@@ -315,7 +315,7 @@ class Emulator(LightningModule, ABC):
         number = self.trainer.fit_loop.total_batch_idx
         context = training_context(batch, self.training_seed, self.trainer.global_rank, number)
         window = batch if isinstance(batch, Tensor) else batch.states
-        loss = with_context(self.loss)(window, context)
+        loss = checked_loss(self)(window, context)
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(window))
         return loss
 

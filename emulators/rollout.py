@@ -14,7 +14,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from tqdm import tqdm
 
-from emulators.context import NO_CONTEXT, Context, with_context
+from emulators.context import NO_CONTEXT, Context, checked_step
 
 State = Float[Tensor, "batch channel *space"]
 Members = Float[Tensor, "member batch channel *space"]
@@ -213,7 +213,7 @@ def run_rollout(
     for observer in observers:
         observer.begin(start)
     current = RolloutState(0, initial, None, context, torch.arange(len(initial), device=device))
-    step, interval = with_context(model.step), getattr(model, "interval", None)
+    step, interval = checked_step(model), getattr(model, "interval", None)
     if saver is not None:
         current = saver.open(start, observers) or current
         if current.lead < 0:

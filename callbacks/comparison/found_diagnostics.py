@@ -9,6 +9,7 @@ import ast
 import importlib
 import pkgutil
 import sys
+import traceback
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -120,8 +121,10 @@ def note(text: str) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Return the kind and the message of an error on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """Return the kind, the message and the place of an error on one line."""
+    *_, last = traceback.extract_tb(error.__traceback__) or [None]
+    place = f" ({Path(last.filename).name}, line {last.lineno})" if last else ""
+    return " ".join(f"{type(error).__name__}: {error}{place}".split())
 
 
 def columns_of(kind: Diagnostic) -> list[Column] | None:

@@ -346,6 +346,11 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         if self.unsupported_reason():
             return {}
         self.results = self.scores()
+        if not isinstance(self.results, xarray.Dataset):
+            raise TypeError(
+                f"{type(self).__name__}.scores returned a {type(self.results).__name__}, expected "
+                "an xarray.Dataset; return xarray.Dataset({name: (dimensions, values)})."
+            )
         return self.summary(self.results)
 
     def _begin(self, stage: str, pl_module: LightningModule) -> None:

@@ -52,6 +52,7 @@ class ScoreWriter(Callback):
             if isinstance(callback, RolloutDiagnostic) and callback.results is not None
         ]
         datasets = [diagnostic.results for diagnostic in diagnostics]
+        warn_of_names(diagnostics)
         scores = xarray.merge(datasets, compat="override", join="outer")
         summary = {
             name: value
@@ -78,6 +79,20 @@ class ScoreWriter(Callback):
             if new != old:
                 print(f"The dimension '{old}' of the data is '{new}' among the scores.")
         print("\n".join(f"wrote {path}" for path in written))
+
+
+def warn_of_names(diagnostics: Sequence[RolloutDiagnostic]) -> None:
+    """Print a note on every score that has the name of another diagnostic's and is left out."""
+    owners: dict[str, tuple[str, xarray.DataArray]] = {}
+    for diagnostic in diagnostics:
+        kind = type(diagnostic).__name__
+        for name, score in (diagnostic.results or {}).items():
+            owner, first = owners.setdefault(str(name), (kind, score))
+            if owner != kind and not first.identical(score):
+                print(
+                    f"note: the score '{name}' of {kind} has the name of a score of {owner} and is "
+                    "left out; choose another name."
+                )
 
 
 def drawn(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, bytes]:

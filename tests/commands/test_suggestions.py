@@ -1,9 +1,12 @@
 """Which known name is suggested for a wrong one."""
 
+from pathlib import Path
+
 import pytest
 
 import callbacks  # noqa: F401 - classes are looked up where they are
 import emulators
+from commands.shipped import close_file
 from commands.suggestions import classes_for, closest, concrete, did_you_mean, options_of_class
 
 KNOWN = ["trainer.max_steps", "trainer.max_time", "data.batch_size", "data.root", "model"]
@@ -45,3 +48,16 @@ def test_classes_that_can_be_named():
     assert classes_for("", "datamodules.Generator", "solver")[0] == "SpectralSolver"
     assert "UNet" in classes_for("", "emulators.Baseline", "network")
     assert "NetworkInterface" not in classes_for("", "emulators.Baseline", "network")
+
+
+def test_a_name_is_no_suggestion_for_itself():
+    assert did_you_mean("network", ["network", "distance"]) == ""
+
+
+def test_files_with_similar_names_are_suggested(tmp_path):
+    (tmp_path / "mine.yaml").touch()
+    assert close_file(tmp_path / "mime.yaml") == f" (did you mean {tmp_path / 'mine.yaml'}?)"
+    assert close_file(Path("elsewhere/configs/model/basline.yaml")) == (
+        " (did you mean configs/model/baseline.yaml?)"
+    )
+    assert close_file(tmp_path / "nothing_like_it.yaml") == ""

@@ -9,7 +9,7 @@ import torch
 from lightning import Trainer
 
 from emulators import Context, Emulator
-from emulators.context import rollout_keys, takes_context, with_context
+from emulators.context import checked_loss, rollout_keys, takes_context, with_context
 from emulators.evaluation import evaluate
 from emulators.rollout import RolloutObserver, RolloutState
 
@@ -144,6 +144,26 @@ def test_precision_and_shape_are_those_that_are_asked_for():
 def test_another_number_of_samples_is_refused():
     with pytest.raises(ValueError, match="is of 2 samples, but random numbers of 3"):
         Context(keys=rollout_keys([0, 1])).normal(torch.zeros(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [(lambda u, *_: u, "a Tensor"), (lambda u, *_: (u, None, 1), "a tuple of 3")],
+)
+def test_a_step_that_returns_no_memory_is_refused(wrong, found):
+    """A tensor of a batch of two would be taken for a state and a memory."""
+    emulator = Drifting()
+    emulator.step = wrong
+    with pytest.raises(TypeError, match=rf"Drifting\.step returned {found}, expected a tuple"):
+        next(emulator.unroll(torch.zeros(2, 1, 8)))
+
+
+@pytest.mark.parametrize("wrong", [torch.zeros(3), 0.5])
+def test_a_loss_that_is_not_one_number_is_refused(wrong):
+    emulator = Drifting()
+    emulator.loss = lambda window: wrong
+    with pytest.raises(TypeError, match=r"Drifting\.loss returned a \w+.*, expected a tensor with"):
+        checked_loss(emulator)(torch.zeros(2, 2, 1, 8), Context())
 
 
 def test_steps_without_context_are_called_without_it():
