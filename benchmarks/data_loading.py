@@ -33,7 +33,7 @@ from machine import header
 
 from callbacks import TrainingCost
 from datamodules import TrajectoryDataModule
-from datamodules.files.netcdf import write_trajectories
+from datamodules.files.netcdf_writer import write_trajectories
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.solvers import Grid, Variable
 from datamodules.storage.in_memory import in_memory, shared

@@ -23,7 +23,7 @@ from commands.help import Parser
 from commands.option_values import at_home, refuse_no_group, refuse_null
 from commands.trainer import RunTrainer
 from datamodules import TrajectoryDataModule
-from datamodules.files.netcdf import atomic_write
+from datamodules.files.netcdf_writer import atomic_write
 from emulators.checkpoint_file import read_checkpoint
 from emulators.former_names import rename
 

@@ -2,7 +2,7 @@
 
 from datamodules.datamodule import TrajectoryDataModule
 from datamodules.description import DataDescription
-from datamodules.files.netcdf import Dimensions
+from datamodules.files.dimensions import Dimensions
 from datamodules.files.selection import Range, Source
 from datamodules.generation.generator import Generator, SplitSize
 from datamodules.observations import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 
 from datamodules.describe import Periodic, check_options, describe
 from datamodules.description import DataDescription
+from datamodules.files.dimensions import Dimensions
 from datamodules.files.hashes import hash_of
 from datamodules.files.joined import JoinedFiles
-from datamodules.files.netcdf import Dimensions
 from datamodules.files.paths import find_files
 from datamodules.files.provenance import canonical, digest
 from datamodules.files.provenance import describe as plain

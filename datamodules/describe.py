@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from datamodules.description import DataDescription, why_not_uniform
-from datamodules.files.netcdf import Dimensions
+from datamodules.files.dimensions import Dimensions
 from datamodules.files.reader import TrajectoryReader
 from datamodules.notices import notify
 

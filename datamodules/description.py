@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from datamodules.files.netcdf import Dimensions
+from datamodules.files.dimensions import Dimensions
 from datamodules.files.space_axis import SpaceAxis, from_description
 from datamodules.files.time_axis import same_time
 from datamodules.files.units import same_units

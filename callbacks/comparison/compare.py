@@ -8,7 +8,7 @@ from callbacks.comparison.page import page
 from callbacks.comparison.runs import load_runs
 from callbacks.comparison.table import table, table_csv
 from callbacks.plotting.export import png
-from datamodules.files.netcdf import atomic_write
+from datamodules.files.netcdf_writer import atomic_write
 
 
 def compare(

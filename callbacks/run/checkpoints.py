@@ -13,7 +13,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from callbacks.run.run_folder import move_scores_aside
-from datamodules.files.netcdf import atomic_write
+from datamodules.files.netcdf_writer import atomic_write
 from emulators.checkpoint_file import read_checkpoint
 
 

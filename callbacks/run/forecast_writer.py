@@ -12,7 +12,7 @@ from lightning.pytorch import Callback
 from callbacks.diagnostics.options import is_whole
 from callbacks.run.provenance import provenance
 from datamodules.description import DataDescription
-from datamodules.files.netcdf import set_global_attributes, writing
+from datamodules.files.netcdf_writer import set_global_attributes, writing
 from emulators.checkpoint_checks import described
 from emulators.rollout import RolloutBatch, RolloutObserver, State
 

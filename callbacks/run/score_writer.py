@@ -16,7 +16,7 @@ from callbacks.plotting.export import gif, png, show
 from callbacks.run.provenance import provenance
 from callbacks.run.scores_seal import seal
 from datamodules.description import DataDescription
-from datamodules.files.netcdf import atomic_file, atomic_write
+from datamodules.files.netcdf_writer import atomic_file, atomic_write
 from datamodules.source import DataSource
 
 SHARED = {  # coordinates of several diagnostics

@@ -12,7 +12,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
-from datamodules.files.netcdf import atomic_write
+from datamodules.files.netcdf_writer import atomic_write
 from datamodules.files.sizes import readable
 
 

@@ -8,16 +8,12 @@ so that a thread may read while another one writes with it.
 from pathlib import Path
 
 import h5py
-import netCDF4
-import numpy as np
 
 from datamodules.files.classic import ClassicArray, read_header
 from datamodules.files.decoded_array import decoded
 from datamodules.files.disk_array import DiskArray
 from datamodules.files.filled_array import FilledArray
 from datamodules.files.hdf5 import Hdf5Array, check_numbers, layout_of
-
-FILL = netCDF4.default_fillvals["f8"]  # value of floats that were never written
 
 
 def open_array(path: Path, name: str) -> DiskArray:
@@ -39,14 +35,3 @@ def open_array(path: Path, name: str) -> DiskArray:
     if layout.shape == layout.held and layout.unwritten is None:
         return array
     return FilledArray(array, layout.shape, layout.chunk, layout.unwritten)
-
-
-def read_values(path: Path, name: str) -> np.ndarray:
-    """Return all values of a variable in float64, with NaN for missing ones.
-
-    Raises:
-        ValueError: As for `open_array`.
-    """
-    array = open_array(path, name)
-    values = np.asarray(array[()], dtype=np.float64)
-    return np.where(np.isclose(np.abs(values), FILL, rtol=1e-6, atol=0), np.nan, values)

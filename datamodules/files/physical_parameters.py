@@ -7,26 +7,23 @@ such as `solver.equation.viscosity`, in its attribute `provenance`.
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 from jaxtyping import Float
 
-from datamodules.files.arrays import read_values
+from datamodules.files.formats.format import Contents, StoredVariable
 
 LARGEST = float(np.finfo("f4").max)  # parameters are float32 in a batch
 
 
 def read_parameters(
-    dataset: netCDF4.Dataset, path: Path, names: Sequence[str], dimension: str, trajectories: int
+    contents: Contents, names: Sequence[str], dimension: str, trajectories: int
 ) -> Float[np.ndarray, "trajectory parameter"]:
     """Return the parameters of every trajectory of a file, in the file's own units.
 
     Args:
-        dataset: Open file.
-        path: Path of the file, for messages.
+        contents: Contents of the file.
         names: Names of the parameters, in this order.
         dimension: Name of the dimension that counts trajectories.
         trajectories: Number of trajectories.
@@ -36,33 +33,31 @@ def read_parameters(
     """
     values = np.empty((trajectories, len(names)))
     for column, name in enumerate(names):
-        found = _number(dataset, path, name, dimension, trajectories)
+        found = _number(contents, name, dimension, trajectories)
         values[:, column] = found
         bad = ~(np.abs(values[:, column]) <= LARGEST)
         if bad.any():
             raise ValueError(
-                f"{path}: parameter '{name}' is {values[bad, column][0]:g} at trajectory "
+                f"{contents.path}: parameter '{name}' is {values[bad, column][0]:g} at trajectory "
                 f"{int(bad.argmax())}, expected a finite number of float32; correct the file."
             )
     return values
 
 
-def _number(
-    dataset: netCDF4.Dataset, path: Path, name: str, dimension: str, trajectories: int
-) -> np.ndarray | float:
+def _number(contents: Contents, name: str, dimension: str, trajectories: int) -> np.ndarray | float:
     """Return a parameter as one number, or one per trajectory, with NaN for missing values."""
-    if name in dataset.variables:
-        variable = dataset[name]
+    path, variable = contents.path, contents.variables.get(name)
+    if variable is not None:
         if not _fits(variable, dimension, trajectories):
             raise ValueError(
                 f"{path}: parameter '{name}' is a variable of type {variable.dtype} and shape "
                 f"({_sizes(variable)}), expected numbers of shape ({dimension}: {trajectories}) or "
                 "a single one; store one number per trajectory or name another parameter."
             )
-        return read_values(path, name)
-    value = _attributes(dataset).get(name)
+        return variable.values()
+    value = _attributes(contents).get(name)
     if value is None:
-        names = ", ".join(_names(dataset, dimension, trajectories))
+        names = ", ".join(_names(contents, dimension, trajectories))
         known = f", only {names}" if names else "; it has no parameters"
         raise ValueError(
             f"{path} has no parameter '{name}'{known}; set data.parameters "
@@ -76,13 +71,13 @@ def _number(
     return float(value)
 
 
-def _fits(variable: netCDF4.Variable, dimension: str, trajectories: int) -> bool:
+def _fits(variable: StoredVariable, dimension: str, trajectories: int) -> bool:
     """Return whether a variable is one number, or one per trajectory."""
     shaped = variable.dimensions in ((), (dimension,)) and variable.size in (1, trajectories)
-    return shaped and np.dtype(variable.dtype).kind in "iuf"
+    return shaped and variable.kind in "iuf"
 
 
-def _sizes(variable: netCDF4.Variable) -> str:
+def _sizes(variable: StoredVariable) -> str:
     pairs = zip(variable.dimensions, variable.shape, strict=True)
     return ", ".join(f"{name}: {size}" for name, size in pairs)
 
@@ -93,9 +88,9 @@ def _is_number(value: Any) -> bool:
     return array.dtype.kind in "iuf" and array.size == 1
 
 
-def _attributes(dataset: netCDF4.Dataset) -> dict[str, Any]:
+def _attributes(contents: Contents) -> dict[str, Any]:
     """Return the global attributes, and the settings in `provenance` by their dotted names."""
-    found = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
+    found = dict(contents.attributes)
     try:
         settings = json.loads(found.get("provenance", "{}"))
     except (TypeError, ValueError):  # an attribute of that name by another program
@@ -113,17 +108,17 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _names(dataset: netCDF4.Dataset, dimension: str, trajectories: int) -> list[str]:
+def _names(contents: Contents, dimension: str, trajectories: int) -> list[str]:
     """Return the names of possible parameters; among settings of a solver only its equation's."""
     variables = [
         name
-        for name, variable in dataset.variables.items()
-        if _fits(variable, dimension, trajectories) and name not in dataset.dimensions
+        for name, variable in contents.variables.items()
+        if _fits(variable, dimension, trajectories) and name not in contents.coordinates
     ]
-    own = dataset.ncattrs()
+    own = contents.attributes
     attributes = [
         name
-        for name, value in _attributes(dataset).items()
+        for name, value in _attributes(contents).items()
         if _is_number(value) and (name in own or name.startswith("solver.equation."))
     ]
     return [*variables, *attributes]

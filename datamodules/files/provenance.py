@@ -104,6 +104,24 @@ def digest(values: np.ndarray | None) -> str | None:
     return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").data).hexdigest()
 
 
+def provenance_in(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the settings in the attribute `provenance`, or None if it holds anything else.
+
+    Other programs use this name, too, for texts, numbers and lists.
+    """
+    try:
+        found = json.loads(text_in(attributes, "provenance"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def text_in(attributes: Mapping[str, Any], name: str) -> str:
+    """Return an attribute; an empty text if it is missing or not a text."""
+    text = attributes.get(name)
+    return text if isinstance(text, str) else ""
+
+
 def random_seed(seed: int, *path: str | int) -> int:
     """Return a seed of 63 bits for one path in a tree of random choices.
 

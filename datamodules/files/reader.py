@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datamodules.files.netcdf import Dimensions
+from datamodules.files.dimensions import Dimensions
 from datamodules.files.space_axis import SpaceAxis
 from datamodules.files.time_axis import TimeAxis, same_time
 from datamodules.files.units import same_units

@@ -11,10 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 
-from datamodules.files.arrays import read_values
 from datamodules.files.axis_roles import (
     FIRM,
     Role,
@@ -25,6 +23,7 @@ from datamodules.files.axis_roles import (
     said_roles,
 )
 from datamodules.files.decoded_array import CODING, numbers
+from datamodules.files.formats.format import Contents
 from datamodules.files.units import same_units
 from datamodules.notices import notify
 
@@ -171,33 +170,32 @@ def from_description(description: dict[str, Any]) -> SpaceAxis:
     )
 
 
-def read_space_axis(dataset: netCDF4.Dataset, path: Path, name: str, size: int) -> SpaceAxis:
+def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
     """Return a spatial axis of an open file.
 
     Raises:
         ValueError: The coordinate is not finite or not monotonic, or holds no numbers.
     """
-    if name not in dataset.variables:
+    path, variable = contents.path, contents.variables.get(name)
+    if variable is None:
         return SpaceAxis(name, size, None, {})
-    variable = dataset[name]
     if variable.dimensions != (name,):
         notify(
             f"{path}: '{name}' has the dimensions ({', '.join(variable.dimensions)}): the grid is "
             "curvilinear, and its points are taken without coordinates."
         )
         return SpaceAxis(name, size, None, {})
-    kind = getattr(variable.dtype, "kind", "O")
-    if kind not in "iuf":
+    if variable.kind not in "iuf":
         raise ValueError(
             f"{path}: the coordinate '{name}' holds text or a type of its own, expected numbers; "
             "store it as numbers or rename the variable."
         )
     attributes = {
-        key: variable.getncattr(key)
-        for key in variable.ncattrs()
+        key: value
+        for key, value in variable.attributes.items()
         if key[0] != "_" and key not in CODING
     }
-    values = read_values(path, name)
+    values = variable.values()
     wrong = np.flatnonzero(~(np.abs(values) < 9.9e36))
     if len(wrong):
         raise ValueError(

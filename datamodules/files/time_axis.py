@@ -16,7 +16,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from datamodules.files.arrays import read_values
+from datamodules.files.formats.format import Contents
 from datamodules.files.units import SECONDS, time_unit
 
 SHARE = 1e-3  # tolerated deviation of a step from the others, relative to it
@@ -235,28 +235,28 @@ def same_time(one: tuple[float, str], other: tuple[float, str]) -> bool:
     return abs(a - b) <= 1e-4 * abs(b)
 
 
-def read_time_axis(dataset: netCDF4.Dataset, path: Path, name: str) -> TimeAxis:
+def read_time_axis(contents: Contents, name: str) -> TimeAxis:
     """Return the time axis of an open file.
 
     Raises:
         ValueError: It is missing, or not an array of numbers along its own dimension.
     """
-    if name not in dataset.variables:
+    path, variable = contents.path, contents.variables.get(name)
+    if variable is None:
         raise ValueError(
             f"{path} has no coordinate variable '{name}' for its time dimension; add one with "
             f"uniform steps, for instance by xarray.open_dataset(...).assign_coords({name}=...)"
             ".to_netcdf(...)."
         )
-    variable = dataset[name]
-    kind = getattr(variable.dtype, "kind", "O")
+    kind = variable.kind
     if kind not in "iuf" or variable.dimensions != (name,):
         kinds = {"O": "text", "S": "characters", "U": "text"}
         raise ValueError(
             f"{path}: the time variable '{name}' holds {kinds.get(kind, variable.dtype)} along "
             f"({', '.join(variable.dimensions)}), expected numbers along ({name}); write it so."
         )
-    attributes = {key: variable.getncattr(key) for key in variable.ncattrs() if key[0] != "_"}
-    values = read_values(path, name)
+    attributes = {key: value for key, value in variable.attributes.items() if key[0] != "_"}
+    values = variable.values()
     values = np.where(np.abs(values) < 9.9e36, values, np.nan)
     scale = abs(float(np.ravel(attributes.get("scale_factor", 1.0))[0]))
     largest = np.nanmax(np.abs(values), initial=0.0) / scale

@@ -1,19 +1,20 @@
-"""Reader of one NetCDF file of trajectories, which is validated when it is opened."""
+"""Reader of one file of trajectories, which is validated when it is opened."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 
-from datamodules.files.arrays import open_array
+from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import DiskArray
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.integrity import checked_hash
-from datamodules.files.netcdf import Dimensions, provenance_in
 from datamodules.files.oriented_array import OrientedArray
 from datamodules.files.physical_parameters import read_parameters
+from datamodules.files.provenance import provenance_in
 from datamodules.files.reader import TrajectoryReader
 from datamodules.files.selection import Range
 from datamodules.files.space_axis import ordered, read_space_axis
@@ -26,18 +27,19 @@ class TrajectoryFile(TrajectoryReader):
     """File of trajectories on one grid with one interval, validated when it is opened.
 
     Args:
-        path: Path of the NetCDF file.
+        path: Path of the file.
         variables: Names of the variables that become channels, in this order.
         dimensions: Names of the dimensions.
         parameters: Names of physical parameters of the trajectories, in this order.
         times: Range of the snapshots that are used; the time axis is checked within it.
         part: If True, the file is a part of a run and may hold a single snapshot; its time axis is
             then checked when the parts are joined.
+        format: Format of the file.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not NetCDF, or a variable, a dimension, a parameter, a coordinate or the
-            time axis does not match; the message names the file and the remedy.
+        ValueError: It is of another format, or a variable, a dimension, a parameter, a coordinate
+            or the time axis does not match; the message names the file and the remedy.
     """
 
     def __init__(
@@ -48,12 +50,15 @@ class TrajectoryFile(TrajectoryReader):
         parameters: Sequence[str] = (),
         times: Range = Range(),
         part: bool = False,
+        format: FileFormat = NetCDF(),
     ) -> None:
         self.path = Path(path)
+        self.format = format
         self._arrays: list[DiskArray] | None = None
-        with open_dataset(self.path) as dataset:
-            names = [self._check_dimensions(dataset, name, dimensions) for name in variables]
-            shapes = {name: dataset[name].shape for name in variables}
+        with format.open(self.path) as contents:
+            fields = [self._find(contents, name, dimensions) for name in variables]
+            names = [field.dimensions for field in fields]
+            shapes = {field.name: field.shape for field in fields}
             if len(set(zip(map(tuple, names), shapes.values(), strict=True))) > 1:
                 raise ValueError(
                     f"{path}: the variables must have the same dimensions, got {shapes}."
@@ -67,9 +72,9 @@ class TrajectoryFile(TrajectoryReader):
                 )
             self.axes = ordered(
                 self.path,
-                [read_space_axis(dataset, self.path, d, sizes[d]) for d in dimensions.space],
+                [read_space_axis(contents, d, sizes[d]) for d in dimensions.space],
             )
-            if _is_spectral(provenance_in(dataset)):
+            if _is_spectral(provenance_in(contents.attributes)):
                 # files of earlier versions do not have this attribute
                 self.axes = tuple(
                     replace(axis, attributes={"topology": "circular", **axis.attributes})
@@ -84,35 +89,38 @@ class TrajectoryFile(TrajectoryReader):
             self._order = tuple(found.index(name) for name in read)
             self._reversed = tuple(read.index(axis.name) for axis in self.axes if axis.descending)
             self.parameters = read_parameters(
-                dataset, self.path, parameters, dimensions.trajectory, self.trajectories
+                contents, parameters, dimensions.trajectory, self.trajectories
             )
             self.parameter_units = {
-                name: str(getattr(dataset.variables.get(name), "units", "")) for name in parameters
+                name: str(contents.variables[name].attributes.get("units", ""))
+                if name in contents.variables
+                else ""
+                for name in parameters
             }
-            self.time = read_time_axis(dataset, self.path, dimensions.time)
+            self.time = read_time_axis(contents, dimensions.time)
             self.variables = tuple(
                 Variable(
-                    name,
-                    str(getattr(dataset[name], "long_name", name)),
-                    str(getattr(dataset[name], "units", "1")),
+                    field.name,
+                    str(field.attributes.get("long_name", field.name)),
+                    str(field.attributes.get("units", "1")),
                 )
-                for name in variables
+                for field in fields
             )
             self.standard_names = tuple(
-                str(getattr(dataset[name], "standard_name", "")) for name in variables
+                str(field.attributes.get("standard_name", "")) for field in fields
             )
+        self._fields = fields
         self.used = times.of(len(self.time))
         self.interval = 0.0 if part else self.time.within(self.used).interval
         self._say_orientation()
 
-    def _check_dimensions(
-        self, dataset: netCDF4.Dataset, name: str, dimensions: Dimensions
-    ) -> tuple[str, ...]:
-        """Return the dimensions of a variable in the order of the file."""
-        if name not in dataset.variables:
-            raise ValueError(f"{self.path} has no variable '{name}', {_instead(dataset)}")
+    def _find(self, contents: Contents, name: str, dimensions: Dimensions) -> StoredVariable:
+        """Return a variable that has the dimensions of a field."""
+        if name not in contents.variables:
+            raise ValueError(f"{self.path} has no variable '{name}', {_instead(contents)}")
         required = (dimensions.time, *dimensions.space)
-        found = dataset[name].dimensions
+        field = contents.variables[name]
+        found = field.dimensions
         if sorted(found) not in (sorted(required), sorted((dimensions.trajectory, *required))):
             wanted = ", ".join(required)
             more = [name for name in found if name not in (dimensions.trajectory, *required)]
@@ -129,7 +137,7 @@ class TrajectoryFile(TrajectoryReader):
                 f"{self.path}: variable '{name}' has dimensions ({', '.join(found)}), expected "
                 f"({wanted}) or ({dimensions.trajectory}, {wanted}), in any order; {remedy}"
             )
-        return found
+        return field
 
     def _say_orientation(self) -> None:
         """Print a note if axes are read in another direction or order than they are stored."""
@@ -161,18 +169,18 @@ class TrajectoryFile(TrajectoryReader):
 
     def compute_hash(self) -> str:
         """Return the hash of the fields, and of the provenance in the file, if there is one."""
-        return checked_hash(self.path, [variable.name for variable in self.variables])
+        return checked_hash(self.path, [field.name for field in self._fields], self.format)
 
-    def _open(self, name: str) -> DiskArray:
+    def _open(self, field: StoredVariable) -> DiskArray:
         """Return a variable with its axes in the order (trajectory, time, y, x)."""
-        array = open_array(self.path, name)
+        array = field.open()
         if self._order == tuple(sorted(self._order)) and not self._reversed:
             return array
         return OrientedArray(array, self._order, self._reversed)
 
     def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
         if self._arrays is None:
-            self._arrays = [self._open(variable.name) for variable in self.variables]
+            self._arrays = [self._open(field) for field in self._fields]
         times = slice(start, start + len(out))
         key = (trajectory, times) if self.has_trajectories else times
         for c, array in enumerate(self._arrays):
@@ -190,45 +198,16 @@ def _is_spectral(settings: dict[str, Any] | None) -> bool:
     return isinstance(solver, dict) and {"equation", "scheme"} <= solver.keys()
 
 
-def open_dataset(path: Path) -> netCDF4.Dataset:
-    """Return an open NetCDF file.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: It is a folder, or not a NetCDF file.
-    """
-    if path.is_dir():
-        kind = "a Zarr store" if _is_zarr(path) else "a folder"
-        raise ValueError(
-            f"{path} is {kind}, expected a NetCDF file; name the files within a folder by a "
-            "pattern such as 'train/*.nc', and write a Zarr store as NetCDF by "
-            "xarray.open_zarr(...).to_netcdf(...)."
-        )
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file.")
-    try:
-        return netCDF4.Dataset(path)
-    except (OSError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} is not a readable NetCDF file ({getattr(error, 'strerror', None) or error}): "
-            "it may be truncated or of another format; restore it or remove it from the folder."
-        ) from None
-
-
-def _is_zarr(path: Path) -> bool:
-    marks = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
-    return path.suffix == ".zarr" or any((path / mark).exists() for mark in marks)
-
-
-def _instead(dataset: netCDF4.Dataset) -> str:
+def _instead(contents: Contents) -> str:
     """Return the end of a message on a missing variable: those that exist, and the remedy."""
-    available = [k for k in dataset.variables if k not in dataset.dimensions]
-    groups = {name: list(group.variables) for name, group in dataset.groups.items()}
-    if available or not groups:
+    available = [k for k in contents.variables if k not in contents.coordinates]
+    if available or not contents.groups:
         return (
             f"only {', '.join(available) or 'none'}; set data.variables to the names of the fields."
         )
-    inside = "; ".join(f"{name}: {', '.join(held) or 'none'}" for name, held in groups.items())
+    inside = "; ".join(
+        f"{name}: {', '.join(held) or 'none'}" for name, held in contents.groups.items()
+    )
     return (
         f"all its variables are in groups ({inside}), which are not read; write the fields at the "
         "top level, for instance by xarray.open_dataset(..., group=...).to_netcdf(...)."

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from datamodules.files.formats.netcdf import Attributes
 from datamodules.files.hashes import hash_of
 from datamodules.files.integrity import checked_hash
-from datamodules.files.netcdf import provenance_in, write_trajectories
-from datamodules.files.provenance import describe, first_difference, random_seed
+from datamodules.files.netcdf_writer import write_trajectories
+from datamodules.files.provenance import describe, first_difference, provenance_in, random_seed
 from datamodules.generation.segments import SegmentStore, locked_folder
 from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resample
 from datamodules.solvers.finite import check_finite
@@ -226,7 +227,7 @@ class Shard:
             return
         try:
             with netCDF4.Dataset(self.path) as dataset:
-                found = provenance_in(dataset)
+                found = provenance_in(Attributes(dataset))
                 sizes = {name: len(size) for name, size in dataset.dimensions.items()}
         except (OSError, RuntimeError):
             raise ValueError(

@@ -11,7 +11,8 @@ import torch
 from torch.testing import assert_close
 
 from datamodules.describe import describe
-from datamodules.files.netcdf import Dimensions, atomic_file
+from datamodules.files.dimensions import Dimensions
+from datamodules.files.netcdf_writer import atomic_file
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.generation.generator import Generator, SplitSize
 from datamodules.solvers import (

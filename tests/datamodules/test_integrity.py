@@ -2,8 +2,9 @@ import netCDF4
 import numpy as np
 import pytest
 
+from datamodules.files.formats.netcdf import read_provenance
 from datamodules.files.integrity import checked_hash
-from datamodules.files.netcdf import read_provenance, write_trajectories
+from datamodules.files.netcdf_writer import write_trajectories
 from datamodules.solvers import Grid, Variable
 from tests.datamodules.files import write_file
 

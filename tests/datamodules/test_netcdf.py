@@ -8,7 +8,8 @@ import pytest
 import xarray
 
 from datamodules.files.arrays import open_array
-from datamodules.files.netcdf import atomic_file, read_provenance, write_trajectories
+from datamodules.files.formats.netcdf import read_provenance
+from datamodules.files.netcdf_writer import atomic_file, write_trajectories
 from datamodules.files.provenance import content_hash
 from datamodules.solvers import Grid, Variable
 

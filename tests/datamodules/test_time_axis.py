@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from datamodules import Range
+from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.time_axis import read_time_axis, same_time
 from datamodules.files.units import same_units, time_unit
 
@@ -17,8 +18,8 @@ def axis(folder, values, units=None, dtype=None, **attributes):
             time.units = units
         time.setncatts(attributes)
         time[:] = values
-    with netCDF4.Dataset(folder / "a.nc") as file:
-        return read_time_axis(file, folder / "a.nc", "time")
+    with NetCDF().open(folder / "a.nc") as contents:
+        return read_time_axis(contents, "time")
 
 
 SINCE = "since 1970-01-01"
@@ -145,8 +146,8 @@ def test_a_stamp_that_was_never_written_is_called_so(tmp_path):
         with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
             file.createDimension("time", 5)
             file.createVariable("time", kind, ("time",))[:] = values
-        with netCDF4.Dataset(tmp_path / "a.nc") as file:
-            found = read_time_axis(file, tmp_path / "a.nc", "time")
+        with NetCDF().open(tmp_path / "a.nc") as contents:
+            found = read_time_axis(contents, "time")
         with pytest.raises(ValueError, match="stamp 3 of 'time' was never written"):
             _ = found.interval
 
@@ -157,9 +158,10 @@ def test_text_and_times_along_another_dimension_are_refused(tmp_path):
         file.createDimension("other", 3)
         file.createVariable("time", "f8", ("other",))[:] = np.arange(3)
         file.createVariable("date", str, ("time",))
+    with NetCDF().open(tmp_path / "a.nc") as contents:
         for name, what in (("time", r"along \(other\)"), ("date", "holds text")):
             with pytest.raises(ValueError, match=what):
-                read_time_axis(file, tmp_path / "a.nc", name)
+                read_time_axis(contents, name)
 
 
 @pytest.mark.parametrize(

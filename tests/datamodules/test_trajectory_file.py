@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from datamodules.describe import describe
-from datamodules.files.netcdf import Dimensions
+from datamodules.files.dimensions import Dimensions
 from datamodules.files.reader import check_agreement
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.solvers import Grid

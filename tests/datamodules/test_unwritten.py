@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.files.arrays import open_array, read_values
+from datamodules.files.arrays import open_array
+from datamodules.files.dimensions import Dimensions
+from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.hdf5 import Hdf5Array
-from datamodules.files.netcdf import Dimensions
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.storage.in_memory import in_memory, shared
 from datamodules.storage.on_device import on_device
@@ -241,7 +242,8 @@ def test_stamps_that_were_never_written_are_missing(tmp_path, format, kind):
         file.createDimension("x", 4)
         file.createVariable("time", kind, ("time",))[:] = np.arange(17)
         file.createVariable("u", "f4", ("time", "x"))[:] = np.ones((20, 4))
-    found = read_values(tmp_path / "a.nc", "time")
+    with NetCDF().open(tmp_path / "a.nc") as contents:
+        found = contents.variables["time"].values()
     np.testing.assert_array_equal(found, [*range(17), *[np.nan] * 3])
     with pytest.raises(ValueError, match=r"a.nc: stamp 17 of 'time' was never written"):
         TrajectoryFile(tmp_path / "a.nc", ["u"], Dimensions(space=("x",)))

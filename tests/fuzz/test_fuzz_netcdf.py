@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from datamodules import TrajectoryDataModule
-from datamodules.files.netcdf import write_trajectories
+from datamodules.files.netcdf_writer import write_trajectories
 from datamodules.solvers import Grid, Variable
 from tests.datamodules.files import write_file
 from tests.fuzz.damage import ATTRIBUTES, JUNK, blanked, flipped, truncated

@@ -4,7 +4,7 @@ import torch
 from jsonargparse import ArgumentParser
 from torch.testing import assert_close
 
-from datamodules.files.netcdf import Dimensions
+from datamodules.files.dimensions import Dimensions
 from datamodules.files.provenance import describe
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.generation.generator import Generator, SplitSize

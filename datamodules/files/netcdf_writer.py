@@ -1,13 +1,11 @@
-"""Writing of trajectories to NetCDF files, whole or not at all, and reading of their attributes.
+"""Writing of trajectories to NetCDF files, whole or not at all.
 
 A field is `variable(trajectory, time, y, x)`, or without `trajectory`, or without `y`; names are
 free (`Dimensions`). Generated files follow CF-1.11, with seconds and metres in place of the
 solver's own units, and have their provenance and a content hash as attributes.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +29,6 @@ TIME_ATTRIBUTES = {
     "axis": "T",
     "units_metadata": "leap_seconds: none",
 }
-
-
-@dataclass(frozen=True)
-class Dimensions:
-    """Names of the dimensions of a field in the file.
-
-    Args:
-        trajectory: Dimension that counts trajectories; a file may lack it.
-        time: Dimension of time, with a coordinate variable of the same name.
-        space: Spatial dimensions, (y, x) or (x,), in any order where attributes or names of the
-            coordinates say which is x.
-
-    Example:
-        Names of the files of an atmospheric model, one trajectory each:
-
-        >>> Dimensions(space=("lat", "lon"))
-        Dimensions(trajectory='trajectory', time='time', space=('lat', 'lon'))
-    """
-
-    trajectory: str = "trajectory"
-    time: str = "time"
-    space: tuple[str, ...] = ("y", "x")
 
 
 def define(
@@ -179,30 +155,3 @@ def write_trajectories(
         with netCDF4.Dataset(temporary, "a") as dataset:
             dataset.setncattr("content_hash", digest)
     return digest
-
-
-def read_provenance(path: Path) -> dict[str, Any] | None:
-    """Return the settings that determined the data of a generated file, or None for other files."""
-    with netCDF4.Dataset(path) as dataset:
-        return provenance_in(dataset)
-
-
-def provenance_in(dataset: netCDF4.Dataset) -> dict[str, Any] | None:
-    """Return the settings in the attribute `provenance`, or None if it holds anything else.
-
-    Other programs use this name, too, for texts, numbers and lists.
-    """
-    try:
-        found = json.loads(text_in(dataset, "provenance"))
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def text_in(dataset: netCDF4.Dataset, name: str) -> str:
-    """Return a global attribute; an empty text if it is missing or not a text."""
-    try:
-        text = dataset.getncattr(name) if name in dataset.ncattrs() else ""
-    except (AttributeError, RuntimeError, TypeError, UnicodeDecodeError):  # of a type unknown
-        return ""
-    return text if isinstance(text, str) else ""

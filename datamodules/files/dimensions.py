@@ -1,0 +1,25 @@
+"""Names of the dimensions of a field."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """Names of the dimensions of a field in the file.
+
+    Args:
+        trajectory: Dimension that counts trajectories; a file may lack it.
+        time: Dimension of time, with a coordinate variable of the same name.
+        space: Spatial dimensions, (y, x) or (x,), in any order where attributes or names of the
+            coordinates say which is x.
+
+    Example:
+        Names of the files of an atmospheric model, one trajectory each:
+
+        >>> Dimensions(space=("lat", "lon"))
+        Dimensions(trajectory='trajectory', time='time', space=('lat', 'lon'))
+    """
+
+    trajectory: str = "trajectory"
+    time: str = "time"
+    space: tuple[str, ...] = ("y", "x")

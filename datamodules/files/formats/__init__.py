@@ -1,0 +1,1 @@
+"""Formats of trajectory files: one reader for each, which describes what a file holds."""

@@ -1,0 +1,101 @@
+"""Interface between a file of any format and the reader of trajectories.
+
+A format describes a file as variables with named dimensions, attributes, and values that are read
+lazily. Everything above (axes, time, parameters, windows, hashes, storage) knows no format.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import netCDF4
+import numpy as np
+
+from datamodules.files.dimensions import Dimensions
+from datamodules.files.disk_array import DiskArray
+
+FILL = netCDF4.default_fillvals["f8"]  # value of floats that were never written
+
+
+@dataclass(frozen=True)
+class StoredVariable:
+    """Variable of a file.
+
+    Args:
+        name: Name of the variable.
+        dimensions: Names of its dimensions, in the order of the file.
+        shape: Sizes of its dimensions.
+        dtype: Type of its values in the file.
+        attributes: Attributes, such as `units` and `long_name`.
+        open: Function that returns its values as an array on disk; it can be pickled.
+    """
+
+    name: str
+    dimensions: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: Any
+    attributes: Mapping[str, Any]
+    open: Callable[[], DiskArray]
+
+    @property
+    def kind(self) -> str:
+        """Kind of the type by NumPy's letter; `O` for texts and types of a file's own."""
+        return getattr(self.dtype, "kind", "O")
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape, dtype=int))
+
+    def values(self) -> np.ndarray:
+        """Return all values in float64, with NaN for missing ones and those never written."""
+        array = self.open()
+        values = np.asarray(array[()], dtype=np.float64)
+        array.close()
+        return np.where(np.isclose(np.abs(values), FILL, rtol=1e-6, atol=0), np.nan, values)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Contents of a file.
+
+    Args:
+        path: File, for messages.
+        variables: Variables by name, coordinates included.
+        attributes: Global attributes, among them parameters that the whole file shares.
+        dimensions: Names of the dimensions, where the format knows them.
+        groups: Names of the variables in groups that are not read, for messages.
+    """
+
+    path: Path
+    variables: Mapping[str, StoredVariable]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    dimensions: Dimensions | None = None
+    groups: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def coordinates(self) -> set[str]:
+        """Names of the dimensions of all variables."""
+        return {name for variable in self.variables.values() for name in variable.dimensions}
+
+
+class FileFormat(ABC):
+    """Reader of files of one format."""
+
+    label: ClassVar[str]
+    """Name of the format in messages."""
+
+    @abstractmethod
+    def recognizes(self, path: Path) -> bool:
+        """Return whether a file or folder is of this format, from its first bytes or names."""
+
+    @abstractmethod
+    def open(self, path: Path) -> AbstractContextManager[Contents]:
+        """Return what a file holds, for the time of a `with` statement.
+
+        Raises:
+            ValueError: The file is damaged or of another format.
+        """

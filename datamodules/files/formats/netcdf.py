@@ -1,0 +1,120 @@
+"""NetCDF files, classic and NetCDF-4."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+
+from datamodules.files.arrays import open_array
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.provenance import provenance_in
+
+
+class NetCDF(FileFormat):
+    """NetCDF files of any version, with their variables at the top level."""
+
+    label = "NetCDF"
+
+    def recognizes(self, path: Path) -> bool:
+        return path.is_file()
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Contents]:
+        with open_dataset(path) as dataset:
+            groups = {name: list(group.variables) for name, group in dataset.groups.items()}
+            attributes = Attributes(dataset)
+            yield Contents(path, Variables(dataset, path), attributes, groups=groups)
+
+
+class Variables(Mapping[str, StoredVariable]):
+    """Variables of an open file, described when they are asked for.
+
+    Args:
+        dataset: Open file.
+        path: Path of the file.
+    """
+
+    def __init__(self, dataset: netCDF4.Dataset, path: Path) -> None:
+        self.dataset, self.path = dataset, path
+
+    def __getitem__(self, name: str) -> StoredVariable:
+        variable = self.dataset.variables[name]
+        return StoredVariable(
+            name,
+            variable.dimensions,
+            variable.shape,
+            variable.dtype,
+            dict(Attributes(variable)),
+            partial(open_array, self.path, name),
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.dataset.variables)
+
+    def __len__(self) -> int:
+        return len(self.dataset.variables)
+
+
+class Attributes(Mapping[str, Any]):
+    """Attributes of an open file or variable; None for values of types that cannot be read.
+
+    Args:
+        owner: Open file or variable.
+    """
+
+    def __init__(self, owner: netCDF4.Dataset | netCDF4.Variable) -> None:
+        self.owner = owner
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.owner.ncattrs():
+            raise KeyError(name)
+        try:
+            return self.owner.getncattr(name)
+        except (AttributeError, RuntimeError, TypeError, UnicodeDecodeError):  # of a type unknown
+            return None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.owner.ncattrs())
+
+    def __len__(self) -> int:
+        return len(self.owner.ncattrs())
+
+
+def open_dataset(path: Path) -> netCDF4.Dataset:
+    """Return an open NetCDF file.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: It is a folder, or not a NetCDF file.
+    """
+    if path.is_dir():
+        kind = "a Zarr store" if is_zarr(path) else "a folder"
+        raise ValueError(
+            f"{path} is {kind}, expected a NetCDF file; name the files within a folder by a "
+            "pattern such as 'train/*.nc', and write a Zarr store as NetCDF by "
+            "xarray.open_zarr(...).to_netcdf(...)."
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file.")
+    try:
+        return netCDF4.Dataset(path)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} is not a readable NetCDF file ({getattr(error, 'strerror', None) or error}): "
+            "it may be truncated or of another format; restore it or remove it from the folder."
+        ) from None
+
+
+def is_zarr(path: Path) -> bool:
+    """Return whether a folder is a Zarr store."""
+    marks = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
+    return path.suffix == ".zarr" or any((path / mark).exists() for mark in marks)
+
+
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """Return the settings that determined the data of a generated file, or None for other files."""
+    with open_dataset(path) as dataset:
+        return provenance_in(Attributes(dataset))
