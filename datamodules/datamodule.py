@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from torch.utils.data import DataLoader
 from datamodules.describe import Periodic, check_options, describe
 from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
+from datamodules.files.formats.detect import format_of
+from datamodules.files.formats.format import FileFormat
 from datamodules.files.hashes import hash_of
 from datamodules.files.joined import JoinedFiles
 from datamodules.files.paths import find_files
@@ -42,6 +45,8 @@ class TrajectoryDataModule(LightningDataModule):
         root: Folder of the data set.
         variables: Names of the variables that become channels.
         dimensions: Names of the dimensions in the files.
+        format: Format of the files, such as `NetCDF` or a class of the user's own; by default it is
+            found from the first file of each split.
         periodic: Whether the domain is periodic along each axis, in the order (y, x); one value
             means all axes. `auto` takes it from attributes of the files, from the generator, or
             from a full circle of longitude. Spectra, velocities from vorticity and the padding of
@@ -83,6 +88,7 @@ class TrajectoryDataModule(LightningDataModule):
         root: Path,
         variables: list[str] = ["vorticity"],  # noqa: B006 - never changed; jsonargparse shows it
         dimensions: Dimensions = Dimensions(),
+        format: FileFormat | None = None,
         periodic: Periodic = "auto",
         vorticity: str | None = "auto",
         join: Literal["time"] | None = None,
@@ -111,6 +117,7 @@ class TrajectoryDataModule(LightningDataModule):
         self.channels = len(self.variables)
         self.dimensions = len(dimensions.space)
         self._dimensions = dimensions
+        self.format = format
         self._periodic = periodic
         self._vorticity = vorticity
         self.join = join
@@ -190,15 +197,17 @@ class TrajectoryDataModule(LightningDataModule):
     def _open(self, paths: Sequence[Path], source: Source) -> list[TrajectoryReader]:
         """Return the trajectories in files, with all stamps counted from one origin."""
         names = self.variables, self._dimensions, self.parameters
-        first = TrajectoryFile(paths[0], *names, source.times, part=True)
+        kind = self.format or format_of(paths[0])
+        read = partial(TrajectoryFile, format=kind)
+        first = read(paths[0], *names, source.times, part=True)
         if self.join == "time" or (first.snapshots == 1 and len(paths) > 1):
-            parts = [first, *(TrajectoryFile(path, *names, part=True) for path in paths[1:])]
+            parts = [first, *(read(path, *names, part=True) for path in paths[1:])]
             # files of one snapshot each can mean nothing else than one run
             if self.join == "time" or all(part.snapshots == 1 for part in parts):
                 return [JoinedFiles(parts, source.times)]
         first.interval = first.time.within(first.used).interval
         readers: list[TrajectoryReader] = [first]
-        readers += (TrajectoryFile(path, *names, source.times) for path in paths[1:])
+        readers += (read(path, *names, source.times) for path in paths[1:])
         for reader in readers[1:]:
             time = reader.time.expressed_like(readers[0].time)
             if time is not reader.time:
@@ -269,6 +278,8 @@ class TrajectoryDataModule(LightningDataModule):
                 for reader in readers
             ],
             "parameters": self.parameters,
+            # files of other formats may be read in several ways; NetCDF says what it holds
+            **({} if self.format is None else {"format": plain(self.format)}),
         }
 
     @property

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import netCDF4
 import numpy as np
 
-from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import DiskArray
 
 FILL = netCDF4.default_fillvals["f8"]  # value of floats that were never written
@@ -66,14 +65,12 @@ class Contents:
         path: File, for messages.
         variables: Variables by name, coordinates included.
         attributes: Global attributes, among them parameters that the whole file shares.
-        dimensions: Names of the dimensions, where the format knows them.
         groups: Names of the variables in groups that are not read, for messages.
     """
 
     path: Path
     variables: Mapping[str, StoredVariable]
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    dimensions: Dimensions | None = None
     groups: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property

@@ -1,0 +1,16 @@
+"""Format of a file, found from its first bytes and the names within it."""
+
+from pathlib import Path
+
+from datamodules.files.formats.format import FileFormat
+from datamodules.files.formats.netcdf import NetCDF
+
+FORMATS: tuple[type[FileFormat], ...] = (NetCDF,)  # the most specific ones first
+
+
+def format_of(path: Path) -> FileFormat:
+    """Return the first format that recognizes a file, or NetCDF, whose errors tell the reason."""
+    for kind in FORMATS:
+        if kind().recognizes(path):
+            return kind()
+    return NetCDF()
