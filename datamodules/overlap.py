@@ -50,15 +50,15 @@ def overlaps(
 def _in_both(sizes: Mapping[Path, int], others: set[Path]) -> list[Path]:
     """Return the files (given with sizes) that are in `others`, as a path, a link or a copy.
 
-    Only files of equal size and equal samples are compared in full.
+    Only files of equal size and equal samples are compared in full; folders are not.
     """
     own_sizes, alike = set(sizes.values()), {}
-    for path in others - sizes.keys():
+    for path in filter(Path.is_file, others - sizes.keys()):
         if (size := path.stat().st_size) in own_sizes:
             alike[size, _sample(path, size)] = path
     known = {size for size, _ in alike}
     shared = sorted(others & sizes.keys())
-    for path in sizes.keys() - others:
+    for path in filter(Path.is_file, sizes.keys() - others):
         size = sizes[path]
         copy = alike.get((size, _sample(path, size))) if size in known else None
         if copy and cmp(path, copy, shallow=False):

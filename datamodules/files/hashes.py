@@ -94,9 +94,14 @@ def _seal(name: str, entry: list[Any]) -> str:
 
 
 def stamp_of(path: Path) -> list[int]:
-    """Return size, times of change [ns] and inode, which differ after every change of a file."""
-    state = path.stat()
-    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+    """Return size, times of change [ns] and inode, which differ after every change of a file.
+
+    For a folder they are of all its files: the sum of sizes and of inodes, and the latest times.
+    """
+    files = [path, *(path.rglob("*") if path.is_dir() else ())]
+    states = [file.stat() for file in files]
+    size, inode = (sum(getattr(s, name) for s in states) for name in ("st_size", "st_ino"))
+    return [size, *(max(getattr(s, f"st_{t}time_ns") for s in states) for t in "mc"), inode]
 
 
 def _wait_for_another_stamp(path: Path) -> None:

@@ -1,0 +1,256 @@
+"""Zarr stores, versions 2 and 3, in folders.
+
+Chunks are read from their files and decoded by numcodecs, since `zarr` itself takes longer to start
+a read than a small chunk takes to decode. Arrays with codecs that are unknown here are read by it.
+"""
+
+import json
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.files.decoded_array import decoded
+from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+
+MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
+EMPTY = 2**64 - 1  # offset of a chunk that a shard does not hold
+Decoder = Callable[[Any], Any]
+
+
+class Zarr(FileFormat):
+    """Zarr stores, versions 2 and 3, with dimension names as xarray writes them."""
+
+    label = "Zarr"
+
+    def recognizes(self, path: Path) -> bool:
+        return path.is_dir() and any((path / mark).exists() for mark in MARKS)
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Contents]:
+        variables, groups = {}, {}
+        for folder in sorted(child for child in path.iterdir() if child.is_dir()):
+            name, held = folder.name, metadata(folder)
+            if "shape" in held:
+                variables[name] = _variable(path, name, held)
+            elif held:
+                groups[name] = sorted(p.name for p in folder.iterdir() if "shape" in metadata(p))
+        yield Contents(path, variables, metadata(path).get("attributes", {}), groups)
+
+
+def metadata(folder: Path) -> dict[str, Any]:
+    """Return the metadata of an array or group in the terms of version 3; empty if it is neither.
+
+    Raises:
+        ValueError: The metadata are not valid JSON.
+    """
+    try:
+        if (folder / "zarr.json").exists():
+            return json.loads((folder / "zarr.json").read_bytes())
+        found: dict[str, Any] = {}
+        for name in (".zgroup", ".zarray"):
+            if (folder / name).exists():
+                found |= json.loads((folder / name).read_bytes())
+        if found and (folder / ".zattrs").exists():
+            found["attributes"] = json.loads((folder / ".zattrs").read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"{folder}: its metadata are not valid JSON ({error}); restore the store."
+        ) from None
+    return found
+
+
+def _variable(store: Path, name: str, held: dict[str, Any]) -> StoredVariable:
+    """Return the description of an array."""
+    attributes = dict(held.get("attributes", {}))
+    names = attributes.pop("_ARRAY_DIMENSIONS", None) or held.get("dimension_names")
+    if names is None:
+        raise ValueError(
+            f"{store}: array '{name}' has no dimension names, expected those that xarray writes; "
+            "open it by xarray.DataArray(zarr.open_array(...), dims=[...]) and write it again."
+        )
+    dtype, version = np.dtype(held.get("data_type", held.get("dtype"))), held["zarr_format"]
+    mark = attributes.get("_FillValue")
+    if isinstance(mark, str) and dtype.kind == "f":  # as xarray writes it in version 3
+        attributes["_FillValue"] = np.frombuffer(b64decode(mark), "<f8")[0]
+    elif version == 2 and mark is None and held.get("fill_value"):  # 0 is the default of `zarr`
+        attributes["_FillValue"] = fill_of(held, dtype)
+    return StoredVariable(
+        name,
+        tuple(names),
+        tuple(held["shape"]),
+        dtype,
+        attributes,
+        partial(open_array, store / name, name, attributes),
+    )
+
+
+def fill_of(held: dict[str, Any], dtype: np.dtype) -> Any:
+    """Return the value of chunks that were not written."""
+    value = held.get("fill_value")
+    return dtype.type(0 if value is None else value)
+
+
+def open_array(folder: Path, name: str, attributes: dict[str, Any]) -> DiskArray:
+    """Return an array of a store, with NaN for missing values."""
+    array = ZarrArray(folder)
+    return decoded(array, array.dtype, attributes, name, filled=False)
+
+
+class ZarrArray(DiskArray):
+    """Array of a Zarr store.
+
+    Args:
+        folder: Folder of the array.
+
+    Raises:
+        ValueError: The package numcodecs is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path, held = folder, metadata(folder)
+        self.shape = tuple(held["shape"])
+        self.dtype = np.dtype(held.get("data_type", held.get("dtype")))
+        self.fill = fill_of(held, self.dtype)
+        self.library: Any = None
+        self._blocks: dict[tuple[int, ...], np.ndarray] = {}
+        try:
+            self._lay_out(held)
+        except KeyError:
+            import zarr
+
+            self.library = zarr.open_array(str(folder), mode="r")
+        except ImportError:
+            raise ValueError(
+                f"{folder.parent} is a Zarr store, for which a package is missing; install "
+                "implicit-emulators[zarr]."
+            ) from None
+
+    def _lay_out(self, held: dict[str, Any]) -> None:
+        """Find out where chunks are and how they are encoded; KeyError for unknown codecs."""
+        self.order, self.index = "C", None
+        if held["zarr_format"] == 2:
+            self.chunk = tuple(held["chunks"])
+            self.prefix, self.separator = "", held.get("dimension_separator", ".")
+            self.order = held["order"]
+            filters = [*(held["filters"] or ()), *filter(None, [held["compressor"]])]
+            self.decoders = [_codec(dict(config)) for config in reversed(filters)]
+            return
+        keys = held["chunk_key_encoding"]
+        v2 = keys["name"] == "v2"
+        self.prefix = "" if v2 else "c"
+        self.separator = keys.get("configuration", {}).get("separator", "." if v2 else "/")
+        self.chunk = tuple(held["chunk_grid"]["configuration"]["chunk_shape"])
+        codecs = held["codecs"]
+        if codecs[0]["name"] == "sharding_indexed":
+            options = codecs[0]["configuration"]
+            self.shard, self.chunk = self.chunk, tuple(options["chunk_shape"])
+            self.index = tuple(s // c for s, c in zip(self.shard, self.chunk, strict=True))
+            if options.get("index_location", "end") != "end" or len(codecs) > 1:
+                raise KeyError("sharding")
+            codecs = options["codecs"]
+        self.decoders = [_named(codec) for codec in reversed(codecs) if codec["name"] != "bytes"]
+        for codec in codecs:
+            if codec.get("configuration", {}).get("endian") == "big":
+                self.dtype = self.dtype.newbyteorder(">")
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        key = as_tuple(key)
+        ranges = ranges_of(key, self.shape, self.path)
+        if self.library is not None:
+            return np.asarray(self.library[key])
+        out = np.empty([len(part) for part in ranges], self.dtype)
+        touched = [
+            range(r.start // c, -(-r.stop // c)) if len(r) else range(0)
+            for r, c in zip(ranges, self.chunk, strict=True)
+        ]
+        blocks = {}
+        for number in product(*touched):
+            block = self._blocks.get(number)
+            blocks[number] = block = self._block(number) if block is None else block
+            into, of = [], []
+            for r, n, c in zip(ranges, number, self.chunk, strict=True):
+                start, stop = max(r.start, n * c), min(r.stop, n * c + c)
+                into.append(slice(start - r.start, stop - r.start))
+                of.append(slice(start - n * c, stop - n * c))
+            out[tuple(into)] = block[tuple(of)]
+        self._blocks = blocks  # the next window may begin in the last of them
+        single = (0 if isinstance(k, int) else slice(None) for k in key)
+        return out[tuple(single)]
+
+    def _block(self, number: tuple[int, ...]) -> np.ndarray:
+        """Return the values of a chunk.
+
+        Raises:
+            ValueError: Its file is damaged.
+        """
+        path = self._file(number)
+        try:
+            data: Any = self._bytes(path, number)
+            if data is None:
+                return np.broadcast_to(self.fill, self.chunk)
+            for decode in self.decoders:
+                data = decode(data)
+            block = np.frombuffer(data, self.dtype)
+            columns = self.order == "F"
+            return block.reshape(self.chunk[::-1]).T if columns else block.reshape(self.chunk)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is damaged ({error}); restore the store or write it again."
+            ) from None
+
+    def _file(self, number: tuple[int, ...]) -> Path:
+        """Return the file of a chunk, or of the shard that holds it."""
+        if self.index is not None:
+            number = tuple(n // i for n, i in zip(number, self.index, strict=True))
+        words = [*filter(None, [self.prefix]), *map(str, number)]
+        return self.path / self.separator.join(words or ["0"])
+
+    def _bytes(self, path: Path, number: tuple[int, ...]) -> bytes | None:
+        """Return the encoded bytes of a chunk; None if it was not written."""
+        try:
+            with path.open("rb", buffering=0) as file:
+                if self.index is None:
+                    return file.read()
+                size = 16 * prod(self.index) + 4  # offsets and lengths, and a checksum
+                file.seek(-size, 2)
+                table = np.frombuffer(file.read(size - 4), "<u8").reshape(*self.index, 2)
+                place = tuple(n % i for n, i in zip(number, self.index, strict=True))
+                offset, length = map(int, table[place])
+                if offset == EMPTY:
+                    return None
+                file.seek(offset)
+                return file.read(length)
+        except FileNotFoundError:
+            return None
+
+    def close(self) -> None:
+        self._blocks = {}
+
+
+def _codec(config: dict[str, Any]) -> Decoder:
+    """Return the decoder of a codec of numcodecs."""
+    from numcodecs import get_codec
+    from numcodecs.errors import UnknownCodecError
+
+    try:
+        return get_codec(config).decode
+    except UnknownCodecError:
+        raise KeyError(config["id"]) from None
+
+
+def _named(codec: dict[str, Any]) -> Decoder:
+    """Return the decoder of a codec of version 3; KeyError if it is unknown here."""
+    name = codec["name"].removeprefix("numcodecs.")
+    if name == "crc32c":
+        return lambda data: data[:-4]
+    if name in ("transpose", "vlen-utf8", "sharding_indexed"):
+        raise KeyError(name)
+    return _codec({"id": name})

@@ -1,0 +1,202 @@
+"""Zarr stores of both versions, as xarray and zarr write them, against the values written."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import xarray
+import zarr
+
+from datamodules import Dimensions, Source, TrajectoryDataModule
+from datamodules.files.formats.detect import format_of
+from datamodules.files.formats.zarr_store import Zarr
+from datamodules.files.trajectory_file import TrajectoryFile
+
+SHAPE = (3, 9, 12, 20)  # trajectory, time, x, y
+VALUES = {
+    name: scale * np.random.default_rng(seed).normal(size=SHAPE).astype("f4")
+    for seed, (name, scale) in enumerate({"u": 1.0, "v": 300.0}.items())
+}
+LAYOUTS = {
+    "version 2": {"zarr_format": 2, "chunks": (1, 4, 12, 20)},
+    "version 2, one chunk": {"zarr_format": 2, "chunks": SHAPE},
+    "version 3": {"zarr_format": 3, "chunks": (2, 4, 5, 7)},
+    "uncompressed": {"zarr_format": 3, "chunks": (1, 1, 12, 20), "compressors": None},
+    "shards": {"zarr_format": 3, "chunks": (1, 2, 6, 10), "shards": (1, 6, 12, 20)},
+    "checksums": {
+        "zarr_format": 3,
+        "chunks": (1, 3, 12, 20),
+        "compressors": [zarr.codecs.GzipCodec(), zarr.codecs.Crc32cCodec()],
+    },
+    "blosc": {"zarr_format": 3, "chunks": (1, 3, 12, 20), "compressors": zarr.codecs.BloscCodec()},
+    "transposed": {
+        "zarr_format": 3,
+        "chunks": (1, 3, 12, 20),
+        "filters": [zarr.codecs.TransposeCodec(order=(3, 2, 1, 0))],
+    },
+}
+
+
+def dataset(values=VALUES):
+    fields = {
+        name: (
+            ("sample", "time", "x", "y"),
+            field,
+            {"units": "m s-1", "long_name": f"field {name}"},
+        )
+        for name, field in values.items()
+    }
+    coordinates = {
+        "time": ("time", 2.5 + 0.25 * np.arange(9), {"units": "s"}),
+        "x": ("x", 0.5 * np.arange(12), {"units": "m", "topology": "circular"}),
+        "y": 0.25 * np.arange(20),
+    }
+    return xarray.Dataset(fields, coordinates, {"nu": 0.01})
+
+
+def write(path, layout="version 2", values=VALUES, consolidated=False):
+    options = dict(LAYOUTS[layout])
+    version = options.pop("zarr_format")
+    dataset(values).to_zarr(
+        path,
+        zarr_format=version,
+        consolidated=consolidated,
+        encoding={name: dict(options) for name in values},
+    )
+    return path
+
+
+def opened(path, names=("u", "v")):
+    return TrajectoryFile(path, names, Dimensions("sample", space=("x", "y")), format=Zarr())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("consolidated", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_values_times_and_coordinates_are_those_written(tmp_path, layout, consolidated):
+    path = write(tmp_path / "a.zarr", layout, consolidated=consolidated)
+    assert isinstance(format_of(path), Zarr)
+    file = opened(path)
+    assert (file.trajectories, file.snapshots, file.interval) == (3, 9, 0.25)
+    assert [axis.name for axis in file.axes] == ["y", "x"]
+    assert [axis.said_periodic for axis in file.axes] == [False, True]
+    assert [(v.name, v.long_name, v.units) for v in file.variables] == [
+        ("u", "field u", "m s-1"), ("v", "field v", "m s-1")]  # fmt: skip
+    np.testing.assert_array_equal(file.times, 2.5 + 0.25 * np.arange(9))
+    np.testing.assert_array_equal(file.axes[1].values, 0.5 * np.arange(12))
+    for trajectory, start, stop in ((0, 0, 9), (2, 3, 5), (1, 8, 9)):
+        found = file.read(trajectory, start, stop)
+        for channel, field in enumerate(VALUES.values()):
+            wanted = field[trajectory, start:stop].transpose(0, 2, 1)  # y, x
+            np.testing.assert_array_equal(found[:, channel], wanted)
+    parameters = TrajectoryFile(
+        path, ("v",), Dimensions("sample", space=("x", "y")), ["nu"], format=Zarr()
+    ).parameters
+    assert parameters.tolist() == [[0.01]] * 3
+
+
+def test_any_range_is_read(tmp_path):
+    with Zarr().open(write(tmp_path / "a.zarr", "version 3")) as contents:
+        array = contents.variables["u"].open()
+    random = np.random.default_rng(3)
+    for _ in range(60):
+        ends = [np.sort(random.integers(0, size + 1, 2)) for size in SHAPE]
+        key = tuple(int(random.integers(size)) if random.random() < 0.3 else slice(*map(int, pair))
+                    for size, pair in zip(SHAPE, ends, strict=True))  # fmt: skip
+        np.testing.assert_array_equal(array[key], VALUES["u"][key])
+
+
+def test_chunks_in_the_order_of_fortran(tmp_path):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    array = group.create_array("u", shape=SHAPE, chunks=(1, 4, 5, 7), dtype=">f8", order="F")
+    array[:] = VALUES["u"]
+    array.attrs["_ARRAY_DIMENSIONS"] = ["sample", "time", "x", "y"]
+    with Zarr().open(tmp_path / "a.zarr") as contents:
+        np.testing.assert_array_equal(contents.variables["u"].open()[()], VALUES["u"])
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_packed_values_are_unpacked_and_missing_ones_nan(tmp_path, version):
+    field = np.round(VALUES["u"], 2).clip(-3, 3)
+    field[1, 2, 3, 4] = np.nan
+    packing = {"dtype": "i2", "scale_factor": 0.01, "add_offset": 1.0, "_FillValue": -32768}
+    dataset({"u": field}).to_zarr(
+        tmp_path / "a.zarr", zarr_format=version, consolidated=False, encoding={"u": packing}
+    )
+    with Zarr().open(tmp_path / "a.zarr") as contents:
+        np.testing.assert_allclose(contents.variables["u"].open()[()], field, atol=1e-6)
+
+
+def test_true_zeros_are_no_missing_values(tmp_path):
+    """`zarr` fills with 0 by default, which xarray takes for missing values in version 2."""
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    array = group.create_array("u", shape=SHAPE, chunks=(1, 4, 12, 20), dtype="f4")
+    field = np.where(np.arange(9)[:, None, None] < 5, 0, VALUES["u"])  # chunks of zeros alone, too
+    array[:] = field
+    array.attrs["_ARRAY_DIMENSIONS"] = ["sample", "time", "x", "y"]
+    with Zarr().open(tmp_path / "a.zarr") as contents:
+        np.testing.assert_array_equal(contents.variables["u"].open()[()], field)
+
+
+def test_a_chunk_that_is_missing_is_a_missing_value(tmp_path):
+    path = write(tmp_path / "a.zarr", "version 3")
+    (path / "u/c/1/0/0/0").unlink()
+    file = opened(path)
+    with pytest.raises(ValueError, match=r"a\.zarr.*'?u'?"):
+        data_of(path).trajectories("train").check()
+    assert np.isfinite(file.read(0, 0, 9)).all()
+
+
+def test_damage_is_named(tmp_path):
+    path = write(tmp_path / "a.zarr")
+    (path / "u/0.1.0.0").write_bytes(b"nothing of blosc")
+    with pytest.raises(ValueError, match=r"u.0\.1\.0\.0 is damaged"):
+        opened(path).read(0, 3, 5)
+    (path / "v/.zarray").write_text("{")
+    with pytest.raises(ValueError, match="not valid JSON"):
+        opened(path)
+
+
+def test_an_array_without_names_of_dimensions_is_refused(tmp_path):
+    path = write(tmp_path / "a.zarr")
+    attributes = json.loads((path / "u/.zattrs").read_text())
+    del attributes["_ARRAY_DIMENSIONS"]
+    (path / "u/.zattrs").write_text(json.dumps(attributes))
+    with pytest.raises(ValueError, match="array 'u' has no dimension names"):
+        opened(path)
+
+
+def test_a_group_is_named_where_the_variable_is_missing(tmp_path):
+    dataset().to_zarr(tmp_path / "a.zarr", group="forecast", zarr_format=3, consolidated=False)
+    with pytest.raises(ValueError, match=r"forecast: .*u, v"):
+        opened(tmp_path / "a.zarr")
+
+
+def data_of(path, **options):
+    one = Source(path.name)
+    return TrajectoryDataModule(
+        path.parent, ["u", "v"], Dimensions("sample", space=("x", "y")), periodic=True,
+        train=one, val=one, test=one, **options,
+    )  # fmt: skip
+
+
+def test_windows_are_the_same_from_any_storage_and_the_hash_follows_the_values(tmp_path):
+    path = write(tmp_path / "a.zarr", "shards")
+    places = [(0, 0), (2, 5), (1, 7)]
+    windows = [[f[k, s : s + 2].transpose(0, 2, 1) for f in VALUES.values()] for k, s in places]
+    wanted = np.stack([np.stack(window, 1) for window in windows])
+    for storage in ("stream", "memory"):
+        data = data_of(path, storage=storage)
+        np.testing.assert_array_equal(data.trajectories("train").windows(places, 2), wanted)
+    before = data.content_hash("train")
+    assert data_of(path).content_hash("train") == before
+    shutil.rmtree(path)
+    write(path, "version 2")  # the same values in another layout
+    assert data_of(path).content_hash("train") == before
+    shutil.rmtree(path)
+    write(path, "version 2", {**VALUES, "v": VALUES["v"] + 1})
+    assert data_of(path).content_hash("train") != before
+    (path / "v/0.0.0.0").write_bytes((path / "v/1.0.0.0").read_bytes())  # within the store
+    changed = data_of(path).content_hash("train")
+    assert len({before, changed}) == 2
