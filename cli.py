@@ -25,6 +25,7 @@ from typing import Any
 
 HELP = """Train, compare and stress-test neural emulators of dynamical systems.
 
+  emulate inspect FILE ...                               what data files hold, and how to read them
   emulate generate -c DATA.yaml                          simulate a data set
   emulate fit -c DATA.yaml -c MODEL.yaml                 train an emulator
   emulate validate --ckpt_path RUN/last.ckpt             roll out on the validation split
@@ -191,10 +192,16 @@ def run(args: Sequence[str]) -> Any:
         return print(HELP)
     from commands.compare import compare_runs
     from commands.generate import generate
+    from commands.inspect_files import inspect_paths
     from commands.run_study import run_study
     from commands.shipped import with_shipped_files
 
-    others = {"generate": generate, "compare": compare_runs, "study": run_study}
+    others = {
+        "inspect": inspect_paths,
+        "generate": generate,
+        "compare": compare_runs,
+        "study": run_study,
+    }
     if command in (*STAGES, "generate", "study"):
         rest = with_shipped_files(rest)
     if command in (*STAGES, "generate"):

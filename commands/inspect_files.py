@@ -1,0 +1,157 @@
+"""The command that says what data files hold, and writes the configuration that reads them."""
+
+import os
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datamodules.files.inspection import Inspection
+
+
+def inspect_paths(args: list[str]) -> None:
+    """Say what data files hold, draw a snapshot of each variable, and write a configuration."""
+    from commands.help import Parser
+
+    parser = Parser(prog="emulate inspect", description=inspect_paths.__doc__)
+    parser.add_argument("paths", nargs="+", type=Path, help="Data files, or folders of stores.")
+    parser.add_argument(
+        "--output", type=Path, default=Path("."), help="Folder for the configuration and pictures."
+    )
+    options = parser.parse_args(args)
+    from callbacks.plotting.snapshots import draw_snapshots
+    from datamodules.files.atomic import atomic_write
+    from datamodules.files.inspection import first_snapshots, inspect_file
+
+    paths = [path.expanduser() for path in options.paths]
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file.")
+    found = [inspect_file(path) for path in paths]
+    for inspection in found:
+        print("\n".join(lines(inspection)), end="\n\n")
+    readable = [inspection for inspection in found if inspection.dimensions is not None]
+    if not readable:
+        raise ValueError(
+            f"{paths[0]} has no variable with a time and one or two spatial dimensions, so that no "
+            "configuration can be written; name the dimensions in data.dimensions."
+        )
+    folder = options.output.expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    text = configuration(readable)
+    atomic_write(folder / "data.yaml", text)
+    picture = folder / "data.png"
+    atomic_write(picture, draw_snapshots(first_snapshots(readable[0])))
+    print(text)
+    print(f"wrote {picture}", f"wrote {folder / 'data.yaml'}", sep="\n")
+    print(f"next: emulate fit -c {folder / 'data.yaml'} --model Baseline")
+
+
+def lines(found: "Inspection") -> list[str]:
+    """Return the lines that describe a file."""
+    from datamodules.files.inspection import range_of
+
+    text = [f"{found.path}: {found.format.label}"]
+    for name, variable in found.variables.items():
+        sizes = ", ".join(
+            f"{d}: {s}" for d, s in zip(variable.dimensions, variable.shape, strict=True)
+        )
+        units = variable.attributes.get("units", "")
+        text.append(f"  {name} ({sizes}) {variable.dtype} [{units}]  {range_of(variable)}".rstrip())
+    if found.groups:
+        text.append(f"  groups: {', '.join(found.groups)}")
+    if found.dimensions is not None:
+        text += _axes(found)
+    if found.parameters:
+        text.append(f"  numbers that may be parameters: {', '.join(found.parameters)}")
+    return text
+
+
+def _axes(found: "Inspection") -> list[str]:
+    """Return the lines on time and space, or the reason why they cannot be used."""
+    try:
+        file = _opened(found)
+        time, axes = file.time, file.axes
+    except ValueError as error:
+        return [f"  not readable as it is: {error}"]
+    text = [f"  time: {len(time)} snapshots"]
+    try:
+        text[0] += f", interval {time.interval:g} {time.unit}"
+    except ValueError as error:
+        text[0] += f"; {error}"
+    for axis in axes:
+        spacing = "no coordinate"
+        if axis.values is not None:
+            spacing = f"spacing {axis.step:.6g} {axis.units}" if axis.step else "uneven spacing"
+        around = "periodic" if axis.said_periodic else "the file does not say that it is periodic"
+        text.append(f"  {axis.name}: {axis.size} points, {spacing}, {around}")
+    return text
+
+
+def _opened(found: "Inspection") -> Any:
+    from datamodules.files.trajectory_file import TrajectoryFile
+
+    assert found.dimensions is not None
+    return TrajectoryFile(
+        found.path, found.fields[:1], found.dimensions, part=True, format=found.format
+    )
+
+
+def configuration(found: "list[Inspection]") -> str:
+    """Return the YAML of the data: a split for each of three files, or else ranges of times."""
+    import yaml
+
+    first = found[0]
+    paths = [inspection.path.resolve() for inspection in found]
+    root = paths[0].parent
+    names = first.dimensions
+    assert names is not None
+    dimensions: dict[str, Any] = {"space": list(names.space)}
+    if names.time != "time":
+        dimensions["time"] = names.time
+    field = first.variables[first.fields[0]]
+    sizes = dict(zip(field.dimensions, field.shape, strict=True))
+    if names.trajectory in sizes and names.trajectory != "trajectory":
+        dimensions["trajectory"] = names.trajectory
+    data: dict[str, Any] = {
+        "root": str(root),
+        "variables": list(first.fields),
+        "dimensions": dimensions,
+    }
+    splits = ("train", "val", "test")
+    if len(paths) == len(splits):
+        for split, path in zip(splits, paths, strict=True):
+            data[split] = {"files": os.path.relpath(path, root)}
+    else:
+        count = sizes[names.time]
+        part = max(2, int(0.15 * count))
+        ends = [0, count - 2 * part, count - part, None]
+        for split, start, stop in zip(splits, ends[:-1], ends[1:], strict=True):
+            times = {"start": start, **({} if stop is None else {"stop": stop})}
+            data[split] = {"files": _pattern([path.name for path in paths]), "times": times}
+    text = yaml.safe_dump({"data": data}, sort_keys=False, default_flow_style=None, width=100)
+    if first.other:
+        text += f"# choose one item of {', '.join(first.other)}, or make channels of them\n"
+    if not all(axis.said_periodic for axis in _opened_axes(first)):
+        text += "# if the domain is periodic, add to data:  periodic: true\n"
+    return text
+
+
+def _opened_axes(found: "Inspection") -> tuple[Any, ...]:
+    try:
+        return _opened(found).axes
+    except ValueError:
+        return ()
+
+
+def _pattern(names: list[str]) -> str:
+    """Return a pattern that matches some names: their common beginning and ending."""
+    least, most = min(names), max(names)
+    if least == most:
+        return least
+    front = sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(least, most, strict=False))
+    )
+    rest = [name[front:][::-1] for name in names]
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*rest, strict=False))
+    return f"{least[:front]}*{''.join(letters[0] for letters in same)[::-1]}"

@@ -1,0 +1,156 @@
+"""Guess of the configuration that reads a file: which variables are fields, along which axes."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.files.axis_roles import FIRM, named_role, said_role
+from datamodules.files.dimensions import Dimensions
+from datamodules.files.formats.detect import format_of
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.units import SECONDS, time_unit
+
+TIMES = ("time", "valid_time", "t", "times", "time_counter", "date")
+MEMBERS = (
+    *("trajectory", "sample", "member", "number", "ensemble", "realization", "realisation"),
+    *("batch", "run", "simulation", "n", "ens"),
+)
+SMALL = 2**24  # values of a variable that are all read to count the missing ones
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Guess of how a file is to be read.
+
+    Args:
+        path: File.
+        format: Format of the file.
+        variables: Variables of the file, with coordinates.
+        fields: Names of the variables that are fields, which share their dimensions.
+        dimensions: Names of the dimensions of the fields, or None if there are no fields.
+        other: Dimensions of the fields that are neither time, trajectory nor space.
+        parameters: Names of attributes and variables that may be physical parameters.
+        groups: Names of the variables in groups.
+    """
+
+    path: Path
+    format: FileFormat
+    variables: dict[str, StoredVariable]
+    fields: tuple[str, ...]
+    dimensions: Dimensions | None
+    other: tuple[str, ...]
+    parameters: tuple[str, ...]
+    groups: dict[str, list[str]]
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """Names of the spatial dimensions, (y, x) or (x,); none if there are no fields."""
+        return () if self.dimensions is None else self.dimensions.space
+
+
+def inspect_file(path: Path, format: FileFormat | None = None) -> Inspection:
+    """Return a guess of how a file is to be read.
+
+    The fields are the variables with the most frequent dimensions among those that have a time and
+    one or two spatial dimensions.
+
+    Args:
+        path: File, or folder of a store.
+        format: Format of the file; found from the file if None.
+    """
+    kind = format or format_of(path)
+    with kind.open(path) as contents:
+        variables = {name: contents.variables[name] for name in contents.variables}
+        time = _time(variables)
+        candidates = {
+            name: variable.dimensions
+            for name, variable in variables.items()
+            if name not in contents.coordinates
+            and variable.kind in "iuf"
+            and time in variable.dimensions
+            and _space(variable.dimensions, contents, time)
+        }
+        numbers = tuple(
+            name
+            for name, value in contents.attributes.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        )
+        groups = dict(contents.groups)
+        if not candidates:
+            return Inspection(path, kind, variables, (), None, (), numbers, groups)
+        counted = Counter(tuple(sorted(names)) for names in candidates.values())
+        most = max(counted, key=lambda names: (counted[names], len(names)))
+        fields = tuple(name for name, names in candidates.items() if tuple(sorted(names)) == most)
+        names = candidates[fields[0]]
+        space = _space(names, contents, time)
+        rest = [name for name in names if name not in (time, *space)]
+        member = next((name for name in rest if name.lower() in MEMBERS), None)
+        other = tuple(name for name in rest if name != member)
+    dimensions = Dimensions(member or Dimensions.trajectory, str(time), space)
+    return Inspection(path, kind, variables, fields, dimensions, other, numbers, groups)
+
+
+def _time(variables: dict[str, StoredVariable]) -> str | None:
+    """Return the dimension of time: by the units of its coordinate, or by its name."""
+    names = {name for variable in variables.values() for name in variable.dimensions}
+    for name in sorted(names):
+        coordinate = variables.get(name)
+        units = str(coordinate.attributes.get("units", "")) if coordinate else ""
+        if " since " in units or (name.lower() in TIMES and time_unit(units) in SECONDS):
+            return name
+    return next((name for word in TIMES for name in sorted(names) if name.lower() == word), None)
+
+
+def _space(names: tuple[str, ...], contents: Contents, time: str | None) -> tuple[str, ...]:
+    """Return the spatial dimensions among some, in the order (y, x), or none."""
+    roles = {}
+    for name in names:
+        coordinate = contents.variables.get(name)
+        said = said_role(coordinate.attributes) if coordinate else None
+        roles[name] = said or named_role(name, FIRM)
+    found = tuple(name for name in names if roles[name] and name != time)
+    if not found:  # axes without names of their own are the last ones, in the order of the file
+        rest = [n for n in names if n != time and n.lower() not in MEMBERS and n != "lev"]
+        found = tuple(rest[-2:])
+    return tuple(sorted(found, key=lambda name: roles[name] != "y")) if len(found) == 2 else found
+
+
+def range_of(variable: StoredVariable) -> str:
+    """Return least and greatest value and the share of missing ones, as text.
+
+    Of a large variable only the values at the first item of its first dimension are read.
+    """
+    if variable.kind not in "iuf" or not variable.size:
+        return ""
+    key: Any = () if variable.size <= SMALL else (slice(0, 1),)
+    values = _read(variable, key)
+    finite = values[np.isfinite(values)]
+    part = "" if key == () else f" in the first {variable.dimensions[0]}"
+    if not finite.size:
+        return f"all missing{part}"
+    missing = 1 - finite.size / values.size
+    share = f", {missing:.1%} missing" if missing else ""
+    return f"{finite.min():.4g} to {finite.max():.4g}{share}{part}"
+
+
+def first_snapshots(found: Inspection) -> dict[tuple[str, str], np.ndarray]:
+    """Return the first snapshot (y, x) or (x,) of each field, by its name and units."""
+    snapshots = {}
+    for name in found.fields:
+        variable, names = found.variables[name], found.space
+        space = tuple(d for d in variable.dimensions if d in names)
+        key = tuple(slice(None) if d in names else 0 for d in variable.dimensions)
+        field = _read(variable, key)
+        units = str(variable.attributes.get("units", "1"))
+        snapshots[name, units] = field if space == names else field.T
+    return snapshots
+
+
+def _read(variable: StoredVariable, key: Any) -> np.ndarray:
+    array = variable.open()
+    values = np.asarray(array[key], np.float64)
+    array.close()
+    return values

@@ -1,0 +1,83 @@
+"""`emulate inspect`: what it prints of files, and that its configuration reads them."""
+
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray
+import yaml
+from PIL import Image
+
+import cli
+from datamodules import Dimensions, Source, TrajectoryDataModule
+from datamodules.files.selection import Range
+
+DIMENSIONS = ("member", "lat", "time", "lon")
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Two fields in an unusual order, a field without time and a number, in one file."""
+    random, coordinates = np.random.default_rng(0), {
+        "time": ("time", 6.0 * np.arange(20), {"units": "hours since 2001-01-01"}),
+        "lat": ("lat", np.linspace(-75, 75, 6), {"units": "degrees_north"}),
+        "lon": ("lon", 30.0 * np.arange(12), {"units": "degrees_east"}),
+    }  # fmt: skip
+    fields = {
+        name: (DIMENSIONS, scale * random.normal(size=(3, 6, 20, 12)), {"units": units})
+        for name, scale, units in (("t", 1.0, "K"), ("q", 1e-3, "1"))
+    }
+    fields["q"][1][0, 0, 0, :9] = np.nan
+    fields["height"] = (("lat", "lon"), random.normal(size=(6, 12)))
+    data = xarray.Dataset(fields, coordinates, {"Re": 40.0, "title": "test"})
+    data.to_netcdf(tmp_path / "a.nc")
+    return tmp_path / "a.nc"
+
+
+def test_a_file_is_described_drawn_and_read(path, capsys, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    cli.run(["inspect", str(path), "--output", "found"])
+    printed = capsys.readouterr().out
+    for words in ("a.nc: NetCDF", "t (member: 3, lat: 6, time: 20, lon: 12) float64 [K]",
+                  "0.2% missing", "20 snapshots, interval 6 h", "lon: 12 points, spacing 30",
+                  "degrees_east, periodic", "lat: 6 points", "parameters: Re"):  # fmt: skip
+        assert words in printed
+    with Image.open("found/data.png") as image:
+        assert image.width > image.height
+    options = yaml.safe_load((path.parent / "found/data.yaml").read_text())["data"]
+    assert options["variables"] == ["t", "q"]
+    assert options["dimensions"] == {"space": ["lat", "lon"], "trajectory": "member"}
+    times = [options[split]["times"] for split in ("train", "val", "test")]
+    assert times == [{"start": 0, "stop": 14}, {"start": 14, "stop": 17}, {"start": 17}]
+    data = TrajectoryDataModule(
+        Path(options["root"]),
+        options["variables"],
+        Dimensions("member", space=("lat", "lon")),
+        train=Source(options["train"]["files"], times=Range(**options["train"]["times"])),
+    )
+    assert (len(data.readers("train")), data.describe().interval) == (1, 6.0)
+
+
+@pytest.mark.parametrize(
+    ("count", "files"),
+    [(2, ["run*.nc"] * 3), (3, ["run0.nc", "run1.nc", "run2.nc"]), (4, ["run*.nc"] * 3)],
+)
+def test_three_files_are_the_splits_and_others_are_divided_in_time(path, monkeypatch, count, files):
+    monkeypatch.chdir(path.parent)
+    for number in range(count):
+        (path.parent / f"run{number}.nc").write_bytes(path.read_bytes())
+    cli.run(["inspect", *(f"run{number}.nc" for number in range(count))])
+    options = yaml.safe_load((path.parent / "data.yaml").read_text())["data"]
+    assert [options[split]["files"] for split in ("train", "val", "test")] == files
+    assert ("times" in options["train"]) == (count != 3)
+
+
+def test_files_without_fields_and_files_that_are_not_there_are_refused(tmp_path):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("x", 3)
+        file.createVariable("map", "f4", ("x",))[:] = 1
+    with pytest.raises(ValueError, match=r"a\.nc has no variable with a time"):
+        cli.run(["inspect", str(tmp_path / "a.nc")])
+    with pytest.raises(FileNotFoundError, match=r"b\.nc: no such file"):
+        cli.run(["inspect", str(tmp_path / "b.nc")])
