@@ -3,6 +3,10 @@
 from datamodules.datamodule import TrajectoryDataModule
 from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
+from datamodules.files.formats.format import FileFormat
+from datamodules.files.formats.netcdf import NetCDF
+from datamodules.files.formats.the_well import TheWell
+from datamodules.files.formats.zarr_store import Zarr
 from datamodules.files.selection import Range, Source
 from datamodules.generation.generator import Generator, SplitSize
 from datamodules.observations import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
@@ -16,9 +20,11 @@ __all__ = [
     "DataDescription",
     "DataSource",
     "Dimensions",
+    "FileFormat",
     "Generator",
     "InitialConditions",
     "LatticeSensors",
+    "NetCDF",
     "Observations",
     "RandomSensors",
     "Range",
@@ -28,8 +34,10 @@ __all__ = [
     "Source",
     "SplitSize",
     "Statistics",
+    "TheWell",
     "Trajectories",
     "TrajectoryDataModule",
     "TrajectoryRolloutBatch",
     "WindowDataset",
+    "Zarr",
 ]

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.formats.netcdf import NetCDF
+from datamodules.files.formats.the_well import TheWell
 from datamodules.files.formats.zarr_store import Zarr
 
-FORMATS: tuple[type[FileFormat], ...] = (Zarr, NetCDF)  # the most specific ones first
+FORMATS: tuple[type[FileFormat], ...] = (Zarr, TheWell, NetCDF)  # the most specific ones first
 
 
 def format_of(path: Path) -> FileFormat:

@@ -1,0 +1,150 @@
+"""HDF5 files of The Well (Ohana et al., NeurIPS 2024).
+
+Groups `t0_fields`, `t1_fields` and `t2_fields` hold scalars, vectors and tensors over (trajectory,
+time, *space, *component); fields may lack any of the first axes. Specification:
+https://github.com/PolymathicAI/the_well/blob/master/docs/data_format.md
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.part import open_part
+
+GROUPS = ("t0_fields", "t1_fields", "t2_fields")  # by the order of the tensor
+
+
+class TheWell(FileFormat):
+    """HDF5 files of The Well; components of vectors and tensors are variables of their own.
+
+    The components of `velocity` along x and y are `velocity_x` and `velocity_y`. Scalars and the
+    simulation parameters can be named in `data.parameters`. An axis is periodic if its boundary
+    condition is.
+    """
+
+    label = "The Well"
+
+    def recognizes(self, path: Path) -> bool:
+        if not (path.is_file() and h5py.is_hdf5(path)):
+            return False
+        with h5py.File(path, "r", locking=False) as file:
+            return "dimensions" in file and any(group in file for group in GROUPS)
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Contents]:
+        with h5py.File(path, "r", locking=False) as file:
+            attributes = {name: plain(value) for name, value in file.attrs.items()}
+            dimensions = file["dimensions"]
+            space = texts(dimensions.attrs.get("spatial_dims")) or [
+                name for name in dimensions if name != "time"
+            ]
+            variables = {}
+            for name in ("time", *space):
+                if name in dimensions:
+                    variables[name] = coordinate(file, path, name)
+            for order, group in enumerate(GROUPS):
+                for variable in fields(file, path, group, order, space):
+                    variables[variable.name] = variable
+            for name, dataset in file.get("scalars", {}).items():
+                names = varying(dataset, leading=dataset.ndim)
+                variables[name] = StoredVariable(
+                    name, names, dataset.shape, dataset.dtype, {},
+                    partial(open_part, path, dataset.name.strip("/")),
+                )  # fmt: skip
+        yield Contents(path, variables, attributes)
+
+
+def coordinate(file: h5py.File, path: Path, name: str) -> StoredVariable:
+    """Return a coordinate, the first row of times that are stored for each trajectory.
+
+    Raises:
+        ValueError: Times differ between trajectories.
+    """
+    dataset, fixed = file["dimensions"][name], []
+    names: tuple[str, ...] = (name,)
+    if dataset.ndim == 2:
+        values = dataset[()]
+        if (values == values[0]).all():
+            fixed = [0]
+        elif name == "time":
+            raise ValueError(
+                f"{path}: the times of its trajectories differ, expected one time axis for all; "
+                "write trajectories with other times to files of their own."
+            )
+        else:
+            names = ("trajectory", name)
+    attributes = {"topology": "circular"} if name in periodic(file) else {}
+    shape = dataset.shape[len(fixed) :]
+    opened = partial(open_part, path, f"dimensions/{name}", fixed)
+    return StoredVariable(name, names, shape, dataset.dtype, attributes, opened)
+
+
+def periodic(file: h5py.File) -> set[str]:
+    """Return the axes whose boundary condition is periodic; its mask is ignored."""
+    conditions = file.get("boundary_conditions", {}).values()
+    kinds = [(texts(one.attrs.get("bc_type")), one) for one in conditions]
+    around = [one for kind, one in kinds if [word.upper() for word in kind] == ["PERIODIC"]]
+    return {axis for one in around for axis in texts(one.attrs.get("associated_dims"))}
+
+
+def fields(
+    file: h5py.File, path: Path, group: str, order: int, space: list[str]
+) -> Iterator[StoredVariable]:
+    """Yield the components of the fields in a group.
+
+    Raises:
+        ValueError: The axes of a field do not fit its flags.
+    """
+    held = file.get(group, {})
+    named = texts(held.attrs.get("field_names")) if group in file else []
+    for name in named or held:
+        dataset = held[name]
+        varies = np.atleast_1d(dataset.attrs.get("dim_varying", [True] * len(space))).tolist()
+        axes = dataset.ndim - order
+        leading = varying(dataset, axes - len(space))
+        short = axes - len(leading) != len(space)  # axes along which it is constant are left out
+        if short:
+            leading = varying(dataset, axes - sum(varies))
+        kept = [*leading, *(axis for axis, own in zip(space, varies, strict=True) if own)]
+        fixed: list[int | slice] = [slice(None)] * len(leading)
+        fixed += [slice(None) if own else 0 for own in varies if own or not short]
+        if len(fixed) != axes or dataset.shape[axes:] != (len(space),) * order:
+            raise ValueError(
+                f"{path}: field '{group}/{name}' has the shape {dataset.shape}, expected "
+                f"({', '.join([*kept, *['component'] * order])}) by its attributes sample_varying, "
+                "time_varying and dim_varying; correct them."
+            )
+        shape = tuple(size for size, part in zip(dataset.shape, fixed, strict=False) if part != 0)
+        for component in product(range(len(space)), repeat=order):
+            label = "".join(space[number] for number in component)
+            whole = f"{name}_{label}" if label else name
+            key = [*fixed, *component]
+            opened = partial(open_part, path, f"{group}/{name}", key)
+            yield StoredVariable(whole, tuple(kept), shape, dataset.dtype, {}, opened)
+
+
+def varying(dataset: h5py.Dataset, leading: int) -> tuple[str, ...]:
+    """Return the axes before space of a data set, by its flags or else by their number."""
+    flags = [dataset.attrs.get(f"{what}_varying") for what in ("sample", "time")]
+    sample = leading > 1 if flags[0] is None else bool(flags[0])
+    time = leading > 0 if flags[1] is None else bool(flags[1])
+    return (*(["trajectory"] if sample else []), *(["time"] if time else []))
+
+
+def texts(value: Any) -> list[str]:
+    """Return an attribute of one text or several as a list."""
+    found = [] if value is None else np.atleast_1d(value).tolist()
+    words = [word.decode() if isinstance(word, bytes) else word for word in found]
+    return [word for word in words if isinstance(word, str)]
+
+
+def plain(value: Any) -> Any:
+    """Return the value of an attribute, a single number as such."""
+    return value.item() if isinstance(value, np.ndarray | np.generic) and value.size == 1 else value

@@ -1,0 +1,54 @@
+"""Files of each format are trained on, tested and forecast from, by the program."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import xarray
+
+import cli
+from tests.conftest import working_in
+from tests.datamodules.formats.test_zarr_store import write
+
+LAYOUTS = Path(__file__).parents[1] / "datamodules" / "layouts"
+SPLITS = ("train", "val", "test")
+
+
+def the_well(folder):
+    shutil.copy(LAYOUTS / "the_well.hdf5", folder / "a.hdf5")
+    return "a.hdf5", ["--data.variables=[velocity_x, density]", "--data.dimensions.space=[x, y]"]
+
+
+def zarr_store(folder):
+    write(folder / "a.zarr", "shards")
+    dimensions = "{trajectory: sample, space: [x, y]}"
+    return "a.zarr", ["--data.variables=[v, u]", f"--data.dimensions={dimensions}"]
+
+
+@pytest.mark.parametrize("make", [the_well, zarr_store])
+def test_an_emulator_is_trained_tested_and_forecasts(tmp_path, make):
+    name, options = make(tmp_path)
+    with working_in(tmp_path):
+        run_all(name, options)
+    (forecast,) = (tmp_path / "run").glob("forecast*.nc")
+    with xarray.open_dataset(forecast, decode_times=False) as found:
+        first = options[0].partition("[")[2].partition(",")[0]
+        assert found[first].sizes["time"] == 2
+        assert bool(found[first].notnull().all())
+
+
+def run_all(name, options):
+    rollouts = "{initial_conditions: 1, steps: 2}"
+    cli.run(
+        [
+            *("fit", "--data.root=.", *options, "--data.batch_size=2"),
+            *(f"--data.{split}.files={name}" for split in SPLITS),
+            *(f"--data.{stage}_rollouts={rollouts}" for stage in ("val", "test")),
+            *("--model=Baseline", "--model.network=DilatedResNet", "--model.network.width=4"),
+            *("--model.network.dilations=[1, 2]", "--trainer.max_steps=2"),
+            "--trainer.default_root_dir=run",
+        ]
+    )
+    cli.run(["test", "--ckpt_path=run/last.ckpt"])
+    assert Path("run/scores.json").exists()
+    cli.run(["predict", "--ckpt_path=run/last.ckpt", "--steps=2"])
