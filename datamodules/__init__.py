@@ -5,7 +5,9 @@ from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.formats.netcdf import NetCDF
+from datamodules.files.formats.numpy_arrays import NumPy
 from datamodules.files.formats.the_well import TheWell
+from datamodules.files.formats.torch_tensors import TorchTensors
 from datamodules.files.formats.zarr_store import Zarr
 from datamodules.files.selection import Range, Source
 from datamodules.generation.generator import Generator, SplitSize
@@ -25,6 +27,7 @@ __all__ = [
     "InitialConditions",
     "LatticeSensors",
     "NetCDF",
+    "NumPy",
     "Observations",
     "RandomSensors",
     "Range",
@@ -35,6 +38,7 @@ __all__ = [
     "SplitSize",
     "Statistics",
     "TheWell",
+    "TorchTensors",
     "Trajectories",
     "TrajectoryDataModule",
     "TrajectoryRolloutBatch",

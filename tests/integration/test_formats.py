@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray
 
@@ -25,7 +26,15 @@ def zarr_store(folder):
     return "a.zarr", ["--data.variables=[v, u]", f"--data.dimensions={dimensions}"]
 
 
-@pytest.mark.parametrize("make", [the_well, zarr_store])
+def numpy_array(folder):
+    values = np.random.default_rng(0).normal(size=(6, 2, 8, 10)).astype("f4")
+    np.save(folder / "a.npy", values)
+    options = "{order: [time, channel, y, x], channels: [u, v], interval: 0.5, time_units: s}"
+    kind = f"{{class_path: NumPy, init_args: {options}}}"
+    return "a.npy", ["--data.variables=[v, u]", f"--data.format={kind}"]
+
+
+@pytest.mark.parametrize("make", [the_well, zarr_store, numpy_array])
 def test_an_emulator_is_trained_tested_and_forecasts(tmp_path, make):
     name, options = make(tmp_path)
     with working_in(tmp_path):

@@ -4,10 +4,18 @@ from pathlib import Path
 
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.formats.netcdf import NetCDF
+from datamodules.files.formats.numpy_arrays import NumPy
 from datamodules.files.formats.the_well import TheWell
+from datamodules.files.formats.torch_tensors import TorchTensors
 from datamodules.files.formats.zarr_store import Zarr
 
-FORMATS: tuple[type[FileFormat], ...] = (Zarr, TheWell, NetCDF)  # the most specific ones first
+FORMATS: tuple[type[FileFormat], ...] = (
+    Zarr,
+    TheWell,
+    NumPy,
+    TorchTensors,
+    NetCDF,
+)  # the most specific ones first
 
 
 def format_of(path: Path) -> FileFormat:

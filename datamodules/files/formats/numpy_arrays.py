@@ -1,0 +1,132 @@
+"""NumPy's files: one array in `.npy`, several in `.npz`."""
+
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from datamodules.files.disk_array import DiskArray
+from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray, Values
+from datamodules.notices import notify
+
+
+class NumPy(PlainArrays):
+    """Arrays in `.npy` and `.npz` files, which are mapped unless they are compressed.
+
+    The variable in `a.npy` is called `a` unless there are channels. In an `.npz` file
+    one-dimensional arrays with the name of an axis are its coordinates, and single numbers can be
+    named in `data.parameters`.
+    """
+
+    label = "NumPy"
+
+    def recognizes(self, path: Path) -> bool:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            if file.read(6) == b"\x93NUMPY":
+                return True
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as file:
+            return all(name.endswith(".npy") for name in file.namelist())
+
+    def arrays(self, path: Path) -> Mapping[str, StoredArray]:
+        if not zipfile.is_zipfile(path):
+            with path.open("rb") as file:
+                return {path.stem: _array(path, file, path.stem, 0)}
+        found = {}
+        with zipfile.ZipFile(path) as archive:
+            for part in archive.infolist():
+                name = part.filename.removesuffix(".npy")
+                with archive.open(part) as file:
+                    place = None
+                    if part.compress_type == zipfile.ZIP_STORED:
+                        place = _data_offset(path, part.header_offset)
+                    found[name] = _array(path, file, name, place)
+        return found
+
+
+def _data_offset(path: Path, header: int) -> int:
+    """Return the place of a member of a zip file, after its local header."""
+    with path.open("rb") as file:
+        file.seek(header + 26)
+        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+    return header + 30 + name + extra
+
+
+def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
+    """Return the description of an array from its header; mapped if its place is known.
+
+    Raises:
+        ValueError: The header is damaged, or the array holds objects or other things than numbers.
+    """
+    try:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        header = file.tell()
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} is no readable file of NumPy ({error}); restore it.") from None
+    if dtype.kind not in "iuf":
+        kind = "Python objects" if dtype.hasobject else f"values of type {dtype}"
+        raise ValueError(
+            f"{path}: '{name}' holds {kind}, expected numbers; write it as float32 by numpy.save."
+        )
+    if place is None:
+        notify(f"{path} is compressed and is read into memory; numpy.savez writes it without.")
+        return StoredArray(shape, dtype, partial(_loaded, path, name))
+    opened = partial(MappedArray, path, place + header, shape, dtype, fortran)
+    return StoredArray(shape, dtype, opened)
+
+
+def _loaded(path: Path, name: str) -> DiskArray:
+    """Return an array of a compressed file."""
+    return Values(path, _values(path, name, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=32)
+def _values(path: Path, name: str, _: int) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as file:
+        return file[name]
+
+
+class MappedArray(DiskArray):
+    """Array whose numbers lie in a file one after the other.
+
+    Args:
+        path: File.
+        offset: Place of the first number [bytes].
+        shape: Shape.
+        dtype: Type of the numbers.
+        fortran: Whether the first index varies fastest.
+
+    Raises:
+        ValueError: The file is shorter than the array.
+    """
+
+    def __init__(
+        self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype, fortran: bool
+    ) -> None:
+        self.path, self.offset, self.shape = path, offset, shape
+        self.dtype, self.order = dtype, "F" if fortran else "C"
+        self._map: np.ndarray | None = None
+        size = int(np.prod(shape, dtype=int)) * dtype.itemsize
+        if path.stat().st_size < offset + size:
+            raise ValueError(
+                f"{path} has {path.stat().st_size} bytes, expected at least {offset + size} for an "
+                f"array of shape {shape}; it is truncated: restore it."
+            )
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if self._map is None:
+            place: Any = (self.path, self.dtype, "r", self.offset, self.shape, self.order)
+            self._map = np.memmap(*place)
+        return np.array(self._map[key])
+
+    def close(self) -> None:
+        self._map = None

@@ -1,0 +1,73 @@
+"""Tensors that `torch.save` wrote, alone or by name in a dictionary."""
+
+import zipfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.files.disk_array import DiskArray
+from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray, Values
+
+
+class TorchTensors(PlainArrays):
+    """Tensors in `.pt` files.
+
+    The tensor in `a.pt` is called `a`, tensors in a dictionary have the names of their keys. Files
+    are mapped and loaded with `weights_only=True`, so that none can run code.
+    """
+
+    label = "PyTorch"
+
+    def recognizes(self, path: Path) -> bool:
+        if not (path.is_file() and zipfile.is_zipfile(path)):
+            return False
+        with zipfile.ZipFile(path) as file:
+            return any(name.endswith("/data.pkl") for name in file.namelist())
+
+    def arrays(self, path: Path) -> Mapping[str, StoredArray]:
+        return {
+            name: StoredArray(tuple(tensor.shape), values(tensor).dtype, partial(_open, path, name))
+            for name, tensor in tensors(path).items()
+        }
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of real numbers in a file, by name.
+
+    Raises:
+        ValueError: It cannot be loaded without running code, or is of a format that cannot be
+            mapped, or holds no tensors.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # of several kinds, by the fault of the file
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"{path} cannot be loaded with weights_only=True and mmap=True ({reason:.120}), "
+            "expected tensors; write the tensors alone by torch.save, with a PyTorch of today."
+        ) from None
+    named = found if isinstance(found, dict) else {path.stem: found}
+    chosen = {
+        str(name): tensor
+        for name, tensor in named.items()
+        if isinstance(tensor, Tensor) and not tensor.is_complex()
+    }
+    if not chosen:
+        raise ValueError(
+            f"{path} holds a {type(found).__name__}, expected a tensor, or a dictionary of tensors."
+        )
+    return chosen
+
+
+def values(tensor: Tensor) -> np.ndarray:
+    """Return the numbers of a tensor; bfloat16, which NumPy does not have, as float32."""
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _open(path: Path, name: str) -> DiskArray:
+    """Return a tensor of a file, which is mapped."""
+    return Values(path, values(tensors(path)[name]))

@@ -1,0 +1,197 @@
+"""Arrays of NumPy and PyTorch, whose axes and times the configuration gives."""
+
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules import Dimensions, NumPy, Source, TorchTensors, TrajectoryDataModule
+from datamodules.files.formats.detect import format_of
+from datamodules.files.trajectory_file import TrajectoryFile
+
+# trajectory, time, channel, y, x: trajectories and channels are as many, to be confused
+VALUES = (
+    np.random.default_rng(0).normal(size=(2, 5, 2, 6, 9)) * np.array([1.0, 300.0])[:, None, None]
+)
+ORDER = ["trajectory", "time", "channel", "y", "x"]
+ORDERS = {
+    "trajectory, time, channel, y, x": (0, 1, 2, 3, 4),
+    "trajectory, y, x, time, channel": (0, 3, 4, 1, 2),
+    "time, channel, trajectory, x, y": (1, 2, 0, 4, 3),
+}
+OPTIONS = {"channels": ["u", "v"], "interval": 0.25, "time_units": "h", "start": 2.0}
+
+
+def save_npy(path, values):
+    np.save(path.with_suffix(".npy"), values)
+    return path.with_suffix(".npy")
+
+
+def save_npz(path, values):
+    np.savez(path.with_suffix(".npz"), fields=values, nu=0.01, x=3.0 * np.arange(9))
+    return path.with_suffix(".npz")
+
+
+def save_compressed(path, values):
+    np.savez_compressed(path.with_suffix(".npz"), fields=values, nu=0.01, x=3.0 * np.arange(9))
+    return path.with_suffix(".npz")
+
+
+def save_pt(path, values):
+    torch.save(torch.from_numpy(values.copy()), path.with_suffix(".pt"))
+    return path.with_suffix(".pt")
+
+
+def save_dictionary(path, values):
+    tensors = {"fields": torch.from_numpy(values.copy()), "seed": torch.tensor(3)}
+    torch.save(tensors, path.with_suffix(".pt"))
+    return path.with_suffix(".pt")
+
+
+SAVE = {
+    save_npy: NumPy,
+    save_npz: NumPy,
+    save_compressed: NumPy,
+    save_pt: TorchTensors,
+    save_dictionary: TorchTensors,
+}
+
+
+def opened(path, kind, parameters=(), **options):
+    return TrajectoryFile(path, ("v", "u"), Dimensions(), parameters, format=kind(**options))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("save", SAVE)
+def test_values_are_those_written_in_any_order_of_axes(tmp_path, save, order):
+    path = save(tmp_path / "a", VALUES.transpose(ORDERS[order]).astype("f4"))
+    assert isinstance(format_of(path), SAVE[save])
+    file = opened(path, SAVE[save], order=order.split(", "), **OPTIONS)
+    assert (file.trajectories, file.snapshots, file.space) == (2, 5, (6, 9))
+    assert (file.interval, file.time.unit) == (0.25, "h")
+    np.testing.assert_array_equal(file.times, 2 + 0.25 * np.arange(5))
+    for trajectory, start, stop in ((0, 0, 5), (1, 2, 4)):
+        wanted = VALUES[trajectory, start:stop, ::-1].astype("f4")  # v, u
+        np.testing.assert_array_equal(file.read(trajectory, start, stop), wanted)
+
+
+@pytest.mark.parametrize("kind", [">f4", "f2", "f8", "i2", "fortran"])
+def test_types_and_orders_of_memory(tmp_path, kind):
+    values = np.round(VALUES)
+    values = np.asfortranarray(values) if kind == "fortran" else values.astype(kind)
+    file = opened(save_npy(tmp_path / "a", values), NumPy, order=ORDER, **OPTIONS)
+    np.testing.assert_array_equal(file.read(1, 1, 3), np.round(VALUES)[1, 1:3, ::-1])
+
+
+def test_lengths_and_coordinates(tmp_path):
+    path = save_npy(tmp_path / "a", VALUES)
+    y, x = opened(path, NumPy, order=ORDER, lengths=[6.0, 4.5], **OPTIONS).axes
+    np.testing.assert_array_equal(y.values, np.arange(6.0))
+    np.testing.assert_array_equal(x.values, 0.5 * np.arange(9))
+    assert opened(path, NumPy, order=ORDER, **OPTIONS).axes[0].values is None
+    path = save_npz(tmp_path / "a", VALUES)
+    file = opened(path, NumPy, ["nu"], order=ORDER, lengths=[6.0, 4.5], **OPTIONS)
+    np.testing.assert_array_equal(file.axes[1].values, 3.0 * np.arange(9))  # that of the file
+    assert file.parameters.tolist() == [[0.01], [0.01]]
+
+
+def test_an_array_without_channels_and_trajectories(tmp_path):
+    path = save_npy(tmp_path / "omega", VALUES[0, :, 0])
+    file = TrajectoryFile(path, ("omega",), format=NumPy(order=["time", "y", "x"]))
+    np.testing.assert_array_equal(file.read(0, 1, 4)[:, 0], VALUES[0, 1:4, 0].astype("f4"))
+    assert (file.trajectories, file.interval) == (1, 1.0)
+
+
+def test_views_are_saved_with_their_strides(tmp_path):
+    whole = torch.from_numpy(VALUES.copy())
+    torch.save(whole.permute(0, 1, 2, 4, 3)[:, 1:4], tmp_path / "a.pt")
+    order = ["trajectory", "time", "channel", "x", "y"]
+    file = opened(tmp_path / "a.pt", TorchTensors, order=order, **OPTIONS)
+    np.testing.assert_array_equal(file.read(1, 0, 3), VALUES[1, 1:4, ::-1].astype("f4"))
+    torch.save(whole.bfloat16(), tmp_path / "b.pt")
+    file = opened(tmp_path / "b.pt", TorchTensors, order=ORDER, **OPTIONS)
+    np.testing.assert_allclose(file.read(1, 0, 3), VALUES[1, :3, ::-1], rtol=8e-3)
+
+
+@pytest.mark.parametrize("save", SAVE)
+def test_without_an_order_the_configuration_is_named(tmp_path, save):
+    path = save(tmp_path / "a", VALUES)
+    with pytest.raises(ValueError, match=r"\(2, 5, 2, 6, 9\).* without names.*order: \[trajectory"):
+        TrajectoryFile(path, ("u",), format=format_of(path))
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"order": ["trajectory", "y", "x"]}, "'time' among them"),
+        ({"order": ["time", "time", "x"]}, "different names"),
+        ({"order": ["time", "channel", "x"]}, "name the axis 'channel'"),
+        ({"order": ["time", "x"], "channels": ["u"]}, "name the axis 'channel'"),
+        ({"order": ["time", "y", "x"], "lengths": [1.0]}, "has 1 numbers.* axes y, x"),
+        ({"order": ["time", "x"], "interval": 0.0}, "interval must be positive, got 0"),
+    ],
+)
+@pytest.mark.parametrize("kind", [NumPy, TorchTensors])
+def test_options_that_contradict_each_other_are_refused(kind, options, match):
+    with pytest.raises(ValueError, match=match):
+        kind(**options)
+
+
+def test_a_wrong_number_of_channels_is_refused(tmp_path):
+    path = save_npy(tmp_path / "a", VALUES)
+    with pytest.raises(ValueError, match=r"expected 3 channels \(u, v, w\) along axis 2"):
+        opened(path, NumPy, order=ORDER, channels=["u", "v", "w"])
+
+
+def test_nothing_is_unpickled(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (exec, ("raise SystemExit('harmed')",))
+
+    np.save(tmp_path / "a.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"a\.npy: 'a' holds Python objects"):
+        opened(tmp_path / "a.npy", NumPy, order=ORDER, **OPTIONS)
+    torch.save({"u": Bomb()}, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=r"a\.pt cannot be loaded with weights_only=True"):
+        opened(tmp_path / "a.pt", TorchTensors, order=ORDER, **OPTIONS)
+    torch.save(["u"], tmp_path / "b.pt")
+    with pytest.raises(ValueError, match=r"b\.pt holds a list, expected a tensor"):
+        opened(tmp_path / "b.pt", TorchTensors, order=ORDER, **OPTIONS)
+
+
+def test_damaged_files_are_named(tmp_path):
+    path = save_npy(tmp_path / "a", VALUES)
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(ValueError, match=r"a\.npy has \d+ bytes, expected at least"):
+        opened(path, NumPy, order=ORDER, **OPTIONS).read(0, 0, 2)
+    path.write_bytes(b"\x93NUMPY\x01\x00nothing")
+    with pytest.raises(ValueError, match=r"a\.npy is no readable file of NumPy"):
+        opened(path, NumPy, order=ORDER, **OPTIONS)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("readme.txt", "text")
+    assert not NumPy().recognizes(tmp_path / "a.zip")
+    assert not TorchTensors().recognizes(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("save", SAVE)
+def test_windows_and_hashes(tmp_path, save):
+    name = save(tmp_path / "a", VALUES).name
+    one = Source(name)
+    kind = SAVE[save](order=ORDER, **OPTIONS)
+    data = [
+        TrajectoryDataModule(
+            tmp_path, ["u", "v"], train=one, val=one, test=one, storage=storage, format=kind
+        )
+        for storage in ("stream", "memory")
+    ]
+    for module in data:
+        found = module.trajectories("train").windows([(1, 2), (0, 0)], 3)
+        wanted = np.stack([VALUES[1, 2:5], VALUES[0, :3]]).astype("f4")
+        np.testing.assert_array_equal(found, wanted)
+    assert data[0].contents("train") == data[1].contents("train")
+    other = SAVE[save](order=ORDER, **{**OPTIONS, "channels": ["v", "u"]})
+    swapped = TrajectoryDataModule(
+        tmp_path, ["u", "v"], train=one, val=one, test=one, storage="stream", format=other
+    )
+    assert swapped.contents("train") != data[0].contents("train")
