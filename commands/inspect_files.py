@@ -93,7 +93,12 @@ def _opened(found: "Inspection") -> Any:
 
     assert found.dimensions is not None
     return TrajectoryFile(
-        found.path, found.fields[:1], found.dimensions, part=True, format=found.format
+        found.path,
+        found.fields[:1],
+        found.dimensions,
+        part=True,
+        format=found.format,
+        select=found.select,
     )
 
 
@@ -117,6 +122,7 @@ def configuration(found: "list[Inspection]") -> str:
         "root": str(root),
         "variables": list(first.fields),
         "dimensions": dimensions,
+        **({"select": first.select} if first.select else {}),
     }
     splits = ("train", "val", "test")
     if len(paths) == len(splits):
@@ -130,8 +136,9 @@ def configuration(found: "list[Inspection]") -> str:
             times = {"start": start, **({} if stop is None else {"stop": stop})}
             data[split] = {"files": _pattern([path.name for path in paths]), "times": times}
     text = yaml.safe_dump({"data": data}, sort_keys=False, default_flow_style=None, width=100)
-    if first.other:
-        text += f"# choose one item of {', '.join(first.other)}, or make channels of them\n"
+    if first.select:
+        more = ", ".join(first.select)
+        text += f"# select one item of {more}, or a list of the ones that become channels\n"
     if not all(axis.said_periodic for axis in _opened_axes(first)):
         text += "# if the domain is periodic, add to data:  periodic: true\n"
     return text

@@ -23,6 +23,7 @@ from datamodules.files.paths import find_files
 from datamodules.files.provenance import canonical, digest
 from datamodules.files.provenance import describe as plain
 from datamodules.files.reader import TrajectoryReader, check_agreement
+from datamodules.files.selected import channel_names, check_select
 from datamodules.files.selection import Source
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.generation.generator import Generator
@@ -32,6 +33,7 @@ from datamodules.observations import Observations
 from datamodules.overlap import overlaps
 from datamodules.reference_cache import Arrays, cached
 from datamodules.rollouts import InitialConditions, Rollouts
+from datamodules.solvers.finite import check_finite
 from datamodules.statistics import Statistics, accumulate
 from datamodules.storage.placement import StorageChoice, StorageRequest, choose_storage, to_device
 from datamodules.trajectories import Trajectories
@@ -43,8 +45,12 @@ class TrajectoryDataModule(LightningDataModule):
 
     Args:
         root: Folder of the data set.
-        variables: Names of the variables that become channels.
+        variables: Names of the variables that become channels; `group/name` in a group of a file.
         dimensions: Names of the dimensions in the files.
+        select: Items of further dimensions, such as `{level: 500}` for one level or
+            `{level: [500, 850]}` for a channel of each, by the value of the coordinate, or by index
+            if there is none.
+        interval: Time between snapshots, if the files have no time stamps.
         format: Format of the files, such as `NetCDF` or a class of the user's own; by default it is
             found from the first file of each split.
         periodic: Whether the domain is periodic along each axis, in the order (y, x); one value
@@ -88,6 +94,8 @@ class TrajectoryDataModule(LightningDataModule):
         root: Path,
         variables: list[str] = ["vorticity"],  # noqa: B006 - never changed; jsonargparse shows it
         dimensions: Dimensions = Dimensions(),
+        select: dict[str, int | float | list[int | float]] = {},  # noqa: B006 - as above
+        interval: float | None = None,
         format: FileFormat | None = None,
         periodic: Periodic = "auto",
         vorticity: str | None = "auto",
@@ -107,13 +115,22 @@ class TrajectoryDataModule(LightningDataModule):
         predict_rollouts: Rollouts = Rollouts(initial_conditions=1),
     ) -> None:
         super().__init__()
-        check_options(variables, dimensions, periodic, vorticity)
+        check_finite("data", select=select, interval=interval)
+        check_select(select, variables, dimensions)
+        channels = channel_names(variables, select)
+        check_options(channels, dimensions, periodic, vorticity)
+        if interval is not None and not (interval > 0 and join is None):
+            raise ValueError(
+                f"data.interval is {interval} with data.join: {join}, expected a positive number "
+                "without data.join; files that are joined need stamps of their own."
+            )
         if batch_size < 1:
             raise ValueError(f"data.batch_size must be at least 1, got {batch_size}.")
         if workers < 0:
             raise ValueError(f"data.workers must be at least 0, got {workers}.")
         self.root = Path(root).expanduser()
-        self.variables = list(variables)
+        self.variables = channels
+        self._stored, self.select, self._interval = list(variables), dict(select), interval or 0.0
         self.channels = len(self.variables)
         self.dimensions = len(dimensions.space)
         self._dimensions = dimensions
@@ -196,9 +213,9 @@ class TrajectoryDataModule(LightningDataModule):
 
     def _open(self, paths: Sequence[Path], source: Source) -> list[TrajectoryReader]:
         """Return the trajectories in files, with all stamps counted from one origin."""
-        names = self.variables, self._dimensions, self.parameters
+        names = self._stored, self._dimensions, self.parameters
         kind = self.format or format_of(paths[0])
-        read = partial(TrajectoryFile, format=kind)
+        read = partial(TrajectoryFile, format=kind, select=self.select, interval=self._interval)
         first = read(paths[0], *names, source.times, part=True)
         if self.join == "time" or (first.snapshots == 1 and len(paths) > 1):
             parts = [first, *(read(path, *names, part=True) for path in paths[1:])]
@@ -280,6 +297,8 @@ class TrajectoryDataModule(LightningDataModule):
             "parameters": self.parameters,
             # files of other formats may be read in several ways; NetCDF says what it holds
             **({} if self.format is None else {"format": plain(self.format)}),
+            **({"select": self.select} if self.select else {}),
+            **({"stored": self._stored} if self._stored != self.variables else {}),
         }
 
     @property
@@ -300,7 +319,7 @@ class TrajectoryDataModule(LightningDataModule):
         """Return a hash of the contents of all files of a split."""
         if split not in self._hashes:
             hashes = [
-                hash_of(self.root, file.path, self.variables, file.compute_hash)
+                hash_of(self.root, file.path, self._stored, file.compute_hash)
                 for reader in self.readers(split)
                 for file in reader.files
             ]

@@ -117,7 +117,9 @@ def damaged(path: Path, name: str, error: Exception) -> ValueError:
 
 def _variable(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
     """Return the data set of a variable, after checking that it holds numbers."""
-    stored = SHADOW + name if SHADOW + name in file else name
+    group, slash, own = name.rpartition("/")
+    shadow = group + slash + SHADOW + own
+    stored = shadow if shadow in file else name
     if stored not in file:
         raise ValueError(f"{path} has no variable '{name}', only {', '.join(file)}.")
     dataset = file[stored]

@@ -50,6 +50,20 @@ class Inspection:
         """Names of the spatial dimensions, (y, x) or (x,); none if there are no fields."""
         return () if self.dimensions is None else self.dimensions.space
 
+    @property
+    def select(self) -> dict[str, int | float | list[int | float]]:
+        """First item of each further dimension of several items, as `data.select` names it."""
+        first: dict[str, int | float | list[int | float]] = {}
+        field = self.variables[self.fields[0]] if self.fields else None
+        for name in self.other:
+            assert field is not None
+            size = field.shape[field.dimensions.index(name)]
+            coordinate = self.variables.get(name)
+            if size > 1:
+                known = coordinate is not None and coordinate.kind in "iuf"
+                first[name] = float(coordinate.values()[0]) if coordinate and known else 0
+        return first
+
 
 def inspect_file(path: Path, format: FileFormat | None = None) -> Inspection:
     """Return a guess of how a file is to be read.

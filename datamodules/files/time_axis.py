@@ -235,25 +235,41 @@ def same_time(one: tuple[float, str], other: tuple[float, str]) -> bool:
     return abs(a - b) <= 1e-4 * abs(b)
 
 
-def read_time_axis(contents: Contents, name: str) -> TimeAxis:
+def read_time_axis(
+    contents: Contents, dimension: str, name: str | None = None, size: int = 0, interval: float = 0
+) -> TimeAxis:
     """Return the time axis of an open file.
+
+    Args:
+        contents: Contents of the file.
+        dimension: Dimension of time.
+        name: Variable with the stamps; the coordinate of the dimension, or else the only variable
+            along it with units of time, if None.
+        size: Number of snapshots, for `interval`.
+        interval: Time between snapshots where files have no stamps, which are then not read.
 
     Raises:
         ValueError: It is missing, or not an array of numbers along its own dimension.
     """
-    path, variable = contents.path, contents.variables.get(name)
+    if interval:
+        stamps = interval * np.arange(size)
+        rounding = float(np.spacing(stamps.max(initial=interval)))
+        return TimeAxis(contents.path, dimension, stamps, {}, rounding, False)
+    path = contents.path
+    name = name or _time_variable(contents, dimension)
+    variable = contents.variables.get(name)
     if variable is None:
         raise ValueError(
-            f"{path} has no coordinate variable '{name}' for its time dimension; add one with "
-            f"uniform steps, for instance by xarray.open_dataset(...).assign_coords({name}=...)"
-            ".to_netcdf(...)."
+            f"{path} has no time variable '{name}'; set data.dimensions.time_variable to the "
+            f"variable with the stamps along '{dimension}', or data.interval if there is none."
         )
     kind = variable.kind
-    if kind not in "iuf" or variable.dimensions != (name,):
+    if kind not in "iuf" or variable.dimensions != (dimension,):
         kinds = {"O": "text", "S": "characters", "U": "text"}
         raise ValueError(
             f"{path}: the time variable '{name}' holds {kinds.get(kind, variable.dtype)} along "
-            f"({', '.join(variable.dimensions)}), expected numbers along ({name}); write it so."
+            f"({', '.join(variable.dimensions)}), expected numbers along ({dimension}); "
+            "write it so."
         )
     attributes = {key: value for key, value in variable.attributes.items() if key[0] != "_"}
     values = variable.values()
@@ -267,6 +283,30 @@ def read_time_axis(contents: Contents, name: str) -> TimeAxis:
             dtype = np.dtype("f4") if (values == values.astype("f4")).all() else dtype
     resolution = scale if kind in "iu" else float(np.spacing(np.asarray(largest, dtype))) * scale
     return TimeAxis(path, name, values, attributes, resolution, kind in "iu")
+
+
+def _time_variable(contents: Contents, dimension: str) -> str:
+    """Return the name of the variable that holds the stamps along the dimension of time."""
+    if dimension in contents.variables:
+        return dimension
+    found = []
+    for name, variable in contents.variables.items():
+        units = str(variable.attributes.get("units", ""))
+        timed = " since " in units or (units and time_unit(units) in SECONDS)
+        if variable.dimensions == (dimension,) and variable.kind in "iuf" and timed:
+            found.append(name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(
+            f"{contents.path} has several variables of time along '{dimension}' "
+            f"({', '.join(found)}), expected one; set data.dimensions.time_variable to one of them."
+        )
+    raise ValueError(
+        f"{contents.path} has no coordinate variable '{dimension}' for its time dimension, and no "
+        "other variable along it with units of time; set data.dimensions.time_variable to the "
+        "variable with the stamps, or data.interval to the time between snapshots."
+    )
 
 
 def _least_spread(stamps: np.ndarray) -> float:

@@ -11,16 +11,26 @@ from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.formats.netcdf import NetCDF
+from datamodules.files.groups import scope_of
 from datamodules.files.integrity import checked_hash
 from datamodules.files.oriented_array import OrientedArray
 from datamodules.files.physical_parameters import read_parameters
 from datamodules.files.provenance import provenance_in
 from datamodules.files.reader import TrajectoryReader
+from datamodules.files.selected import (
+    Select,
+    channel_names,
+    check_used,
+    items_of,
+    say_dropped,
+    selected,
+)
 from datamodules.files.selection import Range
 from datamodules.files.space_axis import ordered, read_space_axis
 from datamodules.files.time_axis import read_time_axis
 from datamodules.notices import notify
 from datamodules.solvers import Variable
+from datamodules.solvers.finite import check_finite
 
 
 class TrajectoryFile(TrajectoryReader):
@@ -35,6 +45,9 @@ class TrajectoryFile(TrajectoryReader):
         part: If True, the file is a part of a run and may hold a single snapshot; its time axis is
             then checked when the parts are joined.
         format: Format of the file.
+        select: For each further dimension, the item that is read or the items that become channels,
+            by the value of its coordinate, or by its index if it has none.
+        interval: Time between snapshots if the file has no stamps; 0 if it has.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -51,19 +64,31 @@ class TrajectoryFile(TrajectoryReader):
         times: Range = Range(),
         part: bool = False,
         format: FileFormat = NetCDF(),
+        select: Select = {},  # noqa: B006 - never changed
+        interval: float = 0.0,
     ) -> None:
+        check_finite("TrajectoryFile", select=select, interval=interval)
         self.path = Path(path)
         self.format = format
         self._arrays: list[DiskArray] | None = None
         with format.open(self.path) as contents:
-            fields = [self._find(contents, name, dimensions) for name in variables]
+            self._check_names(contents, variables)
+            stored = [contents.variables[name] for name in variables]
+            contents = scope_of(contents, variables)
+            check_used(self.path, select, stored)
+            chosen = [selected(contents, field, dimensions, select) for field in stored]
+            fields = [field for each in chosen for field in each.fields]
+            self._items = [item for each in chosen for item in each.items]
+            for field in fields:
+                self._check_dimensions(contents, field, dimensions)
             names = [field.dimensions for field in fields]
-            shapes = {field.name: field.shape for field in fields}
+            channels = channel_names(variables, select)
+            shapes = {name: field.shape for name, field in zip(channels, fields, strict=True)}
             if len(set(zip(map(tuple, names), shapes.values(), strict=True))) > 1:
                 raise ValueError(
                     f"{path}: the variables must have the same dimensions, got {shapes}."
                 )
-            found, shape = list(names[0]), shapes[variables[0]]
+            found, shape = list(names[0]), shapes[channels[0]]
             sizes = dict(zip(found, shape, strict=True))
             if not all(sizes.values()):
                 raise ValueError(
@@ -97,14 +122,16 @@ class TrajectoryFile(TrajectoryReader):
                 else ""
                 for name in parameters
             }
-            self.time = read_time_axis(contents, dimensions.time)
+            size = sizes[dimensions.time]
+            stamps = dimensions.time_variable
+            self.time = read_time_axis(contents, dimensions.time, stamps, size, interval)
             self.variables = tuple(
                 Variable(
-                    field.name,
-                    str(field.attributes.get("long_name", field.name)),
+                    name,
+                    str(field.attributes.get("long_name", name)),
                     str(field.attributes.get("units", "1")),
                 )
-                for field in fields
+                for name, field in zip(channels, fields, strict=True)
             )
             self.standard_names = tuple(
                 str(field.attributes.get("standard_name", "")) for field in fields
@@ -113,31 +140,37 @@ class TrajectoryFile(TrajectoryReader):
         self.used = times.of(len(self.time))
         self.interval = 0.0 if part else self.time.within(self.used).interval
         self._say_orientation()
+        say_dropped(self.path, [name for each in chosen for name in each.dropped])
 
-    def _find(self, contents: Contents, name: str, dimensions: Dimensions) -> StoredVariable:
-        """Return a variable that has the dimensions of a field."""
-        if name not in contents.variables:
-            raise ValueError(f"{self.path} has no variable '{name}', {_instead(contents)}")
+    def _check_names(self, contents: Contents, variables: Sequence[str]) -> None:
+        """Check that the file has all variables."""
+        for name in variables:
+            if name not in contents.variables:
+                raise ValueError(f"{self.path} has no variable '{name}', {_instead(contents)}")
+
+    def _check_dimensions(
+        self, contents: Contents, field: StoredVariable, dimensions: Dimensions
+    ) -> None:
+        """Check that a variable has the dimensions of a field after items were selected."""
         required = (dimensions.time, *dimensions.space)
-        field = contents.variables[name]
         found = field.dimensions
-        if sorted(found) not in (sorted(required), sorted((dimensions.trajectory, *required))):
-            wanted = ", ".join(required)
-            more = [name for name in found if name not in (dimensions.trajectory, *required)]
-            remedy = "set data.dimensions to the names in the file."
-            if more and set(required) <= set(found):
-                remedy = (
-                    f"choose one item of {', '.join(more)} or make variables of them, for instance "
-                    f"by xarray.open_dataset(...).isel({more[0]}=0).to_netcdf(...)."
-                )
-                if len(more) == 1 and dimensions.trajectory not in found:
-                    option = f"data.dimensions.trajectory to {more[0]}"
-                    remedy = f"set {option} if it counts trajectories, or {remedy}"
-            raise ValueError(
-                f"{self.path}: variable '{name}' has dimensions ({', '.join(found)}), expected "
-                f"({wanted}) or ({dimensions.trajectory}, {wanted}), in any order; {remedy}"
-            )
-        return field
+        if sorted(found) in (sorted(required), sorted((dimensions.trajectory, *required))):
+            return
+        sizes = dict(zip(found, field.shape, strict=True))
+        more = [name for name in found if name not in (dimensions.trajectory, *required)]
+        remedy = "set data.dimensions to the names in the file."
+        if more and set(required) <= set(found):
+            remedy = f"select an item of {more[0]} by data.select: {{{more[0]}: ...}} or make "
+            remedy += f"channels of some by a list of them ({more[0]} has "
+            remedy += f"{items_of(contents, more[0], sizes[more[0]])})."
+            if len(more) == 1 and dimensions.trajectory not in found:
+                option = f"data.dimensions.trajectory to {more[0]}"
+                remedy = f"set {option} if it counts trajectories, or {remedy}"
+        wanted = ", ".join(required)
+        raise ValueError(
+            f"{self.path}: variable '{field.name}' has dimensions ({', '.join(found)}), expected "
+            f"({wanted}) or ({dimensions.trajectory}, {wanted}), in any order; {remedy}"
+        )
 
     def _say_orientation(self) -> None:
         """Print a note if axes are read in another direction or order than they are stored."""
@@ -164,12 +197,16 @@ class TrajectoryFile(TrajectoryReader):
 
     @property
     def layout(self) -> list[list[int]]:
-        """Index of each axis in the file, and the axes that are reversed when they are read."""
-        return [list(self._order), list(self._reversed)]
+        """Index of each axis in the file, the axes that are reversed, and the items selected."""
+        found = [list(self._order), list(self._reversed)]
+        if any(item >= 0 for items in self._items for item in items):
+            found += self._items
+        return found
 
     def compute_hash(self) -> str:
         """Return the hash of the fields, and of the provenance in the file, if there is one."""
-        return checked_hash(self.path, [field.name for field in self._fields], self.format)
+        names = list(dict.fromkeys(field.name for field in self._fields))
+        return checked_hash(self.path, names, self.format)
 
     def _open(self, field: StoredVariable) -> DiskArray:
         """Return a variable with its axes in the order (trajectory, time, y, x)."""

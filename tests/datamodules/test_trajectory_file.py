@@ -134,7 +134,9 @@ def test_a_further_dimension_is_named_with_what_to_do(tmp_path):
     write_file(tmp_path / "a.nc", (20, 3, 8, 8), dims=("time", "level", "y", "x"))
     message = refused(tmp_path / "a.nc")
     assert "(time, level, y, x)" in message
-    assert "isel(level=0)" in message
+    assert "data.dimensions.trajectory to level" in message
+    assert "data.select: {level: ...}" in message
+    assert "indices 0 to 2" in message
 
 
 def test_channels_of_different_shape_are_refused(tmp_path):

@@ -14,7 +14,7 @@ from datamodules.files.provenance import provenance_in
 
 
 class NetCDF(FileFormat):
-    """NetCDF files of any version, with their variables at the top level."""
+    """NetCDF files of any version; a variable of a group is named `group/name`."""
 
     label = "NetCDF"
 
@@ -24,9 +24,7 @@ class NetCDF(FileFormat):
     @contextmanager
     def open(self, path: Path) -> Iterator[Contents]:
         with open_dataset(path) as dataset:
-            groups = {name: list(group.variables) for name, group in dataset.groups.items()}
-            attributes = Attributes(dataset)
-            yield Contents(path, Variables(dataset, path), attributes, groups=groups)
+            yield Contents(path, Variables(dataset, path), Attributes(dataset))
 
 
 class Variables(Mapping[str, StoredVariable]):
@@ -38,10 +36,11 @@ class Variables(Mapping[str, StoredVariable]):
     """
 
     def __init__(self, dataset: netCDF4.Dataset, path: Path) -> None:
-        self.dataset, self.path = dataset, path
+        self.path, self.groups = path, dict(_groups(dataset))
 
     def __getitem__(self, name: str) -> StoredVariable:
-        variable = self.dataset.variables[name]
+        group, _, own = name.rpartition("/")
+        variable = self.groups[group].variables[own]
         return StoredVariable(
             name,
             variable.dimensions,
@@ -52,10 +51,18 @@ class Variables(Mapping[str, StoredVariable]):
         )
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.dataset.variables)
+        for path, group in self.groups.items():
+            yield from (f"{path}/{name}" if path else name for name in group.variables)
 
     def __len__(self) -> int:
-        return len(self.dataset.variables)
+        return sum(len(group.variables) for group in self.groups.values())
+
+
+def _groups(owner: netCDF4.Dataset, path: str = "") -> Iterator[tuple[str, netCDF4.Dataset]]:
+    """Yield a file and all its groups, each with its path."""
+    yield path, owner
+    for name, group in owner.groups.items():
+        yield from _groups(group, f"{path}/{name}" if path else name)
 
 
 class Attributes(Mapping[str, Any]):

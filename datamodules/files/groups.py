@@ -1,0 +1,71 @@
+"""Contents of a file as seen from one of its groups."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from datamodules.files.formats.format import Contents, StoredVariable
+
+
+class Scope(Mapping[str, StoredVariable]):
+    """Variables as seen from a group: its own, then the ones of its parents.
+
+    Args:
+        variables: Variables of the file; in groups they have names such as `group/name`.
+        group: Path of the group.
+    """
+
+    def __init__(self, variables: Mapping[str, StoredVariable], group: str) -> None:
+        self.variables = variables
+        parts = group.split("/")
+        self.prefixes = ["/".join([*parts[:n], ""]) for n in range(len(parts), 0, -1)]
+
+    def __getitem__(self, name: str) -> StoredVariable:
+        for prefix in self.prefixes:
+            if prefix + name in self.variables:
+                return self.variables[prefix + name]
+        return self.variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        names = dict.fromkeys(
+            name.removeprefix(prefix)
+            for prefix in [*self.prefixes, ""]
+            for name in self.variables
+            if name.startswith(prefix)
+        )
+        return iter(names)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def scope_of(contents: Contents, names: Sequence[str]) -> Contents:
+    """Return the contents as seen from the groups of some variables.
+
+    Raises:
+        ValueError: Variables of two groups have different coordinates.
+    """
+    groups = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
+    views = [Scope(contents.variables, group) if group else contents.variables for group in groups]
+    shared = {d for name in names for d in contents.variables[name].dimensions}
+    for dimension in sorted(shared):
+        found = [view.get(dimension) for view in views]
+        for group, other in zip(groups[1:], found[1:], strict=True):
+            if not _same(found[0], other):
+                raise ValueError(
+                    f"{contents.path}: the coordinate '{dimension}' of group "
+                    f"'{group or '/'}' differs from the one of group '{groups[0] or '/'}', "
+                    "expected the same; name variables of one group in data.variables."
+                )
+    return replace(contents, variables=views[0])
+
+
+def _same(one: StoredVariable | None, two: StoredVariable | None) -> bool:
+    """Return whether two coordinates are the same."""
+    if one is None or two is None or one.name == two.name:
+        return one is two or (one is not None and two is not None)
+    if one.shape != two.shape or one.kind not in "iuf" or two.kind not in "iuf":
+        return one.shape == two.shape and one.dtype == two.dtype
+    same_units = one.attributes.get("units") == two.attributes.get("units")
+    return same_units and np.array_equal(one.values(), two.values(), equal_nan=True)
