@@ -6,6 +6,7 @@ from datamodules.files.dimensions import Dimensions
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.formats.numpy_arrays import NumPy
+from datamodules.files.formats.pdebench import PDEBench
 from datamodules.files.formats.the_well import TheWell
 from datamodules.files.formats.torch_tensors import TorchTensors
 from datamodules.files.formats.zarr_store import Zarr
@@ -29,6 +30,7 @@ __all__ = [
     "NetCDF",
     "NumPy",
     "Observations",
+    "PDEBench",
     "RandomSensors",
     "Range",
     "Rollouts",

@@ -63,7 +63,7 @@ DRAWING = {"matplotlib", "PIL", "tensorboard"}
 LIBRARIES = {  # what each room may use besides the standard library
     "datamodules/solvers/implicit": TENSORS,
     "datamodules/solvers": TENSORS,
-    "datamodules/files": TENSORS | {"netCDF4", "h5py", "zarr", "numcodecs"},
+    "datamodules/files": TENSORS | {"netCDF4", "h5py", "zarr", "numcodecs", "yaml"},
     "datamodules/storage": TENSORS,
     "datamodules/description.py": TENSORS,
     "datamodules": TRAINING | {"netCDF4", "h5py"},

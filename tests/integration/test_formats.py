@@ -52,7 +52,13 @@ def minutes(folder):
     return "a.nc", ["--data.variables=[T]", f"--data.dimensions={dimensions}", "--data.workers=2"]
 
 
-@pytest.mark.parametrize("make", [the_well, zarr_store, numpy_array, levels, minutes])
+def pdebench(folder):
+    shutil.copy(LAYOUTS / "pdebench_shallow_water.h5", folder / "a.h5")
+    options = ["--data.variables=[h]", "--data.dimensions.space=[x, y]"]
+    return "a.h5", [*options, "--data.parameters=[dam_radius]"]
+
+
+@pytest.mark.parametrize("make", [the_well, zarr_store, numpy_array, pdebench, levels, minutes])
 def test_an_emulator_is_trained_tested_and_forecasts(tmp_path, make):
     name, options = make(tmp_path)
     with working_in(tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.formats.numpy_arrays import NumPy
+from datamodules.files.formats.pdebench import PDEBench
 from datamodules.files.formats.the_well import TheWell
 from datamodules.files.formats.torch_tensors import TorchTensors
 from datamodules.files.formats.zarr_store import Zarr
@@ -12,6 +13,7 @@ from datamodules.files.formats.zarr_store import Zarr
 FORMATS: tuple[type[FileFormat], ...] = (
     Zarr,
     TheWell,
+    PDEBench,
     NumPy,
     TorchTensors,
     NetCDF,

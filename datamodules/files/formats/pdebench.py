@@ -1,0 +1,257 @@
+"""HDF5 files of PDEBench (Takamoto et al., NeurIPS 2022), in the four layouts of its scripts.
+
+- `tensor (sample, t, x)` with `x-coordinate` and `t-coordinate` (advection, Burgers, ...);
+- one data set per field, `(sample, t, x, y)`, with the same coordinates (compressible flow);
+- one group per sample, `0000/data (t, x, y, channel)` and `0000/grid/{t,x,y}` (diffusion-reaction,
+  shallow water, diffusion-sorption);
+- `velocity (sample, t, x, y, 2)`, `particles (..., 1)` and `t` (incompressible flow).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+
+from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.formats.plain_arrays import Values
+from datamodules.files.part import open_part
+
+COORDINATE = "-coordinate"
+AXES = "xyz"
+NAMES = {"Du": ["u", "v"], "gravity": ["h"], "por": ["u"]}  # channels, by a key of the settings
+
+
+class PDEBench(FileFormat):
+    """HDF5 files of PDEBench.
+
+    Its files do not say whether the domain is periodic: set `data.periodic`. Numbers in attributes
+    and in the settings of the samples can be named in `data.parameters`.
+
+    Args:
+        order: Spatial axes of files with one group per sample, where the sizes do not tell:
+            `[y, x]` for diffusion-reaction, `[x, y]` for shallow water.
+    """
+
+    label = "PDEBench"
+
+    def __init__(self, order: Sequence[str] = ()) -> None:
+        self.order = list(order)
+
+    def recognizes(self, path: Path) -> bool:
+        if not (path.is_file() and h5py.is_hdf5(path)):
+            return False
+        with h5py.File(path, "r", locking=False) as file:
+            names = set(file)
+            flat = any(name + COORDINATE in names for name in AXES)
+            return flat or {"velocity", "particles", "t"} <= names or bool(samples(file))
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Contents]:
+        with h5py.File(path, "r", locking=False) as file:
+            attributes = {k: v.item() for k, v in file.attrs.items() if is_number(v)}
+            attributes |= numbers(file.attrs.get("config"))
+            if samples(file):
+                variables = self._of_groups(file, path)
+            elif "t" in file:
+                variables = of_flow(file, path)
+            elif f"t{COORDINATE}" in file:
+                variables = of_fields(file, path)
+            else:
+                raise ValueError(
+                    f"{path} has no t-coordinate, expected trajectories in time: maps, as in "
+                    "Darcy flow, cannot be rolled out."
+                )
+        yield Contents(path, {variable.name: variable for variable in variables}, attributes)
+
+    def _of_groups(self, file: h5py.File, path: Path) -> list[StoredVariable]:
+        """Return the channels of the samples, each in a group of its own."""
+        groups = samples(file)
+        data, grid = file[f"{groups[0]}/data"], file[f"{groups[0]}/grid"]
+        for group in groups:
+            if file[f"{group}/data"].shape != data.shape:
+                raise ValueError(
+                    f"{path}: '{group}/data' has the shape {file[f'{group}/data'].shape}, "
+                    f"'{groups[0]}/data' {data.shape}; all samples of a file must be alike."
+                )
+        settings = [numbers(file[group].attrs.get("config")) for group in groups]
+        space = self._order_of(path, data.shape[1:-1], grid, settings[0])
+        channels = next((found for key, found in NAMES.items() if key in settings[0]), [])
+        if len(channels) != data.shape[-1]:
+            channels = [f"channel_{number}" for number in range(data.shape[-1])]
+        found = [
+            stored("time", ("time",), grid["t"], partial(open_part, path, f"{groups[0]}/grid/t"))
+        ]
+        for name in space:
+            opened = partial(open_part, path, f"{groups[0]}/grid/{name}")
+            found.append(stored(name, (name,), grid[name], opened))
+        whole = [slice(None)] * (data.ndim - 1)
+        for number, channel in enumerate(channels):
+            shape = (len(groups), *data.shape[:-1])
+            part = partial(StackedArray, path, groups, "data", [*whole, number], shape[1:])
+            dimensions = ("trajectory", "time", *space)
+            found.append(StoredVariable(channel, dimensions, shape, data.dtype, {}, part))
+        for key in sorted(set.intersection(*map(set, settings))):
+            values = np.array([one[key] for one in settings], float)
+            read = partial(Values, path, values)
+            found.append(StoredVariable(key, ("trajectory",), values.shape, values.dtype, {}, read))
+        return found
+
+    def _order_of(
+        self, path: Path, shape: tuple[int, ...], grid: h5py.Group, settings: dict[str, float]
+    ) -> list[str]:
+        """Return the names of the spatial axes of the samples, in the order of the file.
+
+        Raises:
+            ValueError: Sizes and settings do not decide, or contradict the option.
+        """
+        names = [name for name in AXES if name in grid]
+        sizes = {name: grid[name].shape[0] for name in names}
+        orders = [list(order) for order in (names, names[::-1])]
+        fitting = [order for order in orders if tuple(sizes[n] for n in order) == shape]
+        if self.order:
+            fitting = [order for order in fitting if order == self.order]
+        elif len(fitting) == 2 and len(names) > 1:  # y first in diffusion-reaction alone
+            known = {"Du": orders[1], "gravity": orders[0]}
+            fitting = [order for key, order in known.items() if key in settings]
+        if not fitting:
+            raise ValueError(
+                f"{path}: the samples have {shape} points and the grid {sizes}, so that the order "
+                f"of the axes is not known; set data.format.init_args.order to [{', '.join(names)}]"
+                f" or [{', '.join(names[::-1])}]."
+            )
+        return fitting[0]
+
+
+class StackedArray(DiskArray):
+    """Arrays of equal shapes in groups of a file, stacked along a first axis.
+
+    Args:
+        path: File.
+        groups: Names of the groups.
+        name: Name of the array in each.
+        fixed: Part of each array.
+        shape: Shape of the parts.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        groups: Sequence[str],
+        name: str,
+        fixed: Sequence[int | slice],
+        shape: tuple[int, ...],
+    ) -> None:
+        self.path, self.groups, self.name, self.fixed = path, groups, name, fixed
+        self.shape = (len(groups), *shape)
+        self.last: tuple[int, DiskArray] | None = None
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        key = as_tuple(key)
+        first = ranges_of(key, self.shape, self.path)[0] if key else range(self.shape[0])
+        parts = [self._array(number)[key[1:]] for number in first]
+        return parts[0] if key and isinstance(key[0], int) else np.stack(parts)
+
+    def _array(self, number: int) -> DiskArray:
+        if self.last is None or self.last[0] != number:
+            self.close()
+            opened = open_part(self.path, f"{self.groups[number]}/{self.name}", self.fixed)
+            self.last = number, opened
+        return self.last[1]
+
+    def close(self) -> None:
+        if self.last is not None:
+            self.last[1].close()
+        self.last = None
+
+
+def samples(file: h5py.File) -> list[str]:
+    """Return the groups of a file, if all are samples, by their numbers."""
+    for group in file.values():
+        if not isinstance(group, h5py.Group) or not {"data", "grid"} <= set(group):
+            return []
+    return sorted(file, key=lambda name: (len(name), name))
+
+
+def of_fields(file: h5py.File, path: Path) -> list[StoredVariable]:
+    """Return the fields of a file with one data set for each; times are one more than snapshots."""
+    space = [name for name in AXES if name + COORDINATE in file]
+    found, times = [], None
+    for name, dataset in file.items():
+        if name.endswith(COORDINATE) or not isinstance(dataset, h5py.Dataset):
+            continue
+        more = dataset.ndim - 2 - len(space)  # a leading axis of length 1, by version 0.1.0
+        if more not in (0, 1) or (more and dataset.shape[0] != 1):
+            continue
+        fixed: list[int | slice] = [0] * more
+        shape, times = dataset.shape[more:], dataset.shape[more + 1]
+        opened = partial(open_part, path, name, [*fixed, *[slice(None)] * len(shape)])
+        dimensions = ("trajectory", "time", *space)
+        found.append(StoredVariable(name, dimensions, shape, dataset.dtype, {}, opened))
+    for name, size in (("t", times), *((axis, None) for axis in space)):
+        dataset = file[name + COORDINATE]
+        opened = partial(open_part, path, name + COORDINATE, [slice(0, size)])
+        label = "time" if name == "t" else name
+        shape = (len(range(dataset.shape[0])[:size]),)
+        found.append(StoredVariable(label, (label,), shape, dataset.dtype, {}, opened))
+    return found
+
+
+def of_flow(file: h5py.File, path: Path) -> list[StoredVariable]:
+    """Return the fields of a file of incompressible flow, with the times of the first row."""
+    times = file["t"]
+    if times.ndim == 2 and not (times[()] == times[0]).all():
+        raise ValueError(
+            f"{path}: the times 't' of its samples differ, expected one time axis for all."
+        )
+    opened = partial(open_part, path, "t", [0] * (times.ndim - 1))
+    found = [StoredVariable("time", ("time",), times.shape[-1:], times.dtype, {}, opened)]
+    for name in ("velocity", "particles", "force"):
+        if name not in file:
+            continue
+        dataset = file[name]
+        steady = name == "force"
+        space = AXES[: dataset.ndim - 3 + steady]
+        dimensions = ("trajectory", *([] if steady else ["time"]), *space)
+        whole = [slice(None)] * (dataset.ndim - 1)
+        for component in range(dataset.shape[-1]):
+            label = name if dataset.shape[-1] == 1 else f"{name}_{AXES[component]}"
+            read: Callable[[], DiskArray] = partial(open_part, path, name, [*whole, component])
+            shape = dataset.shape[:-1]
+            found.append(StoredVariable(label, dimensions, shape, dataset.dtype, {}, read))
+    return found
+
+
+def stored(
+    name: str, dimensions: tuple[str, ...], dataset: h5py.Dataset, opened: Callable[[], DiskArray]
+) -> StoredVariable:
+    """Return the description of a whole data set."""
+    return StoredVariable(name, dimensions, dataset.shape, dataset.dtype, {}, opened)
+
+
+def numbers(text: Any) -> dict[str, float]:
+    """Return the numbers in settings as PDEBench keeps them, a text of YAML."""
+    text = text.decode() if isinstance(text, bytes) else text
+    try:
+        found = yaml.safe_load(text) if isinstance(text, str) else {}
+    except yaml.YAMLError:
+        return {}
+    found = found if isinstance(found, dict) else {}
+    inner = found.get("sim")
+    found = inner if isinstance(inner, dict) else found
+    kinds = (int, float)
+    return {
+        str(key): float(value)
+        for key, value in found.items()
+        if isinstance(value, kinds) and not isinstance(value, bool)
+    }
+
+
+def is_number(value: Any) -> bool:
+    """Return whether an attribute is one number."""
+    return getattr(np.asarray(value).dtype, "kind", "O") in "iuf" and np.size(value) == 1
