@@ -3,6 +3,7 @@
 from datamodules.datamodule import TrajectoryDataModule
 from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
+from datamodules.files.formats.dedalus import Dedalus
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.formats.numpy_arrays import NumPy
@@ -22,6 +23,7 @@ from datamodules.windows import WindowDataset
 __all__ = [
     "DataDescription",
     "DataSource",
+    "Dedalus",
     "Dimensions",
     "FileFormat",
     "Generator",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from datamodules.files.formats.dedalus import Dedalus
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.formats.numpy_arrays import NumPy
@@ -13,6 +14,7 @@ from datamodules.files.formats.zarr_store import Zarr
 FORMATS: tuple[type[FileFormat], ...] = (
     Zarr,
     TheWell,
+    Dedalus,
     PDEBench,
     NumPy,
     TorchTensors,

@@ -13,6 +13,7 @@ import numpy as np
 from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.part import PartArray, SharedArray
+from datamodules.solvers.finite import check_finite
 
 CHANNEL = "channel"
 
@@ -76,6 +77,7 @@ class PlainArrays(FileFormat):
         lengths: Sequence[float] = (),
         start: float = 0.0,
     ) -> None:
+        check_finite(type(self).__name__, interval=interval, lengths=lengths, start=start)
         self.order, self.channels, self.lengths = list(order), list(channels), list(lengths)
         self.interval, self.time_units, self.start = interval, time_units, start
         name = f"{type(self).__name__}.order"

@@ -1,0 +1,107 @@
+"""HDF5 files that Dedalus 3 writes (Burns et al., Phys. Rev. Research 2020).
+
+A task is an array over (time, *component, *space) with a scale of `scales` attached to each axis.
+The files of one handler, `snapshots_s1.h5`, `snapshots_s2.h5`, ..., are parts of one run.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import product
+from math import prod
+from pathlib import Path
+
+import h5py
+
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.part import open_part
+
+
+class Dedalus(FileFormat):
+    """HDF5 files of Dedalus 3; components of vectors and tensors are variables of their own.
+
+    The components of `u` along x and z are `u_x` and `u_z`. Axes of a task of another resolution
+    have their size in their names, `x_24`. Tasks of coefficients are left out. The files do not say
+    whether the domain is periodic: set `data.periodic`. The files of one run are joined by
+    `data.join: time`.
+    """
+
+    label = "Dedalus"
+
+    def recognizes(self, path: Path) -> bool:
+        if not (path.is_file() and h5py.is_hdf5(path)):
+            return False
+        with h5py.File(path, "r", locking=False) as file:
+            return "tasks" in file and ("scales" in file or "ext_mesh" in first_attributes(file))
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Contents]:
+        with h5py.File(path, "r", locking=False) as file:
+            if "scales" not in file:
+                raise ValueError(
+                    f"{path} holds the part of one process, expected a file of the whole domain; "
+                    f"name {path.parent}.h5, which refers to it."
+                )
+            times = file["scales/sim_time"]
+            opened = partial(open_part, path, "scales/sim_time")
+            time = StoredVariable("time", ("time",), times.shape, times.dtype, {}, opened)
+            variables = {"time": time}
+            for name, task in file["tasks"].items():
+                if task.attrs["grid_space"].all():
+                    for variable in fields(path, name, task, times.shape[0], variables):
+                        variables[variable.name] = variable
+        yield Contents(path, variables)
+
+
+def first_attributes(file: h5py.File) -> set[str]:
+    """Return the names of the attributes of the first task."""
+    return {name for task in list(file["tasks"].values())[:1] for name in task.attrs}
+
+
+def fields(
+    path: Path, name: str, task: h5py.Dataset, times: int, known: dict[str, StoredVariable]
+) -> list[StoredVariable]:
+    """Return the components of a task, and the coordinates of its axes that are not known yet.
+
+    Raises:
+        ValueError: The task has another number of times than the file.
+    """
+    if task.shape[0] != times:
+        raise ValueError(
+            f"{path}: task '{name}' has {task.shape[0]} times, 'scales/sim_time' {times}; the "
+            f"files of its processes in {path.with_suffix('')} may be missing: put them there."
+        )
+    labels = [text(label) for label in task.attrs["DIMENSION_LABELS"]]
+    found, axes = [], []
+    for axis, label in enumerate(labels):
+        if axis == 0 or label in ("", "constant"):
+            continue
+        scale = task.dims[axis][0]
+        known_size = known[label].shape if label in known else scale.shape
+        own = label if known_size == scale.shape else f"{label}_{scale.shape[0]}"
+        axes.append(own)
+        if own not in known:
+            opened = partial(open_part, path, scale.name.strip("/"))
+            found.append(StoredVariable(own, (own,), scale.shape, scale.dtype, {}, opened))
+    components = [axis for axis, label in enumerate(labels) if axis and not label]
+    sizes = [task.shape[axis] for axis in components]
+    named = axes if prod(sizes) == len(axes) ** len(sizes) else []
+    dimensions = ("time", *axes)
+    for component in product(*map(range, sizes)):
+        indices = dict(zip(components, component, strict=True))
+        key = [
+            indices.get(axis, 0 if label == "constant" else slice(None))
+            for axis, label in enumerate(labels)
+        ]
+        words = [named[number] if named else str(number) for number in component]
+        whole = f"{name}_{''.join(words)}" if words else name
+        kept = zip(task.shape, key, strict=True)
+        shape = tuple(size for size, part in kept if isinstance(part, slice))
+        opened = partial(open_part, path, f"tasks/{name}", key)
+        found.append(StoredVariable(whole, dimensions, shape, task.dtype, {}, opened))
+    return found
+
+
+def text(value: str | bytes) -> str:
+    """Return a label as text."""
+    return value.decode() if isinstance(value, bytes) else value
