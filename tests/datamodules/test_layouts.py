@@ -6,6 +6,7 @@ import pytest
 import xarray
 
 from datamodules import Dimensions, Source, TrajectoryDataModule
+from datamodules.files.inspection import inspect_file
 from datamodules.files.selected import channel_names
 from datamodules.files.trajectory_file import TrajectoryFile
 
@@ -212,7 +213,7 @@ def test_members_may_come_after_time(tmp_path):
     np.testing.assert_array_equal(file.read(2, 1, 6)[:, 0], field[1:6, 2])
 
 
-def grouped(path, axis=AXES["x"], shadow=False):
+def grouped(path, axis=AXES["x"]):
     """Write groups a/b and c, with time at the top and y and x within a."""
     u, w = numbers(TIMES, *SHAPE), numbers(TIMES, *SHAPE, seed=1)
     with netCDF4.Dataset(path, "w") as file:
@@ -225,6 +226,7 @@ def grouped(path, axis=AXES["x"], shadow=False):
             }.items():
                 group.createDimension(name, len(values))
                 group.createVariable(name, "f8", (name,))[:] = values
+        file["c"].createDimension("u", 3)  # HDF5 has the variable of this name under another one
         inner = file["a"].createGroup("b")
         inner.createVariable("u", "f4", ("time", "y", "x"))[:] = u
         file["c"].createVariable("w", "f4", ("time", "y", "x"))[:] = w
@@ -241,7 +243,10 @@ def test_variables_of_groups_have_the_coordinates_of_their_parents(tmp_path):
     np.testing.assert_array_equal(file.axes[1].values, AXES["x"])
     assert file.interval == 0.5
     assert data.contents("train") != data_of(tmp_path / "a.nc", ["c/u", "c/w"]).contents("train")
-    assert data_of(tmp_path / "a.nc", ["a/b/u", "c/u"]).variables == ["a_b_u", "c_u"]
+    both = data_of(tmp_path / "a.nc", ["a/b/u", "c/u"])
+    assert both.variables == ["a_b_u", "c_u"]
+    found = both.readers("train")[0].read(0, 3, 5)
+    np.testing.assert_array_equal(found, np.stack([u, -u], 1)[3:5])
 
 
 def test_groups_of_different_coordinates_are_refused(tmp_path):
@@ -255,6 +260,14 @@ def test_a_variable_that_is_not_in_a_group_is_refused_with_those_that_are(tmp_pa
     for name in ("u", "a/u", "d/u"):
         assert f"no variable '{name}', only" in (message := refused(tmp_path / "a.nc", [name]))
         assert "a/b/u" in message
+
+
+def test_inspection_selects_the_first_item_of_further_dimensions(tmp_path):
+    on_levels(tmp_path / "a.nc")
+    assert inspect_file(tmp_path / "a.nc").select == {"level": 1000.0}
+    field = numbers(TIMES, 1, 3, *SHAPE)
+    write(tmp_path / "b.nc", {"q": field}, ("time", "one", "lev", "y", "x"))
+    assert inspect_file(tmp_path / "b.nc").select == {"lev": 0}
 
 
 def test_names_of_channels():
