@@ -12,7 +12,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from datamodules.describe import Periodic, check_options, describe
+from datamodules.describe import Periodic, check_names, check_options, describe
 from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.formats.detect import format_of
@@ -116,6 +116,7 @@ class TrajectoryDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         check_finite("data", select=select, interval=interval)
+        check_names(variables, dimensions)
         check_select(select, variables, dimensions)
         channels = channel_names(variables, select)
         check_options(channels, dimensions, periodic, vorticity)

@@ -19,15 +19,10 @@ def check_options(
     """Refuse options of the data that contradict each other.
 
     Raises:
-        ValueError: A variable or dimension is named twice, or an option does not fit the others.
+        ValueError: An option does not fit the others.
     """
     if not variables:
         raise ValueError("data.variables must name at least one variable.")
-    names = (dimensions.trajectory, dimensions.time, *dimensions.space)
-    for option, given in (("variables", tuple(variables)), ("dimensions", names)):
-        twice = [name for name in given if given.count(name) > 1]
-        if twice:
-            raise ValueError(f"data.{option} names '{twice[0]}' twice, expected different names.")
     if not dimensions.space:
         raise ValueError("data.dimensions.space must name the spatial dimensions, (y, x) or (x,).")
     if isinstance(periodic, list) and len(periodic) != len(dimensions.space):
@@ -40,6 +35,19 @@ def check_options(
             f"data.vorticity is '{vorticity}', expected one of data.variables "
             f"({', '.join(variables)}), 'auto' or null."
         )
+
+
+def check_names(variables: Sequence[str], dimensions: Dimensions) -> None:
+    """Refuse variables and dimensions that are named twice.
+
+    Raises:
+        ValueError: As above.
+    """
+    names = (dimensions.trajectory, dimensions.time, *dimensions.space)
+    for option, given in (("variables", tuple(variables)), ("dimensions", names)):
+        twice = [name for name in given if given.count(name) > 1]
+        if twice:
+            raise ValueError(f"data.{option} names '{twice[0]}' twice, expected different names.")
 
 
 def describe(
