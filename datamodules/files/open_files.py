@@ -77,10 +77,12 @@ class OpenFiles:
         with self._lock:
             file = self._open.get(key)
             if file is None:
-                for other in [key for key in self._open if is_same_file(key, (path, state))]:
-                    del self._open[other]  # HDF5 would not see by how much the file has grown
-                while len(self._open) >= most():
-                    del self._open[next(iter(self._open))]
+                # of a copy: an access that is collected meanwhile closes its file, in this thread
+                for other in list(self._open):
+                    if is_same_file(other, (path, state)):  # HDF5 would not see that it has grown
+                        self._open.pop(other, None)
+                for first in list(self._open)[: max(0, len(self._open) + 1 - most())]:
+                    self._open.pop(first, None)
                 file = OpenFile(path)
                 if not is_same_file((path, state_of(path)), key):
                     raise ReplacedError(path)

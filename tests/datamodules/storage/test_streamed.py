@@ -9,6 +9,7 @@ import netCDF4
 import numpy as np
 import pytest
 
+from datamodules.files import open_files
 from datamodules.files.arrays import open_array
 from datamodules.files.open_files import FILES
 from datamodules.files.trajectory_file import TrajectoryFile
@@ -243,3 +244,20 @@ def test_file_that_is_written_again_is_opened_again(tmp_path, options):
         np.testing.assert_array_equal(storage.read(0, 1, 4)[:, 0], wanted[1:4])
         del storage
         assert len(FILES) == before  # nobody has access to it
+
+
+def test_accesses_may_end_while_a_file_is_opened(tmp_path, monkeypatch):
+    """Python collects unused arrays at any time, which closes their files in the same thread."""
+    for name in "abc":
+        write_file(tmp_path / f"{name}.nc", (1, 3, 8, 8))
+    accesses = {name: open_files.Access(tmp_path / f"{name}.nc") for name in "ab"}
+    for access in accesses.values():
+        access.get()
+    same = open_files.is_same_file
+
+    def collecting(one, other):
+        accesses.clear()
+        return same(one, other)
+
+    monkeypatch.setattr(open_files, "is_same_file", collecting)
+    assert open_files.Access(tmp_path / "c.nc").get().file["vorticity"].shape == (1, 3, 8, 8)
