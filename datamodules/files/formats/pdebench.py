@@ -30,8 +30,9 @@ NAMES = {"Du": ["u", "v"], "gravity": ["h"], "por": ["u"]}  # channels, by a key
 class PDEBench(FileFormat):
     """HDF5 files of PDEBench.
 
-    Its files do not say whether the domain is periodic: set `data.periodic`. Numbers in attributes
-    and in the settings of the samples can be named in `data.parameters`.
+    Spatial dimensions are `x-coordinate` and `y-coordinate`, or `x` and `y` where each sample has a
+    group. Files do not say whether the domain is periodic: set `data.periodic`. Numbers in
+    attributes and in the settings of the samples can be named in `data.parameters`.
 
     Args:
         order: Spatial axes of files with one group per sample, where the sizes do not tell:
@@ -180,7 +181,7 @@ def samples(file: h5py.File) -> list[str]:
 
 def of_fields(file: h5py.File, path: Path) -> list[StoredVariable]:
     """Return the fields of a file with one data set for each; times are one more than snapshots."""
-    space = [name for name in AXES if name + COORDINATE in file]
+    space = [name + COORDINATE for name in AXES if name + COORDINATE in file]
     found, times = [], None
     for name, dataset in file.items():
         if name.endswith(COORDINATE) or not isinstance(dataset, h5py.Dataset):
@@ -193,10 +194,10 @@ def of_fields(file: h5py.File, path: Path) -> list[StoredVariable]:
         opened = partial(open_part, path, name, [*fixed, *[slice(None)] * len(shape)])
         dimensions = ("trajectory", "time", *space)
         found.append(StoredVariable(name, dimensions, shape, dataset.dtype, {}, opened))
-    for name, size in (("t", times), *((axis, None) for axis in space)):
-        dataset = file[name + COORDINATE]
-        opened = partial(open_part, path, name + COORDINATE, [slice(0, size)])
-        label = "time" if name == "t" else name
+    for name, size in ((f"t{COORDINATE}", times), *((axis, None) for axis in space)):
+        dataset = file[name]
+        opened = partial(open_part, path, name, [slice(0, size)])
+        label = name if name in space else "time"
         shape = (len(range(dataset.shape[0])[:size]),)
         found.append(StoredVariable(label, (label,), shape, dataset.dtype, {}, opened))
     return found

@@ -45,7 +45,7 @@ class TheWell(FileFormat):
             space = texts(dimensions.attrs.get("spatial_dims")) or [
                 name for name in dimensions if name != "time"
             ]
-            variables = {}
+            variables = Fields()
             for name in ("time", *space):
                 if name in dimensions:
                     variables[name] = coordinate(file, path, name)
@@ -59,6 +59,23 @@ class TheWell(FileFormat):
                     partial(open_part, path, dataset.name.strip("/")),
                 )  # fmt: skip
         yield Contents(path, variables, attributes)
+
+
+class Fields(dict[str, StoredVariable]):
+    """Variables by name, which are found with the name of their group, too."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        group, _, own = name.partition("/")
+        return super().get(own if group in GROUPS else name, default)
+
+    def __contains__(self, name: object) -> bool:
+        return self.get(str(name)) is not None
+
+    def __getitem__(self, name: str) -> StoredVariable:
+        found = self.get(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
 
 def coordinate(file: h5py.File, path: Path, name: str) -> StoredVariable:

@@ -25,7 +25,7 @@ def values(file):
 def test_one_tensor_with_a_leading_axis_and_one_time_too_many():
     path, read = LAYOUTS / "pdebench_burgers.hdf5", np.load(LAYOUTS / "pdebench_burgers.npz")
     assert isinstance(format_of(path), PDEBench)
-    file = opened(path, ["tensor"], ("x",), ["Nu"])
+    file = opened(path, ["tensor"], ("x-coordinate",), ["Nu"])
     np.testing.assert_array_equal(values(file), read["fields"])
     np.testing.assert_allclose(file.times, read["times"], rtol=1e-6)
     assert file.parameters.tolist() == [[0.01]] * 3
@@ -103,7 +103,9 @@ def test_one_data_set_per_field(tmp_path):
         file["x-coordinate"] = (np.arange(5, dtype="f4") + 0.5) / 5
         file["y-coordinate"] = (np.arange(7, dtype="f4") + 0.5) / 7
         file.attrs["eta"] = 0.01
-    file = opened(tmp_path / "a.hdf5", ["Vx", "density"], ("x", "y"), ["eta"])
+    space = ("x-coordinate", "y-coordinate")
+    file = opened(tmp_path / "a.hdf5", ["Vx", "density"], space, ["eta"])
+    assert [axis.name for axis in file.axes] == ["y-coordinate", "x-coordinate"]
     wanted = np.stack([fields["Vx"], fields["density"]], 2).swapaxes(-1, -2)
     np.testing.assert_array_equal(values(file), wanted)
     assert (file.snapshots, round(file.interval, 6)) == (4, 0.05)

@@ -79,7 +79,8 @@ def test_a_file_without_attributes_is_read_by_its_shapes(tmp_path):
         file["t0_fields/vorticity"] = field
         file["dimensions/time"] = np.arange(4.0)
         file["dimensions/x"], file["dimensions/y"] = np.arange(6.0), np.arange(9.0)
-    file = opened(tmp_path / "a.hdf5", ["vorticity"])
+    file = opened(tmp_path / "a.hdf5", ["t0_fields/vorticity"])  # or without its group
+    assert opened(tmp_path / "a.hdf5", ["vorticity"]).space == file.space == (9, 6)
     np.testing.assert_array_equal(file.read(0, 1, 3)[:, 0], field[0, 1:3].transpose(0, 2, 1))
 
 
