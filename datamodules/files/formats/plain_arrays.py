@@ -58,7 +58,7 @@ class PlainArrays(FileFormat):
         order: Names of the axes in the order of the arrays: `time`, the spatial axes and, where
             there are any, `trajectory` and `channel`.
         channels: Names of the variables along the axis `channel`.
-        interval: Time between snapshots.
+        interval: Time between snapshots; by default times are read from an array `time` or `t`.
         time_units: Units of time, such as `s`.
         lengths: Length of the domain along each spatial axis, in their order, if known; points are
             at the lower edges of equal cells.
@@ -72,7 +72,7 @@ class PlainArrays(FileFormat):
         self,
         order: Sequence[str] = (),
         channels: Sequence[str] = (),
-        interval: float = 1.0,
+        interval: float | None = None,
         time_units: str = "1",
         lengths: Sequence[float] = (),
         start: float = 0.0,
@@ -95,7 +95,7 @@ class PlainArrays(FileFormat):
                 f"{type(self).__name__}.lengths has {len(lengths)} numbers, expected one for each "
                 f"of the spatial axes {', '.join(self.space)}."
             )
-        if not interval > 0:
+        if interval is not None and not interval > 0:
             raise ValueError(f"{type(self).__name__}.interval must be positive, got {interval}.")
 
     @property
@@ -121,17 +121,24 @@ class PlainArrays(FileFormat):
         for name, array in arrays.items():
             if len(array.shape) == len(self.order):
                 self._add(variables, path, name, array)
-            elif name in self.order and len(array.shape) == 1:
-                variables[name] = _variable(name, (name,), array, array.open)
+            elif (axis := {"t": "time"}.get(name, name)) in self.order and len(array.shape) == 1:
+                units = {"units": self.time_units} if axis == "time" else {}
+                variables[axis] = _variable(axis, (axis,), array, array.open, units)
             elif not array.shape:
                 attributes[name] = array.open()[()].item()
+        fields = [variable for variable in variables.values() if "time" in variable.dimensions]
         sizes = {
             name: size
-            for variable in variables.values()
+            for variable in fields
             for name, size in zip(variable.dimensions, variable.shape, strict=True)
         }
-        if "time" not in sizes:
+        if not any(len(variable.shape) > 1 for variable in fields):
             raise ValueError(self._unknown(path, arrays))
+        if "time" not in variables and self.interval is None:
+            raise ValueError(
+                f"{path} holds no times, expected an array 'time' or the interval between "
+                f"snapshots; set data.format.init_args.interval of {type(self).__name__}."
+            )
         for name, values in self._coordinates(sizes).items():
             array = StoredArray(values.shape, values.dtype, partial(Values, path, values))
             units = {"units": self.time_units} if name == "time" else {}
@@ -155,13 +162,20 @@ class PlainArrays(FileFormat):
         names = tuple(part for part in self.order if part != CHANNEL)
         shape = array.shape[:axis] + array.shape[axis + 1 :]
         part = StoredArray(shape, array.dtype, array.open)
+        if self.channels[0] in variables:
+            raise ValueError(
+                f"{path} holds several arrays with the axes of data.format.order, '{name}' among "
+                "them, expected one with an axis 'channel'; write it to a file of its own."
+            )
         for number, channel in enumerate(self.channels):
             opened = partial(_channel, array.open, axis, number)
             variables[channel] = _variable(channel, names, part, opened)
 
     def _coordinates(self, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
         """Return the coordinates that follow from interval and lengths."""
-        found = {"time": self.start + self.interval * np.arange(sizes["time"])}
+        found = {}
+        if self.interval is not None:
+            found["time"] = self.start + self.interval * np.arange(sizes["time"])
         for name, length in zip(self.space, self.lengths, strict=False):
             found[name] = length * np.arange(sizes[name]) / sizes[name]
         return found

@@ -12,6 +12,11 @@ from torch import Tensor
 from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray, Values
 
+KINDS = {
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+}
+
 
 class TorchTensors(PlainArrays):
     """Tensors in `.pt` files.
@@ -52,13 +57,14 @@ def tensors(path: Path) -> dict[str, Tensor]:
         ) from None
     named = found if isinstance(found, dict) else {path.stem: found}
     chosen = {
-        str(name): tensor
+        str(name): tensor.detach()
         for name, tensor in named.items()
-        if isinstance(tensor, Tensor) and not tensor.is_complex()
+        if isinstance(tensor, Tensor) and tensor.dtype in KINDS and tensor.layout is torch.strided
     }
     if not chosen:
         raise ValueError(
-            f"{path} holds a {type(found).__name__}, expected a tensor, or a dictionary of tensors."
+            f"{path} holds a {type(found).__name__}, expected a dense tensor of real numbers, or a "
+            "dictionary of such tensors; write it as float32 by torch.save."
         )
     return chosen
 

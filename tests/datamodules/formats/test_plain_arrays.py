@@ -98,9 +98,48 @@ def test_lengths_and_coordinates(tmp_path):
 
 def test_an_array_without_channels_and_trajectories(tmp_path):
     path = save_npy(tmp_path / "omega", VALUES[0, :, 0])
-    file = TrajectoryFile(path, ("omega",), format=NumPy(order=["time", "y", "x"]))
+    file = TrajectoryFile(path, ("omega",), format=NumPy(order=["time", "y", "x"], interval=1.0))
     np.testing.assert_array_equal(file.read(0, 1, 4)[:, 0], VALUES[0, 1:4, 0].astype("f4"))
     assert (file.trajectories, file.interval) == (1, 1.0)
+
+
+@pytest.mark.parametrize("name", ["t", "time"])
+def test_times_of_the_file_are_read(tmp_path, name):
+    options = {"order": ORDER, "channels": ["u", "v"], "time_units": "h"}
+    times = 2.5 + 0.25 * np.arange(5)
+    np.savez(tmp_path / "a.npz", fields=VALUES, **{name: times})
+    file = opened(tmp_path / "a.npz", NumPy, **options)
+    np.testing.assert_array_equal(file.times, times)
+    assert file.time.unit == "h"
+    torch.save(
+        {"fields": torch.from_numpy(VALUES), name: torch.from_numpy(times)}, tmp_path / "a.pt"
+    )
+    np.testing.assert_array_equal(opened(tmp_path / "a.pt", TorchTensors, **options).times, times)
+
+
+@pytest.mark.parametrize("save", SAVE)
+def test_files_without_times_and_an_interval_are_refused(tmp_path, save):
+    path = save(tmp_path / "a", VALUES)
+    with pytest.raises(
+        ValueError, match=r"holds no times, .*set data\.format\.init_args\.interval"
+    ):
+        opened(path, SAVE[save], order=ORDER, channels=["u", "v"])
+
+
+def test_several_arrays_with_channels_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", a=VALUES, b=VALUES + 100)
+    with pytest.raises(ValueError, match=r"several arrays with the axes .*, 'b'"):
+        opened(tmp_path / "a.npz", NumPy, order=ORDER, **OPTIONS)
+
+
+def test_tensors_of_other_kinds_are_refused_and_gradients_do_not_matter(tmp_path):
+    torch.save(torch.from_numpy(VALUES.copy()).requires_grad_(), tmp_path / "a.pt")
+    file = opened(tmp_path / "a.pt", TorchTensors, order=ORDER, **OPTIONS)
+    np.testing.assert_array_equal(file.read(0, 0, 2), VALUES[0, :2, ::-1].astype("f4"))
+    for tensor in (torch.ones(5, 2).to_sparse(), torch.ones(5, 2, dtype=torch.complex64)):
+        torch.save(tensor, tmp_path / "b.pt")
+        with pytest.raises(ValueError, match="expected a dense tensor of real numbers"):
+            opened(tmp_path / "b.pt", TorchTensors, order=ORDER, **OPTIONS)
 
 
 def test_views_are_saved_with_their_strides(tmp_path):
@@ -156,7 +195,7 @@ def test_nothing_is_unpickled(tmp_path):
     with pytest.raises(ValueError, match=r"a\.pt cannot be loaded with weights_only=True"):
         opened(tmp_path / "a.pt", TorchTensors, order=ORDER, **OPTIONS)
     torch.save(["u"], tmp_path / "b.pt")
-    with pytest.raises(ValueError, match=r"b\.pt holds a list, expected a tensor"):
+    with pytest.raises(ValueError, match=r"b\.pt holds a list, expected a dense tensor"):
         opened(tmp_path / "b.pt", TorchTensors, order=ORDER, **OPTIONS)
 
 
