@@ -77,15 +77,24 @@ def fields(
         if axis == 0 or label in ("", "constant"):
             continue
         scale = task.dims[axis][0]
-        known_size = known[label].shape if label in known else scale.shape
-        own = label if known_size == scale.shape else f"{label}_{scale.shape[0]}"
+        place, own = scale.name.strip("/"), label
+        if label in known and known[label].attributes["scale"] != place:  # of another grid
+            own = f"{label}_{scale.shape[0]}"
+        if own in known and known[own].attributes["scale"] != place:
+            raise ValueError(
+                f"{path}: task '{name}' is on another grid of {scale.shape[0]} points along "
+                f"'{label}' than tasks before it, expected one grid of each size; write it by a "
+                "handler of its own."
+            )
         axes.append(own)
         if own not in known:
-            opened = partial(open_part, path, scale.name.strip("/"))
-            found.append(StoredVariable(own, (own,), scale.shape, scale.dtype, {}, opened))
+            opened = partial(open_part, path, place)
+            attributes = {"scale": place}
+            found.append(StoredVariable(own, (own,), scale.shape, scale.dtype, attributes, opened))
     components = [axis for axis, label in enumerate(labels) if axis and not label]
     sizes = [task.shape[axis] for axis in components]
-    named = axes if prod(sizes) == len(axes) ** len(sizes) else []
+    spatial = [label for label in labels[1:] if label not in ("", "constant")]
+    named = spatial if prod(sizes) == len(axes) ** len(sizes) else []
     dimensions = ("time", *axes)
     for component in product(*map(range, sizes)):
         indices = dict(zip(components, component, strict=True))

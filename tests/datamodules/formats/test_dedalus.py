@@ -70,3 +70,16 @@ def test_a_task_without_its_times_is_refused(folder):
         file["tasks/u"].resize(0, axis=0)
     with pytest.raises(ValueError, match=r"task 'u' has 0 times, .* 3; the files of its processes"):
         contents(folder / "run_s2.h5")
+
+
+def test_axes_of_equal_size_on_another_grid_are_not_mixed_up(folder):
+    with h5py.File(folder / "run_s2.h5", "a") as file:
+        scale = file.create_dataset("scales/x_hash_other", data=7.0 * np.arange(6))
+        scale.make_scale("x")
+        for name in list(file["tasks/u"].dims[2].values()):
+            file["tasks/u"].dims[2].detach_scale(name)
+        file["tasks/u"].dims[2].attach_scale(scale)
+    found = contents(folder / "run_s2.h5")
+    assert found["b"].dimensions == ("time", "x", "z")
+    assert found["u_x"].dimensions == ("time", "x_6", "z")
+    np.testing.assert_array_equal(found["x_6"].values(), 7.0 * np.arange(6))
