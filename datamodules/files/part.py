@@ -1,6 +1,6 @@
 """Parts of an array on disk, such as one component of a vector, as arrays of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -11,7 +11,7 @@ from datamodules.files.arrays import open_array
 from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
 from datamodules.files.open_files import state_of
 
-Key = tuple[int | slice, ...]
+Part = int | slice
 
 
 class PartArray(DiskArray):
@@ -22,9 +22,8 @@ class PartArray(DiskArray):
         fixed: For each axis of the array its fixed index, or the range of it that is kept.
     """
 
-    def __init__(self, array: DiskArray, fixed: Key) -> None:
-        self.array, self.path = array, array.path
-        self.fixed = fixed + (slice(None),) * (len(array.shape) - len(fixed))
+    def __init__(self, array: DiskArray, fixed: Sequence[Part]) -> None:
+        self.array, self.path, self.fixed = array, array.path, tuple(fixed)
         self.kept = {
             axis: range(*part.indices(array.shape[axis]))
             for axis, part in enumerate(self.fixed)
@@ -32,37 +31,49 @@ class PartArray(DiskArray):
         }
         self.shape = tuple(len(part) for part in self.kept.values())
 
+    def _key(self, key: Any) -> tuple[Part, ...]:
+        """Return the key of the whole array for a key of the part."""
+        parts = as_tuple(key)
+        parts += (slice(None),) * (len(self.shape) - len(parts))
+        there = list(self.fixed)
+        ranges = ranges_of(parts, self.shape, self.path)
+        for (axis, own), part, items in zip(self.kept.items(), parts, ranges, strict=True):
+            start = own.start + items.start
+            there[axis] = start if isinstance(part, int) else slice(start, own.start + items.stop)
+        return tuple(there)
+
     def __getitem__(self, key: Any) -> np.ndarray:
-        key = as_tuple(key)
-        ranges = ranges_of(key, self.shape, self.path)
-        there: list[Any] = [slice(None)] * len(self.fixed)
-        for (axis, own), part in zip(self.kept.items(), ranges, strict=True):
-            there[axis] = slice(own.start + part.start, own.start + part.stop)
-        values = self.array[tuple(there)]  # whole along fixed axes: other parts read the same
-        chosen = tuple(f if isinstance(f, int) else slice(None) for f in self.fixed)
-        single = tuple(0 if isinstance(k, int) else slice(None) for k in key)
-        return values[chosen][single]
+        return self.array[self._key(key)]
+
+    def copy_to(self, out: np.ndarray, key: Any) -> None:
+        self.array.copy_to(out, self._key(key))
 
     def close(self) -> None:
         self.array.close()
 
 
 class SharedArray(DiskArray):
-    """Array that keeps the values read last, since its parts are read one after the other.
+    """Array that is read whole along some axes, since its parts are read one after the other.
 
     Args:
         array: Array.
+        axes: Axes along which the parts have fixed indices.
     """
 
-    def __init__(self, array: DiskArray) -> None:
+    def __init__(self, array: DiskArray, axes: Collection[int]) -> None:
         self.array, self.path, self.shape = array, array.path, array.shape
+        self.axes = frozenset(axes)
         self.last: tuple[str, np.ndarray] | None = None
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        name, last = repr(key), self.last
+        parts = list(enumerate(as_tuple(key)))
+        whole = tuple(slice(None) if axis in self.axes else part for axis, part in parts)
+        name, last = repr(whole), self.last
         if last is None or last[0] != name:
-            self.last = last = name, self.array[key]
-        return last[1]
+            self.last = last = name, self.array[whole]
+        left = (part if axis in self.axes else slice(None) for axis, part in parts
+                if axis in self.axes or isinstance(part, slice))  # fmt: skip
+        return last[1][tuple(left)]
 
     def close(self) -> None:
         self.last = None
@@ -72,12 +83,13 @@ class SharedArray(DiskArray):
 SHARED: WeakValueDictionary[Any, SharedArray] = WeakValueDictionary()
 
 
-def open_part(path: Path, name: str, fixed: Sequence[int | slice] = ()) -> DiskArray:
+def open_part(path: Path, name: str, fixed: Sequence[Part]) -> DiskArray:
     """Return a part of a variable of an HDF5 file; parts of one variable share what they read."""
+    axes = frozenset(axis for axis, part in enumerate(fixed) if isinstance(part, int))
     if all(part == slice(None) for part in fixed):
         return open_array(path, name)
-    key = path, name, state_of(path)
+    key = path, name, axes, state_of(path)
     array = SHARED.get(key)
     if array is None:
-        SHARED[key] = array = SharedArray(open_array(path, name))
-    return PartArray(array, tuple(fixed))
+        SHARED[key] = array = SharedArray(open_array(path, name), axes)
+    return PartArray(array, fixed)

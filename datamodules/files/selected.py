@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from datamodules.files.dimensions import Dimensions
-from datamodules.files.disk_array import DiskArray, as_tuple
+from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, StoredVariable
+from datamodules.files.part import PartArray
 from datamodules.notices import notify
 
 Item = int | float
@@ -206,31 +207,4 @@ def _reduced(variable: StoredVariable, index: list[int], words: list[str]) -> St
 
 def open_selected(open: Any, items: tuple[int, ...]) -> DiskArray:
     """Return the part of an array with the given index along each axis, -1 for whole axes."""
-    return SelectedArray(open(), items)
-
-
-class SelectedArray(DiskArray):
-    """Array of which one item is read along some axes.
-
-    Args:
-        array: Array in the file.
-        items: Index along each axis, or -1 for all its items.
-    """
-
-    def __init__(self, array: DiskArray, items: Sequence[int]) -> None:
-        self.array, self.items, self.path = array, tuple(items), array.path
-        self.shape = tuple(s for s, i in zip(array.shape, self.items, strict=True) if i < 0)
-
-    def _key(self, key: Any) -> tuple[int | slice, ...]:
-        parts = as_tuple(key)
-        rest = iter([*parts, *[slice(None)] * (len(self.shape) - len(parts))])
-        return tuple(next(rest) if item < 0 else item for item in self.items)
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        return self.array[self._key(key)]
-
-    def copy_to(self, out: np.ndarray, key: Any) -> None:
-        self.array.copy_to(out, self._key(key))
-
-    def close(self) -> None:
-        self.array.close()
+    return PartArray(open(), [slice(None) if item < 0 else item for item in items])

@@ -12,7 +12,7 @@ import numpy as np
 
 from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
-from datamodules.files.part import PartArray, SharedArray
+from datamodules.files.part import Part, PartArray
 from datamodules.solvers.finite import check_finite
 
 CHANNEL = "channel"
@@ -203,4 +203,7 @@ def _variable(
 
 def _channel(opened: Callable[[], DiskArray], axis: int, number: int) -> DiskArray:
     """Return one channel of an array."""
-    return PartArray(SharedArray(opened()), (*[slice(None)] * axis, number))
+    array = opened()
+    fixed: list[Part] = [slice(None)] * len(array.shape)
+    fixed[axis] = number
+    return PartArray(array, fixed)
