@@ -226,6 +226,13 @@ def text(value: Any) -> str | None:
     return found[0].decode(errors="replace") if isinstance(found[0], bytes) else found[0]
 
 
+def texts(value: Any) -> list[str]:
+    """Return an attribute of one text or several as a list, without what is no text."""
+    found = [] if value is None else np.atleast_1d(value).tolist()
+    words = [text(word) for word in found]
+    return [word for word in words if word is not None]
+
+
 def _shown(stored: np.dtype, attributes: Mapping[str, Any]) -> np.dtype:
     """Return the type of the values with the sign by `_Unsigned`, which classic formats need."""
     said = (text(attributes.get("_Unsigned")) or "").strip("\0 ").lower()

@@ -4,20 +4,18 @@ A task is an array over (time, *component, *space) with a scale of `scales` atta
 The files of one handler, `snapshots_s1.h5`, `snapshots_s2.h5`, ..., are parts of one run.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from itertools import product
 from math import prod
 from pathlib import Path
 
 import h5py
 
-from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
-from datamodules.files.part import open_part
+from datamodules.files.decoded_array import texts
+from datamodules.files.formats.format import Contents, StoredVariable
+from datamodules.files.formats.hdf5_format import HDF5Format, stored_part
 
 
-class Dedalus(FileFormat):
+class Dedalus(HDF5Format):
     """HDF5 files of Dedalus 3; components of vectors and tensors are variables of their own.
 
     The components of `u` along x and z are `u_x` and `u_z`. Axes of a task of another resolution
@@ -28,29 +26,22 @@ class Dedalus(FileFormat):
 
     label = "Dedalus"
 
-    def recognizes(self, path: Path) -> bool:
-        if not (path.is_file() and h5py.is_hdf5(path)):
-            return False
-        with h5py.File(path, "r", locking=False) as file:
-            return "tasks" in file and ("scales" in file or "ext_mesh" in first_attributes(file))
+    def fits(self, file: h5py.File) -> bool:
+        return "tasks" in file and ("scales" in file or "ext_mesh" in first_attributes(file))
 
-    @contextmanager
-    def open(self, path: Path) -> Iterator[Contents]:
-        with h5py.File(path, "r", locking=False) as file:
-            if "scales" not in file:
-                raise ValueError(
-                    f"{path} holds the part of one process, expected a file of the whole domain; "
-                    f"name {path.parent}.h5, which refers to it."
-                )
-            times = file["scales/sim_time"]
-            opened = partial(open_part, path, "scales/sim_time")
-            time = StoredVariable("time", ("time",), times.shape, times.dtype, {}, opened)
-            variables = {"time": time}
-            for name, task in file["tasks"].items():
-                if task.attrs["grid_space"].all():
-                    for variable in fields(path, name, task, times.shape[0], variables):
-                        variables[variable.name] = variable
-        yield Contents(path, variables)
+    def contents(self, file: h5py.File, path: Path) -> Contents:
+        if "scales" not in file:
+            raise ValueError(
+                f"{path} holds the part of one process, expected a file of the whole domain; "
+                f"name {path.parent}.h5, which refers to it."
+            )
+        times = file["scales/sim_time"]
+        variables = {"time": stored_part(path, times, "time", ("time",))}
+        for name, task in file["tasks"].items():
+            if task.attrs["grid_space"].all():
+                for variable in fields(path, name, task, times.shape[0], variables):
+                    variables[variable.name] = variable
+        return Contents(path, variables)
 
 
 def first_attributes(file: h5py.File) -> set[str]:
@@ -71,7 +62,7 @@ def fields(
             f"{path}: task '{name}' has {task.shape[0]} times, 'scales/sim_time' {times}; the "
             f"files of its processes in {path.with_suffix('')} may be missing: put them there."
         )
-    labels = [text(label) for label in task.attrs["DIMENSION_LABELS"]]
+    labels = texts(task.attrs["DIMENSION_LABELS"])
     found, axes = [], []
     for axis, label in enumerate(labels):
         if axis == 0 or label in ("", "constant"):
@@ -88,9 +79,7 @@ def fields(
             )
         axes.append(own)
         if own not in known:
-            opened = partial(open_part, path, place)
-            attributes = {"scale": place}
-            found.append(StoredVariable(own, (own,), scale.shape, scale.dtype, attributes, opened))
+            found.append(stored_part(path, scale, own, (own,), attributes={"scale": place}))
     components = [axis for axis, label in enumerate(labels) if axis and not label]
     sizes = [task.shape[axis] for axis in components]
     spatial = [label for label in labels[1:] if label not in ("", "constant")]
@@ -104,13 +93,5 @@ def fields(
         ]
         words = [named[number] if named else str(number) for number in component]
         whole = f"{name}_{''.join(words)}" if words else name
-        kept = zip(task.shape, key, strict=True)
-        shape = tuple(size for size, part in kept if isinstance(part, slice))
-        opened = partial(open_part, path, f"tasks/{name}", key)
-        found.append(StoredVariable(whole, dimensions, shape, task.dtype, {}, opened))
+        found.append(stored_part(path, task, whole, dimensions, key))
     return found
-
-
-def text(value: str | bytes) -> str:
-    """Return a label as text."""
-    return value.decode() if isinstance(value, bytes) else value

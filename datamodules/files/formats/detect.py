@@ -25,9 +25,6 @@ FORMATS: tuple[type[FileFormat], ...] = (
 def format_of(path: Path) -> FileFormat:
     """Return the first format that recognizes a file, or NetCDF, whose errors tell the reason."""
     for kind in FORMATS:
-        try:
-            if kind().recognizes(path):
-                return kind()
-        except OSError:  # a damaged file
-            break
+        if kind().recognizes(path):
+            return kind()
     return NetCDF()

@@ -7,8 +7,7 @@
 - `velocity (sample, t, x, y, 2)`, `particles (..., 1)` and `t` (incompressible flow).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,19 @@ import h5py
 import numpy as np
 import yaml
 
+from datamodules.files.decoded_array import texts
 from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
-from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.formats.format import Contents, StoredVariable
+from datamodules.files.formats.hdf5_format import HDF5Format, stored_part
 from datamodules.files.formats.plain_arrays import Values
-from datamodules.files.part import open_part
+from datamodules.files.part import Part, open_part
 
 COORDINATE = "-coordinate"
 AXES = "xyz"
 NAMES = {"Du": ["u", "v"], "gravity": ["h"], "por": ["u"]}  # channels, by a key of the settings
 
 
-class PDEBench(FileFormat):
+class PDEBench(HDF5Format):
     """HDF5 files of PDEBench.
 
     Spatial dimensions are `x-coordinate` and `y-coordinate`, or `x` and `y` where each sample has a
@@ -44,31 +45,25 @@ class PDEBench(FileFormat):
     def __init__(self, order: Sequence[str] = ()) -> None:
         self.order = list(order)
 
-    def recognizes(self, path: Path) -> bool:
-        if not (path.is_file() and h5py.is_hdf5(path)):
-            return False
-        with h5py.File(path, "r", locking=False) as file:
-            names = set(file)
-            flat = any(name + COORDINATE in names for name in AXES)
-            return flat or {"velocity", "particles", "t"} <= names or bool(samples(file))
+    def fits(self, file: h5py.File) -> bool:
+        names = set(file)
+        flat = any(name + COORDINATE in names for name in AXES)
+        return flat or {"velocity", "particles", "t"} <= names or bool(samples(file))
 
-    @contextmanager
-    def open(self, path: Path) -> Iterator[Contents]:
-        with h5py.File(path, "r", locking=False) as file:
-            attributes = {k: v.item() for k, v in file.attrs.items() if is_number(v)}
-            attributes |= numbers(file.attrs.get("config"))
-            if samples(file):
-                variables = self._of_groups(file, path)
-            elif "t" in file:
-                variables = of_flow(file, path)
-            elif f"t{COORDINATE}" in file:
-                variables = of_fields(file, path)
-            else:
-                raise ValueError(
-                    f"{path} has no t-coordinate, expected trajectories in time: maps, as in "
-                    "Darcy flow, cannot be rolled out."
-                )
-        yield Contents(path, {variable.name: variable for variable in variables}, attributes)
+    def contents(self, file: h5py.File, path: Path) -> Contents:
+        if samples(file):
+            variables = self._of_groups(file, path)
+        elif "t" in file:
+            variables = of_flow(file, path)
+        elif f"t{COORDINATE}" in file:
+            variables = of_fields(file, path)
+        else:
+            raise ValueError(
+                f"{path} has no t-coordinate, expected trajectories in time: maps, as in Darcy "
+                "flow, cannot be rolled out."
+            )
+        attributes = dict(file.attrs) | numbers(file.attrs.get("config"))
+        return Contents(path, {variable.name: variable for variable in variables}, attributes)
 
     def _of_groups(self, file: h5py.File, path: Path) -> list[StoredVariable]:
         """Return the channels of the samples, each in a group of its own."""
@@ -85,12 +80,8 @@ class PDEBench(FileFormat):
         channels = next((found for key, found in NAMES.items() if key in settings[0]), [])
         if len(channels) != data.shape[-1]:
             channels = [f"channel_{number}" for number in range(data.shape[-1])]
-        found = [
-            stored("time", ("time",), grid["t"], partial(open_part, path, f"{groups[0]}/grid/t"))
-        ]
-        for name in space:
-            opened = partial(open_part, path, f"{groups[0]}/grid/{name}")
-            found.append(stored(name, (name,), grid[name], opened))
+        found = [stored_part(path, grid["t"], "time", ("time",))]
+        found += [stored_part(path, grid[name], name, (name,)) for name in space]
         whole = [slice(None)] * (data.ndim - 1)
         for number, channel in enumerate(channels):
             shape = (len(groups), *data.shape[:-1])
@@ -145,7 +136,7 @@ class StackedArray(DiskArray):
         path: Path,
         groups: Sequence[str],
         name: str,
-        fixed: Sequence[int | slice],
+        fixed: Sequence[Part],
         shape: tuple[int, ...],
     ) -> None:
         self.path, self.groups, self.name, self.fixed = path, groups, name, fixed
@@ -160,9 +151,8 @@ class StackedArray(DiskArray):
 
     def _array(self, number: int) -> DiskArray:
         if self.last is None or self.last[0] != number:
-            self.close()
             opened = open_part(self.path, f"{self.groups[number]}/{self.name}", self.fixed)
-            self.last = number, opened
+            self.last = number, opened  # the file stays open for the next one
         return self.last[1]
 
     def close(self) -> None:
@@ -189,18 +179,11 @@ def of_fields(file: h5py.File, path: Path) -> list[StoredVariable]:
         more = dataset.ndim - 2 - len(space)  # a leading axis of length 1, by version 0.1.0
         if more not in (0, 1) or (more and dataset.shape[0] != 1):
             continue
-        fixed: list[int | slice] = [0] * more
-        shape, times = dataset.shape[more:], dataset.shape[more + 1]
-        opened = partial(open_part, path, name, [*fixed, *[slice(None)] * len(shape)])
-        dimensions = ("trajectory", "time", *space)
-        found.append(StoredVariable(name, dimensions, shape, dataset.dtype, {}, opened))
-    for name, size in ((f"t{COORDINATE}", times), *((axis, None) for axis in space)):
-        dataset = file[name]
-        opened = partial(open_part, path, name, [slice(0, size)])
-        label = name if name in space else "time"
-        shape = (len(range(dataset.shape[0])[:size]),)
-        found.append(StoredVariable(label, (label,), shape, dataset.dtype, {}, opened))
-    return found
+        times = dataset.shape[more + 1]
+        found.append(stored_part(path, dataset, name, ("trajectory", "time", *space), [0] * more))
+    stamps = [slice(0, times)]
+    found.append(stored_part(path, file[f"t{COORDINATE}"], "time", ("time",), stamps))
+    return found + [stored_part(path, file[name], name, (name,)) for name in space]
 
 
 def of_flow(file: h5py.File, path: Path) -> list[StoredVariable]:
@@ -210,8 +193,7 @@ def of_flow(file: h5py.File, path: Path) -> list[StoredVariable]:
         raise ValueError(
             f"{path}: the times 't' of its samples differ, expected one time axis for all."
         )
-    opened = partial(open_part, path, "t", [0] * (times.ndim - 1))
-    found = [StoredVariable("time", ("time",), times.shape[-1:], times.dtype, {}, opened)]
+    found = [stored_part(path, times, "time", ("time",), [0] * (times.ndim - 1))]
     for name in ("velocity", "particles", "force"):
         if name not in file:
             continue
@@ -222,24 +204,14 @@ def of_flow(file: h5py.File, path: Path) -> list[StoredVariable]:
         whole = [slice(None)] * (dataset.ndim - 1)
         for component in range(dataset.shape[-1]):
             label = name if dataset.shape[-1] == 1 else f"{name}_{AXES[component]}"
-            read: Callable[[], DiskArray] = partial(open_part, path, name, [*whole, component])
-            shape = dataset.shape[:-1]
-            found.append(StoredVariable(label, dimensions, shape, dataset.dtype, {}, read))
+            found.append(stored_part(path, dataset, label, dimensions, [*whole, component]))
     return found
 
 
-def stored(
-    name: str, dimensions: tuple[str, ...], dataset: h5py.Dataset, opened: Callable[[], DiskArray]
-) -> StoredVariable:
-    """Return the description of a whole data set."""
-    return StoredVariable(name, dimensions, dataset.shape, dataset.dtype, {}, opened)
-
-
-def numbers(text: Any) -> dict[str, float]:
+def numbers(settings: Any) -> dict[str, float]:
     """Return the numbers in settings as PDEBench keeps them, a text of YAML."""
-    text = text.decode() if isinstance(text, bytes) else text
     try:
-        found = yaml.safe_load(text) if isinstance(text, str) else {}
+        found = yaml.safe_load("".join(texts(settings)))
     except yaml.YAMLError:
         return {}
     found = found if isinstance(found, dict) else {}
@@ -251,8 +223,3 @@ def numbers(text: Any) -> dict[str, float]:
         for key, value in found.items()
         if isinstance(value, kinds) and not isinstance(value, bool)
     }
-
-
-def is_number(value: Any) -> bool:
-    """Return whether an attribute is one number."""
-    return getattr(np.asarray(value).dtype, "kind", "O") in "iuf" and np.size(value) == 1

@@ -6,8 +6,6 @@ https://github.com/PolymathicAI/the_well/blob/master/docs/data_format.md
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,15 @@ from typing import Any
 import h5py
 import numpy as np
 
-from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
-from datamodules.files.part import open_part
+from datamodules.files.decoded_array import texts
+from datamodules.files.formats.format import Contents, StoredVariable
+from datamodules.files.formats.hdf5_format import HDF5Format, stored_part
+from datamodules.files.part import Part
 
 GROUPS = ("t0_fields", "t1_fields", "t2_fields")  # by the order of the tensor
 
 
-class TheWell(FileFormat):
+class TheWell(HDF5Format):
     """HDF5 files of The Well; components of vectors and tensors are variables of their own.
 
     The components of `velocity` along x and y are `velocity_x` and `velocity_y`. Scalars and the
@@ -31,34 +31,25 @@ class TheWell(FileFormat):
 
     label = "The Well"
 
-    def recognizes(self, path: Path) -> bool:
-        if not (path.is_file() and h5py.is_hdf5(path)):
-            return False
-        with h5py.File(path, "r", locking=False) as file:
-            return "dimensions" in file and any(group in file for group in GROUPS)
+    def fits(self, file: h5py.File) -> bool:
+        return "dimensions" in file and any(group in file for group in GROUPS)
 
-    @contextmanager
-    def open(self, path: Path) -> Iterator[Contents]:
-        with h5py.File(path, "r", locking=False) as file:
-            attributes = {name: plain(value) for name, value in file.attrs.items()}
-            dimensions = file["dimensions"]
-            space = texts(dimensions.attrs.get("spatial_dims")) or [
-                name for name in dimensions if name != "time"
-            ]
-            variables = Fields()
-            for name in ("time", *space):
-                if name in dimensions:
-                    variables[name] = coordinate(file, path, name)
-            for order, group in enumerate(GROUPS):
-                for variable in fields(file, path, group, order, space):
-                    variables[variable.name] = variable
-            for name, dataset in file.get("scalars", {}).items():
-                names = varying(dataset, leading=dataset.ndim)
-                variables[name] = StoredVariable(
-                    name, names, dataset.shape, dataset.dtype, {},
-                    partial(open_part, path, dataset.name.strip("/")),
-                )  # fmt: skip
-        yield Contents(path, variables, attributes)
+    def contents(self, file: h5py.File, path: Path) -> Contents:
+        dimensions = file["dimensions"]
+        space = texts(dimensions.attrs.get("spatial_dims")) or [
+            name for name in dimensions if name != "time"
+        ]
+        variables = Fields()
+        for name in ("time", *space):
+            if name in dimensions:
+                variables[name] = coordinate(file, path, name)
+        for order, group in enumerate(GROUPS):
+            for variable in fields(file, path, group, order, space):
+                variables[variable.name] = variable
+        for name, dataset in file.get("scalars", {}).items():
+            names = varying(dataset, leading=dataset.ndim)
+            variables[name] = stored_part(path, dataset, name, names)
+        return Contents(path, variables, dict(file.attrs))
 
 
 class Fields(dict[str, StoredVariable]):
@@ -98,9 +89,7 @@ def coordinate(file: h5py.File, path: Path, name: str) -> StoredVariable:
         else:
             names = ("trajectory", name)
     attributes = {"topology": "circular"} if name in periodic(file) else {}
-    shape = dataset.shape[len(fixed) :]
-    opened = partial(open_part, path, f"dimensions/{name}", fixed)
-    return StoredVariable(name, names, shape, dataset.dtype, attributes, opened)
+    return stored_part(path, dataset, name, names, fixed, attributes)
 
 
 def periodic(file: h5py.File) -> set[str]:
@@ -130,7 +119,7 @@ def fields(
         if short:
             leading = varying(dataset, axes - sum(varies))
         kept = [*leading, *(axis for axis, own in zip(space, varies, strict=True) if own)]
-        fixed: list[int | slice] = [slice(None)] * len(leading)
+        fixed: list[Part] = [slice(None)] * len(leading)
         fixed += [slice(None) if own else 0 for own in varies if own or not short]
         if len(fixed) != axes or dataset.shape[axes:] != (len(space),) * order:
             raise ValueError(
@@ -138,13 +127,10 @@ def fields(
                 f"({', '.join([*kept, *['component'] * order])}) by its attributes sample_varying, "
                 "time_varying and dim_varying; correct them."
             )
-        shape = tuple(size for size, part in zip(dataset.shape, fixed, strict=False) if part != 0)
         for component in product(range(len(space)), repeat=order):
             label = "".join(space[number] for number in component)
             whole = f"{name}_{label}" if label else name
-            key = [*fixed, *component]
-            opened = partial(open_part, path, f"{group}/{name}", key)
-            yield StoredVariable(whole, tuple(kept), shape, dataset.dtype, {}, opened)
+            yield stored_part(path, dataset, whole, kept, [*fixed, *component])
 
 
 def varying(dataset: h5py.Dataset, leading: int) -> tuple[str, ...]:
@@ -153,15 +139,3 @@ def varying(dataset: h5py.Dataset, leading: int) -> tuple[str, ...]:
     sample = leading > 1 if flags[0] is None else bool(flags[0])
     time = leading > 0 if flags[1] is None else bool(flags[1])
     return (*(["trajectory"] if sample else []), *(["time"] if time else []))
-
-
-def texts(value: Any) -> list[str]:
-    """Return an attribute of one text or several as a list."""
-    found = [] if value is None else np.atleast_1d(value).tolist()
-    words = [word.decode() if isinstance(word, bytes) else word for word in found]
-    return [word for word in words if isinstance(word, str)]
-
-
-def plain(value: Any) -> Any:
-    """Return the value of an attribute, a single number as such."""
-    return value.item() if isinstance(value, np.ndarray | np.generic) and value.size == 1 else value
