@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datamodules.files.inspection import Inspection
+    from datamodules.files.trajectory_file import TrajectoryFile
 
 
 def inspect_paths(args: list[str]) -> None:
@@ -28,9 +29,10 @@ def inspect_paths(args: list[str]) -> None:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file.")
     found = [inspect_file(path) for path in paths]
-    for inspection in found:
-        print("\n".join(lines(inspection)), end="\n\n")
-    readable = [inspection for inspection in found if inspection.dimensions is not None]
+    files = [opened(inspection) for inspection in found]
+    for inspection, file in zip(found, files, strict=True):
+        print("\n".join(lines(inspection, file)), end="\n\n")
+    readable = [inspection for inspection in found if inspection.fields]
     if not readable:
         raise ValueError(
             f"{paths[0]} has no variable with a time and one or two spatial dimensions, so that no "
@@ -38,7 +40,7 @@ def inspect_paths(args: list[str]) -> None:
         )
     folder = options.output.expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    text = configuration(readable)
+    text = configuration(readable, files[found.index(readable[0])])
     atomic_write(folder / "data.yaml", text)
     picture = folder / "data.png"
     atomic_write(picture, draw_snapshots(first_snapshots(readable[0])))
@@ -47,7 +49,7 @@ def inspect_paths(args: list[str]) -> None:
     print(f"next: emulate fit -c {folder / 'data.yaml'} --model Baseline")
 
 
-def lines(found: "Inspection") -> list[str]:
+def lines(found: "Inspection", file: "TrajectoryFile | ValueError | None") -> list[str]:
     """Return the lines that describe a file."""
     from datamodules.files.inspection import range_of
 
@@ -60,26 +62,24 @@ def lines(found: "Inspection") -> list[str]:
         text.append(f"  {name} ({sizes}) {variable.dtype} [{units}]  {range_of(variable)}".rstrip())
     if found.groups:
         text.append(f"  groups: {', '.join(found.groups)}")
-    if found.dimensions is not None:
-        text += _axes(found)
+    if isinstance(file, ValueError):
+        text.append(f"  not readable as it is: {file}")
+    elif file is not None:
+        text += _axes(file)
     if found.parameters:
         text.append(f"  numbers that may be parameters: {', '.join(found.parameters)}")
     return text
 
 
-def _axes(found: "Inspection") -> list[str]:
-    """Return the lines on time and space, or the reason why they cannot be used."""
-    try:
-        file = _opened(found)
-        time, axes = file.time, file.axes
-    except ValueError as error:
-        return [f"  not readable as it is: {error}"]
+def _axes(file: "TrajectoryFile") -> list[str]:
+    """Return the lines on time and space."""
+    time = file.time
     text = [f"  time: {len(time)} snapshots"]
     try:
         text[0] += f", interval {time.interval:g} {time.unit}"
     except ValueError as error:
         text[0] += f"; {error}"
-    for axis in axes:
+    for axis in file.axes:
         spacing = "no coordinate"
         if axis.values is not None:
             spacing = f"spacing {axis.step:.6g} {axis.units}" if axis.step else "uneven spacing"
@@ -88,22 +88,28 @@ def _axes(found: "Inspection") -> list[str]:
     return text
 
 
-def _opened(found: "Inspection") -> Any:
+def opened(found: "Inspection") -> "TrajectoryFile | ValueError | None":
+    """Return the fields of a file, the reason why they cannot be read, or None without fields."""
     from datamodules.files.trajectory_file import TrajectoryFile
 
-    assert found.dimensions is not None
-    return TrajectoryFile(
-        found.path,
-        found.fields[:1],
-        found.dimensions,
-        part=True,
-        format=found.format,
-        select=found.select,
-    )
+    if found.dimensions is None:
+        return None
+    fields, names, select = found.fields[:1], found.dimensions, found.select
+    try:
+        return TrajectoryFile(
+            found.path, fields, names, part=True, format=found.format, select=select
+        )
+    except ValueError as error:
+        return error
 
 
-def configuration(found: "list[Inspection]") -> str:
-    """Return the YAML of the data: a split for each of three files, or else ranges of times."""
+def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError | None") -> str:
+    """Return the YAML of the data: a split for each of three files, or else ranges of times.
+
+    Args:
+        found: Files with fields.
+        file: The first of them, or the reason why it cannot be read.
+    """
     import yaml
 
     first = found[0]
@@ -139,16 +145,9 @@ def configuration(found: "list[Inspection]") -> str:
     if first.select:
         more = ", ".join(first.select)
         text += f"# select one item of {more}, or a list of the ones that become channels\n"
-    if not all(axis.said_periodic for axis in _opened_axes(first)):
+    if not all(axis.said_periodic for axis in getattr(file, "axes", ())):
         text += "# if the domain is periodic, add to data:  periodic: true\n"
     return text
-
-
-def _opened_axes(found: "Inspection") -> tuple[Any, ...]:
-    try:
-        return _opened(found).axes
-    except ValueError:
-        return ()
 
 
 def _pattern(names: list[str]) -> str:

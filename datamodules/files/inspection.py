@@ -11,6 +11,7 @@ from datamodules.files.axis_roles import FIRM, named_role, said_role
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.formats.detect import format_of
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.physical_parameters import is_number
 from datamodules.files.units import SECONDS, time_unit
 
 TIMES = ("time", "valid_time", "t", "times", "time_counter", "date")
@@ -87,11 +88,7 @@ def inspect_file(path: Path, format: FileFormat | None = None) -> Inspection:
             and time in variable.dimensions
             and _space(variable.dimensions, contents, time)
         }
-        numbers = tuple(
-            name
-            for name, value in contents.attributes.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        )
+        numbers = tuple(name for name, value in contents.attributes.items() if is_number(value))
         groups = dict(contents.groups)
         if not candidates:
             return Inspection(path, kind, variables, (), None, (), numbers, groups)

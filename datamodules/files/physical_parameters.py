@@ -63,12 +63,12 @@ def _number(contents: Contents, name: str, dimension: str, trajectories: int) ->
             f"{path} has no parameter '{name}'{known}; set data.parameters "
             "to names of variables with one number per trajectory, or of global attributes."
         )
-    if not _is_number(value):
+    if not is_number(value):
         raise ValueError(
             f"{path}: parameter '{name}' is {value!r}, expected a number; name another parameter "
             "or store the number."
         )
-    return float(value)
+    return float(np.asarray(value).item())
 
 
 def _fits(variable: StoredVariable, dimension: str, trajectories: int) -> bool:
@@ -82,7 +82,7 @@ def _sizes(variable: StoredVariable) -> str:
     return ", ".join(f"{name}: {size}" for name, size in pairs)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Return whether an attribute is one number."""
     array = np.asarray(value)
     return array.dtype.kind in "iuf" and array.size == 1
@@ -119,6 +119,6 @@ def _names(contents: Contents, dimension: str, trajectories: int) -> list[str]:
     attributes = [
         name
         for name, value in _attributes(contents).items()
-        if _is_number(value) and (name in own or name.startswith("solver.equation."))
+        if is_number(value) and (name in own or name.startswith("solver.equation."))
     ]
     return [*variables, *attributes]

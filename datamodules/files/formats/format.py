@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -73,7 +74,7 @@ class Contents:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, list[str]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def coordinates(self) -> set[str]:
         """Names of the dimensions of all variables."""
         return {name for variable in self.variables.values() for name in variable.dimensions}

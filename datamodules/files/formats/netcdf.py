@@ -98,11 +98,9 @@ def open_dataset(path: Path) -> netCDF4.Dataset:
         ValueError: It is a folder, or not a NetCDF file.
     """
     if path.is_dir():
-        kind = "a Zarr store" if is_zarr(path) else "a folder"
         raise ValueError(
-            f"{path} is {kind}, expected a NetCDF file; name the files within a folder by a "
-            "pattern such as 'train/*.nc', and write a Zarr store as NetCDF by "
-            "xarray.open_zarr(...).to_netcdf(...)."
+            f"{path} is a folder, expected a NetCDF file; name the files within a folder by a "
+            "pattern such as 'train/*.nc', and leave out data.format for a Zarr store."
         )
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file.")
@@ -113,12 +111,6 @@ def open_dataset(path: Path) -> netCDF4.Dataset:
             f"{path} is not a readable NetCDF file ({getattr(error, 'strerror', None) or error}): "
             "it may be truncated or of another format; restore it or remove it from the folder."
         ) from None
-
-
-def is_zarr(path: Path) -> bool:
-    """Return whether a folder is a Zarr store."""
-    marks = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
-    return path.suffix == ".zarr" or any((path / mark).exists() for mark in marks)
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:
