@@ -1,4 +1,4 @@
-"""Errors of code of the user's own are said with their place; those of the program are not."""
+"""Errors in the user's own code name their file and line; errors of the program do not."""
 
 import sys
 from pathlib import Path

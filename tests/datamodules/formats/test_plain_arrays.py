@@ -92,7 +92,7 @@ def test_lengths_and_coordinates(tmp_path):
     assert opened(path, NumPy, order=ORDER, **OPTIONS).axes[0].values is None
     path = save_npz(tmp_path / "a", VALUES)
     file = opened(path, NumPy, ["nu"], order=ORDER, lengths=[6.0, 4.5], **OPTIONS)
-    np.testing.assert_array_equal(file.axes[1].values, 3.0 * np.arange(9))  # that of the file
+    np.testing.assert_array_equal(file.axes[1].values, 3.0 * np.arange(9))  # as in the file
     assert file.parameters.tolist() == [[0.01], [0.01]]
 
 
