@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from datamodules.solvers import Grid, resample
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.variable import State
-from emulators.networks.batches import convolve
+from emulators.networks.batches import sequential
 from emulators.networks.interface import coarsen
 from emulators.networks.layers import Convolution, PeriodicOnly, SiLU, check_dimensions
 
@@ -174,10 +174,7 @@ class LearnedCoarsening(Coarsening):
         self.register_buffer("unexplained", torch.ones(len(self.factors)))
 
     def forward(self, field: State, factor: int) -> Coarse:
-        for layer in self.encoders[str(factor)]:
-            plain = isinstance(layer, nn.Conv1d | nn.Conv2d)
-            field = convolve(layer, field) if plain else layer(field)
-        return field
+        return sequential(self.encoders[str(factor)], field)
 
     def objective(self, field: State) -> Float[Tensor, ""]:
         total, shares = torch.zeros((), device=field.device), []

@@ -39,13 +39,6 @@ def linear(layer: nn.Linear, x: Float[Tensor, "batch _"]) -> Float[Tensor, "batc
     return pointwise_linear(x[:, :, None], layer.weight[:, :, None], layer.bias)[:, :, 0]
 
 
-def perceptron(layers: nn.Sequential, x: Float[Tensor, "batch _"]) -> Float[Tensor, "batch _"]:
-    """Return the output of a sequence of layers, linear or not, for a vector per sample."""
-    for layer in layers:
-        x = linear(layer, x) if isinstance(layer, nn.Linear) else layer(x)
-    return x
-
-
 def convolve(layer: nn.Conv1d | nn.Conv2d, x: Features) -> Features:
     """Return the convolution of x, by oneDNN also for a batch of one, which torch treats apart."""
     if torch.is_grad_enabled() or not one_way(x, layer.weight):
@@ -59,6 +52,18 @@ def convolve(layer: nn.Conv1d | nn.Conv2d, x: Features) -> Features:
     plane = (0, padding), (1, stride), (1, dilation)
     x, weight = x.unsqueeze(2), weight.unsqueeze(2)
     return torch.mkldnn_convolution(x, weight, bias, *plane, layer.groups).squeeze(2)
+
+
+def sequential(layers: nn.Sequential, x: Features) -> Features:
+    """Return what layers make of x, one after the other: linear ones, convolutions and others."""
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            x = linear(layer, x)
+        elif isinstance(layer, nn.Conv1d | nn.Conv2d):
+            x = convolve(layer, x)
+        else:
+            x = layer(x)
+    return x
 
 
 def mix_modes(

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from emulators.networks.batches import perceptron
+from emulators.networks.batches import sequential
 from emulators.networks.layers import SiLU
 
 HIDDEN = 64
@@ -47,7 +47,7 @@ class Perceptron(nn.Module):
         self, parameters: Float[Tensor, "batch parameter"]
     ) -> Float[Tensor, "batch output"]:
         with torch.autocast(parameters.device.type, enabled=False):
-            return perceptron(self.layers, parameters.to(self.layers[0].weight.dtype))
+            return sequential(self.layers, parameters.to(self.layers[0].weight.dtype))
 
 
 class FiLM(nn.Module):

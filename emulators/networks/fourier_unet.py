@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from emulators.networks.batches import convolve, linear, perceptron, silu
+from emulators.networks.batches import convolve, linear, sequential, silu
 from emulators.networks.film import Perceptron
 from emulators.networks.interface import Latents, Network, NetworkInterface, Parameters, State
 from emulators.networks.layers import Convolution, Padding, SiLU
@@ -244,7 +244,7 @@ class FourierUNet(Network):
         mask_id: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,
     ) -> tuple[State, Latents]:
-        embedding = perceptron(self.embed, sinusoids(mask_id, state))
+        embedding = sequential(self.embed, sinusoids(mask_id, state))
         if self.film is not None:
             embedding = embedding + self.film(parameters)
         x = self._add_latents(self.enter(state), 0, latents)
