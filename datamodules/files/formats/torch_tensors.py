@@ -4,13 +4,14 @@ import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from datamodules.files.disk_array import DiskArray
-from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray, Values
+from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray
 
 KINDS = {
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
@@ -34,10 +35,12 @@ class TorchTensors(PlainArrays):
             return any(name.endswith("/data.pkl") for name in file.namelist())
 
     def arrays(self, path: Path) -> Mapping[str, StoredArray]:
-        return {
-            name: StoredArray(tuple(tensor.shape), values(tensor).dtype, partial(_open, path, name))
-            for name, tensor in tensors(path).items()
-        }
+        found = {}
+        for name, tensor in tensors(path).items():
+            dtype = values(torch.empty(0, dtype=tensor.dtype)).dtype
+            opened = partial(TensorArray, path, name)
+            found[name] = StoredArray(tuple(tensor.shape), dtype, opened)
+        return found
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
@@ -74,6 +77,20 @@ def values(tensor: Tensor) -> np.ndarray:
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
-def _open(path: Path, name: str) -> DiskArray:
-    """Return a tensor of a file, which is mapped."""
-    return Values(path, values(tensors(path)[name]))
+class TensorArray(DiskArray):
+    """Tensor of a file, which is mapped.
+
+    Args:
+        path: File.
+        name: Name of the tensor.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path, self.tensor = path, tensors(path)[name]
+        self.shape = tuple(self.tensor.shape)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        return np.array(values(self.tensor[key]))
+
+    def close(self) -> None:
+        pass
