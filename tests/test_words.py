@@ -4,6 +4,7 @@ import ast
 import io
 import re
 import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def plain(text):
     return " ".join(re.sub(r"`[^`\n]*`", "`…`", text).split())
 
 
+@cache
 def docstrings(path):
     """Return the docstrings of a module and of all that it defines, with their lines."""
     found = []
@@ -52,6 +54,7 @@ def docstrings(path):
     return found
 
 
+@cache
 def prose(path):
     """Return the pieces of prose of a file with their lines: comments, docstrings and messages.
 
