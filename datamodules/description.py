@@ -12,10 +12,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from datamodules.description_difference import first_difference
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.space_axis import SpaceAxis, from_description
-from datamodules.files.time_axis import same_time
 from datamodules.files.units import same_units
+from datamodules.point_weights import (
+    Mask,
+    Weights,
+    latitude_weights,
+    packed,
+    point_weights,
+    unpacked,
+)
 from datamodules.solvers import Grid, Variable
 from datamodules.solvers.finite import check_finite
 from datamodules.statistics import Statistics
@@ -28,7 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "interval": float("nan"),
     "time unit": "1",
     "calendar": None,
-    "parameters": [],  # earlier versions had none
+    "parameters": [],
     "units": None,
     "parameter units": {},
     "axes": None,
@@ -39,7 +47,14 @@ DEFAULTS: dict[str, Any] = {
     "time attributes": {},
     "hashes": {},
     "increment std": None,
+    "static": [],
+    "forcing": [],
+    "weighting": None,
+    "mask": None,
+    "missing": False,
 }
+# entries that earlier versions lack because their data had none of these
+NONE_BEFORE = frozenset({"parameters", "static", "forcing", "weighting", "mask", "missing"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +80,12 @@ class DataDescription:
         time_dimension: Name of the dimension of time.
         statistics: Mean and standard deviations of the training split, or None.
         hashes: Content hash of each split for which it is known.
+        static: Fields without time that are given to the emulator at every step.
+        forcing: Fields known ahead of time that are given to the emulator at every step.
+        mask: True where a channel has values, False at masked points such as land,
+            (channel, *space); or None if no point is masked.
+        missing: Whether masked points have no value in the files, so that forecasts have none.
+        weighting: `latitude` if means over space weight points by their area, or None.
         unknown: Entries that the checkpoint of an earlier version lacks; `difference` skips them.
 
     Example:
@@ -90,6 +111,11 @@ class DataDescription:
     time_dimension: str = "time"
     statistics: Statistics | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
+    static: tuple[Variable, ...] = ()
+    forcing: tuple[Variable, ...] = ()
+    mask: Mask | None = None
+    missing: bool = False
+    weighting: str | None = None
     unknown: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -167,8 +193,19 @@ class DataDescription:
         return None if self.no_grid else self.uniform_grid
 
     @cached_property
+    def weights(self) -> Weights | None:
+        """Weight of each point of each channel in means over space, or None if all are 1.
+
+        They are zero at masked points and have the mean 1 over the points of each channel.
+        """
+        area = latitude_weights(self.axes) if self.weighting == "latitude" else None
+        return point_weights(self.channels, self.mask, area)
+
+    @cached_property
     def no_grid(self) -> str:
         """Reason why there is no uniform periodic grid; empty if there is one."""
+        if self.mask is not None:
+            return "points are masked"
         if self._not_uniform:
             return self._not_uniform
         walls = [a.name for a, p in zip(self.axes, self.periodic, strict=True) if not p]
@@ -230,6 +267,13 @@ class DataDescription:
             "time attributes": dict(self.time_attributes),
             "hashes": dict(self.hashes),
         }
+        for name in ("static", "forcing"):
+            if fields := getattr(self, name):
+                entries[name] = [[one.name, one.long_name, one.units] for one in fields]
+        if self.weighting is not None:
+            entries["weighting"] = self.weighting
+        if self.mask is not None:
+            entries |= {"mask": packed(self.mask), "missing": self.missing}
         if self.statistics is not None:
             entries["mean"] = self.statistics.mean.tolist()
             entries["std"] = self.statistics.std.tolist()
@@ -262,7 +306,12 @@ class DataDescription:
             time_dimension=time,
             statistics=statistics_of(known),
             hashes=known["hashes"],
-            unknown=frozenset(DEFAULTS.keys() - entries.keys() - {"parameters"}),
+            static=tuple(Variable(*one) for one in known["static"]),
+            forcing=tuple(Variable(*one) for one in known["forcing"]),
+            mask=None if known["mask"] is None else unpacked(known["mask"]),
+            missing=known["missing"],
+            weighting=known["weighting"],
+            unknown=frozenset(DEFAULTS.keys() - entries.keys() - NONE_BEFORE),
         )
 
     def difference(self, earlier: "DataDescription") -> str | None:
@@ -277,52 +326,8 @@ class DataDescription:
         Returns:
             'data with NAME VALUE, these data have VALUE', or None if they do not differ.
         """
-        found = self._difference(earlier, self.unknown | earlier.unknown)
+        found = first_difference(earlier, self, self.unknown | earlier.unknown)
         return found and f"data with {found[0]} {found[1]}, these data have {found[2]}"
-
-    def _difference(
-        self, earlier: "DataDescription", unknown: frozenset[str]
-    ) -> tuple[str, Any, Any] | None:
-        """Return name, earlier and present value of the first entry that differs, or None."""
-        for name in ("variables", "shape", "parameters", "periodic"):
-            one, two = list(getattr(earlier, name)), list(getattr(self, name))
-            if name not in unknown and one != two:
-                return name, one, two
-        if "interval" not in unknown:
-            units = [earlier.time_unit, self.time_unit]
-            if "time unit" in unknown:
-                units = [units["time unit" in earlier.unknown]] * 2
-            steps = [(earlier.interval, units[0]), (self.interval, units[1])]
-            if not same_time(*steps):
-                texts = [f"{step:g} {unit}".removesuffix(" 1") for step, unit in steps]
-                return "interval", texts[0], texts[1]
-        if earlier.calendar and self.calendar and earlier.calendar != self.calendar:
-            return "calendar", earlier.calendar, self.calendar
-        if "units" not in unknown:
-            both = [[field.units for field in one.fields] for one in (earlier, self)]
-            if not all(map(same_units, *both)):
-                return "units", both[0], both[1]
-        for name in earlier.parameter_units.keys() & self.parameter_units.keys():
-            before, now = earlier.parameter_units[name], self.parameter_units[name]
-            if before and now and not same_units(before, now):
-                return f"units of parameter '{name}'", before, now
-        if "axes" in unknown:
-            return self._difference_of_lengths(earlier, unknown)
-        for axis, present in zip(earlier.axes, self.axes, strict=True):
-            if different := axis.difference(present):
-                return "the grid", *different
-        return None
-
-    def _difference_of_lengths(
-        self, earlier: "DataDescription", unknown: frozenset[str]
-    ) -> tuple[str, Any, Any] | None:
-        """Return how the domain differs from the one of an earlier version, without coordinates."""
-        lengths = [one.to_dict().get("domain lengths") for one in (earlier, self)]
-        if "domain lengths" not in unknown and lengths[0] and lengths[0] != lengths[1]:
-            return "domain lengths", lengths[0], lengths[1]
-        if any(axis.descending for axis in self.axes):
-            return "rows", "in the order of the file (earlier version)", "increasing coordinates"
-        return None
 
 
 def why_not_uniform(axes: Sequence[SpaceAxis]) -> str:

@@ -20,7 +20,15 @@ MAY_IMPORT = {  # the innermost room first
     "datamodules/storage": {"datamodules.storage", "datamodules.files", "datamodules.notices"},
     # what emulators and callbacks are given to know of the data, so that they need nothing else of
     # datamodules; it knows axes and times of files, and reads none
-    "datamodules/description.py": {"datamodules.files", "datamodules.statistics", SOLVERS},
+    "datamodules/point_weights.py": {"datamodules.files"},
+    "datamodules/description_difference.py": {"datamodules.files", DESCRIPTION},
+    "datamodules/description.py": {
+        "datamodules.description_difference",
+        "datamodules.point_weights",
+        "datamodules.files",
+        "datamodules.statistics",
+        SOLVERS,
+    },
     "datamodules": {"datamodules"},
     "emulators/networks": {"emulators.networks"},
     "emulators": {"emulators", DESCRIPTION, SOLVERS},
@@ -65,6 +73,8 @@ LIBRARIES = {  # what each room may use besides the standard library
     "datamodules/solvers": TENSORS,
     "datamodules/files": TENSORS | {"netCDF4", "h5py", "zarr", "numcodecs", "yaml"},
     "datamodules/storage": TENSORS,
+    "datamodules/point_weights.py": TENSORS,
+    "datamodules/description_difference.py": {"torch"},
     "datamodules/description.py": TENSORS,
     "datamodules": TRAINING | {"netCDF4", "h5py"},
     "emulators/networks": TENSORS,

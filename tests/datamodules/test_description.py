@@ -172,12 +172,76 @@ def test_what_an_emulator_does_not_depend_on_may_differ(changes):
 def test_dictionary_without_any_one_entry_is_accepted(missing):
     saved = {name: value for name, value in KNOWN.to_dict().items() if name != missing}
     found = DataDescription.from_dict(saved)
-    if missing == "parameters":  # of which data of earlier versions had none
+    if missing == "parameters":  # of which data of earlier versions had none, as of inputs
         assert KNOWN.difference(found) == "data with parameters [], these data have ['nu']"
     else:
         assert KNOWN.difference(found) is None
     if missing not in ("variables", "parameters", "mean", "std"):
         assert found.to_dict() == saved
+
+
+LAND = torch.tensor([[[True, False], [True, True], [True, True]]])
+OCEAN = DataDescription(
+    (Variable("t", "temperature", "degC"),),
+    (
+        SpaceAxis("lat", 3, np.array([-60.0, 0.0, 60.0]), {"units": "degrees_north"}),
+        SpaceAxis("lon", 2, np.array([0.0, 180.0]), {"units": "degrees_east"}),
+    ),
+    1.0,
+    "d",
+    (False, True),
+    static=(Variable("depth", "depth of the sea", "m"),),
+    forcing=(Variable("stress", "wind stress", "Pa"),),
+    mask=LAND,
+    missing=True,
+    weighting="latitude",
+)
+
+
+def test_what_is_beside_the_state_is_kept_in_a_checkpoint(tmp_path):
+    torch.save(OCEAN.to_dict(), tmp_path / "a.pt")
+    found = DataDescription.from_dict(torch.load(tmp_path / "a.pt", weights_only=True))
+    assert found.static == OCEAN.static
+    assert found.forcing == OCEAN.forcing
+    assert found.missing
+    assert found.weighting == "latitude"
+    assert torch.equal(found.mask, LAND)
+    assert found.difference(OCEAN) is None
+    assert OCEAN.difference(found) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "clause"),
+    [
+        ({"static": ()}, "data with static ['depth [m]'], these data have []"),
+        (
+            {"forcing": (Variable("stress", "", "N m-3"),)},
+            "data with forcing ['stress [Pa]'], these data have ['stress [N m-3]']",
+        ),
+        ({"mask": None}, "data with masked points 1, these data have none, or others"),
+        ({"mask": ~LAND}, "data with masked points 1, these data have 5, or others"),
+        ({"weighting": None}, "data with weights latitude, these data have None"),
+    ],
+)
+def test_other_inputs_masks_and_weights_are_a_difference(changes, clause):
+    assert replace(OCEAN, **changes).difference(OCEAN) == clause
+    earlier = {k: v for k, v in OCEAN.to_dict().items() if k != "axes"}
+    assert replace(OCEAN, **changes).difference(DataDescription.from_dict(earlier)) == clause
+
+
+def test_weights_are_areas_on_the_sphere_without_masked_points():
+    # rows at 60 degrees reach from 30 to 90: their area to that of the middle row, -30 to 30, is
+    # (1 - 1/2) / (2 · 1/2); with one of six points masked, five add up to 6
+    areas = torch.tensor([[0.5, 0.0], [1.0, 1.0], [0.5, 0.5]], dtype=torch.float64)
+    assert torch.allclose(OCEAN.weights, areas[None] * 6 / 3.5)
+    assert KNOWN.weights is None
+    assert OCEAN.grid is None
+    assert OCEAN.no_grid == "points are masked"
+
+
+def test_weights_by_latitude_need_a_latitude():
+    with pytest.raises(ValueError, match=r"data.weights is latitude, but of the axes y, x 0 are"):
+        _ = replace(KNOWN, weighting="latitude").weights
 
 
 def test_grid_of_none_says_why():
