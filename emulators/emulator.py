@@ -68,8 +68,7 @@ class Emulator(LightningModule, ABC):
     """Learned map from a state to the state one snapshot interval later.
 
     Args:
-        network: Trained part: a `Network` class with its options, or any module from
-            (batch, channel, *space) to the same grid.
+        network: Trained part: `Network` class with options, or module on (batch, channel, *space).
         channels: Number of fields of a state; set by the data.
         dimensions: Number of spatial dimensions; set by the data.
         parameters: Number of physical parameters that condition the network; set by the data.
@@ -85,7 +84,8 @@ class Emulator(LightningModule, ABC):
         masks: Number of input masks whose number (`mask_id`) is passed to the network.
 
     Attributes:
-        timed, sparse: Whether `loss` needs the start times of windows; whether it accepts NaN.
+        timed: Whether `loss` needs the start times of windows.
+        sparse: Whether `loss` accepts NaN.
 
     Example:
         >>> from emulators import Baseline

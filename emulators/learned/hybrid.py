@@ -15,6 +15,7 @@ from emulators.learned.field import LearnedField
 from emulators.networks.interface import Parameters, State
 
 LearnedPart = LearnedField | Closure | Term
+"""Learned coefficient, closure or term."""
 Times = Float[Tensor, " batch"]
 
 

@@ -23,6 +23,7 @@ from datamodules.solvers.finite_volume.terms import AtState, Term
 from datamodules.solvers.variable import State, Variable
 
 Coefficients = Mapping[str, Tensor]
+"""Coefficients of a balance by name, each a field, or a number for each sample."""
 
 
 class Closure(nn.Module):

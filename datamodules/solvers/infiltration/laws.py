@@ -24,7 +24,8 @@ from torch import Tensor
 
 from datamodules.solvers.finite import check_finite
 
-GAS_CONSTANT = 8.314  # R [J/mol/K]
+GAS_CONSTANT = 8.314
+"""Molar gas constant R [J/mol/K]."""
 
 
 class Clamp:
