@@ -11,9 +11,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("callbacks", "commands", "datamodules", "emulators")
-MODULES = [ROOT / "cli.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]
+MODULES = [
+    ROOT / "cli.py",
+    *(ROOT / "docs").glob("*.py"),
+    *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py")),
+]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
-    *(ROOT / "docs").glob("*.md")
+    *(ROOT / "docs").rglob("*.md")
 ]
 CONFIGS = [*(ROOT / "configs").rglob("*.yaml")]
 GLOSSARY = ROOT / "docs/glossary.md"

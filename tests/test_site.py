@@ -1,0 +1,141 @@
+"""Documentation site: what its pages and entries name exists, and nothing is left out."""
+
+import importlib
+import importlib.util
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import callbacks.metrics
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (
+    "callbacks",
+    "callbacks.comparison",
+    "datamodules",
+    "datamodules.solvers",
+    "datamodules.solvers.finite_volume",
+    "datamodules.solvers.implicit",
+    "datamodules.solvers.infiltration",
+    "emulators",
+    "emulators.learned",
+)
+SPEC = importlib.util.spec_from_file_location("site_pages", ROOT / "docs/site_pages.py")
+site = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(site)
+SITE = yaml.safe_load((ROOT / "docs/mkdocs.yml").read_text())
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / "docs").rglob("*.md"),
+]
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+
+
+def thing(name):
+    """Return the object that a dotted name denotes."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def exported():
+    """Return the names that packages export, and the public functions of the metrics."""
+    names = {
+        f"{package}.{name}"
+        for package in PACKAGES
+        for name in importlib.import_module(package).__all__
+    }
+    for info in pkgutil.iter_modules(callbacks.metrics.__path__, "callbacks.metrics."):
+        members = vars(importlib.import_module(info.name)).items()
+        names |= {
+            f"{info.name}.{name}"
+            for name, member in members
+            if getattr(member, "__module__", "") == info.name and not name.startswith("_")
+        }
+    return names
+
+
+def test_packages_are_all_that_export_names():
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for room in ("callbacks", "datamodules", "emulators")
+        for path in (ROOT / room).rglob("__init__.py")
+        if "__all__" in path.read_text()
+    }
+    assert found == set(PACKAGES)
+
+
+def test_api_has_an_entry_for_everything_that_is_exported():
+    documented = {id(thing(name)) for name in site.entries()}
+    missing = sorted(name for name in exported() if id(thing(name)) not in documented)
+    assert not missing, f"exported, and on no page of docs/api: {missing}"
+
+
+def test_entries_link_to_the_files_that_define_them():
+    for name, path in site.entries().items():
+        definition = rf"^(class |def |){name.rpartition('.')[2]}( = |\b[(:\[])"
+        assert re.search(definition, path.read_text(), re.MULTILINE), f"{name} is not in {path}"
+
+
+def test_no_entry_is_written_in_another_form():
+    for page in (ROOT / "docs/api").glob("*.md"):
+        items = [line for line in page.read_text().splitlines() if line.startswith("- ")]
+        assert len(items) == len(site.ENTRY.findall(page.read_text())), page.name
+
+
+def test_entry_becomes_the_documentation_of_its_object():
+    page = "# A\n\n- [`emulators.UNet`](../../emulators/networks/unet.py)\n- [more](x.md)\n"
+    assert site.on_page_markdown(page) == "# A\n\n\n::: emulators.UNet\n\n- [more](x.md)\n"
+
+
+def test_documented_name_in_the_text_becomes_a_link():
+    unet = '<autoref identifier="emulators.UNet" optional><code>UNet</code></autoref>'
+    assert site.on_page_content("<p>A <code>UNet</code>.</p>") == f"<p>A {unet}.</p>"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="x">a <code>UNet</code></a>',
+        "<h2>The <code>UNet</code></h2>",
+        "<pre><code>UNet</code></pre>",
+        "<p><code>unheard_of</code></p>",
+        "<p><code>Source</code></p>",  # of data, and of a balance
+    ],
+)
+def test_other_code_does_not(html):
+    assert site.on_page_content(html) == html
+
+
+def named(entry):
+    """Return the pages that an entry of the navigation names."""
+    if isinstance(entry, str):
+        return [entry]
+    parts = entry.values() if isinstance(entry, dict) else entry
+    return [page for part in parts for page in named(part)]
+
+
+def test_every_page_is_in_the_navigation_once():
+    pages = [page for page in named(SITE["nav"]) if not page.startswith("benchmarks/")]
+    assert sorted(pages) == sorted(str(page.relative_to(ROOT)) for page in PAGES)
+
+
+def test_navigation_names_only_pages_of_the_site():
+    shown = {path for pattern in site.PAGES for path in ROOT.glob(pattern)}
+    assert {ROOT / page for page in named(SITE["nav"])} <= shown
+
+
+def anchors(text):
+    """Return the anchors that GitHub gives to the headings of a page."""
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_a_page_lead_somewhere(page):
+    for path, anchor in LINK.findall(page.read_text()):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {path}"
+        assert not anchor or anchor in anchors(target.read_text()), f"{page.name}: {path}#{anchor}"
