@@ -221,7 +221,7 @@ def check_checkpoint(emulator: LightningModule, checkpoint: Mapping[str, Any]) -
     """Refuse a checkpoint that is not finite, or belongs to other data or another model."""
     trainer = emulator._trainer
     path = "The checkpoint" if trainer is None else trainer.ckpt_path
-    check_finite(emulator, checkpoint, path)
+    check_finite_weights(emulator, checkpoint, path)
     if trainer is not None and trainer.training:
         check_whole(checkpoint, path)
     if trainer is not None and trainer.datamodule is not None:
@@ -240,7 +240,7 @@ def trained_on(checkpoint: Mapping[str, Any]) -> DataDescription | None:
     return DataDescription.from_dict(saved) if saved else None
 
 
-def check_finite(
+def check_finite_weights(
     emulator: LightningModule, checkpoint: Mapping[str, Any], path: Any = "The checkpoint"
 ) -> None:
     """Refuse a checkpoint whose weights, or averages of the optimiser, are not finite."""

@@ -7,7 +7,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
-from emulators.checkpoint_checks import check_finite, trained_on
+from emulators.checkpoint_checks import check_finite_weights, trained_on
 from emulators.checkpoint_file import read_checkpoint
 from emulators.distributed import divided
 
@@ -60,7 +60,7 @@ class FineTuning(Callback):
                 f"{self.checkpoint} was trained on {difference}; fine-tuning continues on these "
                 "data."
             )
-        check_finite(pl_module, {"state_dict": found["state_dict"]}, self.checkpoint)
+        check_finite_weights(pl_module, {"state_dict": found["state_dict"]}, self.checkpoint)
         state = found["state_dict"]
         if self.statistics == "recompute":
             state = {

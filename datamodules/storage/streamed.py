@@ -38,11 +38,11 @@ class Streamed(Storage):
                 file.copy_to(window, index, span.start + start)
                 values = window.ravel()
                 if not np.isfinite(np.dot(values, values)):  # cheap; finite if all are small
-                    check_finite(window, file, index, span.start + start)
+                    check_finite_window(window, file, index, span.start + start)
         return torch.from_numpy(windows)
 
 
-def check_finite(window: np.ndarray, file: TrajectoryReader, index: int, start: int) -> None:
+def check_finite_window(window: np.ndarray, file: TrajectoryReader, index: int, start: int) -> None:
     """Refuse values that are infinite, NaN or NetCDF's fill value, and name the first."""
     bad = ~(np.abs(window) < LARGEST)
     if not bad.any():
