@@ -26,7 +26,7 @@ PARTS = {"purpose": str, "batch": int, "place": tuple, "notes": dict, "options":
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class SavedRollout:
     """State of the rollouts of a batch, with the observers of all steps so far."""
 
     batch: int
@@ -56,7 +56,7 @@ class RolloutCheckpoint(Callback):
             raise ValueError(f"RolloutCheckpoint.seconds must be at least 0, got {seconds}.")
         self.seconds = seconds
         self.resume = False
-        self.current: Snapshot | None = None
+        self.current: SavedRollout | None = None
         self.path = Path()  # set when a test begins
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -139,24 +139,24 @@ class RolloutCheckpoint(Callback):
         return RolloutState(lead, state, memory, Context(*context), going)
 
     def invalidate(self) -> None:
-        """Invalidate the snapshot while observers are being updated."""
+        """Invalidate the saved rollouts while observers are being updated."""
         self.current = None
 
     def save(self, place: RolloutState, observers: list[RolloutObserver]) -> None:
         """Record the state of the rollouts, and write it every `seconds`."""
-        self.current = Snapshot(self.batch, place, observers)
+        self.current = SavedRollout(self.batch, place, observers)
         if time.monotonic() - self.written >= self.seconds:
             self.write(self.current)
 
-    def write(self, snapshot: Snapshot) -> None:
+    def write(self, saved: SavedRollout) -> None:
         """Write the file under another name, and rename it when it is complete."""
-        observers = named(snapshot.observers)
+        observers = named(saved.observers)
         notes = {name: observer.rollout_state() for name, observer in observers.items()}
         options = {name: dict(observer.options) for name, observer in observers.items()}
-        at = snapshot.place
+        at = saved.place
         # plain tuples load without running code
         place = (at.lead, at.state, at.memory, tuple(at.context), at.active)
-        content = {"purpose": self.purpose, "batch": snapshot.batch, "place": place}
+        content = {"purpose": self.purpose, "batch": saved.batch, "place": place}
         content |= {"notes": notes, "options": options}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
