@@ -40,8 +40,8 @@ class ReplacedError(OSError):
         super().__init__(f"{path} was replaced while it was being read; start again.")
 
 
-State = tuple[int, ...]
-Key = tuple[Path, State]
+FileStamp = tuple[int, ...]
+Key = tuple[Path, FileStamp]
 
 
 class OpenFiles:
@@ -67,24 +67,24 @@ class OpenFiles:
         """Return an open file; it stays open while it is referred to.
 
         Args:
-            key: Name of the file and the state in which it is expected.
+            key: Name of the file and the stamp that it is expected to have.
 
         Raises:
             OSError: It cannot be opened.
             ReplacedError: Another file has replaced it.
         """
-        path, state = key
+        path, stamp = key
         with self._lock:
             file = self._open.get(key)
             if file is None:
                 # of a copy: an access that is collected meanwhile closes its file, in this thread
                 for other in list(self._open):
-                    if is_same_file(other, (path, state)):  # HDF5 would not see that it has grown
+                    if is_same_file(other, (path, stamp)):  # HDF5 would not see that it has grown
                         self._open.pop(other, None)
                 for first in list(self._open)[: max(0, len(self._open) + 1 - most())]:
                     self._open.pop(first, None)
                 file = OpenFile(path)
-                if not is_same_file((path, state_of(path)), key):
+                if not is_same_file((path, file_stamp(path)), key):
                     raise ReplacedError(path)
                 self._open[key] = file
             return file
@@ -119,7 +119,7 @@ class Access:
     """
 
     def __init__(self, path: Path) -> None:
-        self._key = path, state_of(path)
+        self._key = path, file_stamp(path)
         self._file: Callable[[], OpenFile | None] = no_file
         FILES.enter(self._key)
 
@@ -170,7 +170,7 @@ def most() -> int:
     return MOST if allowed < 0 else max(2, min(MOST, allowed // SHARE))
 
 
-def state_of(path: Path) -> State:
+def file_stamp(path: Path) -> FileStamp:
     """Return the numbers that identify a file and its last change."""
     state = path.stat()
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns

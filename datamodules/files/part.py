@@ -9,7 +9,7 @@ import numpy as np
 
 from datamodules.files.arrays import open_array
 from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
-from datamodules.files.open_files import state_of
+from datamodules.files.open_files import file_stamp
 
 Part = int | slice
 
@@ -88,7 +88,7 @@ def open_part(path: Path, name: str, fixed: Sequence[Part]) -> DiskArray:
     axes = frozenset(axis for axis, part in enumerate(fixed) if isinstance(part, int))
     if all(part == slice(None) for part in fixed):
         return open_array(path, name)
-    key = path, name, axes, state_of(path)
+    key = path, name, axes, file_stamp(path)
     array = SHARED.get(key)
     if array is None:
         SHARED[key] = array = SharedArray(open_array(path, name), axes)
