@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from datamodules.description import DataDescription
 from datamodules.solvers.finite import check_finite
+from datamodules.solvers.variable import State
 from emulators.checkpoint_checks import (
     check_checkpoint,
     check_fields,
@@ -39,6 +40,7 @@ from emulators.context import (
     Conditioning,
     Context,
     Times,
+    Window,
     Windows,
     check_conditioning,
     checked_loss,
@@ -59,9 +61,6 @@ from emulators.training.optimizers import Schedule, clip_gradients, naming, with
 from emulators.training.precision import check_precision
 from emulators.training.randomness import add_noise, generator_of, seed_layers
 from emulators.training.schedules import WarmupCosine
-
-State = Float[Tensor, "batch channel *space"]
-Window = Float[Tensor, "batch time channel *space"]
 
 
 class Emulator(LightningModule, ABC):

@@ -14,9 +14,9 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from tqdm import tqdm
 
+from datamodules.solvers.variable import State
 from emulators.context import NO_CONTEXT, Context, checked_step
 
-State = Float[Tensor, "batch channel *space"]
 Members = Float[Tensor, "member batch channel *space"]
 Choice = Bool[Tensor, " batch"]
 CHECK_INTERVAL = 100  # steps between two checks for trajectories that have diverged

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-State = Float[Tensor, "batch channel *space"]
+from datamodules.solvers.variable import State
 
 
 class Standardize(nn.Module):

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume import Balance, Closure, Profile, Term
+from emulators.context import Times
 from emulators.learned.field import LearnedField
 from emulators.networks.interface import Parameters, State
 
 LearnedPart = LearnedField | Closure | Term
 """Learned coefficient, closure or term."""
-Times = Float[Tensor, " batch"]
 
 
 class Hybrid(nn.Module):
