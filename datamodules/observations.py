@@ -17,7 +17,19 @@ from datamodules.solvers.finite import check_finite
 
 
 class Sensors(ABC):
-    """Set of observed grid points."""
+    """Set of observed grid points.
+
+    Example:
+        Sensors of your own, in the lower half of the domain:
+
+        >>> class LowerHalf(Sensors):
+        ...     def mask(self, grid, first=(0.0, 0.0)):
+        ...         mask = torch.zeros(grid.shape, dtype=torch.bool)
+        ...         mask[: grid.shape[0] // 2] = True
+        ...         return mask
+        >>> LowerHalf().mask(Grid((4,), (1.0,))).tolist()
+        [True, True, False, False]
+    """
 
     @abstractmethod
     def mask(self, grid: Grid, first: Sequence[float] = (0.0, 0.0)) -> Bool[Tensor, "*space"]:

@@ -86,6 +86,23 @@ class TrajectoryRolloutBatch:
         places: (trajectory, snapshot) of each initial condition.
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
         parameters: Physical parameters of the trajectories, (batch, parameter), or None.
+
+    Example:
+        The truth after the second snapshot of a trajectory whose values are its times:
+
+        >>> from pathlib import Path
+        >>> from datamodules import Dimensions, NumPy
+        >>> from datamodules.files.trajectory_file import TrajectoryFile
+        >>> np.save("u.npy", np.outer(np.arange(5), np.ones(4)))
+        >>> format = NumPy(["time", "x"], interval=1.0)
+        >>> file = TrajectoryFile(Path("u.npy"), ["u"], Dimensions(space=("x",)), format=format)
+        >>> source = Trajectories([file])
+        >>> batch = TrajectoryRolloutBatch(
+        ...     source.read(0, 1, 2), torch.tensor([0]), steps=9, truth_steps=3, source=source,
+        ...     places=[(0, 1)],
+        ... )
+        >>> batch.times, batch.truth(2).tolist()
+        ([1.0], [[[3.0, 3.0, 3.0, 3.0]]])
     """
 
     initial: Float[Tensor, "batch channel *space"]
@@ -127,6 +144,20 @@ class InitialConditions(Dataset):
 
     Raises:
         ValueError: No trajectory is long enough, or there are not `count` different starts.
+
+    Example:
+        Rollouts of nine steps from two of five snapshots, each followed by two that are their
+        truth. The last snapshot to start from is therefore the third:
+
+        >>> from pathlib import Path
+        >>> from datamodules import Dimensions, NumPy
+        >>> from datamodules.files.trajectory_file import TrajectoryFile
+        >>> np.save("u.npy", np.outer(np.arange(5), np.ones(4)))
+        >>> format = NumPy(["time", "x"], interval=1.0)
+        >>> file = TrajectoryFile(Path("u.npy"), ["u"], Dimensions(space=("x",)), format=format)
+        >>> starts = InitialConditions(Trajectories([file]), count=2, steps=9, truth_steps=2)
+        >>> starts.collate([0, 1]).times
+        [0.0, 2.0]
     """
 
     def __init__(

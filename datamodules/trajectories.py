@@ -26,6 +26,21 @@ class Trajectories:
         storage: Storage of the snapshots.
         location: Description of the storage, for the terminal.
         parameters: Physical parameters, (trajectory, parameter), or None if none are named.
+
+    Example:
+        The first three of five snapshots of two trajectories on four points:
+
+        >>> from pathlib import Path
+        >>> from datamodules import Dimensions, NumPy
+        >>> from datamodules.files.trajectory_file import TrajectoryFile
+        >>> np.save("u.npy", np.arange(40.0).reshape(2, 5, 4))
+        >>> format = NumPy(["trajectory", "time", "x"], interval=0.5)
+        >>> file = TrajectoryFile(Path("u.npy"), ["u"], Dimensions(space=("x",)), format=format)
+        >>> split = Trajectories([file], times=Range(stop=3))
+        >>> len(split), split.snapshots, split.time(1, 2)
+        (2, 6, 1.0)
+        >>> split.read(1, 0, 1).tolist()
+        [[[20.0, 21.0, 22.0, 23.0]]]
     """
 
     def __init__(

@@ -51,6 +51,21 @@ class WindowDataset(Dataset):
 
     Raises:
         ValueError: No trajectory is long enough.
+
+    Example:
+        Two trajectories of five snapshots have three windows of three snapshots each:
+
+        >>> from pathlib import Path
+        >>> from datamodules import Dimensions, NumPy
+        >>> from datamodules.files.trajectory_file import TrajectoryFile
+        >>> np.save("u.npy", np.arange(40.0).reshape(2, 5, 4))
+        >>> format = NumPy(["trajectory", "time", "x"], interval=0.5)
+        >>> file = TrajectoryFile(Path("u.npy"), ["u"], Dimensions(space=("x",)), format=format)
+        >>> windows = WindowDataset(Trajectories([file]), window=3)
+        >>> len(windows), windows.locate(3)
+        (6, (1, 0))
+        >>> windows.__getitems__([0, 3])[:, :, 0, 0].tolist()  # the first point
+        [[0.0, 4.0, 8.0], [20.0, 24.0, 28.0]]
     """
 
     def __init__(

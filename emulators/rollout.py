@@ -120,6 +120,17 @@ class RolloutObserver(ABC):
             None. The state of the current step is judged before `observe` is called, so that no
             mean includes the state in which a trajectory diverges. An observer with
             `find_diverged` sees the mask of the step before.
+
+    Example:
+        An observer of your own, which keeps the largest value of the forecasts:
+
+        >>> class Largest(RolloutObserver):
+        ...     def begin(self, start):
+        ...         self.value = start.initial.abs().max()
+        ...     def observe(self, lead, forecast, truth):
+        ...         self.value = torch.maximum(self.value, forecast.abs().max())
+        >>> Largest().observes("test")
+        True
     """
 
     stages: ClassVar[tuple[str, ...]] = ("validate", "test", "predict")

@@ -17,7 +17,21 @@ from datamodules.solvers.pseudo_spectral.operators import (
 
 
 class InitialCondition(ABC):
-    """Distribution of initial states."""
+    """Distribution of initial states.
+
+    Example:
+        A distribution of your own, a sine wave of random phase, whose mean square is 1/2:
+
+        >>> from math import pi
+        >>> class Wave(InitialCondition):
+        ...     def sample(self, grid, channels, generator):
+        ...         phase = torch.rand(channels, 1, generator=generator, dtype=torch.float64)
+        ...         (x,) = grid.points()
+        ...         return torch.sin(2 * pi * (x / grid.lengths[0] + phase))
+        >>> state = Wave().sample(Grid((16,), (3.0,)), 1, torch.Generator().manual_seed(0))
+        >>> round(state.square().mean().item(), 6)
+        0.5
+    """
 
     @abstractmethod
     def sample(

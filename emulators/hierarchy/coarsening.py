@@ -33,6 +33,16 @@ class Coarsening(nn.Module, ABC):
         channels: Number of channels of a state.
         dimensions: Number of spatial dimensions, 1 or 2.
         factors: Coarsening factors of the latents.
+
+    Example:
+        A coarsening of your own, which takes every factor-th point:
+
+        >>> class Sampling(Coarsening):
+        ...     def forward(self, field, factor):
+        ...         return field[..., ::factor]
+        >>> sampling = Sampling(channels=1, dimensions=1, factors=[2])
+        >>> sampling(torch.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2).tolist()
+        [[[1.0, 5.0]]]
     """
 
     def __init__(self, channels: int, dimensions: int, factors: Sequence[int]) -> None:

@@ -25,6 +25,16 @@ class Curve(nn.Module):
     Raises:
         ValueError: A size is below 1, a spread or the scale is not positive, or centre and spread
             differ in length.
+
+    Example:
+        A rate constant as a function of temperature [K], of about 0.1 /s and positive for any
+        weights:
+
+        >>> from datamodules.solvers.finite_volume import Closure
+        >>> law = Curve(centre=[1200.0], spread=[100.0], scale=0.1)
+        >>> rate = Closure(("temperature",), law)(torch.tensor([[1100.0, 1200.0, 1300.0]]))
+        >>> tuple(rate.shape), bool((rate > 0).all())
+        ((1, 3), True)
     """
 
     def __init__(

@@ -16,6 +16,19 @@ class LearnedField(nn.Module, ABC):
     Args:
         names: Names of the coefficients.
         steady: Whether they are the same at all times.
+
+    Example:
+        A learned field of your own, one trained number for the whole domain:
+
+        >>> class Number(LearnedField):
+        ...     def __init__(self, name):
+        ...         super().__init__([name], steady=True)
+        ...         self.value = nn.Parameter(torch.tensor(2.0))
+        ...     def forward(self, points, times):
+        ...         return {self.names[0]: self.value.expand(len(times), *points.shape[:-1])}
+        >>> points, times = torch.zeros(4, 1), torch.zeros(3)  # 4 cells of one dimension
+        >>> Number("D").at(points, times)["D"].tolist()
+        [2.0, 2.0, 2.0, 2.0]
     """
 
     def __init__(self, names: Sequence[str], steady: bool) -> None:

@@ -34,6 +34,22 @@ class Hybrid(nn.Module):
 
     Raises:
         ValueError: A coefficient is given twice or not at all, or nothing reads what is given.
+
+    Example:
+        Decay -r u with a rate r(x) that is learned, and with a source s that is known:
+
+        >>> from datamodules.solvers import Grid, Variable
+        >>> from datamodules.solvers.finite_volume import Decay, Domain, Source
+        >>> from emulators.learned import NeuralField
+        >>> domain, u = Domain(Grid((8,), (1.0,))), Variable("u", "tracer", "1")
+        >>> physics = Balance(domain, (u,), {"decay": Decay("r"), "source": Source("s")})
+        >>> learned = {"rate": NeuralField(["r"], dimensions=1, width=8)}
+        >>> hybrid = Hybrid(physics, learned, coefficients={"s": 3.0})
+        >>> coefficients = hybrid.steady(torch.zeros(1, 1, 8))
+        >>> {name: tuple(value.shape) for name, value in coefficients.items()}
+        {'s': (), 'r': (8,)}
+        >>> hybrid.balance.bind(coefficients)(torch.zeros(1, 1, 8))[0, 0, 0].item()  # at u = 0: s
+        3.0
     """
 
     def __init__(

@@ -109,6 +109,15 @@ class NeuralField(LearnedField):
 
     Raises:
         ValueError: A size is below 1, or scale, duration or length is not positive.
+
+    Example:
+        Two coefficients of a plane that do not change in time, which are not negative:
+
+        >>> field = NeuralField(["D", "r"], scale=0.1, width=8)
+        >>> points = torch.rand(4, 6, 2)  # coordinates (y, x) of 4 by 6 cells
+        >>> values = field(points, times=torch.zeros(1))
+        >>> list(values), tuple(values["D"].shape), bool((values["D"] >= 0).all())
+        (['D', 'r'], (1, 4, 6), True)
     """
 
     def __init__(

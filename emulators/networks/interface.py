@@ -54,6 +54,21 @@ class Network(nn.Module, ABC):
     The first argument of every constructor is a `NetworkInterface`, which the emulator supplies. A
     network that can be conditioned on physical parameters keeps their number as
     `physical_parameters`; others need neither that nor the last argument of `forward`.
+
+    Example:
+        A network of your own, which adds a trained number to each field, and a rollout of it:
+
+        >>> import torch
+        >>> from emulators import Baseline
+        >>> class Shift(Network):
+        ...     def __init__(self, interface):
+        ...         super().__init__()
+        ...         self.shift = nn.Parameter(torch.ones(interface.channels, 1))
+        ...     def forward(self, state, latents=(), mask_id=None, parameters=None):
+        ...         return state + self.shift, ()
+        >>> emulator = Baseline(network=Shift, dimensions=1).eval()
+        >>> emulator.rollout(torch.zeros(1, 1, 8), steps=3)[0, :, 0, 0].tolist()
+        [1.0, 2.0, 3.0]
     """
 
     physical_parameters: int = 0

@@ -13,7 +13,18 @@ Fields = Float[Tensor, "batch channel *space"]
 
 
 class Distance(nn.Module, ABC):
-    """Distance between a prediction and its target, both standardised."""
+    """Distance between a prediction and its target, both standardised.
+
+    Example:
+        A distance of your own, the largest difference:
+
+        >>> import torch
+        >>> class Largest(Distance):
+        ...     def forward(self, prediction, target):
+        ...         return (prediction - target).abs().flatten(1).amax(1)
+        >>> Largest()(torch.tensor([[[1.0, 5.0]]]), torch.zeros(1, 1, 2)).tolist()
+        [5.0]
+    """
 
     @abstractmethod
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:

@@ -22,6 +22,24 @@ class Dedalus(HDF5Format):
     have their size in their names, `x_24`. Tasks of coefficients are left out. The files do not say
     whether the domain is periodic: set `data.periodic`. The files of one run are joined by
     `data.join: time`.
+
+    Example:
+        A file with one vector task of a plane, as Dedalus lays it out:
+
+        >>> import numpy as np
+        >>> with h5py.File("run_s1.h5", "w") as file:
+        ...     file["scales/sim_time"] = [0.0, 0.5, 1.0]
+        ...     task = file.create_dataset("tasks/u", data=np.zeros((3, 2, 4, 6)))
+        ...     task.attrs["grid_space"] = [True, True]
+        ...     task.dims[0].label = "t"
+        ...     for axis, name in ((2, "x"), (3, "z")):
+        ...         file[f"scales/{name}"] = np.arange(task.shape[axis]) / 4
+        ...         file[f"scales/{name}"].make_scale(name)
+        ...         task.dims[axis].label = name
+        ...         task.dims[axis].attach_scale(file[f"scales/{name}"])
+        >>> with Dedalus().open(Path("run_s1.h5")) as contents:
+        ...     print(sorted(contents.variables), contents.variables["u_z"].dimensions)
+        ['time', 'u_x', 'u_z', 'x', 'z'] ('time', 'x', 'z')
     """
 
     label = "Dedalus"

@@ -14,7 +14,20 @@ from datamodules.files.provenance import provenance_in
 
 
 class NetCDF(FileFormat):
-    """NetCDF files of any version; a variable of a group is named `group/name`."""
+    """NetCDF files of any version; a variable of a group is named `group/name`.
+
+    Example:
+        A file as xarray writes it:
+
+        >>> import xarray
+        >>> field = xarray.DataArray([[1.0, 2.0], [3.0, 4.0]], dims=["time", "x"])
+        >>> xarray.Dataset({"u": field}, {"time": [0.0, 0.5]}).to_netcdf("u.nc")
+        >>> with NetCDF().open(Path("u.nc")) as contents:
+        ...     print(sorted(contents.variables), contents.variables["u"].dimensions)
+        ...     print(contents.variables["time"].values())
+        ['time', 'u'] ('time', 'x')
+        [0.  0.5]
+    """
 
     label = "NetCDF"
 

@@ -20,6 +20,18 @@ class NumPy(PlainArrays):
     The variable in `a.npy` is called `a` unless there are channels. In an `.npz` file
     one-dimensional arrays with the name of an axis are its coordinates, and single numbers can be
     named in `data.parameters`.
+
+    Example:
+        Two trajectories of five snapshots, every 0.5 s, on 8 points of a line of 4 m:
+
+        >>> np.save("u.npy", np.zeros((2, 5, 8), dtype="f4"))
+        >>> order = ["trajectory", "time", "x"]
+        >>> format = NumPy(order, interval=0.5, time_units="s", lengths=[4.0])
+        >>> with format.open(Path("u.npy")) as contents:
+        ...     print(contents.variables["u"].dimensions, contents.variables["u"].shape)
+        ...     print(contents.variables["time"].values(), contents.variables["x"].values()[:3])
+        ('trajectory', 'time', 'x') (2, 5, 8)
+        [0.  0.5 1.  1.5 2. ] [0.  0.5 1. ]
     """
 
     label = "NumPy"

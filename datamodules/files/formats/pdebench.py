@@ -38,6 +38,19 @@ class PDEBench(HDF5Format):
     Args:
         order: Spatial axes of files with one group per sample, where the sizes do not tell:
             `[y, x]` for diffusion-reaction, `[x, y]` for shallow water.
+
+    Example:
+        A file in the layout of the Burgers equation, whose times are one more than its snapshots:
+
+        >>> with h5py.File("burgers.hdf5", "w") as file:
+        ...     file["tensor"] = np.zeros((2, 3, 4))  # sample, t, x
+        ...     file["t-coordinate"] = 0.5 * np.arange(4)
+        ...     file["x-coordinate"] = np.arange(4)
+        >>> with PDEBench().open(Path("burgers.hdf5")) as contents:
+        ...     print(contents.variables["tensor"].dimensions)
+        ...     print(contents.variables["time"].values())
+        ('trajectory', 'time', 'x-coordinate')
+        [0.  0.5 1. ]
     """
 
     label = "PDEBench"

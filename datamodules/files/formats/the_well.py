@@ -27,6 +27,23 @@ class TheWell(HDF5Format):
     The components of `velocity` along x and y are `velocity_x` and `velocity_y`. Scalars and the
     simulation parameters can be named in `data.parameters`. An axis is periodic if its boundary
     condition is.
+
+    Example:
+        A file with one vector field of a plane that is periodic along x, by the specification:
+
+        >>> with h5py.File("flow.hdf5", "w") as file:
+        ...     dimensions = file.create_group("dimensions")
+        ...     dimensions.attrs["spatial_dims"] = ["x", "y"]
+        ...     for name, size in (("time", 3), ("x", 4), ("y", 6)):
+        ...         dimensions[name] = np.arange(size) / 2
+        ...     around = file.create_group("boundary_conditions/x_periodic")
+        ...     around.attrs.update({"bc_type": "PERIODIC", "associated_dims": ["x"]})
+        ...     file["t1_fields/velocity"] = np.zeros((5, 3, 4, 6, 2))  # 5 trajectories, 2 components
+        >>> with TheWell().open(Path("flow.hdf5")) as contents:
+        ...     print(contents.variables["velocity_y"].dimensions)
+        ...     print(contents.variables["x"].attributes, contents.variables["y"].attributes)
+        ('trajectory', 'time', 'x', 'y')
+        {'topology': 'circular'} {}
     """
 
     label = "The Well"

@@ -24,6 +24,16 @@ class TorchTensors(PlainArrays):
 
     The tensor in `a.pt` is called `a`, tensors in a dictionary have the names of their keys. Files
     are mapped and loaded with `weights_only=True`, so that none can run code.
+
+    Example:
+        A tensor whose last axis holds two fields, which become variables of their own:
+
+        >>> states = torch.stack((torch.zeros(3, 4), torch.ones(3, 4)), -1)
+        >>> torch.save(states, "flow.pt")
+        >>> format = TorchTensors(["time", "x", "channel"], channels=["u", "v"], interval=0.5)
+        >>> with format.open(Path("flow.pt")) as contents:
+        ...     print(contents.variables["v"].dimensions, contents.variables["v"].values()[0])
+        ('time', 'x') [1. 1. 1. 1.]
     """
 
     label = "PyTorch"

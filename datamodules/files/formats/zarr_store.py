@@ -26,7 +26,20 @@ Decoder = Callable[[Any], Any]
 
 
 class Zarr(FileFormat):
-    """Zarr stores, versions 2 and 3, with dimension names as xarray writes them."""
+    """Zarr stores, versions 2 and 3, with dimension names as xarray writes them.
+
+    Example:
+        A store as xarray writes it:
+
+        >>> import xarray
+        >>> field = xarray.DataArray([[1.0, 2.0], [3.0, 4.0]], dims=["time", "x"])
+        >>> _ = xarray.Dataset({"u": field}, {"time": [0.0, 0.5]}).to_zarr("u.zarr")
+        >>> with Zarr().open(Path("u.zarr")) as contents:
+        ...     print(sorted(contents.variables), contents.variables["u"].dimensions)
+        ...     print(contents.variables["time"].values())
+        ['time', 'u'] ('time', 'x')
+        [0.  0.5]
+    """
 
     label = "Zarr"
 

@@ -189,6 +189,17 @@ class Tendency:
     Args:
         balance: K.
         fields: Coefficients, and closures that do not change with the state.
+
+    Example:
+        ∂u/∂t = -u u, decay at a rate that is the state itself; with the rate lagged it is -p u:
+
+        >>> from datamodules.solvers import Grid
+        >>> from datamodules.solvers.finite_volume import Decay
+        >>> domain, u = Domain(Grid((4,), (4.0,))), Variable("u", "u", "1")
+        >>> tendency = Balance(domain, (u,), {"decay": Decay("u")}).bind({})
+        >>> state, previous = torch.full((1, 1, 4), 3.0), torch.full((1, 1, 4), 2.0)
+        >>> tendency(state)[0, 0, 0].item(), tendency.lagged(previous)(state)[0, 0, 0].item()
+        (-9.0, -6.0)
     """
 
     def __init__(self, balance: Balance, fields: Mapping[str, Tensor]) -> None:

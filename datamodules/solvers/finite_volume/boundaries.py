@@ -19,7 +19,19 @@ Number: TypeAlias = float | Tensor
 
 
 class Wall(ABC):
-    """Condition at one end of an axis."""
+    """Condition at one end of an axis.
+
+    Example:
+        A wall of your own, which gives off heat in proportion to its value, ∂φ/∂n = -h φ_wall. With
+        φ_wall = φ_inner + Δ/2 ∂φ/∂n follows p = 1/(1 + h Δ/2):
+
+        >>> class Robin(Wall):
+        ...     names = ()
+        ...     def face(self, fields, spacing):
+        ...         return 1 / (1 + 2.0 * spacing / 2), 0.0
+        >>> Robin().face({}, spacing=1.0)
+        (0.5, 0.0)
+    """
 
     @property
     @abstractmethod

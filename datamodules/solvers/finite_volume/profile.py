@@ -22,6 +22,17 @@ class Profile(ABC):
 
     Attributes:
         steady: Whether the field is the same at all times.
+
+    Example:
+        A steady profile of your own, the distance from the start of the x axis:
+
+        >>> from datamodules.solvers import Grid
+        >>> class Ramp(Profile):
+        ...     steady = True
+        ...     def field(self, domain, time=0.0):
+        ...         return domain.centres()[-1]
+        >>> Ramp().field(Domain(Grid((4,), (2.0,)))).tolist()
+        [0.25, 0.75, 1.25, 1.75]
     """
 
     steady: bool

@@ -12,7 +12,26 @@ CoefficientsInTime = Callable[[float], Coefficients]
 
 
 class Stepper(ABC):
-    """Time stepper of a balance ∂u/∂t = K(u; c(t))."""
+    """Time stepper of a balance ∂u/∂t = K(u; c(t)).
+
+    Example:
+        A stepper of your own, Heun's, of second order: u_t = -u gives 1 - dt + dt²/2.
+
+        >>> import torch
+        >>> from datamodules.solvers import Grid, Variable
+        >>> from datamodules.solvers.finite_volume import Balance, Decay, Domain
+        >>> class Heun(Stepper):
+        ...     order = 2
+        ...     def step(self, balance, state, coefficients, time, dt):
+        ...         k1 = balance.bind(coefficients(time))(state)
+        ...         k2 = balance.bind(coefficients(time + dt))(state + dt * k1)
+        ...         return state + dt / 2 * (k1 + k2)
+        >>> domain, u = Domain(Grid((4,), (4.0,))), Variable("u", "u", "1")
+        >>> balance = Balance(domain, (u,), {"decay": Decay("r")})
+        >>> step = Heun().prepared(balance, {"r": torch.tensor(1.0)}, dt=1.0)
+        >>> step(torch.ones(1, 1, 4)).tolist()
+        [[[0.5, 0.5, 0.5, 0.5]]]
+    """
 
     @property
     @abstractmethod

@@ -32,6 +32,19 @@ class Term(nn.Module, ABC):
     Args:
         names: Names of the fields that it reads.
         variable: Variable in whose balance the term is; the first by default.
+
+    Example:
+        A term of your own, quadratic drag -c |φ| φ, with |φ| lagged:
+
+        >>> import torch
+        >>> from datamodules.solvers import Grid
+        >>> class Drag(Term):
+        ...     def assemble(self, fields, domain):
+        ...         return Stencil(diagonal=-fields["c"] * fields["u"].abs())
+        >>> u = torch.tensor([[1.0, -2.0, 3.0, 4.0]])
+        >>> fields = {"c": torch.tensor(0.5), "u": u}
+        >>> Drag(("c", "u")).assemble(fields, Domain(Grid((4,), (4.0,))))(u).tolist()
+        [[-0.5, 2.0, -4.5, -8.0]]
     """
 
     def __init__(self, names: Sequence[str], variable: str | None = None) -> None:

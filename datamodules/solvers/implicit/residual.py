@@ -17,7 +17,18 @@ Map = Callable[[Vector], Vector]
 
 
 class Residual(ABC):
-    """F(z; inputs) in two stages: what does not depend on z is computed once, in `bind`."""
+    """F(z; inputs) in two stages: what does not depend on z is computed once, in `bind`.
+
+    Example:
+        F(z; a) = z - exp(a), whose exponential is computed once per solve and not per iteration:
+
+        >>> class Exponential(Residual):
+        ...     def bind(self, a):
+        ...         target = torch.exp(a)
+        ...         return lambda z: z - target
+        >>> Exponential().bind(torch.zeros(1, 1))(torch.tensor([[3.0]])).tolist()
+        [[2.0]]
+    """
 
     @abstractmethod
     def bind(self, *inputs: Tensor) -> Map:
@@ -36,6 +47,11 @@ class FunctionResidual(Residual):
 
     Raises:
         ValueError: F does not return the shape of z.
+
+    Example:
+        >>> F = FunctionResidual(lambda z, a: z * z - a).bind(torch.tensor([[4.0]]))
+        >>> F(torch.tensor([[3.0]])).tolist()
+        [[5.0]]
     """
 
     def __init__(self, function: Callable[..., Vector]) -> None:
@@ -59,7 +75,18 @@ def same(value: Tensor, z: Tensor) -> Tensor:
 
 
 class Quasilinear(ABC):
-    """A bound F that is affine in z once its coefficients are lagged: F(z) = L(z; z)."""
+    """A bound F that is affine in z once its coefficients are lagged: F(z) = L(z; z).
+
+    Example:
+        F(z) = z² - 4 with one factor lagged, L(z; p) = p z - 4:
+
+        >>> class Square(Quasilinear):
+        ...     def lagged(self, previous):
+        ...         return lambda z: previous * z - 4
+        >>> F = Square()
+        >>> F(torch.tensor([3.0])).item(), F.lagged(torch.tensor([1.0]))(torch.tensor([3.0])).item()
+        (5.0, -1.0)
+    """
 
     def __call__(self, z: Vector) -> Vector:
         return self.lagged(z)(z)

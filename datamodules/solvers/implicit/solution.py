@@ -10,7 +10,12 @@ from torch import Tensor
 
 
 class Status(IntEnum):
-    """Outcome of the solve of one sample."""
+    """Outcome of the solve of one sample.
+
+    Example:
+        >>> Status(2).name
+        'BREAKDOWN'
+    """
 
     CONVERGED = 0
     ITERATION_LIMIT = 1
@@ -26,6 +31,15 @@ class SolveInfo:
         iterations: Iterations that each sample took; a sample that has converged is frozen.
         residual: Final residual norm of each sample relative to its start (or right-hand side).
         status: `Status` of each sample.
+
+    Example:
+        One Newton iteration solves a linear equation, and is not enough for z² = 4:
+
+        >>> from datamodules.solvers.implicit import NewtonKrylov
+        >>> F = lambda z: torch.stack((z[0] - 4, z[1] ** 2 - 4))
+        >>> _, info = NewtonKrylov(max_iterations=1).solve(F, torch.ones(2, 1))
+        >>> info.converged.tolist(), [Status(code).name for code in info.status.tolist()]
+        ([True, False], ['CONVERGED', 'ITERATION_LIMIT'])
     """
 
     iterations: Int[Tensor, " batch"]
@@ -62,6 +76,16 @@ class ImplicitSolveError(FloatingPointError):
 
     Attributes:
         info: Outcome of each sample.
+
+    Example:
+        z² = -1 has no real root:
+
+        >>> from datamodules.solvers.implicit import ImplicitLayer
+        >>> try:
+        ...     ImplicitLayer()(lambda z: z * z + 1, torch.ones(1, 1))
+        ... except ImplicitSolveError as error:
+        ...     print(error.info.converged.tolist())
+        [False]
     """
 
     def __init__(self, message: str, info: SolveInfo) -> None:
@@ -76,6 +100,20 @@ class Monitor:
     Args:
         forward: Outcomes of the steps, in order.
         backward: Outcomes of their adjoint solves, in the order of the backward pass.
+
+    Example:
+        The counts of a layer that solves for two samples, and differentiates both:
+
+        >>> from datamodules.solvers.implicit import ImplicitLayer
+        >>> layer = ImplicitLayer()
+        >>> layer.monitor = Monitor()
+        >>> a = torch.tensor([[4.0], [9.0]], requires_grad=True)
+        >>> z, _ = layer(lambda z, a: z * z - a, torch.ones(2, 1), a)
+        >>> z.sum().backward()
+        >>> len(layer.monitor.forward), len(layer.monitor.backward)
+        (1, 1)
+        >>> layer.monitor.summary()["forward/failed"]
+        0
     """
 
     forward: list[SolveInfo] = field(default_factory=list)

@@ -158,6 +158,21 @@ class Infiltration(Balance):
 
     Raises:
         ValueError: No closure has such a name.
+
+    Example:
+        A preform whose pores fill at the rate V C of a reaction with k_s S = 1/s, in place of the
+        known law of the rate:
+
+        >>> import torch
+        >>> unit = Closure(("temperature",), torch.ones_like)
+        >>> balance = Infiltration(Grid((8,), (0.01,)), closures={"rate": unit})
+        >>> values = {"pressure": 1e4, "mole_fraction": 0.15, "molar_volume": 1e-5,
+        ...           "reaction_enthalpy": 0.0, "initial_porosity": 0.6, "fibre_radius": 7e-6,
+        ...           "temperature_left": 1273.0, "temperature_right": 1273.0}
+        >>> tendency = balance.bind({name: torch.tensor(value) for name, value in values.items()})
+        >>> state = torch.tensor([2.0, 0.5, 1273.0]).view(1, 3, 1).expand(1, 3, 8)  # C, ε, T
+        >>> print(f"{tendency(state)[0, 1, 4]:.1e}")
+        -2.0e-05
     """
 
     def __init__(self, grid: Grid, closures: dict[str, Closure] | None = None) -> None:

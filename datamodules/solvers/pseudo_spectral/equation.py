@@ -24,6 +24,26 @@ class Equation(SpectralModule, ABC):
     Attributes:
         variables: Names and units of the channels of a state.
         grid: Periodic grid of the states.
+
+    Example:
+        An equation of your own, advection u_t = -u_x: the tendency of sin(x) is -1 at x = 0.
+
+        >>> from math import pi
+        >>> import torch
+        >>> class Advection(Equation):
+        ...     variables = (Variable("u", "tracer", "1"),)
+        ...     def __init__(self, grid):
+        ...         super().__init__()
+        ...         self.grid = grid
+        ...     def symbol(self):
+        ...         (k,) = self.grid.wavenumbers()
+        ...         return -1j * k[None]
+        ...     def nonlinear(self, state_hat):
+        ...         return torch.zeros_like(state_hat)
+        >>> grid = Grid((8,), (2 * pi,))
+        >>> (x,) = grid.points()
+        >>> round(Advection(grid).tendency(x.sin()[None, None])[0, 0, 0].item(), 6)
+        -1.0
     """
 
     variables: ClassVar[tuple[Variable, ...]]

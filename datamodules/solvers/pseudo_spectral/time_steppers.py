@@ -59,6 +59,21 @@ class TimeStepper(SpectralModule, ABC):
     Args:
         symbol: Linear symbol L [1/T], double precision.
         dt: Time step h [T].
+
+    Example:
+        A stepper of your own, the integrating factor with Euler's scheme. Decay at rate 1 halves û
+        in a time of log 2:
+
+        >>> class LawsonEuler(TimeStepper):
+        ...     order = 1
+        ...     def weights(self, symbol, dt):
+        ...         return {"factor": torch.exp(dt * symbol)}
+        ...     def step(self, u, nonlinear):
+        ...         return self.factor * (u + self.dt * nonlinear(u))
+        >>> stepper = LawsonEuler(-torch.ones(1, 3, dtype=torch.complex128), dt=math.log(2))
+        >>> u = torch.ones(1, 1, 3, dtype=torch.complex128)
+        >>> round(stepper.step(u, nonlinear=torch.zeros_like)[0, 0, 0].real.item(), 6)
+        0.5
     """
 
     order: ClassVar[int]

@@ -28,7 +28,22 @@ from datamodules.solvers.implicit.solution import Record, SolveInfo
 
 
 class Gradient(ABC):
-    """Strategy for differentiating through the solution of F = 0 in reverse mode."""
+    """Strategy for differentiating through the solution of F = 0 in reverse mode.
+
+    Example:
+        All strategies give the derivative of √a, the root of z² - a, which is 1/4 at a = 4:
+
+        >>> import torch
+        >>> from datamodules.solvers.implicit import ImplicitLayer
+        >>> for strategy in (Adjoint(), FullUnrolling(), OuterUnrolling()):
+        ...     a = torch.tensor([4.0], requires_grad=True)
+        ...     z, _ = ImplicitLayer(gradient=strategy)(lambda z, a: z * z - a, torch.ones(1, 1), a)
+        ...     z.sum().backward()
+        ...     print(round(a.grad.item(), 3))
+        0.25
+        0.25
+        0.25
+    """
 
     @abstractmethod
     def solve(
@@ -66,6 +81,18 @@ class Adjoint(Gradient):
         ImplicitSolveError: An adjoint system could not be solved (in the backward pass).
         ValueError: F depends on a tensor that requires a gradient and is not an input; or the
             gradient is differentiated again.
+
+    Example:
+        The root of z³ - a at a = 8 is 2, and its derivative 1/(3 z²) is 1/12:
+
+        >>> import torch
+        >>> from datamodules.solvers.implicit import ImplicitLayer
+        >>> a = torch.tensor([8.0], requires_grad=True)
+        >>> layer = ImplicitLayer(gradient=Adjoint())
+        >>> z, _ = layer(lambda z, a: z**3 - a, torch.ones(1, 1), a)
+        >>> z.sum().backward()
+        >>> round(z.item(), 3), round(12 * a.grad.item(), 3)
+        (2.0, 1.0)
     """
 
     def __init__(self, linear: LinearSolver | None = None, on_failure: OnFailure = "raise") -> None:
@@ -88,7 +115,24 @@ class Adjoint(Gradient):
 class FullUnrolling(Gradient):
     """Differentiation of every iteration of the solver, the inner ones included ("naive").
 
-    Memory grows in proportion to the iterations. Exact only as far as the iterations converged.
+    Memory grows in proportion to the iterations. The gradient is the derivative of the iterations
+    that were made, which converges more slowly than z: a solver that meets the root after few
+    iterations, by a good first guess, gives a z that is right and a gradient that is not.
+
+    Example:
+        The derivative of √a at a = 4, and the derivative of a solve that ends early. The fixed
+        point of z = (a + z)/2 is a; the first iteration from 0 is a/2, whose derivative is 1/2:
+
+        >>> import torch
+        >>> from datamodules.solvers.implicit import ImplicitLayer, Picard
+        >>> a, start = torch.tensor([4.0], requires_grad=True), torch.ones(1, 1)
+        >>> z, _ = ImplicitLayer(gradient=FullUnrolling())(lambda z, a: z * z - a, start, a)
+        >>> [round(slope.item(), 3) for slope in torch.autograd.grad(z.sum(), a)]
+        [0.25]
+        >>> early = ImplicitLayer(Picard(rtol=0.6), FullUnrolling())
+        >>> z, _ = early(lambda z, a: z - (a + z) / 2, 0 * start, a)
+        >>> [slope.item() for slope in torch.autograd.grad(z.sum(), a)]
+        [0.5]
     """
 
     def solve(
@@ -111,6 +155,18 @@ class OuterUnrolling(FullUnrolling):
     """Differentiation of every outer iteration, with inner linear solves differentiated implicitly.
 
     This is what the published code of Akhare et al. (2025) does for the Burgers equation.
+
+    Example:
+        The derivative of √a at a = 25 is 1/10:
+
+        >>> import torch
+        >>> from datamodules.solvers.implicit import ImplicitLayer
+        >>> a = torch.tensor([25.0], requires_grad=True)
+        >>> layer = ImplicitLayer(gradient=OuterUnrolling())
+        >>> z, _ = layer(lambda z, a: z * z - a, torch.ones(1, 1), a)
+        >>> z.sum().backward()
+        >>> round(a.grad.item(), 3)
+        0.1
     """
 
     def unrolled(self, solver: RootSolver) -> RootSolver:

@@ -56,6 +56,18 @@ class Lagged(Correction):
 
     Raises:
         ValueError: F does not say which of its parts are coefficients.
+
+    Example:
+        F(z) = (1 + z) z - 6 with the coefficient 1 + z lagged. From z = 1 the linear equation
+        2 (z + d) = 6 gives d = 2:
+
+        >>> class Drag(Quasilinear):
+        ...     def lagged(self, previous):
+        ...         return lambda z: (1 + previous) * z - 6
+        >>> z, active = torch.tensor([[1.0]]), torch.tensor([True])
+        >>> value, correction, _ = Lagged().of(Drag(), z, active)
+        >>> value.tolist(), correction.tolist()
+        ([[-4.0]], [[2.0]])
     """
 
     def __init__(self, linear: LinearSolver | None = None) -> None:
