@@ -35,6 +35,15 @@ class Sharded(DDPStrategy):
 
     Raises:
         ValueError: The emulator trains weights outside of its network.
+
+    Example:
+        Four processes, each of which keeps a quarter of the weights and of the optimiser's moments;
+        they start with `fit`:
+
+        >>> from lightning import Trainer
+        >>> trainer = Trainer(strategy=Sharded(), accelerator="cpu", devices=4, logger=False)
+        >>> trainer.world_size
+        4
     """
 
     def __init__(self) -> None:

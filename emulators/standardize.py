@@ -14,6 +14,16 @@ class Standardize(nn.Module):
 
     Args:
         channels: Number of fields of a state.
+
+    Example:
+        >>> standardize = Standardize(channels=1)
+        >>> mean, std, increment_std = (torch.tensor([value]) for value in (10.0, 2.0, 0.5))
+        >>> standardize.set_statistics(mean, std, increment_std)
+        >>> state = torch.tensor([[[8.0, 10.0, 14.0]]])
+        >>> standardize(state).tolist(), standardize.inverse(standardize(state)).tolist()
+        ([[[-1.0, 0.0, 2.0]]], [[[8.0, 10.0, 14.0]]])
+        >>> standardize.increment_scale(state).flatten().tolist()  # 0.5 in units of 2
+        [0.25]
     """
 
     mean: Tensor

@@ -25,6 +25,14 @@ class Run:
         folder: Folder of the run.
         own: Numbers of diagnostics that bring no columns, by name.
         diagnostics: Classes of the user's own diagnostics that scored it.
+
+    Example:
+        Two initial conditions with errors of 1 and 3 at one lead; the mean score is 2:
+
+        >>> errors = xarray.DataArray([[1.0], [3.0]], dims=["initial_condition", "lead_time"])
+        >>> run = Run("unet-seed1", xarray.Dataset({"mse": errors}), {}, Path("runs/unet-seed1"))
+        >>> run.method, run.mean("mse"), run.mean("energy")
+        ('unet', 2.0, None)
     """
 
     name: str
@@ -76,7 +84,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Method:
-    """Runs of one method, one per seed, and the colour and dashes of its curves."""
+    """Runs of one method, one per seed, and the colour and dashes of its curves.
+
+    Example:
+        Two seeds of one method, with one curve each:
+
+        >>> runs = [
+        ...     Run(f"unet-seed{seed}", xarray.Dataset({"mse": ("lead_time", [error, 2 * error])}),
+        ...         {"method": "unet", "seed": seed}, Path(f"runs/unet-seed{seed}"))
+        ...     for seed, error in ((1, 1.0), (2, 3.0))
+        ... ]
+        >>> (method,) = methods(runs)
+        >>> method.label, method.per_seed("mse").tolist()
+        ('unet', [[1.0, 2.0], [3.0, 6.0]])
+    """
 
     name: str
     runs: list[Run]

@@ -42,7 +42,27 @@ def axis_label(name: str, values: Any) -> str:
 
 
 def plot_seeds(axes: Axes, method: Drawn, x: Any, values: np.ndarray) -> None:
-    """Draw the mean over seeds of values (seed, x), and their range if there are several seeds."""
+    """Draw the mean over seeds of values (seed, x), and their range if there are several seeds.
+
+    Args:
+        axes: Axes to draw into.
+        method: Label, colour and dashes of the curve.
+        x: Values along the x axis, such as lead times.
+        values: Values (seed, x).
+
+    Example:
+        The curve of two seeds is their mean, 2 and 3:
+
+        >>> from pathlib import Path
+        >>> import xarray
+        >>> from matplotlib.figure import Figure
+        >>> from callbacks.diagnostics.compared import Run, methods
+        >>> (method,) = methods([Run("unet", xarray.Dataset(), {}, Path("runs/unet"))])
+        >>> axes = Figure().subplots()
+        >>> plot_seeds(axes, method, [1.0, 2.0], np.array([[1.0, 2.0], [3.0, 4.0]]))
+        >>> axes.lines[0].get_label(), axes.lines[0].get_ydata().tolist()
+        ('unet', [2.0, 3.0])
+    """
     axes.plot(x, values.mean(0), label=method.label, **method.style)
     if len(values) > 1:
         low, high = values.min(0), values.max(0)

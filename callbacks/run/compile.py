@@ -33,16 +33,25 @@ class Compile(Callback):
 
     Raises:
         ValueError: Torch knows no such backend or mode, or the emulator steps by a solver.
+
+    Example:
+        In Python it is one of the trainer's callbacks, `Trainer(callbacks=[Compile()])`. Modes that
+        torch.compile does not have are refused before the run:
+
+        >>> Compile(mode="fast")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: Compile.mode must be one of default, reduce-overhead, ..., got 'fast'.
     """
 
     def __init__(self, backend: str = "inductor", mode: str | None = None) -> None:
+        if mode is not None and mode not in MODES:
+            raise ValueError(f"Compile.mode must be one of {', '.join(MODES)}, got '{mode}'.")
         if backend not in torch.compiler.list_backends(exclude_tags=()):
             usual = ", ".join(torch.compiler.list_backends())
             raise ValueError(
                 f"Compile.backend must be a backend of torch.compile ({usual}), got '{backend}'."
             )
-        if mode is not None and mode not in MODES:
-            raise ValueError(f"Compile.mode must be one of {', '.join(MODES)}, got '{mode}'.")
         self.backend = backend
         self.mode = mode
         self.compiled: LightningModule | None = None

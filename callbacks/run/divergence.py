@@ -22,12 +22,27 @@ NEVER = 2**62
 
 
 class Divergence(Callback):
-    """Ends a training whose loss or weights are not finite; part of every emulator.
+    """Ends a training whose loss or weights are not finite; `emulate fit` always has it.
 
     It checks after every step on a CPU; on a GPU or with several processes, when Lightning logs
     (`trainer.log_every_n_steps`); and always before a checkpoint, a validation and the end. All
     processes end together. Gradients that overflow are not checked: in 16-mixed precision the
     scaler skips their steps.
+
+    Example:
+        A training whose loss grows by 1e30 per step ends when the loss overflows, 1e60 in float32:
+
+        >>> from lightning.pytorch.demos.boring_classes import BoringModel
+        >>> class Overflowing(BoringModel):
+        ...     def training_step(self, batch, batch_idx):
+        ...         return super().training_step(batch, batch_idx)["loss"] * 1e30 ** batch_idx
+        >>> off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar",
+        ...                      "enable_model_summary"), False)
+        >>> trainer = Trainer(callbacks=[Divergence()], accelerator="cpu", max_steps=9, **off)
+        >>> trainer.fit(Overflowing())  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        FloatingPointError: The loss of step 3 is not finite; lower the learning rate ...
     """
 
     def __init__(self) -> None:

@@ -21,6 +21,17 @@ class GracefulShutdown(Callback):
 
     A second signal ends the process at once. (Lightning's own handler communicates with the other
     processes, which may be in the middle of a collective operation; this handler only sets a flag.)
+
+    Example:
+        Rollouts call `raise_if_requested` after every step; it does nothing until a signal arrives:
+
+        >>> shutdown = GracefulShutdown()
+        >>> shutdown.raise_if_requested()
+        >>> shutdown.asked = True  # as the handler of SIGTERM does
+        >>> shutdown.raise_if_requested()
+        Traceback (most recent call last):
+            ...
+        lightning.pytorch.utilities.exceptions.SIGTERMException
     """
 
     def __init__(self) -> None:

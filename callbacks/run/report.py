@@ -11,7 +11,26 @@ from emulators.training.precision import bfloat16_cost
 
 
 class RunReport(Callback):
-    """Prints the plan of training, test, validation and prediction, and the time of a training."""
+    """Prints the plan of training, test, validation and prediction, and the time of a training.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from torch import nn
+        >>> from datamodules import Dimensions, NumPy, Rollouts, Source, TrajectoryDataModule
+        >>> from emulators import Baseline
+        >>> np.save("u.npy", np.arange(40.0).reshape(5, 8))
+        >>> data = TrajectoryDataModule(
+        ...     Path("."), ["u"], Dimensions(space=("x",)), test=Source("u.npy"),
+        ...     format=NumPy(["time", "x"], interval=1.0), test_rollouts=Rollouts(2, steps=3),
+        ... )
+        >>> off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
+        >>> trainer = Trainer(callbacks=[RunReport()], accelerator="cpu", **off)
+        >>> emulator = Baseline(network=nn.Identity(), dimensions=1)
+        >>> _ = trainer.test(emulator, data, verbose=False)  # doctest: +ELLIPSIS
+        Baseline: 2 rollouts of 3 steps from .
+        test split: 160 bytes, loaded into memory (...)
+    """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print emulator, data and steps, and a hint if another precision may be faster."""

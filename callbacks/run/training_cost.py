@@ -23,6 +23,19 @@ class TrainingCost(Callback):
     first batches, during which the hardware warms up, are left out; a training step may take
     several batches. `data_wait` is the time spent waiting for data, relative to that time. A
     resumed run reports its own part.
+
+    Example:
+        Of 12 steps the first 10 are left out:
+
+        >>> from lightning.pytorch.demos.boring_classes import BoringModel
+        >>> off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar",
+        ...                      "enable_model_summary"), False)
+        >>> cost = TrainingCost()
+        >>> trainer = Trainer(callbacks=[cost], accelerator="cpu", max_steps=12, **off)
+        >>> trainer.fit(BoringModel())  # doctest: +ELLIPSIS
+        0... s per training step, ... samples/s, waiting for data ...%, peak memory ...
+        >>> cost.iterations, cost_of(Path("."))["steps"]
+        (2, 12)
     """
 
     WARM_UP = 10

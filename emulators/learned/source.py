@@ -32,9 +32,9 @@ class NetworkSource(Term):
         A network that returns its input, as a source in units of 0.5 per unit of time:
 
         >>> from datamodules.solvers import Grid
-        >>> source = NetworkSource(["u"], nn.Conv1d(1, 1, 1), scale=0.5, scales=[10.0], dimensions=1)
-        >>> for parameter, value in zip(source.parameters(), (1.0, 0.0), strict=True):
-        ...     _ = nn.init.constant_(parameter, value)
+        >>> same = nn.Conv1d(1, 1, 1, bias=False)
+        >>> _ = nn.init.ones_(same.weight)
+        >>> source = NetworkSource(["u"], same, scale=0.5, scales=[10.0], dimensions=1)
         >>> u = torch.full((1, 4), 20.0)  # two of its typical sizes
         >>> source.assemble({"u": u}, Domain(Grid((4,), (4.0,))))(u).tolist()
         [[1.0, 1.0, 1.0, 1.0]]

@@ -38,7 +38,7 @@ class TheWell(HDF5Format):
         ...         dimensions[name] = np.arange(size) / 2
         ...     around = file.create_group("boundary_conditions/x_periodic")
         ...     around.attrs.update({"bc_type": "PERIODIC", "associated_dims": ["x"]})
-        ...     file["t1_fields/velocity"] = np.zeros((5, 3, 4, 6, 2))  # 5 trajectories, 2 components
+        ...     file["t1_fields/velocity"] = np.zeros((5, 3, 4, 6, 2))  # 5 trajectories
         >>> with TheWell().open(Path("flow.hdf5")) as contents:
         ...     print(contents.variables["velocity_y"].dimensions)
         ...     print(contents.variables["x"].attributes, contents.variables["y"].attributes)
