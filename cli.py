@@ -30,7 +30,7 @@ HELP = """Train, compare and stress-test neural emulators of dynamical systems.
   emulate fit -c DATA.yaml -c MODEL.yaml                 train an emulator
   emulate validate --ckpt_path RUN/last.ckpt             roll out on the validation split
   emulate test --ckpt_path RUN/last.ckpt                 roll out, score and draw
-  emulate predict --ckpt_path RUN/last.ckpt --steps N    forecast to NetCDF
+  emulate predict --ckpt_path RUN/last.ckpt --steps N    forecast to NetCDF or Zarr
   emulate compare RUN RUN ...                            scores side by side
   emulate study STUDY.yaml                               several runs and their comparison
 

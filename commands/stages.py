@@ -32,7 +32,7 @@ USAGES = {
     "fit": "emulate fit -c DATA.yaml -c MODEL.yaml [options]",
     "validate": "emulate validate --ckpt_path RUN/last.ckpt [options]",
     "test": "emulate test --ckpt_path RUN/last.ckpt [options]",
-    "predict": "emulate predict --ckpt_path RUN/last.ckpt [--steps N] [options]",
+    "predict": "emulate predict --ckpt_path RUN/last.ckpt [--steps N] [--format zarr] [options]",
 }
 KEYS = ("seed_everything", "trainer", "model", "data")
 """What of the settings a checkpoint keeps."""

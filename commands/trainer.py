@@ -29,6 +29,7 @@ from callbacks import (
 )
 from callbacks.run.checkpoints import Checkpoints, WholeFiles
 from callbacks.run.divergence import Divergence
+from callbacks.run.forecast_writer import ForecastFormat
 from callbacks.run.run_folder import REMEDY, locked_folder, move_run_aside, resumes, undo_start
 from commands.trainer_options import check_trainer
 from emulators.checkpoint_file import check_like
@@ -158,20 +159,36 @@ class RunTrainer(Trainer):
         with self.alone():
             return super().test(*args, verbose=verbose, **kwargs)
 
-    def predict(self, *args: Any, steps: int | None = None, **kwargs: Any) -> Any:  # noqa: D417
+    def predict(  # noqa: D417
+        self,
+        *args: Any,
+        steps: int | None = None,
+        format: ForecastFormat | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Roll out from test states and keep the forecasts.
 
         Args:
             steps: Length of each forecast [intervals]; data.predict_rollouts.steps by default.
+            format: Format of the forecasts; ForecastWriter.format by default, which is netcdf.
 
         Raises:
-            ValueError: The length is not at least 1.
+            ValueError: The length is not at least 1, or no callback writes forecasts in a format.
         """
         if steps is not None and steps < 1:
             raise ValueError(f"--steps must be at least 1 (snapshot interval), got {steps}.")
         if steps is not None:
             rollouts = kwargs["datamodule"].rollouts
             rollouts["predict"] = replace(rollouts["predict"], steps=steps)
+        if format is not None:
+            writers = [c for c in self.callbacks if isinstance(c, ForecastWriter)]
+            if not writers:
+                raise ValueError(
+                    f"--format is {format}, but trainer.callbacks has no ForecastWriter, which "
+                    "writes the forecasts; add it with --trainer.callbacks+=ForecastWriter."
+                )
+            for writer in writers:
+                writer.format = format
         with self.alone():
             return super().predict(*args, **kwargs)
 

@@ -1,35 +1,44 @@
-"""Writes forecasts to NetCDF while they are computed."""
+"""Writes forecasts to NetCDF or Zarr while they are computed."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import netCDF4
+import numpy as np
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
 from callbacks.diagnostics.options import is_whole
 from callbacks.run.provenance import provenance
 from datamodules.description import DataDescription
-from datamodules.files.netcdf_writer import set_global_attributes, writing
+from datamodules.files.growing_file import Definition, GrowingFile, NewVariable
+from datamodules.files.growing_netcdf import GrowingNetCDF
+from datamodules.files.growing_zarr import GrowingZarr
+from datamodules.files.netcdf_writer import global_attributes
 from emulators.checkpoint_checks import described
 from emulators.rollout import RolloutBatch, RolloutObserver, State
 
+ForecastFormat = Literal["netcdf", "zarr"]
+FORMATS: dict[str, type[GrowingFile]] = {"netcdf": GrowingNetCDF, "zarr": GrowingZarr}
+
 
 class ForecastWriter(Callback, RolloutObserver):
-    """Writes the forecasts of `predict` to one CF NetCDF file per batch of initial conditions.
+    """Writes the forecasts of `predict`, one file per batch of initial conditions.
+
+    The files are CF NetCDF, or Zarr stores with the same contents, which are better for long
+    forecasts: their chunks hold many states, and several programs may read them at once.
 
     Dimensions and spatial coordinates are taken from the data. The time axis counts from the start
     of each forecast; `valid_time(trajectory, time)` is in the units and the calendar of the data.
     The attribute `provenance` records the emulator, the data and the code.
 
-    The file is `forecast_NNNN.partial.nc` while it grows, and loses `partial` when it is complete;
-    a run that is killed leaves a partial file.
+    The file is `forecast_NNNN.partial.nc` (or `.zarr`) while it grows, and loses `partial` when it
+    is complete; a run that is killed leaves a partial file.
 
     Args:
         folder: Folder of the files; by default the trainer's `default_root_dir`.
         every: Number of steps between two stored states.
+        format: Format of the files, `netcdf` or `zarr`; the latter needs the extra `zarr`.
 
     Example:
         >>> ForecastWriter(folder=Path("forecasts"), every=10).every
@@ -38,15 +47,19 @@ class ForecastWriter(Callback, RolloutObserver):
 
     stages = ("predict",)
 
-    def __init__(self, folder: Path | None = None, every: int = 1) -> None:
+    def __init__(
+        self, folder: Path | None = None, every: int = 1, format: ForecastFormat = "netcdf"
+    ) -> None:
         if not is_whole(every):
             raise ValueError(f"ForecastWriter.every must be at least 1, got {every}.")
         self.folder = folder
         self.every = every
-        self.file: ForecastFile | None = None
+        self.format: ForecastFormat = format
+        self.file: GrowingFile | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the description of the data and make the folder."""
+        FORMATS[self.format].check_installed()
         self.data = described(trainer.datamodule)
         self.about = provenance(trainer, pl_module, "predict")
         check_names(self.data)
@@ -68,103 +81,68 @@ class ForecastWriter(Callback, RolloutObserver):
                 f"ForecastWriter.every is {self.every}, the rollouts have {start.steps} steps: "
                 "nothing would be stored; lower it."
             )
-        self.file = ForecastFile(self.target / f"forecast_{int(start.index[0]):04d}.nc", self.data)
-        self.file.define(start, self.about)
+        self.times = np.asarray(start.times, float)
+        contents = definition(self.data, start, start.steps // self.every, self.about)
+        path = self.target / f"forecast_{int(start.index[0]):04d}.nc"
+        self.file = FORMATS[self.format](path, contents)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if self.file is not None and lead % self.every == 0:
-            self.file.append(lead, forecast)
+            elapsed = lead * self.data.interval
+            fields = forecast.float().cpu().numpy()
+            self.file.append(
+                {
+                    self.data.time_dimension: elapsed,
+                    "valid_time": self.times + elapsed,
+                    **{name: fields[:, c] for c, name in enumerate(self.data.variables)},
+                }
+            )
 
     def end(self) -> None:
         if self.file is not None:
             self.file.complete()
+            print(f"wrote {self.file.path}")
             self.file = None
 
 
-class ForecastFile:
-    """NetCDF file of the forecasts from a batch of initial conditions, while it grows.
+def definition(
+    data: DataDescription, start: RolloutBatch, length: int, about: dict[str, Any]
+) -> Definition:
+    """Return what a file of forecasts holds: dimensions, coordinates and fields.
 
     Args:
-        path: File when it is complete.
         data: Description of the data.
+        start: Initial conditions of the forecasts.
+        length: Number of states that will be stored of each forecast.
+        about: Provenance of the forecasts, as values of JSON.
     """
-
-    def __init__(self, path: Path, data: DataDescription) -> None:
-        self.path = path
-        self.partial = path.with_suffix(".partial.nc")
-        self.data = data
-        self.times: Sequence[float] = ()
-        self.stored = 0
-        with writing(self.partial):
-            self.file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
-
-    def define(self, start: RolloutBatch, about: dict[str, Any]) -> None:
-        """Create dimensions, coordinates and fields.
-
-        Args:
-            start: Initial conditions of the forecasts.
-            about: Provenance of the forecasts, as values of JSON.
-        """
-        self.times = start.times
-        with writing(self.partial):
-            self._define(start, about)
-
-    def _define(self, start: RolloutBatch, about: dict[str, Any]) -> None:
-        file, names = self.file, self.data.dimension_names
-        file.createDimension(names.trajectory, len(start.initial))
-        file.createDimension(names.time, None)
-        for name, size in zip(names.space, start.initial.shape[2:], strict=True):
-            file.createDimension(name, size)
-        for name, (values, attributes) in self.data.coordinates.items():
-            file.createVariable(name, values.dtype, (name,)).setncatts(attributes)
-            file[name][:] = values
-        number = file.createVariable(names.trajectory, "i4", (names.trajectory,))
-        number.setncatts({"long_name": "number of the initial condition", "units": "1"})
-        number[:] = start.index.cpu().numpy()
-        known = () if start.parameters is None else start.parameters.unbind(1)
-        for name, values in zip(self.data.parameters, known, strict=True):
-            parameter = file.createVariable(name, "f8", (names.trajectory,))
-            parameter.long_name = "physical parameter, on which the emulator is conditioned"
-            parameter[:] = values.cpu().numpy()
-        period = {"long_name": "lead time", "standard_name": "forecast_period"}
-        time = file.createVariable(names.time, "f8", (names.time,))
-        time.setncatts({**period, "units": self.data.units[1], "axis": "T"})
-        valid = file.createVariable("valid_time", "f8", (names.trajectory, names.time))
-        valid.setncatts({"long_name": "time of the forecast state", **self.data.time_attributes})
-        dims = (names.trajectory, names.time, *names.space)
-        for variable in self.data.fields:
-            chunks = (1, 1, *start.initial.shape[2:])
-            field = file.createVariable(variable.name, "f4", dims, chunksizes=chunks)
-            labels = {"long_name": variable.long_name, "units": variable.units}
-            field.setncatts({**labels, "coordinates": "valid_time"})
-        set_global_attributes(file, "Forecast of a neural emulator", provenance=about, comment="")
-
-    def append(self, lead: int, forecast: State) -> None:
-        """Write the states (trajectory, channel, *space) at a lead [intervals]."""
-        with writing(self.partial):
-            self._append(lead, forecast)
-
-    def _append(self, lead: int, forecast: State) -> None:
-        elapsed = lead * self.data.interval
-        self.file[self.data.dimension_names.time][self.stored] = elapsed
-        self.file["valid_time"][:, self.stored] = [time + elapsed for time in self.times]
-        fields = forecast.float().cpu().numpy()
-        for channel, variable in enumerate(self.data.fields):
-            self.file[variable.name][:, self.stored] = fields[:, channel]
-        self.stored += 1
-        if self.stored % 100 == 0:
-            self.file.sync()
-
-    def close(self) -> None:
-        """Close the file, which keeps the name of a partial file."""
-        self.file.close()
-
-    def complete(self) -> None:
-        """Close the file and give it the name of a complete one."""
-        with writing(self.partial):
-            self.file.close()
-        self.partial.replace(self.path)
-        print(f"wrote {self.path}")
+    names = data.dimension_names
+    trajectory, time = (names.trajectory,), (names.time,)
+    space = zip(names.space, start.initial.shape[2:], strict=True)
+    number = {"long_name": "number of the initial condition", "units": "1"}
+    parameter = {"long_name": "physical parameter, on which the emulator is conditioned"}
+    period = {"long_name": "lead time", "standard_name": "forecast_period"}
+    valid = {"long_name": "time of the forecast state", **data.time_attributes}
+    known = () if start.parameters is None else start.parameters.unbind(1)
+    variables = [
+        *(
+            NewVariable(name, values.dtype.str, (name,), attributes, values)
+            for name, (values, attributes) in data.coordinates.items()
+        ),
+        NewVariable(names.trajectory, "i4", trajectory, number, start.index.cpu().numpy()),
+        *(
+            NewVariable(name, "f8", trajectory, parameter, values.cpu().numpy())
+            for name, values in zip(data.parameters, known, strict=True)
+        ),
+        NewVariable(names.time, "f8", time, {**period, "units": data.units[1], "axis": "T"}),
+        NewVariable("valid_time", "f8", trajectory + time, valid),
+    ]
+    for field in data.fields:
+        labels = {"long_name": field.long_name, "units": field.units, "coordinates": "valid_time"}
+        variables.append(NewVariable(field.name, "f4", (*trajectory, *time, *names.space), labels))
+    sizes = {names.trajectory: len(start.initial), names.time: length, **dict(space)}
+    attributes = global_attributes("Forecast of a neural emulator", provenance=about, comment="")
+    return Definition(sizes, names.time, tuple(variables), attributes)
 
 
 def check_names(data: DataDescription) -> None:

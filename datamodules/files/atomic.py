@@ -115,6 +115,18 @@ def atomic_write(path: Path, content: bytes | memoryview | str) -> Path:
     return path
 
 
+def replace_folder(new: Path, path: Path) -> None:
+    """Give a folder the name of another one, which is removed."""
+    former = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    if os.path.lexists(path):
+        path.rename(former)
+    new.rename(path)
+    if former.is_dir() and not former.is_symlink():
+        shutil.rmtree(former, ignore_errors=True)
+    else:
+        former.unlink(missing_ok=True)
+
+
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
     """Lock a folder against other processes of this machine; make it if it is missing.

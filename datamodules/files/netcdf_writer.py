@@ -78,22 +78,20 @@ def define(
         field.setncatts({"long_name": variable.long_name, "units": variable.units})
 
 
-def set_global_attributes(dataset: netCDF4.Dataset, title: str, **attributes: Any) -> None:
-    """Write the global attributes that CF requires, then others; structured ones as JSON."""
+def global_attributes(title: str, **attributes: Any) -> dict[str, str]:
+    """Return the global attributes that CF requires, then others; structured ones as JSON."""
     from importlib.metadata import version
 
-    dataset.setncatts(
-        {
-            "Conventions": "CF-1.11",
-            "title": title,
-            "institution": "not specified",
-            "source": f"implicit-emulators {version('implicit-emulators')}",
-            "history": "written by implicit-emulators",
-            "references": "https://arxiv.org/abs/2506.04528",
-            "comment": Solver.unit_system,
-            **{k: v if isinstance(v, str) else canonical(v) for k, v in attributes.items()},
-        }
-    )
+    return {
+        "Conventions": "CF-1.11",
+        "title": title,
+        "institution": "not specified",
+        "source": f"implicit-emulators {version('implicit-emulators')}",
+        "history": "written by implicit-emulators",
+        "references": "https://arxiv.org/abs/2506.04528",
+        "comment": Solver.unit_system,
+        **{k: v if isinstance(v, str) else canonical(v) for k, v in attributes.items()},
+    }
 
 
 def write_trajectories(
@@ -143,7 +141,7 @@ def write_trajectories(
                 own.setncatts({"long_name": parameter.long_name, "units": parameter.units})
                 own[:] = values
             dataset["time"][:] = np.arange(times) * interval
-            set_global_attributes(dataset, title, comment=comment, provenance=provenance)
+            dataset.setncatts(global_attributes(title, comment=comment, provenance=provenance))
             start = 0
             for segment in segments:
                 for channel, variable in enumerate(variables):

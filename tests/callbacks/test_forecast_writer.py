@@ -1,20 +1,24 @@
 import json
+import sys
 from dataclasses import replace
 
 import netCDF4
 import numpy as np
 import pytest
 import torch
+import xarray
+import zarr
 from lightning import LightningModule, Trainer
 
 from callbacks import ForecastWriter
+from datamodules.files import growing_zarr
 from datamodules.files.space_axis import SpaceAxis
 from emulators.rollout import run_rollout
 from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
 
-def writer(folder, plane, every=1, names=("vorticity",)):
-    forecast = ForecastWriter(folder, every)
+def writer(folder, plane, every=1, names=("vorticity",), format="netcdf"):
+    forecast = ForecastWriter(folder, every, format)
     latitude = SpaceAxis("lat", 8, np.linspace(10, 17, 8), {"units": "degrees_north"})
     forecast.data = replace(
         Data(plane, torch.zeros(1, 1, 8, 8), names).describe(),
@@ -89,3 +93,66 @@ def test_rollouts_too_short_for_a_stored_state_are_refused(tmp_path, plane):
     with pytest.raises(ValueError, match=r"ForecastWriter.every is 7, .* 6 steps"):
         run_rollout(Exact(), start, [writer(tmp_path, plane, 7)])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Chunks of 4 snapshots."""
+    monkeypatch.setattr(growing_zarr, "CHUNK", 4 * 8 * 8 * 4)
+
+
+class InPlace(Scripted):
+    """Emulator that overwrites its states, as a CUDA graph does."""
+
+    def at(self, lead, first):
+        self.state = getattr(self, "state", torch.empty_like(first))
+        return self.state.copy_(first * (1 + lead / 10))
+
+
+def test_a_zarr_store_holds_what_the_netcdf_file_does(tmp_path, plane, small_chunks, capsys):
+    initial = torch.randn(3, 2, 8, 8)
+    for format in ("netcdf", "zarr", "zarr"):  # an earlier store is replaced
+        start = RolloutBatch(initial, torch.tensor([4, 5, 7]), 23, 0)
+        start.times = [100.0, 200.0, 350.0]
+        start.parameters = torch.tensor([[0.5], [0.25], [2.0]])
+        forecast = writer(tmp_path, plane, 2, ("vorticity", "depth"), format)
+        forecast.data = replace(forecast.data, parameters=("nu",))
+        run_rollout(InPlace(), start, [forecast])
+    store = tmp_path / "forecast_0004.zarr"
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "forecast_0004.nc", store]
+    assert f"wrote {store}" in capsys.readouterr().out
+    with (
+        xarray.open_dataset(tmp_path / "forecast_0004.nc") as file,
+        xarray.open_zarr(store, consolidated=True) as found,
+    ):
+        assert found["depth"].shape == (3, 11, 8, 8)
+        assert {name: file[name].dtype for name in file.variables} == {
+            name: found[name].dtype for name in found.variables
+        }
+        xarray.testing.assert_identical(found, file)
+    assert zarr.open_group(store)["depth"].chunks == (1, 4, 8, 8)
+
+
+def test_an_interrupted_store_keeps_what_it_had(tmp_path, plane, small_chunks):
+    forecast = writer(tmp_path, plane, format="zarr")
+    start = RolloutBatch(torch.randn(1, 1, 8, 8), torch.tensor([0]), 200, 0)
+    with pytest.raises(RuntimeError) as error:
+        run_rollout(Failing(), start, [forecast])
+    assert [path.name for path in tmp_path.iterdir()] == ["forecast_0000.partial.zarr"]
+    killed = xarray.open_zarr(tmp_path / "forecast_0000.partial.zarr", consolidated=False)
+    assert int(np.isfinite(killed["t"]).sum()) == 148  # whole chunks
+    assert np.isfinite(killed["vorticity"][0, :148]).all()
+    assert np.isnan(killed["vorticity"][0, 148:]).all()
+    trainer = Trainer(logger=False, enable_checkpointing=False)
+    forecast.on_exception(trainer, LightningModule(), error.value)
+    closed = xarray.open_zarr(tmp_path / "forecast_0000.partial.zarr", consolidated=False)
+    assert closed["vorticity"].shape == (1, 150, 8, 8)
+    assert np.isfinite(closed["vorticity"]).all()
+    np.testing.assert_allclose(closed["t"], 0.5 * np.arange(1, 151))
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    trainer = Trainer(logger=False, enable_checkpointing=False)
+    with pytest.raises(ValueError, match=r"package zarr, .*implicit-emulators\[zarr\]"):
+        ForecastWriter(tmp_path, format="zarr").on_predict_start(trainer, LightningModule())

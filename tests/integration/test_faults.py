@@ -228,13 +228,18 @@ def test_full_disk_leaves_the_earlier_checkpoint(faulty):
 
 
 @pytest.mark.parametrize(
-    ("command", "file"), [("test", "rollout-0.ckpt"), ("predict", "forecast_0000.partial.nc")]
+    ("command", "file"),
+    [
+        (["test"], "rollout-0.ckpt"),
+        (["predict"], "forecast_0000.partial.nc"),
+        (["predict", "--format=zarr"], "forecast_0000.partial.zarr"),
+    ],
 )
 def test_full_disk_is_one_sentence_in_rollouts(faulty, say, command, file):
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     words = ["--trainer.callbacks+=program.FullDisk", "--trainer.callbacks.size=1000"]
     try:
-        status, _, err = say(command, *TEST[1:], *words)
+        status, _, err = say(*command, *TEST[1:], *words)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert status == 1

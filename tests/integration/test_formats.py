@@ -71,7 +71,17 @@ def test_an_emulator_is_trained_tested_and_forecasts(tmp_path, make):
         assert bool(found[first].notnull().all())
 
 
-def run_all(name, options):
+def test_a_forecast_in_zarr_is_trained_on(tmp_path):
+    name, options = zarr_store(tmp_path)
+    with working_in(tmp_path):
+        train(name, options)
+        cli.run(["predict", "--ckpt_path=run/last.ckpt", "--steps=5", "--format=zarr"])
+        assert not list(Path("run").glob("forecast*.nc"))
+        train("forecast_0000.zarr", [*options, "--data.root=run", "--data.periodic=true"], "again")
+    assert (tmp_path / "again" / "last.ckpt").exists()
+
+
+def train(name, options, folder="run"):
     rollouts = "{initial_conditions: 1, steps: 2}"
     cli.run(
         [
@@ -80,9 +90,13 @@ def run_all(name, options):
             *(f"--data.{stage}_rollouts={rollouts}" for stage in ("val", "test")),
             *("--model=Baseline", "--model.network=DilatedResNet", "--model.network.width=4"),
             *("--model.network.dilations=[1, 2]", "--trainer.max_steps=2"),
-            "--trainer.default_root_dir=run",
+            f"--trainer.default_root_dir={folder}",
         ]
     )
+
+
+def run_all(name, options):
+    train(name, options)
     cli.run(["test", "--ckpt_path=run/last.ckpt"])
     assert Path("run/scores.json").exists()
     cli.run(["predict", "--ckpt_path=run/last.ckpt", "--steps=2"])

@@ -139,13 +139,14 @@ def test_help_of_a_class_fits_a_screen_or_two_and_lists_no_classes_of_torch(word
     assert len(re.findall(r"torch\.optim\.\w+", out)) <= 3  # the default
 
 
-def test_help_of_predict_describes_the_length_of_forecasts(say):
+def test_help_of_predict_describes_length_and_format_of_forecasts(say):
     status, out, _ = say("predict", "--help")
     assert status == 0
     words = " ".join(out.split())
     assert (
         "--steps STEPS Length of each forecast [intervals]; data.predict_rollouts.steps by" in words
     )
+    assert "--format FORMAT Format of the forecasts; ForecastWriter.format by default" in words
 
 
 def test_classes_of_other_libraries_are_named_by_their_library():
