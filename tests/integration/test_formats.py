@@ -26,6 +26,13 @@ def zarr_store(folder):
     return "a.zarr", ["--data.variables=[v, u]", f"--data.dimensions={dimensions}"]
 
 
+def dedalus(folder):
+    for number in (1, 2):
+        shutil.copy(LAYOUTS / f"dedalus_s{number}.h5", folder / f"run_s{number}.h5")
+    options = ["--data.variables=[u_x, b]", "--data.dimensions.space=[x, z]"]
+    return "run_s*.h5", [*options, "--data.periodic=[false, true]", "--data.join=time"]
+
+
 def numpy_array(folder):
     values = np.random.default_rng(0).normal(size=(6, 2, 8, 10)).astype("f4")
     np.save(folder / "a.npy", values)
@@ -58,7 +65,9 @@ def pdebench(folder):
     return "a.h5", [*options, "--data.parameters=[dam_radius]"]
 
 
-@pytest.mark.parametrize("make", [the_well, zarr_store, numpy_array, pdebench, levels, minutes])
+@pytest.mark.parametrize(
+    "make", [the_well, zarr_store, dedalus, numpy_array, pdebench, levels, minutes]
+)
 def test_an_emulator_is_trained_tested_and_forecasts(tmp_path, make):
     name, options = make(tmp_path)
     with working_in(tmp_path):
