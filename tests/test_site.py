@@ -1,10 +1,13 @@
 """Documentation site: what its pages and entries name exists, and nothing is left out."""
 
+import ast
 import importlib
 import importlib.util
 import pkgutil
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -23,9 +26,17 @@ PACKAGES = (
     "emulators",
     "emulators.learned",
 )
-SPEC = importlib.util.spec_from_file_location("site_pages", ROOT / "docs/site_pages.py")
-site = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(site)
+
+
+def module_of_docs(name):
+    """Return a module of the folder of pages, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+site = module_of_docs("site_pages")
 SITE = yaml.safe_load((ROOT / "docs/mkdocs.yml").read_text())
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
@@ -107,6 +118,32 @@ def test_documented_name_in_the_text_becomes_a_link():
 )
 def test_other_code_does_not(html):
     assert site.on_page_content(html) == html
+
+
+@pytest.fixture
+def style(monkeypatch):
+    """Return the extension of griffe, without griffe."""
+    monkeypatch.setitem(sys.modules, "griffe", SimpleNamespace(Extension=object, Object=object))
+    return module_of_docs("site_docstrings").HouseStyle()
+
+
+def test_shape_with_an_asterisk_is_no_product(style):
+    text = 'def f(u: Float[Tensor, "batch *space"] | None, v: Int[Tensor, "batch"]): pass'
+    tree = ast.parse(text)
+    style.on_node(node=tree.body[0])
+    assert ast.unparse(tree.body[0].args) == (
+        "u: Float[Tensor, ' batch *space'] | None, v: Int[Tensor, 'batch']"
+    )
+
+
+def test_example_is_a_section_of_examples(style):
+    docstring = SimpleNamespace(value="Sum.\n\nExample:\n    >>> 1 + 1\n    2\n\nExample: none.")
+    style.on_object(obj=SimpleNamespace(docstring=docstring))
+    assert docstring.value == "Sum.\n\nExamples:\n    >>> 1 + 1\n    2\n\nExample: none."
+
+
+def test_object_without_a_docstring_stays_as_it_is(style):
+    style.on_object(obj=SimpleNamespace(docstring=None))
 
 
 def named(entry):
