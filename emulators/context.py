@@ -29,7 +29,7 @@ Times = Float[Tensor, " batch"]
 class Context(NamedTuple):
     """Parameters, time and random numbers of each sample of a batch, in addition to its state.
 
-    Random numbers depend on `seed`, `origin`, `lead`, the sample's row of `keys` and a purpose
+    Random numbers depend on `seed`, `batch`, `lead`, the sample's row of `keys` and a purpose
     alone: a rollout is the same on any number of processes, in batches of any size, after other
     trajectories have been left out, and when it is resumed.
 
@@ -39,7 +39,7 @@ class Context(NamedTuple):
         keys: Numbers that identify each sample, (batch, 2): in a rollout the initial condition
             and the member; or None, where random numbers come from torch's own generator.
         seed: Seed of the run.
-        origin: 0 in a rollout, the number of the batch (from 1) in training.
+        batch: Number of the training batch since the beginning of the training; None in a rollout.
         lead: Number of steps since the initial states.
 
     Example:
@@ -56,7 +56,7 @@ class Context(NamedTuple):
     time: Times | None = None
     keys: Int[Tensor, "batch 2"] | None = None
     seed: int = 0
-    origin: int = 0
+    batch: int | None = None
     lead: int = 0
 
     def after(self, interval: float | None) -> "Context":
@@ -89,7 +89,8 @@ class Context(NamedTuple):
                 f"The context is of {len(self.keys)} samples, but random numbers of {len(like)} "
                 "were asked for; draw one row per sample of the batch."
             )
-        words = [self.seed % 2**32, self.origin, self.lead, crc32(purpose.encode())]
+        batch = 0 if self.batch is None else self.batch + 1
+        words = [self.seed % 2**32, batch, self.lead, crc32(purpose.encode())]
         generator, rows = torch.Generator(), []
         for key in self.keys.tolist():  # on the CPU, so that all devices have the same numbers
             seed = np.random.SeedSequence([*words, *key]).generate_state(1, np.uint64)
@@ -221,7 +222,7 @@ def training_context(batch: Window | Windows, seed: int, rank: int, number: int)
     size = len(states)
     keys = torch.stack((torch.full((size,), rank), torch.arange(size)), dim=1)
     known = (None, None) if plain else (batch.parameters, batch.times)
-    return Context(*known, keys, seed, origin=1 + number)
+    return Context(*known, keys, seed, batch=number)
 
 
 class Conditioning(nn.Module):

@@ -136,7 +136,8 @@ class RolloutCheckpoint(Callback):
                 )
             observer.load_rollout_state(self.found["notes"][name])
         (lead, state, memory, context, going), self.found = self.found["place"], None
-        return RolloutState(lead, state, memory, Context(*context), going)
+        # version 0.2 wrote 0 for the batch of a rollout
+        return RolloutState(lead, state, memory, Context(*context)._replace(batch=None), going)
 
     def invalidate(self) -> None:
         """Invalidate the saved rollouts while observers are being updated."""

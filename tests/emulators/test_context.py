@@ -131,7 +131,7 @@ def test_numbers_are_normal_and_uniform_and_independent():
     tenths = torch.histc(uniform, 10, 0.0, 1.0) / uniform.numel()
     assert (tenths - 0.1).abs().max() < 0.01
     others = [context.normal(like, "other"), context.after(0.1).normal(like), normal.roll(1, 0)]
-    others += [context._replace(seed=1).normal(like), context._replace(origin=1).normal(like)]
+    others += [context._replace(seed=1).normal(like), context._replace(batch=1).normal(like)]
     for other in others:
         assert abs(float((normal * other).mean())) < 4 / 20000**0.5
 
