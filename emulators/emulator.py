@@ -59,7 +59,7 @@ from emulators.training.averaging import update_average
 from emulators.training.losses import L1L2, Distance
 from emulators.training.optimizers import Schedule, clip_gradients, naming, with_schedule
 from emulators.training.precision import check_precision
-from emulators.training.randomness import add_noise, generator_of, seed_layers
+from emulators.training.randomness import add_noise, generator_of, seed_layers, training_position
 from emulators.training.schedules import WarmupCosine
 
 
@@ -188,10 +188,10 @@ class Emulator(LightningModule, ABC):
         It depends only on the seed of the training, the rank, the training step and the purpose, so
         that a resumed run draws the same. Outside of training it is torch's own (None).
         """
-        if self._trainer is None or not self.trainer.training:
+        position = training_position(self)
+        if position is None:
             return None
-        rank, step = self.trainer.global_rank, self.trainer.fit_loop.total_batch_idx
-        return generator_of(self.training_seed, rank, step, purpose, str(device))
+        return generator_of(self.training_seed, *position, purpose, str(device))
 
     def perturb(self, u: State) -> State:
         """Return standardised states with the noise of training."""
@@ -311,8 +311,8 @@ class Emulator(LightningModule, ABC):
     def training_step(self, batch: Window | Windows, batch_idx: int) -> Tensor:
         """Return the training objective of a batch."""
         seed_layers(self.random("layers"), self.device)
-        number = self.trainer.fit_loop.total_batch_idx
-        context = training_context(batch, self.training_seed, self.trainer.global_rank, number)
+        position = training_position(self) or (0, 0)
+        context = training_context(batch, self.training_seed, *position)
         window = batch if isinstance(batch, Tensor) else batch.states
         loss = checked_loss(self)(window, context)
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(window))

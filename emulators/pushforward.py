@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from emulators.baseline import Baseline
 from emulators.context import NO_CONTEXT, Context
 from emulators.emulator import Window
+from emulators.training.randomness import training_position
 
 
 def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:
@@ -36,7 +37,7 @@ def grown(first: int, last: int, every: int, emulator: Baseline) -> int:
     It follows from the number of training steps alone, so that a resumed run continues with it. If
     `every` is 0, and outside of training, it is the last.
     """
-    if not every or emulator._trainer is None:
+    if not every or training_position(emulator) is None:
         return last
     return min(last, first + emulator.trainer.global_step // every)
 

@@ -4,7 +4,16 @@ from zlib import crc32
 
 import numpy as np
 import torch
+from lightning import LightningModule
 from torch import Tensor
+
+
+def training_position(module: LightningModule) -> tuple[int, int] | None:
+    """Return the rank and the number of batches since training began, or None outside of it."""
+    trainer = module._trainer  # module.trainer would raise an error where there is none
+    if trainer is None or not trainer.training:
+        return None
+    return trainer.global_rank, trainer.fit_loop.total_batch_idx
 
 
 def generator_of(seed: int, rank: int, step: int, purpose: str, device: str) -> torch.Generator:
