@@ -8,7 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from callbacks.comparison.found_diagnostics import note, panels, reason
 from callbacks.diagnostics.compared import Method, Panel, Run, methods
-from callbacks.plotting.style import at_time, draw_field, literal, sheet
+from callbacks.plotting.style import at_time, draw_field, escape, sheet
 
 
 def draw(runs: Sequence[Run]) -> Figure:
@@ -69,16 +69,18 @@ def draw_fields(axes: np.ndarray, groups: Sequence[Method], columns: int) -> Non
         axes[0, column].set_title(time, fontsize="small")
         axes[1, columns + column].set_title(f"error, {time}", fontsize="small")
         for row, field in enumerate((truth, *forecasts)):
-            draw_or_say(axes[row, column], field[at], limit, "not finite" if row else "no truth")
+            draw_field_or_text(
+                axes[row, column], field[at], limit, "not finite" if row else "no truth"
+            )
             if row:
                 known = np.isfinite(truth[at]).any()
                 text = "not finite" if known else "no truth"
-                draw_or_say(axes[row, columns + column], (field - truth)[at], limit, text)
+                draw_field_or_text(axes[row, columns + column], (field - truth)[at], limit, text)
     for row, name in enumerate(("truth", *(method.name for method in groups))):
-        axes[row, 0].set_ylabel(literal(name.strip("_").replace("_", "\n")), fontsize="small")
+        axes[row, 0].set_ylabel(escape(name.strip("_").replace("_", "\n")), fontsize="small")
 
 
-def draw_or_say(axes: Axes, field: np.ndarray, limit: float, text: str) -> None:
+def draw_field_or_text(axes: Axes, field: np.ndarray, limit: float, text: str) -> None:
     """Draw a field, or a text in its place if no value is finite."""
     axes.set_axis_on()
     if np.isfinite(field).any():

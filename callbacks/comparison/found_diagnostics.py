@@ -48,8 +48,8 @@ def find(name: str, module: str, modules: tuple[str, ...], folder: Path) -> Diag
         modules: Names of modules that may be imported, wherever they are.
         folder: Working directory.
     """
-    if module not in modules and module not in our_modules():
-        why = why_not(name, module, folder)
+    if module not in modules and module not in library_modules():
+        why = reason_against_import(name, module, folder)
         if why:
             note(f"{module}.{name} brings no column and no panel of its own: {why}.")
             return None
@@ -67,16 +67,16 @@ def find(name: str, module: str, modules: tuple[str, ...], folder: Path) -> Diag
 
 
 @cache
-def our_modules() -> tuple[str, ...]:
+def library_modules() -> tuple[str, ...]:
     """Return the names of the modules of this program's diagnostics, in alphabetical order."""
     package = callbacks.diagnostics
     return tuple(one.name for one in pkgutil.iter_modules(package.__path__, f"{package.__name__}."))
 
 
 @cache
-def our_diagnostics() -> tuple[Diagnostic, ...]:
+def library_diagnostics() -> tuple[Diagnostic, ...]:
     """Return this program's diagnostics, each from its module."""
-    modules = map(importlib.import_module, our_modules())
+    modules = map(importlib.import_module, library_modules())
     return tuple(
         kind
         for module in modules
@@ -87,7 +87,7 @@ def our_diagnostics() -> tuple[Diagnostic, ...]:
     )
 
 
-def why_not(name: str, module: str, folder: Path) -> str | None:
+def reason_against_import(name: str, module: str, folder: Path) -> str | None:
     """Return why a module is not imported from a folder for a class, or None if it is."""
     parts = module.split(".")
     if not all(part.isidentifier() for part in parts):
@@ -159,7 +159,7 @@ def all_diagnostics(runs: Sequence[Run]) -> list[Diagnostic]:
     All diagnostics of this program are among them, because scores of earlier versions name none.
     """
     own = (kind for run in runs for kind in run.diagnostics)
-    return list(dict.fromkeys((*our_diagnostics(), *own)))
+    return list(dict.fromkeys((*library_diagnostics(), *own)))
 
 
 def layouts(kinds: Iterable[Diagnostic]) -> dict[str, ScoreLayout]:
@@ -172,7 +172,7 @@ def panels(runs: Sequence[Run], figure: str) -> list[Panel]:
     shared = [
         kind
         for kind in all_diagnostics(runs)
-        if kind in our_diagnostics() or all(kind in run.diagnostics for run in runs)
+        if kind in library_diagnostics() or all(kind in run.diagnostics for run in runs)
     ]
     found = dict.fromkeys(panel for kind in shared for panel in panels_of(kind))
     known = [

@@ -12,7 +12,7 @@ from callbacks.comparison.found_diagnostics import (
     columns_of,
     find_diagnostics,
     layouts,
-    our_diagnostics,
+    library_diagnostics,
 )
 from callbacks.comparison.scores_file import check_layouts, read_scores
 from callbacks.comparison.summary_file import read_own
@@ -42,7 +42,7 @@ def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Ru
         for folder, place in zip(folders, places, strict=True)
     ]
     for run in runs:
-        say_if_older(run)
+        warn_of_newer_weights(run)
     names = [run.name for run in runs]
     if len(set(names)) < len(names):  # whole paths differ
         runs = [replace(run, name=readable(str(run.folder))) for run in runs]
@@ -62,7 +62,7 @@ def load_run(folder: Path, name: str, modules: Collection[str] = ()) -> Run:
     """Return the tested run in a folder, with the user's own diagnostics that scored it."""
     scores, about = read_scores(folder)
     kinds = find_diagnostics(about, modules)
-    ours = our_diagnostics()
+    ours = library_diagnostics()
     own = tuple(kind for kind in kinds.values() if kind is not None and kind not in ours)
     check_layouts(folder, scores, layouts((*ours, *own)))
     if "diagnostics" not in about:
@@ -81,7 +81,7 @@ def readable(name: str) -> str:
     return os.fsencode(name).decode(errors="replace")
 
 
-def say_if_older(run: Run) -> None:
+def warn_of_newer_weights(run: Run) -> None:
     """Print a line if the weights in a folder are newer than its scores."""
     newer = newer_weights(run.folder, run.about.get("steps"))
     if newer is not None:

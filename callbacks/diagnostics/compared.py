@@ -11,7 +11,7 @@ import numpy as np
 import xarray
 from matplotlib.axes import Axes
 
-from callbacks.plotting.style import literal, mean_of_finite, styles
+from callbacks.plotting.style import escape, mean_of_finite, styles
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Method:
     @property
     def label(self) -> str:
         """Name in the legend of a figure."""
-        return literal(self.name)
+        return escape(self.name)
 
     def per_seed(self, name: str, over: str = "initial_condition") -> np.ndarray:
         """Return the means (seed, ...) of a labelled array over a dimension, if it has it."""

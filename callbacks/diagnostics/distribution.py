@@ -17,7 +17,7 @@ from callbacks.diagnostics.options import is_finite, is_whole
 from callbacks.diagnostics.units import channel_units, raised, velocity_units
 from callbacks.metrics.distribution import histogram, wasserstein
 from callbacks.plotting.curves import axis_label, plot_seeds
-from callbacks.plotting.style import COLOURS, DATA, EACH, literal, quantity, sheet
+from callbacks.plotting.style import COLOURS, DATA, EACH, escape, quantity, sheet
 from datamodules.solvers import Variable
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.pseudo_spectral.vorticity import velocity
@@ -88,7 +88,7 @@ class Distribution(ClimateDiagnostic):
         return self.vorticity is not None and not {"u", "v"} & {v.name for v in self.data.fields}
 
     @property
-    def shown(self) -> list[Variable]:
+    def histogram_fields(self) -> list[Variable]:
         """Fields that have a histogram: the channels, and u and v of a flow."""
         if not self.derives:
             return list(self.data.fields)
@@ -133,7 +133,7 @@ class Distribution(ClimateDiagnostic):
         values = self.centre.cpu().numpy()[:, None] + scale[:, None] * (edges[1:] + edges[:-1]) / 2
         density = rows["histogram"] / (width * scale[:, None])
         reference = self.reference["histogram"]
-        units = channel_units(self.shown)
+        units = channel_units(self.histogram_fields)
         inverse = {"units": raised(units, -1)}
         distance = wasserstein(rows["histogram"], reference, width)
         return xarray.Dataset(
@@ -159,7 +159,7 @@ class Distribution(ClimateDiagnostic):
             },
             coords={
                 "initial_condition": rows["index"],
-                "field": [field.name for field in self.shown],
+                "field": [field.name for field in self.histogram_fields],
                 "value": (("field", "bin"), values, {"long_name": "value", "units": units}),
             },
         )
@@ -189,14 +189,14 @@ class Distribution(ClimateDiagnostic):
             plot_seeds(axes, method, value, method.per_seed("density")[:, 0])
         axes.plot(value, reference, **DATA)
         name = str(scores["field"].values[0])
-        axes.set(yscale="log", title=literal(f"Probability density of {name}, over the rollout"))
+        axes.set(yscale="log", title=escape(f"Probability density of {name}, over the rollout"))
         axes.set(xlabel=axis_label(name, value), ylabel="probability density")
         axes.set_ylim(1e-6 * reference.max(), 2 * reference.max())
         known = value.values[reference > 0]
         axes.set_xlim(1.2 * known.min() - 0.2 * known.max(), 1.2 * known.max() - 0.2 * known.min())
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
-        fields = self.shown
+        fields = self.histogram_fields
         count = len(fields)
         figure = sheet(4 * count, 3.6)
         panels = figure.subplots(1, count, squeeze=False)[0]

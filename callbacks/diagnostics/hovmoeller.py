@@ -10,7 +10,7 @@ from torch import Tensor
 from callbacks.diagnostics.lead_times import spaced_leads
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.snapshots import Snapshots
-from callbacks.plotting.style import literal, quantity, sheet
+from callbacks.plotting.style import escape, quantity, sheet
 from emulators.rollout import State
 
 
@@ -36,11 +36,11 @@ class Hovmoeller(Snapshots):
             raise ValueError(f"Hovmoeller.points must be at least 1, got {points}.")
         self.points = points
 
-    def choose(self, steps: int) -> Sequence[int]:
+    def kept_leads(self, steps: int) -> Sequence[int]:
         return spaced_leads(steps, self.points)
 
-    def look(self, state: State) -> Tensor:
-        field = super().look(state)
+    def kept_part(self, state: State) -> Tensor:
+        field = super().kept_part(state)
         return field.mean(-1) if field.dim() == 3 else field
 
     def scores(self) -> xarray.Dataset:
@@ -56,7 +56,9 @@ class Hovmoeller(Snapshots):
                         "units": self.data.fields[self.channel].units,
                     },
                 )
-                for name, field in zip(("forecast", "truth"), self.shown(), strict=True)
+                for name, field in zip(
+                    ("forecast", "truth"), self.forecast_and_truth(), strict=True
+                )
             },
             coords={
                 "hovmoeller_lead_time": self.times("hovmoeller_lead_time", self.leads, "lead time")
@@ -77,7 +79,7 @@ class Hovmoeller(Snapshots):
                 field, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower", extent=extent,
                 aspect="auto",
             )  # fmt: skip
-            axes.set(ylabel=literal(f"{axis} [grid points]"), title=name)
+            axes.set(ylabel=escape(f"{axis} [grid points]"), title=name)
         panels[-1].set_xlabel(quantity("lead time", self.data.units[1]))
         what = "zonal mean of " if self.data.dimensions == 2 else ""
         field = self.data.fields[self.channel]

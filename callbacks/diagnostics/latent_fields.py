@@ -14,7 +14,7 @@ from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.known_solver import solver_of
 from callbacks.metrics.relative_error import relative_l1
-from callbacks.plotting.style import at_time, literal, sheet
+from callbacks.plotting.style import at_time, escape, sheet
 from emulators import ImPiNDiff
 from emulators.rollout import RolloutBatch, State
 
@@ -107,7 +107,7 @@ class LatentFields(RolloutDiagnostic):
             known = f"latent_{name}_truth" in scores
             truth = scores[f"latent_{name}_truth"].values[place] if known else None
             time = at_time(self.moments[place], self.data.units[1])
-            title = f"{literal(name)}, {time}" if len(self.moments) > 1 else literal(name)
+            title = f"{escape(name)}, {time}" if len(self.moments) > 1 else escape(name)
             axes[0, column].set_title(title)
             reference = learned if truth is None else truth
             limits = {"vmin": float(reference.min()), "vmax": float(reference.max())}

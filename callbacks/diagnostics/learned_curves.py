@@ -14,7 +14,7 @@ from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.known_solver import follow, solver_of
 from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.relative_error import relative_l1
-from callbacks.plotting.style import COLOURS, literal, sheet
+from callbacks.plotting.style import COLOURS, escape, sheet
 from emulators import ImPiNDiff
 from emulators.rollout import RolloutBatch, State
 
@@ -129,8 +129,8 @@ class LearnedCurves(RolloutDiagnostic):
                 axes.plot(q, true, color="black", linestyle="--", label="truth")
             learned = scores[f"curve_{name}"].values
             axes.plot(q, learned, color=COLOURS[0], label="learned")
-            axes.set_xlabel(literal(quantity.replace("_", " ")))
-            axes.set_ylabel(literal(name.replace("_", " ")))
+            axes.set_xlabel(escape(quantity.replace("_", " ")))
+            axes.set_ylabel(escape(name.replace("_", " ")))
             axes.set_ylim(bottom=min(0.0, float(np.min(learned))))
             axes.legend()
         return {"learned_curves": figure}

@@ -10,7 +10,7 @@ from torch import Tensor
 from callbacks.diagnostics.climate import ClimateDiagnostic
 from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.units import channel_units, raised
-from callbacks.plotting.style import draw_field, literal, mean_of_finite, sheet
+from callbacks.plotting.style import draw_field, escape, mean_of_finite, sheet
 from emulators.rollout import State
 
 
@@ -98,7 +98,7 @@ class Moments(ClimateDiagnostic):
             limit = largest(truth if truth.ndim == 2 else np.stack(list(fields.values())))
             for column, (label, field) in enumerate(fields.items()):
                 draw_field(axes[row, column], field, limit)
-                axes[row, column].set_title(literal(f"{label}: {name} of {self.data.variables[0]}"))
+                axes[row, column].set_title(escape(f"{label}: {name} of {self.data.variables[0]}"))
         return {"moments": figure}
 
 

@@ -44,11 +44,11 @@ class Movie(Snapshots):
     def unsupported_reason(self) -> str | None:
         return None if self.data.dimensions == 2 else "a movie needs two dimensions"
 
-    def choose(self, steps: int) -> Sequence[int]:
+    def kept_leads(self, steps: int) -> Sequence[int]:
         return spaced_leads(min(steps, self.steps or steps), self.frames)
 
     def scores(self) -> xarray.Dataset:
-        self.fields = self.shown()  # all ranks gather; one draws
+        self.fields = self.forecast_and_truth()  # all ranks gather; one draws
         return xarray.Dataset()
 
     def movies(self, scores: xarray.Dataset) -> Mapping[str, np.ndarray]:

@@ -46,14 +46,14 @@ class Panels(Snapshots):
             return []
         return [f"Panels: the rollout ends before the first of leads, {self.wanted[0]} steps."]
 
-    def choose(self, steps: int) -> Sequence[int]:
+    def kept_leads(self, steps: int) -> Sequence[int]:
         return [lead for lead in self.wanted if lead <= steps]
 
     def scores(self) -> xarray.Dataset:
         variable = self.data.fields[self.channel]
         dims = ("panel_lead_time", *self.space)
         attributes = {"long_name": variable.long_name, "units": variable.units}
-        forecast, truth = self.shown()
+        forecast, truth = self.forecast_and_truth()
         return xarray.Dataset(
             {
                 "panel_forecast": (dims, forecast, attributes),

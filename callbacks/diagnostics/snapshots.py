@@ -34,19 +34,19 @@ class Snapshots(RolloutDiagnostic):
         self.check_channel(self.channel)
 
     @abstractmethod
-    def choose(self, steps: int) -> Sequence[int]:
+    def kept_leads(self, steps: int) -> Sequence[int]:
         """Return the lead times [steps] that are kept of a rollout of this length [steps]."""
 
-    def look(self, state: State) -> Tensor:
+    def kept_part(self, state: State) -> Tensor:
         """Return the part of states that is kept, (batch, ...)."""
         return state[:, self.channel].float()
 
     def begin(self, start: RolloutBatch) -> None:
-        self.leads = tuple(self.choose(start.steps))
+        self.leads = tuple(self.kept_leads(start.steps))
         self.column = {lead: column for column, lead in enumerate(self.leads)}
         self.first = (start.index == 0).nonzero()[:, 0]
         self.index = start.index[self.first]
-        like = self.look(start.initial[self.first])[:, None]
+        like = self.kept_part(start.initial[self.first])[:, None]
         shape = (len(like), len(self.leads), *like.shape[2:])
         self.forecast = torch.full(shape, float("nan"), device=like.device)
         self.truth = self.forecast.clone()
@@ -55,14 +55,14 @@ class Snapshots(RolloutDiagnostic):
         column = self.column.get(lead)
         if column is None or not len(self.first):
             return
-        self.forecast[:, column] = self.look(forecast[self.first])
+        self.forecast[:, column] = self.kept_part(forecast[self.first])
         if truth is not None:
-            self.truth[:, column] = self.look(truth[self.first])
+            self.truth[:, column] = self.kept_part(truth[self.first])
 
     def end(self) -> None:
         self.rows.update(self.index, forecast=self.forecast, truth=self.truth)
 
-    def shown(self) -> tuple[np.ndarray, np.ndarray]:
+    def forecast_and_truth(self) -> tuple[np.ndarray, np.ndarray]:
         """Return forecast and truth of the first initial condition, (lead, ...)."""
         rows = self.rows.compute()
         return rows["forecast"][0], rows["truth"][0]

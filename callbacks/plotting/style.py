@@ -18,7 +18,7 @@ FAMILIAR = ("baseline", "hierarchical", "pushforward", "noisy_increment", "unrol
 DASHES = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)))
 
 
-def literal(text: str) -> str:
+def escape(text: str) -> str:
     """Return text escaped for a figure, which then shows it as it is.
 
     Matplotlib reads formulas between dollar signs, and leaves labels that begin with "_" out of
@@ -30,12 +30,12 @@ def literal(text: str) -> str:
 
 def quantity(name: str, units: str) -> str:
     """Return the label of an axis: a name, and its units in brackets."""
-    return literal(name if units == "1" else f"{name} [{units}]")
+    return escape(name if units == "1" else f"{name} [{units}]")
 
 
 def at_time(time: float, units: str) -> str:
     """Return the label of a state at a time."""
-    return literal(f"t = {time:g}" if units == "1" else f"t = {time:g} {units}")
+    return escape(f"t = {time:g}" if units == "1" else f"t = {time:g} {units}")
 
 
 def visible_range(values: np.ndarray, least: float, most: float) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from callbacks import (
     ZonalMean,
 )
 from callbacks.comparison import load_runs
-from callbacks.comparison.found_diagnostics import our_diagnostics
+from callbacks.comparison.found_diagnostics import library_diagnostics
 from callbacks.diagnostics.compared import Run, methods
 from callbacks.plotting.style import styles
 
@@ -248,4 +248,4 @@ def test_every_diagnostic_of_the_program_says_which_columns_it_has():
         if kind.summary is not RolloutDiagnostic.summary:
             assert kind.columns() is not None, kind
         if kind.columns() or kind.panels():
-            assert kind in our_diagnostics()
+            assert kind in library_diagnostics()

@@ -17,7 +17,7 @@ from callbacks.comparison.page import page
 from callbacks.comparison.table import cells, columns, note, table, table_csv
 from callbacks.diagnostics.compared import Run, methods
 from callbacks.plotting.export import png
-from callbacks.plotting.style import literal, sheet
+from callbacks.plotting.style import escape, sheet
 from tests.callbacks.test_comparison import write
 
 STARTS, STEPS = 3, 200
@@ -209,7 +209,7 @@ def test_names_are_written_for_their_format():
         "'\t@a",
         "a=b",
     ]
-    assert (literal("_a"), literal("a_b$")) == (" _a", r"a_b\$")
+    assert (escape("_a"), escape("a_b$")) == (" _a", r"a_b\$")
 
 
 def test_headings_of_own_diagnostics_are_written_for_their_format(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from callbacks.comparison import load_runs
-from callbacks.comparison.found_diagnostics import layouts, our_diagnostics
+from callbacks.comparison.found_diagnostics import layouts, library_diagnostics
 from callbacks.comparison.scores_file import read_scores
 from callbacks.comparison.summary_file import read_own
 from callbacks.run.scores_seal import seal
@@ -100,7 +100,7 @@ def test_runs_of_unequal_shapes_are_not_compared(tmp_path):
 
 def test_what_is_checked_is_what_a_test_leaves(tested):
     data, about = read_scores(tested[0] / "runs" / "smoke")
-    known = layouts(our_diagnostics())
+    known = layouts(library_diagnostics())
     assert {"mse", "energy", "density", "panel_truth", "lag"} < set(known) & set(data.variables)
     assert {"parameters", "steps", "commit", "data_hash"} < set(about)
 
@@ -158,9 +158,9 @@ def test_byte_that_was_changed_after_the_test_is_noticed_and_none_of_others(tmp_
 
 
 def test_every_panel_of_the_program_reads_a_score_with_a_layout():
-    known = layouts(our_diagnostics())
+    known = layouts(library_diagnostics())
     labels = {"channel", "field"}  # names, not numbers
-    for kind in our_diagnostics():
+    for kind in library_diagnostics():
         assert {panel.score for panel in kind.panels()} <= {one.name for one in kind.layouts}
         assert {name for one in kind.layouts for name in one.needs} <= set(known) | labels
 
