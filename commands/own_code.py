@@ -25,7 +25,7 @@ def place_in_own_code(error: BaseException, program: Sequence[Path]) -> str | No
                 return None
             if not is_of_a_library(file):
                 kind = type(cause).__name__
-                return f"{kind} at {shown(file)}, line {frame.lineno}, in {frame.name}"
+                return f"{kind} at {relative_path(file)}, line {frame.lineno}, in {frame.name}"
     return None
 
 
@@ -47,7 +47,7 @@ def is_of_a_library(file: Path) -> bool:
     )
 
 
-def shown(file: Path) -> str:
+def relative_path(file: Path) -> str:
     """Return a path as seen from the working folder if it lies in it."""
     here = Path.cwd()
     return str(file.relative_to(here) if file.is_relative_to(here) else file)

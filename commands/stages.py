@@ -214,10 +214,10 @@ def settings_in_checkpoint(
     known = {k: v for k, v in rename(yaml.safe_load(checkpoint["settings"])).items() if k in KEYS}
     file = folder / "settings.yaml"
     file.write_text(yaml.safe_dump(known, sort_keys=False))
-    return ["--config", str(file), *moved(path, known)]
+    return ["--config", str(file), *option_of_moved_run(path, known)]
 
 
-def moved(checkpoint: Path, settings: dict[str, Any]) -> list[str]:
+def option_of_moved_run(checkpoint: Path, settings: dict[str, Any]) -> list[str]:
     """Return the option that keeps a run where its checkpoint is, if that has been moved."""
     known = settings.get("trainer", {}).get("default_root_dir")
     if not isinstance(known, str) or lies_in(Path(known).expanduser(), checkpoint):

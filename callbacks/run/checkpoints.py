@@ -93,7 +93,7 @@ class Checkpoints(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Let a resumed run repeat the batches whose gradients no training step has used."""
-        go_back(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"], trainer)
+        rewind_progress(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"], trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `best.ckpt` if the score is better than before."""
@@ -175,7 +175,7 @@ class Checkpoints(Callback):
         )
 
 
-def go_back(progress: dict[str, Any], trainer: Trainer) -> None:
+def rewind_progress(progress: dict[str, Any], trainer: Trainer) -> None:
     """Set the number of completed batches to its value at the last training step.
 
     The checkpoint holds the weights and averages of that step, and no gradients that were

@@ -62,9 +62,9 @@ class Divergence(Callback):
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         self.losses.append(loss.detach() if isinstance(loss, Tensor) else None)
         if len(self.losses) >= self.every:
-            self.look_at_losses(trainer)
+            self.check_losses(trainer)
 
-    def look_at_losses(self, trainer: Trainer) -> None:
+    def check_losses(self, trainer: Trainer) -> None:
         """Raise in all processes if a loss since the last check is not finite in one of them."""
         number, first = self.first_not_finite(), NEVER
         if number is not None:
@@ -87,9 +87,9 @@ class Divergence(Callback):
         finite = torch.stack([loss.mean() for _, loss in known]).isfinite().tolist()
         return next((n for (n, _), good in zip(known, finite, strict=True) if not good), None)
 
-    def look(self, trainer: Trainer, emulator: LightningModule) -> None:
+    def check_weights(self, trainer: Trainer, emulator: LightningModule) -> None:
         """Raise in all processes if a loss, a weight or an average in one of them is not finite."""
-        self.look_at_losses(trainer)
+        self.check_losses(trainer)
         name = first_not_finite([*emulator.named_parameters(), *averages(trainer.optimizers)])
         if trainer.strategy.reduce_boolean_decision(name is not None, all=False):
             raise FloatingPointError(
@@ -101,16 +101,16 @@ class Divergence(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Check the weights before a checkpoint is written."""
-        self.look(trainer, pl_module)
+        self.check_weights(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the weights before they are validated."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self.look(trainer, pl_module)
+            self.check_weights(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the final weights."""
-        self.look(trainer, pl_module)
+        self.check_weights(trainer, pl_module)
 
 
 def advice(trainer: Trainer) -> str:

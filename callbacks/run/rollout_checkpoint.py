@@ -119,7 +119,7 @@ class RolloutCheckpoint(Callback):
             return None
         if self.batch < self.found["batch"]:
             return RolloutState(-1, start.initial, None, Context(), start.index)
-        for name, observer in named(observers).items():
+        for name, observer in observers_by_name(observers).items():
             if name not in self.found["notes"]:
                 raise ValueError(
                     f"{self.path} has no state of {name.split('/')[0]}, which was not a callback "
@@ -151,7 +151,7 @@ class RolloutCheckpoint(Callback):
 
     def write(self, saved: SavedRollout) -> None:
         """Write the file under another name, and rename it when it is complete."""
-        observers = named(saved.observers)
+        observers = observers_by_name(saved.observers)
         notes = {name: observer.rollout_state() for name, observer in observers.items()}
         options = {name: dict(observer.options) for name, observer in observers.items()}
         at = saved.place
@@ -178,7 +178,7 @@ class RolloutCheckpoint(Callback):
         self.written = time.monotonic()
 
 
-def named(observers: list[RolloutObserver]) -> dict[str, RolloutObserver]:
+def observers_by_name(observers: list[RolloutObserver]) -> dict[str, RolloutObserver]:
     """Return the observers by their class, numbered where there are several of one."""
     found: dict[str, RolloutObserver] = {}
     for observer in observers:

@@ -46,7 +46,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def found(folder: Path, patterns: Sequence[str]) -> list[Path]:
+def matching_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
     """Return the files in a folder that match one of the patterns."""
     return sorted(
         path for pattern in patterns for path in Path(folder).glob(pattern) if path.is_file()
@@ -56,7 +56,7 @@ def found(folder: Path, patterns: Sequence[str]) -> list[Path]:
 def resumes(folder: Path, checkpoint: str | Path | None) -> bool:
     """Return whether a training from this checkpoint resumes the run in the folder."""
     if checkpoint is None:  # Lightning resumes on its own when a cluster starts a job again
-        return "SLURM_JOB_ID" in os.environ and bool(found(folder, ["hpc_ckpt_*.ckpt"]))
+        return "SLURM_JOB_ID" in os.environ and bool(matching_files(folder, ["hpc_ckpt_*.ckpt"]))
     return checkpoint in ("best", "last", "hpc") or lies_in(folder, Path(checkpoint))
 
 
@@ -76,13 +76,13 @@ def is_run(folder: Path) -> bool:
     """Return whether a folder is the folder of a run, and not its subfolder `checkpoints`."""
     names = ["config.yaml", "training.json"]
     names += ["last.ckpt", "best.ckpt"] if folder.name != "checkpoints" else []
-    return bool(found(folder, names))
+    return bool(matching_files(folder, names))
 
 
 def move_run_aside(folder: Path) -> Path | None:
     """Move the run in a folder into a new folder next to it; return the new folder, if any."""
-    files = found(folder, RUN)
-    return move(files, f"{named(folder)}-earlier", "holds another run") if files else None
+    files = matching_files(folder, RUN)
+    return move(files, f"{with_own_name(folder)}-earlier", "holds another run") if files else None
 
 
 def undo_start(folder: Path, earlier: Path | None) -> None:
@@ -92,9 +92,9 @@ def undo_start(folder: Path, earlier: Path | None) -> None:
         folder: Folder of the run.
         earlier: Folder that an earlier run was moved to for it, which is moved back.
     """
-    if found(folder, ["*.ckpt", "training.json", *SCORES]):
+    if matching_files(folder, ["*.ckpt", "training.json", *SCORES]):
         return
-    for file in found(folder, RUN):
+    for file in matching_files(folder, RUN):
         file.unlink()
     if earlier is not None:
         for file in sorted(earlier.iterdir()):
@@ -105,14 +105,14 @@ def undo_start(folder: Path, earlier: Path | None) -> None:
 
 def move_scores_aside(folder: Path, step: int) -> Path | None:
     """Move scores and forecasts of weights that a training will replace into a subfolder."""
-    files = found(folder, SCORES)
-    place = named(folder) / f"scores-before-step-{step}"
+    files = matching_files(folder, SCORES)
+    place = with_own_name(folder) / f"scores-before-step-{step}"
     return (
         move(files, str(place), "holds scores or forecasts of earlier weights") if files else None
     )
 
 
-def named(folder: Path) -> Path:
+def with_own_name(folder: Path) -> Path:
     """Return a path that ends in the folder's own name."""
     return folder if folder.name not in ("", "..") else folder.resolve()
 
@@ -142,7 +142,7 @@ def move(files: Sequence[Path], name: str, why: str) -> Path:
 def newer_weights(folder: Path, step: int | None) -> int | None:
     """Return the step of last.ckpt in a folder if neither it nor best.ckpt has the given step."""
     steps = []
-    for path in found(folder, ["last.ckpt", "best.ckpt"]):
+    for path in matching_files(folder, ["last.ckpt", "best.ckpt"]):
         try:
             steps.append(torch.load(path, "meta", weights_only=True, mmap=True)["global_step"])
         except Exception:  # no readable checkpoint, so no step to compare with
