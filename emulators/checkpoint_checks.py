@@ -199,7 +199,7 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
             optimiser, too.
     """
     shared = saved.keys() & present.keys()
-    before, now = (flat({name: of[name] for name in shared}) for of in (saved, present))
+    before, now = (flatten({name: of[name] for name in shared}) for of in (saved, present))
     names = ["predict", "latents"]
     if resumed:
         names += ["_class_path", "transform", "optimizer"]
@@ -257,19 +257,19 @@ def check_finite_weights(
         )
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return settings by their options: `network` is a class, `network.width` an argument."""
     found = {}
     for name, value in settings.items():
         if isinstance(value, dict) and "class_path" in value:
             found[prefix + name] = value["class_path"]
-            found |= flat(value.get("init_args") or {}, f"{prefix}{name}.")
+            found |= flatten(value.get("init_args") or {}, f"{prefix}{name}.")
         else:
             found[prefix + name] = [list(v) for v in value] if name == "latents" else value
     return found
 
 
-def misfit(kind: str, error: RuntimeError) -> ValueError:
+def weights_error(kind: str, error: RuntimeError) -> ValueError:
     """Return in one sentence why the weights of a checkpoint do not fit an emulator."""
     lines = str(error).splitlines()
     return ValueError(

@@ -89,7 +89,7 @@ def read_checkpoint(
         if not right(checkpoint.get(name)):
             raise ValueError(
                 f"{path} is not a checkpoint of this program: its '{name}' is "
-                f"{shown(checkpoint.get(name))}, expected {kind}; give another with {option}."
+                f"{abbreviated(checkpoint.get(name))}, expected {kind}; give another with {option}."
             )
     return checkpoint
 
@@ -104,7 +104,7 @@ def check_whole(checkpoint: Mapping[str, Any], path: str | Path) -> None:
         )
 
 
-def shown(value: Any) -> str:
+def abbreviated(value: Any) -> str:
     """Return a value in a few words."""
     if value is None:
         return "missing"
@@ -187,7 +187,7 @@ def check_like(saved: Any, present: Any, place: str = "") -> None:
                 raise TypeError(f"{inner} is missing")
             check_like(saved[name], present[name], inner)
     elif isinstance(present, int) and not isinstance(saved, int):
-        raise TypeError(f"{place} is {shown(saved)}, expected a whole number")
+        raise TypeError(f"{place} is {abbreviated(saved)}, expected a whole number")
 
 
 def is_settings(value: Any) -> bool:

@@ -32,8 +32,8 @@ from emulators.checkpoint_checks import (
     described,
     follow_boundaries,
     keep_plain_hyperparameters,
-    misfit,
     trained_on,
+    weights_error,
 )
 from emulators.context import (
     NO_CONTEXT,
@@ -384,7 +384,7 @@ class Emulator(LightningModule, ABC):
         try:
             return super().load_state_dict(*args, **kwargs)
         except RuntimeError as error:
-            raise misfit(type(self).__name__, error) from None
+            raise weights_error(type(self).__name__, error) from None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other variables, grid or model; resume on the same data only."""

@@ -31,7 +31,7 @@ def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:
         )
 
 
-def grown(first: int, last: int, every: int, emulator: Baseline) -> int:
+def curriculum_steps(first: int, last: int, every: int, emulator: Baseline) -> int:
     """Return a number that grows by one after `every` training steps, from first to last.
 
     It follows from the number of training steps alone, so that a resumed run continues with it. If
@@ -80,7 +80,7 @@ class Pushforward(Baseline):
 
     def draw_steps(self) -> int:
         """Return r, the number of steps without gradient."""
-        most = grown(0, self.detached_steps, self.curriculum, self)
+        most = curriculum_steps(0, self.detached_steps, self.curriculum, self)
         if self.draw == "fixed":
             return most
         return int(torch.randint(most + 1, (), generator=self.random("pushforward")))
@@ -135,7 +135,7 @@ class Unrolled(Baseline):
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
         self.check_window(window)
-        steps = grown(1, self.unrolled_steps, self.curriculum, self)
+        steps = curriculum_steps(1, self.unrolled_steps, self.curriculum, self)
         u = self.perturb(self.standardize(window[:, 0]))
         total = torch.zeros((), device=u.device)
         for lead in range(1, steps + 1):

@@ -244,7 +244,7 @@ def run_rollout(
         if len(state) < len(initial):
             forecast = torch.full_like(initial, float("nan"))
             forecast[current.active] = state.to(forecast.dtype)
-        truth = moved(start.truth(lead), device) if lead <= start.truth_steps else None
+        truth = copy_to_device(start.truth(lead), device) if lead <= start.truth_steps else None
         if saver is not None:
             saver.invalidate()
         with torch.autocast(device.type, enabled=False):
@@ -271,7 +271,7 @@ def run_rollout(
         observer.end()
 
 
-def moved(state: State, device: torch.device) -> State:
+def copy_to_device(state: State, device: torch.device) -> State:
     """Return a state on a device, copied while the device still computes."""
     if device.type == "cuda" and state.device.type == "cpu":
         return state.pin_memory().to(device, non_blocking=True)

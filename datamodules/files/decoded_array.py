@@ -48,7 +48,7 @@ class DecodedArray(DiskArray):
         self.array, self.path, self.shape = array, array.path, array.shape
         self.name = name
         self.stored = np.dtype(dtype)
-        self.dtype = _shown(self.stored, attributes)
+        self.dtype = _signed_type(self.stored, attributes)
         self.scale = self._packing("scale_factor", attributes)
         self.offset = self._packing("add_offset", attributes)
         own = [self._mark(value) for value in numbers(attributes.get("_FillValue"))]
@@ -233,7 +233,7 @@ def texts(value: Any) -> list[str]:
     return [word for word in words if word is not None]
 
 
-def _shown(stored: np.dtype, attributes: Mapping[str, Any]) -> np.dtype:
+def _signed_type(stored: np.dtype, attributes: Mapping[str, Any]) -> np.dtype:
     """Return the type of the values with the sign by `_Unsigned`, which classic formats need."""
     said = (text(attributes.get("_Unsigned")) or "").strip("\0 ").lower()
     kind = {"true": "u", "false": "i"}.get(said, stored.kind)

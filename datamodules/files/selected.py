@@ -143,7 +143,7 @@ def items_of(contents: Contents, name: str, size: int) -> str:
     return _listed(values) if values is not None else f"indices 0 to {size - 1}"
 
 
-def say_dropped(path: Path, names: Sequence[str]) -> None:
+def note_dropped_dimensions(path: Path, names: Sequence[str]) -> None:
     """Print a note on dimensions of one item that are left out."""
     if names:
         notify(f"{path.parent}: of one item each and left out: {', '.join(dict.fromkeys(names))}.")

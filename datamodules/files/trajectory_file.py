@@ -22,7 +22,7 @@ from datamodules.files.selected import (
     channel_names,
     check_used,
     items_of,
-    say_dropped,
+    note_dropped_dimensions,
     selected,
 )
 from datamodules.files.selection import Range
@@ -140,7 +140,7 @@ class TrajectoryFile(TrajectoryReader):
         self.used = times.of(len(self.time))
         self.interval = 0.0 if part else self.time.within(self.used).interval
         self._say_orientation()
-        say_dropped(self.path, [name for each in chosen for name in each.dropped])
+        note_dropped_dimensions(self.path, [name for each in chosen for name in each.dropped])
 
     def _check_names(self, contents: Contents, variables: Sequence[str]) -> None:
         """Check that the file has all variables."""
