@@ -4,6 +4,7 @@ Emulators and callbacks are given a `DataDescription` and not the data module, s
 depend on files. An emulator keeps the description of its training data in its checkpoint.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -200,6 +201,22 @@ class DataDescription:
         """
         area = latitude_weights(self.axes) if self.weighting == "latitude" else None
         return point_weights(self.channels, self.mask, area)
+
+    def weights_on(self, device: torch.device) -> Weights | None:
+        """Return `weights` on a device, in one plane of memory if channels have equal ones."""
+        weights = self.weights
+        if weights is None or weights.stride(0):
+            return None if weights is None else weights.to(device)
+        return weights[:1].to(device).expand_as(weights)
+
+    @property
+    def mask_and_weighting(self) -> dict[str, str]:
+        """Hash of the mask and name of the weighting, as far as there are any."""
+        entries = {} if self.weighting is None else {"weighting": self.weighting}
+        if self.mask is not None:
+            bits = np.packbits(self.mask.cpu().numpy()).tobytes()
+            entries["mask"] = hashlib.sha256(bits).hexdigest()[:16]
+        return entries
 
     @cached_property
     def no_grid(self) -> str:

@@ -71,7 +71,7 @@ def point_weights(
     """Return the weight of each point of each channel in a mean over space, or None if all are 1.
 
     The weights of a channel have the mean 1, so that the mean over all points of weight · value is
-    the weighted mean.
+    the weighted mean. Channels of equal weights share one plane of memory.
 
     Args:
         channels: Number of channels.
@@ -85,9 +85,12 @@ def point_weights(
     if mask is None and area is None:
         return None
     weights = torch.ones((), dtype=torch.float64) if area is None else area.double()
-    weights = weights[None] if mask is None else weights * mask
-    weights = weights.expand(channels, *weights.shape[1:])
-    return weights / weights.flatten(1).mean(1).reshape(-1, *[1] * (weights.dim() - 1))
+    if mask is None:
+        weights = weights[None]
+    else:
+        weights = weights * (mask[:1] if bool((mask == mask[:1]).all()) else mask)
+    weights = weights / weights.flatten(1).mean(1).reshape(-1, *[1] * (weights.dim() - 1))
+    return weights.expand(channels, *weights.shape[1:])
 
 
 def packed(mask: Mask) -> dict[str, object]:

@@ -5,37 +5,57 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from callbacks.metrics.spatial_mean import Weights
+
 
 def histogram(
-    field: Float[Tensor, "batch channel *space"], bins: int, reach: float
+    field: Float[Tensor, "batch channel *space"],
+    bins: int,
+    reach: float,
+    weights: Weights | None = None,
 ) -> Float[Tensor, "batch channel bins"]:
     """Return the share of grid points in each of `bins` equal bins of [-reach, reach].
 
-    Values beyond the range are counted in the outermost bins.
+    With weights w it is the share of Σ w. Values beyond the range are counted in the outermost
+    bins.
 
     Args:
         field: Fields, in any units.
         bins: Number of bins.
         reach: Largest absolute value of the range, in the units of the field.
+        weights: Weight w of each point, (channel, *space); None if all are equal.
 
     Returns:
-        Shares that add up to 1, in float64; NaN for a field with a value that is not finite.
+        Shares that add up to 1, in float64; NaN for a field with a value that is not finite, unless
+        its weight is zero.
 
     Example:
         >>> field = torch.tensor([[[-0.5, 0.5, 0.5, 3.0]]])
         >>> histogram(field, bins=2, reach=1.0).tolist()
         [[[0.25, 0.75]]]
+
+        The last point is masked, and the first counts twice as much as the others:
+
+        >>> histogram(field, 2, 1.0, torch.tensor([[2.0, 1.0, 1.0, 0.0]])).tolist()
+        [[[0.5, 0.5]]]
     """
     values = field.flatten(2).float()
     number = ((values + reach) * (bins / (2 * reach))).floor()
     number = number.clamp(0, bins - 1).nan_to_num(0).long()
     offset = torch.arange(values.shape[0] * values.shape[1], device=values.device) * bins
     flat = (number.flatten(0, 1) + offset[:, None]).flatten()
-    counts = torch.zeros(len(offset) * bins, dtype=torch.int64, device=values.device)
-    counts.index_add_(0, flat, torch.ones_like(flat))  # a GPU would wait in bincount
-    shares = counts.reshape(*values.shape[:2], bins).double() / values.shape[2]
-    finite = values.isfinite().all(2, keepdim=True)
-    return torch.where(finite, shares, float("nan"))
+    if weights is None:
+        counts, known = torch.ones_like(flat), values.isfinite()
+        total: Tensor | int = values.shape[2]
+    else:
+        each = weights.flatten(1).double()
+        counts = each.expand(values.shape).flatten()
+        known = values.isfinite() | (each == 0)
+        total = each.sum(1, keepdim=True)
+    bars = torch.zeros(len(offset) * bins, dtype=counts.dtype, device=values.device)
+    bars.index_add_(0, flat, counts)  # a GPU would wait in bincount
+    shares = bars.reshape(*values.shape[:2], bins).double() / total
+    return torch.where(known.all(2, keepdim=True), shares, float("nan"))
 
 
 def wasserstein(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
+from callbacks.metrics.spatial_mean import Weights, spatial_mean
 from datamodules.solvers import Grid
 from datamodules.solvers.pseudo_spectral.vorticity import energy as vorticity_energy
 from datamodules.solvers.variable import State
@@ -33,13 +34,14 @@ def kinetic_energy(state: State, grid: Grid, channel: int) -> Float[Tensor, " ba
     return vorticity_energy(state[:, channel].double(), grid)
 
 
-def mean_square(state: State) -> Float[Tensor, " batch"]:
-    """Return half the mean square over channels and grid points.
+def mean_square(state: State, weights: Weights | None = None) -> Float[Tensor, " batch"]:
+    """Return half the mean square over channels and grid points, mean of ½ Σ w u² / Σ w.
 
     It takes the place of the energy for systems that have no velocity.
 
     Args:
-        state: States (batch, channel, *space).
+        state: States u, (batch, channel, *space).
+        weights: Weight w of each point, (channel, *space); None if all are equal.
 
     Returns:
         Half the mean square of each state, in float64.
@@ -48,8 +50,15 @@ def mean_square(state: State) -> Float[Tensor, " batch"]:
         >>> import torch
         >>> mean_square(torch.full((1, 1, 8), 3.0)).tolist()
         [4.5]
+
+        Of the values 4 and 2 the second counts three times as much, ½ (16 + 3 · 4) / 4:
+
+        >>> mean_square(torch.tensor([[[4.0, 2.0]]]), torch.tensor([[0.5, 1.5]])).tolist()
+        [3.5]
     """
-    return 0.5 * state.double().square().flatten(1).mean(1)
+    square = state.double().square()
+    mean = square.flatten(1) if weights is None else spatial_mean(square, weights)
+    return 0.5 * mean.mean(1)
 
 
 def time_mean(chunks: Iterable[Tensor]) -> Float[Tensor, "channel *space"]:

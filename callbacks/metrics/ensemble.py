@@ -4,13 +4,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from callbacks.metrics.spatial_mean import Weights, spatial_mean
 from datamodules.solvers.variable import State
 
 Members = Float[Tensor, "member batch channel *space"]
 Score = Float[Tensor, "batch channel"]
 
 
-def crps(members: Members, truth: State) -> Score:
+def crps(members: Members, truth: State, weights: Weights | None = None) -> Score:
     """Return the fair continuous ranked probability score (CRPS), lower is better.
 
     CRPS = mean over m of |x_m - y| - mean over pairs m ≠ k of ½|x_m - x_k|, which does not depend
@@ -20,9 +21,10 @@ def crps(members: Members, truth: State) -> Score:
     Args:
         members: Forecasts x of at least two members.
         truth: Truth y.
+        weights: Weight w of each point in the mean, (channel, *space); None if all are equal.
 
     Returns:
-        Mean over the grid, in the units of the channel.
+        Mean over the grid, Σ w CRPS / Σ w, in the units of the channel.
 
     References: C. A. T. Ferro, Q. J. R. Meteorol. Soc. 140 (2014) 1917-1923.
 
@@ -36,17 +38,18 @@ def crps(members: Members, truth: State) -> Score:
     values = members.double()
     count = len(values)
     error = (values - truth.double()).abs().mean(0)
-    weights = 2 * torch.arange(1, count + 1, dtype=torch.float64, device=values.device) - count - 1
+    rank = 2 * torch.arange(1, count + 1, dtype=torch.float64, device=values.device) - count - 1
     ordered = values.sort(dim=0).values
-    pairs = torch.tensordot(weights, ordered, dims=1) / (count * (count - 1))
-    return (error - pairs).flatten(2).mean(2)
+    pairs = torch.tensordot(rank, ordered, dims=1) / (count * (count - 1))
+    return spatial_mean(error - pairs, weights)
 
 
-def ensemble_spread(members: Members) -> Score:
+def ensemble_spread(members: Members, weights: Weights | None = None) -> Score:
     """Return the unbiased variance over members, 1/(M - 1) Σ_m (x_m - x̄)².
 
     Args:
         members: Forecasts x of at least two members.
+        weights: Weight w of each point in the mean, (channel, *space); None if all are equal.
 
     Returns:
         Mean over the grid, in squared units of the channel.
@@ -55,15 +58,16 @@ def ensemble_spread(members: Members) -> Score:
         >>> ensemble_spread(torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1)).tolist()
         [[2.0]]
     """
-    return members.double().var(0, correction=1).flatten(2).mean(2)
+    return spatial_mean(members.double().var(0, correction=1), weights)
 
 
-def ensemble_square_error(members: Members, truth: State) -> Score:
+def ensemble_square_error(members: Members, truth: State, weights: Weights | None = None) -> Score:
     """Return the squared error (x̄ - y)² of the ensemble mean.
 
     Args:
         members: Forecasts x, whose mean over members is x̄.
         truth: Truth y.
+        weights: Weight w of each point in the mean, (channel, *space); None if all are equal.
 
     Returns:
         Mean over the grid, in squared units of the channel. A reliable ensemble of M members has
@@ -73,5 +77,11 @@ def ensemble_square_error(members: Members, truth: State) -> Score:
         >>> members = torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1)
         >>> ensemble_square_error(members, torch.full((1, 1, 1), 3.0)).tolist()
         [[4.0]]
+
+        Two points with the errors 2 and 0, of which the second counts three times as much:
+
+        >>> members, truth = members.expand(2, 1, 1, 2), torch.tensor([[[3.0, 1.0]]])
+        >>> ensemble_square_error(members, truth, torch.tensor([[0.5, 1.5]])).tolist()
+        [[1.0]]
     """
-    return (members.double().mean(0) - truth.double()).square().flatten(2).mean(2)
+    return spatial_mean((members.double().mean(0) - truth.double()).square(), weights)

@@ -4,15 +4,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from callbacks.metrics.spatial_mean import Weights, spatial_mean
+
 
 def mean_squared_error(
-    forecast: Float[Tensor, "batch channel *space"], truth: Float[Tensor, "batch channel *space"]
+    forecast: Float[Tensor, "batch channel *space"],
+    truth: Float[Tensor, "batch channel *space"],
+    weights: Weights | None = None,
 ) -> Float[Tensor, "batch channel"]:
-    """Return the mean over the grid of (û - u)².
+    """Return the mean over the grid of (û - u)², Σ w (û - u)² / Σ w.
 
     Args:
         forecast: Forecast û.
         truth: True state u.
+        weights: Weight w of each point, (channel, *space); None if all are equal.
 
     Returns:
         Error in squared units of each channel, in float64.
@@ -20,17 +25,24 @@ def mean_squared_error(
     Example:
         >>> mean_squared_error(torch.full((1, 1, 8), 5.0), torch.full((1, 1, 8), 2.0)).tolist()
         [[9.0]]
+
+        Errors of 1 and 3, of which the second counts three times as much, (1 + 3 · 9) / 4:
+
+        >>> forecast, truth = torch.tensor([[[1.0, 3.0]]]), torch.zeros(1, 1, 2)
+        >>> mean_squared_error(forecast, truth, torch.tensor([[0.5, 1.5]])).tolist()
+        [[7.0]]
     """
-    return (forecast.double() - truth.double()).square().flatten(2).mean(2)
+    return spatial_mean((forecast.double() - truth.double()).square(), weights)
 
 
 def spatial_variance(
-    field: Float[Tensor, "batch channel *space"],
+    field: Float[Tensor, "batch channel *space"], weights: Weights | None = None
 ) -> Float[Tensor, "batch channel"]:
-    """Return the variance over the grid.
+    """Return the variance over the grid, Σ w (u - ⟨u⟩)² / Σ w with ⟨u⟩ = Σ w u / Σ w.
 
     Args:
-        field: States.
+        field: States u.
+        weights: Weight w of each point, (channel, *space); None if all are equal.
 
     Returns:
         Variance in squared units of each channel, in float64.
@@ -38,19 +50,31 @@ def spatial_variance(
     Example:
         >>> spatial_variance(torch.tensor([[[1.0, 3.0, 1.0, 3.0]]])).tolist()
         [[1.0]]
+
+        With weights of 1 and 3 the mean of 0 and 4 is 3, the variance (9 + 3 · 1) / 4:
+
+        >>> spatial_variance(torch.tensor([[[0.0, 4.0]]]), torch.tensor([[1.0, 3.0]])).tolist()
+        [[3.0]]
     """
     values = field.double().flatten(2)
-    return (values - values.mean(2, keepdim=True)).square().mean(2)  # faster than torch.var
+    weights = None if weights is None else weights.flatten(1)
+    mean = spatial_mean(values, weights)[..., None]
+    return spatial_mean((values - mean).square(), weights)  # faster than torch.var
 
 
 def pattern_correlation(
-    forecast: Float[Tensor, "batch channel *space"], truth: Float[Tensor, "batch channel *space"]
+    forecast: Float[Tensor, "batch channel *space"],
+    truth: Float[Tensor, "batch channel *space"],
+    weights: Weights | None = None,
 ) -> Float[Tensor, "batch channel"]:
-    """Return the correlation over the grid of û and u, each without its spatial mean.
+    """Return the correlation Σ w a b / √(Σ w a² Σ w b²), a = û - ⟨û⟩, b = u - ⟨u⟩.
+
+    The means over the grid, ⟨û⟩ and ⟨u⟩, have the same weights w.
 
     Args:
         forecast: Forecast û.
         truth: True state u.
+        weights: Weight w of each point, (channel, *space); None if all are equal.
 
     Returns:
         Correlation in [-1, 1], in float64; zero where one of the fields is constant.
@@ -61,17 +85,32 @@ def pattern_correlation(
         >>> wave = torch.tensor([[[0.0, 1.0, 0.0, -1.0]]])
         >>> pattern_correlation(1 - 2 * wave, wave).tolist()
         [[-1.0]]
+
+        Where a point is masked, the others decide:
+
+        >>> forecast, truth = torch.tensor([[[9.0, 1.0, 2.0]]]), torch.tensor([[[0.0, 3.0, 5.0]]])
+        >>> pattern_correlation(forecast, truth, torch.tensor([[0.0, 1.0, 1.0]])).tolist()
+        [[1.0]]
     """
-    axes = tuple(range(2, truth.dim()))
-    return _cosine(*(f.double() - f.double().mean(axes, keepdim=True) for f in (forecast, truth)))
+    if weights is None:
+        axes = tuple(range(2, truth.dim()))
+        means = [field.double().mean(axes, keepdim=True) for field in (forecast, truth)]
+    else:
+        ones = [1] * (truth.dim() - 2)
+        means = [
+            spatial_mean(field.double(), weights).reshape(*field.shape[:2], *ones)
+            for field in (forecast, truth)
+        ]
+    return _cosine(forecast.double() - means[0], truth.double() - means[1], weights)
 
 
 def anomaly_correlation(
     forecast: Float[Tensor, "batch channel *space"],
     truth: Float[Tensor, "batch channel *space"],
     climate: Float[Tensor, "channel *space"],
+    weights: Weights | None = None,
 ) -> Float[Tensor, "batch channel"]:
-    """Return the anomaly correlation Σ a b / √(Σ a² Σ b²), a = û - climate, b = u - climate.
+    """Return the anomaly correlation Σ w a b / √(Σ w a² Σ w b²), a = û - climate, b = u - climate.
 
     Anomalies keep their spatial means, as in the WMO's uncentred definition.
 
@@ -79,6 +118,7 @@ def anomaly_correlation(
         forecast: Forecast û.
         truth: True state u.
         climate: Mean state of the reference.
+        weights: Weight w of each point, (channel, *space); None if all are equal.
 
     Returns:
         Correlation in [-1, 1], in float64; zero where one of the anomalies vanishes.
@@ -94,15 +134,19 @@ def anomaly_correlation(
         >>> round(anomaly_correlation(forecast, truth, climate).item() ** 2, 6)
         0.5
     """
-    return _cosine(forecast.double() - climate, truth.double() - climate)
+    return _cosine(forecast.double() - climate, truth.double() - climate, weights)
 
 
 def _cosine(
-    one: Float[Tensor, "batch channel *space"], two: Float[Tensor, "batch channel *space"]
+    one: Float[Tensor, "batch channel *space"],
+    two: Float[Tensor, "batch channel *space"],
+    weights: Weights | None,
 ) -> Float[Tensor, "batch channel"]:
-    one, two = one.flatten(2), two.flatten(2)
-    norm = (one.square().sum(2) * two.square().sum(2)).sqrt()
-    return (one * two).sum(2) / torch.where(norm == 0, 1.0, norm)
+    def total(product: Tensor) -> Tensor:
+        return product.flatten(2).sum(2) if weights is None else spatial_mean(product, weights)
+
+    norm = (total(one.square()) * total(two.square())).sqrt()
+    return total(one * two) / torch.where(norm == 0, 1.0, norm)
 
 
 def valid_steps(error: Float[Tensor, "start lead"], threshold: float) -> Int[Tensor, " start"]:

@@ -437,3 +437,25 @@ def test_units_of_parameters_are_compared_too(tmp_path):
     assert other.describe().difference(earlier) == (
         "data with units of parameter 'wall' degC, these data have K"
     )
+
+
+def test_channels_of_equal_weights_share_memory_on_a_device():
+    fields = (*OCEAN.fields, Variable("s", "salinity", "1"))
+    cpu = torch.device("cpu")
+    assert KNOWN.weights_on(cpu) is None
+    for entries in ({"mask": None}, {"mask": LAND.repeat(2, 1, 1)}):
+        data = replace(OCEAN, fields=fields, **entries)
+        for weights in (data.weights, data.weights_on(cpu)):
+            assert weights.shape == (2, 3, 2)
+            assert weights.stride(0) == 0
+    several = replace(OCEAN, fields=fields, mask=torch.cat((LAND, ~LAND))).weights_on(cpu)
+    assert torch.equal(several > 0, torch.cat((LAND, ~LAND)))
+    assert torch.allclose(several.mean((1, 2)), torch.ones(2, dtype=torch.float64))
+
+
+def test_mask_and_weighting_are_named_as_far_as_there_are_any():
+    assert KNOWN.mask_and_weighting == {}
+    assert replace(OCEAN, mask=None).mask_and_weighting == {"weighting": "latitude"}
+    assert OCEAN.mask_and_weighting.keys() == {"weighting", "mask"}
+    other = replace(OCEAN, mask=LAND.flip(1)).mask_and_weighting
+    assert other["mask"] != OCEAN.mask_and_weighting["mask"]
