@@ -26,6 +26,7 @@ from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
+from callbacks.metrics.spatial_mean import Weights
 from datamodules.description import DataDescription
 from datamodules.solvers import Grid
 from datamodules.source import ReferenceSource
@@ -63,6 +64,8 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         options: Arguments of its constructor as values of JSON, which are part of the definition of
             the scores.
         data: Description of the data: fields, grid, interval, units.
+        weights: Weight of each point in means over space, (channel, *space), zero at masked points,
+            on the device of the rollouts (in `prepare` on the CPU); None if all points count alike.
         source: Data module, which has the reference trajectories and the plan of the rollouts.
         emulator: Evaluated emulator, whose `standardize.std` [units of the channels] is the unit of
             standardised scores.
@@ -92,6 +95,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     of_forecasts: ClassVar[frozenset[str]] = frozenset({"reference"})
     layouts: ClassVar[tuple[ScoreLayout, ...]] = ()
     options: Mapping[str, Any] = MappingProxyType({})
+    weights: Weights | None = None
     data: DataDescription  # with `source` from `attach` on
     source: ReferenceSource
 
@@ -173,6 +177,12 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         std = self.emulator.standardize.std.to(state.device)
         return state / std.reshape(-1, *[1] * (state.dim() - 2))
 
+    def hide_masked(self, state: State) -> State:
+        """Return states with NaN at masked points, for maps and pictures."""
+        if self.data.mask is None or self.weights is None:
+            return state
+        return torch.where(self.weights > 0, state, float("nan"))
+
     def times(self, dimension: str, steps: Iterable[int], what: str) -> tuple[str, Any, dict]:
         """Return a coordinate of times [time unit of the data].
 
@@ -185,7 +195,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return dimension, np.asarray(list(steps)) * self.data.interval, attributes
 
     def definition(self) -> dict[str, Any]:
-        """Return all that a reference depends on but the data: class, version, options, std."""
+        """Return all that a reference depends on but the data: class, options, std, weights."""
         return {
             "name": type(self).__name__,
             "module": type(self).__module__,
@@ -193,6 +203,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             "options": {k: v for k, v in self.options.items() if k not in self.of_forecasts},
             "variables": list(self.data.variables),
             "std": self.training_std.tolist(),
+            **self.data.mask_and_weighting,
         }
 
     @staticmethod
@@ -293,7 +304,9 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     def rollout_state(self) -> dict[str, Any]:
         """Return the state of the observer, with the rows of the batches that are complete."""
         rows = {name: metric.metric_state for name, metric in self._metrics().items()}
-        return {**super().rollout_state(), "rows": rows}
+        state = super().rollout_state()
+        state.pop("weights", None)  # they follow from the data
+        return {**state, "rows": rows}
 
     def load_rollout_state(self, state: dict[str, Any]) -> None:
         """Resume from a saved state, after `begin`."""
@@ -324,6 +337,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Keep the data module, the description of its data, and the evaluated emulator."""
         self.source, self.emulator = source, emulator
         self.data = described(source)
+        self.weights = self.data.weights
 
     def observes(self, stage: str) -> bool:
         """Return whether the rollouts of a stage are observed: if the scores are defined there."""
@@ -335,7 +349,9 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         if self.unsupported_reason():
             return
         self.check()
+        self.weights = self.data.weights
         self.prepare()
+        self.weights = self.data.weights_on(device)
         for metric in self._metrics().values():
             metric.reset()
             metric.to(device)

@@ -21,7 +21,8 @@ class ClimateDiagnostic(RolloutDiagnostic):
     """Time means of functions of the state, per trajectory, and their means over the data.
 
     The mean of a trajectory ends before its first state that is not finite, or at which it is
-    declared diverged. `count` is the number of states in the mean; where it is 0, the mean is NaN.
+    declared diverged. Quantities that are NaN in the data, where points are masked, are NaN in the
+    means. `count` is the number of states in the mean; where it is 0, the mean is NaN.
 
     Args:
         every: Sampling interval of the means [steps].
@@ -85,6 +86,8 @@ class ClimateDiagnostic(RolloutDiagnostic):
         shapes = {name: self.reference[name].shape for name in self.defined}
         self.total = {name: self.count.new_zeros(len(self.count), *shape)
                       for name, shape in shapes.items()}  # fmt: skip
+        absent = {} if self.weights is None else {n: np.isnan(self.reference[n]) for n in shapes}
+        self.absent = {n: torch.from_numpy(a).to(self.count.device) for n, a in absent.items()}
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if lead <= self.burn_in or (lead - self.burn_in) % self.every:
@@ -92,12 +95,17 @@ class ClimateDiagnostic(RolloutDiagnostic):
         values = self.evaluate(forecast)
         if self.diverged is not None:
             self.alive = self.alive & ~self.diverged
-        for value in values.values():
-            self.alive = self.alive & value.flatten(1).isfinite().all(1)
+        for name, value in values.items():
+            self.alive = self.alive & self.is_finite(name, value).flatten(1).all(1)
         self.count += self.alive
         for name, value in values.items():
             alive = self.alive.reshape(-1, *[1] * (value.dim() - 1))
             self.total[name] += torch.where(alive, value, 0.0)
+
+    def is_finite(self, name: str, value: Tensor) -> Tensor:
+        """Return where a quantity is finite, or is NaN in the data as it is at masked points."""
+        finite = value.isfinite()
+        return finite if self.weights is None else finite | self.absent[name]
 
     def end(self) -> None:
         means = {

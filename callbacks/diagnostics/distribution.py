@@ -99,7 +99,9 @@ class Distribution(ClimateDiagnostic):
     def fields(self, state: State) -> Float[Tensor, "batch field *space"]:
         """Return the channels, and u and v of a flow."""
         if not self.derives:
-            return state.double()
+            state = state.double()
+            # statistics of the data need finite numbers at masked points, too
+            return state if self.weights is None else torch.where(self.weights > 0, state, 0.0)
         flow = velocity(state[:, self.vorticity].double(), self.periodic_grid)
         return torch.cat((state.double(), torch.stack(flow, 1)), 1)
 
@@ -123,7 +125,8 @@ class Distribution(ClimateDiagnostic):
         fields = self.fields(state)
         shape = (-1, *[1] * (fields.dim() - 2))
         centre, scale = (x.to(fields).reshape(shape) for x in (self.centre, self.scale))
-        return {"histogram": histogram((fields - centre) / scale, self.bins, self.reach)}
+        values = (fields - centre) / scale
+        return {"histogram": histogram(values, self.bins, self.reach, self.weights)}
 
     def scores(self) -> xarray.Dataset:
         rows = self.rows()

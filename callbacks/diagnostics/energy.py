@@ -42,7 +42,7 @@ class EnergyDiagnostic(RolloutDiagnostic):
         """Return the energy of each state, and the enstrophy of a flow, in float64."""
         if self.vorticity is None:
             departure = state.double() - self.climate
-            return {"energy": mean_square(self.comparable(departure))}
+            return {"energy": mean_square(self.comparable(departure), self.weights)}
         return {
             "energy": kinetic_energy(state, self.periodic_grid, self.vorticity),
             "enstrophy": enstrophy(state[:, self.vorticity].double()),

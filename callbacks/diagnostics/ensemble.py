@@ -66,9 +66,9 @@ class EnsembleSkill(RolloutDiagnostic):
 
     def observe_members(self, lead: int, members: Members, truth: State | None) -> None:
         if truth is not None:
-            self.crps[:, lead - 1] = crps(members, truth)
-            self.spread[:, lead - 1] = ensemble_spread(members)
-            self.skill[:, lead - 1] = ensemble_square_error(members, truth)
+            self.crps[:, lead - 1] = crps(members, truth, self.weights)
+            self.spread[:, lead - 1] = ensemble_spread(members, self.weights)
+            self.skill[:, lead - 1] = ensemble_square_error(members, truth, self.weights)
 
     def end(self) -> None:
         self.rows.update(

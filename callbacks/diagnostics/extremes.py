@@ -73,7 +73,10 @@ class Extremes(RolloutDiagnostic):
 
     def largest(self, state: State) -> torch.Tensor:
         """Return the largest |q| of each state."""
-        return state[:, self.channel].flatten(1).abs().amax(1)
+        size = state[:, self.channel].abs()
+        if self.weights is not None:  # a masked point is never the largest
+            size = torch.where(self.weights[self.channel] > 0, size, 0.0)
+        return size.flatten(1).amax(1)
 
     def unsupported_reason(self) -> str | None:
         steps = self.source.rollouts["test"].steps

@@ -10,7 +10,8 @@ from torch import Tensor
 from callbacks.diagnostics.lead_times import spaced_leads
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.snapshots import Snapshots
-from callbacks.plotting.style import escape, quantity, sheet
+from callbacks.metrics.zonal_mean import zonal_mean
+from callbacks.plotting.style import colour_map, escape, quantity, sheet
 from emulators.rollout import State
 
 
@@ -41,7 +42,12 @@ class Hovmoeller(Snapshots):
 
     def kept_part(self, state: State) -> Tensor:
         field = super().kept_part(state)
-        return field.mean(-1) if field.dim() == 3 else field
+        if field.dim() == 2:
+            return field
+        if self.weights is None:
+            return field.mean(-1)
+        chosen = slice(self.channel, self.channel + 1)
+        return zonal_mean(state[:, chosen], self.weights[chosen])[:, 0].float()
 
     def scores(self) -> xarray.Dataset:
         what = "zonal mean of the " if self.data.dimensions == 2 else ""
@@ -76,8 +82,8 @@ class Hovmoeller(Snapshots):
         for axes, (name, field) in zip(panels, fields.items(), strict=True):
             extent = (lead[0], lead[-1], 0, len(field))
             image = axes.imshow(
-                field, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower", extent=extent,
-                aspect="auto",
+                field, cmap=colour_map("RdBu_r"), vmin=-limit, vmax=limit, origin="lower",
+                extent=extent, aspect="auto",
             )  # fmt: skip
             axes.set(ylabel=escape(f"{axis} [grid points]"), title=name)
         panels[-1].set_xlabel(quantity("lead time", self.data.units[1]))

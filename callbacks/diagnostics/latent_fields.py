@@ -13,14 +13,17 @@ from matplotlib.figure import Figure
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.known_solver import solver_of
+from callbacks.diagnostics.moments import largest
 from callbacks.metrics.relative_error import relative_l1
-from callbacks.plotting.style import at_time, escape, sheet
+from callbacks.plotting.style import at_time, colour_map, escape, sheet
 from emulators import ImPiNDiff
 from emulators.rollout import RolloutBatch, State
 
 
 class LatentFields(RolloutDiagnostic):
-    """Learned coefficient fields λ, the true ones, and Σ|λ̂ - λ| / Σ|λ| over the cells.
+    """Learned coefficient fields λ, the true ones, and Σ w|λ̂ - λ| / Σ w|λ| over the cells.
+
+    The weight w of a cell is the mean of its weights over channels: 1, unless cells are masked.
 
     The true fields come from the solver that made the data, if there is one on the same grid. Other
     emulators than `ImPiNDiff` have no such fields and are skipped.
@@ -68,13 +71,24 @@ class LatentFields(RolloutDiagnostic):
         hybrid = self.emulator.hybrid
         times = torch.tensor(self.moments, dtype=torch.float64, device=hybrid.points.device)
         dims, truth = ("latent_time", *self.space), self.truth()
+        weights = None if self.data.weights is None else self.data.weights.mean(0)
         dataset: dict[str, Any] = {}
+
+        def hide_masked(field: torch.Tensor) -> np.ndarray:
+            """Return a field with NaN where no channel has values, so that nothing is learned."""
+            seen = field if weights is None else torch.where(weights > 0, field, float("nan"))
+            return seen.numpy()
+
         for name, field in hybrid.latent(times).items():
             learned = field.double().cpu().expand(len(times), *field.shape[1:])
-            dataset[f"latent_{name}"] = dims, learned.numpy(), about(f"learned {name}")
+            dataset[f"latent_{name}"] = dims, hide_masked(learned), about(f"learned {name}")
             if name in truth:
-                error = relative_l1(learned, truth[name])
-                dataset[f"latent_{name}_truth"] = dims, truth[name].numpy(), about(f"true {name}")
+                error = relative_l1(learned, truth[name], weights=weights)
+                dataset[f"latent_{name}_truth"] = (
+                    dims,
+                    hide_masked(truth[name]),
+                    about(f"true {name}"),
+                )
                 text = about(f"relative L1 error of {name}")
                 dataset[f"latent_{name}_error"] = "latent_time", error.numpy(), text
         when = {"long_name": "time of the field", "units": self.data.units[1]}
@@ -94,7 +108,8 @@ class LatentFields(RolloutDiagnostic):
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
         names = [name for part in self.emulator.hybrid.fields.values() for name in part.names]
-        steady = [np.ptp(scores[f"latent_{name}"].values, 0).max() == 0 for name in names]
+        ranges = [np.ptp(scores[f"latent_{name}"].values, 0) for name in names]
+        steady = [not np.nan_to_num(values).any() for values in ranges]
         columns = [
             (name, place)
             for name, still in zip(names, steady, strict=True)
@@ -110,14 +125,16 @@ class LatentFields(RolloutDiagnostic):
             title = f"{escape(name)}, {time}" if len(self.moments) > 1 else escape(name)
             axes[0, column].set_title(title)
             reference = learned if truth is None else truth
-            limits = {"vmin": float(reference.min()), "vmax": float(reference.max())}
+            seen = reference[np.isfinite(reference)]
+            low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
+            limits = {"vmin": low, "vmax": high, "cmap": colour_map("viridis")}
             rows: dict[str, tuple[Any, dict[str, Any]]] = {
                 "truth": (truth, limits),
                 "learned": (learned, limits),
             }
             if truth is not None:
-                worst = float(np.abs(learned - truth).max()) or 1.0
-                signed = {"vmin": -worst, "vmax": worst, "cmap": "RdBu_r"}
+                worst = largest(learned - truth)
+                signed = {"vmin": -worst, "vmax": worst, "cmap": colour_map("RdBu_r")}
                 rows["difference"] = (learned - truth, signed)
             for row, label in enumerate(("truth", "learned", "difference")):
                 field, style = rows.get(label, (None, {}))

@@ -23,9 +23,9 @@ class LearnedCurves(RolloutDiagnostic):
     """Learned curves c(q), the true ones, and Σ|ĉ - c| / Σ|c| and max |ĉ - c|/|c| over q.
 
     A curve is a learned `Closure` of one quantity q. It is evaluated over the range of q that the
-    training trajectories visit up to the last snapshot of a training rollout. The true curve
-    is the closure of the solver that made the data, if it depends on q and numbers alone. Other
-    learned parts, and other emulators than `ImPiNDiff`, are skipped.
+    training trajectories visit, at points that are not masked, up to the last snapshot of a
+    training rollout. The true curve is the closure of the solver that made the data, if it depends
+    on q and numbers alone. Other learned parts, and other emulators than `ImPiNDiff`, are skipped.
 
     Args:
         points: Number of values of q, evenly spaced.
@@ -81,6 +81,9 @@ class LearnedCurves(RolloutDiagnostic):
                 **hybrid.moving(states, times.to(states)),
             }
             field = hybrid.balance.bind(given).fields_at(states)[quantity]
+            if self.data.mask is not None:  # a quantity of several channels needs all of them
+                there = self.data.mask.all(0).to(field.device)
+                field = field.expand(len(states), *there.shape)[:, there]
             extremes += [field.amin(), field.amax()]
         low, high = (float(f(torch.stack(extremes))) for f in (torch.min, torch.max))
         return torch.linspace(low, high, self.points, dtype=torch.float64)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 import xarray
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from callbacks.diagnostics.climate import ClimateDiagnostic
 from callbacks.diagnostics.compared import Column
 from callbacks.diagnostics.units import channel_units, raised
+from callbacks.metrics.spatial_mean import spatial_mean
 from callbacks.plotting.style import draw_field, escape, mean_of_finite, sheet
 from emulators.rollout import State
 
@@ -19,7 +21,7 @@ class Moments(ClimateDiagnostic):
 
     Errors are root mean squares over the grid, of the mean in units of the training standard
     deviation and of the variance in units of the training variance, of the average over all
-    trajectories.
+    trajectories. Maps are NaN at masked points.
 
     Args:
         every: Sampling interval of the means [steps].
@@ -37,7 +39,7 @@ class Moments(ClimateDiagnostic):
     quantities = ("mean", "square")
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
-        values = state.double()
+        values = self.hide_masked(state.double())
         return {"mean": values, "square": values.square()}
 
     def scores(self) -> xarray.Dataset:
@@ -50,7 +52,11 @@ class Moments(ClimateDiagnostic):
         axes = tuple(range(1, mean.ndim))
 
         def rms(difference: np.ndarray) -> np.ndarray:
-            return np.sqrt((difference**2).mean(axes))
+            square = difference**2
+            if self.data.weights is None:
+                return np.sqrt(square.mean(axes))
+            mean = spatial_mean(torch.from_numpy(square)[None], self.data.weights)
+            return np.sqrt(mean[0].numpy())
 
         split = f"the {self.reference_split} split"
 

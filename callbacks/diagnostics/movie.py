@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 import xarray
 
 from callbacks.diagnostics.lead_times import spaced_leads
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.snapshots import Snapshots
+from callbacks.plotting.style import colour_map
 
 
 class Movie(Snapshots):
@@ -53,12 +53,12 @@ class Movie(Snapshots):
 
     def movies(self, scores: xarray.Dataset) -> Mapping[str, np.ndarray]:
         limit = 3 * float(self.training_std[self.channel])
-        colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.8")
+        in_colour = colour_map("RdBu_r")
         parts = []
         forecast, truth = self.fields
         for field in (truth, forecast):
             scaled = np.ma.masked_invalid(np.flip(field, axis=1) / (2 * limit) + 0.5)  # y points up
-            parts.append((255 * colours(scaled)[..., :3]).round().astype(np.uint8))
+            parts.append((255 * in_colour(scaled)[..., :3]).round().astype(np.uint8))
         gap = np.full((*parts[0].shape[:2], 2, 3), 255, np.uint8)
         frames = np.concatenate((parts[0], gap, parts[1]), axis=2)
         enlarge = max(1, -(-self.width // parts[0].shape[2]))

@@ -17,6 +17,7 @@ from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.units import mean_square_units
 from callbacks.metrics.pca import autocorrelation, principal_components
 from callbacks.metrics.per_sample import PerSampleMetric
+from callbacks.metrics.spatial_mean import apply_weights
 from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, DATA, EACH, mean_of_finite, quantity, sheet
 from emulators.rollout import RolloutBatch, State
@@ -28,8 +29,9 @@ class PCAAutocorrelation(RolloutDiagnostic):
     The rollout's first `length` states are projected on the leading components of the reference
     split, from a singular value decomposition of all its states; c(k) = Σ_t x(t) x(t + k), of
     the departure x from the mean of the series, divided by c(0). The reference is the mean over
-    pieces of the same length of the split's trajectories. The variant of Jiang et al. (2025) is
-    `components: 1`, `centre: false`, `normalise: false`.
+    pieces of the same length of the split's trajectories. Where points have weights, fields are
+    multiplied by √w, so that components are orthogonal in the weighted mean. The variant of Jiang
+    et al. (2025) is `components: 1`, `centre: false`, `normalise: false`.
 
     Args:
         components: Number of leading components.
@@ -99,14 +101,14 @@ class PCAAutocorrelation(RolloutDiagnostic):
         split = self.source.trajectories(self.reference_split)
 
         def chunks():  # noqa: ANN202
-            return map(self.comparable, split.chunks("principal components"))
+            return map(self.apply_root_weights, split.chunks("principal components"))
 
         mean, components, variances = principal_components(chunks, self.components, self.centre)
         self.basis = (mean, components)
         series, total, image = [], 0.0, 0.0
         for chunk in split.chunks("principal components: series"):
             series.append(self.project(chunk))
-            departure = self.comparable(chunk).double().flatten(1) - mean
+            departure = self.apply_root_weights(chunk).double().flatten(1) - mean
             total = total + departure.square().sum()
             image = image + series[-1].T @ departure
         rest = image / split.snapshots - variances[:, None] * components
@@ -122,7 +124,12 @@ class PCAAutocorrelation(RolloutDiagnostic):
     def project(self, state: State) -> Tensor:
         """Return the projections of each state, (batch, component), in float64."""
         mean, components = (part.to(state.device) for part in self.basis)
-        return (self.comparable(state).double().flatten(1) - mean) @ components.T
+        return (self.apply_root_weights(state).double().flatten(1) - mean) @ components.T
+
+    def apply_root_weights(self, state: State) -> State:
+        """Return the comparable state times √w, with the weights w of points if there are any."""
+        state = self.comparable(state)
+        return state if self.weights is None else apply_weights(state.double(), self.weights.sqrt())
 
     def begin(self, start: RolloutBatch) -> None:
         self.index = start.index

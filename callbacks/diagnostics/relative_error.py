@@ -18,8 +18,9 @@ from emulators.rollout import RolloutBatch, State
 
 
 class RelativeError(RolloutDiagnostic):
-    """Relative L1 error Σ|û_n - u_n| / Σ|u_n| over the grid, mean over channels.
+    """Relative L1 error Σ w|û_n - u_n| / Σ w|u_n| over the grid, mean over channels.
 
+    The weight w of a point is 1, unless points are masked or weighted by their area.
     It suits fields that are not negative. Akhare et al. (2025), arXiv:2504.02260, give it in per
     cent. Where there are several variables, the error of each is written too.
 
@@ -82,8 +83,9 @@ class RelativeError(RolloutDiagnostic):
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if truth is not None:
             size = truth if self.relative_to == "truth" else self.initial
-            channels = zip(forecast.unbind(1), truth.unbind(1), size.unbind(1), strict=True)
-            each = [relative_l1(own, true, size) for own, true, size in channels]
+            fields = forecast.unbind(1), truth.unbind(1), size.unbind(1)
+            weights = [None] * len(fields[0]) if self.weights is None else self.weights.unbind()
+            each = [relative_l1(*one) for one in zip(*fields, weights, strict=True)]
             self.error[:, lead - 1] = torch.stack(each, 1)
 
     def end(self) -> None:

@@ -42,7 +42,9 @@ class RolloutError(RolloutDiagnostic):
     Also computed: RMSE(n) = √MSE(n); VRMSE(n), the root of the squared error over the spatial
     variance of the true state, mean over channels (Ohana et al. 2024, The Well); the pattern
     correlation of û_n and u_n over the grid, and their anomaly correlation Σab/√(Σa²Σb²), with a
-    and b the departures from the time mean of the data at each point, both mean over channels.
+    and b the departures from the time mean of the data at each point, both mean over channels. In
+    means and sums over the grid masked points do not count, and with `data.weights: latitude` the
+    others count by their area.
 
     Args:
         threshold: Largest √MSE [standard deviations] within the valid prediction time.
@@ -120,10 +122,12 @@ class RolloutError(RolloutDiagnostic):
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if truth is not None:
             forecast, truth = forecast.double(), truth.double()
-            self.error[:, lead - 1] = mean_squared_error(forecast, truth)
-            self.variance[:, lead - 1] = spatial_variance(truth)
-            self.correlation[:, lead - 1] = pattern_correlation(forecast, truth)
-            self.anomaly[:, lead - 1] = anomaly_correlation(forecast, truth, self.climate)
+            self.error[:, lead - 1] = mean_squared_error(forecast, truth, self.weights)
+            self.variance[:, lead - 1] = spatial_variance(truth, self.weights)
+            self.correlation[:, lead - 1] = pattern_correlation(forecast, truth, self.weights)
+            self.anomaly[:, lead - 1] = anomaly_correlation(
+                forecast, truth, self.climate, self.weights
+            )
 
     def end(self) -> None:
         self.rows.update(

@@ -38,8 +38,8 @@ class Snapshots(RolloutDiagnostic):
         """Return the lead times [steps] that are kept of a rollout of this length [steps]."""
 
     def kept_part(self, state: State) -> Tensor:
-        """Return the part of states that is kept, (batch, ...)."""
-        return state[:, self.channel].float()
+        """Return the part of states that is kept, (batch, ...), NaN at masked points."""
+        return self.hide_masked(state)[:, self.channel].float()
 
     def begin(self, start: RolloutBatch) -> None:
         self.leads = tuple(self.kept_leads(start.steps))

@@ -252,9 +252,12 @@ class EnergyStability(EnergyDiagnostic):
             "initial_condition": rows["index"],
         }
         if not stable.all():
+            states = rows["last_good"][~stable]
+            if self.data.mask is not None:
+                states = np.where(self.data.mask.numpy(), states, np.nan)
             data["last_good_state"] = (
                 ("failed", "channel", *self.space),
-                rows["last_good"][~stable],
+                states,
                 {
                     "long_name": "state at the last check before the failure",
                     "units": channel_units(self.data.fields),

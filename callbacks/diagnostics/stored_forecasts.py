@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.metrics.spatial_mean import Weights, spatial_mean
 from datamodules.description import DataDescription
 from emulators.context import NO_CONTEXT, Context
 from emulators.rollout import Members, State, run_rollout
@@ -101,14 +102,21 @@ class _StoredForecasts:
     Args:
         forecast: Forecasts at leads 1, 2, ..., (start, time, channel, *space).
         truth: True states, whose statistics standardise.
+        weights: Weight of each point in the statistics; None if all are equal.
     """
 
-    def __init__(self, forecast: Forecasts, truth: Truth) -> None:
+    def __init__(self, forecast: Forecasts, truth: Truth, weights: Weights | None = None) -> None:
         self.forecast = forecast
-        channels = truth.transpose(0, 2).flatten(1).float()
-        std = channels.std(1, correction=0)
-        self.standardize = Standardize(len(channels))
-        self.standardize.set_statistics(channels.mean(1), std, std)
+        if weights is None:
+            channels = truth.transpose(0, 2).flatten(1).float()
+            mean, std = channels.mean(1), channels.std(1, correction=0)
+        else:
+            states = truth.flatten(0, 1).double()
+            mean = spatial_mean(states, weights).mean(0)
+            departure = states - mean.reshape(-1, *[1] * (states.dim() - 2))
+            std = spatial_mean(departure.square(), weights).mean(0).sqrt()
+        self.standardize = Standardize(len(mean))
+        self.standardize.set_statistics(mean, std, std)
 
     def step(
         self, state: State, memory: Any = None, context: Context = NO_CONTEXT
@@ -130,7 +138,8 @@ def score_forecasts(
         diagnostic: Diagnostic.
         forecast: Forecasts at leads 1, 2, ..., in physical units.
         truth: True states at leads 0, 1, ..., which may end before the forecasts.
-        data: Description of the data.
+        data: Description of the data. At points that its mask leaves out, states may have any
+            values, also NaN, which enter no score.
 
     Raises:
         ValueError: The scores are not defined for the data.
@@ -149,7 +158,7 @@ def score_forecasts(
     """
     source, emulator = (
         _StoredData(truth, data, forecast.shape[1]),
-        _StoredForecasts(forecast, truth),
+        _StoredForecasts(forecast, truth, data.weights),
     )
     diagnostic.attach(source, emulator)
     reason = diagnostic.unsupported_reason()

@@ -58,7 +58,7 @@ class ZonalMean(ClimateDiagnostic):
         return super().unsupported_reason()
 
     def evaluate(self, state: State) -> Mapping[str, Tensor]:
-        values = {"profile": zonal_mean(state)}
+        values = {"profile": zonal_mean(state, self.weights)}
         if self.vorticity is not None:
             values["velocity"] = zonal_velocity(state[:, self.vorticity], self.periodic_grid)
         return values
@@ -83,7 +83,9 @@ class ZonalMean(ClimateDiagnostic):
                 {"long_name": f"zonal mean over the {self.reference_split} split", **units},
             ),
         }
-        for name, (error, text) in profile_errors(profile, reference, self.training_std).items():
+        weights = None if self.data.weights is None else self.data.weights.sum(-1).numpy()
+        errors = profile_errors(profile, reference, self.training_std, weights)
+        for name, (error, text) in errors.items():
             unit = {"units": "training std"} if name.startswith("scaled") else units
             data[f"zonal_mean_error_{name}"] = (dims, error, {"long_name": text, **unit})
         if "velocity" in self.defined:

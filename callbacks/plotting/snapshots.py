@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from callbacks.plotting.export import png
-from callbacks.plotting.style import quantity, sheet
+from callbacks.plotting.style import colour_map, quantity, sheet
 
 
 def draw_snapshots(fields: Mapping[tuple[str, str], np.ndarray]) -> bytes:
@@ -23,6 +23,6 @@ def draw_snapshots(fields: Mapping[tuple[str, str], np.ndarray]) -> bytes:
             axes.plot(field)
             continue
         axes.set_ylabel("y [grid points]")
-        image = axes.imshow(field, origin="lower", aspect="auto", cmap="viridis")
+        image = axes.imshow(field, origin="lower", aspect="auto", cmap=colour_map("viridis"))
         figure.colorbar(image, ax=axes)
     return png(figure)

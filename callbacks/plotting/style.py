@@ -5,7 +5,9 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, distinguishable with any colour vision
@@ -96,6 +98,11 @@ def mean_of_finite(rows: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
+def colour_map(name: str) -> Colormap:
+    """Return a map of colours, grey for values that are not finite, as at masked points."""
+    return colormaps[name].with_extremes(bad="0.8")
+
+
 def draw_field(axes: Axes, field: np.ndarray, limit: float) -> None:
     """Draw a field (y, x) in colours symmetric about zero, or (x,) as a line; y points up."""
     axes.set_xticks([])
@@ -104,4 +111,4 @@ def draw_field(axes: Axes, field: np.ndarray, limit: float) -> None:
         axes.set_ylim(-1.2 * limit, 1.2 * limit)
         return
     axes.set_yticks([])
-    axes.imshow(field, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower")
+    axes.imshow(field, cmap=colour_map("RdBu_r"), vmin=-limit, vmax=limit, origin="lower")

@@ -172,11 +172,12 @@ def origin(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
 
 
 def domain(data: DataDescription) -> dict[str, Any]:
-    """Return the properties of the data that scores depend on: lengths, interval and units."""
+    """Return the properties of the data that scores depend on, such as lengths and the mask."""
     description = data.to_dict()
     names = ("domain lengths", "interval", "time unit", "units", "periodic")
     lengths = [axis["attributes"].get("units", "1") for axis in description["axes"]]
-    return {**{name: description[name] for name in names}, "length units": lengths}
+    entries = {name: description[name] for name in names}
+    return {**entries, "length units": lengths, **data.mask_and_weighting}
 
 
 def training_hash(trainer: Trainer) -> str | None:
