@@ -46,7 +46,7 @@ class DecodedArray(DiskArray):
         filled: bool = True,
     ) -> None:
         self.array, self.path, self.shape = array, array.path, array.shape
-        self.name = name
+        self.name, self.chunk = name, array.chunk
         self.stored = np.dtype(dtype)
         self.dtype = _signed_type(self.stored, attributes)
         self.scale = self._packing("scale_factor", attributes)

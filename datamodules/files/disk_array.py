@@ -15,10 +15,13 @@ class DiskArray(ABC):
     Attributes:
         path: File, for messages.
         shape: Shape of the whole array.
+        chunk: Shape of a chunk, which is decoded whole if any value of it is read; empty if
+            there are none.
     """
 
     path: Path
     shape: tuple[int, ...]
+    chunk: tuple[int, ...] = ()
 
     @abstractmethod
     def __getitem__(self, key: Any) -> np.ndarray:

@@ -32,6 +32,7 @@ class FilledArray(DiskArray):
         self.array = array
         self.path = array.path
         self.shape = tuple(shape)
+        self.chunk = array.chunk
         self._chunk, self._unwritten = chunk, unwritten
 
     def __getitem__(self, key: Any) -> np.ndarray:

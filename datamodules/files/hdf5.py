@@ -81,6 +81,8 @@ class Hdf5Array(DiskArray):
         self.path, self.name = path, name
         self._file = Access(path)
         self.shape = tuple(self.dataset.shape)
+        if self.dataset.id.get_create_plist().get_nfilters():  # or parts of chunks are read
+            self.chunk = self.dataset.chunks
 
     @property
     def dataset(self) -> h5py.Dataset:

@@ -1,14 +1,15 @@
 """Parts of an array on disk, such as one component of a vector, as arrays of their own."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 import numpy as np
 
 from datamodules.files.arrays import open_array
-from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.disk_array import DiskArray, as_tuple, assign, ranges_of
 from datamodules.files.open_files import file_stamp
 
 Part = int | slice
@@ -53,27 +54,47 @@ class PartArray(DiskArray):
 
 
 class SharedArray(DiskArray):
-    """Array that is read whole along some axes, since its parts are read one after the other.
+    """Array of which all parts are read at once, since they are asked for one after the other.
 
     Args:
         array: Array.
-        axes: Axes along which the parts have fixed indices.
+        spans: Range that holds the fixed indices of all parts, by their axis.
     """
 
-    def __init__(self, array: DiskArray, axes: Collection[int]) -> None:
+    def __init__(self, array: DiskArray, spans: Mapping[int, slice]) -> None:
         self.array, self.path, self.shape = array, array.path, array.shape
-        self.axes = frozenset(axes)
-        self.last: tuple[str, np.ndarray] | None = None
+        self.spans = dict(spans)
+        self.last: tuple[Any, np.ndarray] | None = None
 
     def __getitem__(self, key: Any) -> np.ndarray:
+        return self._part(key, None)
+
+    def copy_to(self, out: np.ndarray, key: Any) -> None:
+        assign(out, self._part(key, out.dtype), self.path)
+
+    def _part(self, key: Any, dtype: np.dtype | None) -> np.ndarray:
+        """Return the values at a key, which are read into values of a type if one is given."""
         parts = list(enumerate(as_tuple(key)))
-        whole = tuple(slice(None) if axis in self.axes else part for axis, part in parts)
-        name, last = repr(whole), self.last
+        whole = tuple(self.spans.get(axis, part) for axis, part in parts)
+        name, last = (repr(whole), dtype), self.last
         if last is None or last[0] != name:
-            self.last = last = name, self.array[whole]
-        left = (part if axis in self.axes else slice(None) for axis, part in parts
-                if axis in self.axes or isinstance(part, slice))  # fmt: skip
+            self.last = last = None  # free it before the next one is read
+            self.last = last = name, self._read(whole, dtype)
+        left: list[Part] = []
+        for axis, part in parts:
+            if isinstance(part, slice):
+                left.append(slice(None))
+            elif axis in self.spans:
+                left.append(part - (self.spans[axis].start or 0))
         return last[1][tuple(left)]
+
+    def _read(self, key: tuple[Part, ...], dtype: np.dtype | None) -> np.ndarray:
+        if dtype is None:
+            return self.array[key]
+        ranges = zip(ranges_of(key, self.shape, self.path), key, strict=False)
+        out = np.empty([len(items) for items, part in ranges if isinstance(part, slice)], dtype)
+        self.array.copy_to(out, key)
+        return out
 
     def close(self) -> None:
         self.last = None
@@ -91,5 +112,46 @@ def open_part(path: Path, name: str, fixed: Sequence[Part]) -> DiskArray:
     key = path, name, axes, file_stamp(path)
     array = SHARED.get(key)
     if array is None:
-        SHARED[key] = array = SharedArray(open_array(path, name), axes)
+        spans = dict.fromkeys(axes, slice(None))
+        SHARED[key] = array = SharedArray(open_array(path, name), spans)
     return PartArray(array, fixed)
+
+
+class Parts:
+    """Opens parts of one array, which are read at once where they are in the same chunks.
+
+    Args:
+        open: Function that returns the array.
+        indices: Fixed indices of all parts, by their axis.
+    """
+
+    def __init__(self, open: Callable[[], DiskArray], indices: Mapping[int, Sequence[int]]) -> None:
+        self.open, self.indices = open, indices
+        self._shared: Callable[[], DiskArray | None] = _nothing
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_shared": _nothing}
+
+    def part(self, fixed: Sequence[Part]) -> DiskArray:
+        """Return the part at fixed indices along some axes."""
+        array = self._shared()
+        if array is None:
+            array = self.open()
+            if self._in_same_chunks(array.chunk):
+                spans = {axis: slice(min(found), max(found) + 1)
+                         for axis, found in self.indices.items()}  # fmt: skip
+                array = SharedArray(array, spans)
+                self._shared = ref(array)
+        return PartArray(array, fixed)
+
+    def _in_same_chunks(self, chunk: tuple[int, ...]) -> bool:
+        """Return whether fewer chunks are read for all parts at once than for each of them."""
+        if not chunk:
+            return False
+        spans = [max(found) // chunk[axis] - min(found) // chunk[axis] + 1
+                 for axis, found in self.indices.items()]  # fmt: skip
+        return prod(spans) < prod(map(len, self.indices.values()))
+
+
+def _nothing() -> None:
+    """Return None, as a reference to an array that is no longer there does."""

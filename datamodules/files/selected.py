@@ -5,14 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from datamodules.files.dimensions import Dimensions
-from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, StoredVariable
-from datamodules.files.part import PartArray
+from datamodules.files.part import Parts
 from datamodules.notices import notify
 
 Item = int | float
@@ -113,11 +111,12 @@ def selected(
     order = [variable.dimensions.index(name) for name in lists]
     rest = [axis for axis in range(len(choices)) if axis not in order]
     fields, items = [], []
+    parts = Parts(variable.open, {axis: [item for item, _ in choices[axis]] for axis in order})
     for chosen in product(*(choices[axis] for axis in [*order, *rest])):
         found = dict(zip([*order, *rest], chosen, strict=True))
         index = [found[axis][0] for axis in range(len(choices))]
         words = [found[axis][1] for axis in order]
-        fields.append(_reduced(variable, index, words))
+        fields.append(_reduced(variable, index, words, parts))
         items.append(index)
     return Selected(fields, items, dropped)
 
@@ -187,7 +186,9 @@ def _listed(values: np.ndarray) -> str:
     return ", ".join(text if len(text) <= 40 else [*text[:20], "...", *text[-3:]])
 
 
-def _reduced(variable: StoredVariable, index: list[int], words: list[str]) -> StoredVariable:
+def _reduced(
+    variable: StoredVariable, index: list[int], words: list[str], parts: Parts
+) -> StoredVariable:
     """Return a variable without the dimensions of which one item is read."""
     if all(item < 0 for item in index):
         return variable
@@ -201,10 +202,5 @@ def _reduced(variable: StoredVariable, index: list[int], words: list[str]) -> St
         dimensions=tuple(variable.dimensions[axis] for axis in kept),
         shape=tuple(variable.shape[axis] for axis in kept),
         attributes=attributes,
-        open=partial(open_selected, variable.open, tuple(index)),
+        open=partial(parts.part, [slice(None) if item < 0 else item for item in index]),
     )
-
-
-def open_selected(open: Any, items: tuple[int, ...]) -> DiskArray:
-    """Return the part of an array with the given index along each axis, -1 for whole axes."""
-    return PartArray(open(), [slice(None) if item < 0 else item for item in items])
