@@ -1,4 +1,4 @@
-"""Trajectories, simulated or the user's own, stored in NetCDF and loaded for emulators."""
+"""Data sets for emulators: trajectories, simulated or read from files of many formats."""
 
 from datamodules.datamodule import TrajectoryDataModule
 from datamodules.description import DataDescription

@@ -1,4 +1,4 @@
-"""Data module of all emulators: training windows and initial conditions from NetCDF files."""
+"""Data module of all emulators: training windows and initial conditions from files."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ from datamodules.windows import WindowDataset, WindowSampler
 
 
 class TrajectoryDataModule(LightningDataModule):
-    """Trajectories in NetCDF files, one folder per split, simulated first if they are missing.
+    """Trajectories in files of any supported format, simulated first if they are missing.
 
     Args:
         root: Folder of the data set.

@@ -78,5 +78,5 @@ def read_ahead(items: Iterator[Any], count: int) -> Iterator[Any]:
 
 
 def as_it_is(batch: Any) -> Any:
-    """Return a batch unchanged: the data set has stacked it."""
+    """Return a batch unchanged, as `collate_fn` of a data set whose items are batches already."""
     return batch

@@ -241,5 +241,10 @@ def mask_unobserved(
     states: Float[Tensor, "batch time channel *space"],
     observed: Bool[Tensor, "time channel *space"],
 ) -> Float[Tensor, "batch time channel *space"]:
-    """Return windows with NaN in place of values that are not observed."""
+    """Return windows with NaN in place of values that are not observed.
+
+    Args:
+        states: Windows of snapshots.
+        observed: Mask of the observed values, the same for all windows.
+    """
     return torch.where(observed, states, torch.full_like(states, float("nan")))

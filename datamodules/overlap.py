@@ -1,4 +1,4 @@
-"""Search for snapshots that splits share, with which a test would be on training data."""
+"""Search for snapshots that splits share, so that no test is on training data unnoticed."""
 
 from collections.abc import Mapping
 from filecmp import cmp

@@ -27,7 +27,7 @@ class Baseline(Emulator):
 
     @property
     def window(self) -> int:
-        """Two snapshots: input and target."""
+        """Number of snapshots, 2: input and target."""
         return 2
 
     def advance(self, u: State, context: Context = NO_CONTEXT) -> State:

@@ -45,7 +45,7 @@ class Bundled(Emulator):
 
     @property
     def window(self) -> int:
-        """The input and K targets."""
+        """Number of snapshots: the input and K targets."""
         return self.bundle + 1
 
     def call(self, u: State, context: Context = NO_CONTEXT) -> tuple[State, ...]:

@@ -140,7 +140,15 @@ def follow_boundaries(emulator: LightningModule, periodic: Sequence[bool]) -> No
 
 
 def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
-    """Refuse a grid that an emulator cannot take, by trying two steps on it."""
+    """Refuse a grid on which an emulator fails, found by two steps from a state of zeros.
+
+    Args:
+        emulator: Emulator.
+        shape: Number of points along each axis, in the order of the axes.
+
+    Raises:
+        ValueError: A step failed.
+    """
     training = emulator.training
     try:
         state = torch.zeros(1, emulator.channels, *shape, device=emulator.device)
@@ -185,7 +193,7 @@ def check_statistics(saved: Mapping[str, Tensor | None], data: DataDescription) 
 
 
 def rounded(values: Tensor) -> list[float]:
-    """Return numbers with six digits, for messages."""
+    """Return numbers rounded to six significant digits, for messages."""
     return [float(f"{value:.6g}") for value in values.tolist()]
 
 
@@ -293,7 +301,10 @@ def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType | Non
 
 
 def is_plain(value: Any) -> bool:
-    """Return whether a checkpoint can hold a value that loads again without running code."""
+    """Return whether a value consists of numbers, texts, lists and dictionaries alone.
+
+    Such a value is loaded from a checkpoint without running code.
+    """
     if isinstance(value, dict):
         return all(is_plain(item) for item in value.values())
     if isinstance(value, list | tuple):

@@ -113,7 +113,7 @@ def abbreviated(value: Any) -> str:
 
 
 def mapping(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Return whether something is a mapping of names to values of a kind."""
+    """Return whether a value is a mapping from names to values of a kind."""
     return lambda value: (
         isinstance(value, Mapping)
         and all(isinstance(key, str) and of(item) for key, item in value.items())
@@ -121,24 +121,24 @@ def mapping(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def sequence(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Return whether something is a list of values of a kind."""
+    """Return whether a value is a list of values of a kind."""
     return lambda value: isinstance(value, list | tuple) and all(of(item) for item in value)
 
 
 def kind(*types: type) -> Callable[[Any], bool]:
-    """Return whether something is of a type; True and False are not numbers."""
+    """Return whether a value is of a type; True and False do not count as numbers."""
     return lambda value: (
         isinstance(value, types) and not (isinstance(value, bool) and bool not in types)
     )
 
 
 def is_anything(value: Any) -> bool:
-    """Return True."""
+    """Return True for every value."""
     return True
 
 
 def is_description(value: Any) -> bool:
-    """Return whether something is a description of training data."""
+    """Return whether a value is the stored description of training data."""
     known = {
         "variables": sequence(kind(str)),
         "parameters": sequence(kind(str)),
@@ -159,7 +159,7 @@ def is_description(value: Any) -> bool:
 
 
 def is_optimizer(value: Any) -> bool:
-    """Return whether something is the state of an optimiser."""
+    """Return whether a value is the stored state of an optimiser."""
     if not isinstance(value, Mapping) or not {"state", "param_groups"} <= value.keys():
         return False
     states, groups = value["state"], value["param_groups"]
@@ -191,7 +191,7 @@ def check_like(saved: Any, present: Any, place: str = "") -> None:
 
 
 def is_settings(value: Any) -> bool:
-    """Return whether something is the text of a configuration."""
+    """Return whether a value is the text of a configuration."""
     if not isinstance(value, str):
         return False
     try:
@@ -205,7 +205,7 @@ def is_settings(value: Any) -> bool:
 
 
 def is_version(value: Any) -> bool:
-    """Return whether something is a number of a version such as 2.6.1."""
+    """Return whether a value is a version number such as 2.6.1."""
     return isinstance(value, str) and re.match(r"\d+(\.\d+)+", value) is not None
 
 

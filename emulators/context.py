@@ -78,7 +78,7 @@ class Context(NamedTuple):
         return self._draw(torch.randn, like, purpose)
 
     def uniform(self, like: Tensor, purpose: str = "uniform") -> Tensor:
-        """Return random numbers that are uniform in [0, 1); arguments as for `normal`."""
+        """Return random numbers that are uniform in [0, 1), for the same arguments as `normal`."""
         return self._draw(torch.rand, like, purpose)
 
     def _draw(self, draw: Callable[..., Tensor], like: Tensor, purpose: str) -> Tensor:
@@ -195,7 +195,7 @@ def checked_loss(emulator: Any) -> Callable[[Tensor, Context], Tensor]:
 
 @runtime_checkable
 class Windows(Protocol):
-    """A training batch, with parameters and times of its trajectories.
+    """Interface of a training batch with parameters and times of its trajectories.
 
     Attributes:
         states: Windows in physical units.
@@ -252,7 +252,7 @@ class Conditioning(nn.Module):
             self.register_buffer("std", torch.ones(parameters))
 
     def set_statistics(self, values: Float[Tensor, "trajectory parameter"] | None) -> None:
-        """Set the statistics of the training trajectories; a constant parameter keeps its unit."""
+        """Set mean and standard deviation of the parameters; a constant one is divided by 1."""
         if values is not None:
             values = values.double()
             varies = values.amax(0) > values.amin(0)
@@ -260,7 +260,7 @@ class Conditioning(nn.Module):
             self.std.copy_(torch.where(varies, values.std(0, correction=0), 1.0))
 
     def typical(self) -> Parameters | None:
-        """Return the mean as the parameters of a batch of one."""
+        """Return the mean training parameters, (1, parameter), or None if there are none."""
         return self.mean[None] if self.count else None
 
     def check(self, parameters: Parameters | None) -> None:

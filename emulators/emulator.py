@@ -149,7 +149,7 @@ class Emulator(LightningModule, ABC):
     @property
     @abstractmethod
     def window(self) -> int:
-        """Consecutive snapshots that `loss` needs."""
+        """Number of consecutive snapshots that `loss` needs."""
 
     @abstractmethod
     def step(

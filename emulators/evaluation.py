@@ -15,7 +15,18 @@ from emulators.rollout import (
 
 
 def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) -> None:
-    """Roll out from a batch of initial conditions; all members of an ensemble share parameters."""
+    """Roll out from a batch of initial conditions and show each state to the trainer's observers.
+
+    All members of an ensemble have the physical parameters of their initial condition. In a test
+    the first `RolloutSaver` among the callbacks saves progress; outside of training the first
+    `StopRequest` can end the rollout.
+
+    Args:
+        model: Emulator or solver.
+        start: Initial conditions, with their truth.
+        trainer: Trainer whose callbacks observe.
+        stage: Stage whose observers are shown the states: `validate`, `test` or `predict`.
+    """
     observers = [
         callback
         for callback in trainer.callbacks

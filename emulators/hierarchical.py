@@ -100,7 +100,7 @@ class Hierarchical(Emulator):
 
     @property
     def window(self) -> int:
-        """Snapshots from the oldest input to the latest target."""
+        """Number of snapshots from the oldest input to the latest target."""
         return self.layout.window + self.unrolled_steps - 1
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -260,5 +260,5 @@ def rename_coarsening(state: dict[str, Tensor], prefix: str, *_: Any) -> None:
 
 
 def like(chosen: Tensor, field: Tensor) -> Tensor:
-    """Return one number per sample, shaped to multiply a field."""
+    """Return numbers (batch,) as (batch, 1, ..., 1) in the precision of a field (batch, ...)."""
     return chosen.to(field.dtype).reshape(-1, *[1] * (field.dim() - 1))

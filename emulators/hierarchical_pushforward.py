@@ -45,7 +45,7 @@ class HierarchicalPushforward(Hierarchical):
 
     @property
     def window(self) -> int:
-        """The window of the hierarchy, and R snapshots more."""
+        """Number of snapshots: the window of `Hierarchical` plus R."""
         return super().window + self.detached_steps
 
     def draw_steps(self) -> int:
@@ -82,5 +82,11 @@ class HierarchicalPushforward(Hierarchical):
 
 
 def choose(samples: Tensor, field: Tensor, other: Tensor) -> Tensor:
-    """Return one field in the samples chosen, and another in the rest."""
+    """Return, sample by sample, `field` where `samples` is true and `other` elsewhere.
+
+    Args:
+        samples: Choice of samples, (batch,).
+        field: Field (batch, ...).
+        other: Field of the same shape.
+    """
     return torch.where(like(samples, field).bool(), field, other)

@@ -146,7 +146,7 @@ class ImPiNDiff(Emulator):
 
     @property
     def window(self) -> int:
-        """The initial state and the state after each interval."""
+        """Number of snapshots: the initial state, and one per interval."""
         return self.unrolled_steps + 1
 
     @property
@@ -242,7 +242,7 @@ class ImPiNDiff(Emulator):
         return total + self.regularization * self.mean_square() if self.regularization else total
 
     def mean_square(self) -> Float[Tensor, ""]:
-        """Return mean(θ²) of all weights."""
+        """Return the mean square of all trained weights, mean(θ²)."""
         trained = [p for p in self.trained.parameters() if p.requires_grad]
         return sum(p.square().sum() for p in trained) / sum(p.numel() for p in trained)
 

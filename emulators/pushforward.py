@@ -75,7 +75,7 @@ class Pushforward(Baseline):
 
     @property
     def window(self) -> int:
-        """The input, R steps, and the target."""
+        """Number of snapshots: the input, R steps, and the target."""
         return self.detached_steps + 2
 
     def draw_steps(self) -> int:
@@ -130,7 +130,7 @@ class Unrolled(Baseline):
 
     @property
     def window(self) -> int:
-        """The input and K targets."""
+        """Number of snapshots: the input and K targets."""
         return self.unrolled_steps + 1
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:

@@ -50,7 +50,7 @@ class RolloutBatch(Protocol):
 
 @runtime_checkable
 class Steps(Protocol):
-    """Anything that advances states by one snapshot interval."""
+    """Interface of objects that advance states by one interval, such as emulators and solvers."""
 
     def step(
         self, state: State, memory: Any = None, context: Context = NO_CONTEXT
@@ -80,7 +80,11 @@ class RolloutState(NamedTuple):
     active: Int[Tensor, " active"]
 
     def choose(self, choice: Choice) -> "RolloutState":
-        """Return the state of only some of the trajectories."""
+        """Return the state of some of the trajectories.
+
+        Args:
+            choice: Mask of the trajectories to keep, (active,).
+        """
         parts = (self.state, self.memory, self.context, self.active)
         chosen = apply_to_collection(parts, Tensor, lambda value: value[choice.to(value.device)])
         return RolloutState(self.lead, *chosen)

@@ -1,4 +1,4 @@
-"""The solver in the place of an emulator, given the states that an emulator is given."""
+"""The solver in place of an emulator, started from the states that an emulator would get."""
 
 from typing import Any
 

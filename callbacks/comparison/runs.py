@@ -77,7 +77,7 @@ def load_run(folder: Path, name: str, modules: Collection[str] = ()) -> Run:
 
 
 def readable(name: str) -> str:
-    """Return the name of a file, with a mark for each byte that is not text."""
+    """Return the name of a file as text, with a replacement mark for bytes that are not UTF-8."""
     return os.fsencode(name).decode(errors="replace")
 
 

@@ -30,12 +30,14 @@ OURS = {  # first parts of names, for scores of versions that recorded no diagno
 
 
 def read_own(folder: Path, shown: Collection[str] | None = None) -> dict[str, float]:
-    """Return the numbers of `scores.json` that are columns by themselves.
+    """Return those numbers of `scores.json` that get a column each, by name.
+
+    They are the numbers of diagnostics that define no columns themselves; NaN where there is none.
 
     Args:
         folder: Folder of the run.
-        shown: Names of numbers whose diagnostics bring columns; by default the names of all numbers
-            of this program's diagnostics.
+        shown: Names of numbers whose diagnostics define columns; by default the names of all
+            numbers of this program's diagnostics.
 
     Raises:
         ValueError: The file was not written by a test.

@@ -14,7 +14,7 @@ from callbacks.diagnostics.compared import Column, Run, methods
 
 
 def cost(run: Run, name: str) -> int | float | None:
-    """Return a number that `TrainingCost` measured, or None if there is none."""
+    """Return a number of `training.json`, such as `seconds_per_step`, or None without it."""
     return run.about.get("training", {}).get(name)
 
 
@@ -26,7 +26,7 @@ def minutes(run: Run) -> float | None:
 
 
 def own_number(run: Run, name: str) -> float | None:
-    """Return a number of a diagnostic that brings no columns, if it was computed."""
+    """Return a number of a diagnostic that defines no columns, or None if it was not computed."""
     return run.own.get(name)
 
 
@@ -77,7 +77,15 @@ def check_unit(runs: Sequence[Run], unit: float | None) -> None:
 
 
 def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
-    """Return heading and rows of the table."""
+    """Return the table as texts: the headings, then one row per method.
+
+    A cell is the mean over seeds, ± the standard deviation over seeds or, of a single seed, over
+    initial conditions.
+
+    Args:
+        runs: Runs that are compared.
+        unit: Unit of the error [units of the data]; by default the training standard deviation.
+    """
     shown = columns(runs, unit)
     rows = [["run", "parameters", *(column.heading for column in shown)]]
     for method in methods(runs):
@@ -101,7 +109,7 @@ def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
 
 
 def inequalities(runs: Sequence[Run]) -> list[str]:
-    """Return differences of over 5 % in parameters, training steps or batch size, in words."""
+    """Return a phrase for each of parameters, steps and batch size that differs by over 5 %."""
     means = {
         "parameters": lambda run: run.about.get("parameters"),
         "training steps": lambda run: run.about.get("steps"),
@@ -123,7 +131,7 @@ def commits(runs: Sequence[Run]) -> str:
 
 
 def note(runs: Sequence[Run], unit: float | None = None) -> str:
-    """Return the footer of the table: units, spread, and differences between the runs."""
+    """Return the footnote of the table: units, meaning of ±, and differences between the runs."""
     about = runs[0].about.get("rollouts", {})
     spread = f"{about.get('initial_conditions', 'all')} initial conditions"
     if any(len(method.runs) > 1 for method in methods(runs)):
@@ -147,7 +155,13 @@ def square(unit: float | None) -> str:
 
 
 def table(runs: Sequence[Run], unit: float | None = None) -> str:
-    """Return the table in Markdown."""
+    """Return the comparison of runs as a table in Markdown, one row per method, with a footnote.
+
+    Args:
+        runs: Runs that are compared, as `load_runs` returns them.
+        unit: Unit of the error [units of the data], whose square is the unit of the MSE; by default
+            the MSE is in units of the training variance.
+    """
     rows = [[in_markdown(text) for text in row] for row in cells(runs, unit)]
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -155,7 +169,7 @@ def table(runs: Sequence[Run], unit: float | None = None) -> str:
 
 
 def table_csv(runs: Sequence[Run], unit: float | None = None) -> str:
-    """Return the numbers of every run as comma-separated values, unrounded."""
+    """Return the table as comma-separated values, one row per run, with all digits."""
     shown = columns(runs, unit)
     spreads = [(column.heading, column.spread) for column in shown if column.spread]
     text = io.StringIO()

@@ -62,7 +62,7 @@ class EnsembleSkill(RolloutDiagnostic):
         self.members = torch.full_like(start.index, 1 + perturbed)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        """See `observe_members`."""
+        """Do nothing; `observe_members` records the ensemble."""
 
     def observe_members(self, lead: int, members: Members, truth: State | None) -> None:
         if truth is not None:

@@ -145,12 +145,12 @@ class LatentFields(RolloutDiagnostic):
 
 
 def about(text: str) -> dict[str, str]:
-    """Return the attributes of a field in the units of the model."""
+    """Return the attributes of a learned coefficient, whose unit is the model's own."""
     return {"long_name": text, "units": "1"}
 
 
 def draw(figure: Figure, axes: Axes, field: np.ndarray | None, style: dict) -> None:
-    """Draw a field (y, x) with its colours, or (x,) as a line; nothing if it is None."""
+    """Draw a field (y, x) with a colour bar or (x,) as a line; leave axes empty for None."""
     axes.set_xticks([])
     if field is None:
         axes.set_axis_off()

@@ -6,7 +6,15 @@ from callbacks.diagnostics.options import is_whole
 
 
 def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:
-    """Return leads in ascending order; refuse those below one step."""
+    """Return the option `leads` of a diagnostic in ascending order, each lead once.
+
+    Args:
+        name: Name of the diagnostic, for the message.
+        leads: Leads [steps].
+
+    Raises:
+        ValueError: There are none, or one is no whole number of at least 1.
+    """
     leads = tuple(leads)
     if not leads or not all(is_whole(lead) for lead in leads):
         raise ValueError(f"{name}.leads must be at least 1, whole numbers of steps, got {leads}.")

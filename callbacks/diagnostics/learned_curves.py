@@ -20,7 +20,7 @@ from emulators.rollout import RolloutBatch, State
 
 
 class LearnedCurves(RolloutDiagnostic):
-    """Learned curves c(q), the true ones, and Σ|ĉ - c| / Σ|c| and max |ĉ - c|/|c| over q.
+    """Learned curves ĉ(q) against the true c(q): errors Σ|ĉ - c| / Σ|c| and max |ĉ - c|/|c|.
 
     A curve is a learned `Closure` of one quantity q. It is evaluated over the range of q that the
     training trajectories visit, at points that are not masked, up to the last snapshot of a

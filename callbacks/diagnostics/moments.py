@@ -109,5 +109,5 @@ class Moments(ClimateDiagnostic):
 
 
 def largest(field: np.ndarray) -> float:
-    """Return the largest finite |value|; one if all are zero or not finite."""
+    """Return the largest |value| among the finite ones, or 1 if that is zero or there are none."""
     return float(np.abs(field[np.isfinite(field)]).max(initial=0)) or 1.0

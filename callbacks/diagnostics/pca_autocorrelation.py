@@ -24,9 +24,9 @@ from emulators.rollout import RolloutBatch, State
 
 
 class PCAAutocorrelation(RolloutDiagnostic):
-    """Autocorrelation, with lag, of the projections on the principal components of the data.
+    """Autocorrelation of the projections onto the principal components of the data, by lag.
 
-    The rollout's first `length` states are projected on the leading components of the reference
+    The rollout's first `length` states are projected onto the leading components of the reference
     split, from a singular value decomposition of all its states; c(k) = Σ_t x(t) x(t + k), of
     the departure x from the mean of the series, divided by c(0). The reference is the mean over
     pieces of the same length of the split's trajectories. Where points have weights, fields are

@@ -147,6 +147,11 @@ class PredictabilityLimit(RolloutDiagnostic):
 
 
 def ratio(error: np.ndarray, limit: np.ndarray) -> np.ndarray:
-    """Return the ratio of means over initial conditions; NaN where the limit is zero."""
+    """Return mean error / mean limit over initial conditions; NaN where the limit is zero.
+
+    Args:
+        error: Errors (initial condition, lead time).
+        limit: Predictability limits of the same shape.
+    """
     one, other = error.mean(0), limit.mean(0)
     return np.divide(one, other, out=np.full(one.shape, np.nan), where=other > 0)

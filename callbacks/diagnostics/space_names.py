@@ -14,5 +14,8 @@ RESERVED = re.compile(
 
 
 def space_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names of dimensions of space that differ from all names of scores."""
+    """Return the names of the dimensions of space in scores.
+
+    A name that scores use for something else, such as `lead_time`, gets the ending `_of_space`.
+    """
     return tuple(f"{name}_of_space" if RESERVED.fullmatch(name) else name for name in names)

@@ -243,6 +243,6 @@ class Spectrum(ClimateDiagnostic):
 
 
 def kind_of(scores: xarray.Dataset) -> str:
-    """Return the name of the quantity of a spectrum."""
+    """Return the name of the quantity of a spectrum, such as kinetic energy."""
     attributes = scores["reference_spectrum_isotropic"].attrs
     return str(attributes.get("long_name", "the state")).split(",")[0]

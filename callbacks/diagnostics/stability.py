@@ -36,18 +36,20 @@ PHRASES = {
 class EnergyStability(EnergyDiagnostic):
     """Share of stable rollouts, whose energy stays within a band (Jiang et al. 2025, 5.1).
 
-    A trajectory fails at the first check at which |E - mean| > width · std, with mean and standard
-    deviation of the energy of a data split, or at which it is not finite. It is stable if no check
-    fails. Energy is the kinetic energy of the flow where the state holds its vorticity on a
-    periodic grid. Elsewhere it is half the mean square of the departure from the time mean of the
-    data at each point, so that a forecast of nothing but that mean has none, however far from zero
-    the mean is; for each reference trajectory the time mean is taken over all others. Of a flow the
-    enstrophy is recorded too.
+        stable at step n:  |E_n - Ē| <= width · σ,
+        diverged:          |E_n - Ē| > stop_at · width · σ, or not finite,
 
-    The state at the last check before the failure is kept. A trajectory has diverged from the first
-    step on, checked or not, at which it is not finite or its energy is `stop_at` times farther from
-    the mean than the band reaches: it enters no mean, and past the end of the truth it is no longer
-    computed.
+    with Ē and σ the mean and standard deviation of the energy over a data split, and
+
+        E = ½ <u² + v²>     of a flow whose vorticity is in the state, on a periodic grid,
+        E = ½ <(q - q̄)²>    of other states q, with q̄ the time mean of the data at each point.
+
+    <·> is the mean over the domain, and over channels. For a reference trajectory q̄ is the mean
+    over all others. Of a flow the enstrophy is recorded too.
+
+    A trajectory fails at the first check at which it is not stable; the state at the check before
+    is kept. From the step on at which it has diverged, checked or not, it enters no mean, and past
+    the end of the truth it is no longer computed.
 
     Args:
         width: Half width of the band [standard deviations of the reference].

@@ -6,19 +6,22 @@ from datamodules.solvers import Variable
 
 
 def raised(units: str, power: int) -> str:
-    """Return a power of units."""
+    """Return a unit raised to a power, such as `s^-1` or `(m s-1)^2`; the unit `1` stays `1`."""
     if power == 1 or units == "1":
         return units
     return f"{units}^{power}" if units.isalpha() else f"({units})^{power}"
 
 
 def channel_units(fields: Sequence[Variable]) -> str:
-    """Return the units of the channels in their order, each unit once."""
+    """Return the units of the channels in their order, separated by commas, each unit once."""
     return ", ".join(dict.fromkeys(field.units for field in fields))
 
 
 def mean_square_units(fields: Sequence[Variable]) -> str:
-    """Return the units of the mean square of all channels, in units of their std if several."""
+    """Return the units of the mean square of all channels.
+
+    Several channels are divided by their standard deviations: the unit is the training variance.
+    """
     return "training variance" if len(fields) > 1 else raised(fields[0].units, 2)
 
 

@@ -63,8 +63,9 @@ class PerSampleMetric(Metric):
     def compute(self) -> dict[str, np.ndarray]:
         """Return the rows (initial condition, ...) of each name, sorted by initial condition.
 
-        They are numpy arrays, because torchmetrics would drop the axes of a tensor with one
-        element. `index` holds the numbers of the initial conditions.
+        They are NumPy arrays, because torchmetrics squeezes tensors with one element to scalars
+        (`torchmetrics.metric._squeeze_if_scalar`). `index` holds the numbers of the initial
+        conditions.
 
         Raises:
             ValueError: Ranks have collected different names.

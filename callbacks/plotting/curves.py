@@ -11,7 +11,7 @@ from callbacks.plotting.style import DATA, quantity, visible_range
 
 @runtime_checkable
 class Drawn(Protocol):
-    """Method as its curves need it: scores, label, colour and dashes."""
+    """Interface of a method for plots: its scores, label, colour and dashes."""
 
     @property
     def label(self) -> str:
@@ -72,13 +72,13 @@ def plot_seeds(axes: Axes, method: Drawn, x: Any, values: np.ndarray) -> None:
 def plot_ratios(
     axes: Axes, methods: Sequence[Drawn], scores: Any, name: str, band: float = 0.0
 ) -> None:
-    """Draw a series of the long rollout over its mean in the data, `reference_NAME_mean`.
+    """Draw a score of the long rollout relative to its mean in the data.
 
     Args:
         axes: Axes to draw into.
         methods: Methods that are compared.
         scores: Scores of the first run.
-        name: Name of a score that is never negative.
+        name: Name of a score that is never negative; `reference_NAME_mean` is its mean.
         band: Half width of the band of the data, relative to the mean; 0 if there is none.
     """
     lead, mean = scores["long_lead_time"], float(scores[f"reference_{name}_mean"])

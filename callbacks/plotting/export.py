@@ -10,14 +10,19 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as PNG."""
+    """Return the bytes of a PNG of a figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
 def gif(frames: np.ndarray, milliseconds: int = 80) -> bytes:
-    """Return frames (time, height, width, rgb), uint8, as an endlessly repeated GIF."""
+    """Return the bytes of a GIF that repeats without end.
+
+    Args:
+        frames: Frames (time, height, width, rgb), uint8.
+        milliseconds: Duration of each frame [ms].
+    """
     first, *others = [Image.fromarray(frame) for frame in frames]
     buffer = io.BytesIO()
     options = {"save_all": True, "append_images": others, "duration": milliseconds, "loop": 0}
@@ -26,7 +31,14 @@ def gif(frames: np.ndarray, milliseconds: int = 80) -> bytes:
 
 
 def show(trainer: Trainer, tag: str, content: bytes, step: int) -> None:
-    """Show a picture, PNG or GIF, in TensorBoard, if the run is logged there."""
+    """Log a PNG or GIF to TensorBoard, for the loggers of a run that write there.
+
+    Args:
+        trainer: Trainer with the loggers.
+        tag: Name of the picture.
+        content: Bytes of the file.
+        step: Training step of the picture.
+    """
     for logger in trainer.loggers:
         writer = getattr(logger.experiment, "_get_file_writer", lambda: None)()
         if writer is None:

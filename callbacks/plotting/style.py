@@ -59,12 +59,17 @@ def visible_range(values: np.ndarray, least: float, most: float) -> tuple[float,
 
 
 def sheet(width: float | int, height: float | int) -> Figure:
-    """Return an empty figure of a size in inches."""
+    """Return an empty figure of a width and height in inches."""
     return Figure(figsize=(width, height), layout="constrained", dpi=120)
 
 
 def lead_time_axes(label: str, units: str) -> tuple[Figure, Axes]:
-    """Return a figure with one panel against lead time in some units."""
+    """Return a figure with one panel whose x axis is lead time.
+
+    Args:
+        label: Label of the y axis.
+        units: Units of lead time.
+    """
     figure = sheet(7, 4)
     axes = figure.subplots()
     axes.set_xlabel(quantity("lead time", units))
@@ -104,7 +109,7 @@ def colour_map(name: str) -> Colormap:
 
 
 def draw_field(axes: Axes, field: np.ndarray, limit: float) -> None:
-    """Draw a field (y, x) in colours symmetric about zero, or (x,) as a line; y points up."""
+    """Draw a field (y, x) in colours from -limit to limit, y upwards, or a field (x,) as a line."""
     axes.set_xticks([])
     if field.ndim == 1:
         axes.plot(field, color=COLOURS[0])

@@ -36,7 +36,10 @@ class WholeFiles(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint and check the types of its parts; do not check it at an address."""
+        """Read a checkpoint and check the types of its parts.
+
+        Files at a URL are loaded without this check.
+        """
         if "://" in str(path):
             return super().load_checkpoint(path, map_location, weights_only is not False)
         return read_checkpoint(Path(path), device=map_location, trusted=weights_only is False)
@@ -192,7 +195,7 @@ def rewind_progress(progress: dict[str, Any], trainer: Trainer) -> None:
 
 
 def shared_batch(trainer: Trainer) -> dict[str, int]:
-    """Return the numbers of processes and of windows of one training step."""
+    """Return the number of processes, and of the windows that they use for one training step."""
     batches = trainer.world_size * trainer.accumulate_grad_batches
     return {
         "processes": trainer.world_size,

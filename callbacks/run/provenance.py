@@ -45,7 +45,7 @@ def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[
 
 
 def commit() -> str:
-    """Return the commit of the code, with -dirty if it was changed, or 'unknown'."""
+    """Return the commit of the code, with `-dirty` if files were changed, or `unknown`."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

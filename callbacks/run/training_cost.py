@@ -97,7 +97,7 @@ class TrainingCost(Callback):
 
 
 def cost_of(folder: Path) -> dict[str, int | float]:
-    """Return the cost of a run's training; empty if it was not measured or cannot be read."""
+    """Return the contents of a run's `training.json`; empty if it is missing or damaged."""
     path = folder / "training.json"
     if not path.is_file():
         return {}

@@ -30,7 +30,7 @@ class OpenFile:
 
 
 class ReplacedError(OSError):
-    """Refusal of a file that was replaced by another.
+    """Error for a file that was replaced by another while it was in use.
 
     Args:
         path: Name of the file.
@@ -151,7 +151,7 @@ class Access:
 
 
 def no_file() -> None:
-    """Return what a reference to a closed file does."""
+    """Return None, as a weak reference to a closed file does."""
 
 
 def is_same_file(one: Key, other: Key) -> bool:

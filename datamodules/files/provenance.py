@@ -61,7 +61,7 @@ def describe(value: Any) -> Any:
 
 
 def canonical(description: Any) -> str:
-    """Return the JSON text of a description, with sorted keys."""
+    """Return a description as JSON with sorted keys: equal descriptions give equal texts."""
     return json.dumps(description, sort_keys=True)
 
 
@@ -98,7 +98,7 @@ def content_hash(arrays: Mapping[str, np.ndarray | DiskArray], attributes: dict[
 
 
 def digest(values: np.ndarray | None) -> str | None:
-    """Return the SHA-256 of numbers as float64; None for None."""
+    """Return the SHA-256 of an array converted to float64, or None without an array."""
     if values is None:
         return None
     return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").data).hexdigest()
@@ -117,7 +117,7 @@ def provenance_in(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def text_in(attributes: Mapping[str, Any], name: str) -> str:
-    """Return an attribute; an empty text if it is missing or not a text."""
+    """Return a text attribute, or an empty text if it is missing or of another type."""
     text = attributes.get(name)
     return text if isinstance(text, str) else ""
 

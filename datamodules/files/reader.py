@@ -79,7 +79,7 @@ class TrajectoryReader(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close the files; the next read opens them again."""
+        """Close the files, which the next read opens again."""
 
 
 def check_agreement(readers: Sequence[TrajectoryReader]) -> None:

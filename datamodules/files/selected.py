@@ -137,7 +137,7 @@ def check_used(path: Path, select: Select, variables: Sequence[StoredVariable]) 
 
 
 def items_of(contents: Contents, name: str, size: int) -> str:
-    """Return the items of a dimension, by which one can be selected, as text."""
+    """Return, as text, the items of a dimension from which `data.select` can choose."""
     values = _coordinate(contents, name, size)
     return _listed(values) if values is not None else f"indices 0 to {size - 1}"
 
@@ -145,7 +145,8 @@ def items_of(contents: Contents, name: str, size: int) -> str:
 def note_dropped_dimensions(path: Path, names: Sequence[str]) -> None:
     """Print a note on dimensions of one item that are left out."""
     if names:
-        notify(f"{path.parent}: of one item each and left out: {', '.join(dict.fromkeys(names))}.")
+        dropped = ", ".join(dict.fromkeys(names))
+        notify(f"{path.parent}: dimensions of length 1 were left out: {dropped}.")
 
 
 def _coordinate(contents: Contents, name: str, size: int) -> np.ndarray | None:

@@ -16,7 +16,7 @@ SINGLE_THREAD_NUMBERS = 2**12
 
 
 def cache_sized_parts(state: Tensor) -> tuple[Tensor, ...]:
-    """Split a batch into parts that the CPU's cache holds; return it whole on other devices."""
+    """Split a batch (batch, ...) on a CPU into parts that fit into its cache; keep others whole."""
     if state.device.type != "cpu":
         return (state,)
     members = max(1, CACHE_NUMBERS * len(state) // max(1, state.numel()))
@@ -25,7 +25,7 @@ def cache_sized_parts(state: Tensor) -> tuple[Tensor, ...]:
 
 @contextmanager
 def threads_for(state: Tensor) -> Iterator[None]:
-    """Use one thread for a state too small to share, and the usual number otherwise."""
+    """Use a single thread for the time of a `with` statement if a state is too small to share."""
     threads = torch.get_num_threads()
     if state.device.type != "cpu" or state.numel() > SINGLE_THREAD_NUMBERS or threads == 1:
         yield

@@ -81,14 +81,14 @@ class Grid:
         )
 
     def coordinates(self) -> tuple[Tensor, ...]:
-        """Return the coordinate [L] of the points along each axis, in float64."""
+        """Return the coordinates [L] of the points along each axis, from 0, in float64."""
         return tuple(
             torch.arange(size, dtype=torch.float64) * (length / size)
             for size, length in zip(self.shape, self.lengths, strict=True)
         )
 
     def points(self) -> tuple[Tensor, ...]:
-        """Return the coordinates [L] as full fields, (y, x) or (x,)."""
+        """Return the coordinates [L] of all points as fields (*space), ordered (y, x) or (x,)."""
         return torch.meshgrid(*self.coordinates(), indexing="ij")
 
     def modes(self) -> tuple[Tensor, ...]:

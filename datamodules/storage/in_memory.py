@@ -41,7 +41,11 @@ class InMemory(Storage):
 
 
 def in_memory(storage: Storage) -> InMemory:
-    """Return the snapshots of a storage, copied into the memory of this process."""
+    """Return the snapshots of a storage, copied into the memory of this process.
+
+    Args:
+        storage: Storage to copy from, piece by piece.
+    """
     values = torch.from_numpy(empty(sum(storage.lengths), *storage.shape))
     done = 0
     for piece in storage.pieces():

@@ -122,5 +122,5 @@ def size_of(storage: Storage) -> int:
 
 
 def counted(processes: int, size: int) -> str:
-    """Return the size that each process takes, times their number if there are several."""
+    """Return a size as text, such as `4 x 2 GiB` for four processes."""
     return f"{processes} x {readable(size)}" if processes > 1 else readable(size)

@@ -47,7 +47,7 @@ class Storage(ABC):
         """Return windows of `length` snapshots from the given places, on `device`."""
 
     def step(self, snapshots: int = 256) -> int:
-        """Return the snapshots per piece: at most `snapshots` and `PIECE` bytes, but one."""
+        """Return the snapshots of a piece: `snapshots`, or as many as `PIECE` bytes hold."""
         size = 4 * math.prod(self.shape)
         return max(1, min(snapshots, PIECE // max(1, size)))
 

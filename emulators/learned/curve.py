@@ -9,9 +9,9 @@ from datamodules.solvers.finite import check_finite
 
 
 class Curve(nn.Module):
-    """s f((q - centre)/spread), with f a perceptron: the function of a `Closure`.
+    """Learned curve s f((q - centre)/spread) with a perceptron f, the function of a `Closure`.
 
-    Evaluated cell by cell, in full precision.
+    It is evaluated cell by cell, in full precision.
 
     Args:
         centre: Centre of each quantity q that the closure reads, in its units.

@@ -28,7 +28,7 @@ FREQUENCY = 30.0
 
 
 class Siren:
-    """NF: shapes, initial values and evaluation of a sinusoidal network whose weights are given.
+    """Sinusoidal network (SIREN) NF, evaluated with weights supplied by a hypernetwork.
 
     Args:
         dimensions: Number of coordinates.
@@ -52,7 +52,12 @@ class Siren:
     def __call__(
         self, x: Float[Tensor, "point dimension"], weights: Float[Tensor, "time weight"]
     ) -> Float[Tensor, "time point"]:
-        """Return NF at each point, for each set of weights."""
+        """Return NF at each point, for each set of weights.
+
+        Args:
+            x: Coordinates of the points.
+            weights: All kernels and biases of NF in a row, in the order of `initial`.
+        """
         parts = weights.split(self.sizes, dim=-1)
         A = [
             (kernel.unflatten(-1, shape), bias[:, None])
@@ -69,7 +74,11 @@ class Siren:
 
 
 class ResidualBlock(nn.Module):
-    """x + B₂ ρ(B₁ x), with affine B and the leaky rectifier ρ."""
+    """Residual block x + B₂ ρ(B₁ x), with affine B and the leaky rectifier ρ.
+
+    Args:
+        width: Number of features.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -80,7 +89,13 @@ class ResidualBlock(nn.Module):
 
 
 def hypernetwork(width: int, depth: int, code: int) -> nn.Sequential:
-    """Return HY, from time to a code."""
+    """Return the hypernetwork HY, from time (time, 1) to a code (time, code).
+
+    Args:
+        width: Number of features.
+        depth: Number of residual blocks.
+        code: Number of outputs.
+    """
     layers: list[nn.Module] = [nn.Linear(1, width)]
     for number in range(depth):
         outputs = code if number == depth - 1 else width

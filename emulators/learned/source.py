@@ -13,9 +13,9 @@ from emulators.networks.interface import NetworkFactory, NetworkInterface
 
 
 class NetworkSource(Term):
-    """s N(q/scales): the output of a network of the given fields, as a source.
+    """Source term s N(q/scales), the output of a network of the given fields.
 
-    It may depend on neighbours. In an implicit step it is implicit too.
+    The network may use neighbouring cells. In an implicit step the source is implicit, too.
 
     Args:
         reads: Names of the fields that the network reads, such as variables.

@@ -1,11 +1,11 @@
 """Products whose rounding does not depend on how many samples are computed together.
 
-Libraries multiply matrices and convolve in several ways and choose one by the size of the batch.
-Each rounds differently, by 1e-7 of the result: nothing in a step, but in a chaotic system the whole
-forecast after some hundred, and then scores depend on the size of the batch and on the number of
-processes. Without gradients, as in a rollout, these functions choose one way for every size, so
-that each sample gives the same to the last bit, on a CPU in float32. Training keeps the choice of
-torch, which is a little faster for the smallest batches.
+Libraries have several kernels for a product or a convolution and choose one by the batch size. Each
+rounds differently, by a relative 1e-7. In a chaotic system that changes the whole forecast after
+some hundred steps, and scores would depend on the batch size and on the number of processes.
+Without gradients, as in a rollout, these functions use one kernel for all sizes, so that results
+of a sample are equal to the last bit, on a CPU in float32. Training keeps PyTorch's own choice,
+which is a little faster for the smallest batches.
 """
 
 import torch
@@ -15,39 +15,44 @@ from torch.distributed.tensor import DTensor
 
 Features = Float[Tensor, "batch _ ..."]
 
-VECTORS = 32  # numbers that torch computes at once: two registers of AVX-512, the widest there are
-SHARE = 32768  # numbers from which on torch divides an operation among threads
+VECTORS = 32  # elements of a vectorised block in PyTorch: two registers of AVX-512
+SHARE = 32768  # elements from which on PyTorch divides an operation among threads
 
 
 def pointwise_linear(
     x: Float[Tensor, "batch _ x"], weight: Float[Tensor, "outputs inputs 1"], bias: Tensor | None
 ) -> Float[Tensor, "batch outputs x"]:
-    """Return the product of a matrix with the channels of each point, plus a bias per channel.
+    """Return W x + b at each point: a matrix applied to the channels, plus a bias per channel.
 
-    On a CPU a product of matrices takes a third of the time of `conv1d` with a kernel of one point.
+    On a CPU this batched matrix product takes a third of the time of `conv1d` with a kernel of one
+    point.
     """
-    if len(x) == 1 and not torch.is_grad_enabled():  # a single product is rounded unlike several
+    if len(x) == 1 and not torch.is_grad_enabled():  # another kernel multiplies a single matrix
         return pointwise_linear(x.expand(2, -1, -1), weight, bias)[:1]
     matrices = weight.squeeze(-1).expand(len(x), -1, -1)
     return torch.bmm(matrices, x) if bias is None else torch.baddbmm(bias[:, None], matrices, x)
 
 
 def linear(layer: nn.Linear, x: Float[Tensor, "batch _"]) -> Float[Tensor, "batch _"]:
-    """Return the output of a linear layer for a vector per sample."""
+    """Return the output of a linear layer for one vector per sample."""
     if torch.is_grad_enabled() or not one_way(x, layer.weight):
         return layer(x)
     return pointwise_linear(x[:, :, None], layer.weight[:, :, None], layer.bias)[:, :, 0]
 
 
 def convolve(layer: nn.Conv1d | nn.Conv2d, x: Features) -> Features:
-    """Return the convolution of x, by oneDNN also for a batch of one, which torch treats apart."""
+    """Return the convolution of x.
+
+    Without gradients oneDNN computes it for every size of the batch; PyTorch uses another kernel
+    for a batch of one.
+    """
     if torch.is_grad_enabled() or not one_way(x, layer.weight):
         return layer(x)
     weight, bias = layer.weight, layer.bias
     options = layer.padding, layer.stride, layer.dilation
     if x.dim() == 4:
         return torch.mkldnn_convolution(x, weight, bias, *options, layer.groups)
-    # a line is a plane with one row
+    # a line as a plane with one row
     (padding,), (stride,), (dilation,) = options
     plane = (0, padding), (1, stride), (1, dilation)
     x, weight = x.unsqueeze(2), weight.unsqueeze(2)
@@ -55,7 +60,7 @@ def convolve(layer: nn.Conv1d | nn.Conv2d, x: Features) -> Features:
 
 
 def sequential(layers: nn.Sequential, x: Features) -> Features:
-    """Return what layers make of x, one after the other: linear ones, convolutions and others."""
+    """Return the output of layers applied in order; linear layers and convolutions as above."""
     for layer in layers:
         if isinstance(layer, nn.Linear):
             x = linear(layer, x)
@@ -70,9 +75,9 @@ def mix_modes(
     spectrum: Complex[Tensor, "batch inputs *modes"],
     weight: Complex[Tensor, "inputs outputs *modes"],
 ) -> Complex[Tensor, "batch outputs *modes"]:
-    """Return the product of a matrix per mode with the modes of each sample.
+    """Return Σ_i x_i W_io for each mode: the spectrum of each sample times a matrix per mode.
 
-    Without gradients four samples are computed at a time, filled up with zeros.
+    Without gradients four samples are computed at a time, with zeros in place of missing ones.
     """
     if torch.is_grad_enabled():
         return torch.einsum("bi...,io...->bo...", spectrum, weight)
@@ -87,8 +92,9 @@ def mix_modes(
 def silu(x: Features) -> Features:
     """Return x / (1 + exp(-x)).
 
-    Torch computes vectors of numbers, and those that are left at the end of a thread's share one by
-    one, with another rounding. Samples are computed apart where such an end may lie within one.
+    PyTorch's vectorised kernel processes blocks of `VECTORS` elements; a scalar loop handles the
+    remainder of each thread's share and rounds differently. Where a remainder may fall within a
+    sample, samples are computed one at a time.
     """
     if torch.is_grad_enabled() or not one_way(x, x):
         return nn.functional.silu(x)
@@ -101,9 +107,10 @@ def silu(x: Features) -> Features:
 
 
 def one_way(x: Tensor, weight: Tensor) -> bool:
-    """Return whether one way can be chosen: float32 on a CPU, without autocast or compilation.
+    """Return whether the implementation for all batch sizes applies.
 
-    A weight that is divided among processes is gathered only by its layer.
+    It does in float32 on a CPU, without autocast or compilation, and not for a weight that is
+    divided among processes, which only its own layer gathers.
     """
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not isinstance(weight, DTensor)
     free = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()

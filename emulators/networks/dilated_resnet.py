@@ -76,10 +76,10 @@ class DilatedResNet(FromModule):
 
 
 class ResidualBlock(nn.Module):
-    """x + f(x).
+    """Residual block x + f(x).
 
     Args:
-        inner: f.
+        inner: Module f, which keeps the shape of x.
     """
 
     def __init__(self, inner: nn.Module) -> None:

@@ -51,7 +51,7 @@ class Perceptron(nn.Module):
 
 
 class FiLM(nn.Module):
-    """Scales and shifts of several layers of features.
+    """Scales and shifts of the features of several layers, from physical parameters (FiLM).
 
     Args:
         parameters: Number of physical parameters.

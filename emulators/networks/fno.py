@@ -67,7 +67,7 @@ class FNO(FromModule):
 
 
 class FourierLayer(nn.Module):
-    """Layer of the operator, with its MLP per point.
+    """Fourier layer: spectral convolution, linear map, and a perceptron at each point.
 
     Args:
         dimensions: Number of spatial dimensions, 1 or 2.
@@ -93,7 +93,12 @@ class FourierLayer(nn.Module):
 
 
 def pointwise(dimensions: int, *widths: int) -> nn.Sequential:
-    """Return a multilayer perceptron over the channels of each point, with GELU in between."""
+    """Return a perceptron that acts on the channels of each point, with GELU between its layers.
+
+    Args:
+        dimensions: Number of spatial dimensions, 1 or 2.
+        widths: Number of channels of the input, of each hidden layer, and of the output.
+    """
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
         layers += [Convolution(dimensions, inputs, outputs, 1), nn.GELU()]

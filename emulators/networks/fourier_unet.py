@@ -28,7 +28,7 @@ EMBEDDING = 64
 
 
 def norm(channels: int) -> nn.GroupNorm:
-    """Return the normalisation of groups of four channels, at most 32 groups."""
+    """Return a group norm with four channels per group, in at most 32 groups."""
     return nn.GroupNorm(min(32, max(1, channels // 4)), channels)
 
 
@@ -282,7 +282,7 @@ class FourierUNet(Network):
 
 
 def sinusoids(mask_id: Int[Tensor, " batch"] | None, like: State) -> Float[Tensor, "batch 16"]:
-    """Return cosines and sines of the number of the mask at eight frequencies, 10000^(-k/8)."""
+    """Return cosines and sines of the mask id at the eight frequencies 10000^(-k/8), k = 0 .. 7."""
     number = torch.zeros(len(like), device=like.device) if mask_id is None else mask_id.float()
     frequency = 10000.0 ** (-torch.arange(8, device=like.device) / 8)
     angle = number[:, None] * frequency

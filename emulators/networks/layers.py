@@ -30,7 +30,7 @@ def check_dimensions(owner: str, dimensions: int) -> None:
 
 
 class PeriodicOnly:
-    """Mark of a part of an emulator that is defined on periodic domains only."""
+    """Marker for parts of an emulator that are defined on periodic domains only."""
 
 
 class _PadPeriodic(torch.autograd.Function):
@@ -88,7 +88,12 @@ def wrap(x: Features, width: int, axis: int) -> Features:
 
 
 def set_boundaries(module: nn.Module, periodic: Sequence[bool]) -> None:
-    """Set the periodic axes of the layers of a network that are padded by the data."""
+    """Set the padding of all layers of a network that follow the boundaries of the data.
+
+    Args:
+        module: Network.
+        periodic: Whether the domain is periodic along each axis, in the order of the axes.
+    """
     for layer in module.modules():
         if isinstance(layer, Convolution) and layer.follows_data:
             layer.set_boundaries(periodic)
@@ -132,7 +137,7 @@ class Convolution(nn.Module):
             nn.init.zeros_(self.layer.bias)
 
     def set_boundaries(self, periodic: Sequence[bool]) -> None:
-        """Set the axes that are padded by the opposite side; others are padded by zeros."""
+        """Pad periodic axes with points from the opposite side, and other axes with zeros."""
         self.layer.padding = tuple(0 if around else self.half for around in periodic)
         self.halo = self.half if all(periodic) else 0
         some = any(periodic) and not all(periodic) and self.half
@@ -167,7 +172,12 @@ class PointNorm(nn.Module):
 
 
 def to_patches(x: Features, size: int) -> Features:
-    """Return the field with every patch of `size` points per axis moved into the channels."""
+    """Return (batch, channel · size^d, *space/size), with every patch in the channels.
+
+    Args:
+        x: Field (batch, channel, *space) in d dimensions.
+        size: Number of points of a patch along each axis, a divisor of their number.
+    """
     if size == 1:
         return x
     if x.dim() == 4:
@@ -176,7 +186,7 @@ def to_patches(x: Features, size: int) -> Features:
 
 
 def from_patches(x: Features, size: int) -> Features:
-    """Undo `to_patches`."""
+    """Return the field whose patches are in the channels: the inverse of `to_patches`."""
     if size == 1:
         return x
     if x.dim() == 4:

@@ -96,14 +96,22 @@ class Block(nn.Module):
 def head(
     dimensions: int, inputs: int, outputs: int, points: int, padding: Padding
 ) -> nn.Sequential:
-    """Return the layers that read fields from features, each from `points` points per axis."""
+    """Return the output layers: norm, SiLU, and a convolution to the fields.
+
+    Args:
+        dimensions: Number of spatial dimensions, 1 or 2.
+        inputs: Number of features.
+        outputs: Number of fields.
+        points: Size of the kernel along each axis, odd.
+        padding: Padding of the convolution.
+    """
     return nn.Sequential(
         PointNorm(inputs), SiLU(), Convolution(dimensions, inputs, outputs, points, padding)
     )
 
 
 def stem(dimensions: int, inputs: int, outputs: int, padding: Padding) -> nn.Sequential:
-    """Return the layers that make features of a latent, at its own resolution."""
+    """Return the layers that turn a latent into features, on the grid of the latent."""
     return nn.Sequential(
         Convolution(dimensions, inputs, outputs, 3, padding),
         SiLU(),
@@ -287,12 +295,18 @@ class UNet(Network):
 
 
 def channels_last(x: Features) -> Features:
-    """Return two-dimensional features with the channels next to each other in memory."""
+    """Return two-dimensional features in the memory format `channels_last`; others unchanged."""
     return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
 
 def resize(field: Features, stride: int, wanted: int) -> Features:
-    """Return a field on a grid of spacing `stride` on one of spacing `wanted`, by blocks."""
+    """Return a field on a grid of another spacing, by averaging over blocks or repeating points.
+
+    Args:
+        field: Field (batch, channel, *space).
+        stride: Spacing of its grid [points of the finest grid].
+        wanted: Spacing of the result; one of the two is a multiple of the other.
+    """
     if wanted >= stride:
         return coarsen(field, wanted // stride)
     return refine(field, stride // wanted)

@@ -48,6 +48,6 @@ def members(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def once(places: Places) -> Places:
-    """Return the places of tensors; for a shared tensor, the first place."""
+    """Return places of tensors, with the first place only of a tensor that several share."""
     found = {id(of[name]): (of, name) for of, name in reversed(places) if of[name] is not None}
     return list(reversed(found.values()))

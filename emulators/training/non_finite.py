@@ -11,7 +11,7 @@ from emulators.distributed import own_part
 
 
 def averages_in(states: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors in states of an optimiser, by name."""
+    """Yield the name and value of each tensor in the states of an optimiser."""
     for state in states:
         for name, value in state.items():
             if isinstance(value, Tensor):

@@ -17,7 +17,15 @@ def training_position(module: LightningModule) -> tuple[int, int] | None:
 
 
 def generator_of(seed: int, rank: int, step: int, purpose: str, device: str) -> torch.Generator:
-    """Return the source of random numbers for one purpose within one training step."""
+    """Return the generator of random numbers for one purpose within one training step.
+
+    Args:
+        seed: Seed of the training.
+        rank: Number of the process.
+        step: Number of batches since training began.
+        purpose: Name of the purpose; different names give independent numbers.
+        device: Device of the numbers.
+    """
     words = [seed % 2**32, rank, step, crc32(purpose.encode())]
     return torch.Generator(device).manual_seed(
         int(np.random.SeedSequence(words).generate_state(1)[0])
@@ -25,7 +33,7 @@ def generator_of(seed: int, rank: int, step: int, purpose: str, device: str) -> 
 
 
 def seed_layers(generator: torch.Generator | None, device: torch.device) -> None:
-    """Seed the random numbers of layers, such as dropout, by the training step."""
+    """Seed the global random numbers, which layers such as dropout use, for one training step."""
     if generator is None:
         return
     seed = generator.initial_seed()
@@ -35,6 +43,12 @@ def seed_layers(generator: torch.Generator | None, device: torch.device) -> None
 
 
 def add_noise(field: Tensor, amplitude: float, generator: torch.Generator | None) -> Tensor:
-    """Return a field with white noise of a standard deviation added."""
+    """Return a field plus white noise.
+
+    Args:
+        field: Field of any shape.
+        amplitude: Standard deviation of the noise, in the units of the field.
+        generator: Source of random numbers; None uses the global one.
+    """
     noise = torch.randn(field.shape, generator=generator, device=field.device, dtype=field.dtype)
     return field + amplitude * noise

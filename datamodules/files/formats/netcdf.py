@@ -41,7 +41,7 @@ class NetCDF(FileFormat):
 
 
 class Variables(Mapping[str, StoredVariable]):
-    """Variables of an open file, described when they are asked for.
+    """Variables of an open file, whose descriptions are made on access.
 
     Args:
         dataset: Open file.

@@ -175,7 +175,7 @@ class StackedArray(DiskArray):
 
 
 def samples(file: h5py.File) -> list[str]:
-    """Return the groups of a file, if all are samples, by their numbers."""
+    """Return the names of the groups of a file in numerical order; none if not all are samples."""
     for group in file.values():
         if not isinstance(group, h5py.Group) or not {"data", "grid"} <= set(group):
             return []
@@ -222,7 +222,7 @@ def of_flow(file: h5py.File, path: Path) -> list[StoredVariable]:
 
 
 def numbers(settings: Any) -> dict[str, float]:
-    """Return the numbers in settings as PDEBench keeps them, a text of YAML."""
+    """Return the numbers, by name, in the YAML text in which PDEBench keeps its settings."""
     try:
         found = yaml.safe_load("".join(texts(settings)))
     except yaml.YAMLError:

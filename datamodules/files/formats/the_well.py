@@ -70,7 +70,7 @@ class TheWell(HDF5Format):
 
 
 class Fields(dict[str, StoredVariable]):
-    """Variables by name, which are found with the name of their group, too."""
+    """Variables by name; `t0_fields/u` finds the same variable as `u`."""
 
     def get(self, name: str, default: Any = None) -> Any:
         group, _, own = name.partition("/")
@@ -151,7 +151,7 @@ def fields(
 
 
 def varying(dataset: h5py.Dataset, leading: int) -> tuple[str, ...]:
-    """Return the axes before space of a data set, by its flags or else by their number."""
+    """Return the names of the axes before space, by the flags of a data set or their number."""
     flags = [dataset.attrs.get(f"{what}_varying") for what in ("sample", "time")]
     sample = leading > 1 if flags[0] is None else bool(flags[0])
     time = leading > 0 if flags[1] is None else bool(flags[1])

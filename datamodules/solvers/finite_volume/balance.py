@@ -121,7 +121,7 @@ class Balance(nn.Module):
         return 0 if term.variable is None else self.channels.get(term.variable, 0)
 
     def names_of(self, term: Term) -> set[str]:
-        """Return what a term and the boundaries of its variable read."""
+        """Return the names of the fields that a term and the boundaries of its variable read."""
         ends = self.domains[self.channel(term)].boundaries
         return {*term.names, *(name for end in ends for name in end.names)}
 
@@ -159,7 +159,12 @@ class Balance(nn.Module):
         return Tendency(self, fields)
 
     def assemble(self, fields: Mapping[str, Tensor], moving: bool) -> list[Stencil | None]:
-        """Return the sum of the terms of each variable that change with the state, or do not."""
+        """Return, for each variable, the sum of some terms; None if there are none.
+
+        Args:
+            fields: Fields that the terms read, by name.
+            moving: Whether to sum the terms that change with the state, or the others.
+        """
         sums: list[Stencil | None] = [None] * len(self.variables)
         for term in self.terms.values():
             if bool(self.moving & self.names_of(term)) == moving:
@@ -170,7 +175,11 @@ class Balance(nn.Module):
 
 
 def sequence(closures: Mapping[str, Closure]) -> dict[str, Closure]:
-    """Return closures in the order given, but each after those that it reads."""
+    """Return closures sorted such that each comes after the closures that it reads.
+
+    Raises:
+        ValueError: Closures read each other or themselves.
+    """
     waiting, found = dict(closures), {}
     while waiting:
         ready = [name for name, closure in waiting.items() if not waiting.keys() & closure.names]
@@ -184,7 +193,7 @@ def sequence(closures: Mapping[str, Closure]) -> dict[str, Closure]:
 
 
 class Tendency:
-    """u ↦ K(u; c) for given coefficients.
+    """Tendency u ↦ K(u; c) for given coefficients.
 
     Args:
         balance: K.
@@ -244,7 +253,7 @@ class Tendency:
 
 
 class AffineTendency:
-    """u ↦ K u + g with coefficients given.
+    """Affine tendency u ↦ K u + g with given coefficients.
 
     Args:
         stencils: Stencil of m K u + m g of each variable; None if it does not change.
@@ -288,7 +297,7 @@ class AffineTendency:
         return self(like.new_zeros(1, len(self.stencils), *shape))
 
     def weighted(self, values: Tensor) -> Tensor:
-        """Return the values over the capacities."""
+        """Return values (batch, channel, *space) divided by the capacities."""
         if all(m is None for m in self.capacities):
             return values
         channels = zip(values.unbind(1), self.capacities, strict=True)

@@ -60,7 +60,7 @@ def value_of(given: float | str, fields: Mapping[str, Tensor]) -> Number:
 
 @dataclass(frozen=True)
 class Dirichlet(Wall):
-    """Given value at the wall: φ_wall = g.
+    """Dirichlet condition: given value at the wall, φ_wall = g.
 
     Args:
         value: Value g, a number or the name of a coefficient.
@@ -85,7 +85,7 @@ class Dirichlet(Wall):
 
 @dataclass(frozen=True)
 class Neumann(Wall):
-    """Given slope at the wall: ∂φ/∂n = g along the outward normal; 0 insulates.
+    """Neumann condition: given slope ∂φ/∂n = g along the outward normal; 0 insulates.
 
     Args:
         slope: Slope g [φ/L], a number or the name of a coefficient.
@@ -169,7 +169,7 @@ class Periodic(Boundary):
 
 @dataclass(frozen=True)
 class Walls(Boundary):
-    """A wall at either end.
+    """Walls at both ends of an axis.
 
     Args:
         low: Wall at the start of the axis.

@@ -50,7 +50,14 @@ class Domain:
         return torch.meshgrid(*(x + 0.5 * h + start for x, h, start in axes), indexing="ij")
 
     def whole(self, value: Tensor) -> Tensor:
-        """Return a coefficient as a field: a number, (*space) or (batch, *space)."""
+        """Return a coefficient expanded to the grid.
+
+        Args:
+            value: Number, field (*space), or field per sample (batch, *space).
+
+        Returns:
+            Field (*space) or (batch, *space).
+        """
         # torch.broadcast_shapes takes longer than the fluxes of a small grid
         batch = value.shape[: max(0, value.dim() - self.grid.dimensions)]
         return value.expand(*batch, *self.grid.shape)

@@ -75,10 +75,10 @@ class InterpolatedNoise(InitialCondition):
 
 
 def kernel(a: Tensor, b: Tensor, length: Tensor) -> Tensor:
-    """Return exp(-(a_i - b_j)²/(2 ℓ²))."""
+    """Return the Gaussian kernel exp(-(a_i - b_j)²/(2 ℓ²)) between points a and b."""
     return torch.exp(-0.5 * ((a[:, None] - b) / length) ** 2)
 
 
 def along(matrix: Tensor, field: Tensor, axis: int) -> Tensor:
-    """Return a matrix applied to one axis of a field."""
+    """Return the product of a matrix with one axis of a field."""
     return torch.movedim(torch.tensordot(matrix, field, ([1], [axis])), 0, axis)

@@ -35,7 +35,7 @@ class Rows:
         return total
 
     def transposed(self) -> "Rows":
-        """Return Aᵀ."""
+        """Return the transposed map Aᵀ."""
         sides = self.sides.items()
         turned = {axis: (high.roll(1, axis), low.roll(-1, axis)) for axis, (low, high) in sides}
         return Rows(self.centre, turned)
@@ -45,7 +45,7 @@ class Rows:
         return [self.centre, *(side for sides in self.sides.values() for side in sides)]
 
     def with_tensors(self, tensors: Iterator[Tensor]) -> "Rows":
-        """Return a map of the same shape with the next of these in the order of `tensors`."""
+        """Return a map of the same form with the next tensors, in the order of `tensors`."""
         centre = next(tensors)
         return Rows(centre, {axis: (next(tensors), next(tensors)) for axis in self.sides})
 
@@ -79,5 +79,5 @@ class Matrix:
 
 
 def stacked(fields: Sequence[Tensor]) -> Tensor:
-    """Return fields (batch, *space) as the channels of a state."""
+    """Return the state (batch, channel, *space) of fields (batch, *space)."""
     return fields[0].unsqueeze(1) if len(fields) == 1 else torch.stack(tuple(fields), 1)

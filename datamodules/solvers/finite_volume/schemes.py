@@ -66,7 +66,9 @@ class ConvectionScheme(ABC):
 
 
 class Upwind(ConvectionScheme):
-    """The value of the cell that the flow comes from; face velocity (u_L + u_R)/2. First order.
+    """Upwind scheme: the value of the cell that the flow comes from. First order.
+
+    The velocity of the face is (u_L + u_R)/2.
 
     Example:
         A flow to the right carries the value of the lower cell, a flow to the left the upper one:
@@ -87,7 +89,7 @@ class Upwind(ConvectionScheme):
 
 
 class DonorCell(Upwind):
-    """Flux out of each cell: max(u_L, 0) φ_L + min(u_R, 0) φ_R. First order.
+    """Donor-cell scheme: the flux max(u_L, 0) φ_L + min(u_R, 0) φ_R out of each cell. First order.
 
     The scheme of Akhare et al. (2025) for velocities of one sign.
 
@@ -102,7 +104,7 @@ class DonorCell(Upwind):
 
 
 class Central(ConvectionScheme):
-    """The mean (u_L φ_L + u_R φ_R)/2 of the fluxes of the cells. Second order, not monotone.
+    """Central scheme: the mean (u_L φ_L + u_R φ_R)/2 of two fluxes. Second order, not monotone.
 
     Example:
         >>> low, high = torch.tensor([2.0]), torch.tensor([4.0])

@@ -20,7 +20,7 @@ GAMMA = 1 - 1 / math.sqrt(2)
 
 
 class SDIRK2(Stepper):
-    """Two stages of backward Euler: second order, L-stable.
+    """Alexander's SDIRK scheme: two stages like backward Euler's, second order, L-stable.
 
     Args:
         euler: Solver of the stages: a `ThetaScheme` with theta 1. Coefficients that move keep the

@@ -78,7 +78,7 @@ class Stencil:
 
 
 def plus(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-    """Return the sum of what is there."""
+    """Return a + b, where None counts as zero."""
     if a is None or b is None:
         return b if a is None else a
     return a + b

@@ -1,4 +1,4 @@
-"""Linear systems with matrices that stay: the steps of an affine balance."""
+"""Linear systems with constant matrices: the steps of an affine, steady balance."""
 
 from torch import Tensor
 
@@ -7,7 +7,7 @@ from datamodules.solvers.implicit.residual import AffineMap, Map, Residual
 
 
 class System(Residual):
-    """F(z; u, P, A, g) = A z - P u - g: a step from u with coefficients that stay.
+    """Residual A z - P u - g of a step from u whose coefficients are steady.
 
     Of each step only u and z need be kept for the backward pass.
 
@@ -31,7 +31,7 @@ class System(Residual):
 
 
 class BoundSystem(AffineMap):
-    """z ↦ A z - b.
+    """Affine map z ↦ A z - b of a matrix by rows.
 
     Args:
         matrix: A.

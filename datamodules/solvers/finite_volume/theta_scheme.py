@@ -141,7 +141,7 @@ class ThetaScheme(Stepper):
         dt: float,
         halvings: int,
     ) -> State:
-        """Return the state at `time` + dt; what fails is done again in two halves."""
+        """Return the state at `time` + dt; samples that failed are solved again in two halves."""
         now, then = self.evaluate(coefficients, time, dt)
         names = balance.coefficients
         inputs = [now[name] for name in names]
@@ -164,7 +164,7 @@ class ThetaScheme(Stepper):
     def evaluate(
         self, coefficients: CoefficientsInTime, time: float, dt: float
     ) -> tuple[Coefficients, Coefficients]:
-        """Return the coefficients at the start and at the end of the step, as the scheme sees."""
+        """Return the coefficients that the scheme uses at the start and at the end of a step."""
         if self.coefficients_at == "ends":
             return coefficients(time), coefficients(time + dt)
         once = coefficients(time + (dt / 2 if self.coefficients_at == "middle" else 0.0))
@@ -172,7 +172,7 @@ class ThetaScheme(Stepper):
 
 
 def scale_of(scales: Sequence[float] | None, state: Tensor) -> Tensor | None:
-    """Return the scale of each channel, shaped to broadcast, or None."""
+    """Return the scale of each channel as (channel, 1, ..., 1), or None without scales."""
     if scales is None:
         return None
     if len(scales) != state.shape[1]:
@@ -184,7 +184,7 @@ def scale_of(scales: Sequence[float] | None, state: Tensor) -> Tensor | None:
 
 
 class ThetaStep(Residual):
-    """F of one step, scaled: [s z - u_n - Δt ((1 - θ) K(u_n) + θ K(s z))]/s.
+    """Residual F of one step, scaled: [s z - u_n - Δt ((1 - θ) K(u_n) + θ K(s z))]/s.
 
     Args:
         balance: K.
@@ -229,7 +229,7 @@ class ThetaStep(Residual):
 
 
 class BoundStep(Quasilinear):
-    """z ↦ F(z) of a step whose inputs are given.
+    """Residual z ↦ F(z) of a step whose inputs are given.
 
     Args:
         tendency: K of the end of the step.
@@ -250,7 +250,7 @@ class BoundStep(Quasilinear):
 
 
 class AffineStep(AffineMap, Quasilinear):
-    """The same with coefficients that are given or lagged.
+    """Affine `BoundStep`: the step with coefficients that are given or lagged.
 
     Args:
         tendency: K with given coefficients.

@@ -17,42 +17,48 @@ Choice = Bool[Tensor, " batch"]
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """Return Σ a b of each sample."""
+    """Return the inner product Σ a b of each sample, (batch,)."""
     return torch.linalg.vecdot(a.flatten(1), b.flatten(1))
 
 
 def norm(a: Tensor) -> Tensor:
-    """Return √Σ a² of each sample, outside of any graph."""
+    """Return the Euclidean norm √Σ a² of each sample, (batch,), detached from the graph."""
     return torch.linalg.vector_norm(a.detach().flatten(1), dim=1)
 
 
 def spread(values: Tensor, like: Tensor) -> Tensor:
-    """Return one value per sample, shaped to broadcast over the samples' axes."""
+    """Return values (batch,) as (batch, 1, ..., 1), which broadcast over the axes of samples."""
     return values.view(-1, *[1] * (like.dim() - 1))
 
 
 def scale(factor: Tensor, a: Tensor) -> Tensor:
-    """Return each sample times its own factor."""
+    """Return f a, with one factor f per sample."""
     return spread(factor, a) * a
 
 
 def add(a: Tensor, factor: Tensor, b: Tensor) -> Tensor:
-    """Return a plus each sample of b times its own factor."""
+    """Return a + f b, with one factor f per sample."""
     return torch.addcmul(a, spread(factor, b), b)
 
 
 def subtract(a: Tensor, factor: Tensor, b: Tensor) -> Tensor:
-    """Return a minus each sample of b times its own factor."""
+    """Return a - f b, with one factor f per sample."""
     return torch.addcmul(a, spread(factor, b), b, value=-1)
 
 
 def choose(which: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Return a where chosen, else b, sample by sample; NaN of the other does not come through."""
+    """Return, sample by sample, a where `which` is true and b elsewhere.
+
+    NaN in the sample that is not chosen does not spread.
+    """
     return torch.where(spread(which, a), a, b)
 
 
 def ratio(numerator: Tensor, denominator: Tensor, where: Tensor) -> Tensor:
-    """Return the quotient where chosen and defined, else 0, with finite gradients everywhere."""
+    """Return numerator / denominator where `where` is true and the denominator is not 0, else 0.
+
+    Its gradient is finite everywhere.
+    """
     defined = where & (denominator != 0)
     if not torch.is_grad_enabled():
         return torch.where(defined, numerator / denominator, 0.0)

@@ -15,7 +15,7 @@ def full_precision(like: Tensor) -> AbstractContextManager:
 
 
 def under_autocast_of_caller(residual: Residual, like: Tensor) -> Residual:
-    """Return F such that it runs in the precision that holds now, wherever it is evaluated."""
+    """Return F such that it always runs under the autocast that is in effect now."""
     device = like.device.type
     if not torch.is_autocast_enabled(device):
         return residual
@@ -23,7 +23,7 @@ def under_autocast_of_caller(residual: Residual, like: Tensor) -> Residual:
 
 
 class AutocastResidual(Residual):
-    """F under autocast.
+    """Residual F evaluated under the caller's autocast.
 
     The cache of autocast is off: it would keep weights that were cast without a graph, and later
     gradients would miss them.
@@ -54,11 +54,11 @@ class AutocastResidual(Residual):
 
 
 class AutocastMap:
-    """A map under autocast, back in the precision of its argument.
+    """Map evaluated under the caller's autocast, with its result in the precision of its argument.
 
     Args:
-        function: The map.
-        setting: Residual in whose context it runs.
+        function: Map.
+        setting: Residual whose context is used.
     """
 
     def __init__(self, function: Map, setting: AutocastResidual) -> None:
@@ -71,7 +71,7 @@ class AutocastMap:
 
 
 class AutocastQuasilinear(AutocastMap, Quasilinear):
-    """The same for a map that says what is lagged."""
+    """`AutocastMap` for a `Quasilinear` map, whose lagged map runs under autocast, too."""
 
     function: Quasilinear
 

@@ -65,7 +65,15 @@ class FunctionResidual(Residual):
 
 
 def same(value: Tensor, z: Tensor) -> Tensor:
-    """Return the value in the precision of z, if a network ran in another; refuse another shape."""
+    """Return the value of a residual in the precision of z, and refuse a value of another shape.
+
+    Args:
+        value: Value of F, perhaps computed by a network in lower precision.
+        z: Unknown.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
     if value.shape != z.shape:
         raise ValueError(
             f"The residual must have the shape of z, {tuple(z.shape)}, got {tuple(value.shape)}; "
@@ -97,7 +105,7 @@ class Quasilinear(ABC):
 
 
 class AffineMap(ABC):
-    """z ↦ A z - b that knows its linear part and the transpose of that."""
+    """Affine map z ↦ A z - b with explicit products A v and Aᵀ w."""
 
     @abstractmethod
     def __call__(self, z: Vector) -> Vector:
@@ -151,7 +159,7 @@ def derivative(function: Map, z: Vector) -> tuple[Vector, Map]:
 
 
 def transpose(function: Map, z: Vector) -> Map:
-    """Return w ↦ F'(z)ᵀ w, on one graph of F."""
+    """Return w ↦ F'(z)ᵀ w, with F evaluated once; each product is one backward sweep."""
     with torch.enable_grad():
         point = z.detach().requires_grad_()
         value = function(point)

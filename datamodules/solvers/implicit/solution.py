@@ -48,7 +48,7 @@ class SolveInfo:
 
     @property
     def converged(self) -> Bool[Tensor, " batch"]:
-        """Which samples are solved to tolerance."""
+        """Mask of the samples that are solved to tolerance."""
         return self.status == Status.CONVERGED
 
     def merge(self, better: "SolveInfo", where: Bool[Tensor, " batch"]) -> "SolveInfo":

@@ -66,7 +66,7 @@ GAS, POROSITY, TEMPERATURE = VARIABLES = (
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """Return a b."""
+    """Return the product a b, elementwise."""
     return a * b
 
 
@@ -88,19 +88,19 @@ class WallCells:
         self.end = end
 
     def cells(self, field: Tensor) -> Tensor:
-        """Return the cells of a field at the wall."""
+        """Return the cells of a field (..., *space) at the wall; a number unchanged."""
         return field.select(self.axis, self.end) if field.dim() else field
 
 
 class AtWall(WallCells):
-    """A field at one end of an axis."""
+    """Values of a field in the cells at one end of an axis."""
 
     def __call__(self, field: Tensor) -> Tensor:
         return self.cells(field)
 
 
 class FeedAtWall(WallCells):
-    """x p/(R T) [mol/m³] at one end of an axis."""
+    """Concentration x p/(R T) [mol/m³] of the gas at one end of an axis."""
 
     def __call__(self, mole_fraction: Tensor, pressure: Tensor, temperature: Tensor) -> Tensor:
         return self.cells(ideal_gas(mole_fraction, pressure, temperature))

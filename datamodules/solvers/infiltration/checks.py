@@ -71,7 +71,7 @@ def check_in_units(name: str, value: float | Tensor) -> None:
 
 
 def check_closures(balance: Balance, values: Mapping[str, Tensor]) -> None:
-    """Refuse pores that are sealed before the gas comes in.
+    """Refuse pores that are sealed before any gas has entered.
 
     Raises:
         ValueError: The bare fibres leave no more pores than those that are sealed.
@@ -88,7 +88,7 @@ def check_closures(balance: Balance, values: Mapping[str, Tensor]) -> None:
 
 
 def check_porosity(porosity: Tensor) -> None:
-    """Refuse a porosity, (batch, *space), that is not a share of the volume.
+    """Refuse a porosity, (batch, *space), that does not lie between 0 and 1.
 
     Raises:
         ValueError: It lies outside (0, 1) somewhere, or is not a number.

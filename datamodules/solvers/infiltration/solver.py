@@ -174,5 +174,9 @@ class ChemicalVapourInfiltration(Solver):
         return self.solver.step(state)
 
     def deposition_rate(self, state: State) -> Tensor:
-        """Return the deposition rate k_s S C [mol/m³/s], (batch, *space)."""
+        """Return the deposition rate k_s S C [mol/m³/s] of each cell, (batch, *space).
+
+        Args:
+            state: Concentration [mol/m³], porosity and temperature [K].
+        """
         return self.solver.balance.bind(self.solver.values(0.0)).fields_at(state)["reaction"]

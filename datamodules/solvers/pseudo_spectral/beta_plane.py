@@ -37,7 +37,7 @@ from datamodules.solvers.variable import Variable
 
 @dataclass(frozen=True)
 class Wave:
-    """One cosine of the forcing: amplitude · cos(2π(m_x x/L_x + m_y y/L_y)).
+    """Cosine wave of the forcing, amplitude · cos(2π(m_x x/L_x + m_y y/L_y)).
 
     Args:
         amplitude: Amplitude of the vorticity forcing [1/T²].

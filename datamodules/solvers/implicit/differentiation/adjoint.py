@@ -23,14 +23,14 @@ OnFailure = Literal["raise", "mask"]
 
 
 def check_policy(on_failure: str) -> None:
-    """Refuse a policy that is not known."""
+    """Refuse a value of `on_failure` other than `raise` and `mask`."""
     if on_failure not in ("raise", "mask"):
         raise ValueError(f"on_failure must be 'raise' or 'mask', got '{on_failure}'.")
 
 
 @dataclass
 class Call:
-    """A solve and its differentiation; `info` is its outcome, set by the forward pass."""
+    """Root problem and its differentiation; the forward pass sets `info`, the outcome."""
 
     residual: Residual
     solver: RootSolver
@@ -43,7 +43,16 @@ class Call:
 def solve_with_adjoint(
     call: Call, start: Vector, inputs: tuple[Tensor, ...]
 ) -> tuple[Vector, SolveInfo]:
-    """Return z and the outcome, with the gradient of the implicit function theorem."""
+    """Return z and the outcome; the gradient of z follows from one adjoint solve.
+
+    Args:
+        call: Residual, solvers, and treatment of failures.
+        start: First guess of z.
+        inputs: Tensors that the residual takes after z.
+
+    Raises:
+        ValueError: The residual depends on a tensor that requires a gradient and is not an input.
+    """
     parameters = call.residual.parameters()
     if torch.is_grad_enabled() and not any(t.requires_grad for t in (*inputs, *parameters)):
         value = call.residual.bind(*inputs)(start.detach())
@@ -95,7 +104,7 @@ class _Lean(torch.autograd.Function):
 
 
 def failed(call: Call, adjoint: Vector, info: SolveInfo) -> Vector:
-    """Raise, or return the adjoint without the samples that failed."""
+    """Raise an error, or warn and return the adjoint with zeros in the samples that failed."""
     message = (
         f"The adjoint of an implicit step did not converge ({info.failures()}); allow its linear "
         "solver more iterations, precondition it, or take a smaller time step"
@@ -107,7 +116,15 @@ def failed(call: Call, adjoint: Vector, info: SolveInfo) -> Vector:
 
 
 def refuse_others(value: Tensor, known: tuple[Tensor, ...]) -> None:
-    """Refuse an F whose graph ends in a tensor that would silently get no gradient."""
+    """Refuse a residual that depends on a tensor which requires a gradient and is not an input.
+
+    Args:
+        value: Value of the residual, whose graph is searched.
+        known: Inputs and parameters.
+
+    Raises:
+        ValueError: Such a tensor was found; it would get no gradient, without a message.
+    """
     allowed = {id(tensor) for tensor in known}
     waiting, seen = [value.grad_fn], set()
     while waiting:

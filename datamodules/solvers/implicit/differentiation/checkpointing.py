@@ -66,11 +66,11 @@ class Checkpointing(ABC):
 
     @abstractmethod
     def call(self, run: Callable[[Tensor], tuple[Tensor, ...]], state: Tensor) -> tuple:
-        """Return what a segment gives."""
+        """Return the results of a segment of steps from a state."""
 
 
 class NoCheckpointing(Checkpointing):
-    """All that each step needs is kept: with `Adjoint` about one state per step.
+    """No checkpointing: everything is kept, which is about one state per step with `Adjoint`.
 
     Example:
         >>> NoCheckpointing().segments(9)
@@ -85,7 +85,7 @@ class NoCheckpointing(Checkpointing):
 
 
 class SegmentCheckpointing(Checkpointing):
-    """The state at the start of each segment is kept, the others are computed again.
+    """Checkpoints at the start of each segment of steps; other states are computed again.
 
     Args:
         length: Steps k of a segment; 1 checkpoints every step; None takes √N, rounded up.

@@ -54,7 +54,7 @@ class Gradient(ABC):
         inputs: tuple[Tensor, ...],
         record: Record,
     ) -> tuple[Vector, SolveInfo]:
-        """Return z and the outcome; samples that failed come back as their start.
+        """Return z and the outcome; samples that failed keep their start.
 
         Args:
             residual: Function F.
@@ -66,7 +66,7 @@ class Gradient(ABC):
 
 
 class Adjoint(Gradient):
-    """Implicit differentiation: one adjoint solve a step, memory of one state a step.
+    """Implicit differentiation: one adjoint solve and the memory of one state per step.
 
     Only the inputs, the parameters and z are kept; the backward pass evaluates F once at z and
     solves (∂F/∂z)ᵀ λ = z̄ with products from its graph. A relative tolerance of 1e-6 gives gradients

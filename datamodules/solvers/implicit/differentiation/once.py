@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class FirstOrderOnly(torch.autograd.Function):
-    """A gradient that refuses to be differentiated, and the tensors that it depends on."""
+    """Identity on a gradient, which raises an error when the gradient is differentiated again."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, *others: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ RESTARTS = 3  # from the true residual, where rounding has carried the recursion
 
 
 class BiCGSTAB(LinearSolver):
-    """Stabilised bi-conjugate gradients: two products with A an iteration, eight vectors of memory.
+    """Stabilised bi-conjugate gradients: two products with A per iteration, eight vectors.
 
     A vanishing inner product restarts the sample from its residual; where that does not help (A
     skew-symmetric, say) its status is BREAKDOWN, and GMRES is the solver to fall back on.

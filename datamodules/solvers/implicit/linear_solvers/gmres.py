@@ -30,7 +30,7 @@ from datamodules.solvers.implicit.solution import SolveInfo
 
 
 class GMRES(LinearSolver):
-    """GMRES(m): the residual never grows, at m + 1 vectors of memory and one product an iteration.
+    """GMRES(m), whose residual never grows: m + 1 vectors of memory, one product per iteration.
 
     Args:
         restart: m, vectors between restarts.

@@ -14,13 +14,13 @@ from datamodules.solvers.implicit.solution import ImplicitSolveError, SolveInfo
 
 
 class ImplicitlyDifferentiated(LinearSolver):
-    """Another linear solver, differentiated implicitly: x̄ ↦ A⁻ᵀ x̄ in place of its iterations.
+    """Linear solver whose gradient is one solve of the transposed system, x̄ ↦ A⁻ᵀ x̄.
 
     With r = A x - b evaluated once at the solution, dx = -A⁻¹ dr: the cotangent of r is -A⁻ᵀ x̄.
     One graph of A is kept for each solve, for any number of iterations.
 
     Args:
-        linear: Solves the system, and in the backward pass its transpose.
+        linear: Solver of the system and, in the backward pass, of its transpose.
 
     Raises:
         ImplicitSolveError: The transposed system could not be solved, in the backward pass.

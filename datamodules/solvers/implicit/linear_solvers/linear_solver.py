@@ -93,7 +93,7 @@ def relative(size: PerSample, reference: PerSample, status: Tensor) -> PerSample
 
 
 class Fallback(LinearSolver):
-    """Several solvers in turn: each takes on the samples that those before it left unsolved.
+    """Several solvers in turn: each solves the samples that the earlier ones left unsolved.
 
     Args:
         solvers: Solvers in order, from the cheapest to the most robust.

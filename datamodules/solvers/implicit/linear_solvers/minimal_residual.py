@@ -29,7 +29,7 @@ from datamodules.solvers.implicit.solution import SolveInfo
 
 
 class MinimalResidual(LinearSolver):
-    """One product with A and two inner products an iteration, two vectors of memory.
+    """Minimal residual iteration: one product with A per iteration, two vectors of memory.
 
     The residual falls in every iteration where the symmetric part of A is positive definite, and
     fast where A is close to a multiple of the identity, as in steps that move the state by a cell

@@ -22,7 +22,7 @@ from datamodules.solvers.implicit.residual import Map, products
 
 
 class BlockTridiagonal(Preconditioner):
-    """The inverse of a stencil of nearest neighbours between walls, any number of channels.
+    """Exact inverse of a stencil of nearest neighbours between walls, for any number of channels.
 
     The matrix is found by probing: 3 products with A a channel in one dimension, 5 in two. The
     inverse is exact up to rounding, so that a Krylov method needs one iteration for any stiffness;
@@ -123,7 +123,7 @@ def banded(centre: Tensor, below: Tensor | None = None, above: Tensor | None = N
 
 
 def factorise(diagonal: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return S⁻¹, S⁻¹ L and S⁻¹ U of all lines."""
+    """Return S⁻¹, S⁻¹ L and S⁻¹ U of all lines, with S the Schur complements."""
     inverses: list[Tensor] = []
     carried: list[Tensor] = []
     for n in range(len(diagonal)):
@@ -139,7 +139,7 @@ def factorise(diagonal: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, 
 
 
 def thomas(inverse: Tensor, before: Tensor, after: Tensor, b: Tensor) -> Tensor:
-    """Return x of the block-tridiagonal system, all (line, batch, ...)."""
+    """Return the solution (line, batch, ...) of block-tridiagonal systems (Thomas algorithm)."""
     forward = list((inverse @ b).unbind())
     for n in range(1, len(forward)):
         forward[n] = forward[n] - before[n] @ forward[n - 1]

@@ -37,7 +37,7 @@ class Preconditioner(ABC):
 
 
 class Identity(Preconditioner):
-    """No preconditioning.
+    """No preconditioning: M⁻¹ v = v.
 
     Example:
         >>> v = torch.tensor([[1.0, 2.0]])

@@ -26,7 +26,13 @@ class Correction(ABC):
 
     @abstractmethod
     def of(self, F: Map, z: Vector, active: Choice) -> tuple[Vector, Vector, Choice]:
-        """Return F(z), d of the active samples (0 for the others), and which d can be trusted."""
+        """Return F(z), the correction d, and the mask of the samples whose d can be trusted.
+
+        Args:
+            F: Function whose root is sought.
+            z: Present iterate.
+            active: Mask of the samples to correct, (batch,); d is 0 in the others.
+        """
 
     def implicit_inside(self) -> "Correction":
         """Return the same correction with its linear solve differentiated implicitly."""
@@ -34,7 +40,7 @@ class Correction(ABC):
 
 
 class Direct(Correction):
-    """d = -F(z): the plain iteration z ← f(z) of F(z) = z - f(z).
+    """Direct correction d = -F(z): the plain iteration z ← f(z) of F(z) = z - f(z).
 
     Example:
         >>> z, active = torch.tensor([[1.0]]), torch.tensor([True])
@@ -49,7 +55,7 @@ class Direct(Correction):
 
 
 class Lagged(Correction):
-    """d with L(z + d; z) = 0: coefficients at the old z, everything else at the new one.
+    """Correction d with L(z + d; z) = 0: coefficients are lagged, everything else is implicit.
 
     Args:
         linear: Solver of the linear systems.

@@ -82,7 +82,7 @@ class NewtonKrylov(RootSolver):
     def search(
         self, F: Map, z: Vector, direction: Vector, current: PerSample, active: Choice
     ) -> tuple[Vector, PerSample, Choice]:
-        """Return where the step leads, the residual norms there, and whether they fell."""
+        """Return z after the line search, the norms of F there, and which samples' norms fell."""
         step = active.to(current.dtype)
         waiting, best, sizes = active, z, current
         for _ in range(self.halvings + 1):

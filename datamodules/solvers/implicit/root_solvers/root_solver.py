@@ -24,7 +24,12 @@ class RootSolver(ABC):
 
     @abstractmethod
     def solve(self, F: Map, start: Vector) -> tuple[Vector, SolveInfo]:
-        """Return z, of the shape of the start, and the outcome per sample."""
+        """Return z, of the shape of the start, and the outcome of each sample.
+
+        Args:
+            F: Function of z with values of the shape of z; samples do not interact.
+            start: First guess, (batch, ...).
+        """
 
     def implicit_inside(self) -> "RootSolver":
         """Return the same solver whose linear solves are differentiated implicitly."""
@@ -32,7 +37,7 @@ class RootSolver(ABC):
 
 
 def rounding(z: Vector) -> PerSample:
-    """Return the size of a correction of z below which rounding hides it."""
+    """Return the norm of a correction of z, (batch,), below which rounding hides it."""
     return 10 * torch.finfo(z.dtype).eps * norm(z)
 
 
