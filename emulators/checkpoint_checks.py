@@ -266,7 +266,7 @@ def check_finite_weights(
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return settings by their options: `network` is a class, `network.width` an argument."""
+    """Return nested settings by dotted names, such as `network` (a class) and `network.width`."""
     found = {}
     for name, value in settings.items():
         if isinstance(value, dict) and "class_path" in value:
@@ -278,7 +278,7 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def weights_error(kind: str, error: RuntimeError) -> ValueError:
-    """Return in one sentence why the weights of a checkpoint do not fit an emulator."""
+    """Return the error for weights that do not fit an emulator, in one sentence."""
     lines = str(error).splitlines()
     return ValueError(
         f"The checkpoint does not fit this {kind}: "

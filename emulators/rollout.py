@@ -276,7 +276,7 @@ def run_rollout(
 
 
 def copy_to_device(state: State, device: torch.device) -> State:
-    """Return a state on a device, copied while the device still computes."""
+    """Return a state on a device; a copy to a GPU does not wait for the GPU's computations."""
     if device.type == "cuda" and state.device.type == "cpu":
         return state.pin_memory().to(device, non_blocking=True)
     return state.to(device)

@@ -21,9 +21,10 @@ from emulators.rollout import RolloutBatch, State
 
 
 class LatentFields(RolloutDiagnostic):
-    """Learned coefficient fields λ, the true ones, and Σ w|λ̂ - λ| / Σ w|λ| over the cells.
+    """Learned coefficient fields λ̂ against the true λ, with the error Σ w|λ̂ - λ| / Σ w|λ|.
 
-    The weight w of a cell is the mean of its weights over channels: 1, unless cells are masked.
+    The sums are over cells. The weight w of a cell is the mean of its weights over channels, which
+    is 1 unless cells are masked.
 
     The true fields come from the solver that made the data, if there is one on the same grid. Other
     emulators than `ImPiNDiff` have no such fields and are skipped.

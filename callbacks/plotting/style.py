@@ -21,7 +21,7 @@ DASHES = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)))
 
 
 def escape(text: str) -> str:
-    """Return text escaped for a figure, which then shows it as it is.
+    """Return text escaped such that Matplotlib shows it literally.
 
     Matplotlib reads formulas between dollar signs, and leaves labels that begin with "_" out of
     legends.
@@ -36,7 +36,7 @@ def quantity(name: str, units: str) -> str:
 
 
 def at_time(time: float, units: str) -> str:
-    """Return the label of a state at a time."""
+    """Return the label of a state at a time, such as `t = 0.5 s`."""
     return escape(f"t = {time:g}" if units == "1" else f"t = {time:g} {units}")
 
 

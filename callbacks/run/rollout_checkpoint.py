@@ -179,7 +179,7 @@ class RolloutCheckpoint(Callback):
 
 
 def observers_by_name(observers: list[RolloutObserver]) -> dict[str, RolloutObserver]:
-    """Return the observers by their class, numbered where there are several of one."""
+    """Return the observers by the name of their class, with numbers where it is not unique."""
     found: dict[str, RolloutObserver] = {}
     for observer in observers:
         kind = type(observer).__qualname__

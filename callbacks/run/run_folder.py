@@ -113,7 +113,7 @@ def move_scores_aside(folder: Path, step: int) -> Path | None:
 
 
 def with_own_name(folder: Path) -> Path:
-    """Return a path that ends in the folder's own name."""
+    """Return the path of a folder with its own name at the end, in place of `.` or `..`."""
     return folder if folder.name not in ("", "..") else folder.resolve()
 
 

@@ -143,7 +143,7 @@ def items_of(contents: Contents, name: str, size: int) -> str:
 
 
 def note_dropped_dimensions(path: Path, names: Sequence[str]) -> None:
-    """Print a note on dimensions of one item that are left out."""
+    """Print a note on the dimensions of length 1 that are left out."""
     if names:
         dropped = ", ".join(dict.fromkeys(names))
         notify(f"{path.parent}: dimensions of length 1 were left out: {dropped}.")
