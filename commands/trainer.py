@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning import Trainer
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
@@ -37,7 +37,9 @@ from emulators.checkpoint_file import check_like
 BROKEN = (KeyError, TypeError, AttributeError, IndexError, AssertionError)
 # what keeps a run: those before all other callbacks, and those after
 FIRST = (GracefulShutdown, RunReport, Checkpoints, TrainingCost)
-LAST = (ScoreWriter, RolloutCheckpoint, Divergence)
+LAST = (ForecastWriter, ScoreWriter, RolloutCheckpoint, Divergence)
+REFRESH = 20
+"""Number of batches between two updates of the progress bar."""
 AVERAGES = ("exp_avg", "exp_avg_sq", "momentum_buffer", "momentum", "average", "square")
 
 
@@ -59,6 +61,14 @@ def with_keepers(given: Callback | Sequence[Callback] | None) -> list[Callback]:
         if keys.count(key) > 1:
             raise ValueError(f"trainer.callbacks has {key} twice; leave one out.")
     return callbacks
+
+
+def with_bar(callbacks: list[Callback], silent: bool) -> list[Callback]:
+    """Return callbacks with the progress bar that is given, or a default, or none if silent."""
+    bars = [callback for callback in callbacks if isinstance(callback, ProgressBar)]
+    if silent:  # Lightning refuses a bar that is given
+        return [callback for callback in callbacks if callback not in bars]
+    return callbacks if bars else [*callbacks, TQDMProgressBar(refresh_rate=REFRESH)]
 
 
 class RunTrainer(Trainer):
@@ -92,9 +102,8 @@ class RunTrainer(Trainer):
                 f"{root}: cannot write here ({error.strerror}); set trainer.default_root_dir to a "
                 "folder that can be written."
             ) from None
-        if kwargs.get("enable_progress_bar") is False:  # or Lightning refuses the default bar
-            given = kwargs["callbacks"]
-            kwargs["callbacks"] = [c for c in given if not isinstance(c, ProgressBar)]
+        silent = kwargs.get("enable_progress_bar") is False or bool(kwargs.get("barebones"))
+        kwargs["callbacks"] = with_bar(kwargs["callbacks"], silent)
         if kwargs.get("logger") in (None, True):
             kwargs["logger"] = TensorBoardLogger(root, name="", version="", default_hp_metric=False)
         try:
@@ -116,7 +125,7 @@ class RunTrainer(Trainer):
             yield folder
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """Train an emulator in a new folder or, with --ckpt_path, resume in the checkpoint's.
+        """Train an emulator in a new folder or, with --ckpt_path, resume the run of a checkpoint.
 
         A training that fails before its first step leaves the folder as it was.
 
