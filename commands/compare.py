@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def compare_runs(args: list[str]) -> None:
-    """Put the scores of tested runs side by side: a table and a figure."""
+    """Compare the scores of tested runs: table, figures and an HTML page."""
     from commands.help import Parser
 
     parser = Parser(prog="emulate compare", description=compare_runs.__doc__)

@@ -5,6 +5,9 @@ import re
 import shutil
 import sys
 from argparse import SUPPRESS, Action, ArgumentError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
 from typing import Any, NoReturn
 
 import yaml
@@ -13,13 +16,16 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 from commands.suggestions import FOREIGN, INTERNAL, class_at, did_you_mean, options_of
 
 WIDTH = 100
+LONGEST_TYPE = 20
 
 
 def shorter(text: str) -> str:
     """Return the description of an option without internal classes and classes of other libraries.
 
-    Torch alone has hundreds, which its own documentation lists.
+    Torch alone has hundreds, which its own documentation lists. Types are written in one way.
     """
+    text = re.sub(r"<class '(\w+)'>", r"\1", text)
+    text = re.sub(r"Optional\[([\w.]+|Literal\[[^\]]*\])\]", r"\1 | null", text)
 
     def chosen(found: re.Match) -> str:
         names = found[1].split(", ")
@@ -75,11 +81,32 @@ def plain(value: Any) -> Any:
 
 
 class Formatter(DefaultHelpFormatter):
-    """Formatter of help with `shorter` descriptions, in lines of at least 100 letters."""
+    """Formatter of help with `shorter` descriptions, in lines of at least 100 letters.
+
+    An option that is described like an earlier one of the same name refers to it.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_help_position", 20)
         kwargs.setdefault("width", max(WIDTH, shutil.get_terminal_size().columns - 2))
         super().__init__(*args, **kwargs)
+        self.described: dict[tuple[str, str], str] = {}
+
+    def _format_action(self, action: Action) -> str:
+        full = action.help or ""
+        name = next(iter(action.option_strings), "")
+        first = self.described.setdefault((name.rpartition(".")[2], full), name)
+        if first == name or len(full) < len(f"As {first}."):
+            return super()._format_action(action)
+        try:
+            action.help = f"As {first}."
+            return super()._format_action(action)
+        finally:
+            action.help = full
+
+    def _get_type_str(self, action: Action) -> str | None:
+        text = super()._get_type_str(action)  # long ones say less than the description
+        return text if text is None or len(text) <= LONGEST_TYPE else None
 
     def _get_help_string(self, action: Action) -> str:
         # what Lightning's descriptions say of defaults, which are other ones in this program
@@ -94,8 +121,79 @@ class Formatter(DefaultHelpFormatter):
         return shorter(super()._expand_help(action))
 
 
+def shown_groups(groups: list[Any], shown: Callable[[str], bool]) -> list[Any]:
+    """Return copies of groups of options with the options that are shown.
+
+    Options without a prefix come first. Of parts with the same options, such as the splits of the
+    data, the first lists them, and the others only what differs.
+    """
+    copies: list[Any] = []
+    first: dict[tuple[str, str | None, str], str] = {}
+    alike: dict[str, str] = {}
+    for group in groups:
+        actions = []
+        for action in group._group_actions:
+            name = name_of(action)
+            if not name or not shown(name):
+                continue
+            leaf = name.rpartition(".")[2]
+            earlier = first.setdefault((leaf, action.help, str(action.default)), name)
+            if earlier == name:
+                actions.append(action)
+            else:
+                part, other = different(name, earlier)
+                alike.setdefault(part, other)
+        if actions:
+            copies.append(copy(group))
+            copies[-1]._group_actions = actions
+    for group in copies:
+        part = name_of(group._group_actions[0])
+        if part in alike:
+            group.title += f" (other options as in --{alike[part]})"
+    return sorted(copies, key=is_of_a_part)
+
+
+def name_of(action: Action) -> str:
+    """Return the name of an option without dashes; links between options have none."""
+    names = [name for name in action.option_strings if name.startswith("-")]
+    return names[-1].strip("-+") if names else ""
+
+
+def different(name: str, other: str) -> tuple[str, str]:
+    """Return two names of options without the words in which both end.
+
+    >>> different("data.val.times.start", "data.train.times.start")
+    ('data.val', 'data.train')
+    """
+    words, others = name.split("."), other.split(".")
+    while words[1:] and others[1:] and words[-1] == others[-1]:
+        words, others = words[:-1], others[:-1]
+    return ".".join(words), ".".join(others)
+
+
+@contextmanager
+def showing(parser: Any, shown: Callable[[str], bool]) -> Iterator[None]:
+    """Hide options of a parser that are not shown."""
+    groups = parser._action_groups
+    parser._action_groups = shown_groups(groups, shown)
+    try:
+        yield
+    finally:
+        parser._action_groups = groups
+
+
+def is_of_a_part(group: Any) -> bool:
+    """Return whether the options of a group begin with the name of a part, such as `data`."""
+    first = name_of(group._group_actions[0])
+    return "." in first or first in ("trainer", "model", "data")
+
+
 class Parser(ArgumentParser):
-    """Parser of a command: its help is short, and it says what may have been meant."""
+    """Parser of a command: its help is short, and it says what may have been meant.
+
+    Attributes:
+        shown: Whether the help lists an option, given by its name; all by default.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", Formatter)
@@ -103,6 +201,12 @@ class Parser(ArgumentParser):
         if str(kwargs.get("description")).startswith("Help for "):  # of a class: its options follow
             kwargs.setdefault("usage", SUPPRESS)
         super().__init__(*args, **kwargs)
+        self.shown: Callable[[str], bool] = bool  # all
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        """Return the help of the options that are shown, with the options of the command first."""
+        with showing(self, self.shown):
+            return super().format_help(*args, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Refuse what was typed."""

@@ -21,6 +21,7 @@ from callbacks.run.run_folder import lies_in
 from commands.former_options import with_present_names
 from commands.help import Parser
 from commands.option_values import at_home, refuse_no_group, refuse_null
+from commands.stage_help import describe_stage
 from commands.trainer import RunTrainer
 from datamodules import TrajectoryDataModule
 from datamodules.files.netcdf_writer import atomic_write
@@ -94,6 +95,14 @@ class EmulatorCLI(LightningCLI):
     def subcommands(self) -> dict[str, set[str]]:
         """Return the stage that was asked for: the parsers of the others take time to make."""
         return {self.command: LightningCLI.subcommands()[self.command]}
+
+    def _prepare_subcommand_parser(
+        self, klass: type, subcommand: str, **kwargs: Any
+    ) -> LightningArgumentParser:
+        """Return the parser of a stage, with its help in words of this program."""
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        describe_stage(parser, subcommand)
+        return parser
 
     @classmethod
     def _run(cls, command: str, args: list[str], trusted: bool) -> "EmulatorCLI":

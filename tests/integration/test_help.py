@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonargparse import Namespace
+from lightning import Trainer
 from lightning.pytorch import Callback
 
 import callbacks
 import cli
-from commands.help import Formatter, shorter, typed
+from commands.help import Formatter, different, shorter, typed
 from datamodules import TrajectoryDataModule
 from datamodules.generation.generator import Generator
 from emulators import L2
@@ -158,3 +159,69 @@ def test_classes_of_other_libraries_are_named_by_their_library():
     assert shorter("N, known subclasses: torch.nn.Module, torch.nn.ReLU, emulators.UNet") == (
         "N, known subclasses: emulators.UNet, classes of torch"
     )
+
+
+LINES = {"fit": 250, "validate": 200, "test": 200, "predict": 200, "generate": 200}
+
+
+@pytest.mark.parametrize("command", LINES)
+def test_help_of_a_command_is_short_and_of_this_program(command, say):
+    status, out, err = say(command, "--help")
+    assert status == 0, err
+    assert len(out.splitlines()) <= LINES[command]
+    for word in ("registry", "hpc", "trainer.fit", ":class:", ":param", "``", "/configs/", "-->"):
+        assert word not in out.replace("runs/a", "")
+
+
+@pytest.mark.parametrize("command", cli.STAGES)
+def test_help_shows_what_has_an_effect_in_a_stage(command, say):
+    out = say(command, "--help")[1]
+    trains = command == "fit"
+    for option in ("max_steps", "gradient_clip_val", "val_check_interval", "limit_train_batches"):
+        assert (f"--trainer.{option} " in out) == trains
+    for option in ("batch_size", "seed", "workers"):
+        assert (f"--data.{option} " in out) == trains
+    assert "--trainer.precision " in out
+    assert "--trainer.barebones" not in out
+    assert "--return_predictions" not in out
+    rollouts = {"validate": "val", "test": "test", "predict": "predict"}
+    for stage, split in rollouts.items():
+        assert (f"--data.{split}_rollouts " in out) == (trains or stage == command)
+    words = " ".join(out.split())
+    assert (
+        "Checkpoint to resume from" if trains else "Checkpoint of the trained emulator"
+    ) in words
+    assert "Seed of weights, order of windows, noise and rollouts" in words
+    assert "Defaults are set in configs/trainer.yaml." in words
+
+
+def test_help_of_the_trainer_shows_every_option_of_it_and_no_other(say):
+    status, out, _ = say("test", "--trainer.help")
+    assert status == 0
+    known = set(inspect.signature(Trainer).parameters)
+    assert options_in(out, "trainer") >= known
+    assert "--data" not in out
+    assert "--trainer.help" in say("test", "--help")[1]
+
+
+def test_hidden_options_are_parsed(say, tmp_path):
+    words = ["--trainer.barebones=true", "--data.batch_size=3", "--data.root=x", "--print_config"]
+    status, out, err = say("test", "--model=Baseline", *words)
+    assert status == 0, err
+    settings = yaml.safe_load(out)
+    assert settings["trainer"]["barebones"] is True
+    assert settings["data"]["batch_size"] == 3
+
+
+def test_help_of_equal_parts_lists_their_options_once(say):
+    out = say("fit", "--help")[1]
+    assert out.count("--data.train.trajectories.stop STOP") == 1
+    assert "--data.val.trajectories" not in out
+    assert "Files of the validation split (other options as in --data.train):" in out
+    assert "As --data.train.files. (required, type: str, default: val/*.nc)" in out
+    assert "Forecasts from the test split (other options as in --data.val_rollouts):" in out
+
+
+def test_different_parts_of_the_names_of_options():
+    assert different("a.b", "c.b") == ("a", "c")
+    assert different("a.x.b", "a.b") == ("a.x", "a")
