@@ -1,6 +1,7 @@
 import math
 import types
 
+import numpy as np
 import pytest
 import torch
 
@@ -70,6 +71,25 @@ def test_without_a_truth_the_learned_field_is_drawn_alone():
     assert "latent_D_truth" not in scores
     assert callback.summary(scores) == {}
     assert callback.figures(scores)
+
+
+def test_cells_that_are_masked_are_not_compared_and_not_drawn():
+    made = data()
+    there = torch.arange(24).reshape(1, 4, 6) % 5 > 0
+    made.change(mask=there)
+    callback = watching(LatentFields([0.0, 0.3]), made, emulator(rate=2.0))
+    scores = callback.scores()
+    learned, truth = scores["latent_D"].values[:, there[0]], scores["latent_D_truth"].values
+    assert np.isnan(scores["latent_D"].values[:, ~there[0]]).all()
+    true = truth[:, there[0]]
+    assert scores["latent_D_error"].values == pytest.approx(
+        abs(learned - true).sum(1) / abs(true).sum(1)
+    )
+    images = [one for axes in callback.figures(scores)["latent_fields"].axes for one in axes.images]
+    assert len(images) == 6  # truth, learned and difference at two times
+    for image in images:
+        assert (image.to_rgba(image.get_array())[~there[0].numpy()][:, :3] == 0.8).all()
+        assert np.isfinite(image.get_clim()).all()
 
 
 def test_other_emulators_are_passed_over():

@@ -24,13 +24,14 @@ class Doubled(nn.Module):
         return 2 * (2 * porosity / 7e-6) * (torch.tensor(0.6).log() * porosity.log()).sqrt()
 
 
-def watching(learned, closure, radius=7e-6, known=KNOWN):
+def watching(learned, closure, radius=7e-6, known=KNOWN, mask=None):
     """The callback on two trajectories of which training sees porosities 0.5 to 0.2."""
     solver = ChemicalVapourInfiltration(GRID, ExplicitEuler(), 1.0, 1.0, fibre_radius=radius)
     states = torch.ones(2, 5, 3, 4) * torch.tensor([0.1, 0.5, 1273.0]).view(3, 1)
     states[1, 2, 1, 3], states[:, 4, 1] = 0.2, 0.1  # the last is beyond training rollouts
     callback = LearnedCurves(points=3)
     source = Data(GRID, states[0])
+    source.change(mask=mask)
     source.generator = types.SimpleNamespace(solver=solver)
     source.trajectories = lambda split: types.SimpleNamespace(
         lengths=[5, 5],
@@ -65,6 +66,12 @@ def test_curve_and_truth_over_what_training_visits():
     found = callback.summary(scores)
     assert found == pytest.approx({"curve/surface": 1.0, "curve/surface_worst": 1.0})
     assert callback.figures(scores)["learned_curves"].axes
+
+
+def test_masked_points_are_not_visited():
+    mask = torch.tensor([[True, True, True, False]])  # the last point has the porosity 0.2
+    callback = watching("surface", Closure(("open_porosity",), Doubled()), mask=mask)
+    assert callback.visited["open_porosity"].tolist() == pytest.approx([0.5, 0.5, 0.5])
 
 
 def test_without_a_truth_the_curve_is_alone():

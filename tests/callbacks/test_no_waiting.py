@@ -18,6 +18,7 @@ from emulators.rollout import run_rollout
 from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 PLANE = Grid((16, 16), (6.0, 6.0))
+LAND = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.3
 KINDS = [
     kind
     for kind in vars(callbacks).values()
@@ -37,16 +38,20 @@ def test_all_diagnostics_are_found():
     assert not names & {"LatentFields", "LearnedCurves", "RolloutDiagnostic"}
 
 
+@pytest.mark.parametrize("mask", [None, LAND], ids=["all points", "masked points"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_observing_needs_no_value(kind):
+def test_observing_needs_no_value(kind, mask):
     data = Data(PLANE, torch.randn(220, 1, 16, 16))
     data.rollouts["test"].members = 3
     data.generator = solver_of(PLANE)
+    data.change(mask=mask)
     initial = torch.randn(4, 1, 16, 16)
     start = RolloutBatch(initial, torch.arange(4), 60, 12)
     start.perturbed = torch.randn(2, 4, 1, 16, 16)
     diagnostic = kind()
     diagnostic.attach(data, Exact())
+    if mask is not None and diagnostic.unsupported_reason():
+        return
     diagnostic.start(torch.device("cpu"))
     diagnostic.begin(start)
     mode = FakeTensorMode(allow_non_fake_inputs=True)
