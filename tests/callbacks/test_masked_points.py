@@ -27,6 +27,7 @@ from callbacks import (
     ZonalMean,
     score_forecasts,
 )
+from callbacks.metrics.spatial_mean import spatial_mean
 from callbacks.run.score_writer import domain
 from datamodules import DataDescription
 from datamodules.files.space_axis import SpaceAxis
@@ -339,6 +340,30 @@ def definition(data):
     source.description = data
     diagnostic.attach(source, Exact(channels=2))
     return diagnostic.definition()
+
+
+class Mean(RolloutDiagnostic):
+    """A diagnostic of one's own: the mean of every channel at the last step."""
+
+    def begin(self, start):
+        self.mean = None
+
+    def observe(self, lead, forecast, truth):
+        self.mean, self.map = spatial_mean(forecast, self.weights), self.hide_masked(forecast)
+
+    def scores(self):
+        where = ("start", "channel", "y", "x")
+        return xarray.Dataset({"mean": (where[:2], self.mean), "map": (where, self.map)})
+
+
+def test_own_diagnostic_has_weights():
+    forecast, truth = pair()
+    scores = scored(Mean(), changed(forecast, torch.nan), truth, sphere())
+    np.testing.assert_allclose(scores["mean"], average(forecast[:, -1].numpy()), rtol=1e-6)
+    np.testing.assert_array_equal(np.isfinite(scores["map"]), mask().expand(2, -1, -1, -1))
+    plain = scored(Mean(), forecast, truth, sphere(mask=None, weighting=None))
+    np.testing.assert_allclose(plain["mean"], forecast[:, -1].mean((2, 3)), rtol=1e-6)
+    assert np.isfinite(plain["map"]).all()
 
 
 def test_weights_are_not_saved_with_interrupted_rollouts():
