@@ -215,7 +215,15 @@ class Observations:
         return mask
 
     def snapshots(self, window: int, interval: float) -> list[int]:
-        """Return the indices of the observed snapshots of a window."""
+        """Return the indices of the observed snapshots of a window, without the initial one.
+
+        Args:
+            window: Number of snapshots of the window.
+            interval: Time between two snapshots.
+
+        Raises:
+            ValueError: A time is not the time of a snapshot of the window after the first.
+        """
         if self.times is None:
             return list(range(1, window))
         found = []

@@ -120,7 +120,11 @@ class TrajectoryRolloutBatch:
         return [self.source.time(k, start) for k, start in self.places]
 
     def truth(self, lead: int) -> Float[Tensor, "batch channel *space"]:
-        """Return the true states `lead` intervals after the initial ones."""
+        """Return the true states `lead` intervals after the initial ones.
+
+        Raises:
+            ValueError: The lead is negative or exceeds `truth_steps`.
+        """
         if not 0 <= lead <= self.truth_steps:
             raise ValueError(f"lead must lie in 0..{self.truth_steps} (the truth), got {lead}.")
         reads = [self.source.read(k, start + lead, start + lead + 1) for k, start in self.places]
@@ -200,7 +204,7 @@ class InitialConditions(Dataset):
         return index
 
     def collate(self, indices: list[int]) -> TrajectoryRolloutBatch:
-        """Return the batch of the initial conditions with these numbers."""
+        """Return the batch of the initial conditions with the given numbers."""
         places = [self.places[i] for i in indices]
         initial = torch.cat([self.trajectories.read(k, s, s + 1) for k, s in places])
         parameters = self.trajectories.parameters

@@ -92,7 +92,7 @@ class DataSource(ReferenceSource, Protocol):
         """Statistics of the training split, computed on first access."""
 
     def content_hash(self, split: str) -> str:
-        """Return a hash of the fields of a split."""
+        """Return a hash of the fields of a split, which is equal for equal data."""
 
     def contents(self, split: str) -> str:
-        """Return a hash of a split and of all options that change what is read."""
+        """Return a hash of a split and of all options that change the values read from it."""

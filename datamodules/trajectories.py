@@ -78,13 +78,24 @@ class Trajectories:
         return sum(self.lengths)
 
     def read(self, k: int, start: int, stop: int) -> Float[Tensor, "time channel *space"]:
-        """Return snapshots [start, stop) of trajectory k, on the CPU."""
+        """Return snapshots of one trajectory, in physical units, on the CPU.
+
+        Args:
+            k: Number of the trajectory within the split.
+            start: First snapshot.
+            stop: Snapshot after the last one.
+        """
         return self.storage.read(k, start, stop)
 
     def windows(
         self, places: Sequence[Place], length: int
     ) -> Float[Tensor, "batch time channel *space"]:
-        """Return windows of `length` snapshots that start at places (trajectory, snapshot)."""
+        """Return windows of consecutive snapshots, in physical units, on the device of the storage.
+
+        Args:
+            places: (trajectory, first snapshot) of each window.
+            length: Number of snapshots per window.
+        """
         return self.storage.windows(places, length)
 
     def check(self) -> None:
@@ -98,7 +109,7 @@ class Trajectories:
                 pass
 
     def time(self, k: int, snapshot: int) -> float:
-        """Return the time of a snapshot of trajectory k, in the units of the file."""
+        """Return the time of a snapshot of trajectory k, in the units of its file."""
         file, _, span = self.spans[k]
         return float(file.times[span.start + snapshot])
 

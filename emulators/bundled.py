@@ -49,7 +49,12 @@ class Bundled(Emulator):
         return self.bundle + 1
 
     def call(self, u: State, context: Context = NO_CONTEXT) -> tuple[State, ...]:
-        """Return the next K states, standardised like the given one."""
+        """Return the next K states, standardised like the given one.
+
+        Args:
+            u: Standardised states.
+            context: Parameters of the samples.
+        """
         first, others = self.predict_from(u, context)
         states = []
         for output in (first, *others):
@@ -66,7 +71,7 @@ class Bundled(Emulator):
         return memory[0], memory[1:]
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
-        """Return (1/K) Σ_k d(û_{n+k}, u_{n+k})."""
+        """Return the mean distance of the K predicted states, (1/K) Σ_k d(û_{n+k}, u_{n+k})."""
         self.check_window(window)
         states = self.call(self.perturb(self.standardize(window[:, 0])), context)
         distances = [

@@ -163,7 +163,7 @@ class Hierarchical(Emulator):
     # Training -----------------------------------------------------------------------------------
 
     def draw_masks(self, samples: int) -> Int[Tensor, " batch"]:
-        """Return a random mask id per sample: the regular one with probability 1 - masking."""
+        """Return a random mask id per sample: the regular mask with probability 1 - masking."""
         others = len(self.layout.masks) - 1
         mask_id = torch.full((samples,), others)
         if others:
@@ -175,7 +175,7 @@ class Hierarchical(Emulator):
         return mask_id.to(self.device)
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
-        """Return the objective of equation 12, with masks drawn at random."""
+        """Return the objective of Jiang et al. (2025), equation 12, with masks drawn at random."""
         self.check_window(window)
         return self.loss_of_masks(window, self.draw_masks(len(window)), context)
 

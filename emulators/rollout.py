@@ -133,8 +133,18 @@ class RolloutObserver(ABC):
         ...         self.value = start.initial.abs().max()
         ...     def observe(self, lead, forecast, truth):
         ...         self.value = torch.maximum(self.value, forecast.abs().max())
-        >>> Largest().observes("test")
-        True
+        >>> class Doubling:
+        ...     def step(self, state, memory=None):
+        ...         return 2 * state, None
+        >>> from types import SimpleNamespace
+        >>> start = SimpleNamespace(
+        ...     initial=torch.ones(1, 1, 4), index=torch.arange(1), steps=3, truth_steps=0,
+        ...     perturbed=None, times=[0.0], parameters=None, truth=lambda lead: None,
+        ... )
+        >>> largest = Largest()
+        >>> run_rollout(Doubling(), start, [largest])
+        >>> largest.value.item()
+        8.0
     """
 
     stages: ClassVar[tuple[str, ...]] = ("validate", "test", "predict")
@@ -147,19 +157,33 @@ class RolloutObserver(ABC):
 
     @abstractmethod
     def begin(self, start: RolloutBatch) -> None:
-        """Record the initial conditions of the rollouts that follow."""
+        """Record the initial conditions of the rollouts that follow.
+
+        Args:
+            start: Initial conditions, with their truth, parameters and times.
+        """
 
     @abstractmethod
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        """Record the forecasts at a lead; truth is None past its end.
+        """Record the forecasts at a lead.
 
-        Of an ensemble it is the member that started from the unperturbed state.
+        Args:
+            lead: Number of steps since the initial conditions, from 1 on.
+            forecast: Forecasts in physical units; of an ensemble the member that started from the
+                unperturbed state. Trajectories that are no longer computed are NaN.
+            truth: True states, or None past their end.
         """
 
     def observe_members(  # noqa: B027 - optional
         self, lead: int, members: Members, truth: State | None
     ) -> None:
-        """Record all members of an ensemble; the first is the member of `observe`."""
+        """Record all members of an ensemble.
+
+        Args:
+            lead: Number of steps since the initial conditions.
+            members: Forecasts (member, batch, channel, *space), first the unperturbed one.
+            truth: True states, or None past their end.
+        """
 
     def rollout_state(self) -> dict[str, Any]:
         """Return what has been recorded of this and earlier batches, to resume from it.

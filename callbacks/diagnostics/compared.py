@@ -63,7 +63,12 @@ class Run:
         return self.about.get("seed")
 
     def mean(self, name: str, **at: int) -> float | None:
-        """Return the mean of a score over all its dimensions, or None if it was not computed."""
+        """Return the mean of a score over all its dimensions, or None if it was not computed.
+
+        Args:
+            name: Name of the score.
+            at: Index along dimensions at which the score is taken, such as `lead_time=0`.
+        """
         if name not in self.scores:
             return None
         return float(self.mean_over(name, self.scores[name].dims, **at))

@@ -97,7 +97,7 @@ class Distribution(ClimateDiagnostic):
         return [*self.data.fields, *flow]
 
     def fields(self, state: State) -> Float[Tensor, "batch field *space"]:
-        """Return the channels, and u and v of a flow."""
+        """Return the fields of the histograms, in float64: the channels, and u and v of a flow."""
         if not self.derives:
             state = state.double()
             # statistics of the data need finite numbers at masked points, too

@@ -72,7 +72,7 @@ class Extremes(RolloutDiagnostic):
         self.reference: Mapping[str, np.ndarray] = {}
 
     def largest(self, state: State) -> torch.Tensor:
-        """Return the largest |q| of each state."""
+        """Return the largest |q| of each state over the domain, (batch,)."""
         size = state[:, self.channel].abs()
         if self.weights is not None:  # a masked point is never the largest
             size = torch.where(self.weights[self.channel] > 0, size, 0.0)

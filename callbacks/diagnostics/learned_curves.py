@@ -55,7 +55,7 @@ class LearnedCurves(RolloutDiagnostic):
         pass
 
     def curves(self) -> dict[str, str]:
-        """Return the quantity of each learned curve, by the name of the curve."""
+        """Return the quantity that each learned curve reads, by the name of the curve."""
         if not isinstance(self.emulator, ImPiNDiff):
             return {}
         hybrid = self.emulator.hybrid
@@ -66,7 +66,11 @@ class LearnedCurves(RolloutDiagnostic):
         self.visited = {quantity: self.visits(quantity) for quantity in self.curves().values()}
 
     def visits(self, quantity: str) -> Tensor:
-        """Return values of q from the least to the largest one of the training rollouts."""
+        """Return evenly spaced values over the range of q in the first windows of training.
+
+        Args:
+            quantity: Name of q, a variable, closure or coefficient.
+        """
         hybrid, trajectories = self.emulator.hybrid, self.source.trajectories("train")
         parameters, extremes = trajectories.parameters, []
         for k, length in enumerate(trajectories.lengths):

@@ -122,7 +122,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
         }
 
     def project(self, state: State) -> Tensor:
-        """Return the projections of each state, (batch, component), in float64."""
+        """Return the projections of each state onto components, (batch, component), in float64."""
         mean, components = (part.to(state.device) for part in self.basis)
         return (self.apply_root_weights(state).double().flatten(1) - mean) @ components.T
 

@@ -33,7 +33,11 @@ def spatial_mean(
 
 
 def apply_weights(field: Float[Tensor, "*any"], weights: Float[Tensor, "*some"]) -> Tensor:
-    """Return w q at each point, zero where the weight w is zero, for any value q there.
+    """Return the product w q at each point, zero where w is zero, even if q is NaN there.
+
+    Args:
+        field: Field q.
+        weights: Weights w, which broadcast to the field.
 
     Example:
         >>> apply_weights(torch.tensor([4.0, torch.nan]), torch.tensor([0.5, 0.0])).tolist()

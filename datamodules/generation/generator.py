@@ -61,7 +61,12 @@ class SplitSize:
         check_finite("data.generator.splits", operating_points=self.operating_points)
 
     def points(self, first: int, count: int) -> list[dict[str, float]]:
-        """Return the operating points of `count` trajectories; none if none are set."""
+        """Return the operating points of trajectories, in turns; an empty list if none are set.
+
+        Args:
+            first: Number of the first trajectory.
+            count: Number of trajectories.
+        """
         every = self.operating_points
         return [dict(every[k % len(every)]) for k in range(first, first + count) if every]
 
@@ -138,7 +143,11 @@ class Generator:
         return any(split.operating_points for split in self.splits.values())
 
     def files(self, root: Path) -> list["Shard"]:
-        """Return every file of the data set, whether it exists or not."""
+        """Return all files of the data set, existing or not.
+
+        Args:
+            root: Folder of the data set.
+        """
         return [
             Shard(
                 self, root, split, first, min(self.trajectories_per_file, size.trajectories - first)

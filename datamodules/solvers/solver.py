@@ -68,7 +68,11 @@ class Solver(nn.Module, ABC):
 
     @abstractmethod
     def step(self, state: State) -> State:
-        """Return the state one snapshot interval later."""
+        """Return the state one snapshot interval later.
+
+        Args:
+            state: States (batch, channel, *space), in physical units.
+        """
 
     def step_at(self, state: State, time: float) -> State:
         """Return the state one interval later, where the dynamics depend on time [T].
@@ -134,11 +138,20 @@ class Solver(nn.Module, ABC):
         )
 
     def unroll(self, state: State) -> Iterator[State]:
-        """Yield the states at leads 1, 2, 3, ... without end."""
+        """Yield the states at leads 1, 2, 3, ... without end.
+
+        Args:
+            state: State at lead 0, the first snapshot of a trajectory.
+        """
         for number in count():
             state = self.step_at(state, number * self.interval)
             yield state
 
     def rollout(self, state: State, steps: int) -> Float[Tensor, "batch time channel *space"]:
-        """Return the states at leads of 1 to `steps`, (batch, time, channel, *space)."""
+        """Return the states at leads of 1 to `steps`, (batch, time, channel, *space).
+
+        Args:
+            state: State at lead 0, the first snapshot of a trajectory; it is not in the result.
+            steps: Number of snapshot intervals.
+        """
         return torch.stack(list(islice(self.unroll(state), steps)), dim=1)

@@ -120,7 +120,14 @@ class Hybrid(nn.Module):
             )
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid other than the grid of the physics."""
+        """Refuse a grid other than the grid of the physics.
+
+        Args:
+            shape: Number of points along each axis, in the order of the axes.
+
+        Raises:
+            ValueError: The shapes differ.
+        """
         own = self.balance.domain.grid.shape
         if tuple(shape) != own:
             raise ValueError(
@@ -160,7 +167,12 @@ class Hybrid(nn.Module):
         return {name: value.to(like) for name, value in found.items()}
 
     def moving(self, like: State, times: Times) -> dict[str, Tensor]:
-        """Return the coefficients that change in time, at the time of each sample."""
+        """Return the coefficients that change in time, in the precision of a state.
+
+        Args:
+            like: A state.
+            times: Time of each sample [T].
+        """
         found: dict[str, Tensor] = {}
         for name, value in self.known.items():
             if isinstance(value, Profile) and not value.steady:
@@ -173,7 +185,11 @@ class Hybrid(nn.Module):
         return {name: value.to(like) for name, value in found.items()}
 
     def latent(self, times: Float[Tensor, " time"]) -> dict[str, Float[Tensor, "time *space"]]:
-        """Return the learned coefficients at some times; a steady one has one time."""
+        """Return the learned coefficients by name, at several times.
+
+        Args:
+            times: Times [T]; a steady coefficient is returned for one of them.
+        """
         found: dict[str, Tensor] = {}
         for field in self.fields.values():
             found |= field(self.points, times[:1] if field.steady else times)

@@ -91,7 +91,14 @@ class Network(nn.Module, ABC):
         """
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid that the network cannot take, in a sentence that names the option."""
+        """Refuse a grid that the network cannot take.
+
+        Args:
+            shape: Number of points along each axis, in the order of the axes.
+
+        Raises:
+            ValueError: It cannot, in a sentence that names the option.
+        """
 
 
 NetworkFactory = Callable[[NetworkInterface], Network]

@@ -81,7 +81,30 @@ class Contents:
 
 
 class FileFormat(ABC):
-    """Reader of files of one format."""
+    """Reader of files of one format.
+
+    Example:
+        A format of your own, tables of numbers (time, x) as comma-separated values:
+
+        >>> from contextlib import contextmanager
+        >>> from functools import partial
+        >>> from datamodules.files.formats.plain_arrays import Values
+        >>> class Table(FileFormat):
+        ...     label = "CSV"
+        ...     def recognizes(self, path):
+        ...         return path.suffix == ".csv"
+        ...     @contextmanager
+        ...     def open(self, path):
+        ...         numbers = np.loadtxt(path, delimiter=",")
+        ...         read = partial(Values, path, numbers)
+        ...         names, kind = ("time", "x"), numbers.dtype
+        ...         field = StoredVariable("u", names, numbers.shape, kind, {}, read)
+        ...         yield Contents(path, {"u": field})
+        >>> np.savetxt("u.csv", [[1, 2], [3, 4], [5, 6]], delimiter=",")
+        >>> with Table().open(Path("u.csv")) as contents:
+        ...     print(contents.variables["u"].shape, contents.variables["u"].values()[2])
+        (3, 2) [5. 6.]
+    """
 
     label: ClassVar[str]
     """Name of the format in messages."""

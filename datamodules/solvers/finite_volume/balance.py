@@ -221,7 +221,11 @@ class Tendency:
         return self.lagged(state)(state)
 
     def fields_at(self, state: State) -> dict[str, Tensor]:
-        """Return variables, coefficients and closures at a state, by name."""
+        """Return variables, coefficients and closures at a state, by name.
+
+        Args:
+            state: State (batch, channel, *space).
+        """
         fields = AtState(self.fields)
         for name, channel in self.balance.channels.items():
             fields[name] = state[:, channel]
@@ -231,7 +235,11 @@ class Tendency:
         return fields
 
     def lagged(self, previous: State) -> "AffineTendency":
-        """Return u ↦ K(u) with all coefficients at the previous state: affine in u."""
+        """Return u ↦ K(u) with all coefficients at a previous state, so that it is affine in u.
+
+        Args:
+            previous: State (batch, channel, *space) at which coefficients are evaluated.
+        """
         if not self.nonlinear:
             return self.affine()
         fields = self.fields_at(previous)
@@ -247,7 +255,7 @@ class Tendency:
         return AffineTendency(self.still, self.capacities(self.fields))
 
     def capacities(self, fields: Mapping[str, Tensor]) -> list[Tensor | None]:
-        """Return m of each variable, None for 1."""
+        """Return the capacity m of each variable, or None where it is 1."""
         names = (self.balance.capacities.get(name) for name in self.balance.channels)
         return [None if name is None else fields[name] for name in names]
 

@@ -111,7 +111,7 @@ class Neumann(Wall):
 
 
 class Boundary(ABC):
-    """Conditions at both ends of one axis."""
+    """Conditions at both ends of one axis: `Periodic`, or `Walls`."""
 
     @property
     @abstractmethod

@@ -97,7 +97,10 @@ class Waves(Profile):
         self.steady = speed == 0
 
     def draws(self, dimensions: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Return wavenumbers, phases and frequencies of each axis, x first, and the amplitudes."""
+        """Return (wavenumbers, phases, frequencies) of each axis, x first, then three times a.
+
+        Each is a tensor (waves,); the same seed gives the same waves.
+        """
         generator = torch.Generator().manual_seed(self.seed)
         parts = []
         for _ in range(dimensions):

@@ -54,7 +54,12 @@ class ConvectionScheme(ABC):
 
     @abstractmethod
     def faces(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a and b [L/T] from the velocity below and above each face."""
+        """Return the weights a and b [L/T] of the cells below and above each face.
+
+        Args:
+            low: Velocity in the cell below the face [L/T].
+            high: Velocity in the cell above it [L/T].
+        """
 
     @abstractmethod
     def wall(self, inward: Tensor) -> tuple[Tensor, Tensor]:

@@ -113,7 +113,11 @@ class FiniteVolumeSolver(Solver):
         )
 
     def values(self, time: float) -> dict[str, Tensor]:
-        """Return the coefficients, in the precision and on the device of the solver."""
+        """Return the coefficients by name, in the precision and on the device of the solver.
+
+        Args:
+            time: Time [T] since the first snapshot of a trajectory.
+        """
         found = {name: getattr(self, f"coefficient_{name}") for name in self.coefficients}
         for name, profile in self.moving.items():
             found[name] = profile.field(self.balance.domain, time).to(found[name])

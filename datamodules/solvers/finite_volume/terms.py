@@ -54,7 +54,12 @@ class Term(nn.Module, ABC):
 
     @abstractmethod
     def assemble(self, fields: Fields, domain: Domain) -> Stencil:
-        """Return the term for given fields, each a number, (*space) or (batch, *space)."""
+        """Return the term as a stencil, affine in the variable of its balance.
+
+        Args:
+            fields: Fields by name, each a number, (*space) or (batch, *space).
+            domain: Cells and boundaries of the variable.
+        """
 
 
 def edge(field: Tensor, axis: int, end: int) -> Tensor:

@@ -93,7 +93,13 @@ class ImplicitLayer(nn.Module):
     def attempt(
         self, residual: Residual, start: Vector, *inputs: Tensor
     ) -> tuple[Vector, SolveInfo]:
-        """Return z and the outcome, without an error; samples that failed keep their start."""
+        """Return z and the outcome without raising an error; samples that failed keep their start.
+
+        Args:
+            residual: Residual F.
+            start: First guess of z.
+            inputs: Tensors that F takes after z.
+        """
         if torch.is_inference_mode_enabled():  # Newton's method needs derivatives all the same
             with torch.inference_mode(False), torch.no_grad():
                 tensors = (t.clone() if t.is_inference() else t for t in (start, *inputs))
@@ -108,7 +114,7 @@ class ImplicitLayer(nn.Module):
         return z, info
 
     def record_backward(self, info: SolveInfo) -> None:
-        """Record an adjoint solve."""
+        """Record the outcome of an adjoint solve in the monitor, if there is one."""
         if self.monitor is not None:
             self.monitor.backward.append(info)
 

@@ -32,7 +32,11 @@ class Residual(ABC):
 
     @abstractmethod
     def bind(self, *inputs: Tensor) -> Map:
-        """Return z ↦ F(z; inputs), differentiable in z, in the inputs and in `parameters`."""
+        """Return z ↦ F(z; inputs), differentiable in z, in the inputs and in `parameters`.
+
+        Args:
+            inputs: All tensors besides z and `parameters` on which F depends.
+        """
 
     def parameters(self) -> tuple[Tensor, ...]:
         """Return tensors besides the inputs that F depends on; they must be leaves."""
@@ -101,7 +105,11 @@ class Quasilinear(ABC):
 
     @abstractmethod
     def lagged(self, previous: Vector) -> Map:
-        """Return z ↦ L(z; previous), affine in z."""
+        """Return z ↦ L(z; previous), affine in z.
+
+        Args:
+            previous: Vector at which the coefficients are evaluated, of the shape of z.
+        """
 
 
 class AffineMap(ABC):

@@ -52,7 +52,14 @@ class SolveInfo:
         return self.status == Status.CONVERGED
 
     def merge(self, better: "SolveInfo", where: Bool[Tensor, " batch"]) -> "SolveInfo":
-        """Return this outcome with some samples replaced from a further attempt."""
+        """Return this outcome, with some samples replaced by samples of a further attempt.
+
+        The iterations of both attempts are added.
+
+        Args:
+            better: Outcome of the further attempt.
+            where: Mask of the samples to replace, (batch,).
+        """
         return SolveInfo(
             self.iterations + torch.where(where, better.iterations, 0),
             torch.where(where, better.residual, self.residual),
@@ -60,7 +67,11 @@ class SolveInfo:
         )
 
     def failures(self, most: int = 4) -> str:
-        """Return the samples that failed, with reason, iterations and residual, as one phrase."""
+        """Return reason, iterations and residual of the samples that failed, as one phrase.
+
+        Args:
+            most: Largest number of samples to list; the others are counted.
+        """
         failed = (~self.converged).nonzero().flatten().tolist()
         parts = [
             f"sample {n}: {Status(int(self.status[n])).name.lower().replace('_', ' ')} after "

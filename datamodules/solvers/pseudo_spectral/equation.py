@@ -55,10 +55,18 @@ class Equation(SpectralModule, ABC):
 
     @abstractmethod
     def nonlinear(self, state_hat: Spectrum) -> Spectrum:
-        """Return the nonlinear tendency N(û), dealiased."""
+        """Return the nonlinear tendency N(û), dealiased.
+
+        Args:
+            state_hat: Spectrum û of the state, as `to_spectrum` returns it.
+        """
 
     def tendency(self, state: State) -> State:
-        """Return ∂u/∂t in physical space, in the units of the state over [T]."""
+        """Return ∂u/∂t in physical space, in the units of the state over [T].
+
+        Args:
+            state: States u in physical space.
+        """
         state_hat = to_spectrum(state, self.grid)
         linear = self.symbol().to(state_hat) * state_hat
         return to_field(linear + self.nonlinear(state_hat), self.grid)

@@ -87,7 +87,12 @@ class TimeStepper(SpectralModule, ABC):
 
     @abstractmethod
     def weights(self, symbol: Tensor, dt: float) -> dict[str, Tensor]:
-        """Return the complex coefficients of the scheme by the name of their attribute."""
+        """Return the complex coefficients of the scheme, by the names of their attributes.
+
+        Args:
+            symbol: Linear symbol L [1/T], double precision.
+            dt: Time step h [T].
+        """
 
     @abstractmethod
     def step(self, u: Spectrum, nonlinear: Nonlinear) -> Spectrum:

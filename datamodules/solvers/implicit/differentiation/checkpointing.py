@@ -20,7 +20,10 @@ Step = Callable[[Tensor, int], Tensor]
 
 
 class Checkpointing(ABC):
-    """Choice of the states that a rollout keeps for its backward pass."""
+    """Choice of the states that a rollout keeps for its backward pass.
+
+    Others are computed again. Subclasses choose the segments, and how a segment is called.
+    """
 
     def rollout(
         self, step: Step, state: Tensor, steps: int, keep: Collection[int] | None = None
@@ -62,11 +65,16 @@ class Checkpointing(ABC):
 
     @abstractmethod
     def segments(self, steps: int) -> list[int]:
-        """Return the number of steps of each segment."""
+        """Return the number of steps of each segment, whose sum is `steps`."""
 
     @abstractmethod
     def call(self, run: Callable[[Tensor], tuple[Tensor, ...]], state: Tensor) -> tuple:
-        """Return the results of a segment of steps from a state."""
+        """Return the results of a segment of steps from a state.
+
+        Args:
+            run: Function that makes the steps of the segment.
+            state: State at the start of the segment.
+        """
 
 
 class NoCheckpointing(Checkpointing):

@@ -24,7 +24,21 @@ from datamodules.solvers.implicit.solution import SolveInfo, Status
 
 
 class LinearSolver(ABC):
-    """Solver of A x = b."""
+    """Solver of A x = b.
+
+    Example:
+        A solver of your own, for matrices that are diagonal:
+
+        >>> class Diagonal(LinearSolver):
+        ...     def solve(self, A, b):
+        ...         x = b / A(torch.ones_like(b))
+        ...         left = (b - A(x)).flatten(1).norm(dim=1)
+        ...         status = torch.where(left < 1e-6, Status.CONVERGED, Status.BREAKDOWN)
+        ...         return x, SolveInfo(torch.ones_like(status), left, status)
+        >>> x, info = Diagonal().solve(lambda v: 4 * v, torch.tensor([[4.0, 8.0]]))
+        >>> x.tolist(), info.converged.tolist()
+        ([[1.0, 2.0]], [True])
+    """
 
     @abstractmethod
     def solve(self, A: Map, b: Vector) -> tuple[Vector, SolveInfo]:

@@ -33,7 +33,12 @@ class Preconditioner(ABC):
 
     @abstractmethod
     def build(self, A: Map, like: Vector) -> Map:
-        """Return v ↦ M⁻¹ v for a linear map on vectors shaped like the given one."""
+        """Return v ↦ M⁻¹ v, an approximation of v ↦ A⁻¹ v.
+
+        Args:
+            A: Linear map v ↦ A v, which may be evaluated to find M.
+            like: Vector (batch, ...) with the shape, precision and device of v.
+        """
 
 
 class Identity(Preconditioner):
@@ -81,7 +86,11 @@ class Jacobi(Preconditioner):
         return lambda v: inverse * v
 
     def probes(self, like: Vector) -> list[Tensor]:
-        """Return vectors of zeros and ones that sum to one, ones further apart than the reach."""
+        """Return vectors of zeros and ones whose sum is 1 everywhere.
+
+        The ones of a vector are further apart than the reach, so that each reads its own diagonal
+        entry.
+        """
         channels, *space = like.shape[1:] if like.dim() > 2 else (1, *like.shape[1:])
         colours = [self.colours(size).to(like.device) for size in space]
         found = []
@@ -96,7 +105,7 @@ class Jacobi(Preconditioner):
         return found
 
     def colours(self, size: int) -> Tensor:
-        """Return a colour for each cell of an axis; equal ones lie further apart, also around."""
+        """Return a number for each cell of a periodic axis; equal ones are beyond the reach."""
         period = self.reach + 1
         regular = size - size % period if size >= period else 0
         return torch.cat((torch.arange(regular) % period, period + torch.arange(size - regular)))
