@@ -83,7 +83,11 @@ def _axes(file: "TrajectoryFile") -> list[str]:
         spacing = "no coordinate"
         if axis.values is not None:
             spacing = f"spacing {axis.step:.6g} {axis.units}" if axis.step else "uneven spacing"
-        around = "periodic" if axis.said_periodic else "the file does not say that it is periodic"
+        around = (
+            "periodic"
+            if axis.periodic_by_attributes
+            else "the file does not say that it is periodic"
+        )
         text.append(f"  {axis.name}: {axis.size} points, {spacing}, {around}")
     return text
 
@@ -145,7 +149,7 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
     if first.select:
         more = ", ".join(first.select)
         text += f"# select one item of {more}, or a list of the ones that become channels\n"
-    if not all(axis.said_periodic for axis in getattr(file, "axes", ())):
+    if not all(axis.periodic_by_attributes for axis in getattr(file, "axes", ())):
         text += "# if the domain is periodic, add to data:  periodic: true\n"
     return text
 

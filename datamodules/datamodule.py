@@ -209,7 +209,7 @@ class TrajectoryDataModule(LightningDataModule):
             readers = self._open(paths, source)
             check_agreement([*(other[0] for other in self._readers.values()), *readers])
             self._readers[split] = readers
-            self._say_what_is_odd(split, readers)
+            self._note_overlaps(split, readers)
         return self._readers[split]
 
     def _open(self, paths: Sequence[Path], source: Source) -> list[TrajectoryReader]:
@@ -232,7 +232,7 @@ class TrajectoryDataModule(LightningDataModule):
                 reader.time, reader.interval = time, time.within(reader.used).interval
         return readers
 
-    def _say_what_is_odd(self, split: str, readers: list[TrajectoryReader]) -> None:
+    def _note_overlaps(self, split: str, readers: list[TrajectoryReader]) -> None:
         """Print a note if splits share snapshots, or if files seem to be parts of one run."""
         others = {
             name: (source, find_files(self.root, source.files))

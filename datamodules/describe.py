@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from datamodules.description import DataDescription, why_not_uniform
+from datamodules.description import DataDescription, reason_not_uniform
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.reader import TrajectoryReader
 from datamodules.notices import notify
@@ -105,9 +105,9 @@ def periodic_axes(
         return tuple(option)
     if known is not None:
         return known
-    found = tuple(axis.said_periodic for axis in reader.axes)
+    found = tuple(axis.periodic_by_attributes for axis in reader.axes)
     spherical = any(axis.spherical for axis in reader.axes)
-    if not all(found) and not spherical and not why_not_uniform(reader.axes):
+    if not all(found) and not spherical and not reason_not_uniform(reader.axes):
         walled = [a.name for a, p in zip(reader.axes, found, strict=True) if not p]
         names = f"{' and '.join(walled)} {'is' if len(walled) == 1 else 'are'}"
         notify(

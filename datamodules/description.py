@@ -233,7 +233,7 @@ class DataDescription:
     @cached_property
     def _not_uniform(self) -> str:
         """Reason why there is no uniform grid; empty if there is one."""
-        return why_not_uniform(self.axes)
+        return reason_not_uniform(self.axes)
 
     @property
     def spherical(self) -> bool:
@@ -347,7 +347,7 @@ class DataDescription:
         return found and f"data with {found[0]} {found[1]}, these data have {found[2]}"
 
 
-def why_not_uniform(axes: Sequence[SpaceAxis]) -> str:
+def reason_not_uniform(axes: Sequence[SpaceAxis]) -> str:
     """Return the reason why axes do not form a uniform grid; empty if they do."""
     for axis in axes:
         if axis.values is None:

@@ -43,7 +43,7 @@ class WindowLoader(DataLoader):
             sampler=sampler,
             drop_last=len(sampler) >= batch_size,
             num_workers=workers,
-            collate_fn=as_it_is,
+            collate_fn=unchanged,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
         )
@@ -77,6 +77,6 @@ def read_ahead(items: Iterator[Any], count: int) -> Iterator[Any]:
             thread.shutdown(wait=False, cancel_futures=True)
 
 
-def as_it_is(batch: Any) -> Any:
+def unchanged(batch: Any) -> Any:
     """Return a batch unchanged, as `collate_fn` of a data set whose items are batches already."""
     return batch

@@ -32,7 +32,7 @@ RADIANS = re.compile("rad|radians?")
 SPHERICAL = ("latitude", "longitude", "grid_latitude", "grid_longitude")
 
 
-def said_roles(attributes: Mapping[str, Any]) -> dict[str, Role]:
+def roles_by_attribute(attributes: Mapping[str, Any]) -> dict[str, Role]:
     """Return the axis (x or y) given by each of `axis`, `standard_name` and `units`."""
     axis, standard, units = (_text(attributes, key) for key in ("axis", "standard_name", "units"))
     roles: dict[str, Role] = {}
@@ -47,17 +47,17 @@ def said_roles(attributes: Mapping[str, Any]) -> dict[str, Role]:
     return roles
 
 
-def said_role(attributes: Mapping[str, Any]) -> Role | None:
+def role_of_attributes(attributes: Mapping[str, Any]) -> Role | None:
     """Return the axis given by the attributes, or None."""
-    return next(iter(said_roles(attributes).values()), None)
+    return next(iter(roles_by_attribute(attributes).values()), None)
 
 
-def named_role(name: str, forms: Sequence[Forms] = (*FIRM, INDICES)) -> Role | None:
+def role_of_name(name: str, forms: Sequence[Forms] = (*FIRM, INDICES)) -> Role | None:
     """Return the axis given by a name, or None.
 
     Example:
-        >>> named_role("g0_lat_1"), named_role("XDim"), named_role("xylem")
-        ('y', 'x', None)
+        >>> [role_of_name(name) for name in ("g0_lat_1", "XDim", "xylem")]
+        ['y', 'x', None]
     """
     found = {role for form in forms for role in form if _has(name, form[role])}
     return found.pop() if len(found) == 1 else None

@@ -52,7 +52,7 @@ class GrowingZarr(GrowingFile):
         }
         self.period, self.written = period, 0
         group = zarr.open_group(
-            self.partial, mode="w", zarr_format=3, attributes=plain(defined.attributes)
+            self.partial, mode="w", zarr_format=3, attributes=as_json(defined.attributes)
         )
         self.arrays = {}
         for variable in defined.variables:
@@ -63,7 +63,7 @@ class GrowingZarr(GrowingFile):
                 dtype=dtype,
                 chunks=tuple(chunks.get(variable.name, shape)),
                 fill_value=np.nan if dtype.kind == "f" else 0,
-                attributes=plain(variable.attributes),
+                attributes=as_json(variable.attributes),
                 dimension_names=variable.dimensions,
             )
             if variable.values is not None:
@@ -107,7 +107,7 @@ class GrowingZarr(GrowingFile):
         replace_folder(self.partial, self.path)
 
 
-def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return attributes as values of JSON."""
     return {
         name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value

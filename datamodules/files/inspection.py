@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.files.axis_roles import FIRM, named_role, said_role
+from datamodules.files.axis_roles import FIRM, role_of_attributes, role_of_name
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.formats.detect import format_of
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
@@ -120,8 +120,8 @@ def _space(names: tuple[str, ...], contents: Contents, time: str | None) -> tupl
     roles = {}
     for name in names:
         coordinate = contents.variables.get(name)
-        said = said_role(coordinate.attributes) if coordinate else None
-        roles[name] = said or named_role(name, FIRM)
+        said = role_of_attributes(coordinate.attributes) if coordinate else None
+        roles[name] = said or role_of_name(name, FIRM)
     found = tuple(name for name in names if roles[name] and name != time)
     if not found:  # axes without names of their own are the last ones, in the order of the file
         rest = [n for n in names if n != time and n.lower() not in MEMBERS and n != "lev"]

@@ -81,7 +81,7 @@ class OpenFiles:
                 for other in list(self._open):
                     if is_same_file(other, (path, stamp)):  # HDF5 would not see that it has grown
                         self._open.pop(other, None)
-                for first in list(self._open)[: max(0, len(self._open) + 1 - most())]:
+                for first in list(self._open)[: max(0, len(self._open) + 1 - open_files_limit())]:
                     self._open.pop(first, None)
                 file = OpenFile(path)
                 if not is_same_file((path, file_stamp(path)), key):
@@ -159,7 +159,7 @@ def is_same_file(one: Key, other: Key) -> bool:
     return (one[0], one[1][:2]) == (other[0], other[1][:2])
 
 
-def most() -> int:
+def open_files_limit() -> int:
     """Return how many files may be open at a time."""
     try:
         import resource

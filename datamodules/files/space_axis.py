@@ -18,9 +18,9 @@ from datamodules.files.axis_roles import (
     Role,
     full_turn,
     is_spherical,
-    named_role,
-    said_role,
-    said_roles,
+    role_of_attributes,
+    role_of_name,
+    roles_by_attribute,
 )
 from datamodules.files.decoded_array import CODING, numbers
 from datamodules.files.formats.format import Contents
@@ -61,7 +61,7 @@ class SpaceAxis:
     @property
     def role(self) -> Role | None:
         """Axis (x or y) by the attributes or else the name; None if they do not decide."""
-        return said_role(self.attributes) or named_role(self.name)
+        return role_of_attributes(self.attributes) or role_of_name(self.name)
 
     @property
     def spherical(self) -> bool:
@@ -92,7 +92,7 @@ class SpaceAxis:
         return bool(self.resolution > mean / 10)
 
     @property
-    def said_periodic(self) -> bool:
+    def periodic_by_attributes(self) -> bool:
         """True if the axis is periodic by its attributes, or a full circle of longitude.
 
         The attribute is `modulo` (Ferret), if it equals the length of the axis, or
@@ -250,12 +250,12 @@ def ordered(path: Path, axes: Sequence[SpaceAxis]) -> tuple[SpaceAxis, ...]:
         ValueError: Both are the same axis, or attributes and name of one contradict each other.
     """
     for axis in axes:
-        if len(set(said_roles(axis.attributes).values())) > 1:
+        if len(set(roles_by_attribute(axis.attributes).values())) > 1:
             raise ValueError(
                 f"{path}: the attributes of '{axis.name}' contradict each other "
                 f"({_reason(axis)}), expected all of x or all of y; correct the one that is wrong."
             )
-        said, named = said_role(axis.attributes), named_role(axis.name, FIRM)
+        said, named = role_of_attributes(axis.attributes), role_of_name(axis.name, FIRM)
         if said and named and said != named:
             raise ValueError(
                 f"{path}: the dimension '{axis.name}' has the attributes of the {said} axis "

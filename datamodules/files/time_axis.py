@@ -111,10 +111,12 @@ class TimeAxis:
         if not (steps > 0).all():  # of several wrong steps, report one that goes back
             worst = int(steps.argmin())
         if not typical > 0 or not (steps > 0).all() or abs(steps[worst] - typical) > slack:
-            raise ValueError(self._uneven(worst, typical))
+            raise ValueError(self._unequal_step_message(worst, typical))
         line = values[0] + mean * np.arange(count + 1)
         if np.abs(values - line).max() > 0.01 * mean + 2 * rounding:
-            raise ValueError(self._uneven(int(np.abs(values - line).argmax()) - 1, typical))
+            raise ValueError(
+                self._unequal_step_message(int(np.abs(values - line).argmax()) - 1, typical)
+            )
         if rounding > mean / 4:
             raise ValueError(
                 f"{self.path}: '{self.name}' is stored in a type that is rounded to "
@@ -155,7 +157,7 @@ class TimeAxis:
         (_, rounded), factor = min(found, key=lambda item: item[0][0])
         return _digits(rounded / factor, 4 * float(np.spacing(rounded / factor)))[1]
 
-    def _uneven(self, index: int, typical: float) -> str:
+    def _unequal_step_message(self, index: int, typical: float) -> str:
         """Return the message on a step that differs from the others."""
         index = min(max(index, 0), len(self.values) - 2)
         here, there = self.values[index], self.values[index + 1]
@@ -168,12 +170,12 @@ class TimeAxis:
             what = f"the step after stamp {index} is {there - here:g}, most are {typical:g}"
         return (
             f"{self.path}: '{self.name}' must increase in uniform steps, but {what}: it goes "
-            f"{self._say(self.values[0])}, {self._say(self.values[1])}, ... and "
-            f"{self._say(here)}, {self._say(there)}; interpolate the data to a uniform time axis, "
-            "or use a part without gaps by data.SPLIT.times."
+            f"{self._stamp_text(self.values[0])}, {self._stamp_text(self.values[1])}, ... and "
+            f"{self._stamp_text(here)}, {self._stamp_text(there)}; interpolate the data to a "
+            "uniform time axis, or use a part without gaps by data.SPLIT.times."
         )
 
-    def _say(self, value: float) -> str:
+    def _stamp_text(self, value: float) -> str:
         """Return a stamp as text, with its date if it has one."""
         text = f"{value:.10g}"
         if self.origin:
@@ -194,17 +196,17 @@ class TimeAxis:
         factor = 1.0
         if self.unit != other.unit:
             if not {self.unit, other.unit} <= SECONDS.keys():
-                raise ValueError(self._clash(other))
+                raise ValueError(self._difference_message(other))
             factor = SECONDS[self.unit] / SECONDS[other.unit]
         offset = 0.0
         if (self.origin is None) != (other.origin is None) or self.calendar != other.calendar:
-            raise ValueError(self._clash(other))
+            raise ValueError(self._difference_message(other))
         if self.origin != other.origin:
             try:
                 origin = netCDF4.num2date(0, self.units, self.calendar)
                 offset = float(netCDF4.date2num(origin, other.units, other.calendar))
             except (ValueError, OverflowError, TypeError):
-                raise ValueError(self._clash(other)) from None
+                raise ValueError(self._difference_message(other)) from None
         values = self.values if factor == 1.0 else self.values * factor
         values = values + offset if offset else values
         attributes = {**self.attributes, "units": other.units}
@@ -212,7 +214,7 @@ class TimeAxis:
             self, values=values, attributes=attributes, resolution=self.resolution * factor
         )
 
-    def _clash(self, other: "TimeAxis") -> str:
+    def _difference_message(self, other: "TimeAxis") -> str:
         return (
             f"{self.path}: '{self.name}' is in '{self.units}' (calendar {self.calendar}), in "
             f"{other.path} it is in '{other.units}' (calendar {other.calendar}), which cannot be "

@@ -4,7 +4,7 @@ import pytest
 
 from datamodules import Dimensions
 from datamodules.describe import describe
-from datamodules.files.axis_roles import named_role
+from datamodules.files.axis_roles import role_of_name
 from datamodules.files.trajectory_file import TrajectoryFile
 
 RNG = np.random.default_rng(0)
@@ -115,7 +115,7 @@ def test_a_guess_is_said_once(tmp_path, capsys):
     ],
 )
 def test_names_of_models_say_which_axis_is_which(x, y):
-    assert (named_role(x), named_role(y)) == ("x", "y")
+    assert (role_of_name(x), role_of_name(y)) == ("x", "y")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_names_of_models_say_which_axis_is_which(x, y):
     ["xylem", "year", "yr", "a", "time", "lev", "along", "late", "index", "x_y", "dim_0", "phi"],
 )
 def test_other_names_say_nothing(name):
-    assert named_role(name) is None
+    assert role_of_name(name) is None
 
 
 def test_an_index_is_what_its_attributes_say(tmp_path):
@@ -348,14 +348,14 @@ def test_a_region_across_the_date_line_goes_on_beyond_it(tmp_path, name, units, 
     field_file(tmp_path, ("time", name), {name: points}, {name: {"units": units}})
     axis = read(tmp_path, name).axes[0]
     np.testing.assert_allclose(axis.values, turn * np.arange(0.4, 0.6, 1 / 64))
-    assert not axis.said_periodic
+    assert not axis.periodic_by_attributes
 
 
 @pytest.mark.parametrize(("units", "turn"), [("degrees", 360), ("radians", 2 * np.pi)])
 def test_a_full_circle_is_periodic_in_any_units(tmp_path, units, turn):
     points = turn * np.arange(16) / 16
     field_file(tmp_path, ("time", "lon"), {"lon": points}, {"lon": {"units": units}})
-    assert read(tmp_path, "lon").axes[0].said_periodic
+    assert read(tmp_path, "lon").axes[0].periodic_by_attributes
 
 
 @pytest.mark.parametrize(
@@ -381,4 +381,4 @@ def test_only_a_modulo_that_is_the_length_says_that_an_axis_is_periodic(
     tmp_path, points, attributes, periodic
 ):
     field_file(tmp_path, ("time", "a"), {"a": points}, {"a": attributes})
-    assert read(tmp_path, "a").axes[0].said_periodic == periodic
+    assert read(tmp_path, "a").axes[0].periodic_by_attributes == periodic

@@ -169,7 +169,7 @@ class ZarrArray(DiskArray):
             if options.get("index_location", "end") != "end" or len(codecs) > 1:
                 raise KeyError("sharding")
             codecs = options["codecs"]
-        self.decoders = [_named(codec) for codec in reversed(codecs) if codec["name"] != "bytes"]
+        self.decoders = [_decoder(codec) for codec in reversed(codecs) if codec["name"] != "bytes"]
         for codec in codecs:
             if codec.get("configuration", {}).get("endian") == "big":
                 self.dtype = self.dtype.newbyteorder(">")
@@ -259,7 +259,7 @@ def _codec(config: dict[str, Any]) -> Decoder:
         raise KeyError(config["id"]) from None
 
 
-def _named(codec: dict[str, Any]) -> Decoder:
+def _decoder(codec: dict[str, Any]) -> Decoder:
     """Return the decoder of a codec of version 3; KeyError if it is unknown here."""
     name = codec["name"].removeprefix("numcodecs.")
     if name == "crc32c":

@@ -48,12 +48,12 @@ class Wall(ABC):
         """
 
 
-def named(given: float | str) -> tuple[str, ...]:
+def coefficient_names(given: float | str) -> tuple[str, ...]:
     """Return the name that a condition gives, if it gives one."""
     return (given,) if isinstance(given, str) else ()
 
 
-def value_of(given: float | str, fields: Mapping[str, Tensor]) -> Number:
+def given_value(given: float | str, fields: Mapping[str, Tensor]) -> Number:
     """Return a number, or the field of that name: one number, or one per cell of the wall."""
     return fields[given] if isinstance(given, str) else given
 
@@ -77,10 +77,10 @@ class Dirichlet(Wall):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return named(self.value)
+        return coefficient_names(self.value)
 
     def face(self, fields: Mapping[str, Tensor], spacing: float) -> tuple[float, Number]:
-        return 0.0, value_of(self.value, fields)
+        return 0.0, given_value(self.value, fields)
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,10 @@ class Neumann(Wall):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return named(self.slope)
+        return coefficient_names(self.slope)
 
     def face(self, fields: Mapping[str, Tensor], spacing: float) -> tuple[float, Number]:
-        return 1.0, 0.5 * spacing * value_of(self.slope, fields)
+        return 1.0, 0.5 * spacing * given_value(self.slope, fields)
 
 
 class Boundary(ABC):

@@ -62,13 +62,13 @@ class FunctionResidual(Residual):
         self.function = function
 
     def bind(self, *inputs: Tensor) -> Map:
-        return lambda z: same(self.function(z, *inputs), z)
+        return lambda z: in_precision_of(self.function(z, *inputs), z)
 
     def parameters(self) -> tuple[Tensor, ...]:
         return tuple(self.function.parameters()) if isinstance(self.function, nn.Module) else ()
 
 
-def same(value: Tensor, z: Tensor) -> Tensor:
+def in_precision_of(value: Tensor, z: Tensor) -> Tensor:
     """Return the value of a residual in the precision of z, and refuse a value of another shape.
 
     Args:
@@ -139,7 +139,7 @@ def linear_part(function: Map, start: Vector, value: Vector) -> Map:
     return lambda v: function(start + v) - value
 
 
-def kept_here() -> AbstractContextManager:
+def graph_without_checkpoints() -> AbstractContextManager:
     """Return a context in which a graph keeps its tensors itself.
 
     A checkpoint around it would let them go and compute all of its steps again for every product.
@@ -154,7 +154,7 @@ def derivative(function: Map, z: Vector) -> tuple[Vector, Map]:
     per product. (torch's forward mode is several times slower on stencils.)
     """
     graph = torch.is_grad_enabled()
-    with torch.enable_grad(), nullcontext() if graph else kept_here():
+    with torch.enable_grad(), nullcontext() if graph else graph_without_checkpoints():
         # a tensor of its own: the start of a step is also an input of F
         point = z.view_as(z) if graph and z.requires_grad else z.detach().requires_grad_()
         value = function(point)

@@ -36,7 +36,7 @@ def test_values_are_those_that_its_own_reader_gives():
 
 def test_axes_are_periodic_by_the_boundary_conditions_whatever_the_masks(tmp_path):
     y, x = opened().axes
-    assert (x.name, x.said_periodic, y.said_periodic) == ("x", True, False)
+    assert (x.name, x.periodic_by_attributes, y.periodic_by_attributes) == ("x", True, False)
     np.testing.assert_array_equal(x.values, 0.5 * np.arange(6))
     path = copied(tmp_path)
     with h5py.File(path, "a") as file:  # as the package's writer of dummy data has it
@@ -44,7 +44,7 @@ def test_axes_are_periodic_by_the_boundary_conditions_whatever_the_masks(tmp_pat
         condition["mask"][...] = False
         condition.attrs["associated_dims"] = "x"
         condition.attrs["bc_type"] = "periodic"
-    assert [axis.said_periodic for axis in opened(path).axes] == [False, True]
+    assert [axis.periodic_by_attributes for axis in opened(path).axes] == [False, True]
 
 
 def copied(folder):

@@ -80,7 +80,7 @@ def test_values_times_and_coordinates_are_those_written(tmp_path, layout, consol
     file = opened(path)
     assert (file.trajectories, file.snapshots, file.interval) == (3, 9, 0.25)
     assert [axis.name for axis in file.axes] == ["y", "x"]
-    assert [axis.said_periodic for axis in file.axes] == [False, True]
+    assert [axis.periodic_by_attributes for axis in file.axes] == [False, True]
     assert [(v.name, v.long_name, v.units) for v in file.variables] == [
         ("u", "field u", "m s-1"), ("v", "field v", "m s-1")]  # fmt: skip
     np.testing.assert_array_equal(file.times, 2.5 + 0.25 * np.arange(9))

@@ -132,7 +132,7 @@ def test_few_files_are_open_at_a_time(tmp_path):
 
 
 def test_file_whose_place_another_has_taken_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("datamodules.files.open_files.most", lambda: 1)
+    monkeypatch.setattr("datamodules.files.open_files.open_files_limit", lambda: 1)
     for name in ("a", "b", "new"):
         write_file(tmp_path / f"{name}.nc", contiguous=True)
     storages = [
