@@ -111,14 +111,16 @@ class OwnModules(MetaPathFinder):
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return the spec of a module in the folder, or None."""
-        if path is not None or not self.meant():  # submodules are found through their package
+        if (
+            path is not None or not self.is_own_import()
+        ):  # submodules are found through their package
             return None
         spec = PathFinder.find_spec(name, [str(self.folder)])
         if spec is not None:
             self.found.add(name)
         return spec
 
-    def meant(self) -> bool:
+    def is_own_import(self) -> bool:
         """Return whether the import comes from one of READERS or from a module of the folder."""
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:

@@ -29,14 +29,14 @@ def generate(args: list[str]) -> None:
 
 def simulate(args: Sequence[str]) -> bool:
     """Simulate what is missing of a data set; return whether it has a generator."""
-    from commands.option_values import at_home, refuse_no_group, refuse_null
+    from commands.option_values import expand_home, refuse_no_group, refuse_null
     from datamodules import TrajectoryDataModule
 
     parser = parser_of_data()
     options = parser.parse_args(args)
     refuse_null(options)
     refuse_no_group(options.data, TrajectoryDataModule)
-    data = parser.instantiate(at_home(options)).data
+    data = parser.instantiate(expand_home(options)).data
     if data.generator is None:
         return False
     device = checked_device(options.device or default_device())

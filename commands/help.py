@@ -48,30 +48,30 @@ def is_network(path: str) -> bool:
 
 def typed(default: Any) -> str:
     """Return the default of an option as it would be typed."""
-    value = plain(default)
+    value = as_yaml(default)
     if isinstance(value, str):
         return value
     text = yaml.safe_dump(value, default_flow_style=True, width=sys.maxsize, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def plain(value: Any) -> Any:
+def as_yaml(value: Any) -> Any:
     """Return settings as values that YAML knows; a class with its own defaults by its name."""
     if isinstance(value, Namespace | dict):
         parts = value.as_dict() if isinstance(value, Namespace) else value
         path = parts.get("class_path")
         if not isinstance(path, str):
-            return {key: plain(part) for key, part in parts.items()}
+            return {key: as_yaml(part) for key, part in parts.items()}
         given = parts.get("init_args") or {}
         arguments = inspect.signature(class_at(path) or dict).parameters
         changed = {
-            key: plain(part)
+            key: as_yaml(part)
             for key, part in given.items()
-            if key not in arguments or plain(arguments[key].default) != plain(part)
+            if key not in arguments or as_yaml(arguments[key].default) != as_yaml(part)
         }
         return {"class_path": path, "init_args": changed} if changed else path
     if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
+        return [as_yaml(part) for part in value]
     if isinstance(value, type):
         short = f"{value.__module__.split('.')[0]}.{value.__name__}"
         return short if class_at(short) is value else f"{value.__module__}.{value.__qualname__}"

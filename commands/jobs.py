@@ -32,15 +32,15 @@ def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
     """
     active: list[Job] = []
     try:
-        with signalled():
-            return share_out([run for run in runs if not run.finished], active, jobs, cores)
+        with exit_on_sigterm():
+            return run_jobs([run for run in runs if not run.finished], active, jobs, cores)
     except BaseException as reason:
         end(active, PATIENCE if isinstance(reason, KeyboardInterrupt) else 0.0)
         raise
 
 
 @contextmanager
-def signalled() -> Iterator[None]:
+def exit_on_sigterm() -> Iterator[None]:
     """Raise SystemExit where the system asks for the end; a second time ends at once."""
 
     def ask(signum: int, frame: Any) -> NoReturn:
@@ -72,9 +72,7 @@ def end(active: Sequence["Job"], patience: float) -> None:
         job.process.wait()
 
 
-def share_out(
-    waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int
-) -> list[StudyRun]:
+def run_jobs(waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int) -> list[StudyRun]:
     """Run what is waiting, keep `active` up to date, and return the runs that failed."""
     failed = []
     display = Display()

@@ -30,7 +30,7 @@ def check_values() -> None:
     set_loader("yaml", checked, exceptions=(YAMLError,))
 
 
-def at_home(settings: Any) -> Any:
+def expand_home(settings: Any) -> Any:
     """Return nested settings with a leading `~` of strings and paths expanded to the home folder.
 
     A shell expands `~` only at the start of a word, not in `--option=~/path` nor in a YAML file.
@@ -38,11 +38,11 @@ def at_home(settings: Any) -> Any:
     if isinstance(settings, str | Path) and str(settings).startswith("~"):
         return type(settings)(os.path.expanduser(settings))
     if isinstance(settings, list):
-        return [at_home(part) for part in settings]
+        return [expand_home(part) for part in settings]
     if isinstance(settings, dict):
-        return {key: at_home(value) for key, value in settings.items()}
+        return {key: expand_home(value) for key, value in settings.items()}
     if isinstance(settings, Namespace):
-        return Namespace(**{key: at_home(value) for key, value in vars(settings).items()})
+        return Namespace(**{key: expand_home(value) for key, value in vars(settings).items()})
     return settings
 
 

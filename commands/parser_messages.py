@@ -36,10 +36,18 @@ def explain_parser(message: str, command: str) -> str:
     outer = message[: message.index(inner)]
     value = first(r"Got value: ((?!Namespace).+?)(?:\. Got|$)", inner)
     value = value or first(r"Given value: (.+)", inner)
-    said = said_by_a_class(inner) or unnamed(message, inner, key, outer)
+    said = reason_of_class(inner) or class_not_given(message, inner, key, outer)
     if said:
         return said
-    for rule in (missing, unknown, module, attribute, wrong_class, choices, kinds):
+    for rule in (
+        missing_arguments,
+        unknown_option,
+        module,
+        attribute,
+        wrong_class,
+        allowed_values,
+        allowed_types,
+    ):
         sentence = rule(inner, key, value, command, outer)
         if sentence:
             return sentence
@@ -57,7 +65,7 @@ def explain_parser(message: str, command: str) -> str:
     return reasons[0]
 
 
-def said_by_a_class(inner: str) -> str | None:
+def reason_of_class(inner: str) -> str | None:
     """Return what a class said of its options, where the parser lists it among its own reasons.
 
     An item of a list that its class refuses is tried as other types too, which it never was meant
@@ -68,7 +76,7 @@ def said_by_a_class(inner: str) -> str | None:
     return next((reason for reason in own if ", got " in reason or "; " in reason), None)
 
 
-def unnamed(message: str, inner: str, key: str, outer: str) -> str | None:
+def class_not_given(message: str, inner: str, key: str, outer: str) -> str | None:
     """Say that an option is of a class that has not been named, and which could be."""
     nested = re.findall(r"NestedArg\(key='([^']+)', val='([^']*)'\)", message)
     signs = r"Not a valid subclass of|class, but [\w.]+ is abstract|Dict must include a class_path"
@@ -86,7 +94,7 @@ def unnamed(message: str, inner: str, key: str, outer: str) -> str | None:
 def classes_of(inner: str, key: str, outer: str) -> list[str]:
     """Return names of classes that an option may be given."""
     types = re.sub(r"[\w.]*Callable\[\[.*?\], ", "", inner)
-    owner = last(r"given class_path '([\w.]+)'", outer)
+    owner = last_match(r"given class_path '([\w.]+)'", outer)
     return classes_for(types, owner, key.rpartition(".")[2])
 
 
@@ -106,12 +114,14 @@ def innermost(message: str) -> str:
     return inner[: end.end()] if end else inner
 
 
-def missing(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
+def missing_arguments(
+    inner: str, key: str, value: str | None, command: str, outer: str
+) -> str | None:
     """Say which arguments are missing, of the program or of a class."""
     names = first(r"arguments are required: (.+?)(?:\. Got value|$)", inner)
     if names is None:
         return None
-    owner = last(r"given class_path '(?:[\w.]*\.)?(\w+)'", inner)
+    owner = last_match(r"given class_path '(?:[\w.]*\.)?(\w+)'", inner)
     owner = owner or first(r"are required: .*?class_path='(?:[\w.]*\.)?(\w+)'", inner)
     if owner:
         where = f"; set {key}.{names.split(', ')[0]}" if key else ""
@@ -129,15 +139,15 @@ def missing(inner: str, key: str, value: str | None, command: str, outer: str) -
     return f"{names} missing: {advice}."
 
 
-def unknown(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
+def unknown_option(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say which option does not exist."""
     help_ = f"`emulate {command} --help` lists the options."
-    name = last(r"Option '([^']+)' is not accepted", inner)
+    name = last_match(r"Option '([^']+)' is not accepted", inner)
     if name:
-        path = last(r"class_path[ =]'([\w.]+)'", inner) or "the class"
+        path = last_match(r"class_path[ =]'([\w.]+)'", inner) or "the class"
         meant = did_you_mean(name, options_of_class(path))
         return f"{path.rpartition('.')[2]} has no option '{name}'{meant}; {help_}"
-    name = last(r"unrecognized arguments: (.*)", inner)
+    name = last_match(r"unrecognized arguments: (.*)", inner)
     if name is not None:
         return f"there is no option {name or repr('')}; {help_}"
     found = re.search(r"does not accept option '([^']+)'(.*)", inner)
@@ -146,10 +156,10 @@ def unknown(inner: str, key: str, value: str | None, command: str, outer: str) -
 
 def module(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say which module is missing, of the class or of what its module imports."""
-    name = last(r"No module named '([^']+)'", inner)
+    name = last_match(r"No module named '([^']+)'", inner)
     if name is None:
         return None
-    owner = last(r"class_path '([\w.]+)'", inner) or name
+    owner = last_match(r"class_path '([\w.]+)'", inner) or name
     if not f"{owner}.".startswith(f"{name}."):
         return f"'{owner}' cannot be imported: its module imports '{name}', which is not installed."
     return (
@@ -179,18 +189,18 @@ def attribute(inner: str, key: str, value: str | None, command: str, outer: str)
 
 def wrong_class(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say that a name is none of a class, or of one of another kind."""
-    name = last(r"Expected a dot import path string: (\S*)", inner)
+    name = last_match(r"Expected a dot import path string: (\S*)", inner)
     if name is not None:
         meant = did_you_mean(name, classes_of(inner, key, outer))
         return (
             f"{key} names the class '{name}', which is neither one of this project nor an "
             f"import path such as my_module.MyClass{meant}."
         )
-    base = last(r"Import path does not correspond to a subclass of (\w+)", inner)
-    base = base or last(r"to be a subclass of <class '(\w+)'>", inner)
+    base = last_match(r"Import path does not correspond to a subclass of (\w+)", inner)
+    base = base or last_match(r"to be a subclass of <class '(\w+)'>", inner)
     if base:
         return f"{key} must be a class derived from {base}, which '{value}' is not."
-    base = last(r"Not a valid subclass of (\w+)", inner)
+    base = last_match(r"Not a valid subclass of (\w+)", inner)
     if base:
         return (
             f"{key} must be a class derived from {base}, or a map with its class_path, got {value}."
@@ -207,7 +217,7 @@ def wrong_class(inner: str, key: str, value: str | None, command: str, outer: st
     return None
 
 
-def choices(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
+def allowed_values(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say what a value must be one of."""
     found = re.search(r"Literal\[([^\]]+)\]\. Got value: (.+)", inner)
     if found:
@@ -220,7 +230,7 @@ def choices(inner: str, key: str, value: str | None, command: str, outer: str) -
     return f"{key} must be one of {', '.join(several)}, got {value}."
 
 
-def kinds(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
+def allowed_types(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Say of what kinds a value may be."""
     if "Unable to load config" in inner:
         value = first(r"Unable to load config [\"'](.*)[\"']", inner)
@@ -244,7 +254,7 @@ def first(pattern: str, text: str) -> str | None:
     return found[1] if found else None
 
 
-def last(pattern: str, text: str) -> str | None:
+def last_match(pattern: str, text: str) -> str | None:
     """Return what the last match captures."""
     found = re.findall(pattern, text)
     return found[-1] if found else None

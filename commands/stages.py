@@ -20,7 +20,7 @@ import emulators
 from callbacks.run.run_folder import lies_in
 from commands.former_options import with_present_names
 from commands.help import Parser
-from commands.option_values import at_home, refuse_no_group, refuse_null
+from commands.option_values import expand_home, refuse_no_group, refuse_null
 from commands.stage_help import describe_stage
 from commands.trainer import RunTrainer
 from datamodules import TrajectoryDataModule
@@ -44,7 +44,7 @@ class StageParser(Parser, LightningArgumentParser):
 
     def instantiate(self, settings: Any, **kwargs: Any) -> Any:
         """Make objects of settings."""
-        return super().instantiate(at_home(settings), **kwargs)
+        return super().instantiate(expand_home(settings), **kwargs)
 
 
 class SaveSettings(SaveConfigCallback):

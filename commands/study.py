@@ -122,7 +122,9 @@ def read_study(file: Path) -> Study:
                     f"{file}: run '{name}' has {{seed}} in an option, but the study has no seeds; "
                     "add a list of 'seeds', or write the number."
                 )
-            made.append(of_data([path for path in paths if path in data or has_data(path)], words))
+            made.append(
+                data_arguments([path for path in paths if path in data or has_data(path)], words)
+            )
             arguments = [f"--config={path}" for path in paths]
             arguments += [f"--trainer.method={method}", *words]
             if seed is not None:
@@ -139,7 +141,7 @@ def split(
     return files, [word for word in words if word.startswith("--")]
 
 
-def of_data(files: list[Path], words: list[str]) -> list[str]:
+def data_arguments(files: list[Path], words: list[str]) -> list[str]:
     """Return the arguments of a run that say where its data are; none if they do not."""
     options = []
     for word, before in zip(words, ["", *words], strict=False):

@@ -23,13 +23,13 @@ def check_study(file: Path, study: dict[Any, Any]) -> None:
             f"the keys are {', '.join(KEYS)}."
         )
     if not isinstance(study["root"], str) or not study["root"].strip():
-        raise wrong_kind(file, "root", study["root"], "the path of a folder, in quotes if need be")
+        raise wrong_type(file, "root", study["root"], "the path of a folder, in quotes if need be")
     for key in ("runs", "data"):
         if key in study:
             check_named_lists(file, key, study[key])
     for key in ("common", "options", "seeds"):
         if key in study and not isinstance(study[key], list):
-            raise no_list(file, key, study[key])
+            raise not_a_list(file, key, study[key])
     check_texts(file, "common", study.get("common", []))
     check_options(file, study.get("options", []))
     if "seeds" in study:
@@ -39,7 +39,7 @@ def check_study(file: Path, study: dict[Any, Any]) -> None:
 def check_named_lists(file: Path, key: str, group: Any) -> None:
     """Refuse what is not 'NAME: [files and options]' for each of one or more names."""
     if not isinstance(group, dict) or not group:
-        raise wrong_kind(file, key, group, "'NAME: [files and options]' for each")
+        raise wrong_type(file, key, group, "'NAME: [files and options]' for each")
     folders: dict[str, str] = {}
     for name, words in group.items():
         if not isinstance(name, str):
@@ -59,7 +59,7 @@ def check_named_lists(file: Path, key: str, group: Any) -> None:
                 "some systems; rename one."
             )
         if not isinstance(words, list):
-            raise no_list(file, f"{key}.{name}", words)
+            raise not_a_list(file, f"{key}.{name}", words)
         check_texts(file, f"{key}.{name}", words)
 
 
@@ -67,7 +67,7 @@ def check_texts(file: Path, key: str, words: list[Any]) -> None:
     """Refuse what is not text among files and options."""
     for number, word in enumerate(words):
         if not isinstance(word, str) or not word.strip() or "\0" in word:
-            raise wrong_kind(file, f"{key}[{number}]", word, "a file or an option, as text")
+            raise wrong_type(file, f"{key}[{number}]", word, "a file or an option, as text")
 
 
 def check_options(file: Path, options: list[Any]) -> None:
@@ -78,28 +78,28 @@ def check_options(file: Path, options: list[Any]) -> None:
         option = isinstance(word, str) and word.startswith("--") and "\0" not in word
         if not option and not (awaited and isinstance(word, str | int | float)):
             expected = "an option such as --trainer.max_steps=3"
-            raise wrong_kind(file, f"options[{number}]", word, expected)
+            raise wrong_type(file, f"options[{number}]", word, expected)
 
 
 def check_seeds(file: Path, seeds: list[Any]) -> None:
     """Refuse seeds that are none, or that would make one run twice."""
     if not seeds:
-        raise wrong_kind(file, "seeds", seeds, "one number or more")
+        raise wrong_type(file, "seeds", seeds, "one number or more")
     for number, seed in enumerate(seeds):
         whole = isinstance(seed, int) and not isinstance(seed, bool)
         if not whole or not 0 <= seed <= LARGEST_SEED:
             expected = f"a whole number from 0 to {LARGEST_SEED}"
-            raise wrong_kind(file, f"seeds[{number}]", seed, expected)
+            raise wrong_type(file, f"seeds[{number}]", seed, expected)
         if seed in seeds[:number]:
             raise ValueError(f"{file}: 'seeds' has {seed} twice; each run has a seed of its own.")
 
 
-def no_list(file: Path, key: str, value: Any) -> ValueError:
+def not_a_list(file: Path, key: str, value: Any) -> ValueError:
     """Return the error of one value that should be several."""
     write = f"; write [{value}]" if isinstance(value, str | int | float) else ""
-    return wrong_kind(file, key, value, f"a list{write}")
+    return wrong_type(file, key, value, f"a list{write}")
 
 
-def wrong_kind(file: Path, key: str, value: Any, expected: str) -> ValueError:
+def wrong_type(file: Path, key: str, value: Any, expected: str) -> ValueError:
     """Return the error of a value of another kind."""
     return ValueError(f"{file}: '{key}' is {value!r:.80}, expected {expected}.")

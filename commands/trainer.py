@@ -30,7 +30,13 @@ from callbacks import (
 from callbacks.run.checkpoints import Checkpoints, WholeFiles
 from callbacks.run.divergence import Divergence
 from callbacks.run.forecast_writer import ForecastFormat
-from callbacks.run.run_folder import REMEDY, locked_folder, move_run_aside, resumes, undo_start
+from callbacks.run.run_folder import (
+    REMEDY,
+    locked_folder,
+    move_run_aside,
+    remove_failed_start,
+    resumes_run,
+)
 from commands.trainer_options import check_trainer
 from emulators.checkpoint_file import check_like
 
@@ -43,7 +49,7 @@ REFRESH = 20
 AVERAGES = ("exp_avg", "exp_avg_sq", "momentum_buffer", "momentum", "average", "square")
 
 
-def with_keepers(given: Callback | Sequence[Callback] | None) -> list[Callback]:
+def with_required_callbacks(given: Callback | Sequence[Callback] | None) -> list[Callback]:
     """Return callbacks with one of each that keeps a run: the last that is given, or a default.
 
     Raises:
@@ -85,7 +91,7 @@ class RunTrainer(Trainer):
     def __init__(self, *args: Any, method: str | None = None, **kwargs: Any) -> None:
         check_trainer(kwargs)
         self.method = method
-        kwargs["callbacks"] = with_keepers(kwargs.get("callbacks"))
+        kwargs["callbacks"] = with_required_callbacks(kwargs.get("callbacks"))
         if kwargs.get("fast_dev_run"):
             self.nowhere = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
             kwargs["default_root_dir"] = self.nowhere.name
@@ -115,7 +121,7 @@ class RunTrainer(Trainer):
         self._checkpoint_connector = Restoring(self)
 
     @contextmanager
-    def alone(self) -> Iterator[Path]:
+    def locked_run(self) -> Iterator[Path]:
         """Lock the folder of the run; the first of several processes does so for all."""
         folder = Path(self.default_root_dir)
         if not self.is_global_zero:
@@ -132,16 +138,16 @@ class RunTrainer(Trainer):
         Raises:
             ValueError: The weights to start from would be moved aside with the run in the folder.
         """
-        begins = not resumes(Path(self.default_root_dir), kwargs.get("ckpt_path"))
+        begins = not resumes_run(Path(self.default_root_dir), kwargs.get("ckpt_path"))
         for callback in self.callbacks if begins else []:
-            if isinstance(callback, FineTuning) and resumes(
+            if isinstance(callback, FineTuning) and resumes_run(
                 Path(self.default_root_dir), callback.checkpoint
             ):
                 raise ValueError(
                     f"FineTuning.checkpoint is {callback.checkpoint}, in the folder of the new "
                     f"run; {REMEDY}."
                 )
-        with self.alone() as folder:
+        with self.locked_run() as folder:
             if not begins or not self.is_global_zero:
                 return super().fit(*args, **kwargs)
             earlier = move_run_aside(folder)
@@ -150,7 +156,7 @@ class RunTrainer(Trainer):
             except BaseException:
                 if self.global_step == 0:
                     with suppress(OSError):  # the error of the training says more
-                        undo_start(folder, earlier)
+                        remove_failed_start(folder, earlier)
                 raise
 
     def test(  # noqa: D417
@@ -165,7 +171,7 @@ class RunTrainer(Trainer):
         for callback in self.callbacks:
             if isinstance(callback, RolloutCheckpoint):
                 callback.resume = resume
-        with self.alone():
+        with self.locked_run():
             return super().test(*args, verbose=verbose, **kwargs)
 
     def predict(  # noqa: D417
@@ -198,7 +204,7 @@ class RunTrainer(Trainer):
                 )
             for writer in writers:
                 writer.format = format
-        with self.alone():
+        with self.locked_run():
             return super().predict(*args, **kwargs)
 
 
