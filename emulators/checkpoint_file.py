@@ -125,7 +125,7 @@ def sequence(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list | tuple) and all(of(item) for item in value)
 
 
-def kind(*types: type) -> Callable[[Any], bool]:
+def is_of_type(*types: type) -> Callable[[Any], bool]:
     """Return whether a value is of a type; True and False do not count as numbers."""
     return lambda value: (
         isinstance(value, types) and not (isinstance(value, bool) and bool not in types)
@@ -140,12 +140,12 @@ def is_anything(value: Any) -> bool:
 def is_description(value: Any) -> bool:
     """Return whether a value is the stored description of training data."""
     known = {
-        "variables": sequence(kind(str)),
-        "parameters": sequence(kind(str)),
-        "shape": sequence(kind(int)),
-        "interval": kind(int, float),
-        "mean": sequence(kind(int, float)),
-        "std": sequence(kind(int, float)),
+        "variables": sequence(is_of_type(str)),
+        "parameters": sequence(is_of_type(str)),
+        "shape": sequence(is_of_type(int)),
+        "interval": is_of_type(int, float),
+        "mean": sequence(is_of_type(int, float)),
+        "std": sequence(is_of_type(int, float)),
     }
     if not mapping(is_anything)(value):
         return False
@@ -167,7 +167,7 @@ def is_optimizer(value: Any) -> bool:
         return False
     widest = {tuple(state): state for state in states.values()}.values()
     return (
-        all(mapping(kind(Tensor, *PLAIN))(state) for state in states.values())
+        all(mapping(is_of_type(Tensor, *PLAIN))(state) for state in states.values())
         and not any(one.keys() < other.keys() for one in states.values() for other in widest)
         and sequence(mapping(is_anything))(groups)
         and all(isinstance(group.get("params"), list) for group in groups)
@@ -211,16 +211,16 @@ def is_version(value: Any) -> bool:
 
 PLAIN = (bool, int, float, type(None), list, tuple, dict)
 PARTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "state_dict": ("weights by name", mapping(kind(Tensor))),
+    "state_dict": ("weights by name", mapping(is_of_type(Tensor))),
     "hyper_parameters": ("settings by name", mapping(is_anything)),
     "trained_on": ("a description of the data", is_description),
-    "training_seed": ("a whole number", kind(int)),
+    "training_seed": ("a whole number", is_of_type(int)),
     "settings": ("a configuration in YAML", is_settings),
-    "epoch": ("a whole number", kind(int)),
-    "global_step": ("a whole number", kind(int)),
+    "epoch": ("a whole number", is_of_type(int)),
+    "global_step": ("a whole number", is_of_type(int)),
     "pytorch-lightning_version": ("a version", is_version),
-    "loops": ("a mapping", mapping(kind(Mapping))),
-    "callbacks": ("a mapping of mappings", mapping(kind(Mapping))),
+    "loops": ("a mapping", mapping(is_of_type(Mapping))),
+    "callbacks": ("a mapping of mappings", mapping(is_of_type(Mapping))),
     "optimizer_states": ("a list of states", sequence(is_optimizer)),
     "lr_schedulers": ("a list of mappings", sequence(mapping(is_anything))),
 }

@@ -94,7 +94,7 @@ class Sharded(DDPStrategy):
 
     def _whole(self, state: dict[str, Any]) -> dict[str, Any]:
         def stored(value: DTensor) -> Tensor:
-            whole = gathered(value)  # one after the other: all would not fit on a GPU
+            whole = full_tensor(value)  # one after the other: all would not fit on a GPU
             return whole.cpu() if self.is_global_zero else value
 
         return apply_to_collection(state, DTensor, stored)
@@ -131,12 +131,12 @@ def parts(network: nn.Module) -> Iterator[nn.Module]:
             yield child
 
 
-def gathered(value: Tensor) -> Tensor:
+def full_tensor(value: Tensor) -> Tensor:
     """Return the whole of a divided tensor; all processes must call it together."""
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def own_part(value: Tensor) -> Tensor:
+def local_tensor(value: Tensor) -> Tensor:
     """Return this process's part of a tensor."""
     return value.to_local() if isinstance(value, DTensor) else value
 

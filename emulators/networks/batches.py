@@ -35,7 +35,7 @@ def pointwise_linear(
 
 def linear(layer: nn.Linear, x: Float[Tensor, "batch _"]) -> Float[Tensor, "batch _"]:
     """Return the output of a linear layer for one vector per sample."""
-    if torch.is_grad_enabled() or not one_way(x, layer.weight):
+    if torch.is_grad_enabled() or not has_fixed_order(x, layer.weight):
         return layer(x)
     return pointwise_linear(x[:, :, None], layer.weight[:, :, None], layer.bias)[:, :, 0]
 
@@ -46,7 +46,7 @@ def convolve(layer: nn.Conv1d | nn.Conv2d, x: Features) -> Features:
     Without gradients oneDNN computes it for every size of the batch; PyTorch uses another kernel
     for a batch of one.
     """
-    if torch.is_grad_enabled() or not one_way(x, layer.weight):
+    if torch.is_grad_enabled() or not has_fixed_order(x, layer.weight):
         return layer(x)
     weight, bias = layer.weight, layer.bias
     options = layer.padding, layer.stride, layer.dilation
@@ -96,7 +96,7 @@ def silu(x: Features) -> Features:
     remainder of each thread's share and rounds differently. Where a remainder may fall within a
     sample, samples are computed one at a time.
     """
-    if torch.is_grad_enabled() or not one_way(x, x):
+    if torch.is_grad_enabled() or not has_fixed_order(x, x):
         return nn.functional.silu(x)
     if x[0].numel() % VECTORS == 0 and x.numel() <= SHARE:
         return nn.functional.silu(x)
@@ -106,7 +106,7 @@ def silu(x: Features) -> Features:
     return result
 
 
-def one_way(x: Tensor, weight: Tensor) -> bool:
+def has_fixed_order(x: Tensor, weight: Tensor) -> bool:
     """Return whether the implementation for all batch sizes applies.
 
     It does in float32 on a CPU, without autocast or compilation, and not for a weight that is

@@ -40,14 +40,16 @@ def members(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     if module not in _PLACES:
         layers = list(module.modules())
         _PLACES[module] = (
-            once([(layer._parameters, name) for layer in layers for name in layer._parameters]),
-            once([(layer._buffers, name) for layer in layers for name in layer._buffers]),
+            first_places(
+                [(layer._parameters, name) for layer in layers for name in layer._parameters]
+            ),
+            first_places([(layer._buffers, name) for layer in layers for name in layer._buffers]),
         )
     parameters, buffers = _PLACES[module]
     return [of[name] for of, name in parameters], [of[name] for of, name in buffers]
 
 
-def once(places: Places) -> Places:
+def first_places(places: Places) -> Places:
     """Return places of tensors, with the first place only of a tensor that several share."""
     found = {id(of[name]): (of, name) for of, name in reversed(places) if of[name] is not None}
     return list(reversed(found.values()))

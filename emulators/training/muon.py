@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from datamodules.solvers.finite import check_finite
-from emulators.distributed import divided, gathered
+from emulators.distributed import divided, full_tensor
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # p(σ) = aσ + bσ³ + cσ⁵, steep at zero
 ROUNDS = 5
@@ -125,7 +125,7 @@ class Muon(Optimizer):
                 state["momentum"] = torch.zeros_like(parameter)
             state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
             update = parameter.grad.lerp(state["momentum"], group["momentum"])
-            updates.append(gathered(update).flatten(1))
+            updates.append(full_tensor(update).flatten(1))
         matrices = torch.stack(updates).float()
         size = 0.2 * max(matrices.shape[1:]) ** 0.5
         steps = orthogonalize(matrices).to(parameters[0].dtype)

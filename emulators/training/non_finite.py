@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from emulators.distributed import own_part
+from emulators.distributed import local_tensor
 
 
 def averages_in(states: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Tensor]]:
@@ -21,7 +21,7 @@ def averages_in(states: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Tens
 def first_not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
     """Return the name of the first tensor with a number that is not finite, if there is one."""
     named = [
-        (name, own_part(value.detach()))
+        (name, local_tensor(value.detach()))
         for name, value in tensors
         if value.is_floating_point() or value.is_complex()
     ]
