@@ -47,7 +47,7 @@ def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Ru
     if len(set(names)) < len(names):  # whole paths differ
         runs = [replace(run, name=readable(str(run.folder))) for run in runs]
     for run in runs[1:]:
-        found, wanted = (definition(one, runs[0], run) for one in (run, runs[0]))
+        found, wanted = (compared_settings(one, runs[0], run) for one in (run, runs[0]))
         for key in (*wanted, *found):
             if found.get(key) != wanted.get(key):
                 verb = "differ" if key == "rollouts" else "differs"
@@ -92,7 +92,7 @@ def warn_of_newer_weights(run: Run) -> None:
         )
 
 
-def definition(run: Run, *among: Run) -> dict[str, Any]:
+def compared_settings(run: Run, *among: Run) -> dict[str, Any]:
     """Return all that must be equal in compared runs: data, rollouts, options and shapes.
 
     Args:

@@ -45,7 +45,7 @@ def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
         with xarray.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
             scores = dataset.load()
         about = json.loads(scores.attrs["provenance"])
-        reason = wrong_about(about)
+        reason = provenance_error(about)
     except Exception as error:  # libraries raise errors of any kind
         reason = f"{type(error).__name__}: {error}"
     refuse(folder, reason)
@@ -58,7 +58,7 @@ def check_layouts(folder: Path, scores: xarray.Dataset, layouts: Mapping[str, Sc
     Raises:
         ValueError: A score has other dimensions, is empty or no number, or lacks what it needs.
     """
-    refuse(folder, wrong_scores(scores, layouts))
+    refuse(folder, layout_error(scores, layouts))
 
 
 def refuse(folder: Path, reason: str) -> None:
@@ -71,34 +71,36 @@ def refuse(folder: Path, reason: str) -> None:
         )
 
 
-def wrong_about(about: Any) -> str:
+def provenance_error(about: Any) -> str:
     """Return what is wrong with the provenance of scores; empty if nothing is."""
     if not isinstance(about, dict) or "metrics" not in about:
         return "its provenance names no metrics"
     for key, kind in KINDS.items():
-        if key in about and (not is_a(about[key], kind) or (kind is int and about[key] < 0)):
+        if key in about and (not is_of_type(about[key], kind) or (kind is int and about[key] < 0)):
             return f"{key} is {about[key]!r} in its provenance"
     for key, kind in (("metrics", dict), ("training", (*NUMBER, NOTHING))):
         for name, value in about.get(key, {}).items():
-            if not is_a(value, kind):
+            if not is_of_type(value, kind):
                 return f"{key}.{name} is {value!r} in its provenance"
     for name, entry in about.get("diagnostics", {}).items():
-        module, summary = (is_a(entry, dict) and entry.get(key) for key in ("module", "summary"))
+        module, summary = (
+            is_of_type(entry, dict) and entry.get(key) for key in ("module", "summary")
+        )
         texts = [module, *(summary if isinstance(summary, list) else [None])]
         if not all(isinstance(text, str) for text in texts):
             return f"diagnostics.{name} is {entry!r} in its provenance"
     for key in ("initial_conditions", "steps"):
-        if not is_a(about.get("rollouts", {}).get(key, 1), int):
+        if not is_of_type(about.get("rollouts", {}).get(key, 1), int):
             return f"rollouts.{key} is {about['rollouts'][key]!r} in its provenance"
     return ""
 
 
-def is_a(value: Any, kind: Any) -> bool:
+def is_of_type(value: Any, kind: Any) -> bool:
     """Return whether a value is of a type; true and false are not numbers."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def wrong_scores(scores: xarray.Dataset, layouts: Mapping[str, ScoreLayout]) -> str:
+def layout_error(scores: xarray.Dataset, layouts: Mapping[str, ScoreLayout]) -> str:
     """Return which score does not have its layout; empty if all have."""
     for name, layout in layouts.items():
         if name not in scores.variables:

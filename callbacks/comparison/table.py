@@ -25,7 +25,7 @@ def minutes(run: Run) -> float | None:
     return None if seconds is None or steps is None else seconds * steps / 60
 
 
-def own_number(run: Run, name: str) -> float | None:
+def summary_number(run: Run, name: str) -> float | None:
     """Return a number of a diagnostic that defines no columns, or None if it was not computed."""
     return run.own.get(name)
 
@@ -55,7 +55,7 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
             if has_cells(shown, runs):
                 found.append(guarded(shown, name))
     names = dict.fromkeys(name for run in runs for name in run.own)
-    found += [Column(name, partial(own_number, name=name), "{:.3g}") for name in names]
+    found += [Column(name, partial(summary_number, name=name), "{:.3g}") for name in names]
     found.sort(key=lambda column: column.place)
     headings = [column.heading for column in found]
     return [column for n, column in enumerate(found) if column.heading not in headings[:n]]

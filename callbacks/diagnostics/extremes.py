@@ -13,7 +13,7 @@ from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
 from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.options import is_whole
-from callbacks.metrics.extremes import return_levels, until_bad
+from callbacks.metrics.extremes import return_levels, until_not_finite
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, DATA, quantity, sheet
@@ -122,7 +122,7 @@ class Extremes(RolloutDiagnostic):
         levels = np.stack(
             [return_levels(series, interval * self.every, periods) for series in rows["largest"]]
         )
-        together = return_levels(until_bad(rows["largest"]), interval * self.every, periods)
+        together = return_levels(until_not_finite(rows["largest"]), interval * self.every, periods)
         name = self.data.variables[self.channel]
         units = {"units": self.data.fields[self.channel].units}
         return xarray.Dataset(

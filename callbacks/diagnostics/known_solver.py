@@ -18,7 +18,7 @@ def solver_of(source: ReferenceSource) -> FiniteVolumeSolver | None:
     return solver if isinstance(solver, FiniteVolumeSolver) else None
 
 
-def follow(solver: FiniteVolumeSolver, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def known_closures(solver: FiniteVolumeSolver, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return all closures of a solver that depend on given fields and numbers alone, by name.
 
     Args:

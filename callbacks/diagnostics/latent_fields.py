@@ -82,15 +82,19 @@ class LatentFields(RolloutDiagnostic):
 
         for name, field in hybrid.latent(times).items():
             learned = field.double().cpu().expand(len(times), *field.shape[1:])
-            dataset[f"latent_{name}"] = dims, hide_masked(learned), about(f"learned {name}")
+            dataset[f"latent_{name}"] = (
+                dims,
+                hide_masked(learned),
+                field_attributes(f"learned {name}"),
+            )
             if name in truth:
                 error = relative_l1(learned, truth[name], weights=weights)
                 dataset[f"latent_{name}_truth"] = (
                     dims,
                     hide_masked(truth[name]),
-                    about(f"true {name}"),
+                    field_attributes(f"true {name}"),
                 )
-                text = about(f"relative L1 error of {name}")
+                text = field_attributes(f"relative L1 error of {name}")
                 dataset[f"latent_{name}_error"] = "latent_time", error.numpy(), text
         when = {"long_name": "time of the field", "units": self.data.units[1]}
         coordinates = {"latent_time": ("latent_time", np.asarray(self.moments), when)}
@@ -145,7 +149,7 @@ class LatentFields(RolloutDiagnostic):
         return {"latent_fields": figure}
 
 
-def about(text: str) -> dict[str, str]:
+def field_attributes(text: str) -> dict[str, str]:
     """Return the attributes of a learned coefficient, whose unit is the model's own."""
     return {"long_name": text, "units": "1"}
 

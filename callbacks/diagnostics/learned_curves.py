@@ -11,7 +11,7 @@ from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.compared import Column
-from callbacks.diagnostics.known_solver import follow, solver_of
+from callbacks.diagnostics.known_solver import known_closures, solver_of
 from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.relative_error import relative_l1
 from callbacks.plotting.style import COLOURS, escape, sheet
@@ -101,7 +101,7 @@ class LearnedCurves(RolloutDiagnostic):
             learned = hybrid.balance.closures[name](q.to(hybrid.points)).double().cpu()
             dataset[f"curve_{name}"] = axis, learned.numpy(), {"long_name": f"learned {name}"}
             coordinates[axis] = axis, q.numpy(), {"long_name": quantity.replace("_", " ")}
-            true = follow(solver, {quantity: q}).get(name) if solver else None
+            true = known_closures(solver, {quantity: q}).get(name) if solver else None
             if true is not None:
                 true = true.double().expand(len(q))
                 error = relative_l1(learned[None], true[None]).item()

@@ -4,17 +4,21 @@ import numpy as np
 from jaxtyping import Float
 
 
-def until_bad(series: Float[np.ndarray, "start time"]) -> Float[np.ndarray, " value"]:
+def until_not_finite(series: Float[np.ndarray, "start time"]) -> Float[np.ndarray, " value"]:
     """Return the values of all series together, each up to its first value that is not finite.
 
     Args:
         series: Values of each initial condition over time.
 
     Example:
-        >>> until_bad(np.array([[1.0, np.nan, 3.0], [4.0, 5.0, 6.0]])).tolist()
+        >>> until_not_finite(np.array([[1.0, np.nan, 3.0], [4.0, 5.0, 6.0]])).tolist()
         [1.0, 4.0, 5.0, 6.0]
     """
     return series[np.isfinite(series).cumprod(axis=1).astype(bool)]
+
+
+until_bad = until_not_finite
+"""Former name, accepted until 0.3."""
 
 
 def return_levels(
@@ -44,7 +48,7 @@ def return_levels(
         >>> levels.round(6).tolist()
         [2.0, 3.0, nan]
     """
-    values = np.sort(until_bad(series[None]))
+    values = np.sort(until_not_finite(series[None]))
     if not len(values):
         return np.full(len(periods), np.nan)
     rank = np.arange(1, len(values) + 1)

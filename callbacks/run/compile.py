@@ -67,7 +67,7 @@ class Compile(Callback):
         for network in (pl_module.trained, pl_module.averaged):
             if network is not None:
                 step = torch.compile(network.forward, backend=self.backend, mode=self.mode)
-                network.forward = step if self.mode is None else outlasting(step)
+                network.forward = step if self.mode is None else with_copied_results(step)
         self.compiled = pl_module
 
     on_fit_start = _compile
@@ -76,14 +76,14 @@ class Compile(Callback):
     on_predict_start = _compile
 
 
-def outlasting(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_copied_results(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function whose results outlast its next call.
 
     CUDA graphs write into the same memory at every call. Torch treats each call as a new iteration
     unless a gradient is pending, so that the start of an iteration needs no mark.
     """
 
-    def outlasting_function(*args: Any, **kwargs: Any) -> Any:
+    def function_with_copied_results(*args: Any, **kwargs: Any) -> Any:
         return apply_to_collection(function(*args, **kwargs), Tensor, torch.clone)
 
-    return outlasting_function
+    return function_with_copied_results

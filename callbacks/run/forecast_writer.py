@@ -82,7 +82,7 @@ class ForecastWriter(Callback, RolloutObserver):
                 "nothing would be stored; lower it."
             )
         self.times = np.asarray(start.times, float)
-        contents = definition(self.data, start, start.steps // self.every, self.about)
+        contents = file_layout(self.data, start, start.steps // self.every, self.about)
         path = self.target / f"forecast_{int(start.index[0]):04d}.nc"
         self.file = FORMATS[self.format](path, contents)
 
@@ -105,7 +105,7 @@ class ForecastWriter(Callback, RolloutObserver):
             self.file = None
 
 
-def definition(
+def file_layout(
     data: DataDescription, start: RolloutBatch, length: int, about: dict[str, Any]
 ) -> Definition:
     """Return what a file of forecasts holds: dimensions, coordinates and fields.

@@ -53,7 +53,7 @@ def matching_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
     )
 
 
-def resumes(folder: Path, checkpoint: str | Path | None) -> bool:
+def resumes_run(folder: Path, checkpoint: str | Path | None) -> bool:
     """Return whether a training from this checkpoint resumes the run in the folder."""
     if checkpoint is None:  # Lightning resumes on its own when a cluster starts a job again
         return "SLURM_JOB_ID" in os.environ and bool(matching_files(folder, ["hpc_ckpt_*.ckpt"]))
@@ -85,7 +85,7 @@ def move_run_aside(folder: Path) -> Path | None:
     return move(files, f"{with_own_name(folder)}-earlier", "holds another run") if files else None
 
 
-def undo_start(folder: Path, earlier: Path | None) -> None:
+def remove_failed_start(folder: Path, earlier: Path | None) -> None:
     """Remove what a training left that failed before its first step, which has no results.
 
     Args:

@@ -88,16 +88,16 @@ class ScoreWriter(Callback):
             for diagnostic in diagnostics
             for name, value in diagnostic.summary(diagnostic.results).items()
         }
-        about = definition(trainer, pl_module, diagnostics)
+        about = scores_provenance(trainer, pl_module, diagnostics)
         for name, text in SHARED.items():
             if name in scores.coords:
                 scores[name].attrs = {"long_name": text, "units": "1", **scores[name].attrs}
         scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
         written = [save_netcdf(scores, folder / "scores.nc")]
-        text = json.dumps({"scores": plain(summary), **about}, indent=2, default=str)
+        text = json.dumps({"scores": as_json(summary), **about}, indent=2, default=str)
         written.append(atomic_write(folder / "scores.json", text + "\n"))
         for diagnostic in diagnostics:
-            for name, content in drawn(diagnostic, scores).items():
+            for name, content in pictures(diagnostic, scores).items():
                 written.append(atomic_write(folder / name, content))
                 show(trainer, f"test/{Path(name).stem}", content, pl_module.trained_steps)
         print(table(summary))
@@ -124,7 +124,7 @@ def warn_of_names(diagnostics: Sequence[RolloutDiagnostic]) -> None:
                 )
 
 
-def drawn(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, bytes]:
+def pictures(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, bytes]:
     """Return the pictures of a diagnostic by file name; none, with a printed line, on an error.
 
     The scores are written before; an error of a picture must not end the test.
@@ -149,7 +149,7 @@ def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
     return path
 
 
-def definition(
+def scores_provenance(
     trainer: Trainer, emulator: LightningModule, diagnostics: Sequence[RolloutDiagnostic]
 ) -> dict[str, Any]:
     """Return the provenance of scores: rollouts, units, and the options of diagnostics."""
@@ -161,11 +161,11 @@ def definition(
         "method": getattr(trainer, "method", None),
         "seed": emulator.training_seed,
         "metrics": {type(d).__name__: {"version": d.version, **d.options} for d in diagnostics},
-        "diagnostics": {type(d).__name__: origin(d) for d in diagnostics},
+        "diagnostics": {type(d).__name__: diagnostic_provenance(d) for d in diagnostics},
     }
 
 
-def origin(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
+def diagnostic_provenance(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
     """Return the module of a diagnostic's class and the names of the numbers of its summary."""
     summary = list(diagnostic.summary(diagnostic.results))
     return {"module": type(diagnostic).__module__, "summary": summary}
@@ -189,10 +189,10 @@ def training_hash(trainer: Trainer) -> str | None:
         return None
 
 
-def plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return numbers as values of JSON, null where they are not finite."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: as_json(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from callbacks import LearnedCurves
-from callbacks.diagnostics.known_solver import follow, solver_of
+from callbacks.diagnostics.known_solver import known_closures, solver_of
 from datamodules.solvers import ChemicalVapourInfiltration, Grid
 from datamodules.solvers.finite_volume import Closure, ExplicitEuler, RandomField
 from datamodules.solvers.infiltration import Infiltration
@@ -96,7 +96,7 @@ def test_what_follows_from_numbers_and_a_field():
     made = Data(GRID, torch.ones(5, 3, 4))
     assert solver_of(made) is None
     made.generator = types.SimpleNamespace(solver=solver)
-    found = follow(solver_of(made), {"temperature": torch.tensor([1273.0])})
+    found = known_closures(solver_of(made), {"temperature": torch.tensor([1273.0])})
     # 2.62 exp(-1.2e5/(8.314 · 1273)) = 3.12e-5
     assert found["rate_constant"].item() == pytest.approx(3.12e-5, rel=1e-2)
     assert "surface" not in found

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import callbacks
-from callbacks.run.score_writer import drawn
+from callbacks.run.score_writer import pictures
 from datamodules.solvers import Variable
 from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
@@ -40,7 +40,7 @@ def test_names_and_units_are_drawn_as_they_are(kind, evaluate, plane, capsys):
     diagnostic = getattr(callbacks, kind)()
     starts = [RolloutBatch(torch.randn(2, 2, 8, 8), torch.arange(2), 20, 9)]
     scores = evaluate(diagnostic, Exact(channels=2), known, starts)
-    assert drawn(diagnostic, scores)
+    assert pictures(diagnostic, scores)
     assert capsys.readouterr().out == ""
 
 
@@ -54,5 +54,5 @@ def test_figure_that_cannot_be_drawn_is_said_and_costs_no_score(evaluate, plane,
     known = Data(plane, torch.randn(30, 1, 8, 8))
     starts = [RolloutBatch(torch.randn(2, 1, 8, 8), torch.arange(2), 20, 9)]
     scores = evaluate(diagnostic, Exact(), known, starts)
-    assert drawn(diagnostic, scores) == {}
+    assert pictures(diagnostic, scores) == {}
     assert "Broken has no figure: no such font" in capsys.readouterr().out

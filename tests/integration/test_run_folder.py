@@ -13,8 +13,8 @@ from callbacks.run.run_folder import (
     locked_folder,
     move_run_aside,
     newer_weights,
-    resumes,
-    undo_start,
+    remove_failed_start,
+    resumes_run,
 )
 from tests.conftest import SMOKE
 from tests.processes import start, wait, wait_for
@@ -85,11 +85,11 @@ def test_new_folder_of_a_training_that_failed_at_once_is_used_again(workplace, s
 def test_what_a_training_left_with_results_is_not_removed(tmp_path):
     for name in ("config.yaml", "hpc_ckpt_1.ckpt"):
         (tmp_path / name).touch()
-    undo_start(tmp_path, None)
+    remove_failed_start(tmp_path, None)
     assert sorted(contents(tmp_path)) == ["config.yaml", "hpc_ckpt_1.ckpt"]
     (tmp_path / "hpc_ckpt_1.ckpt").unlink()
     (tmp_path / "mine.txt").touch()
-    undo_start(tmp_path, None)
+    remove_failed_start(tmp_path, None)
     assert sorted(contents(tmp_path)) == ["mine.txt"]
 
 
@@ -198,22 +198,22 @@ def test_which_training_goes_on_in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = Path("runs/a")
     folder.mkdir(parents=True)
-    assert resumes(folder, "runs/a/last.ckpt")
-    assert resumes(folder, tmp_path / "runs/a/checkpoints/epoch=3.ckpt")
-    assert resumes(folder, "last")
-    assert not resumes(folder, "runs/a-earlier/last.ckpt")
+    assert resumes_run(folder, "runs/a/last.ckpt")
+    assert resumes_run(folder, tmp_path / "runs/a/checkpoints/epoch=3.ckpt")
+    assert resumes_run(folder, "last")
+    assert not resumes_run(folder, "runs/a-earlier/last.ckpt")
     for name in ("checkpoints/last.ckpt", "best_of/epoch=3.ckpt", "run/config.yaml", "b/last.ckpt"):
         (folder / name).parent.mkdir()
         (folder / name).touch()
-    assert resumes(folder, "runs/a/checkpoints/last.ckpt")
-    assert resumes(folder, "runs/a/best_of/epoch=3.ckpt")
-    assert not resumes(folder, "runs/a/run/checkpoints/epoch=3.ckpt")  # of other runs, below
-    assert not resumes(folder, "runs/a/b/last.ckpt")
-    assert not resumes(folder, None)
+    assert resumes_run(folder, "runs/a/checkpoints/last.ckpt")
+    assert resumes_run(folder, "runs/a/best_of/epoch=3.ckpt")
+    assert not resumes_run(folder, "runs/a/run/checkpoints/epoch=3.ckpt")  # of other runs, below
+    assert not resumes_run(folder, "runs/a/b/last.ckpt")
+    assert not resumes_run(folder, None)
     monkeypatch.setenv("SLURM_JOB_ID", "3")
-    assert not resumes(folder, None)
+    assert not resumes_run(folder, None)
     (folder / "hpc_ckpt_1.ckpt").touch()
-    assert resumes(folder, None)
+    assert resumes_run(folder, None)
 
 
 def test_home_folder_in_every_path(tested, tmp_path, monkeypatch, single_precision, say):

@@ -6,7 +6,7 @@ from torch.distributed.device_mesh import init_device_mesh
 
 import cli
 from emulators import UNet
-from emulators.distributed import gathered, shard
+from emulators.distributed import full_tensor, shard
 from emulators.networks.interface import NetworkInterface
 from tests.conftest import SMOKE
 from tests.processes import start, wait
@@ -97,7 +97,7 @@ def test_divided_network_of_channels_last_layers_has_the_same_gradient(tmp_path)
         torch.testing.assert_close(found, wanted)
         divided = dict(network.named_parameters())
         for name, gradient in gradients.items():
-            torch.testing.assert_close(gathered(divided[name].grad), gradient)
+            torch.testing.assert_close(full_tensor(divided[name].grad), gradient)
     finally:
         distributed.destroy_process_group()
 
