@@ -192,3 +192,7 @@ def test_paths_named_in_a_page_exist(page):
     assert named
     missing = sorted({path for path in named if not (ROOT / path).exists()})
     assert not missing, f"paths in {page} that are not there: {missing}"
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= 800
