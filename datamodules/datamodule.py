@@ -1,10 +1,8 @@
 """Data module of all emulators: training windows and initial conditions from files."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,30 +10,29 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from datamodules.describe import Periodic, check_names, check_options, describe
+from datamodules.describe import Periodic, check_inputs, check_names, check_options, describe
 from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
-from datamodules.files.formats.detect import format_of
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.hashes import hash_of
-from datamodules.files.joined import JoinedFiles
+from datamodules.files.input_fields import NO_INPUTS, InputNames
 from datamodules.files.paths import find_files
 from datamodules.files.provenance import canonical, digest
 from datamodules.files.provenance import describe as plain
 from datamodules.files.reader import TrajectoryReader, check_agreement
 from datamodules.files.selected import channel_names, check_select
 from datamodules.files.selection import Source
-from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.generation.generator import Generator
 from datamodules.loading import WindowLoader
 from datamodules.notices import notify
 from datamodules.observations import Observations
-from datamodules.overlap import overlaps
+from datamodules.reading import Reading, remarks
 from datamodules.reference_cache import Arrays, cached
 from datamodules.rollouts import InitialConditions, Rollouts
 from datamodules.solvers.finite import check_finite
-from datamodules.statistics import Statistics, accumulate
+from datamodules.statistics import Statistics
 from datamodules.storage.placement import StorageChoice, StorageRequest, choose_storage, to_device
+from datamodules.training_statistics import InputStatistics, training_statistics
 from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowDataset, WindowSampler
 
@@ -51,6 +48,15 @@ class TrajectoryDataModule(LightningDataModule):
             `{level: [500, 850]}` for a channel of each, by the value of the coordinate, or by index
             if there is none.
         interval: Time between snapshots, if the files have no time stamps.
+        static: Names of fields without time, such as orography, that are given to the emulator at
+            every step and not predicted.
+        forcing: Names of fields of time that are known ahead, such as insolation, or of series of
+            one number per time. Each step is given them at its beginning and at its end.
+        mask: `missing` if points such as land have no value at any time; or the name of a variable
+            that is 1 where there are values and 0 elsewhere, or `not NAME` of one that is 0 where
+            there are values. Masked points count in no statistics, loss or score.
+        weights: `latitude` to weight points of a sphere by the area of their cells in statistics,
+            losses and scores; by default all points count alike.
         format: Format of the files, such as `NetCDF` or a class of the user's own; by default it is
             found from the first file of each split.
         periodic: Whether the domain is periodic along each axis, in the order (y, x); one value
@@ -96,6 +102,10 @@ class TrajectoryDataModule(LightningDataModule):
         dimensions: Dimensions = Dimensions(),
         select: dict[str, int | float | list[int | float]] = {},  # noqa: B006 - as above
         interval: float | None = None,
+        static: list[str] = [],  # noqa: B006 - as above
+        forcing: list[str] = [],  # noqa: B006 - as above
+        mask: str | None = None,
+        weights: Literal["latitude"] | None = None,
         format: FileFormat | None = None,
         periodic: Periodic = "auto",
         vorticity: str | None = "auto",
@@ -120,25 +130,23 @@ class TrajectoryDataModule(LightningDataModule):
         check_select(select, variables, dimensions)
         channels = channel_names(variables, select)
         check_options(channels, dimensions, periodic, vorticity)
-        if interval is not None and not (interval > 0 and join is None):
-            raise ValueError(
-                f"data.interval is {interval} with data.join: {join}, expected a positive number "
-                "without data.join; files that are joined need stamps of their own."
-            )
         if batch_size < 1:
             raise ValueError(f"data.batch_size must be at least 1, got {batch_size}.")
         if workers < 0:
             raise ValueError(f"data.workers must be at least 0, got {workers}.")
         self.root = Path(root).expanduser()
         self.variables = channels
-        self._stored, self.select, self._interval = list(variables), dict(select), interval or 0.0
+        inputs = InputNames(tuple(static), tuple(forcing), mask)
+        check_inputs(inputs, channels, weights)
+        self.reading = Reading(
+            tuple(variables), dimensions, tuple(parameters), format, select, interval, join, inputs
+        )
+        self.weighting = weights
         self.channels = len(self.variables)
         self.dimensions = len(dimensions.space)
-        self._dimensions = dimensions
-        self.format = format
+        self.static, self.forcing = list(static), list(forcing)
         self._periodic = periodic
         self._vorticity = vorticity
-        self.join = join
         self.parameters = list(parameters)
         self.observations = observations
         self.generator = generator
@@ -152,6 +160,7 @@ class TrajectoryDataModule(LightningDataModule):
         self._splits: dict[str, Trajectories] = {}
         self._hashes: dict[str, str] = {}
         self._statistics: Statistics | None = None
+        self._inputs: InputStatistics | None = None
         self._description: DataDescription | None = None
 
     def prepare_data(self) -> None:
@@ -174,7 +183,8 @@ class TrajectoryDataModule(LightningDataModule):
         if self._description is None:
             known = None if self.generator is None else self.generator.solver.periodic
             options = self.parameters, self._periodic, self._vorticity, known
-            self._description = describe(self._any_reader(), *options)
+            reader = self._any_reader()
+            self._description = describe(reader, *options, self.reading.inputs, self.weighting)
         return replace(self._description, statistics=self._statistics, hashes=dict(self._hashes))
 
     def _any_reader(self) -> TrajectoryReader:
@@ -206,57 +216,20 @@ class TrajectoryDataModule(LightningDataModule):
                     f"data.{split}.files to where the {split} trajectories are, or give "
                     "data.generator to simulate them."
                 )
-            readers = self._open(paths, source)
+            readers = self.reading.open(paths, source.times)
             check_agreement([*(other[0] for other in self._readers.values()), *readers])
             self._readers[split] = readers
-            self._note_overlaps(split, readers)
+            for sentence in remarks(split, readers, self.sources, self.root):
+                notify(sentence)
         return self._readers[split]
-
-    def _open(self, paths: Sequence[Path], source: Source) -> list[TrajectoryReader]:
-        """Return the trajectories in files, with all stamps counted from one origin."""
-        names = self._stored, self._dimensions, self.parameters
-        kind = self.format or format_of(paths[0])
-        read = partial(TrajectoryFile, format=kind, select=self.select, interval=self._interval)
-        first = read(paths[0], *names, source.times, part=True)
-        if self.join == "time" or (first.snapshots == 1 and len(paths) > 1):
-            parts = [first, *(read(path, *names, part=True) for path in paths[1:])]
-            # files of one snapshot each can mean nothing else than one run
-            if self.join == "time" or all(part.snapshots == 1 for part in parts):
-                return [JoinedFiles(parts, source.times)]
-        first.interval = first.time.within(first.used).interval
-        readers: list[TrajectoryReader] = [first]
-        readers += (read(path, *names, source.times) for path in paths[1:])
-        for reader in readers[1:]:
-            time = reader.time.expressed_like(readers[0].time)
-            if time is not reader.time:
-                reader.time, reader.interval = time, time.within(reader.used).interval
-        return readers
-
-    def _note_overlaps(self, split: str, readers: list[TrajectoryReader]) -> None:
-        """Print a note if splits share snapshots, or if files seem to be parts of one run."""
-        others = {
-            name: (source, find_files(self.root, source.files))
-            for name, source in self.sources.items()
-            if name != split
-        }
-        for sentence in overlaps(split, readers, self.sources[split], others):
-            notify(sentence)
-        runs = sorted(readers, key=lambda reader: reader.time.values[0])
-        seams = [
-            (two.time.values[0] - one.time.values[-1]) / one.interval for one, two in pairwise(runs)
-        ]
-        if seams and all(min(abs(gap), abs(gap - 1)) < 0.01 for gap in seams):
-            notify(
-                f"the stamps of the {len(readers)} files of the {split} split continue each other, "
-                "but each file is read as separate trajectories; if they are one run, set "
-                "data.join: time."
-            )
 
     def trajectories(self, split: str) -> Trajectories:
         """Return the trajectories of a split, in the storage that `storage` selects."""
         if split not in self._splits:
             source = self.sources[split]
-            found = Trajectories(self.readers(split), source.trajectories, source.times)
+            readers, data = self.readers(split), self.describe()
+            ranges = source.trajectories, source.times
+            found = Trajectories(readers, *ranges, data.mask, data.missing)
             found.storage, found.location = choose_storage(
                 found.storage, self.storage, self._request(split)
             )
@@ -280,7 +253,8 @@ class TrajectoryDataModule(LightningDataModule):
         results would outlive a change of it.
         """
         source, readers = self.sources[split], self.readers(split)
-        first, data = readers[0], self.describe()
+        first, data, reading = readers[0], self.describe(), self.reading
+        format, stored = reading.format, list(reading.variables)
         return {
             "variables": [[field.name, field.units] for field in first.variables],
             "vorticity": data.vorticity,
@@ -290,16 +264,19 @@ class TrajectoryDataModule(LightningDataModule):
             "periodic": list(data.periodic),
             "interval": [float(f"{first.interval:.9g}"), first.time.unit],
             "ranges": plain([source.trajectories, source.times]),
-            "join": self.join,
+            "join": self.reading.join,
             "files": [
                 [digest(reader.times), digest(reader.parameters), [f.layout for f in reader.files]]
                 for reader in readers
             ],
             "parameters": self.parameters,
             # files of other formats may be read in several ways; NetCDF says what it holds
-            **({} if self.format is None else {"format": plain(self.format)}),
-            **({"select": self.select} if self.select else {}),
-            **({"stored": self._stored} if self._stored != self.variables else {}),
+            **({} if format is None else {"format": plain(format)}),
+            **({"select": dict(reading.select)} if reading.select else {}),
+            **({"stored": stored} if stored != self.variables else {}),
+            **({"inputs": plain(reading.inputs)} if reading.inputs != NO_INPUTS else {}),
+            **({"weights": data.weighting} if data.weighting else {}),
+            **({"mask": digest(data.mask.numpy())} if data.mask is not None else {}),
         }
 
     @property
@@ -307,8 +284,17 @@ class TrajectoryDataModule(LightningDataModule):
         """Mean and standard deviation of the training split."""
         if self._statistics is None:
             train = self.trajectories("train")
-            self._statistics = accumulate(train.chunks("statistics", 4096), train.lengths)
+            self._statistics, self._inputs = training_statistics(train, self.describe())
         return self._statistics
+
+    @property
+    def input_statistics(self) -> InputStatistics:
+        """Mean and standard deviation of static fields and forcing over the training split."""
+        if self._inputs is None:
+            self._statistics = None
+            _ = self.statistics
+        assert self._inputs is not None
+        return self._inputs
 
     def reference(
         self, split: str, definition: Mapping[str, Any], compute: Callable[[], Arrays]
@@ -320,7 +306,7 @@ class TrajectoryDataModule(LightningDataModule):
         """Return a hash of the contents of all files of a split."""
         if split not in self._hashes:
             hashes = [
-                hash_of(self.root, file.path, self._stored, file.compute_hash)
+                hash_of(self.root, file.path, self.reading.stored, file.compute_hash)
                 for reader in self.readers(split)
                 for file in reader.files
             ]

@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+import torch
+
 from datamodules.description import DataDescription, reason_not_uniform
 from datamodules.files.dimensions import Dimensions
+from datamodules.files.input_fields import MISSING, NO_INPUTS, InputNames
 from datamodules.files.reader import TrajectoryReader
 from datamodules.notices import notify
+from datamodules.point_weights import Mask
+from datamodules.storage.streamed import LARGEST
 
 Periodic = Literal["auto"] | bool | list[bool]
 # words in the standard names of other quantities: tendency_of_ocean_relative_vorticity, components
@@ -50,12 +56,31 @@ def check_names(variables: Sequence[str], dimensions: Dimensions) -> None:
             raise ValueError(f"data.{option} names '{twice[0]}' twice, expected different names.")
 
 
+def check_inputs(inputs: InputNames, channels: Sequence[str], weights: str | None) -> None:
+    """Refuse static fields, forcing, masks and weights that contradict the other options.
+
+    Raises:
+        ValueError: A variable is named twice, or an option has no such value.
+    """
+    names = [*channels, *inputs.static, *inputs.forcing]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(
+            f"data.variables, data.static and data.forcing name '{twice[0]}' twice, expected "
+            "different names: a field is part of the state or given to the emulator, not both."
+        )
+    if weights not in (None, "latitude"):
+        raise ValueError(f"data.weights must be latitude or null, got '{weights}'.")
+
+
 def describe(
     reader: TrajectoryReader,
     parameters: Sequence[str],
     periodic: Periodic = "auto",
     vorticity: str | None = "auto",
     known_periodic: tuple[bool, ...] | None = None,
+    inputs: InputNames = NO_INPUTS,
+    weights: str | None = None,
 ) -> DataDescription:
     """Return the description of the data set to which some trajectories belong.
 
@@ -65,6 +90,8 @@ def describe(
         periodic: Option of the data: whether the domain is periodic along each axis.
         vorticity: Option of the data: name of the variable that is the vorticity of a flow.
         known_periodic: Periodicity of each axis in the solver that made the data, or None.
+        inputs: Options of the data: names of static fields, forcing and the mask.
+        weights: Option of the data: weights of points in means over space.
     """
     time = reader.time
     kept: dict[str, str] = {
@@ -83,7 +110,42 @@ def describe(
         time_attributes=kept,
         trajectory_dimension=reader.dimensions.trajectory,
         time_dimension=reader.dimensions.time,
+        static=reader.static,
+        forcing=reader.forcing,
+        mask=mask_of(reader, inputs),
+        missing=inputs.mask == MISSING,
+        weighting=weights,
     )
+
+
+def mask_of(reader: TrajectoryReader, inputs: InputNames) -> Mask | None:
+    """Return where each channel has values, or None if no point is masked.
+
+    With `missing` it follows from the first snapshot, which is read.
+
+    Raises:
+        ValueError: No point is masked, or all points of a channel are.
+    """
+    if inputs.mask is None:
+        return None
+    channels = len(reader.variables)
+    there = reader.read_mask()
+    if there is None:
+        first = reader.read(0, reader.used.start, reader.used.start + 1)[0, :channels]
+        there = np.abs(first) < LARGEST
+    mask = np.array(np.broadcast_to(there, (channels, *reader.space)))
+    points = mask.reshape(channels, -1).sum(1)
+    if not points.all():
+        name = reader.variables[int(points.argmin())].name
+        raise ValueError(
+            f"{reader.path}: all points of '{name}' are masked by data.mask: {inputs.mask}, "
+            "expected some with values; of a variable that is 1 on land write `not NAME`."
+        )
+    if mask.all():
+        raise ValueError(
+            f"{reader.path}: data.mask is {inputs.mask}, but no point is masked; leave it out."
+        )
+    return torch.from_numpy(mask)
 
 
 def periodic_axes(

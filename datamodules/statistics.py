@@ -36,7 +36,10 @@ class Statistics:
 
 
 def accumulate(
-    chunks: Iterable[Float[Tensor, "_ channel *space"]], lengths: Sequence[int] | None = None
+    chunks: Iterable[Float[Tensor, "_ channel *space"]],
+    lengths: Sequence[int] | None = None,
+    weights: Float[Tensor, "channel *space"] | None = None,
+    forcings: int = 0,
 ) -> Statistics:
     """Return the statistics of all snapshots, which do not depend on the size of the chunks.
 
@@ -47,6 +50,10 @@ def accumulate(
         chunks: Snapshots (snapshot, channel, *space), one trajectory after the other.
         lengths: Number of snapshots of each trajectory, so that no increment is taken from one
             trajectory to the next; None if there is one trajectory.
+        weights: Weight of each point in the means, with the mean 1 over the points of a channel;
+            None if all are 1.
+        forcings: Number of channels, the last ones, that may be constant; the standard deviation of
+            a constant one is 1.
 
     Raises:
         ValueError: A channel does not vary.
@@ -55,13 +62,20 @@ def accumulate(
     count = snapshots = increments = 0
     shift = total = square = increment = torch.zeros(1)
     last: Tensor | None = None
+    weight = None if weights is None else weights.double().flatten(1)
     for block in blocks(chunks):
         values = block.flatten(2).to(torch.float64, copy=True)  # time, channel, space
         if last is None:
             shift = values.mean((0, 2), keepdim=True)
+            if weight is not None:  # of a point that is there: a constant channel stays exact
+                shift = values[:1].gather(2, weight.argmax(1)[None, :, None])
         departure = values.sub_(shift)
+        if weight is None:
+            total = total + departure.sum((0, 2))
+        else:
+            total = total + (departure * weight).sum((0, 2))
+            departure = departure.mul_(weight.sqrt())  # so that squares are weighted
         count += departure[:, 0].numel()
-        total = total + departure.sum((0, 2))
         square = square + departure.square().sum((0, 2))
         before = departure[:1] if last is None else last
         change = torch.cat([before, departure[:-1]]).sub_(departure).square_().sum(2)
@@ -73,8 +87,10 @@ def accumulate(
         last = departure[-1:].clone()
     departure = total / count
     variance = square / count - departure**2
-    if not (variance > 0).all():
-        channel = int((variance <= 0).nonzero()[0])
+    states = variance[: len(variance) - forcings]
+    variance = torch.cat([states, torch.where(variance > 0, variance, 1.0)[len(states) :]])
+    if not (states > 0).all():
+        channel = int((states <= 0).nonzero()[0])
         raise ValueError(
             f"Channel {channel} of the training data is constant; leave it out of data.variables."
         )

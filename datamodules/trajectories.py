@@ -1,10 +1,11 @@
 """Trajectories of one split, independent of their files and their storage."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm import tqdm
 
@@ -21,9 +22,12 @@ class Trajectories:
         files: Files that agree with each other.
         trajectories: Range of the trajectories of each file that belong to the split.
         times: Range of the snapshots of each trajectory that belong to the split.
+        mask: True where a channel has values, (channel, *space), or None if it has them everywhere;
+            states are 0 where they have no value.
+        missing: Whether masked points have no value in any snapshot.
 
     Attributes:
-        storage: Storage of the snapshots.
+        storage: Storage of the snapshots, whose last channels are the forcing.
         location: Description of the storage, for the terminal.
         parameters: Physical parameters, (trajectory, parameter), or None if none are named.
 
@@ -48,6 +52,8 @@ class Trajectories:
         files: Sequence[TrajectoryReader],
         trajectories: Range = Range(),
         times: Range = Range(),
+        mask: Bool[Tensor, "channel *space"] | None = None,
+        missing: bool = False,
     ) -> None:
         self.files = list(files)
         self.spans = [
@@ -66,7 +72,11 @@ class Trajectories:
         if self.spans and self.files[0].parameters.size:
             values = np.stack([file.parameters[index] for file, index, _ in self.spans])
             self.parameters = torch.from_numpy(values).float()
-        self.storage: Storage = Streamed(self.spans)
+        masked = None if mask is None else ~mask.numpy()
+        self.mask = mask
+        self.storage: Storage = Streamed(self.spans, masked, missing)
+        self.channels, self.forcings = len(files[0].variables), len(files[0].forcing)
+        self._static: dict[Path, Tensor] = {}
         self.location = "streamed from the files"
 
     def __len__(self) -> int:
@@ -85,7 +95,7 @@ class Trajectories:
             start: First snapshot.
             stop: Snapshot after the last one.
         """
-        return self.storage.read(k, start, stop)
+        return self._state(self.storage.read(k, start, stop))
 
     def windows(
         self, places: Sequence[Place], length: int
@@ -96,7 +106,41 @@ class Trajectories:
             places: (trajectory, first snapshot) of each window.
             length: Number of snapshots per window.
         """
-        return self.storage.windows(places, length)
+        return self.windows_and_forcing(places, length)[0]
+
+    def windows_and_forcing(
+        self, places: Sequence[Place], length: int
+    ) -> tuple[
+        Float[Tensor, "batch time channel *space"],
+        Float[Tensor, "batch time forcing *space"] | None,
+    ]:
+        """Return windows of the state, and of the forcing or None if there is none."""
+        values = self.storage.windows(places, length)
+        if not self.forcings:
+            return values, None
+        return values[:, :, : self.channels], values[:, :, self.channels :]
+
+    def read_forcing(
+        self, k: int, start: int, stop: int
+    ) -> Float[Tensor, "time forcing *space"] | None:
+        """Return the forcing at snapshots [start, stop) of trajectory k, or None."""
+        return self.storage.read(k, start, stop)[:, self.channels :] if self.forcings else None
+
+    def static(self, numbers: Sequence[int]) -> Float[Tensor, "_ static *space"] | None:
+        """Return the static fields of some trajectories, or None if there are none."""
+        if not self.files[0].static:
+            return None
+        fields = []
+        for file, index, _ in (self.spans[k] for k in numbers):
+            known = self._static.get(file.path)
+            if known is None:
+                known = self._static[file.path] = torch.from_numpy(file.read_static())
+            fields.append(known[index if len(known) > 1 else 0])
+        return torch.stack(fields)
+
+    def _state(self, values: Float[Tensor, "time _ *space"]) -> Float[Tensor, "time _ *space"]:
+        """Return the channels of the state, without the forcing."""
+        return values[:, : self.channels] if self.forcings else values
 
     def check(self) -> None:
         """Check for missing values, unless the storage checked them when it was filled.
@@ -117,7 +161,7 @@ class Trajectories:
         self, k: int, snapshots: int = 256
     ) -> Iterator[Float[Tensor, "_ channel *space"]]:
         """Yield the snapshots of trajectory k in order, at most `snapshots` at a time."""
-        return self.storage.pieces_of(k, snapshots)
+        return map(self._state, self.storage.pieces_of(k, snapshots))
 
     def chunks(
         self, description: str, snapshots: int = 256
@@ -128,6 +172,12 @@ class Trajectories:
             description: Text of the progress bar, which appears after two seconds.
             snapshots: Largest number of snapshots in a piece; there are fewer if they are large.
         """
+        yield from map(self._state, self.chunks_and_forcing(description, snapshots))
+
+    def chunks_and_forcing(
+        self, description: str, snapshots: int = 256
+    ) -> Iterator[Float[Tensor, "_ _ *space"]]:
+        """Yield the same with the channels of the forcing after the channels of the state."""
         step = self.storage.step(snapshots)
         total = sum(-(-length // step) for length in self.lengths)
         pieces = self.storage.pieces(snapshots)

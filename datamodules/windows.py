@@ -21,26 +21,30 @@ class WindowBatch:
         states: Snapshots, (batch, time, channel, *space).
         parameters: Physical parameters, (batch, parameter), or None.
         times: Time of each first snapshot in the units of the files, float64 (batch,), or None.
+        static: Static fields, (batch, static, *space), or None.
+        forcing: Forcing at the times of the snapshots, (batch, time, forcing, *space), or None.
     """
 
     states: Float[Tensor, "batch time channel *space"]
     parameters: Float[Tensor, "batch parameter"] | None
     times: Float[Tensor, " batch"] | None = None
+    static: Float[Tensor, "batch static *space"] | None = None
+    forcing: Float[Tensor, "batch time forcing *space"] | None = None
 
     def __len__(self) -> int:
         return len(self.states)
 
     def pin_memory(self) -> "WindowBatch":
         """Return the batch in page-locked memory."""
-        known = (self.states, self.parameters, self.times)
+        known = (self.states, self.parameters, self.times, self.static, self.forcing)
         return WindowBatch(*(None if part is None else part.pin_memory() for part in known))
 
 
 class WindowDataset(Dataset):
     """Data set of all windows of `window` consecutive snapshots.
 
-    Batches are tensors (batch, time, channel, *space), or a `WindowBatch` if there are parameters
-    or if `timed` is set.
+    Batches are tensors (batch, time, channel, *space), or a `WindowBatch` if there are parameters,
+    static fields or forcing, or if `timed` is set.
 
     Args:
         trajectories: Trajectories to take windows from.
@@ -106,17 +110,19 @@ class WindowDataset(Dataset):
         self, indices: list[int]
     ) -> Float[Tensor, "batch time channel *space"] | WindowBatch:
         places = [self.locate(index) for index in indices]
-        states = self.trajectories.windows(places, self.window)
+        states, forcing = self.trajectories.windows_and_forcing(places, self.window)
         if self.observed is not None:
             states = mask_unobserved(states, self.observed.to(states.device))
-        known = self.trajectories.parameters
-        if known is None and not self.timed:
+        numbers = [k for k, _ in places]
+        known, static = self.trajectories.parameters, self.trajectories.static(numbers)
+        if known is None and static is None and forcing is None and not self.timed:
             return states
         times = None
         if self.timed:
             starts = [self.trajectories.time(k, start) for k, start in places]
             times = torch.tensor(starts, dtype=torch.float64)
-        return WindowBatch(states, None if known is None else known[[k for k, _ in places]], times)
+        parameters = None if known is None else known[numbers]
+        return WindowBatch(states, parameters, times, static, forcing)
 
 
 class WindowSampler(DistributedSampler):

@@ -10,6 +10,7 @@ from datamodules.files.reader import TrajectoryReader, check_agreement
 from datamodules.files.selection import Range
 from datamodules.files.time_axis import SHARE
 from datamodules.files.trajectory_file import TrajectoryFile
+from datamodules.solvers import Variable
 
 
 class JoinedFiles(TrajectoryReader):
@@ -112,6 +113,20 @@ class JoinedFiles(TrajectoryReader):
     @property
     def files(self) -> list[TrajectoryFile]:
         return list(self.parts)
+
+    @property
+    def forcing(self) -> tuple[Variable, ...]:
+        return self.parts[0].forcing
+
+    @property
+    def static(self) -> tuple[Variable, ...]:
+        return self.parts[0].static
+
+    def read_static(self) -> np.ndarray:
+        return self.parts[0].read_static()
+
+    def read_mask(self) -> np.ndarray | None:
+        return self.parts[0].read_mask()
 
     def compute_hash(self) -> str:
         text = "".join(part.compute_hash() for part in self.parts)

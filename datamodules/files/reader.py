@@ -54,6 +54,24 @@ class TrajectoryReader(ABC):
         """The single files, in the order of their times."""
 
     @property
+    @abstractmethod
+    def forcing(self) -> tuple[Variable, ...]:
+        """Fields that are known ahead of time, read as further channels."""
+
+    @property
+    @abstractmethod
+    def static(self) -> tuple[Variable, ...]:
+        """Fields without time."""
+
+    @abstractmethod
+    def read_static(self) -> np.ndarray:
+        """Return the static fields, float32 (trajectory or one, static, *space)."""
+
+    @abstractmethod
+    def read_mask(self) -> np.ndarray | None:
+        """Return where a variable of the file says that there are values, (*space), or None."""
+
+    @property
     def snapshots(self) -> int:
         """Number of snapshots of each trajectory."""
         return len(self.time)
@@ -69,11 +87,15 @@ class TrajectoryReader(ABC):
 
     @abstractmethod
     def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
-        """Write the snapshots from `start` on into an array, float32 (time, channel, *space)."""
+        """Write the snapshots from `start` on into an array, float32 (time, channel, *space).
+
+        The channels of the forcing follow the channels of the state.
+        """
 
     def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
         """Return snapshots [start, stop) of a trajectory, float32 (time, channel, *space)."""
-        window = np.empty((stop - start, len(self.variables), *self.space), dtype=np.float32)
+        channels = len(self.variables) + len(self.forcing)
+        window = np.empty((stop - start, channels, *self.space), dtype=np.float32)
         self.copy_to(window, trajectory, start)
         return window
 
@@ -94,7 +116,7 @@ def check_agreement(readers: Sequence[TrajectoryReader]) -> None:
         if difference:
             raise ValueError(
                 f"{other.path} has {difference[0]}, {first.path} {difference[1]}; all files of a "
-                "data set must share grid, time step and units."
+                "data set must share grid, mask, time step and units."
             )
 
 
@@ -112,11 +134,16 @@ def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str]
     calendars = [reader.time.calendar for reader in (one, two) if reader.time.origin]
     if len(set(calendars)) > 1:
         return f"times of the calendar '{calendars[0]}'", f"of '{calendars[1]}'"
-    for field, other_field in zip(one.variables, two.variables, strict=True):
+    fields = [[*reader.variables, *reader.forcing, *reader.static] for reader in (one, two)]
+    for field, other_field in zip(*fields, strict=True):
         if not same_units(field.units, other_field.units):
             return f"'{field.name}' in units of '{field.units}'", f"'{other_field.units}'"
     for name, own in one.parameter_units.items():
         other = two.parameter_units[name]
         if own and other and not same_units(own, other):
             return f"the parameter '{name}' in units of '{own}'", f"'{other}'"
+    there, other_there = one.read_mask(), two.read_mask()
+    if there is not None and other_there is not None and not np.array_equal(there, other_there):
+        differ = int((there != other_there).sum())
+        return f"a mask with {there.sum()} points", f"one that differs at {differ} points"
     return None

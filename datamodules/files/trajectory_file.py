@@ -12,8 +12,8 @@ from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.groups import scope_of
+from datamodules.files.input_fields import NO_INPUTS, InputFields, InputNames, open_as
 from datamodules.files.integrity import checked_hash
-from datamodules.files.oriented_array import OrientedArray
 from datamodules.files.physical_parameters import read_parameters
 from datamodules.files.provenance import provenance_in
 from datamodules.files.reader import TrajectoryReader
@@ -48,6 +48,7 @@ class TrajectoryFile(TrajectoryReader):
         select: For each further dimension, the item that is read or the items that become channels,
             by the value of its coordinate, or by its index if it has none.
         interval: Time between snapshots if the file has no stamps; 0 if it has.
+        inputs: Names of static fields, forcing and the mask.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -66,6 +67,7 @@ class TrajectoryFile(TrajectoryReader):
         format: FileFormat = NetCDF(),
         select: Select = {},  # noqa: B006 - never changed
         interval: float = 0.0,
+        inputs: InputNames = NO_INPUTS,
     ) -> None:
         check_finite("TrajectoryFile", select=select, interval=interval)
         self.path = Path(path)
@@ -75,7 +77,8 @@ class TrajectoryFile(TrajectoryReader):
             self._check_names(contents, variables)
             stored = [contents.variables[name] for name in variables]
             contents = scope_of(contents, variables)
-            check_used(self.path, select, stored)
+            more = [contents.variables.get(name) for name in inputs.variables]
+            check_used(self.path, select, [*stored, *(field for field in more if field)])
             chosen = [selected(contents, field, dimensions, select) for field in stored]
             fields = [field for each in chosen for field in each.fields]
             self._items = [item for each in chosen for item in each.items]
@@ -112,7 +115,10 @@ class TrajectoryFile(TrajectoryReader):
             self.trajectories = sizes[dimensions.trajectory] if self.has_trajectories else 1
             read = (*leading, dimensions.time, *self.dimensions.space)
             self._order = tuple(found.index(name) for name in read)
-            self._reversed = tuple(read.index(axis.name) for axis in self.axes if axis.descending)
+            down = [axis.name for axis in self.axes if axis.descending]
+            self._reversed = tuple(map(read.index, down))
+            axes = {name: sizes[name] for name in read}
+            self.inputs = InputFields(contents, inputs, dimensions, axes, down, select)
             self.parameters = read_parameters(
                 contents, parameters, dimensions.trajectory, self.trajectories
             )
@@ -196,6 +202,20 @@ class TrajectoryFile(TrajectoryReader):
         return [self]
 
     @property
+    def forcing(self) -> tuple[Variable, ...]:
+        return self.inputs.forcing_variables
+
+    @property
+    def static(self) -> tuple[Variable, ...]:
+        return self.inputs.static_variables
+
+    def read_static(self) -> np.ndarray:
+        return self.inputs.read_static()
+
+    def read_mask(self) -> np.ndarray | None:
+        return self.inputs.read_mask()
+
+    @property
     def layout(self) -> list[list[int]]:
         """Index of each axis in the file, the axes that are reversed, and the items selected."""
         found = [list(self._order), list(self._reversed)]
@@ -205,19 +225,15 @@ class TrajectoryFile(TrajectoryReader):
 
     def compute_hash(self) -> str:
         """Return the hash of the fields, and of the provenance in the file, if there is one."""
-        names = list(dict.fromkeys(field.name for field in self._fields))
+        names = [*(field.name for field in self._fields), *self.inputs.names.variables]
+        names = list(dict.fromkeys(names))
         return checked_hash(self.path, names, self.format)
-
-    def _open(self, field: StoredVariable) -> DiskArray:
-        """Return a variable with its axes in the order (trajectory, time, y, x)."""
-        array = field.open()
-        if self._order == tuple(sorted(self._order)) and not self._reversed:
-            return array
-        return OrientedArray(array, self._order, self._reversed)
 
     def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
         if self._arrays is None:
-            self._arrays = [self._open(field) for field in self._fields]
+            axes, down = self.inputs.axes, self.inputs.descending
+            self._arrays = [open_as(field, axes, down) for field in self._fields]
+            self._arrays += self.inputs.open_forcing()
         times = slice(start, start + len(out))
         key = (trajectory, times) if self.has_trajectories else times
         for c, array in enumerate(self._arrays):

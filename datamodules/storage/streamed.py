@@ -16,16 +16,28 @@ class Streamed(Storage):
 
     Args:
         spans: File, number within the file and range of snapshots of each trajectory.
+        masked: Points of the state that are masked, (channel, *space); where they have no value
+            they are 0 here.
+        missing: Whether all masked points are without a value in every snapshot.
 
     Raises:
-        ValueError: A value is not finite, or was never written; raised when it is read.
+        ValueError: A value that is not masked is not finite, or was never written; or a point has a
+            value in some snapshots and not in others. Raised when it is read.
     """
 
-    def __init__(self, spans: Sequence[tuple[TrajectoryReader, int, range]]) -> None:
+    def __init__(
+        self,
+        spans: Sequence[tuple[TrajectoryReader, int, range]],
+        masked: np.ndarray | None = None,
+        missing: bool = False,
+    ) -> None:
         self.spans = list(spans)
+        self.masked = None if masked is None else np.flatnonzero(masked)
+        self.missing = missing
         self.lengths = [len(span) for _, _, span in self.spans]
         first = self.spans[0][0] if self.spans else None
-        self.shape = (len(first.variables), *first.space) if first else ()
+        channels = len(first.variables) + len(first.forcing) if first else 0
+        self.shape = (channels, *first.space) if first else ()
 
     def read(self, k: int, start: int, stop: int) -> Snapshots:
         return self.windows([(k, start)], stop - start)[0]
@@ -36,10 +48,36 @@ class Streamed(Storage):
             for window, (k, start) in zip(windows, places, strict=True):
                 file, index, span = self.spans[k]
                 file.copy_to(window, index, span.start + start)
+                if self.masked is not None:
+                    self._fill(window, self.masked, file, index, span.start + start)
                 values = window.ravel()
                 if not np.isfinite(np.dot(values, values)):  # cheap; finite if all are small
                     check_finite_window(window, file, index, span.start + start)
         return torch.from_numpy(windows)
+
+    def _fill(
+        self,
+        window: np.ndarray,
+        points: np.ndarray,
+        file: TrajectoryReader,
+        index: int,
+        start: int,
+    ) -> None:
+        """Set masked points without a value to 0."""
+        values = window.reshape(len(window), -1)
+        masked = values[:, points]
+        absent = ~(np.abs(masked) < LARGEST)
+        if self.missing and not absent.all():
+            snapshot, number = map(int, np.argwhere(~absent)[0])
+            channel, *point = np.unravel_index(points[number], window.shape[1:])
+            raise ValueError(
+                f"{file.path}: variable '{file.variables[channel].name}' has a value at trajectory "
+                f"{index}, snapshot {start + snapshot}, point {tuple(map(int, point))}, where the "
+                "first snapshot of the data set has none, expected the same missing points at all "
+                "times; give a variable that is the mask by data.mask, or fill missing values."
+            )
+        masked[absent] = 0
+        values[:, points] = masked
 
 
 def check_finite_window(window: np.ndarray, file: TrajectoryReader, index: int, start: int) -> None:
@@ -49,11 +87,14 @@ def check_finite_window(window: np.ndarray, file: TrajectoryReader, index: int, 
         return
     snapshot, channel, *point = map(int, np.unravel_index(bad.argmax(), bad.shape))
     value = float(window[(snapshot, channel, *point)])
+    name = [*file.variables, *file.forcing][channel].name
     advice = "fill or cut out missing values"
+    if channel < len(file.variables) and not abs(value) >= LARGEST:
+        advice += ", or set data.mask if the same points are missing at all times"
     if abs(value) >= LARGEST:
         advice = f"it is {value:.3g} in single precision; rescale the variable, or fill or cut out"
         advice += " what was never written"
     raise ValueError(
-        f"{file.path}: variable '{file.variables[channel].name}' is not finite at "
+        f"{file.path}: variable '{name}' is not finite at "
         f"trajectory {index}, snapshot {start + snapshot}, point {tuple(point)}; {advice}."
     )

@@ -1,0 +1,248 @@
+"""Fields beside the state in a file: static fields, forcing, and the mask of missing points."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from datamodules.files.dimensions import Dimensions
+from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.formats.format import Contents, StoredVariable
+from datamodules.files.oriented_array import OrientedArray
+from datamodules.files.selected import Select, selected
+from datamodules.solvers import Variable
+
+MISSING = "missing"
+NOT = "not "
+
+
+@dataclass(frozen=True)
+class InputNames:
+    """Names of the variables beside the state.
+
+    Args:
+        static: Fields without time.
+        forcing: Fields of time that are known ahead, or series of one number per time.
+        mask: `missing` for points that have no value at any time; or the name of a variable that is
+            1 where there are values and 0 elsewhere, or `not NAME` of one that is 0 where there
+            are values; or None.
+
+    Example:
+        >>> InputNames(static=("orography",), mask="not lsm").variables
+        ['orography', 'lsm']
+    """
+
+    static: tuple[str, ...] = ()
+    forcing: tuple[str, ...] = ()
+    mask: str | None = None
+
+    @property
+    def mask_variable(self) -> str | None:
+        """Name of the variable that is the mask, or None."""
+        return None if self.mask in (None, MISSING) else str(self.mask).removeprefix(NOT)
+
+    @property
+    def variables(self) -> list[str]:
+        """Names of all variables."""
+        mask = self.mask_variable
+        return [*self.static, *self.forcing, *([mask] if mask else [])]
+
+
+NO_INPUTS = InputNames()
+
+
+class RepeatedArray(DiskArray):
+    """Array without some axes of a field, repeated along them.
+
+    Args:
+        array: Array with the other axes, in their order.
+        own: For each axis of the field, whether the array has it.
+        shape: Shape of the field.
+    """
+
+    def __init__(self, array: DiskArray, own: Sequence[bool], shape: Sequence[int]) -> None:
+        self.array, self.path = array, array.path
+        self.own, self.shape = tuple(own), tuple(shape)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        parts = as_tuple(key)
+        parts += (slice(None),) * (len(self.shape) - len(parts))
+        sizes = [len(items) for items in ranges_of(parts, self.shape, self.path)]
+        values = self.array[tuple(p for p, own in zip(parts, self.own, strict=True) if own)]
+        kept = [n for n, part in enumerate(parts) if isinstance(part, slice)]
+        values = values.reshape([sizes[n] if self.own[n] else 1 for n in kept])
+        return np.array(np.broadcast_to(values, [sizes[n] for n in kept]))
+
+    def close(self) -> None:
+        self.array.close()
+
+
+def open_as(
+    field: StoredVariable, axes: Mapping[str, int], descending: Collection[str] = ()
+) -> DiskArray:
+    """Return a variable with the given axes, in their order, repeated along those that it lacks.
+
+    Args:
+        field: Variable.
+        axes: Sizes of the axes by name.
+        descending: Names of the axes that are reversed.
+    """
+    own = [name for name in axes if name in field.dimensions]
+    order = tuple(field.dimensions.index(name) for name in own)
+    reversed_axes = tuple(n for n, name in enumerate(own) if name in descending)
+    array = field.open()
+    if order != tuple(sorted(order)) or reversed_axes:
+        array = OrientedArray(array, order, reversed_axes)
+    if len(own) < len(axes):
+        array = RepeatedArray(array, [name in own for name in axes], tuple(axes.values()))
+    return array
+
+
+class InputFields:
+    """Fields beside the state in one file.
+
+    Args:
+        contents: Contents of the file.
+        names: Names of the variables.
+        dimensions: Names of the dimensions.
+        axes: Size of each axis of a field of the state, by name, in the order in which it is read:
+            trajectory if there is one, time, space.
+        descending: Names of the axes that are reversed when they are read.
+        select: Items of further dimensions.
+
+    Raises:
+        ValueError: A variable is missing or has other dimensions.
+    """
+
+    def __init__(
+        self,
+        contents: Contents,
+        names: InputNames,
+        dimensions: Dimensions,
+        axes: Mapping[str, int],
+        descending: Collection[str],
+        select: Select,
+    ) -> None:
+        self.path: Path = contents.path
+        self.names, self.axes, self.descending = names, dict(axes), tuple(descending)
+        self.trajectory, time = dimensions.trajectory, dimensions.time
+        space = tuple(name for name in axes if name not in (dimensions.trajectory, time))
+        self.still = {name: size for name, size in axes.items() if name != time}
+        mask = names.mask_variable
+        find = _Finder(contents, dimensions, axes, select)
+        self.static = [find(name, "static", space, False) for name in names.static]
+        self.forcing = [find(name, "forcing", (), True) for name in names.forcing]
+        self.mask = find(mask, "mask", space, False) if mask else None
+        self.static_variables = tuple(map(described, names.static, self.static))
+        self.forcing_variables = tuple(map(described, names.forcing, self.forcing))
+
+    def open_forcing(self) -> list[DiskArray]:
+        """Return the forcing as arrays with all axes of a field of the state."""
+        return [open_as(field, self.axes, self.descending) for field in self.forcing]
+
+    def read_static(self) -> Float[np.ndarray, "_ static *space"]:
+        """Return the static fields, float32, of all trajectories or of one for all of them.
+
+        Raises:
+            ValueError: A value is missing.
+        """
+        fields = [self._read(field) for field in self.static]
+        for name, values in zip(self.names.static, fields, strict=True):
+            if not np.isfinite(values).all():
+                point = tuple(map(int, np.argwhere(~np.isfinite(values))[0][1:]))
+                raise ValueError(
+                    f"{self.path}: static field '{name}' has no finite value at point {point}, "
+                    "expected one everywhere; fill missing values, for instance with 0."
+                )
+        count = max(len(values) for values in fields)
+        return np.stack([np.broadcast_to(v, (count, *v.shape[1:])) for v in fields], axis=1)
+
+    def read_mask(self) -> Bool[np.ndarray, "*space"] | None:
+        """Return where there are values by the variable of the mask, or None if there is none.
+
+        Raises:
+            ValueError: The mask has values other than those between 0 and 1, or differs between
+                trajectories.
+        """
+        if self.mask is None:
+            return None
+        values, name = self._read(self.mask), self.names.mask_variable
+        if not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(
+                f"{self.path}: mask '{name}' holds {np.nanmin(values):g} to {np.nanmax(values):g}"
+                f"{' and missing values' if np.isnan(values).any() else ''}, expected numbers from "
+                "0 to 1; name another variable in data.mask, or `missing`."
+            )
+        if not (values == values[:1]).all():
+            raise ValueError(
+                f"{self.path}: mask '{name}' differs between trajectories, expected one for all; "
+                "train on one domain, or set data.mask: missing where the same points lack values."
+            )
+        there = values[0] >= 0.5
+        return ~there if str(self.names.mask).startswith(NOT) else there
+
+    def _read(self, field: StoredVariable) -> Float[np.ndarray, "_ *space"]:
+        """Return a field without time, of all trajectories or of one for all of them."""
+        axes = {n: s for n, s in self.still.items() if n in field.dimensions}
+        array = open_as(field, axes, self.descending)
+        with np.errstate(over="ignore"):
+            values = np.asarray(array[()]).astype(np.float32)
+        array.close()
+        return values if self.trajectory in axes else values[None]
+
+
+class _Finder:
+    """Search for the variables of one file beside the state."""
+
+    def __init__(
+        self, contents: Contents, dimensions: Dimensions, axes: Mapping[str, int], select: Select
+    ) -> None:
+        self.contents, self.dimensions, self.axes = contents, dimensions, axes
+        self.select = {name: item for name, item in select.items() if not isinstance(item, list)}
+
+    def __call__(
+        self, name: str, option: str, required: Sequence[str], timed: bool
+    ) -> StoredVariable:
+        """Return a variable after items were selected.
+
+        Args:
+            name: Name of the variable.
+            option: Option of the data that names it.
+            required: Dimensions that it must have.
+            timed: Whether it must have the dimension of time, or must not.
+
+        Raises:
+            ValueError: There is no such variable, or it has other dimensions.
+        """
+        contents, time = self.contents, self.dimensions.time
+        if name not in contents.variables:
+            known = [key for key in contents.variables if key not in contents.coordinates]
+            raise ValueError(
+                f"{contents.path} has no variable '{name}' for data.{option}, only "
+                f"{', '.join(known) or 'none'}; name one of these."
+            )
+        variable = contents.variables[name]
+        (field,) = selected(contents, variable, self.dimensions, self.select).fields
+        found = set(field.dimensions)
+        space = set(self.axes) - {time, self.dimensions.trajectory}
+        fits = found <= set(self.axes) and found.issuperset(required) and (time in found) == timed
+        if not fits or (found & space) not in (set(), space):
+            names = ", ".join(axis for axis in self.axes if axis in space)
+            wanted = f"({time}, {names}) or ({time})" if timed else f"({names}), without {time}"
+            remedy = "select an item of other dimensions by data.select"
+            if (time in found) != timed:
+                remedy = f"list it in data.{'static' if timed else 'forcing'}"
+            raise ValueError(
+                f"{contents.path}: variable '{name}' of data.{option} has dimensions "
+                f"({', '.join(field.dimensions)}), expected {wanted}; {remedy}, or name another."
+            )
+        return field
+
+
+def described(name: str, field: StoredVariable) -> Variable:
+    """Return name, long name and units of a variable."""
+    label = str(field.attributes.get("long_name", name))
+    return Variable(name, label, str(field.attributes.get("units", "1")))

@@ -1,0 +1,120 @@
+"""How the files of a data set are read, and what is odd about those of a split."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from datamodules.files.dimensions import Dimensions
+from datamodules.files.formats.detect import format_of
+from datamodules.files.formats.format import FileFormat
+from datamodules.files.input_fields import NO_INPUTS, InputNames
+from datamodules.files.joined import JoinedFiles
+from datamodules.files.paths import find_files
+from datamodules.files.reader import TrajectoryReader
+from datamodules.files.selected import Select
+from datamodules.files.selection import Range, Source
+from datamodules.files.trajectory_file import TrajectoryFile
+from datamodules.overlap import overlaps
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Options of a data set that determine how its files are read.
+
+    Args:
+        variables: Names of the variables of the state in the files.
+        dimensions: Names of the dimensions.
+        parameters: Names of the physical parameters.
+        format: Format of the files, or None to find it from the first file.
+        select: Items of further dimensions.
+        interval: Time between snapshots of files without time stamps, or None.
+        join: `time` if the files are parts of one run, or None.
+        inputs: Names of static fields, forcing and the mask.
+
+    Raises:
+        ValueError: An option is out of its range.
+    """
+
+    variables: tuple[str, ...]
+    dimensions: Dimensions = Dimensions()
+    parameters: tuple[str, ...] = ()
+    format: FileFormat | None = None
+    select: Select = field(default_factory=dict)
+    interval: float | None = None
+    join: Literal["time"] | None = None
+    inputs: InputNames = NO_INPUTS
+
+    def __post_init__(self) -> None:
+        if self.interval is not None and not (self.interval > 0 and self.join is None):
+            raise ValueError(
+                f"data.interval is {self.interval} with data.join: {self.join}, expected a "
+                "positive number without data.join; files that are joined need stamps of their own."
+            )
+
+    @property
+    def stored(self) -> list[str]:
+        """Names of all variables whose values are read."""
+        return [*self.variables, *self.inputs.variables]
+
+    def open(self, paths: Sequence[Path], times: Range) -> list[TrajectoryReader]:
+        """Return the trajectories in files, with all stamps counted from one origin.
+
+        Args:
+            paths: Files, in the order of their names.
+            times: Range of the snapshots that are used.
+        """
+        names = self.variables, self.dimensions, self.parameters
+        read = partial(
+            TrajectoryFile,
+            format=self.format or format_of(paths[0]),
+            select=self.select,
+            interval=self.interval or 0.0,
+            inputs=self.inputs,
+        )
+        first = read(paths[0], *names, times, part=True)
+        if self.join == "time" or (first.snapshots == 1 and len(paths) > 1):
+            parts = [first, *(read(path, *names, part=True) for path in paths[1:])]
+            # files of one snapshot each can mean nothing else than one run
+            if self.join == "time" or all(part.snapshots == 1 for part in parts):
+                return [JoinedFiles(parts, times)]
+        first.interval = first.time.within(first.used).interval
+        readers: list[TrajectoryReader] = [first]
+        readers += (read(path, *names, times) for path in paths[1:])
+        for reader in readers[1:]:
+            time = reader.time.expressed_like(readers[0].time)
+            if time is not reader.time:
+                reader.time, reader.interval = time, time.within(reader.used).interval
+        return readers
+
+
+def remarks(
+    split: str, readers: list[TrajectoryReader], sources: Mapping[str, Source], root: Path
+) -> list[str]:
+    """Return sentences if splits share snapshots, or if files seem to be parts of one run.
+
+    Args:
+        split: Name of the split.
+        readers: Its trajectories.
+        sources: Files of all splits by name.
+        root: Folder of the data set.
+    """
+    others = {
+        name: (source, find_files(root, source.files))
+        for name, source in sources.items()
+        if name != split
+    }
+    found = overlaps(split, readers, sources[split], others)
+    runs = sorted(readers, key=lambda reader: reader.time.values[0])
+    seams = [
+        (two.time.values[0] - one.time.values[-1]) / one.interval for one, two in pairwise(runs)
+    ]
+    if seams and all(min(abs(gap), abs(gap - 1)) < 0.01 for gap in seams):
+        found.append(
+            f"the stamps of the {len(readers)} files of the {split} split continue each other, "
+            "but each file is read as separate trajectories; if they are one run, set "
+            "data.join: time."
+        )
+    return found
