@@ -126,8 +126,12 @@ class EmulatorCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Let the data say how many channels, dimensions and parameters an emulator has."""
-        for name, count in (("channels", None), ("dimensions", None), ("parameters", len)):
+        """Let the data say how many channels, dimensions, parameters and fields there are."""
+        counts = {"channels": None, "dimensions": None, "masked": None}
+        for name, count in {
+            **counts,
+            **dict.fromkeys(("parameters", "static", "forcing"), len),
+        }.items():
             target = f"model.init_args.{name}"
             parser.link_arguments(f"data.{name}", target, count, apply_on="instantiate")
 

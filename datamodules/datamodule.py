@@ -144,7 +144,7 @@ class TrajectoryDataModule(LightningDataModule):
         self.weighting = weights
         self.channels = len(self.variables)
         self.dimensions = len(dimensions.space)
-        self.static, self.forcing = list(static), list(forcing)
+        self.static, self.forcing, self.masked = list(static), list(forcing), mask is not None
         self._periodic = periodic
         self._vorticity = vorticity
         self.parameters = list(parameters)

@@ -86,6 +86,7 @@ class TrajectoryRolloutBatch:
         places: (trajectory, snapshot) of each initial condition.
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
         parameters: Physical parameters of the trajectories, (batch, parameter), or None.
+        static: Static fields of the trajectories, (batch, static, *space), or None.
 
     Example:
         The truth after the second snapshot of a trajectory whose values are its times:
@@ -113,6 +114,7 @@ class TrajectoryRolloutBatch:
     places: list[tuple[int, int]]
     perturbed: Float[Tensor, "member batch channel *space"] | None = None
     parameters: Float[Tensor, "batch parameter"] | None = None
+    static: Float[Tensor, "batch static *space"] | None = None
 
     @property
     def times(self) -> list[float]:
@@ -129,6 +131,13 @@ class TrajectoryRolloutBatch:
             raise ValueError(f"lead must lie in 0..{self.truth_steps} (the truth), got {lead}.")
         reads = [self.source.read(k, start + lead, start + lead + 1) for k, start in self.places]
         return torch.cat(reads)
+
+    def forcing(self, lead: int) -> Float[Tensor, "batch forcing *space"] | None:
+        """Return the forcing `lead` intervals after the initial states, or None without forcing."""
+        if not self.source.forcings:
+            return None
+        spans = [(k, start + lead, start + lead + 1) for k, start in self.places]
+        return torch.cat([self.source.read_forcing(*span) for span in spans])
 
 
 class InitialConditions(Dataset):
@@ -182,15 +191,25 @@ class InitialConditions(Dataset):
         self.steps = steps
         shortest = min(trajectories.lengths, default=0)
         self.truth_steps = min(steps, shortest // 4 if truth_steps is None else truth_steps)
+        longest = max(trajectories.lengths, default=0) - 1
+        if trajectories.forcings and steps > longest:
+            names = ", ".join(field.name for field in trajectories.files[0].forcing)
+            raise ValueError(
+                f"{trajectories.files[0].path} and the other files of the split have forcing "
+                f"({names}) for at most {longest} steps, the rollouts have {steps}; lower steps "
+                "of data.val_rollouts, test_rollouts or predict_rollouts, or extend the files."
+            )
+        needed = steps if trajectories.forcings else self.truth_steps
         starts = [
             (k, start)
             for k, length in enumerate(trajectories.lengths)
-            for start in range(length - self.truth_steps)
+            for start in range(length - needed)
         ]
         if len(starts) < count:
             raise ValueError(
                 f"{trajectories.files[0].path} and the other files of the split have room for "
-                f"{len(starts)} rollouts of {self.truth_steps} true steps, {count} "
+                f"{len(starts)} rollouts of {needed} {'forced' if needed == steps else 'true'} "
+                f"steps, {count} "
                 "were requested; lower initial_conditions or truth_steps, or provide longer "
                 "trajectories."
             )
@@ -217,17 +236,25 @@ class InitialConditions(Dataset):
             places,
             self._perturbed(initial, indices) if self.members > 1 else None,
             None if parameters is None else parameters[[k for k, _ in places]],
+            self.trajectories.static([k for k, _ in places]),
         )
 
     def _perturbed(
         self, initial: Float[Tensor, "batch channel *space"], indices: list[int]
     ) -> Float[Tensor, "member batch channel *space"]:
         """Return the perturbed members of each ensemble."""
-        axes = tuple(range(1, initial.dim() - 1))
         parts = []
         for index, state in zip(indices, initial, strict=True):
             generator = torch.Generator().manual_seed(random_seed(self.seed, "ensemble", index))
             shape = (self.members - 1, *state.shape)
             draw = torch.randn(shape, generator=generator, dtype=state.dtype)
-            parts.append(state + self.noise * state.std(axes, keepdim=True) * draw)
+            parts.append(state + self.noise * self._spread(state) * draw)
         return torch.stack(parts, dim=1)
+
+    def _spread(self, state: Float[Tensor, "channel *space"]) -> Float[Tensor, "channel *space"]:
+        """Return the spatial standard deviation of each channel, 0 at masked points."""
+        mask = self.trajectories.mask
+        if mask is None:
+            return state.std(tuple(range(1, state.dim())), keepdim=True)
+        spread = torch.stack([field[own].std() for field, own in zip(state, mask, strict=True)])
+        return spread.reshape(-1, *[1] * (state.dim() - 1)) * mask

@@ -45,8 +45,11 @@ def check_fields(
     dimensions: int,
     parameters: int = 0,
     emulator: type | None = None,
+    static: int = 0,
+    forcing: int = 0,
+    masked: bool = False,
 ) -> None:
-    """Refuse data with other channels, dimensions or parameters than the emulator's.
+    """Refuse data with other channels, dimensions, parameters or fields than the emulator's.
 
     Args:
         data: Description of the data of this run.
@@ -54,10 +57,15 @@ def check_fields(
         dimensions: Number of their spatial dimensions.
         parameters: Number of physical parameters that condition it.
         emulator: Class of the emulator, which the command line gives these numbers.
+        static: Number of static fields that it is given.
+        forcing: Number of fields of forcing that it is given.
+        masked: Whether it is made for data with masked points.
     """
     found = {"channels": data.channels, "dimensions": data.dimensions}
-    found["parameters"] = len(data.parameters)
+    found |= {"parameters": len(data.parameters), "static": len(data.static)}
+    found |= {"forcing": len(data.forcing), "masked": int(data.mask is not None)}
     wanted = {"channels": channels, "dimensions": dimensions, "parameters": parameters}
+    wanted |= {"static": static, "forcing": forcing, "masked": int(masked)}
     known = inspect.signature(emulator).parameters.values() if emulator else ()
     if (
         emulator
@@ -85,6 +93,14 @@ def check_fields(
             f"{len(data.parameters)} ({', '.join(data.parameters) or 'none'}); set "
             "model.parameters to that number, or change data.parameters."
         )
+    for name in ("static", "forcing", "masked"):
+        if found[name] != wanted[name]:
+            what = {"static": "static fields", "forcing": "fields of forcing"}.get(name, "mask")
+            option = "mask" if name == "masked" else name
+            raise ValueError(
+                f"The emulator is made for {wanted[name]} {what}, the data have {found[name]}; set "
+                f"model.{name} to that, or change data.{option}."
+            )
 
 
 def check_training_data(
@@ -152,7 +168,10 @@ def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
     training = emulator.training
     try:
         state = torch.zeros(1, emulator.channels, *shape, device=emulator.device)
-        emulator.eval().rollout(state, 2, emulator.conditioning.typical())
+        fields = dict(
+            zip(("static", "forcing"), emulator.input_fields.typical(state, 2), strict=True)
+        )
+        emulator.eval().rollout(state, 2, emulator.conditioning.typical(), **fields)
     except (RuntimeError, TypeError) as error:
         # a TypeError in a person's own code keeps its traceback
         if isinstance(error, TypeError) and not raising_module(error).startswith("torch."):

@@ -24,6 +24,7 @@ from emulators.networks.interface import Parameters
 
 Window = Float[Tensor, "batch time channel *space"]
 Times = Float[Tensor, " batch"]
+Static = Float[Tensor, "batch static *space"]
 
 
 class Context(NamedTuple):
@@ -41,6 +42,9 @@ class Context(NamedTuple):
         seed: Seed of the run.
         batch: Number of the training batch since the beginning of the training; None in a rollout.
         lead: Number of steps since the initial states.
+        static: Static fields in their units, (batch, static, *space), or None.
+        forcing: Forcing in its units from the time of the states on, one interval after the other,
+            (batch, time, forcing, *space), or None. A step from n to n + 1 is given two times.
 
     Example:
         >>> state = torch.zeros(3, 1, 4)
@@ -58,15 +62,19 @@ class Context(NamedTuple):
     seed: int = 0
     batch: int | None = None
     lead: int = 0
+    static: Static | None = None
+    forcing: Window | None = None
 
-    def after(self, interval: float | None) -> "Context":
-        """Return the context one step later, at a time that is one interval later if it is known.
+    def after(self, interval: float | None, steps: int = 1) -> "Context":
+        """Return the context some steps later, at a time that is later by as many intervals.
 
         Args:
-            interval: Time between two states [time unit of the data].
+            interval: Time between two states [time unit of the data], or None if it is not known.
+            steps: Number of steps.
         """
-        time = self.time if self.time is None or interval is None else self.time + interval
-        return self._replace(time=time, lead=self.lead + 1)
+        time = self.time if self.time is None or interval is None else self.time + steps * interval
+        forcing = None if self.forcing is None else self.forcing[:, steps:]
+        return self._replace(time=time, lead=self.lead + steps, forcing=forcing)
 
     def normal(self, like: Tensor, purpose: str = "noise") -> Tensor:
         """Return standard normal random numbers.
@@ -139,8 +147,9 @@ def with_context(function: Callable[..., Any]) -> Callable[..., Any]:
 def checked_step(emulator: Any) -> Callable[[Tensor, Any, Context], tuple[Tensor, Any]]:
     """Return the step of an emulator, whose results are checked to be a state and a memory.
 
-    A tensor for a batch of two would otherwise be taken for both.
+    A tensor for a batch of two would otherwise be taken for both. Masked points keep their values.
     """
+    mask = getattr(getattr(emulator, "standardize", None), "mask", None)
     step, name = with_context(emulator.step), f"{type(emulator).__name__}.step"
 
     def checked(state: Tensor, memory: Any, context: Context) -> tuple[Tensor, Any]:
@@ -152,27 +161,31 @@ def checked_step(emulator: Any) -> Callable[[Tensor, Any, Context], tuple[Tensor
                 f"{name} returned a {shown}, expected a tuple of the next state and the memory; "
                 "write `return state, None` if there is no memory."
             )
-        return found
+        if mask is None:
+            return found
+        # masked points keep their values; the mask is that of the data
+        return torch.where(mask, found[0], state), found[1]
 
     return checked
 
 
-def check_conditioning(emulator: Any, parameters: int) -> None:
-    """Refuse a step or a loss that could not pass physical parameters on to its network.
+def check_conditioning(emulator: Any, inputs: int) -> None:
+    """Refuse a step or a loss that could not pass parameters and fields on to its network.
 
     Args:
         emulator: Object with the methods `step` and `loss`.
-        parameters: Number of physical parameters that condition the network.
+        inputs: Number of physical parameters, and of fields beside the state, of the network.
 
     Raises:
         ValueError: There are some, and one of the two takes no context.
     """
-    for name in ("step", "loss") if parameters else ():
+    for name in ("step", "loss") if inputs else ():
         if not takes_context(getattr(emulator, name)):
             raise ValueError(
                 f"{type(emulator).__name__}.{name} takes no context, so that its network cannot be "
-                f"conditioned on the {parameters} physical parameters; add the argument `context` "
-                "and call `self.predict_from(u, context)`, or leave data.parameters empty."
+                f"given the {inputs} parameters and fields beside the state; add the argument "
+                "`context` and call `self.predict_from(u, context)`, or leave data.parameters, "
+                "data.static, data.forcing and data.mask out."
             )
 
 
@@ -201,6 +214,8 @@ class Windows(Protocol):
         states: Windows in physical units.
         parameters: Physical parameters of their trajectories in the units of the files, or None.
         times: Times of their first snapshots [time unit of the data], or None.
+
+    A batch of data with static fields or forcing has them, too, as `static` and `forcing`.
     """
 
     states: Window
@@ -217,12 +232,14 @@ def training_context(batch: Window | Windows, seed: int, rank: int, number: int)
         rank: Number of the process.
         number: Number of the batch since the beginning of the training.
     """
-    plain = isinstance(batch, Tensor)
-    states: Window = batch if plain else batch.states
+    states: Window = batch if isinstance(batch, Tensor) else batch.states
     size = len(states)
     keys = torch.stack((torch.full((size,), rank), torch.arange(size)), dim=1)
-    known = (None, None) if plain else (batch.parameters, batch.times)
-    return Context(*known, keys, seed, batch=number)
+    if isinstance(batch, Tensor):
+        return Context(None, None, keys, seed, batch=number)
+    static, forcing = (getattr(batch, name, None) for name in ("static", "forcing"))
+    known = batch.parameters, batch.times, keys, seed, number
+    return Context(*known, static=static, forcing=forcing)
 
 
 class Conditioning(nn.Module):

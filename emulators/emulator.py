@@ -30,7 +30,6 @@ from emulators.checkpoint_checks import (
     check_grid,
     check_training_data,
     described,
-    follow_boundaries,
     keep_plain_hyperparameters,
     trained_on,
     weights_error,
@@ -49,21 +48,23 @@ from emulators.context import (
     training_context,
 )
 from emulators.evaluation import evaluate
+from emulators.follow_data import follow_data
 from emulators.former_names import with_present_names
+from emulators.input_fields import Fields, InputFields
 from emulators.networks.from_module import as_network
 from emulators.networks.interface import Latents, NetworkFactory, NetworkInterface, Parameters
 from emulators.networks.unet import UNet
 from emulators.rollout import RolloutBatch
 from emulators.standardize import Standardize
-from emulators.training.averaging import update_average
 from emulators.training.losses import L1L2, Distance
-from emulators.training.optimizers import Schedule, clip_gradients, naming, with_schedule
+from emulators.training.optimized import Optimized
+from emulators.training.optimizers import Schedule
 from emulators.training.precision import check_precision
 from emulators.training.randomness import add_noise, generator_of, seed_layers, training_position
 from emulators.training.schedules import WarmupCosine
 
 
-class Emulator(LightningModule, ABC):
+class Emulator(Optimized, ABC):
     """Learned map from a state to the state one snapshot interval later.
 
     Args:
@@ -80,6 +81,9 @@ class Emulator(LightningModule, ABC):
             standard deviations of the data; the target stays the true next state.
         latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
         latent_outputs: Coarsening factors of the latents that the network returns.
+        static: Number of static fields that the network is given; set by the data.
+        forcing: Number of fields of forcing that the network is given; set by the data.
+        masked: Whether points of the data are masked; set by the data.
         masks: Number of input masks whose number (`mask_id`) is passed to the network.
 
     Attributes:
@@ -111,6 +115,9 @@ class Emulator(LightningModule, ABC):
         latent_inputs: tuple[int, ...] = (),
         latent_outputs: tuple[int, ...] = (),
         masks: int = 1,
+        static: int = 0,
+        forcing: int = 0,
+        masked: bool = False,
     ) -> None:
         check_finite("Emulator", ema_decay=ema_decay, noise=noise)
         super().__init__()
@@ -122,19 +129,21 @@ class Emulator(LightningModule, ABC):
         self.channels = channels
         self.dimensions = dimensions
         self.predict = predict
-        self.distance = distance
+        self.distance = deepcopy(distance)  # the default is shared, its weights are not
         self.optimizer_option = optimizer
         self.schedule = schedule
         self.ema_decay = ema_decay
         self.noise = noise
         self.standardize = Standardize(channels)
         self.conditioning = Conditioning(parameters)
+        self.input_fields = InputFields(static, forcing, masked)
         self.trained_on: DataDescription | None = None
         self.interval: float | None = None
         self.trained_steps = 0
         self.run_seed = self.training_seed = torch.initial_seed()  # before layers draw from it
         latents = tuple(latent_inputs), tuple(latent_outputs)
-        interface = NetworkInterface(channels, dimensions, *latents, masks, parameters)
+        counts = masks, parameters, self.input_fields.count
+        interface = NetworkInterface(channels, dimensions, *latents, *counts)
         self.trained = self.make_trained(network, interface)
         self.averaged = deepcopy(self.trained).requires_grad_(False) if ema_decay else None
 
@@ -195,7 +204,9 @@ class Emulator(LightningModule, ABC):
 
     def perturb(self, u: State) -> State:
         """Return standardised states with the noise of training."""
-        return add_noise(u, self.noise, self.random("noise", u.device)) if self.noise else u
+        if not self.noise:
+            return u
+        return self.standardize.masked(add_noise(u, self.noise, self.random("noise", u.device)))
 
     # Rollouts -----------------------------------------------------------------------------------
 
@@ -212,7 +223,7 @@ class Emulator(LightningModule, ABC):
         latents: Latents = (),
         mask_id: Int[Tensor, " batch"] | None = None,
     ) -> tuple[State, Latents]:
-        """Return the output of the network, conditioned on the parameters in the context.
+        """Return the output of the network, given the parameters and fields in the context.
 
         Args:
             u: Standardised states.
@@ -224,6 +235,9 @@ class Emulator(LightningModule, ABC):
             ValueError: The context has another number of parameters than the network needs.
         """
         parameters = self.conditioning(context.parameters)
+        fields = self.input_fields(u, context)
+        if fields is not None:
+            u = torch.cat((u, fields), dim=1)
         if parameters is None:
             return self.network(u, latents, mask_id)
         if len(parameters) != len(u):
@@ -236,9 +250,9 @@ class Emulator(LightningModule, ABC):
     def next_state(self, state: State, output: State) -> State:
         """Return the next state from the network's output, both standardised, in full precision."""
         output = output.to(state.dtype)
-        if self.predict == "state":
-            return output
-        return state + self.standardize.increment_scale(state) * output
+        if self.predict == "increment":
+            output = state + self.standardize.increment_scale(state) * output
+        return self.standardize.masked(output)
 
     def unroll(
         self,
@@ -246,6 +260,8 @@ class Emulator(LightningModule, ABC):
         parameters: Parameters | None = None,
         times: Times | None = None,
         seed: int | None = None,
+        static: Fields | None = None,
+        forcing: Window | None = None,
     ) -> Iterator[State]:
         """Yield the states at leads 1, 2, 3, ... without end.
 
@@ -254,10 +270,13 @@ class Emulator(LightningModule, ABC):
             parameters: Physical parameters in the units of the files, (batch, parameter).
             times: Times of the initial states [time unit of the data], (batch,); 0 by default.
             seed: Seed of random numbers of a stochastic emulator; torch's own by default.
+            static: Static fields in their units, (batch, static, *space).
+            forcing: Forcing in its units at the times of the states, from the initial one on,
+                (batch, steps + 1, forcing, *space).
         """
         keys = None if seed is None else rollout_keys(range(len(state)))
         times = torch.zeros(len(state), dtype=torch.float64) if times is None else times
-        context = Context(parameters, times, keys, seed or 0)
+        context = Context(parameters, times, keys, seed or 0, static=static, forcing=forcing)
         memory, step = None, checked_step(self)
         while True:
             state, memory = step(state, memory, context)
@@ -271,12 +290,14 @@ class Emulator(LightningModule, ABC):
         parameters: Parameters | None = None,
         times: Times | None = None,
         seed: int | None = None,
+        static: Fields | None = None,
+        forcing: Window | None = None,
     ) -> Window:
         """Return the states at leads of 1 to `steps`, (batch, time, channel, *space).
 
         See `unroll` for the arguments.
         """
-        states = self.unroll(state, parameters, times, seed)
+        states = self.unroll(state, parameters, times, seed, static, forcing)
         return torch.stack(list(islice(states, steps)), dim=1)
 
     # Lightning ----------------------------------------------------------------------------------
@@ -286,17 +307,22 @@ class Emulator(LightningModule, ABC):
         source = self.trainer.datamodule
         data = described(source)
         check_precision(self.trainer.precision)
-        check_fields(data, self.channels, self.dimensions, self.conditioning.count, type(self))
+        counts = self.channels, self.dimensions, self.conditioning.count
+        inputs = self.input_fields
+        check_fields(data, *counts, type(self), inputs.static, inputs.forcing, inputs.masked)
         check_training_data(self.trained_on, data)
         self.interval = self.interval or data.interval
-        check_conditioning(self, self.conditioning.count)
-        follow_boundaries(self, data.periodic)
+        check_conditioning(self, self.conditioning.count + self.input_fields.count)
+        follow_data(self, data)
         self.check(data.shape)
         if stage == "fit":
             statistics = source.statistics
             self.standardize.set_statistics(
                 statistics.mean, statistics.std, statistics.increment_std
             )
+            if data.static or data.forcing:
+                inputs = source.input_statistics
+                self.input_fields.set_statistics(inputs.mean, inputs.std)
             if data.parameters:
                 self.conditioning.set_statistics(source.trajectories("train").parameters)
             self.trained_on = data.with_statistics(statistics)
@@ -334,35 +360,6 @@ class Emulator(LightningModule, ABC):
         """Roll out from a batch of states; observers keep the forecast."""
         evaluate(self, start, self.trainer, "predict")
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Update the averaged weights after each step of the optimiser."""
-        with naming("model.optimizer"):
-            super().optimizer_step(*args, **kwargs)
-        if self.averaged is not None:
-            self.update_average(self.trainer.global_step)
-
-    def update_average(self, steps: int) -> None:
-        """Move the averaged weights towards the trained ones, after a number of training steps."""
-        update_average(self.averaged, self.trained, self.ema_decay, steps)
-
-    def configure_optimizers(self) -> Any:
-        """Return the optimiser, with its schedule if there is one."""
-        trained = [p for p in self.parameters() if p.requires_grad]
-        if not trained:
-            raise ValueError(
-                f"{type(self).__name__} has no weights to train; give model.network a class that "
-                "has some."
-            )
-        with naming("model.optimizer", "cannot be made with its options"):
-            optimizer = self.optimizer_option(trained)
-        return with_schedule(optimizer, self.schedule, self.trainer)
-
-    def configure_gradient_clipping(
-        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
-    ) -> None:
-        """Clip gradients, also with a fused optimiser."""
-        clip_gradients(self.trainer, optimizer, gradient_clip_val, gradient_clip_algorithm)
-
     # Checkpoints --------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -392,8 +389,6 @@ class Emulator(LightningModule, ABC):
         if self.trained_on is not None:
             self.interval = self.interval or self.trained_on.interval
         self.trained_steps = checkpoint.get("global_step", 0)
-        # earlier checkpoints, which do not mention it, were trained with periodic padding
-        periodic = self.trained_on.periodic if self.trained_on else ()
-        follow_boundaries(self, periodic or (True,) * self.dimensions)
+        follow_data(self, self.trained_on)
         self.training_seed = checkpoint.get("training_seed", self.training_seed)
         check_checkpoint(self, checkpoint)

@@ -192,12 +192,15 @@ class Hierarchical(Emulator):
         now = self.layout.history
         window = self.standardize(window.flatten(0, 1)).unflatten(0, window.shape[:2])
         snapshots, states, inputs = self.training_start(window, mask_id, context)
+        # a subclass may have taken steps: its snapshots begin later than the window
+        context = context.after(self.interval, now + window.shape[1] - snapshots.shape[1])
         extra = self.coarsening.objective(states[now])
         weight, total = torch.ones(len(mask_id), device=mask_id.device), 0.0
         predicted: Latents = ()
         for step in range(self.unrolled_steps):
             if step > 0:
                 inputs = self._inputs(states[-1], predicted, tuple(states[-2::-1]))
+                context = context.after(self.interval)
             output, latents = self.predict_from(states[-1], context, inputs, mask_id)
             states.append(self.next_state(states[-1], output))
             predicted = tuple(z.to(states[-1].dtype) for z in latents)

@@ -74,9 +74,11 @@ class HierarchicalPushforward(Hierarchical):
         _, states, inputs = super().training_start(
             window, torch.full_like(mask_id, regular), context
         )
+        context = context.after(self.interval, self.layout.history)
         for _ in range(steps):
             output, latents = self._call(states[-1], context, inputs, regular)
             states = [*states[1:], self.next_state(states[-1], output)]
+            context = context.after(self.interval)
             inputs = self._inputs(states[-1], latents, tuple(states[-2::-1]))
         return states, inputs
 

@@ -140,7 +140,17 @@ class ImPiNDiff(Emulator):
     def make_trained(
         self, network: NetworkFactory | nn.Module, interface: NetworkInterface
     ) -> nn.Module:
-        """Return the physics as it is."""
+        """Return the physics as it is.
+
+        Raises:
+            ValueError: The data have fields beside the state, or masked points.
+        """
+        if interface.input_fields:
+            raise ValueError(
+                "ImPiNDiff steps an equation, which takes no static fields, forcing or mask, but "
+                f"the data have {interface.input_fields}; leave data.static, data.forcing and "
+                "data.mask out, or train another emulator."
+            )
         check_parameters(network, interface)
         return network
 

@@ -92,6 +92,7 @@ class Pushforward(Baseline):
         with torch.no_grad():
             for _ in range(steps):
                 u = self.advance(u, context)
+                context = context.after(self.interval)
         target = self.standardize(window[:, steps + 1])
         return self.distance(self.advance(u, context), target).mean()
 
@@ -143,6 +144,7 @@ class Unrolled(Baseline):
                 u = checkpoint(self.advance, u, context, use_reentrant=False)
             else:
                 u = self.advance(u, context)
+            context = context.after(self.interval)
             total = total + self.distance(u, self.standardize(window[:, lead])).mean()
             if self.gradient == "detached":
                 u = u.detach()

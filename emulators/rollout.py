@@ -34,6 +34,10 @@ class RolloutBatch(Protocol):
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
         times: Time of each initial condition, as the data count it.
         parameters: Physical parameters of the trajectories, (batch, parameter), or None.
+
+    A batch of data with static fields has them as `static`, (batch, static, *space); one of data
+    with forcing has a method `forcing`, which returns the forcing at a lead, (batch, forcing,
+    *space). Others need neither.
     """
 
     initial: State
@@ -253,6 +257,7 @@ def run_rollout(
         observer.begin(start)
     current = RolloutState(0, initial, None, context, torch.arange(len(initial), device=device))
     step, interval = checked_step(model), getattr(model, "interval", None)
+    inputs = StepInputs(start)
     if saver is not None:
         current = saver.open(start, observers) or current
         if current.lead < 0:
@@ -266,7 +271,8 @@ def run_rollout(
         initial=current.lead,
         total=start.steps,
     ):
-        state, memory = step(current.state, current.memory, current.context)
+        given = inputs.at(lead - 1, current.context, current.active)
+        state, memory = step(current.state, current.memory, given)
         current = RolloutState(lead, state, memory, current.context.after(interval), current.active)
         forecast = state
         if len(state) < len(initial):
@@ -297,6 +303,48 @@ def run_rollout(
             stop()
     for observer in observers:
         observer.end()
+
+
+class StepInputs:
+    """Static fields and forcing of a batch of rollouts, added to the context of each step.
+
+    They are not kept in the context between steps, so that saved rollouts do not contain them.
+
+    Args:
+        start: Initial conditions.
+    """
+
+    def __init__(self, start: RolloutBatch) -> None:
+        device, static = start.initial.device, getattr(start, "static", None)
+        self.static = None if static is None else copy_to_device(static, device)
+        self.read = getattr(start, "forcing", None)
+        self.batch, self.device = len(start.initial), device
+        self.later: tuple[int, Tensor | None] = (-1, None)
+
+    def at(self, lead: int, context: Context, active: Int[Tensor, " active"]) -> Context:
+        """Return the context of the step from a lead, of the trajectories that are computed.
+
+        Args:
+            lead: Number of steps so far.
+            context: Context without the fields.
+            active: Indices of the trajectories; members of an ensemble follow the batch.
+        """
+        sample = active % self.batch
+        static = None if self.static is None else self.static[sample]
+        now = self._forcing(lead)
+        following = None if now is None else self._forcing(lead + 1)
+        if now is None or following is None:
+            return context if static is None else context._replace(static=static)
+        self.later = lead + 1, following
+        forcing = torch.stack((now[sample], following[sample]), dim=1)
+        return context._replace(static=static, forcing=forcing)
+
+    def _forcing(self, lead: int) -> Tensor | None:
+        """Return the forcing at a lead, which is read once."""
+        if self.read is None or self.later[0] == lead:
+            return self.later[1]
+        found = self.read(lead)
+        return None if found is None else copy_to_device(found, self.device)
 
 
 def copy_to_device(state: State, device: torch.device) -> State:

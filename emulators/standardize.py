@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from datamodules.point_weights import Mask
 from datamodules.solvers.variable import State
 
 
@@ -29,12 +30,14 @@ class Standardize(nn.Module):
     mean: Tensor
     std: Tensor
     increment_std: Tensor
+    mask: Tensor | None
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
         self.register_buffer("increment_std", torch.ones(channels))
+        self.register_buffer("mask", None, persistent=False)
 
     def set_statistics(
         self,
@@ -47,13 +50,21 @@ class Standardize(nn.Module):
         self.std.copy_(std)
         self.increment_std.copy_(increment_std)
 
+    def set_mask(self, mask: Mask | None) -> None:
+        """Set the mask of the data, True where a channel has values; None if it has them all."""
+        self.mask = None if mask is None else mask
+
+    def masked(self, state: State) -> State:
+        """Return a standardised state that is 0, the mean, at masked points."""
+        return state if self.mask is None else state * self.mask
+
     def _per_channel(self, statistic: Tensor, like: State) -> Tensor:
         return statistic.to(like.dtype).reshape(-1, *[1] * (like.dim() - 2))
 
     def forward(self, state: State) -> State:
-        """Return a standardised state."""
+        """Return a standardised state, which is 0 at masked points."""
         mean, std = (self._per_channel(s, state) for s in (self.mean, self.std))
-        return (state - mean) / std
+        return self.masked((state - mean) / std)
 
     def inverse(self, state: State) -> State:
         """Return a state in physical units."""

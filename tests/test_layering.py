@@ -31,7 +31,7 @@ MAY_IMPORT = {  # the innermost room first
     },
     "datamodules": {"datamodules"},
     "emulators/networks": {"emulators.networks"},
-    "emulators": {"emulators", DESCRIPTION, SOLVERS},
+    "emulators": {"emulators", DESCRIPTION, "datamodules.point_weights", SOLVERS},
     "callbacks/metrics": {"callbacks.metrics", SOLVERS},
     "callbacks/plotting": {"callbacks.plotting"},
     "callbacks/diagnostics": {

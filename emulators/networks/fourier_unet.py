@@ -173,7 +173,7 @@ class FourierUNet(Network):
         self.embed = nn.Sequential(
             nn.Linear(16, EMBEDDING), SiLU(), nn.Linear(EMBEDDING, EMBEDDING), SiLU()
         )
-        self.enter = Convolution(2, channels, width, 3, padding)
+        self.enter = Convolution(2, channels + interface.input_fields, width, 3, padding)
         self.down, self.encoder, skips, now = nn.ModuleList(), nn.ModuleList(), [width], width
         entering = [width]  # channels where a latent is added, per level
         for level, (points, wide) in enumerate(zip(sizes, widths, strict=True)):

@@ -44,7 +44,7 @@ class FromModule(Network):
         self.physical_parameters = interface.parameters
         masks = interface.masks if interface.masks > 1 else 0
         fields = interface.channels * (1 + len(interface.latent_inputs))
-        self.inputs = fields + masks + interface.parameters
+        self.inputs = fields + interface.input_fields + masks + interface.parameters
         self.outputs = interface.channels * (1 + len(interface.latent_outputs))
         self.module = module
 
@@ -67,9 +67,9 @@ class FromModule(Network):
             raise ValueError(
                 f"The network {type(self.module).__name__} must map {self.inputs} channels to "
                 f"{self.outputs} on the same grid: it returned shape {tuple(output.shape)}, "
-                f"expected {expected}. Set its numbers of input channels (state, latents, "
-                f"{self.interface.masks} masks, {self.interface.parameters} parameters) and of "
-                "output channels."
+                f"expected {expected}. Set its numbers of input channels (state, "
+                f"{self.interface.input_fields} fields beside it, latents, {self.interface.masks} "
+                f"masks, {self.interface.parameters} parameters) and of output channels."
             )
         first, *rest = output.split(self.interface.channels, dim=1)
         return first, tuple(

@@ -30,6 +30,8 @@ class NetworkInterface:
         latent_outputs: Coarsening factor of each latent that is returned.
         masks: Number of values that `mask_id` takes.
         parameters: Number of physical parameters of a trajectory.
+        input_fields: Number of fields that are given beside the state, such as orography; they
+            follow its channels in the first argument of the network.
 
     Example:
         >>> import torch
@@ -46,6 +48,7 @@ class NetworkInterface:
     latent_outputs: tuple[int, ...] = ()
     masks: int = 1
     parameters: int = 0
+    input_fields: int = 0
 
 
 class Network(nn.Module, ABC):
@@ -84,7 +87,7 @@ class Network(nn.Module, ABC):
         """Return the predicted fields.
 
         Args:
-            state: Standardised states.
+            state: Standardised states, followed by the fields that are given beside them.
             latents: Standardised latents, each on its own grid.
             mask_id: Number of the input mask of each sample; None where there is only one.
             parameters: Standardised physical parameters.

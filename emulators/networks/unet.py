@@ -182,7 +182,8 @@ class UNet(Network):
         self.fine_outputs = [n for n, factor in enumerate(latent_outputs) if factor < patch]
         widths = [width * multiplier for multiplier in multipliers]
         self.strides = [patch * 2**level for level in range(len(widths))]
-        in_patch = channels * (1 + len(self.fine_inputs)) * patch**dimensions
+        in_fields = channels * (1 + len(self.fine_inputs)) + interface.input_fields
+        in_patch = in_fields * patch**dimensions
 
         def stack(level: int, inputs: int) -> nn.ModuleList:
             sizes = [inputs] + [widths[level]] * blocks
@@ -274,7 +275,8 @@ class UNet(Network):
         detail = from_patches(self.leave(x), self.patch)
         with torch.autocast(state.device.type, enabled=False):
             exact = next(self.last.parameters()).dtype
-            detail = torch.cat((detail.to(exact), state.to(exact)), dim=1)
+            own = state[:, : self.channels]  # without the fields beside the state
+            detail = torch.cat((detail.to(exact), own.to(exact)), dim=1)
             fields = self.last(channels_last(detail)).split(self.channels, dim=1)
         for number, field in zip(self.fine_outputs, fields[1:], strict=True):
             outputs[number] = coarsen(field, self.latent_outputs[number])

@@ -5,15 +5,23 @@ does not apply and average over the rest.
 """
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from datamodules.point_weights import Weights
+from emulators.networks.interface import coarsen
 
 Fields = Float[Tensor, "batch channel *space"]
 
 
 class Distance(nn.Module, ABC):
     """Distance between a prediction and its target, both standardised.
+
+    Attributes:
+        weighted: Whether it weights grid points, by averaging with `average`; others cannot be used
+            for data with masked points or weights.
 
     Example:
         A distance of your own, the largest difference:
@@ -25,6 +33,33 @@ class Distance(nn.Module, ABC):
         >>> Largest()(torch.tensor([[[1.0, 5.0]]]), torch.zeros(1, 1, 2)).tolist()
         [5.0]
     """
+
+    weighted: ClassVar[bool] = False
+    weights: Tensor | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("weights", None, persistent=False)
+
+    def set_weights(self, weights: Weights | None) -> None:
+        """Set the weight of each point of each channel, with the mean 1; None for equal weights."""
+        device = None if self.weights is None else self.weights.device
+        self.weights = None if weights is None else weights.float().to(device)
+
+    def average(self, values: Fields) -> Float[Tensor, " batch"]:
+        """Return the weighted mean Σ w v / Σ w over channels and grid points of each sample.
+
+        On a coarse grid the weight of a point is the mean of the weights of its block.
+
+        Args:
+            values: Values v of each point, also on a coarse grid.
+        """
+        if self.weights is None:
+            return values.flatten(1).mean(1)
+        weights = self.weights.to(values.device)
+        if weights.shape[1:] != values.shape[2:]:
+            weights = coarsen(weights[None], weights.shape[-1] // values.shape[-1])[0]
+        return (values * weights.to(values.dtype)).flatten(1).mean(1)
 
     @abstractmethod
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
@@ -48,8 +83,10 @@ class L1(Distance):
         [2.0]
     """
 
+    weighted = True
+
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
-        return (prediction - target).abs().flatten(1).mean(1)
+        return self.average((prediction - target).abs())
 
 
 class L2(Distance):
@@ -61,8 +98,10 @@ class L2(Distance):
         [4.0]
     """
 
+    weighted = True
+
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
-        return (prediction - target).square().flatten(1).mean(1)
+        return self.average((prediction - target).square())
 
 
 class L1L2(Distance):
@@ -74,6 +113,8 @@ class L1L2(Distance):
         [6.0]
     """
 
+    weighted = True
+
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
         difference = prediction - target
-        return (difference.abs() + difference.square()).flatten(1).mean(1)
+        return self.average(difference.abs() + difference.square())

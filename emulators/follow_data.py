@@ -1,0 +1,40 @@
+"""What an emulator takes over from the description of its data, apart from statistics."""
+
+from typing import TYPE_CHECKING
+
+from datamodules.description import DataDescription
+from emulators.checkpoint_checks import follow_boundaries
+from emulators.training.losses import Distance
+
+if TYPE_CHECKING:
+    from emulators.emulator import Emulator
+
+
+def follow_data(emulator: "Emulator", data: DataDescription | None) -> None:
+    """Set padding, mask and weights of points of an emulator by the data.
+
+    Args:
+        emulator: Emulator.
+        data: Description of the data, or None where a checkpoint of an earlier version has none,
+            which was trained with periodic padding.
+
+    Raises:
+        ValueError: A part of the emulator is defined on periodic domains only, or without masked
+            points and weights, and the data are different.
+    """
+    follow_boundaries(emulator, (data and data.periodic) or (True,) * emulator.dimensions)
+    mask = None if data is None else data.mask
+    weights = None if data is None else data.weights
+    emulator.standardize.set_mask(mask)
+    emulator.input_fields.set_mask(mask)
+    for module in emulator.modules():
+        if isinstance(module, Distance):
+            if weights is not None and not module.weighted:
+                option = "data.weights" if mask is None else "data.mask"
+                raise ValueError(
+                    f"{type(module).__name__} does not weight grid points, and the data have "
+                    f"{option}; set model.distance to L1, L2 or L1L2, or, in a distance of your "
+                    "own, average by `self.average` and set `weighted = True`."
+                )
+            module.set_weights(weights)
+    emulator.to(emulator.device)
