@@ -25,6 +25,7 @@ from emulators.networks.interface import Parameters
 Window = Float[Tensor, "batch time channel *space"]
 Times = Float[Tensor, " batch"]
 Static = Float[Tensor, "batch static *space"]
+Forcing = Float[Tensor, "batch forced_time forcing *space"]
 
 
 class Context(NamedTuple):
@@ -63,7 +64,7 @@ class Context(NamedTuple):
     batch: int | None = None
     lead: int = 0
     static: Static | None = None
-    forcing: Window | None = None
+    forcing: Forcing | None = None
 
     def after(self, interval: float | None, steps: int = 1) -> "Context":
         """Return the context some steps later, at a time that is later by as many intervals.

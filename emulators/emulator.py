@@ -38,6 +38,8 @@ from emulators.context import (
     NO_CONTEXT,
     Conditioning,
     Context,
+    Forcing,
+    Static,
     Times,
     Window,
     Windows,
@@ -50,7 +52,7 @@ from emulators.context import (
 from emulators.evaluation import evaluate
 from emulators.follow_data import follow_data
 from emulators.former_names import with_present_names
-from emulators.input_fields import Fields, InputFields
+from emulators.input_fields import InputFields
 from emulators.networks.from_module import as_network
 from emulators.networks.interface import Latents, NetworkFactory, NetworkInterface, Parameters
 from emulators.networks.unet import UNet
@@ -260,8 +262,8 @@ class Emulator(Optimized, ABC):
         parameters: Parameters | None = None,
         times: Times | None = None,
         seed: int | None = None,
-        static: Fields | None = None,
-        forcing: Window | None = None,
+        static: Static | None = None,
+        forcing: Forcing | None = None,
     ) -> Iterator[State]:
         """Yield the states at leads 1, 2, 3, ... without end.
 
@@ -290,8 +292,8 @@ class Emulator(Optimized, ABC):
         parameters: Parameters | None = None,
         times: Times | None = None,
         seed: int | None = None,
-        static: Fields | None = None,
-        forcing: Window | None = None,
+        static: Static | None = None,
+        forcing: Forcing | None = None,
     ) -> Window:
         """Return the states at leads of 1 to `steps`, (batch, time, channel, *space).
 

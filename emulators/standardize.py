@@ -52,7 +52,7 @@ class Standardize(nn.Module):
 
     def set_mask(self, mask: Mask | None) -> None:
         """Set the mask of the data, True where a channel has values; None if it has them all."""
-        self.mask = None if mask is None else mask
+        self.mask = mask
 
     def masked(self, state: State) -> State:
         """Return a standardised state that is 0, the mean, at masked points."""

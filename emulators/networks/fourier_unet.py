@@ -18,7 +18,14 @@ from torch import Tensor, nn
 
 from emulators.networks.batches import convolve, linear, sequential, silu
 from emulators.networks.film import Perceptron
-from emulators.networks.interface import Latents, Network, NetworkInterface, Parameters, State
+from emulators.networks.interface import (
+    Inputs,
+    Latents,
+    Network,
+    NetworkInterface,
+    Parameters,
+    State,
+)
 from emulators.networks.layers import Convolution, Padding, SiLU
 from emulators.networks.spectral_layers import DepthwiseSpectral
 
@@ -239,7 +246,7 @@ class FourierUNet(Network):
 
     def forward(
         self,
-        state: State,
+        state: Inputs,
         latents: Latents = (),
         mask_id: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,

@@ -5,6 +5,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from emulators.networks.interface import (
+    Inputs,
     Latents,
     Network,
     NetworkFactory,
@@ -50,7 +51,7 @@ class FromModule(Network):
 
     def forward(
         self,
-        state: State,
+        state: Inputs,
         latents: Latents = (),
         mask_id: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 State = Float[Tensor, "batch channel *space"]
+Inputs = Float[Tensor, "batch input *space"]  # a state, and the fields that are given beside it
 Parameters = Float[Tensor, "batch parameter"]
 Latents = tuple[Float[Tensor, "batch channel ..."], ...]
 
@@ -79,7 +80,7 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def forward(
         self,
-        state: State,
+        state: Inputs,
         latents: Latents = (),
         mask_id: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from emulators.networks.batches import convolve
 from emulators.networks.film import FiLM
 from emulators.networks.interface import (
+    Inputs,
     Latents,
     Network,
     NetworkInterface,
@@ -248,7 +249,7 @@ class UNet(Network):
 
     def forward(
         self,
-        state: State,
+        state: Inputs,
         latents: Latents = (),
         mask_id: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,
