@@ -108,6 +108,11 @@ class Formatter(DefaultHelpFormatter):
         text = super()._get_type_str(action)  # long ones say less than the description
         return text if text is None or len(text) <= LONGEST_TYPE else None
 
+    def add_argument(self, action: Action) -> None:
+        """Add an option, unless the data set its value, so that nobody can."""
+        if "set by the data" not in str(action.help):
+            super().add_argument(action)
+
     def _get_help_string(self, action: Action) -> str:
         # what Lightning's descriptions say of defaults, which are other ones in this program
         text = re.sub(

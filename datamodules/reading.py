@@ -1,4 +1,4 @@
-"""How the files of a data set are read, and what is odd about those of a split."""
+"""Reading of the files of a data set, and remarks on the files of a split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

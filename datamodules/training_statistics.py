@@ -1,4 +1,4 @@
-"""Statistics of a training split: of the state, and of the fields that are given beside it."""
+"""Statistics of a training split: of the state, and of static fields and forcing."""
 
 from dataclasses import dataclass
 

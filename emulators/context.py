@@ -164,7 +164,7 @@ def checked_step(emulator: Any) -> Callable[[Tensor, Any, Context], tuple[Tensor
             )
         if mask is None:
             return found
-        # masked points keep their values; the mask is that of the data
+        # masked points of the data keep their values
         return torch.where(mask, found[0], state), found[1]
 
     return checked
@@ -175,7 +175,7 @@ def check_conditioning(emulator: Any, inputs: int) -> None:
 
     Args:
         emulator: Object with the methods `step` and `loss`.
-        inputs: Number of physical parameters, and of fields beside the state, of the network.
+        inputs: Number of physical parameters and input fields of the network.
 
     Raises:
         ValueError: There are some, and one of the two takes no context.
@@ -184,7 +184,7 @@ def check_conditioning(emulator: Any, inputs: int) -> None:
         if not takes_context(getattr(emulator, name)):
             raise ValueError(
                 f"{type(emulator).__name__}.{name} takes no context, so that its network cannot be "
-                f"given the {inputs} parameters and fields beside the state; add the argument "
+                f"given the {inputs} physical parameters and input fields; add the argument "
                 "`context` and call `self.predict_from(u, context)`, or leave data.parameters, "
                 "data.static, data.forcing and data.mask out."
             )

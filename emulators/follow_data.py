@@ -1,4 +1,4 @@
-"""What an emulator takes over from the description of its data, apart from statistics."""
+"""Properties of the data that an emulator follows: boundaries, mask and weights of points."""
 
 from typing import TYPE_CHECKING
 

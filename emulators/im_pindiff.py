@@ -143,7 +143,7 @@ class ImPiNDiff(Emulator):
         """Return the physics as it is.
 
         Raises:
-            ValueError: The data have fields beside the state, or masked points.
+            ValueError: The data have static fields, forcing or masked points.
         """
         if interface.input_fields:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Fields that a network is given beside the state: static fields, forcing and the mask."""
+"""Input fields of a network in addition to the state: static fields, forcing and the mask."""
 
 import torch
 from jaxtyping import Float
@@ -93,8 +93,8 @@ class InputFields(nn.Module):
         if forcing is not None and forcing.shape[1] < 2:
             raise ValueError(
                 f"The forcing ends before step {context.lead + 1} of the rollout, expected its "
-                "values at the beginning and at the end of each step; give those of steps + 1 "
-                "times, or fewer steps."
+                "values at the beginning and at the end of each step; give the values of "
+                "steps + 1 times, or take fewer steps."
             )
 
     def forward(self, state: State, context: Context) -> Fields | None:

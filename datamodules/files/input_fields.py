@@ -1,4 +1,4 @@
-"""Fields beside the state in a file: static fields, forcing, and the mask of missing points."""
+"""Input fields of a file, given in addition to the state: static fields, forcing, and the mask."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NOT = "not "
 
 @dataclass(frozen=True)
 class InputNames:
-    """Names of the variables beside the state.
+    """Names of the variables that are given in addition to the state.
 
     Args:
         static: Fields without time.
@@ -102,7 +102,7 @@ def open_as(
 
 
 class InputFields:
-    """Fields beside the state in one file.
+    """Static fields, forcing and mask of one file.
 
     Args:
         contents: Contents of the file.
@@ -195,7 +195,7 @@ class InputFields:
 
 
 class _Finder:
-    """Search for the variables of one file beside the state."""
+    """Search for the variables of one file by their options."""
 
     def __init__(
         self, contents: Contents, dimensions: Dimensions, axes: Mapping[str, int], select: Select

@@ -69,7 +69,7 @@ class FromModule(Network):
                 f"The network {type(self.module).__name__} must map {self.inputs} channels to "
                 f"{self.outputs} on the same grid: it returned shape {tuple(output.shape)}, "
                 f"expected {expected}. Set its numbers of input channels (state, "
-                f"{self.interface.input_fields} fields beside it, latents, {self.interface.masks} "
+                f"{self.interface.input_fields} input fields, latents, {self.interface.masks} "
                 f"masks, {self.interface.parameters} parameters) and of output channels."
             )
         first, *rest = output.split(self.interface.channels, dim=1)

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 State = Float[Tensor, "batch channel *space"]
-Inputs = Float[Tensor, "batch input *space"]  # a state, and the fields that are given beside it
+Inputs = Float[Tensor, "batch input *space"]  # a state, and the input fields after it
 Parameters = Float[Tensor, "batch parameter"]
 Latents = tuple[Float[Tensor, "batch channel ..."], ...]
 
@@ -31,7 +31,7 @@ class NetworkInterface:
         latent_outputs: Coarsening factor of each latent that is returned.
         masks: Number of values that `mask_id` takes.
         parameters: Number of physical parameters of a trajectory.
-        input_fields: Number of fields that are given beside the state, such as orography; they
+        input_fields: Number of input fields in addition to the state, such as orography; they
             follow its channels in the first argument of the network.
 
     Example:
@@ -88,7 +88,7 @@ class Network(nn.Module, ABC):
         """Return the predicted fields.
 
         Args:
-            state: Standardised states, followed by the fields that are given beside them.
+            state: Standardised states, followed by the input fields.
             latents: Standardised latents, each on its own grid.
             mask_id: Number of the input mask of each sample; None where there is only one.
             parameters: Standardised physical parameters.

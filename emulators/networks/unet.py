@@ -276,7 +276,7 @@ class UNet(Network):
         detail = from_patches(self.leave(x), self.patch)
         with torch.autocast(state.device.type, enabled=False):
             exact = next(self.last.parameters()).dtype
-            own = state[:, : self.channels]  # without the fields beside the state
+            own = state[:, : self.channels]  # without the input fields
             detail = torch.cat((detail.to(exact), own.to(exact)), dim=1)
             fields = self.last(channels_last(detail)).split(self.channels, dim=1)
         for number, field in zip(self.fine_outputs, fields[1:], strict=True):
