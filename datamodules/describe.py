@@ -47,7 +47,7 @@ def check_names(variables: Sequence[str], dimensions: Dimensions) -> None:
     """Refuse variables and dimensions that are named twice.
 
     Raises:
-        ValueError: As above.
+        ValueError: A name is given twice.
     """
     names = (dimensions.trajectory, dimensions.time, *dimensions.space)
     for option, given in (("variables", tuple(variables)), ("dimensions", names)):

@@ -217,7 +217,7 @@ def rounded(values: Tensor) -> list[float]:
 
 
 def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: bool) -> None:
-    """Refuse settings with which the weights, even if they fit, make another emulator.
+    """Refuse settings that make another emulator of the same weights, even if these fit.
 
     Args:
         saved: Settings of the emulator in the checkpoint, as far as it knows them.

@@ -15,17 +15,17 @@ from datamodules.description import DataDescription
 
 
 def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) -> dict[str, Any]:
-    """Return the contents of a file of torch, by name.
+    """Return the contents of a file that `torch.save` wrote, by name.
 
     Args:
         path: Path of the file.
         option: Option that names it, for messages.
         device: Device of the tensors.
-        trusted: Whether objects of any class are made, which may run code from the file.
+        trusted: Whether objects of any class may be created, which can run code from the file.
 
     Raises:
         OSError: There is no such file, or it cannot be read.
-        ValueError: It is not a file of torch, or holds objects of other classes.
+        ValueError: It was not written by `torch.save`, or holds objects of other classes.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint; set {option} to an existing file.")
@@ -178,7 +178,7 @@ def check_like(saved: Any, present: Any, place: str = "") -> None:
     """Refuse nested numbers whose names and types differ from the ones that they replace.
 
     Raises:
-        TypeError: With the place where they differ.
+        TypeError: They differ; the message names the place.
     """
     if isinstance(present, Mapping):
         for name in present:

@@ -1,7 +1,7 @@
 """The context of a step: physical parameters, time and random numbers of each sample.
 
-In addition to the state, a step or a loss may need what is known of each trajectory of the batch.
-It is passed as one argument, `context`, which steps without a need for it leave out:
+In addition to the state, a step or a loss may need further data on each trajectory of the batch.
+They are passed as one argument, `context`, which steps that do not need them leave out:
 
     def step(self, state, memory=None, context=Context()): ...
 
@@ -178,7 +178,7 @@ def check_conditioning(emulator: Any, inputs: int) -> None:
         inputs: Number of physical parameters and input fields of the network.
 
     Raises:
-        ValueError: There are some, and one of the two takes no context.
+        ValueError: There are parameters, and `step` or `loss` has no argument `context`.
     """
     for name in ("step", "loss") if inputs else ():
         if not takes_context(getattr(emulator, name)):

@@ -260,11 +260,11 @@ def rename_weights(state: dict[str, Any], prefix: str, former: str, new: str) ->
 
 
 def with_present_names(file: Any, weights_only: bool | None, device: Any) -> Any:
-    """Return a checkpoint's file, or a copy in memory whose settings have their present names.
+    """Return a checkpoint file, or a copy in memory whose settings have their present names.
 
     Args:
         file: Path of the checkpoint, or an open file.
-        weights_only: Whether no objects of other classes are made.
+        weights_only: Whether only tensors and plain values may be loaded.
         device: Device for the tensors of the copy.
     """
     if not isinstance(file, str | Path) or not Path(file).is_file():

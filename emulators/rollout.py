@@ -32,7 +32,7 @@ class RolloutBatch(Protocol):
         steps: Length of the rollout, in snapshot intervals.
         truth_steps: Number of intervals for which there is a truth.
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
-        times: Time of each initial condition, as the data count it.
+        times: Time of each initial condition [time unit of the data].
         parameters: Physical parameters of the trajectories, (batch, parameter), or None.
 
     A batch of data with static fields has them as `static`, (batch, static, *space); one of data
@@ -203,7 +203,7 @@ class RolloutObserver(ABC):
     def find_diverged(self) -> Choice | None:
         """Return which trajectories of the batch need not be computed further, or None.
 
-        Past the end of the truth they are left out sooner or later: their forecasts are NaN from
+        Past the end of the truth they are left out at the next check: their forecasts are NaN from
         then on, or the rollout ends if none is left. Means and counts leave out
         `diverged` trajectories. Observers with this method see each state before all others.
         """

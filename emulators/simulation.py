@@ -14,14 +14,15 @@ from emulators.training.precision import check_precision
 class Simulation(Emulator):
     """The solver that made the data, evaluated as an emulator: a reference for its errors.
 
-    There is nothing to train: `emulate test` runs it without a checkpoint. Of data that were
-    truncated to a coarser grid it is given only the truncated state, as an emulator is: one step is
+    There is nothing to train: `emulate test` runs it without a checkpoint. If the data
+    were truncated to a coarser grid, it starts each step from the truncated state, as an emulator
+    does: one step is
 
         û_{n+1} = P S(P* u_n),
 
     with S the solver on its own grid, P the truncation of the spectrum and P* the filling of the
-    missing modes with zeros. Its error is then hardly avoidable for an emulator without
-    memory.
+    missing modes with zeros. An emulator without memory can hardly have a smaller
+    error.
 
     Args:
         channels: Number of fields of a state; set by the data.

@@ -27,7 +27,8 @@ def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = No
     Args:
         runs: Runs that are compared.
         pictures: Figures of the comparison, PNG.
-        unit: Unit of the error whose square the MSE is in; the training variance by default.
+        unit: Unit of the error, whose square is the unit of the MSE; by default the MSE is in
+            units of the training variance.
     """
     header, *rows = cells(runs, unit)
     head = "".join(f"<th>{html.escape(text)}</th>" for text in header)

@@ -35,7 +35,8 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
 
     Args:
         runs: Runs that are compared.
-        unit: Unit of the error whose square the MSE is in; the training variance by default.
+        unit: Unit of the error, whose square is the unit of the MSE; by default the MSE is in
+            units of the training variance.
 
     Raises:
         ValueError: No field has such a unit, or there are several fields.

@@ -19,8 +19,8 @@ class EnergyDiagnostic(RolloutDiagnostic):
 
     Energy is the kinetic energy of the flow where the state holds its vorticity on a periodic grid.
     Elsewhere it is half the mean square of the departure from the time mean of the data at each
-    point, so that a forecast of nothing but that mean has none, however far from zero the mean is;
-    for each reference trajectory the time mean is taken over all others.
+    point, so that the time mean itself has no energy, however far from zero it is; for each
+    reference trajectory the time mean is taken over all others.
 
     Args:
         reference: Split whose energy is the reference.

@@ -24,9 +24,9 @@ class Extremes(RolloutDiagnostic):
     """Return levels of the largest |q| in the domain, compared with the data.
 
     Of n values in ascending order, the m-th is exceeded once in T = Δt / (1 - m/(n + 1)), with Δt
-    the time between two of them. Levels are interpolated in log T between the empirical ones, once
-    of the values of all trajectories together and once of each trajectory: the spread of these is
-    the confidence. A trajectory ends when it is not finite or has diverged.
+    the time between two of them. Levels are interpolated in log T between the empirical ones, for
+    all trajectories together and for each alone; the spread over trajectories is a measure of
+    confidence. A trajectory ends when it is not finite or has diverged.
 
     Args:
         channel: Number of the channel q.

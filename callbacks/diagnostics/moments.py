@@ -19,9 +19,9 @@ from emulators.rollout import State
 class Moments(ClimateDiagnostic):
     """Mean and variance of every point over the rollout, compared with the data.
 
-    Errors are root mean squares over the grid, of the mean in units of the training standard
-    deviation and of the variance in units of the training variance, of the average over all
-    trajectories. Maps are NaN at masked points.
+    Errors are root mean squares over the grid, of maps that are averaged over all trajectories:
+    of the mean in units of the training standard deviation, of the variance in units of the
+    training variance. Maps are NaN at masked points.
 
     Args:
         every: Sampling interval of the means [steps].

@@ -2,7 +2,7 @@
 
 Trajectories do not interact, so many steps of a few of them in the cache beat one step of all of
 them through memory (2.3 times at 16 trajectories of 256²); and a second thread costs more than it
-brings on a field as small as 64². Measured on two cores; on a GPU nothing here applies.
+saves on a field as small as 64². Measured on two cores; on a GPU nothing here applies.
 """
 
 from collections.abc import Iterator

@@ -53,9 +53,9 @@ class LearnedField(nn.Module, ABC):
         """
 
     def at(self, points: Points, times: Float[Tensor, " batch"]) -> dict[str, Tensor]:
-        """Return each coefficient at the time of each sample, (*space) if one serves all.
+        """Return each coefficient at the time of each sample, or (*space) if all share one field.
 
-        Every different time is evaluated once.
+        Each distinct time is evaluated once.
         """
         different, place = torch.unique(times[:1] if self.steady else times, return_inverse=True)
         fields = self(points, different)

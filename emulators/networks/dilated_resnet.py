@@ -25,7 +25,7 @@ class DilatedResNet(FromModule):
         blocks: Number of residual blocks.
         dilations: Dilations of the convolutions of a block.
         padding: Padding beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
-            for each axis as the `data` are periodic there or not.
+            for each axis, by the periodicity of the `data`.
 
     Example:
         >>> network = DilatedResNet(NetworkInterface(channels=2, dimensions=2), width=8, blocks=1)

@@ -1,6 +1,6 @@
 """The network of Jiang et al. (2025): a U-Net with depth-wise Fourier layers and attention.
 
-It follows the paper's section 5 and appendix A.3 and the facts that its authors published with it:
+It follows the paper's section 5 and appendix A.3 and the details that its authors published:
 residual blocks of the form of Dhariwal and Nichol (2021), 2 per level in the encoder and 3 in the
 decoder, one skip connection to each; a Fourier layer in series within every block that keeps its
 grid; attention at the coarsest grid; zero padding. A latent passes a stem of its own and is added

@@ -100,7 +100,7 @@ def set_boundaries(module: nn.Module, periodic: Sequence[bool]) -> None:
 
 
 class Convolution(nn.Module):
-    """Convolution that keeps the size of the grid; odd kernel.
+    """Convolution with an odd kernel, which keeps the size of the grid.
 
     Args:
         dimensions: Number of spatial dimensions, 1 or 2.
@@ -108,7 +108,7 @@ class Convolution(nn.Module):
         outputs: Number of output channels.
         kernel: Number of points along each axis, odd.
         padding: Padding beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
-            for each axis as the `data` are periodic there or not.
+            for each axis, by the periodicity of the `data`.
         zero: Whether the weights start at zero.
         dilation: Distance between the points of the kernel.
     """
@@ -156,7 +156,7 @@ class Convolution(nn.Module):
 class PointNorm(nn.Module):
     """Layer normalisation over the channels of each point.
 
-    Statistics over space would tie distant points together, and cost more than a convolution in
+    Statistics over space would couple distant points, and cost more than a convolution in
     channels-last layout on a CPU; this norm runs on contiguous rows.
 
     Args:

@@ -132,7 +132,7 @@ class UNet(Network):
         detail: Number of channels at full resolution, which the last layer reads together with the
             state; without them the edges of the patches would show.
         padding: Padding beyond the edge: the opposite side (`periodic`), `zeros`, or one of them
-            for each axis as the `data` are periodic there or not.
+            for each axis, by the periodicity of the `data`.
 
     Example:
         >>> interface = NetworkInterface(2, 2, latent_inputs=(4, 16), latent_outputs=(4,), masks=3)

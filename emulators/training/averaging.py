@@ -15,8 +15,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 def update_average(averaged: nn.Module, trained: nn.Module, decay: float, steps: int) -> None:
     """Move averaged weights towards trained ones, by 1 - decay; copy what is not trained.
 
-    A young average forgets faster, so that the random start does not linger: after n earlier steps
-    the decay is at most (1 + n)/(10 + n).
+    The decay is smaller at first, so that the random initial weights are soon forgotten: after n
+    earlier steps it is at most (1 + n)/(10 + n).
 
     Args:
         averaged: Network with the averaged weights, which changes in place.

@@ -1,7 +1,7 @@
 """Zarr stores, versions 2 and 3, in folders.
 
 Chunks are read from their files and decoded by numcodecs, since `zarr` itself takes longer to start
-a read than a small chunk takes to decode. Arrays with codecs that are unknown here are read by it.
+a read than a small chunk takes to decode. It reads arrays whose codecs are unknown here.
 """
 
 import json

@@ -23,8 +23,8 @@ class SDIRK2(Stepper):
     """Alexander's SDIRK scheme: two stages like backward Euler's, second order, L-stable.
 
     Args:
-        euler: Solver of the stages: a `ThetaScheme` with theta 1. Coefficients that move keep the
-            second order where it evaluates them at the ends.
+        euler: Solver of the stages: a `ThetaScheme` with theta 1. If coefficients change in time,
+            the scheme is of second order only where it evaluates them at the ends.
 
     Raises:
         ValueError: theta is not 1.

@@ -1,7 +1,7 @@
 """Implicit layers: solve F(z; inputs) = 0 and differentiate by the implicit function theorem.
 
-Usable on its own: `ImplicitLayer` for any F, the equilibrium of a network among
-them, `ThetaScheme` for implicit time steps. Solvers and gradients are parts that can be exchanged.
+It can be used on its own: `ImplicitLayer` for any F, such as the equilibrium of a network, and
+`ThetaScheme` for implicit time steps. Solvers and gradients are parts that can be exchanged.
 """
 
 from datamodules.solvers.implicit.differentiation.checkpointing import (

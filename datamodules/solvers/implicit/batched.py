@@ -4,7 +4,7 @@ No sum is over samples, so that a sample that is slow, singular or not finite do
 others.
 
 Vectors are (batch, ...), numbers and choices per sample (batch,). The functions here are called
-many times in each iteration, and say so in words: a checked shape costs more than a dot product.
+many times per iteration; their shapes are not checked, as a check costs more than a dot product.
 """
 
 import torch

@@ -44,10 +44,10 @@ class Residual(ABC):
 
 
 class FunctionResidual(Residual):
-    """F given as a function or module of (z, *inputs).
+    """Residual F given as a function or module of (z, *inputs).
 
     Args:
-        function: F; the parameters of a module are differentiated like inputs.
+        function: Function F; the parameters of a module are differentiated like inputs.
 
     Raises:
         ValueError: F does not return the shape of z.
@@ -131,8 +131,8 @@ class AffineMap(ABC):
 def linear_part(function: Map, start: Vector, value: Vector) -> Map:
     """Return v ↦ A v of an affine function A z - b, with its `value` at `start` known.
 
-    For a function that does not know its linear part it is a difference, with the rounding error of
-    the function itself: a few units in the last place of b.
+    For functions other than `AffineMap` it is a difference, with the rounding error of the function
+    itself: a few units in the last place of b.
     """
     if isinstance(function, AffineMap):
         return function.linear
@@ -142,7 +142,7 @@ def linear_part(function: Map, start: Vector, value: Vector) -> Map:
 def graph_without_checkpoints() -> AbstractContextManager:
     """Return a context in which a graph keeps its tensors itself.
 
-    A checkpoint around it would let them go and compute all of its steps again for every product.
+    Otherwise the checkpoint would drop them, and compute all of its steps again for every product.
     """
     return torch.autograd.graph.saved_tensors_hooks(lambda kept: kept, lambda kept: kept)
 
@@ -175,7 +175,7 @@ def transpose(function: Map, z: Vector) -> Map:
 
 
 class VectorJacobianProduct:
-    """w ↦ wᵀ ∂value/∂point, keeping the graph.
+    """Map w ↦ wᵀ ∂value/∂point, which keeps the graph.
 
     Args:
         value: Value that is differentiated.

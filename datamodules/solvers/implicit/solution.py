@@ -83,7 +83,7 @@ class SolveInfo:
 
 
 class ImplicitSolveError(FloatingPointError):
-    """A step, or its adjoint, could not be solved.
+    """Error for a step, or the adjoint of a step, that could not be solved.
 
     Attributes:
         info: Outcome of each sample.

@@ -6,7 +6,7 @@ r"""Gas, solid and heat in a fibre preform that is infiltrated by a reacting gas
 
 with the molar volume V of the deposit [m³/mol] and the enthalpy ΔH of the reaction [J/mol],
 negative where it heats. S is the pore surface S_v that is not sealed yet. In the gas balance
-∂(εC)/∂t is replaced by ε ∂C/∂t: they differ by V C of the reaction, about 10⁻⁶.
+∂(εC)/∂t is replaced by ε ∂C/∂t: they differ by a share V C of the reaction, about 10⁻⁶.
 
 At all walls the gas outside has the mole fraction x of the precursor, C = x p/(R T). The ends of
 the x axis are held at two temperatures, the ends of the y axis are insulated; the gas next to them

@@ -1,8 +1,8 @@
 """Rollouts whose backward pass computes states again in place of keeping them.
 
-A rollout of N steps keeps something of each step. Cut into segments of k steps, it keeps what
-begins each segment, N/k states, and while one segment is differentiated the k steps in it; k = √N
-is the least, ∝ √N. Every step is computed once more.
+A rollout of N steps keeps something of each step. Cut into segments of k steps, it keeps the
+first state of each segment, N/k in all, and the k steps of the segment that is being
+differentiated. Memory is least at k = √N, and grows as √N. Every step is computed once more.
 
 Reference: A. Griewank, Optim. Methods Softw. 1 (1992) 35-54; torch.utils.checkpoint.
 """

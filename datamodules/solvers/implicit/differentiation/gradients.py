@@ -4,8 +4,8 @@ With F(z; inputs) = 0 and the cotangent z̄, the implicit function theorem gives
 
     (∂F/∂z)ᵀ λ = z̄,        cotangents of the inputs = -(∂F/∂inputs)ᵀ λ.
 
-`Adjoint` is exact to the tolerances and keeps nothing of the solver's path. The others, which keep
-it, are the baselines of D. Akhare et al. 2025, arXiv:2504.02260 (implicit steps of hybrid models).
+`Adjoint` is exact to the tolerances and keeps nothing of the iterations. The others, which keep
+them, are the baselines of D. Akhare et al. 2025, arXiv:2504.02260.
 """
 
 from abc import ABC, abstractmethod

@@ -33,7 +33,7 @@ class GMRES(LinearSolver):
     """GMRES(m), whose residual never grows: m + 1 vectors of memory, one product per iteration.
 
     Args:
-        restart: m, vectors between restarts.
+        restart: Number m of Krylov vectors between restarts.
         rtol: Largest residual relative to b.
         atol: Largest residual, absolute.
         max_iterations: Limit for each sample.

@@ -24,7 +24,7 @@ from datamodules.solvers.implicit.residual import Map, products
 class BlockTridiagonal(Preconditioner):
     """Exact inverse of a stencil of nearest neighbours between walls, for any number of channels.
 
-    The matrix is found by probing: 3 products with A a channel in one dimension, 5 in two. The
+    The matrix is found by probing: 3 products with A per channel in one dimension, 5 in two. The
     inverse is exact up to rounding, so that a Krylov method needs one iteration for any stiffness;
     time and memory grow as n_x (n_y channels)², n_x the longer axis.
     Couplings beyond neighbours, also those around a periodic axis, make it approximate.

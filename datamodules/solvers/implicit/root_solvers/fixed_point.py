@@ -2,7 +2,7 @@
 
 For F(z) = z - f(z) the direct correction d = -F(z) gives Picard's z ← f(z). For an implicit time
 step, whose F is far from that, the coefficients are lagged instead: d solves the linear system that
-is left once they are evaluated at the z before.
+remains once they are evaluated at the previous z.
 """
 
 from abc import ABC, abstractmethod
@@ -61,7 +61,7 @@ class Lagged(Correction):
         linear: Solver of the linear systems.
 
     Raises:
-        ValueError: F does not say which of its parts are coefficients.
+        ValueError: F is not `Quasilinear`.
 
     Example:
         F(z) = (1 + z) z - 6 with the coefficient 1 + z lagged. From z = 1 the linear equation
@@ -99,8 +99,8 @@ class Picard(RootSolver):
     """Picard iteration z ← z + ω d(z).
 
     Args:
-        correction: d; of an implicit time step `Lagged`.
-        relaxation: ω, 1 for the whole correction.
+        correction: Correction d; `Direct` by default, `Lagged` for implicit time steps.
+        relaxation: Factor ω in (0, 2); 1 applies the whole correction.
         rtol: Largest ‖F(z)‖ relative to its value at the start.
         atol: Largest ‖F(z)‖, absolute.
         max_iterations: Limit for each sample.

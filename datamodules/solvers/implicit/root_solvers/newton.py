@@ -30,7 +30,7 @@ class NewtonKrylov(RootSolver):
         rtol: Largest ‖F(z)‖ relative to its value at the start.
         atol: Largest ‖F(z)‖, absolute.
         max_iterations: Newton iterations for each sample.
-        halvings: Most halvings of a step.
+        halvings: Largest number of halvings of a step.
 
     Example:
         The root of z² - 4:

@@ -4,7 +4,7 @@ r"""Preconditioning of the equations themselves, where they differ in stiffness 
 
 has the roots of F, and G is near z - root for any units and rates of the single equations. So the
 norm that a solver reduces is about the norm of the error: its tolerance is in digits of the step,
-and a line search is not led by the stiffest equation. Iterations on G are an affine-covariant
+and a line search is not dominated by the stiffest equation. Iterations on G are an affine-covariant
 Newton method.
 
 Reference: P. Deuflhard, Newton Methods for Nonlinear Problems, Springer 2004, chapter 2.
@@ -26,8 +26,8 @@ class Preconditioned(RootSolver):
     With a Picard iteration as solver it is the simplified Newton method z ← z - M⁻¹ F(z).
 
     Args:
-        solver: Solver of M⁻¹ F(z) = 0, to which its residuals belong.
-        preconditioner: M⁻¹.
+        solver: Solver of M⁻¹ F(z) = 0, whose left-hand side the residuals of the outcome are.
+        preconditioner: Preconditioner M⁻¹, built at the start.
 
     Example:
         The root of z³ - 8, in each of four cells:

@@ -67,9 +67,9 @@ def ending(
 
 
 class Affine(RootSolver):
-    """One linear solve A d = -F(start), for an F that is affine in z.
+    """Root solver for an F that is affine in z: one linear solve A d = -F(start).
 
-    F is evaluated once more at the end: one that is not affine ends as BREAKDOWN.
+    F is evaluated once more at the end; if it is not affine, the outcome is BREAKDOWN.
 
     Args:
         linear: Solver of the system; its tolerance is relative to ‖F(start)‖.
