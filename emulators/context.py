@@ -148,7 +148,8 @@ def with_context(function: Callable[..., Any]) -> Callable[..., Any]:
 def checked_step(emulator: Any) -> Callable[[Tensor, Any, Context], tuple[Tensor, Any]]:
     """Return the step of an emulator, whose results are checked to be a state and a memory.
 
-    A tensor for a batch of two would otherwise be taken for both. Masked points keep their values.
+    A tensor with a batch of two would otherwise be unpacked into a state and a memory. Masked
+    points keep their values.
     """
     mask = getattr(getattr(emulator, "standardize", None), "mask", None)
     step, name = with_context(emulator.step), f"{type(emulator).__name__}.step"
@@ -178,7 +179,7 @@ def check_conditioning(emulator: Any, inputs: int) -> None:
         inputs: Number of physical parameters and input fields of the network.
 
     Raises:
-        ValueError: There are parameters, and `step` or `loss` has no argument `context`.
+        ValueError: There are such inputs, and `step` or `loss` has no argument `context`.
     """
     for name in ("step", "loss") if inputs else ():
         if not takes_context(getattr(emulator, name)):

@@ -140,7 +140,7 @@ def linear_part(function: Map, start: Vector, value: Vector) -> Map:
 
 
 def graph_without_checkpoints() -> AbstractContextManager:
-    """Return a context in which a graph keeps its tensors itself.
+    """Return a context in which a graph keeps its tensors, also inside a checkpoint.
 
     Otherwise the checkpoint would drop them, and compute all of its steps again for every product.
     """

@@ -60,7 +60,8 @@ class Jacobi(Preconditioner):
     A stencil couples cells at most `reach` apart along each axis, so that vectors of ones on cells
     further apart than that read many diagonal entries at once: about (reach + 1)^d products with
     A for a cross of reach 1 in d dimensions, times the channels, for each solve. Entries of cells
-    that couple beyond the reach are approximate, which slows the solve and does not change it.
+    that couple beyond the reach are approximate, which slows the solve but leaves its result as it
+    is.
 
     Args:
         reach: Largest distance [cells] of a coupling.
