@@ -20,7 +20,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from datamodules.solvers.variable import State
 from emulators.networks.interface import Parameters
+from emulators.standardize import Standardize
 
 Window = Float[Tensor, "batch time channel *space"]
 Times = Float[Tensor, " batch"]
@@ -129,6 +131,38 @@ def rollout_keys(
 NO_CONTEXT = Context()
 
 
+@runtime_checkable
+class Steps(Protocol):
+    """Interface of objects that advance states by one interval, such as emulators and solvers."""
+
+    def step(
+        self, state: State, memory: Any = None, context: Context = NO_CONTEXT
+    ) -> tuple[State, Any]:
+        """Return the states one interval later, and the memory for the next step.
+
+        Tensors in the memory, however nested, have the batch first. A step without the argument
+        `context` is called without it.
+        """
+
+
+class EvaluatedEmulator(Steps, Protocol):
+    """Interface of emulators that diagnostics evaluate.
+
+    Attributes:
+        standardize: Standardisation of states by the statistics of the training split.
+    """
+
+    standardize: Standardize
+
+
+@runtime_checkable
+class TrainedSteps(Steps, Protocol):
+    """Interface of emulators that are trained: a step and the loss of a window."""
+
+    def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
+        """Return the training objective; a loss without `context` is called without it."""
+
+
 def takes_context(function: Callable[..., Any]) -> bool:
     """Return whether a step or a loss has an argument `context`."""
     return has_context(getattr(function, "__func__", function))
@@ -145,7 +179,7 @@ def with_context(function: Callable[..., Any]) -> Callable[..., Any]:
     return function if takes_context(function) else lambda *args: function(*args[:-1])
 
 
-def checked_step(emulator: Any) -> Callable[[Tensor, Any, Context], tuple[Tensor, Any]]:
+def checked_step(emulator: Steps) -> Callable[[Tensor, Any, Context], tuple[Tensor, Any]]:
     """Return the step of an emulator, whose results are checked to be a state and a memory.
 
     A tensor with a batch of two would otherwise be unpacked into a state and a memory. Masked
@@ -171,11 +205,11 @@ def checked_step(emulator: Any) -> Callable[[Tensor, Any, Context], tuple[Tensor
     return checked
 
 
-def check_conditioning(emulator: Any, inputs: int) -> None:
+def check_conditioning(emulator: TrainedSteps, inputs: int) -> None:
     """Refuse a step or a loss that could not pass parameters and fields on to its network.
 
     Args:
-        emulator: Object with the methods `step` and `loss`.
+        emulator: Emulator whose step and loss are checked.
         inputs: Number of physical parameters and input fields of the network.
 
     Raises:
@@ -191,7 +225,7 @@ def check_conditioning(emulator: Any, inputs: int) -> None:
             )
 
 
-def checked_loss(emulator: Any) -> Callable[[Tensor, Context], Tensor]:
+def checked_loss(emulator: TrainedSteps) -> Callable[[Tensor, Context], Tensor]:
     """Return the loss of an emulator, whose result is checked to be one number."""
     loss, name = with_context(emulator.loss), f"{type(emulator).__name__}.loss"
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from datamodules.solvers.variable import State
-from emulators.context import NO_CONTEXT, Context, checked_step
+from emulators.context import NO_CONTEXT, Context, Steps, checked_step
 
 Members = Float[Tensor, "member batch channel *space"]
 Choice = Bool[Tensor, " batch"]
@@ -50,20 +50,6 @@ class RolloutBatch(Protocol):
 
     def truth(self, lead: int) -> State:
         """Return the true states `lead` intervals after the initial ones."""
-
-
-@runtime_checkable
-class Steps(Protocol):
-    """Interface of objects that advance states by one interval, such as emulators and solvers."""
-
-    def step(
-        self, state: State, memory: Any = None, context: Context = NO_CONTEXT
-    ) -> tuple[State, Any]:
-        """Return the states one interval later, and the memory for the next step.
-
-        Tensors in the memory, however nested, have the batch first. A step without the argument
-        `context` is called without it.
-        """
 
 
 class RolloutState(NamedTuple):

@@ -10,7 +10,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from datamodules.description import DataDescription
 from datamodules.solvers import Grid
 from datamodules.source import ReferenceSource
 from emulators.checkpoint_checks import described
+from emulators.context import EvaluatedEmulator, Steps
 from emulators.rollout import RolloutBatch, RolloutObserver, State
 
 
@@ -106,7 +107,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             cls.__init__ = recording(cls.__init__)  # type: ignore[method-assign] # on purpose
 
     def __init__(self) -> None:
-        self.emulator: Any = None
+        self.emulator = cast(EvaluatedEmulator, None)  # until `attach`
         self.results: xarray.Dataset | None = None
 
     # Properties and methods for subclasses ------------------------------------------------------
@@ -333,9 +334,9 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         if reason:
             print(f"{type(self).__name__} is left out: {reason}", flush=True)
 
-    def attach(self, source: ReferenceSource, emulator: Any = None) -> None:
+    def attach(self, source: ReferenceSource, emulator: Steps | None = None) -> None:
         """Keep the data module, the description of its data, and the evaluated emulator."""
-        self.source, self.emulator = source, emulator
+        self.source, self.emulator = source, cast(EvaluatedEmulator, emulator)
         self.data = described(source)
         self.weights = self.data.weights
 

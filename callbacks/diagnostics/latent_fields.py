@@ -39,6 +39,8 @@ class LatentFields(RolloutDiagnostic):
         [0.0, 1.0]
     """
 
+    emulator: ImPiNDiff  # or another, for which nothing is observed
+
     def __init__(self, times: Sequence[float] = (0.0,)) -> None:
         super().__init__()
         if not times or not all(math.isfinite(time) for time in times):

@@ -37,6 +37,8 @@ class LearnedCurves(RolloutDiagnostic):
         51
     """
 
+    emulator: ImPiNDiff  # or another, for which nothing is observed
+
     def __init__(self, points: int = 101) -> None:
         super().__init__()
         if not is_whole(points, 2, 1_000_000):
