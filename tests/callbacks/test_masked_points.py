@@ -366,6 +366,20 @@ def test_own_diagnostic_has_weights():
     assert np.isfinite(plain["map"]).all()
 
 
+def test_weights_are_on_the_device_of_the_rollouts_after_the_reference_is_computed():
+    diagnostic = RolloutError()
+    source = Data(None, states(3))
+    source.description = sphere()
+    diagnostic.attach(source, Exact(channels=2))
+    before = []
+    source.reference = lambda split, definition, compute: (
+        before.append(diagnostic.weights.device.type) or compute()
+    )
+    diagnostic.start(torch.device("meta"))
+    assert before == ["cpu"]
+    assert diagnostic.weights.device.type == "meta"
+
+
 def test_weights_are_not_saved_with_interrupted_rollouts():
     forecast, truth = pair()
     diagnostic = RolloutError()

@@ -104,3 +104,10 @@ def test_share_of_a_value_that_is_not_finite_is_missing_unless_its_weight_is_zer
         [False],
     ]
     assert histogram(field, 2, 1.0, torch.tensor([[1.0, 0.0]]))[0].tolist() == [[0.0, 1.0]]
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_results_do_not_depend_on_the_batch_to_the_last_bit(metric):
+    members = random(4, 3, 2, *SPACE)
+    alone = torch.cat([metric(members[:, k : k + 1], weights()) for k in range(3)])
+    torch.testing.assert_close(metric(members, weights()), alone, rtol=0, atol=0, equal_nan=True)
