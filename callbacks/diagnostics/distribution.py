@@ -111,7 +111,7 @@ class Distribution(ClimateDiagnostic):
 
     def reference_means(self) -> Mapping[str, np.ndarray]:
         chunks = self.source.trajectories(self.reference_split).chunks("Distribution: bins")
-        statistics = accumulate(map(self.fields, chunks))
+        statistics = accumulate(map(self.fields, chunks), weights=self.weights)
         bins = {"centre": statistics.mean.numpy(), "scale": statistics.std.numpy()}
         self.bin_by(bins)
         return {**super().reference_means(), **bins}
