@@ -46,7 +46,7 @@ def is_network(path: str) -> bool:
     return kind is not None and network is not None and issubclass(kind, network)
 
 
-def typed(default: Any) -> str:
+def typed(default: object) -> str:
     """Return the default of an option as it would be typed."""
     value = as_yaml(default)
     if isinstance(value, str):
@@ -55,7 +55,7 @@ def typed(default: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def as_yaml(value: Any) -> Any:
+def as_yaml(value: object) -> object:
     """Return settings as values that YAML knows; a class with its own defaults by its name."""
     if isinstance(value, Namespace | dict):
         parts = value.as_dict() if isinstance(value, Namespace) else value

@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from types import FrameType
+from typing import NoReturn, TextIO
 
 from commands.study import StudyRun
 
@@ -43,7 +44,7 @@ def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
 def exit_on_sigterm() -> Iterator[None]:
     """Raise SystemExit where the system asks for the end; a second time ends at once."""
 
-    def ask(signum: int, frame: Any) -> NoReturn:
+    def ask(signum: int, frame: FrameType | None) -> NoReturn:
         signal.signal(signum, signal.SIG_DFL)
         raise SystemExit(128 + signum)
 

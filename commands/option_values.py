@@ -46,7 +46,7 @@ def expand_home(settings: Any) -> Any:
     return settings
 
 
-def refuse_null(settings: Any, key: str = "") -> None:
+def refuse_null(settings: object, key: str = "") -> None:
     """Refuse null for an argument of a class that takes no None, which the parser lets pass.
 
     Args:

@@ -153,7 +153,7 @@ class EmulatorCLI(LightningCLI):
         """Leave the command line alone: Lightning would let the checkpoint override it."""
 
 
-def refuse_code(settings: Any, trusted: bool, name: str = "") -> None:
+def refuse_code(settings: object, trusted: bool, name: str = "") -> None:
     """Refuse settings, however nested, by which a file could have its reader run code.
 
     Raises:

@@ -36,7 +36,7 @@ def check_study(file: Path, study: dict[Any, Any]) -> None:
         check_seeds(file, study["seeds"])
 
 
-def check_named_lists(file: Path, key: str, group: Any) -> None:
+def check_named_lists(file: Path, key: str, group: object) -> None:
     """Refuse what is not 'NAME: [files and options]' for each of one or more names."""
     if not isinstance(group, dict) or not group:
         raise wrong_type(file, key, group, "'NAME: [files and options]' for each")
@@ -94,12 +94,12 @@ def check_seeds(file: Path, seeds: list[Any]) -> None:
             raise ValueError(f"{file}: 'seeds' has {seed} twice; each run has a seed of its own.")
 
 
-def not_a_list(file: Path, key: str, value: Any) -> ValueError:
+def not_a_list(file: Path, key: str, value: object) -> ValueError:
     """Return the error of one value that should be several."""
     write = f"; write [{value}]" if isinstance(value, str | int | float) else ""
     return wrong_type(file, key, value, f"a list{write}")
 
 
-def wrong_type(file: Path, key: str, value: Any, expected: str) -> ValueError:
+def wrong_type(file: Path, key: str, value: object, expected: str) -> ValueError:
     """Return the error of a value of another kind."""
     return ValueError(f"{file}: '{key}' is {value!r:.80}, expected {expected}.")

@@ -77,6 +77,6 @@ def read_ahead(items: Iterator[Any], count: int) -> Iterator[Any]:
             thread.shutdown(wait=False, cancel_futures=True)
 
 
-def unchanged(batch: Any) -> Any:
+def unchanged(batch: object) -> object:
     """Return a batch unchanged, as `collate_fn` of a data set whose items are batches already."""
     return batch

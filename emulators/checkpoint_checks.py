@@ -20,7 +20,7 @@ from emulators.training.non_finite import averages_in, first_not_finite
 from emulators.training.raising_module import raising_module
 
 
-def described(module: Any) -> DataDescription:
+def described(module: object) -> DataDescription:
     """Return the description of the data of a data module.
 
     Raises:
@@ -268,7 +268,7 @@ def trained_on(checkpoint: Mapping[str, Any]) -> DataDescription | None:
 
 
 def check_finite_weights(
-    emulator: LightningModule, checkpoint: Mapping[str, Any], path: Any = "The checkpoint"
+    emulator: LightningModule, checkpoint: Mapping[str, Any], path: object = "The checkpoint"
 ) -> None:
     """Refuse a checkpoint whose weights, or averages of the optimiser, are not finite."""
     weights = {name for name, _ in emulator.named_parameters()}
@@ -319,7 +319,7 @@ def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType | Non
             del emulator.hparams[name]
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: object) -> bool:
     """Return whether a value consists of numbers, texts, lists and dictionaries alone.
 
     Such a value is loaded from a checkpoint without running code.

@@ -14,7 +14,9 @@ from torch import Tensor
 from datamodules.description import DataDescription
 
 
-def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) -> dict[str, Any]:
+def load(
+    path: Path, option: str, device: torch.device | str = "cpu", trusted: bool = False
+) -> dict[str, Any]:
     """Return the contents of a file that `torch.save` wrote, by name.
 
     Args:
@@ -72,7 +74,10 @@ def check_bytes(path: Path) -> None:
 
 
 def read_checkpoint(
-    path: Path, option: str = "--ckpt_path", device: Any = "cpu", trusted: bool = False
+    path: Path,
+    option: str = "--ckpt_path",
+    device: torch.device | str = "cpu",
+    trusted: bool = False,
 ) -> dict[str, Any]:
     """Return a checkpoint whose parts have the right types; see `load`.
 
@@ -104,7 +109,7 @@ def check_whole(checkpoint: Mapping[str, Any], path: str | Path) -> None:
         )
 
 
-def abbreviated(value: Any) -> str:
+def abbreviated(value: object) -> str:
     """Return a value in a few words."""
     if value is None:
         return "missing"
@@ -132,7 +137,7 @@ def is_of_type(*types: type) -> Callable[[Any], bool]:
     )
 
 
-def is_anything(value: Any) -> bool:
+def is_anything(value: object) -> bool:
     """Return True for every value."""
     return True
 
@@ -158,7 +163,7 @@ def is_description(value: Any) -> bool:
     return True
 
 
-def is_optimizer(value: Any) -> bool:
+def is_optimizer(value: object) -> bool:
     """Return whether a value is the stored state of an optimiser."""
     if not isinstance(value, Mapping) or not {"state", "param_groups"} <= value.keys():
         return False
@@ -174,7 +179,7 @@ def is_optimizer(value: Any) -> bool:
     )
 
 
-def check_like(saved: Any, present: Any, place: str = "") -> None:
+def check_like(saved: object, present: object, place: str = "") -> None:
     """Refuse nested numbers whose names and types differ from the ones that they replace.
 
     Raises:
@@ -190,7 +195,7 @@ def check_like(saved: Any, present: Any, place: str = "") -> None:
         raise TypeError(f"{place} is {abbreviated(saved)}, expected a whole number")
 
 
-def is_settings(value: Any) -> bool:
+def is_settings(value: object) -> bool:
     """Return whether a value is the text of a configuration."""
     if not isinstance(value, str):
         return False
@@ -204,7 +209,7 @@ def is_settings(value: Any) -> bool:
     )
 
 
-def is_version(value: Any) -> bool:
+def is_version(value: object) -> bool:
     """Return whether a value is a version number such as 2.6.1."""
     return isinstance(value, str) and re.match(r"\d+(\.\d+)+", value) is not None
 

@@ -141,7 +141,7 @@ def local_tensor(value: Tensor) -> Tensor:
     return value.to_local() if isinstance(value, DTensor) else value
 
 
-def divided(value: Any, like: Tensor) -> Any:
+def divided(value: object, like: Tensor) -> Any:
     """Return this process's part of a whole tensor, if another of its shape is divided."""
     if not isinstance(like, DTensor) or not isinstance(value, Tensor) or value.shape != like.shape:
         return value

@@ -251,13 +251,13 @@ class Hierarchical(Emulator):
             total = total + distance * self.target_mask[mask_id, i]
         return total
 
-    def on_train_batch_end(self, *args: Any) -> None:
+    def on_train_batch_end(self, *args: object) -> None:
         """Check every 100 steps that a learned coarsening has not collapsed."""
         if self.trainer.global_step % 100 == 0:
             self.coarsening.check(self.trainer.global_step)
 
 
-def rename_coarsening(state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+def rename_coarsening(state: dict[str, Tensor], prefix: str, *_: object) -> None:
     """Rename the coarsening in weights of versions before 0.2."""
     rename_weights(state, prefix, "transform", "coarsening")
 

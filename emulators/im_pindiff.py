@@ -258,12 +258,12 @@ class ImPiNDiff(Emulator):
 
     # Lightning ----------------------------------------------------------------------------------
 
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Clear the record of earlier solves."""
         if self.monitor is not None:
             self.monitor.clear()
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: object, batch: object, batch_idx: int) -> None:
         """Log iterations, residuals and failures of the implicit steps and their adjoints."""
         if self.monitor is not None:
             for name, value in self.monitor.summary().items():

@@ -202,7 +202,7 @@ class RolloutObserver(ABC):
         """
 
 
-def is_rollout_state(value: Any) -> bool:
+def is_rollout_state(value: object) -> bool:
     """Return whether a value is made of tensors and numbers."""
     if isinstance(value, dict):
         return all(is_rollout_state(part) for part in value.values())

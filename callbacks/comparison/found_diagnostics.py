@@ -146,7 +146,7 @@ def panels_of(kind: Diagnostic) -> list[Panel]:
         return []
 
 
-def checked(part: Any, wanted: type[Part]) -> Part:
+def checked(part: object, wanted: type[Part]) -> Part:
     """Return a column or panel; refuse anything else."""
     if isinstance(part, wanted):
         return part

@@ -95,7 +95,7 @@ def provenance_error(about: Any) -> str:
     return ""
 
 
-def is_of_type(value: Any, kind: Any) -> bool:
+def is_of_type(value: object, kind: Any) -> bool:
     """Return whether a value is of a type; true and false are not numbers."""
     return isinstance(value, kind) and not isinstance(value, bool)
 

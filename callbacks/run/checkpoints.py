@@ -140,7 +140,12 @@ class Checkpoints(Callback):
             )
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Write a checkpoint every `every` training steps."""
         if trainer.global_step - self.saved_at >= self.every:

@@ -56,7 +56,7 @@ class Divergence(Callback):
         self.every = 1 if alone else max(1, min(trainer.log_every_n_steps, SELDOM))
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *args: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, *args: object
     ) -> None:
         """Keep the loss; check the kept losses every so many batches."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs

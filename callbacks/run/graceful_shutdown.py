@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from typing import Any
+from types import FrameType
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
@@ -41,7 +41,7 @@ class GracefulShutdown(Callback):
     def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.asked, self.reason = False, SIGTERMException
 
-        def note(signum: int, frame: Any) -> None:
+        def note(signum: int, frame: FrameType | None) -> None:
             self.asked, self.reason = True, SIGTERMException
             signal.signal(signum, signal.SIG_DFL)
             if trainer.strategy.launcher is not None:
@@ -54,7 +54,7 @@ class GracefulShutdown(Callback):
         """Handle SIGTERM and interruptions by the keyboard."""
         self._listen(trainer, pl_module)
 
-        def note(signum: int, frame: Any) -> None:
+        def note(signum: int, frame: FrameType | None) -> None:
             self.asked, self.reason = True, KeyboardInterrupt
             signal.signal(signum, signal.default_int_handler)
             print(
@@ -74,7 +74,7 @@ class GracefulShutdown(Callback):
         if trainer.state.fn == "validate":
             self._listen(trainer, pl_module)
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *args: object) -> None:
         """End the training if any of its processes received a signal."""
         if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
             raise self.reason

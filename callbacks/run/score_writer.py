@@ -189,7 +189,7 @@ def training_hash(trainer: Trainer) -> str | None:
         return None
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: object) -> object:
     """Return numbers as values of JSON, null where they are not finite."""
     if isinstance(value, dict):
         return {key: as_json(item) for key, item in value.items()}

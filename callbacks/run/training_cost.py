@@ -5,8 +5,8 @@ import math
 import resource
 import sys
 import time
+from collections.abc import Sized
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
@@ -48,14 +48,19 @@ class TrainingCost(Callback):
         self.waited_before = 0.0
 
     def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int
     ) -> None:
         """Start the clock."""
         self._wait(pl_module)
         self.began = time.perf_counter()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: Sized,
+        batch_idx: int,
     ) -> None:
         """Stop the clock."""
         if self.skipped < self.WARM_UP:

@@ -210,13 +210,13 @@ def spells_numbers(said: str) -> bool:
     return bool(np.isfinite(found).any())
 
 
-def numbers(value: Any) -> np.ndarray:
+def numbers(value: object) -> np.ndarray:
     """Return the numbers of an attribute; an empty array if it is missing or text."""
     found = np.asarray([] if value is None else value).ravel()
     return found.astype(found.dtype.newbyteorder("=")) if found.dtype.kind in "iuf" else found[:0]
 
 
-def text(value: Any) -> str | None:
+def text(value: object) -> str | None:
     """Return the text of an attribute, which HDF5 may keep as bytes and in an array of one."""
     found = np.asarray(value).ravel().tolist()
     if isinstance(value, h5py.Empty):

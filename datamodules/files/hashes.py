@@ -78,12 +78,12 @@ def _read(known: Path) -> Hashes:
     return whole
 
 
-def _is_sealed(name: str, entry: Any) -> bool:
+def _is_sealed(name: str, entry: object) -> bool:
     """Return whether an entry is of this version and not damaged."""
     return isinstance(entry, list) and len(entry) == 6 and entry[-1] == _seal(name, entry[:-1])
 
 
-def _is_old(entry: Any) -> bool:
+def _is_old(entry: object) -> bool:
     """Return whether an entry is of an earlier version: size, time and hash."""
     return isinstance(entry, list) and list(map(type, entry)) == [int, int, str]
 

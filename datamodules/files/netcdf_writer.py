@@ -78,7 +78,7 @@ def define(
         field.setncatts({"long_name": variable.long_name, "units": variable.units})
 
 
-def global_attributes(title: str, **attributes: Any) -> dict[str, str]:
+def global_attributes(title: str, **attributes: object) -> dict[str, str]:
     """Return the global attributes that CF requires, then others; structured ones as JSON."""
     from importlib.metadata import version
 

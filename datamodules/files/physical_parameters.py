@@ -82,7 +82,7 @@ def _sizes(variable: StoredVariable) -> str:
     return ", ".join(f"{name}: {size}" for name, size in pairs)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Return whether an attribute is one number."""
     array = np.asarray(value)
     return array.dtype.kind in "iuf" and array.size == 1

@@ -60,12 +60,12 @@ def describe(value: Any) -> Any:
     }
 
 
-def canonical(description: Any) -> str:
+def canonical(description: object) -> str:
     """Return a description as JSON with sorted keys: equal descriptions give equal texts."""
     return json.dumps(description, sort_keys=True)
 
 
-def first_difference(found: Any, wanted: Any, path: str = "") -> str | None:
+def first_difference(found: object, wanted: object, path: str = "") -> str | None:
     """Return 'path=value in the file, value asked for' for the first difference, or None."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in sorted({*found, *wanted}):

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any
 
 
-def check_finite(owner: str, **options: Any) -> None:
+def check_finite(owner: str, **options: object) -> None:
     """Refuse numbers, however nested in lists and mappings, that are not finite.
 
     Args:

@@ -221,7 +221,7 @@ def of_flow(file: h5py.File, path: Path) -> list[StoredVariable]:
     return found
 
 
-def numbers(settings: Any) -> dict[str, float]:
+def numbers(settings: object) -> dict[str, float]:
     """Return the numbers, by name, in the YAML text in which PDEBench keeps its settings."""
     try:
         found = yaml.safe_load("".join(texts(settings)))
