@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
 from datamodules.files.open_files import ReplacedError
 
 TYPES = ("i1", "S1", ">i2", ">i4", ">f4", ">f8", "u1", ">u2", ">u4", ">i8", ">u8")  # from 1 on
@@ -53,7 +53,7 @@ class ClassicArray(DiskArray):
         self.path, self.shape, self._place = path, place.shape, place
         self._file = file_identity(path.stat())
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         key, dtype = as_tuple(key), self._place.dtype
         ranges = ranges_of(key, self.shape, self.path)
         shape = [len(part) for part in ranges]

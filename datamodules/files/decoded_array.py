@@ -13,7 +13,7 @@ import h5py
 import netCDF4
 import numpy as np
 
-from datamodules.files.disk_array import DiskArray, assign, check_shape
+from datamodules.files.disk_array import ArrayKey, DiskArray, assign, check_shape
 from datamodules.notices import notify
 
 MARKS = ("_FillValue", "missing_value")
@@ -124,13 +124,13 @@ class DecodedArray(DiskArray):
             return float(value)
         return self._held(int(value)) if self.dtype.kind != self.stored.kind else int(value)
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         raw = self.array[key]
         out = np.empty(raw.shape, np.float64)
         self._decode(out, raw)
         return out
 
-    def copy_to(self, out: np.ndarray, key: Any) -> None:
+    def copy_to(self, out: np.ndarray, key: ArrayKey) -> None:
         raw = self.array[key]
         check_shape(out, raw.shape, self.path)
         self._decode(out, raw)

@@ -4,9 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import SupportsIndex
 
 import numpy as np
+
+ArrayKey = SupportsIndex | slice | tuple[SupportsIndex | slice, ...]
+"""Integers and slices that select a part of an array."""
 
 
 class DiskArray(ABC):
@@ -24,10 +27,10 @@ class DiskArray(ABC):
     chunk: tuple[int, ...] = ()
 
     @abstractmethod
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         """Return a copy of the values at a key of integers and slices."""
 
-    def copy_to(self, out: np.ndarray, key: Any) -> None:
+    def copy_to(self, out: np.ndarray, key: ArrayKey) -> None:
         """Write the values at a key into an array of their shape."""
         assign(out, self[key], self.path)
 
@@ -64,7 +67,7 @@ def check_shape(out: np.ndarray, shape: Sequence[int], path: Path) -> None:
         )
 
 
-def as_tuple(key: Any) -> tuple[int | slice, ...]:
+def as_tuple(key: ArrayKey) -> tuple[int | slice, ...]:
     """Return a key as a tuple of integers and slices, without the axes that it leaves out."""
     parts = key if isinstance(key, tuple) else (key,)
     return tuple(part if isinstance(part, slice) else index(part) for part in parts)

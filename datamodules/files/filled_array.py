@@ -1,11 +1,17 @@
 """Arrays of which a part was never written, with NaN for its values."""
 
 from itertools import product
-from typing import Any
 
 import numpy as np
 
-from datamodules.files.disk_array import DiskArray, as_tuple, check_shape, ranges_of, with_all_axes
+from datamodules.files.disk_array import (
+    ArrayKey,
+    DiskArray,
+    as_tuple,
+    check_shape,
+    ranges_of,
+    with_all_axes,
+)
 
 
 class FilledArray(DiskArray):
@@ -35,7 +41,7 @@ class FilledArray(DiskArray):
         self.chunk = array.chunk
         self._chunk, self._unwritten = chunk, unwritten
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         key = as_tuple(key)
         ranges = ranges_of(key, self.shape, self.path)
         full = np.empty([len(part) for part in ranges])
@@ -43,7 +49,7 @@ class FilledArray(DiskArray):
         self.copy_to(out, key)
         return out
 
-    def copy_to(self, out: np.ndarray, key: Any) -> None:
+    def copy_to(self, out: np.ndarray, key: ArrayKey) -> None:
         key = as_tuple(key)
         out = with_all_axes(out, key)
         ranges = ranges_of(key, self.shape, self.path)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from datamodules.files.decoded_array import CODING
-from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
 from datamodules.files.open_files import Access, ReplacedError
 
 SHADOW = "_nc4_non_coord_"  # prefix of a variable that has the name of a dimension
@@ -92,7 +92,7 @@ class Hdf5Array(DiskArray):
             file.parts[self.name] = _variable(file.file, self.path, self.name)
         return file.parts[self.name]
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         key = as_tuple(key)
         ranges_of(key, self.shape, self.path)  # h5py accepts negative steps and indices
         try:

@@ -3,13 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from datamodules.files.dimensions import Dimensions
-from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.oriented_array import OrientedArray
 from datamodules.files.selected import Select, selected
@@ -67,7 +66,7 @@ class RepeatedArray(DiskArray):
         self.array, self.path = array, array.path
         self.own, self.shape = tuple(own), tuple(shape)
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         parts = as_tuple(key)
         parts += (slice(None),) * (len(self.shape) - len(parts))
         sizes = [len(items) for items in ranges_of(parts, self.shape, self.path)]

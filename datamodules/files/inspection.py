@@ -3,12 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from datamodules.files.axis_roles import FIRM, role_of_attributes, role_of_name
 from datamodules.files.dimensions import Dimensions
+from datamodules.files.disk_array import ArrayKey
 from datamodules.files.formats.detect import format_of
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.physical_parameters import is_number
@@ -136,7 +136,7 @@ def range_of(variable: StoredVariable) -> str:
     """
     if variable.kind not in "iuf" or not variable.size:
         return ""
-    key: Any = () if variable.size <= SMALL else (slice(0, 1),)
+    key: ArrayKey = () if variable.size <= SMALL else (slice(0, 1),)
     values = _read(variable, key)
     finite = values[np.isfinite(values)]
     part = "" if key == () else f" in the first {variable.dimensions[0]}"
@@ -160,7 +160,7 @@ def first_snapshots(found: Inspection) -> dict[tuple[str, str], np.ndarray]:
     return snapshots
 
 
-def _read(variable: StoredVariable, key: Any) -> np.ndarray:
+def _read(variable: StoredVariable, key: ArrayKey) -> np.ndarray:
     array = variable.open()
     values = np.asarray(array[key], np.float64)
     array.close()

@@ -1,11 +1,10 @@
 """A view of an array on disk with its axes in another order, some of them reversed."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from datamodules.files.disk_array import DiskArray
+from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple
 
 
 class OrientedArray(DiskArray):
@@ -29,15 +28,14 @@ class OrientedArray(DiskArray):
         self.reversed_axes = frozenset(reversed_axes)
         self.shape = tuple(array.shape[axis] for axis in order)
 
-    def __getitem__(self, key: Any) -> np.ndarray:
-        parts = list(key) if isinstance(key, tuple) else [key]
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
+        parts = [*as_tuple(key)]
         parts += [slice(None)] * (len(self.shape) - len(parts))
-        there: list[Any] = [slice(None)] * len(self.shape)
+        there: list[slice] = [slice(None)] * len(self.shape)
         flips = []
         for axis, part in enumerate(parts):
             size = self.shape[axis]
-            single = not isinstance(part, slice)
-            items = range(part, part + 1) if single else range(*part.indices(size))
+            items = range(part, part + 1) if isinstance(part, int) else range(*part.indices(size))
             if axis in self.reversed_axes:
                 items = range(size - items.stop, size - items.start)
             there[self.order[axis]] = slice(items.start, items.stop)

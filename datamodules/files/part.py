@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary, ref
 import numpy as np
 
 from datamodules.files.arrays import open_array
-from datamodules.files.disk_array import DiskArray, as_tuple, assign, ranges_of
+from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, assign, ranges_of
 from datamodules.files.open_files import file_stamp
 
 Part = int | slice
@@ -32,7 +32,7 @@ class PartArray(DiskArray):
         }
         self.shape = tuple(len(part) for part in self.kept.values())
 
-    def _key(self, key: Any) -> tuple[Part, ...]:
+    def _key(self, key: ArrayKey) -> tuple[Part, ...]:
         """Return the key of the whole array for a key of the part."""
         parts = as_tuple(key)
         parts += (slice(None),) * (len(self.shape) - len(parts))
@@ -43,10 +43,10 @@ class PartArray(DiskArray):
             there[axis] = start if isinstance(part, int) else slice(start, own.start + items.stop)
         return tuple(there)
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         return self.array[self._key(key)]
 
-    def copy_to(self, out: np.ndarray, key: Any) -> None:
+    def copy_to(self, out: np.ndarray, key: ArrayKey) -> None:
         self.array.copy_to(out, self._key(key))
 
     def close(self) -> None:
@@ -66,13 +66,13 @@ class SharedArray(DiskArray):
         self.spans = dict(spans)
         self.last: tuple[Any, np.ndarray] | None = None
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         return self._part(key, None)
 
-    def copy_to(self, out: np.ndarray, key: Any) -> None:
+    def copy_to(self, out: np.ndarray, key: ArrayKey) -> None:
         assign(out, self._part(key, out.dtype), self.path)
 
-    def _part(self, key: Any, dtype: np.dtype | None) -> np.ndarray:
+    def _part(self, key: ArrayKey, dtype: np.dtype | None) -> np.ndarray:
         """Return the values at a key, which are read into values of a type if one is given."""
         parts = list(enumerate(as_tuple(key)))
         whole = tuple(self.spans.get(axis, part) for axis, part in parts)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from datamodules.files.disk_array import DiskArray
+from datamodules.files.disk_array import ArrayKey, DiskArray
 from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray, Values
 from datamodules.notices import notify
 
@@ -134,7 +134,7 @@ class MappedArray(DiskArray):
                 f"array of shape {shape}; it is truncated: restore it."
             )
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         if self._map is None:
             place: Any = (self.path, self.dtype, "r", self.offset, self.shape, self.order)
             self._map = np.memmap(*place)

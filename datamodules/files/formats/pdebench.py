@@ -10,14 +10,13 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import yaml
 
 from datamodules.files.decoded_array import texts
-from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.formats.hdf5_format import HDF5Format, stored_part
 from datamodules.files.formats.plain_arrays import Values
@@ -156,7 +155,7 @@ class StackedArray(DiskArray):
         self.shape = (len(groups), *shape)
         self.last: tuple[int, DiskArray] | None = None
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         key = as_tuple(key)
         first = ranges_of(key, self.shape, self.path)[0] if key else range(self.shape[0])
         parts = [self._array(number)[key[1:]] for number in first]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.files.disk_array import DiskArray
+from datamodules.files.disk_array import ArrayKey, DiskArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.part import Part, PartArray
 from datamodules.solvers.finite import check_finite
@@ -44,7 +44,7 @@ class Values(DiskArray):
     def __init__(self, path: Path, values: np.ndarray) -> None:
         self.path, self.values, self.shape = path, values, values.shape
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         return np.array(self.values[key])
 
     def close(self) -> None:

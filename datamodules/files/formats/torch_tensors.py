@@ -4,13 +4,12 @@ import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.files.disk_array import DiskArray
+from datamodules.files.disk_array import ArrayKey, DiskArray
 from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray
 
 KINDS = {
@@ -99,7 +98,7 @@ class TensorArray(DiskArray):
         self.path, self.tensor = path, tensors(path)[name]
         self.shape = tuple(self.tensor.shape)
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         return np.array(values(self.tensor[key]))
 
     def close(self) -> None:

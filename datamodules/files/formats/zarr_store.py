@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.files.decoded_array import decoded
-from datamodules.files.disk_array import DiskArray, as_tuple, ranges_of
+from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
@@ -174,7 +174,7 @@ class ZarrArray(DiskArray):
             if codec.get("configuration", {}).get("endian") == "big":
                 self.dtype = self.dtype.newbyteorder(">")
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
         key = as_tuple(key)
         ranges = ranges_of(key, self.shape, self.path)
         if self.library is not None:
