@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
+from commands.refused_options import name_option
 from commands.suggestions import FOREIGN, INTERNAL, class_at, did_you_mean, options_of
 
 WIDTH = 100
@@ -212,6 +213,14 @@ class Parser(ArgumentParser):
         """Return the help of the options that are shown, with the options of the command first."""
         with showing(self, self.shown):
             return super().format_help(*args, **kwargs)
+
+    def instantiate(self, settings: Any, **kwargs: Any) -> Any:
+        """Make objects of settings; an option that a class refuses is named as it is typed."""
+        try:
+            return super().instantiate(settings, **kwargs)
+        except ValueError as error:
+            name_option(error, settings)
+            raise
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Refuse what was typed."""

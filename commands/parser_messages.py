@@ -26,6 +26,12 @@ IN_YAML = {"NoneType": "null", "bool": "true, false"}
 TYPED = {"model": "Baseline", "data.root": "FOLDER"}
 """What may be typed for options that are missing."""
 
+NEEDS = {
+    "study": "a YAML file, such as configs/study/quickstart.yaml",
+    "compare": "folders of tested runs, such as runs/a runs/b",
+}
+"""Arguments without a name that commands need."""
+
 PARSER = ("Expected", "Not a valid", "Import path", "Option", "Key", "Group", "Parser", "Subclass")
 
 
@@ -83,19 +89,20 @@ def class_not_given(message: str, inner: str, key: str, outer: str) -> str | Non
     if not nested or not re.search(signs, inner):
         return None
     group, (name, value) = first(r'Parser key "([^"]+)"', message), nested[-1]
-    names = classes_of(inner, key, outer)
+    argument = f"{group}.{name}".removeprefix(f"{key}.").partition(".")[0]
+    names = classes_of(inner, key, outer, argument)
     known = f" (or {', '.join(names[1:])})" if names[1:] else ""
     return (
-        f"--{group}.{name}={value} is an option of a class, and --{key} names none; name one "
-        f"before it, such as --{key} {[*names, 'my_module.MyClass'][0]}{known}."
+        f"--{group}.{name}={value} is an option of a class, and --{key} names none; add "
+        f"--{key} {[*names, 'my_module.MyClass'][0]}{known} before it."
     )
 
 
-def classes_of(inner: str, key: str, outer: str) -> list[str]:
-    """Return names of classes that an option may be given."""
+def classes_of(inner: str, key: str, outer: str, argument: str = "") -> list[str]:
+    """Return names of classes that an option may be given, with an argument if any has it."""
     types = re.sub(r"[\w.]*Callable\[\[.*?\], ", "", inner)
     owner = last_match(r"given class_path '([\w.]+)'", outer)
-    return classes_for(types, owner, key.rpartition(".")[2])
+    return classes_for(types, owner, key.rpartition(".")[2], argument)
 
 
 def whole_key(message: str) -> str:
@@ -126,11 +133,13 @@ def missing_arguments(
     if owner:
         where = f"; set {key}.{names.split(', ')[0]}" if key else ""
         return f"{owner} needs {names}{where}."
+    if command in NEEDS:
+        return f"emulate {command} needs {NEEDS[command]}."
     names = names.replace(f"{command}.", "")
+    if command in ("validate", "test", "predict") and "model" in names.split(", "):
+        return f"emulate {command} needs a trained emulator: give --ckpt_path RUN/last.ckpt."
     options = " ".join(f"--{name} {TYPED.get(name, 'VALUE')}" for name in names.split(", "))
     advice = {
-        "study": "give the YAML file of a study",
-        "compare": "give the folders of tested runs",
         "generate": f"give YAML files with -c, or type {options}",
     }.get(
         command,

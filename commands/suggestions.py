@@ -57,28 +57,36 @@ def class_at(path: str) -> type | None:
 
 def options_of_class(path: str) -> list[str]:
     """Return the names of arguments of a class, of its bases, too."""
+    return arguments_of(class_at(path))
+
+
+def arguments_of(kind: type | None) -> list[str]:
+    """Return the names of arguments of a class, of its bases, too; None has none."""
     names: list[str] = []
-    for kind in getattr(class_at(path), "__mro__", ()):
-        if "__init__" in vars(kind):
-            names += [*inspect.signature(kind).parameters]
+    for base in getattr(kind, "__mro__", ()):
+        if "__init__" in vars(base):
+            names += [*inspect.signature(base).parameters]
     return [name for name in names if name not in ("args", "kwargs")]
 
 
-def classes_for(types: str, owner: str | None, option: str) -> list[str]:
+def classes_for(types: str, owner: str | None, option: str, argument: str = "") -> list[str]:
     """Return names of classes that an option may be given.
 
     Args:
         types: Text that may contain import paths of classes of which it may be one.
         owner: Import path of the class whose option it is.
         option: Name of the option in it.
+        argument: Name of an argument that the classes have, if any of them has it.
     """
     for kind in getattr(class_at(owner or ""), "__mro__", ()):
         if "__init__" in vars(kind) and option in inspect.signature(kind).parameters:
             types += hint_of(kind, option)
     paths = dict.fromkeys(re.findall(r"[A-Za-z_]\w*(?:\.\w+)*\.[A-Z]\w*", types))
     bases = [class_at(path) for path in paths if not path.startswith(FOREIGN)]
-    names = [name for base in bases if base for name in concrete(base)]
-    return sorted(dict.fromkeys(names), key=lambda name: (name not in EXAMPLES, name))
+    kinds = [kind for base in bases if base for kind in concrete_classes(base)]
+    kinds = [kind for kind in kinds if argument in arguments_of(kind)] or kinds
+    names = dict.fromkeys(kind.__name__ for kind in kinds)
+    return sorted(names, key=lambda name: (name not in EXAMPLES, name))
 
 
 def hint_of(kind: Any, option: str) -> str:
@@ -93,13 +101,18 @@ def hint_of(kind: Any, option: str) -> str:
 
 def concrete(base: type) -> list[str]:
     """Return the names of the classes derived from a base that can be named in a file."""
-    names = []
+    return [kind.__name__ for kind in concrete_classes(base)]
+
+
+def concrete_classes(base: type) -> list[type]:
+    """Return the classes derived from a base that can be named in a file."""
+    found = []
     for kind in (base, *subclasses(base)):
         internal = any(path.endswith(f".{kind.__name__}") for path in INTERNAL)
         hidden = kind.__name__.startswith("_") or f"{kind.__module__}.".startswith(FOREIGN)
         if not (inspect.isabstract(kind) or internal or hidden):
-            names.append(kind.__name__)
-    return names
+            found.append(kind)
+    return found
 
 
 def subclasses(base: type) -> list[type]:

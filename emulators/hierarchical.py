@@ -79,7 +79,9 @@ class Hierarchical(Emulator):
             **kwargs,
         )
         if not 0 <= masking < 1:
-            raise ValueError(f"masking must lie in [0, 1), got {masking}.")
+            raise ValueError(
+                f"masking must lie in [0, 1), got {masking}; it is the probability of a cold start."
+            )
         if not state_weight > 0:
             raise ValueError(f"state_weight must be positive, got {state_weight}.")
         self.layout = layout

@@ -32,10 +32,12 @@ def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
     """Return the scores of a tested run and their provenance.
 
     Raises:
-        FileNotFoundError: There are no scores.
+        FileNotFoundError: There is no such folder, or it has no scores.
         ValueError: The file is damaged, or was not written by a test.
     """
     path = folder / "scores.nc"
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; give folders of tested runs.")
     if not path.is_file():
         test = f"`emulate test --ckpt_path {folder}/last.ckpt`"
         raise FileNotFoundError(f"{path}: no such file; run {test} first.")

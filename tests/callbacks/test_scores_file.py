@@ -116,6 +116,8 @@ def test_run_is_given_once_and_has_scores(tmp_path):
     for again in (folder, folder / ".", tmp_path / "link"):
         with pytest.raises(ValueError, match="is given twice; name each run once"):
             load_runs([folder, again])
+    with pytest.raises(FileNotFoundError, match="nowhere: no such folder; give folders of tested"):
+        read_scores(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match=r"scores\.nc: no such file; run `emulate test"):
         load_runs([tmp_path])
 

@@ -126,4 +126,4 @@ def test_option_that_the_program_refuses_has_no_place_in_own_code(workplace, say
     sys.modules.pop("mine_place", None)
     words = ["--model=mine_place.Mine", "--model.network=UNet", "--model.ema_decay=3"]
     _, _, err = say("fit", "-c=own.yaml", *words, "--trainer.default_root_dir=runs/own")
-    assert "emulate: error: ema_decay must lie in [0, 1), got 3.0.\n" in err
+    assert "emulate: error: model.ema_decay must lie in [0, 1), got 3.0.\n" in err

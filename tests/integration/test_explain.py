@@ -31,7 +31,16 @@ from tests.conftest import SMOKE, says
         (["--model.optimizer.lr=0.5"], "model.optimizer.lr=0.001, this emulator has 0.5"),
         (["--data.batch_size=x"], "data.batch_size must be of type int, got x"),
         (["--model=Nothere"], "model names the class 'Nothere', which is neither"),
-        (["--model.ema_decay=2"], "ema_decay must lie in [0, 1), got 2.0."),
+        (["--model.ema_decay=2"], "error: model.ema_decay must lie in [0, 1), got 2.0."),
+        (
+            ["--model.masking=2"],
+            "error: model.masking must lie in [0, 1), got 2.0; it is the probability of a cold",
+        ),
+        (["--model.latents=[[1, 0]]"], "error: model.latents must have factors of at least 1"),
+        (
+            ["--model.network=FourierUNet", "--model.network.dropout=3"],
+            "error: model.network.dropout must lie in [0, 1), got 3.0.",
+        ),
         (["--model.network.width=0"], "UNet.width must be at least 1, got 0."),
         (
             ["--data.generator.solver.dt=0.3"],
@@ -146,8 +155,8 @@ def test_wrong_class_or_kind_is_named_by_its_whole_option(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["study"], "file missing: give the YAML file of a study."),
-        (["compare"], "runs missing: give the folders of tested runs."),
+        (["study"], "emulate study needs a YAML file, such as configs/study/quick"),
+        (["compare"], "emulate compare needs folders of tested runs, such as runs/a"),
         (["compare", "x", "--mse_unit=a"], "mse_unit must be of type float or null, got a."),
         (["study", "x.yaml", "--jobs=a"], "jobs must be of type int, got a."),
         (["fit", "-c"], "-c/--config: expected one argument"),
@@ -167,7 +176,12 @@ def test_wrong_words_of_a_command_are_named(words, sentence, say, tmp_path, monk
 
 
 def test_missing_settings_are_named(say):
-    status, _, err = say("test")
+    for command in ("validate", "test", "predict"):
+        status, _, err = say(command)
+        assert status == 1
+        needs = "needs a trained emulator: give --ckpt_path RUN/last.ckpt."
+        assert f"emulate {command} {needs}" in err
+    status, _, err = say("fit")
     assert status == 1
     assert "data.root, model missing: give YAML files with -c, or a checkpoint with --ck" in err
     assert "or type --data.root FOLDER --model Baseline." in err
@@ -190,6 +204,10 @@ def test_missing_settings_are_named(say):
         (
             ["--model.network.width=8"],
             ["--model.network.width=8 is an option", "--model names none", "--model Baseline (or "],
+        ),
+        (
+            ["--model.latents=3"],
+            ["--model.latents=3 is", "add --model Hierarchical (or HierarchicalPushforward) be"],
         ),
         (
             ["--data.generator.solver.dt=0.3"],
