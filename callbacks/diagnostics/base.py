@@ -68,7 +68,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         weights: Weight of each point in means over space, (channel, *space), zero at masked points,
             on the device of the rollouts (in `prepare` on the CPU); None if all points count alike.
         source: Data module, which has the reference trajectories and the plan of the rollouts.
-        emulator: Evaluated emulator, whose `standardize.std` [units of the channels] is the unit of
+        emulator: Evaluated emulator; its `standardize.std` [units of the channels] is the unit of
             standardised scores.
         results: Scores of the last evaluation.
 

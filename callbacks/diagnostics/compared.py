@@ -172,8 +172,12 @@ class Column:
             training has 50.
 
     Example:
-        >>> Column("largest value", lambda run: run.mean("largest"), "{:.3g}").heading
-        'largest value'
+        The mean of a score over two initial conditions:
+
+        >>> scores = xarray.Dataset({"largest": ("initial_condition", [2.0, 6.0])})
+        >>> column = Column("largest value", lambda run: run.mean("largest"), "{:.3g}")
+        >>> column.form.format(column.value(Run("unet", scores, {}, Path("runs/unet"))))
+        '4'
     """
 
     heading: str
@@ -198,10 +202,17 @@ class Panel:
             their lists. The panels of this program have places below 100.
 
     Example:
+        A curve for each method, drawn for one run:
+
+        >>> from matplotlib.figure import Figure
         >>> def draw(axes, methods, scores):
-        ...     axes.set_title("Mean squared error")
-        >>> Panel(draw, score="mse").score
-        'mse'
+        ...     for method in methods:
+        ...         axes.plot(scores["lead_time"], method.per_seed("mse").mean(0), **method.style)
+        >>> scores = xarray.Dataset({"mse": ("lead_time", [1.0, 4.0])}, {"lead_time": [6.0, 12.0]})
+        >>> panel, axes = Panel(draw, score="mse"), Figure().subplots()
+        >>> panel.draw(axes, methods([Run("unet", scores, {}, Path("runs/unet"))]), scores)
+        >>> axes.lines[0].get_ydata().tolist()
+        [1.0, 4.0]
     """
 
     draw: Callable[[Axes, Sequence[Method], xarray.Dataset], None]

@@ -40,10 +40,19 @@ class Distribution(ClimateDiagnostic):
         reference: Split whose histogram is the reference.
 
     Example:
-        The figure shows the density of each field and of the data, the table their distance:
+        The truth is 1 and -1 in turns, with standard deviation 1. To make it of a forecast that is
+        larger by 2, all mass is moved by 2:
 
-        >>> Distribution(bins=100, burn_in=500).options["bins"]
-        100
+        >>> import torch
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.tensor([1.0, -1.0]).repeat(4).reshape(1, 8, 1, 1).expand(1, 8, 1, 8)
+        >>> scores = score_forecasts(Distribution(every=1), truth + 2, truth, data)
+        >>> round(scores["wasserstein"].item(), 3)
+        2.0
     """
 
     version = 3

@@ -35,10 +35,19 @@ class Extremes(RolloutDiagnostic):
         periods: Number of return periods, evenly spaced in log T.
 
     Example:
-        The figure shows return levels against return period, forecast over data:
+        Forecasts that are twice as large as the truth have return levels twice as high:
 
-        >>> Extremes(channel=0, every=5).options["every"]
-        5
+        >>> import torch
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.arange(8.0).reshape(1, 8, 1, 1).expand(1, 8, 1, 8)
+        >>> scores = score_forecasts(Extremes(every=1), 2 * truth, truth, data)
+        >>> ratio = scores["return_level_of_all"] / scores["reference_return_level"]
+        >>> round(ratio.values.min().item(), 6), round(ratio.values.max().item(), 6)
+        (2.0, 2.0)
     """
 
     stages = ("test",)

@@ -25,8 +25,20 @@ class Hovmoeller(Snapshots):
         channel: Number of the channel.
 
     Example:
-        >>> Hovmoeller(points=200).options["points"]
-        200
+        Three states of a rollout of seven steps of 6 h, in which every step adds 1:
+
+        >>> import torch
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.arange(8.0).reshape(1, 8, 1, 1).expand(1, 8, 1, 8)
+        >>> scores = score_forecasts(Hovmoeller(points=3), truth[:, 1:], truth, data)
+        >>> scores["hovmoeller_lead_time"].values.tolist()
+        [18.0, 36.0]
+        >>> scores["hovmoeller_forecast"].values[:, 0].tolist()  # at the first point
+        [3.0, 6.0]
     """
 
     version = 1

@@ -29,10 +29,19 @@ class Moments(ClimateDiagnostic):
         reference: Split whose moments are the reference.
 
     Example:
-        The figure shows maps of mean and variance, of the data and of the forecast:
+        The truth is 1 and -1 in turns, with standard deviation 1. A forecast that is larger by 2
+        has a mean that is wrong by 2, and the right variance:
 
-        >>> Moments(every=5, burn_in=100).options["burn_in"]
-        100
+        >>> import torch
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.tensor([1.0, -1.0]).repeat(4).reshape(1, 8, 1, 1).expand(1, 8, 1, 8)
+        >>> scores = score_forecasts(Moments(every=1), truth + 2, truth, data)
+        >>> scores["mean_map_error"].values.tolist(), scores["variance_map_error"].values.tolist()
+        ([2.0], [0.0])
     """
 
     version = 2

@@ -21,8 +21,20 @@ class Movie(Snapshots):
         width: Smallest width of a field [pixels]; small fields are enlarged by whole factors.
 
     Example:
-        >>> Movie(frames=50, steps=None).options["frames"]
-        50
+        Leads 2, 4 and 6 of a rollout on 4 by 8 points. Truth and forecast have 8 by 16 pixels each,
+        with a gap of 4:
+
+        >>> import torch
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((4, 8), (1.0, 1.0))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.tensor([1.0, -1.0]).repeat(4).view(1, 8, 1, 1, 1).expand(1, 8, 1, 4, 8)
+        >>> movie = Movie(frames=4, width=16)
+        >>> scores = score_forecasts(movie, truth[:, 1:], truth, data)
+        >>> {name: frames.shape for name, frames in movie.movies(scores).items()}
+        {'movie': (3, 8, 36, 3)}
     """
 
     version = 1

@@ -22,8 +22,18 @@ class Panels(Snapshots):
         channel: Number of the channel.
 
     Example:
-        >>> Panels(leads=(1, 10, 100)).options["leads"]
-        [1, 10, 100]
+        The truth at leads 1 and 4, and a forecast that is larger by 2, at the first point:
+
+        >>> import torch
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((4, 8), (1.0, 1.0))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.tensor([1.0, -1.0]).repeat(4).view(1, 8, 1, 1, 1).expand(1, 8, 1, 4, 8)
+        >>> scores = score_forecasts(Panels(leads=(1, 4)), truth[:, 1:] + 2, truth, data)
+        >>> [scores[f"panel_{name}"].values[:, 0, 0].tolist() for name in ("truth", "forecast")]
+        [[-1.0, 1.0], [1.0, 3.0]]
     """
 
     version = 1

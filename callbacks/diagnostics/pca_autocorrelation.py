@@ -42,10 +42,20 @@ class PCAAutocorrelation(RolloutDiagnostic):
         reference: Split from which components and reference are computed.
 
     Example:
-        The figure shows the autocorrelation of each component and of the data:
+        A series of 8 values that changes its sign in every step has 7 products of opposite sign at
+        lag 1, and 6 of equal sign at lag 2:
 
-        >>> PCAAutocorrelation(components=1, centre=False, normalise=False).options["components"]
-        1
+        >>> import torch
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((8,), (1.0,))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.tensor([1.0, -1.0]).repeat(4).reshape(1, 8, 1, 1).expand(1, 8, 1, 8)
+        >>> diagnostic = PCAAutocorrelation(components=1, length=8, lags=2)
+        >>> scores = score_forecasts(diagnostic, truth, truth, data)
+        >>> scores["autocorrelation"].values.round(6).tolist()  # 1, -7/8, 6/8
+        [[[1.0, -0.875, 0.75]]]
     """
 
     stages = ("test",)

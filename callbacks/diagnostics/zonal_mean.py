@@ -31,10 +31,19 @@ class ZonalMean(ClimateDiagnostic):
         reference: Split whose mean is the reference.
 
     Example:
-        The figure shows the profiles of rollouts and data, the table their errors:
+        The truth is 1 and -1 in turns, with mean 0 in every row. A forecast that is larger by 2 has
+        a profile of 2:
 
-        >>> ZonalMean(every=5, burn_in=100).options["every"]
-        5
+        >>> import torch
+        >>> from callbacks import score_forecasts
+        >>> from datamodules import DataDescription
+        >>> from datamodules.solvers import Grid, Variable
+        >>> wind, grid = Variable("u", "wind", "m s-1"), Grid((4, 8), (1.0, 1.0))
+        >>> data = DataDescription.on_grid([wind], grid, interval=6.0, time_unit="h")
+        >>> truth = torch.tensor([1.0, -1.0]).repeat(4).view(1, 8, 1, 1, 1).expand(1, 8, 1, 4, 8)
+        >>> scores = score_forecasts(ZonalMean(every=1), truth + 2, truth, data)
+        >>> scores["zonal_mean"].values.tolist(), scores["zonal_mean_error_absolute"].item()
+        ([[[2.0, 2.0, 2.0, 2.0]]], 2.0)
     """
 
     version = 2

@@ -41,8 +41,27 @@ class ForecastWriter(Callback, RolloutObserver):
         format: Format of the files, `netcdf` or `zarr`; the latter needs the extra `zarr`.
 
     Example:
-        >>> ForecastWriter(folder=Path("forecasts"), every=10).every
-        10
+        Every other state of forecasts of six steps by an emulator that never changes the state:
+
+        >>> import numpy as np
+        >>> import xarray
+        >>> from torch import nn
+        >>> from datamodules import Dimensions, NumPy, Rollouts, Source, TrajectoryDataModule
+        >>> from emulators import Baseline
+        >>> np.save("u.npy", np.outer(np.arange(9.0), np.ones(8)))
+        >>> data = TrajectoryDataModule(
+        ...     Path("."), ["u"], Dimensions(space=("x",)), test=Source("u.npy"),
+        ...     format=NumPy(["time", "x"], interval=1.0), predict_rollouts=Rollouts(2, steps=6),
+        ... )
+        >>> off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
+        >>> writer = ForecastWriter(folder=Path("forecasts"), every=2)
+        >>> trainer = Trainer(callbacks=[writer], accelerator="cpu", **off)
+        >>> emulator = Baseline(network=nn.Identity(), dimensions=1)
+        >>> _ = trainer.predict(emulator, data)  # doctest: +ELLIPSIS
+        wrote forecasts/forecast_0000.nc...
+        >>> with xarray.open_dataset("forecasts/forecast_0000.nc") as forecasts:
+        ...     dict(forecasts["u"].sizes), forecasts["u"].values[1, :, 0].tolist()
+        ({'trajectory': 2, 'time': 3, 'x': 8}, [6.0, 6.0, 6.0])
     """
 
     stages = ("predict",)
