@@ -253,7 +253,14 @@ def say(change: str) -> None:
 
 
 def rename_weights(state: dict[str, Any], prefix: str, former: str, new: str) -> None:
-    """Rename a part of a module in its state, in place."""
+    """Rename the weights of a part of a module in a state dictionary, in place.
+
+    Args:
+        state: State dictionary.
+        prefix: Prefix of the module's names in it.
+        former: Former name of the part.
+        new: Present name of the part.
+    """
     old = f"{prefix}{former}."
     for key in [key for key in state if key.startswith(old)]:
         state[f"{prefix}{new}.{key.removeprefix(old)}"] = state.pop(key)

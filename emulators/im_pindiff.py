@@ -213,14 +213,18 @@ class ImPiNDiff(Emulator):
     def step(
         self, state: State, memory: None = None, context: Context = NO_CONTEXT
     ) -> tuple[State, None]:
-        """Return the state one interval later."""
+        """Return the state one interval later, by `interval / dt` steps of the stepper."""
         advance = self.steps_from(state, context)
         for number in range(self.substeps):
             state = advance(state, number)
         return state, None
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
-        """Return the mean distance to the observations, plus the regularisation."""
+        """Return the mean distance to the observations plus r mean(θ²).
+
+        Raises:
+            ValueError: The initial state is not observed completely, or nothing else is.
+        """
         self.check_window(window)
         observed = torch.isfinite(window)
         leads = [

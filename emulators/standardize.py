@@ -45,7 +45,13 @@ class Standardize(nn.Module):
         std: Float[Tensor, " channel"],
         increment_std: Float[Tensor, " channel"],
     ) -> None:
-        """Set the statistics of a training split, in physical units."""
+        """Set the statistics of a training split, in physical units.
+
+        Args:
+            mean: Mean of each channel.
+            std: Standard deviation of each channel.
+            increment_std: Root mean square of the change of each channel over one interval.
+        """
         self.mean.copy_(mean)
         self.std.copy_(std)
         self.increment_std.copy_(increment_std)

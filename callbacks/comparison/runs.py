@@ -59,7 +59,13 @@ def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Ru
 
 
 def load_run(folder: Path, name: str, modules: Collection[str] = ()) -> Run:
-    """Return the tested run in a folder, with the user's own diagnostics that scored it."""
+    """Return the tested run in a folder.
+
+    Args:
+        folder: Folder of the run.
+        name: Name of the run in the comparison.
+        modules: Names of modules of the user's own diagnostics, which may be anywhere.
+    """
     scores, about = read_scores(folder)
     kinds = find_diagnostics(about, modules)
     ours = library_diagnostics()

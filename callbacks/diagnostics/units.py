@@ -36,7 +36,13 @@ def enstrophy_units(fields: Sequence[Variable], vorticity: int) -> str:
 
 
 def energy_units(fields: Sequence[Variable], length: str, vorticity: int | None) -> str:
-    """Return the units of the energy of a flow [L²/T²], or of half the mean square elsewhere."""
+    """Return the units of the energy of a flow, or of half the mean square elsewhere.
+
+    Args:
+        fields: Name and units of each channel.
+        length: Units of length.
+        vorticity: Number of the channel that is the vorticity of a flow, or None.
+    """
     if vorticity is None:
         return mean_square_units(fields)
     return f"{raised(length, 2)} {enstrophy_units(fields, vorticity)}"

@@ -14,7 +14,13 @@ from datamodules.source import DataSource
 
 
 def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[str, Any]:
-    """Return the provenance of the rollouts of a stage, `test` or `predict`, as values of JSON."""
+    """Return the provenance of rollouts as values of JSON: emulator, data, code, machine.
+
+    Args:
+        trainer: Trainer that rolled out.
+        emulator: Emulator that was rolled out.
+        stage: Stage of the rollouts, `test` or `predict`.
+    """
     source: DataSource = trainer.datamodule
     plan = source.rollouts[stage]
     return {

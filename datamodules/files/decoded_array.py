@@ -173,7 +173,11 @@ class DecodedArray(DiskArray):
 def decoded(
     array: DiskArray, dtype: np.dtype, attributes: Mapping[str, Any], name: str, filled: bool = True
 ) -> DiskArray:
-    """Return the array itself if its values need no decoding, or else a `DecodedArray`."""
+    """Return an array whose values are unpacked, with NaN for missing ones.
+
+    It is the array itself if its values need no decoding, or else a `DecodedArray`, whose
+    arguments these are.
+    """
     check_marks(array.path, attributes, name)
     given = [number for mark in MARKS for number in numbers(attributes.get(mark))]
     plain = not any(name in attributes for name in (*LIMITS, *PACKING))

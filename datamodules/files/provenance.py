@@ -66,7 +66,16 @@ def canonical(description: object) -> str:
 
 
 def first_difference(found: object, wanted: object, path: str = "") -> str | None:
-    """Return 'path=value in the file, value asked for' for the first difference, or None."""
+    """Return the first difference between two descriptions, or None if they are equal.
+
+    Args:
+        found: Description in a file.
+        wanted: Description that is expected.
+        path: Dotted name of the part that is compared.
+
+    Returns:
+        Text 'PATH=VALUE in the file, VALUE asked for'.
+    """
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in sorted({*found, *wanted}):
             place = f"{path}.{key}" if path else key

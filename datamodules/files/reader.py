@@ -93,7 +93,13 @@ class TrajectoryReader(ABC):
         """
 
     def read(self, trajectory: int, start: int, stop: int) -> np.ndarray:
-        """Return snapshots [start, stop) of a trajectory, float32 (time, channel, *space)."""
+        """Return snapshots of one trajectory, float32 (time, channel, *space), in physical units.
+
+        Args:
+            trajectory: Number of the trajectory in the file.
+            start: First snapshot.
+            stop: Snapshot after the last one.
+        """
         channels = len(self.variables) + len(self.forcing)
         window = np.empty((stop - start, channels, *self.space), dtype=np.float32)
         self.copy_to(window, trajectory, start)

@@ -40,7 +40,13 @@ class Storage(ABC):
 
     @abstractmethod
     def read(self, k: int, start: int, stop: int) -> Snapshots:
-        """Return snapshots [start, stop) of trajectory k, on the CPU."""
+        """Return snapshots of one trajectory, on the CPU.
+
+        Args:
+            k: Number of the trajectory within the split.
+            start: First snapshot.
+            stop: Snapshot after the last one.
+        """
 
     @abstractmethod
     def windows(self, places: Sequence[Place], length: int) -> Windows:

@@ -81,7 +81,17 @@ class Streamed(Storage):
 
 
 def check_finite_window(window: np.ndarray, file: TrajectoryReader, index: int, start: int) -> None:
-    """Refuse values that are infinite, NaN or NetCDF's fill value, and name the first."""
+    """Refuse values that are infinite, NaN or NetCDF's fill value.
+
+    Args:
+        window: Snapshots (time, channel, *space).
+        file: Reader that they come from, for the message.
+        index: Number of the trajectory in the file.
+        start: Number of the first snapshot.
+
+    Raises:
+        ValueError: There is such a value; the message names the first.
+    """
     bad = ~(np.abs(window) < LARGEST)
     if not bad.any():
         return

@@ -82,7 +82,13 @@ def pad_periodic(x: Features, width: int) -> Features:
 
 
 def wrap(x: Features, width: int, axis: int) -> Features:
-    """Return x with a halo of `width` points copied from the opposite side, along one axis."""
+    """Return x with a halo copied from the opposite side, along one axis.
+
+    Args:
+        x: Features (batch, channel, *space).
+        width: Width of the halo [points].
+        axis: Number of the axis.
+    """
     low, high = x.narrow(axis, 0, width), x.narrow(axis, x.shape[axis] - width, width)
     return torch.cat((high, x, low), axis)
 

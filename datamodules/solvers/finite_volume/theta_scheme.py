@@ -141,7 +141,16 @@ class ThetaScheme(Stepper):
         dt: float,
         halvings: int,
     ) -> State:
-        """Return the state at `time` + dt; samples that failed are solved again in two halves."""
+        """Return the state at `time` + dt; samples that failed are solved again in two halves.
+
+        Args:
+            balance: Right-hand side K.
+            state: State at `time`.
+            coefficients: Function c(t) that returns tensors by name.
+            time: Time [T] at the start of the step.
+            dt: Time step [T].
+            halvings: Number of times that the step may still be halved.
+        """
         now, then = self.evaluate(coefficients, time, dt)
         names = balance.coefficients
         inputs = [now[name] for name in names]
@@ -164,7 +173,13 @@ class ThetaScheme(Stepper):
     def evaluate(
         self, coefficients: CoefficientsInTime, time: float, dt: float
     ) -> tuple[Coefficients, Coefficients]:
-        """Return the coefficients that the scheme uses at the start and at the end of a step."""
+        """Return the coefficients that the scheme uses at the start and at the end of a step.
+
+        Args:
+            coefficients: Function c(t) that returns tensors by name.
+            time: Time [T] at the start of the step.
+            dt: Time step [T].
+        """
         if self.coefficients_at == "ends":
             return coefficients(time), coefficients(time + dt)
         once = coefficients(time + (dt / 2 if self.coefficients_at == "middle" else 0.0))

@@ -17,7 +17,7 @@ Map = Callable[[Vector], Vector]
 
 
 class Residual(ABC):
-    """F(z; inputs) in two stages: what does not depend on z is computed once, in `bind`.
+    """Residual F(z; inputs) in two stages: what does not depend on z is computed in `bind`.
 
     Example:
         F(z; a) = z - exp(a), whose exponential is computed once per solve and not per iteration:
@@ -87,7 +87,7 @@ def in_precision_of(value: Tensor, z: Tensor) -> Tensor:
 
 
 class Quasilinear(ABC):
-    """A bound F that is affine in z once its coefficients are lagged: F(z) = L(z; z).
+    """Bound residual that is affine in z once coefficients are lagged: F(z) = L(z; z).
 
     Example:
         F(z) = z² - 4 with one factor lagged, L(z; p) = p z - 4:

@@ -99,7 +99,20 @@ class BiCGSTAB(LinearSolver):
         active: Choice,
         iterations: Tensor,
     ) -> tuple[Vector, PerSample, Tensor, Choice, PerSample]:
-        """Return the correction, residual norms, iterations, breakdowns and largest norms."""
+        """Iterate until all active samples have converged, stalled or reached their limit.
+
+        Args:
+            A: Linear map.
+            precondition: Map v ↦ M⁻¹ v.
+            residual: Residual b - A x at the start of the cycle.
+            target: Norm of the residual at which a sample has converged.
+            active: Mask of the samples that are iterated.
+            iterations: Iterations of each sample so far.
+
+        Returns:
+            Correction of x, norms of the residuals, iterations, mask of breakdowns, and the
+            largest norm of each sample's residual on the way.
+        """
         tiny = torch.finfo(residual.dtype).eps
         r = p = shadow = residual
         x = torch.zeros_like(residual)

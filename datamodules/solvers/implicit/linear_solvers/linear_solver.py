@@ -51,7 +51,17 @@ class LinearSolver(ABC):
 
 
 def check_tolerances(solver: str, rtol: float, atol: float, max_iterations: int) -> None:
-    """Refuse tolerances and limits that no solve can meet."""
+    """Refuse tolerances and limits that no solve can meet.
+
+    Args:
+        solver: Class of the solver, for messages.
+        rtol: Relative tolerance.
+        atol: Absolute tolerance.
+        max_iterations: Limit of iterations.
+
+    Raises:
+        ValueError: A tolerance is negative, both are 0, or the limit is below 1.
+    """
     if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
         raise ValueError(
             f"{solver} needs rtol and atol of at least 0 and not both 0, got rtol={rtol}, "
@@ -101,7 +111,15 @@ def outcome(
 
 
 def relative(size: PerSample, reference: PerSample, status: Tensor) -> PerSample:
-    """Return size / reference, 0 where the reference is; NaN where a solve is not finite."""
+    """Return size / reference for each sample.
+
+    It is 0 where the reference is 0, and NaN where a solve is not finite.
+
+    Args:
+        size: Norms of residuals, (batch,).
+        reference: Norms of right-hand sides.
+        status: `Status` of each sample.
+    """
     found = ratio(size, reference, reference > 0)
     return torch.where(status == Status.NOT_FINITE, float("nan"), found)
 

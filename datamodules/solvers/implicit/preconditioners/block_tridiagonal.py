@@ -83,7 +83,7 @@ class Lines:
         return (fields if self.turned else fields.mT).reshape(-1, *self.shape)
 
     def read(self, A: Map, like: Vector) -> list[Tensor]:
-        """Return what a cell of each line takes from itself and its neighbours.
+        """Return the entries of A that couple each cell to itself and to its neighbours.
 
         Each (batch, line, cell, channel, channel of the neighbour): itself, the line before and
         after, the cell before and after it. Cells whose i + 2j agree modulo 5 share no neighbour,
@@ -123,7 +123,13 @@ def banded(centre: Tensor, below: Tensor | None = None, above: Tensor | None = N
 
 
 def factorise(diagonal: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return S⁻¹, S⁻¹ L and S⁻¹ U of all lines, with S the Schur complements."""
+    """Return S⁻¹, S⁻¹ L and S⁻¹ U of all lines, with S the Schur complements.
+
+    Args:
+        diagonal: Blocks D, (line, batch, cell, cell).
+        before: Blocks L, which couple a line to the one before.
+        after: Blocks U, which couple a line to the one after.
+    """
     inverses: list[Tensor] = []
     carried: list[Tensor] = []
     for n in range(len(diagonal)):
@@ -139,7 +145,14 @@ def factorise(diagonal: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, 
 
 
 def thomas(inverse: Tensor, before: Tensor, after: Tensor, b: Tensor) -> Tensor:
-    """Return the solution (line, batch, ...) of block-tridiagonal systems (Thomas algorithm)."""
+    """Return the solution of block-tridiagonal systems by the Thomas algorithm.
+
+    Args:
+        inverse: S⁻¹ of each line, (line, batch, cell, cell).
+        before: S⁻¹ L, of the same shape.
+        after: S⁻¹ U, of the same shape.
+        b: Right-hand sides (line, batch, cell, 1).
+    """
     forward = list((inverse @ b).unbind())
     for n in range(1, len(forward)):
         forward[n] = forward[n] - before[n] @ forward[n - 1]

@@ -82,7 +82,18 @@ class NewtonKrylov(RootSolver):
     def search(
         self, F: Map, z: Vector, direction: Vector, current: PerSample, active: Choice
     ) -> tuple[Vector, PerSample, Choice]:
-        """Return z after the line search, the norms of F there, and which samples' norms fell."""
+        """Halve the step of each sample until ‖F‖ falls by Armijo's rule.
+
+        Args:
+            F: Function whose root is sought.
+            z: Present iterate.
+            direction: Newton direction d.
+            current: Norms of F at z.
+            active: Mask of the samples that take a step.
+
+        Returns:
+            The next iterate, the norms of F there, and the mask of the samples whose norm fell.
+        """
         step = active.to(current.dtype)
         waiting, best, sizes = active, z, current
         for _ in range(self.halvings + 1):

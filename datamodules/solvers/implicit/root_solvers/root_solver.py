@@ -57,7 +57,15 @@ def evaluation_error(F: Map, z: Vector) -> PerSample:
 def ending(
     converged: Choice, iterations: torch.Tensor, size: PerSample, first: PerSample, broken: Choice
 ) -> SolveInfo:
-    """Return the outcome of samples with residual norms `size`, at the start `first`."""
+    """Return the outcome of an iteration.
+
+    Args:
+        converged: Mask of the samples that are solved to tolerance, (batch,).
+        iterations: Iterations that each sample took.
+        size: Final norms of F.
+        first: Norms of F at the start.
+        broken: Mask of the samples that could not go further before the limit of iterations.
+    """
     status = torch.where(broken, int(Status.BREAKDOWN), int(Status.ITERATION_LIMIT))
     status = torch.where(converged, int(Status.CONVERGED), status)
     status = torch.where(
