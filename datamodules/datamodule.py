@@ -137,7 +137,7 @@ class TrajectoryDataModule(LightningDataModule):
         self.root = Path(root).expanduser()
         self.variables = channels
         inputs = InputNames(tuple(static), tuple(forcing), mask)
-        check_inputs(inputs, channels, weights)
+        check_inputs(inputs, channels)
         self.reading = Reading(
             tuple(variables), dimensions, tuple(parameters), format, select, interval, join, inputs
         )

@@ -6,10 +6,11 @@ from typing import Literal
 import numpy as np
 import torch
 
-from datamodules.description import DataDescription, reason_not_uniform
+from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.input_fields import MISSING, NO_INPUTS, InputNames
 from datamodules.files.reader import TrajectoryReader
+from datamodules.files.space_axis import reason_not_uniform
 from datamodules.notices import notify
 from datamodules.point_weights import Mask
 from datamodules.storage.streamed import LARGEST
@@ -56,11 +57,11 @@ def check_names(variables: Sequence[str], dimensions: Dimensions) -> None:
             raise ValueError(f"data.{option} names '{twice[0]}' twice, expected different names.")
 
 
-def check_inputs(inputs: InputNames, channels: Sequence[str], weights: str | None) -> None:
-    """Refuse static fields, forcing, masks and weights that contradict the other options.
+def check_inputs(inputs: InputNames, channels: Sequence[str]) -> None:
+    """Refuse static fields and forcing that contradict the other options.
 
     Raises:
-        ValueError: A variable is named twice, or an option has no such value.
+        ValueError: A variable is named twice.
     """
     names = [*channels, *inputs.static, *inputs.forcing]
     twice = [name for name in names if names.count(name) > 1]
@@ -69,8 +70,6 @@ def check_inputs(inputs: InputNames, channels: Sequence[str], weights: str | Non
             f"data.variables, data.static and data.forcing name '{twice[0]}' twice, expected "
             "different names: a field is part of the state or given to the emulator, not both."
         )
-    if weights not in (None, "latitude"):
-        raise ValueError(f"data.weights must be latitude or null, got '{weights}'.")
 
 
 def describe(

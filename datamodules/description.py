@@ -15,8 +15,7 @@ import torch
 
 from datamodules.description_difference import first_difference
 from datamodules.files.dimensions import Dimensions
-from datamodules.files.space_axis import SpaceAxis, from_description
-from datamodules.files.units import same_units
+from datamodules.files.space_axis import SpaceAxis, from_description, reason_not_uniform
 from datamodules.point_weights import (
     Mask,
     Weights,
@@ -27,6 +26,7 @@ from datamodules.point_weights import (
 )
 from datamodules.solvers import Grid, Variable
 from datamodules.solvers.finite import check_finite
+from datamodules.solvers.variable import State
 from datamodules.statistics import Statistics
 
 # values of entries that are missing in the checkpoints of earlier versions
@@ -122,6 +122,8 @@ class DataDescription:
     def __post_init__(self) -> None:
         if "interval" not in self.unknown:
             check_finite("DataDescription", interval=self.interval)
+        if self.weighting not in (None, "latitude"):
+            raise ValueError(f"data.weights must be latitude or null, got '{self.weighting}'.")
 
     @classmethod
     def on_grid(
@@ -217,6 +219,16 @@ class DataDescription:
             bits = np.packbits(self.mask.cpu().numpy()).tobytes()
             entries["mask"] = hashlib.sha256(bits).hexdigest()[:16]
         return entries
+
+    def with_missing(self, state: State) -> State:
+        """Return a state as files have it: NaN at masked points, if they have no value there.
+
+        Args:
+            state: States (batch, channel, *space).
+        """
+        if self.mask is None or not self.missing:
+            return state
+        return torch.where(self.mask.to(state.device), state, float("nan"))
 
     @cached_property
     def no_grid(self) -> str:
@@ -345,26 +357,6 @@ class DataDescription:
         """
         found = first_difference(earlier, self, self.unknown | earlier.unknown)
         return found and f"data with {found[0]} {found[1]}, these data have {found[2]}"
-
-
-def reason_not_uniform(axes: Sequence[SpaceAxis]) -> str:
-    """Return the reason why axes do not form a uniform grid; empty if they do."""
-    for axis in axes:
-        if axis.values is None:
-            return f"'{axis.name}' has no coordinate variable"
-        if axis.step is None and axis.too_coarse:
-            return (
-                f"'{axis.name}' is rounded to {axis.resolution:g}, too coarse to tell whether "
-                "it is uniform"
-            )
-        if axis.step is None:
-            return f"'{axis.name}' is not uniform"
-        if axis.size < 4 or axis.size % 2:
-            return f"'{axis.name}' has {axis.size} points, not an even number of at least 4"
-    units = [axis.units for axis in axes]
-    if units and not same_units(units[0], units[-1]) and not all(a.spherical for a in axes):
-        return f"the axes have different units ({', '.join(units)})"
-    return "" if axes else "there are no axes"
 
 
 def axes_of(shape: Sequence[int], lengths: Sequence[float] | None) -> tuple[SpaceAxis, ...]:

@@ -243,6 +243,26 @@ def _monotonic(values: np.ndarray) -> bool:
     return bool((steps > 0).all() or (steps < 0).all())
 
 
+def reason_not_uniform(axes: Sequence[SpaceAxis]) -> str:
+    """Return the reason why axes do not form a uniform grid; empty if they do."""
+    for axis in axes:
+        if axis.values is None:
+            return f"'{axis.name}' has no coordinate variable"
+        if axis.step is None and axis.too_coarse:
+            return (
+                f"'{axis.name}' is rounded to {axis.resolution:g}, too coarse to tell whether "
+                "it is uniform"
+            )
+        if axis.step is None:
+            return f"'{axis.name}' is not uniform"
+        if axis.size < 4 or axis.size % 2:
+            return f"'{axis.name}' has {axis.size} points, not an even number of at least 4"
+    units = [axis.units for axis in axes]
+    if units and not same_units(units[0], units[-1]) and not all(a.spherical for a in axes):
+        return f"the axes have different units ({', '.join(units)})"
+    return "" if axes else "there are no axes"
+
+
 def ordered(path: Path, axes: Sequence[SpaceAxis]) -> tuple[SpaceAxis, ...]:
     """Return the axes in the order (y, x).
 

@@ -239,6 +239,19 @@ def test_weights_are_areas_on_the_sphere_without_masked_points():
     assert OCEAN.no_grid == "points are masked"
 
 
+def test_weights_of_another_kind_are_refused():
+    with pytest.raises(ValueError, match=r"data.weights must be latitude or null, got 'area'"):
+        replace(OCEAN, weighting="area")
+
+
+def test_states_have_no_value_where_files_have_none():
+    state = torch.ones(2, 1, 3, 2)
+    found = OCEAN.with_missing(state)
+    assert found.isnan().sum() == 2
+    assert bool(found[:, 0, 0, 1].isnan().all())
+    assert replace(OCEAN, missing=False).with_missing(state) is state
+
+
 def test_weights_by_latitude_need_a_latitude():
     with pytest.raises(ValueError, match=r"data.weights is latitude, but of the axes y, x 0 are"):
         _ = replace(KNOWN, weighting="latitude").weights

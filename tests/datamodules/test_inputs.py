@@ -1,0 +1,300 @@
+"""Static fields, forcing and masks in files: what is read, and what is refused."""
+
+import netCDF4
+import numpy as np
+import pytest
+import torch
+
+from datamodules import Dimensions, Rollouts, Source, TrajectoryDataModule
+from datamodules.rollouts import InitialConditions
+from datamodules.windows import WindowDataset
+
+MEMBERS, TIMES, ROWS, COLUMNS = 3, 12, 6, 8
+SPACE = ("lat", "lon")
+LAND = np.zeros((ROWS, COLUMNS), bool)
+LAND[1:3, 2:5] = True
+
+
+def fields(seed=0):
+    """Return arrays by name with their dimensions, latitude from south to north."""
+    rng = np.random.default_rng(seed)
+    state, series = ("member", "time", *SPACE), ("time",)
+    sizes = {"member": MEMBERS, "time": TIMES, "lat": ROWS, "lon": COLUMNS}
+
+    def normal(*dims):
+        return dims, rng.normal(size=[sizes[d] for d in dims])
+
+    found = {"t": normal(*state), "h": normal(*state), "depth": normal(*SPACE)}
+    found |= {"soil": normal("member", *SPACE), "stress": normal("time", *SPACE)}
+    found |= {"co2": normal(*series), "noise": normal(*state), "wet": (SPACE, ~LAND * 0.8 + 0.1)}
+    return found
+
+
+def write(path, arrays, north_first=False, order=None, times=slice(None)):
+    """Write a file; rows from north to south, and dimensions in another order, on request."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    latitudes = np.array([-75.0, -45.0, -15.0, 15.0, 45.0, 75.0])
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in (("member", MEMBERS), ("lat", ROWS), ("lon", COLUMNS), ("time", None)):
+            file.createDimension(name, size)
+        stamps = 6.0 * np.arange(TIMES)[times]
+        coordinates = {
+            "time": (stamps, "hours since 2000-01-01"),
+            "lon": (45.0 * np.arange(8), "degrees_east"),
+        }
+        rows = latitudes[::-1] if north_first else latitudes
+        for name, (values, units) in {**coordinates, "lat": (rows, "degrees_north")}.items():
+            file.createVariable(name, "f8", (name,)).units = units
+            file[name][:] = values
+        for name, (dims, values) in arrays.items():
+            if "time" in dims:
+                values = values[:, times] if dims[0] == "member" else values[times]
+            if north_first and "lat" in dims:
+                values = np.flip(values, dims.index("lat"))
+            wanted = [d for d in order or dims if d in dims]
+            values = values.transpose([dims.index(d) for d in wanted])
+            variable = file.createVariable(name, "f4", wanted, fill_value=np.float32(-99))
+            variable.units = {"co2": "ppm", "depth": "m"}.get(name, "1")
+            variable[:] = np.ma.masked_invalid(values)
+
+
+def module(root, **options):
+    names = {"variables": ["t", "h"], "dimensions": Dimensions("member", "time", SPACE)}
+    return TrajectoryDataModule(root, **{**names, **options})
+
+
+GIVEN = {"static": ["depth", "soil"], "forcing": ["stress", "co2", "noise"]}
+
+
+def check_batch(data):
+    known = fields()
+    windows = WindowDataset(data.trajectories("train"), 4)
+    batch = windows.__getitems__([4, 11, 25])
+    for row, (member, first) in enumerate([windows.locate(index) for index in (4, 11, 25)]):
+        own = slice(first, first + 4)
+        for c, name in enumerate(("t", "h")):
+            expected = known[name][1][member, own]
+            assert np.allclose(batch.states[row, :, c], expected, atol=1e-6)
+        assert np.allclose(batch.static[row, 0], known["depth"][1], atol=1e-6)
+        assert np.allclose(batch.static[row, 1], known["soil"][1][member], atol=1e-6)
+        forcing = batch.forcing[row]
+        assert np.allclose(forcing[:, 0], known["stress"][1][own], atol=1e-6)
+        assert np.allclose(forcing[:, 1], known["co2"][1][own, None, None], atol=1e-6)
+        assert np.allclose(forcing[:, 2], known["noise"][1][member, own], atol=1e-6)
+
+
+@pytest.mark.parametrize("storage", ["memory", "stream", "shared"])
+@pytest.mark.parametrize("order", [None, ("lon", "time", "lat", "member")])
+@pytest.mark.parametrize("north_first", [False, True])
+def test_windows_bring_their_own_fields(tmp_path, storage, order, north_first):
+    write(tmp_path / "train" / "a.nc", fields(), north_first, order)
+    check_batch(module(tmp_path, storage=storage, **GIVEN))
+
+
+def test_files_of_one_run_are_joined_with_their_forcing(tmp_path):
+    write(tmp_path / "train" / "a.nc", fields(), times=slice(0, 5))
+    write(tmp_path / "train" / "b.nc", fields(), times=slice(5, None))
+    check_batch(module(tmp_path, join="time", **GIVEN))
+
+
+def test_description_has_names_and_units(tmp_path):
+    write(tmp_path / "train" / "a.nc", fields())
+    data = module(tmp_path, **GIVEN, mask="wet", weights="latitude").describe()
+    assert [(v.name, v.units) for v in data.static] == [("depth", "m"), ("soil", "1")]
+    assert [(v.name, v.units) for v in data.forcing] == [
+        ("stress", "1"), ("co2", "ppm"), ("noise", "1"),
+    ]  # fmt: skip
+    assert data.variables == ["t", "h"]
+    assert data.mask.shape == (2, ROWS, COLUMNS)
+    assert np.array_equal(data.mask[1], ~LAND)
+    assert (data.missing, data.weighting) == (False, "latitude")
+
+
+def test_statistics_are_of_each_field(tmp_path):
+    known = fields()
+    known["co2"] = (("time",), np.full(TIMES, 400.0))  # a constant one keeps its unit
+    write(tmp_path / "train" / "a.nc", known)
+    data = module(tmp_path, **GIVEN)
+    names = ["depth", "soil", "stress", "co2", "noise"]
+    expected = [known[name][1] for name in names]
+    found = data.input_statistics
+    assert np.allclose(found.mean, [values.mean() for values in expected], atol=1e-5)
+    std = [known[name][1].std() if name != "co2" else 1.0 for name in names]
+    assert np.allclose(found.std, std, rtol=1e-5)
+    assert np.allclose(data.statistics.mean, [known[n][1].mean() for n in "th"], atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [None, "latitude"])
+@pytest.mark.parametrize("mask", [None, "missing", "wet", "not dry"])
+def test_statistics_are_weighted_means_over_what_is_there(tmp_path, mask, weights):
+    known = fields()
+    known["t"] = ("member", "time", *SPACE), 280 + 3 * known["t"][1]
+    known["dry"] = SPACE, LAND.astype(float)
+    if mask:
+        for name in "th":
+            known[name][1][..., LAND] = np.nan if mask == "missing" else 1e4
+    if mask == "missing":
+        known["h"][1][..., 5, 0] = np.nan
+    write(tmp_path / "train" / "a.nc", known)
+    found = module(tmp_path, mask=mask, weights=weights).statistics
+    edges = np.sin(np.deg2rad([-90, -60, -30, 0, 30, 60, 90]))
+    area = np.ones(ROWS) if weights is None else np.diff(edges)
+    for c, name in enumerate("th"):
+        values = known[name][1].astype("f4").astype("f8")
+        there = np.isfinite(values[0, 0]) & ~(LAND & bool(mask))
+        own = np.broadcast_to(area[:, None] * there, values.shape)
+        values = np.where(there, values, 0)
+        mean = np.average(values, weights=own)
+        change = np.diff(values, axis=1) ** 2
+        assert np.isclose(found.mean[c], mean, rtol=1e-6)
+        assert np.isclose(found.std[c] ** 2, np.average((values - mean) ** 2, weights=own))
+        expected = np.average(change, weights=own[:, 1:])
+        assert np.isclose(found.increment_std[c] ** 2, expected)
+
+
+def test_masked_points_are_zero_or_what_the_file_has(tmp_path):
+    known = fields()
+    known["t"][1][..., LAND] = np.nan
+    write(tmp_path / "train" / "a.nc", known)
+    data = module(tmp_path, mask="missing", variables=["t"])
+    assert bool((data.trajectories("train").read(1, 2, 5)[:, :, LAND] == 0).all())
+    assert data.describe().missing
+    known["t"][1][..., LAND] = 7
+    write(tmp_path / "train" / "b.nc", known)
+    data = module(tmp_path / "train", mask="wet", variables=["t"], train=Source("b.nc"))
+    assert bool((data.trajectories("train").read(1, 2, 5)[:, :, LAND] == 7).all())
+
+
+def change(name, where, value):
+    def changed(known):
+        known[name][1][where] = value
+
+    return changed
+
+
+def read_all(module, root, options):
+    windows = WindowDataset(module(root, **options).trajectories("train"), 2)
+    windows.__getitems__(list(range(len(windows))))
+
+
+REFUSED = [
+    ({"static": ["ice"]}, None, r"has no variable 'ice' for data.static, only t, h, depth"),
+    ({"static": ["stress"]}, None, r"'stress' of data.static has .* list it in data.forcing"),
+    ({"forcing": ["depth"]}, None, r"'depth' of data.forcing has .* list it in data.static"),
+    ({"static": ["t"]}, None, r"data.variables, data.static and data.forcing name 't' twice"),
+    (
+        {"static": ["depth"]},
+        change("depth", (2, 3), np.nan),
+        r"'depth' has no finite value at point \(2, 3\)",
+    ),
+    ({"mask": "depth"}, None, r"mask 'depth' holds -\d.* to .*, expected numbers from 0 to 1"),
+    ({"mask": "soil"}, change("soil", (...,), 0.0), r"all points of 't' are masked"),
+    (
+        {"mask": "soil"},
+        change("soil", (...,), np.arange(3.0).reshape(3, 1, 1) / 2),
+        "mask 'soil' differs between trajectories",
+    ),
+    ({"mask": "missing"}, None, r"data.mask is missing, but no point is masked"),
+    ({"mask": "missing"}, change("t", (1, 4, 3, 3), np.nan), r"data.mask is missing, but no point"),
+    (
+        {"mask": "wet"},
+        change("t", (0, 1, 0, 0), np.nan),
+        r"'t' is not finite at trajectory 0, snapshot 1, point \(0, 0\)",
+    ),
+    (
+        {"forcing": ["stress"]},
+        change("stress", (3, 1, 1), np.nan),
+        r"'stress' is not finite at trajectory 0, snapshot 3, point \(1, 1\)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "changed", "message"), REFUSED)
+def test_what_is_not_certain_is_refused(tmp_path, options, changed, message):
+    known = fields()
+    if changed is not None:
+        changed(known)
+    write(tmp_path / "train" / "a.nc", known)
+    with pytest.raises(ValueError, match=message):
+        read_all(module, tmp_path, options)
+
+
+def test_missing_points_that_change_with_time_are_refused(tmp_path):
+    known = fields()
+    known["t"][1][..., LAND] = np.nan
+    known["t"][1][2, 7, 1, 3] = 1.0  # a value where there was none
+    write(tmp_path / "train" / "a.nc", known)
+    words = r"'t' has a value at trajectory 2, snapshot 7, point \(1, 3\), where the first snapshot"
+    with pytest.raises(ValueError, match=words):
+        module(tmp_path, mask="missing").trajectories("train").check()
+    known["t"][1][2, 7, 1, 3] = np.nan
+    known["t"][1][2, 7, 5, 5] = np.nan  # a value is missing where there was one
+    write(tmp_path / "train" / "a.nc", known)
+    with pytest.raises(ValueError, match=r"not finite at trajectory 2, snapshot 7, point \(5, 5\)"):
+        module(tmp_path, mask="missing").trajectories("train").check()
+
+
+def test_files_with_other_masks_are_refused(tmp_path):
+    known = fields()
+    write(tmp_path / "train" / "a.nc", known)
+    known["wet"][1][4, 4] = 0
+    write(tmp_path / "train" / "b.nc", known)
+    with pytest.raises(
+        ValueError, match=r"b.nc has a mask with 41 points, .*a.nc one that differs"
+    ):
+        module(tmp_path, mask="wet").trajectories("train")
+
+
+def test_content_follows_every_input(tmp_path):
+    write(tmp_path / "train" / "a.nc", fields())
+    options = [{}, {"static": ["depth"]}, {"forcing": ["co2"]}, {"mask": "wet"}]
+    options += [{"mask": "not wet"}, {"weights": "latitude"}]
+    hashes = [module(tmp_path, **given).contents("train") for given in options]
+    assert len(set(hashes)) == len(hashes)
+    changed = fields()
+    changed["co2"][1][3] += 1
+    write(tmp_path / "train" / "a.nc", changed)
+    assert module(tmp_path).contents("train") == hashes[0]
+    assert module(tmp_path, forcing=["co2"]).contents("train") != hashes[2]
+
+
+def test_rollouts_are_given_the_forcing_of_their_own_times(tmp_path):
+    write(tmp_path / "test" / "a.nc", fields())
+    data = module(tmp_path, **GIVEN)
+    starts = InitialConditions(data.trajectories("test"), 4, steps=5, truth_steps=2)
+    batch = starts.collate([1, 3])
+    known = fields()
+    for row, (member, first) in enumerate(batch.places):
+        assert first + 5 < TIMES
+        for lead in (0, 3, 5):
+            found = batch.forcing(lead)[row]
+            assert np.allclose(found[0], known["stress"][1][first + lead], atol=1e-6)
+            assert np.allclose(found[2], known["noise"][1][member, first + lead], atol=1e-6)
+        assert np.allclose(batch.static[row, 1], known["soil"][1][member], atol=1e-6)
+        assert batch.initial.shape == (2, 2, ROWS, COLUMNS)
+        assert np.allclose(batch.truth(1)[row, 0], known["t"][1][member, first + 1], atol=1e-6)
+
+
+def test_forcing_that_ends_before_the_rollout_is_refused(tmp_path):
+    write(tmp_path / "test" / "a.nc", fields())
+    rollouts = Rollouts(initial_conditions=1, steps=20)
+    data = module(tmp_path, forcing=["co2"], test_rollouts=rollouts)
+    words = r"forcing \(co2\) for at most 11 steps, the rollouts have 20; lower steps"
+    with pytest.raises(ValueError, match=words):
+        data.test_dataloader()
+
+
+def test_perturbations_leave_masked_points_alone(tmp_path):
+    known = fields()
+    known["t"] = ("member", "time", *SPACE), 280 + known["t"][1]
+    for name in "th":
+        known[name][1][..., LAND] = np.nan
+    write(tmp_path / "test" / "a.nc", known)
+    data = module(tmp_path, mask="missing")
+    starts = InitialConditions(data.trajectories("test"), 2, 3, 1, members=3000, noise=0.1)
+    batch = starts.collate([0, 1])
+    change = batch.perturbed - batch.initial
+    assert bool((change[..., torch.from_numpy(LAND)] == 0).all())
+    there = batch.initial[:, 0][:, torch.from_numpy(~LAND)]
+    found = change[:, :, 0][..., torch.from_numpy(~LAND)].std((0, 2))
+    assert torch.allclose(found, 0.1 * there.std(1), rtol=0.01)
