@@ -10,6 +10,7 @@ https://docs.unidata.ucar.edu/netcdf-c/current/file_format_specifications.html
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -59,23 +60,39 @@ class ClassicArray(DiskArray):
         shape = [len(part) for part in ranges]
         strides = [dtype.itemsize * math.prod(self.shape[n + 1 :]) for n in range(len(shape))]
         strides[:1] = [self._place.stride] if shape else []
-        first = sum(part.start * stride for part, stride in zip(ranges, strides, strict=True))
-        last = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-        content = self._read(first, last + dtype.itemsize) if all(shape) else None
-        values = np.ndarray(shape, dtype, content, 0, strides if all(shape) else None)
+        if not all(shape):
+            values = np.empty(shape, dtype)
+        else:
+            first = [p.start * stride for p, stride in zip(ranges, strides, strict=True)]
+            last = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
+            row = sum(last[1:]) + dtype.itemsize  # from the first to the last value of an item
+            places = [sum(first)]
+            if strides and strides[0] > 2 * row:  # most of a record is of other variables
+                places = [places[0] + n * strides[0] for n in range(shape[0])]
+                strides[0] = row
+            else:
+                row += sum(last[:1])
+            values = np.ndarray(shape, dtype, self._read(places, row), 0, strides)
         return values[(*(0 if isinstance(part, int) else slice(None) for part in key), ...)]
 
-    def _read(self, first: int, size: int) -> np.ndarray:
-        """Return the bytes of the file between the first and the last value."""
-        with self.path.open("rb") as file:
+    def _read(self, places: Sequence[int], size: int) -> bytearray:
+        """Return so many bytes from each of the places, counted from the first value."""
+        content = bytearray(len(places) * size)
+        view = memoryview(content)
+        with self.path.open("rb", buffering=0) as file:
             if file_identity(os.fstat(file.fileno())) != self._file:
                 raise ReplacedError(self.path)
-            content = np.fromfile(file, np.uint8, size, offset=self._place.offset + first)
-        if len(content) < size:
-            raise OSError(
-                f"{self.path} ends within its data: it is truncated or being written; restore it "
-                "or remove it from the folder."
-            )
+            for number, place in enumerate(places):
+                file.seek(self._place.offset + place)
+                done = number * size
+                while done < (number + 1) * size:
+                    count = file.readinto(view[done : (number + 1) * size])
+                    if not count:
+                        raise OSError(
+                            f"{self.path} ends within its data: it is truncated or being written; "
+                            "restore it or remove it from the folder."
+                        )
+                    done += count
         return content
 
     def close(self) -> None:
