@@ -8,14 +8,17 @@ equal descriptions and equal seeds mean equal data.
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from datamodules.files.disk_array import DiskArray
+
+PIECE = 2**22  # values that are hashed at a time
 
 
 def describe(value: Any) -> Any:
@@ -101,9 +104,28 @@ def content_hash(arrays: Mapping[str, np.ndarray | DiskArray], attributes: dict[
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name}:{tuple(array.shape)}".encode())
-        for index in np.ndindex(tuple(array.shape[: 2 if len(array.shape) > 3 else 1])):
-            digest.update(np.ascontiguousarray(array[index], dtype="<f4").data)
+        for key in pieces(array.shape):
+            digest.update(np.ascontiguousarray(array[key], dtype="<f4").data)
     return digest.hexdigest()
+
+
+def pieces(shape: Sequence[int], most: int = PIECE) -> Iterator[tuple[int | slice, ...]]:
+    """Yield the keys of pieces of an array of at most so many values, in C order.
+
+    Example:
+        >>> list(pieces((2, 5), most=3))[:3]
+        [(0, slice(0, 3, None)), (0, slice(3, 6, None)), (1, slice(0, 3, None))]
+    """
+    axis = 0
+    while axis < len(shape) - 1 and prod(shape[axis + 1 :]) > most:
+        axis += 1
+    if not shape:
+        yield ()
+        return
+    step = max(1, most // max(1, prod(shape[axis + 1 :])))
+    for index in np.ndindex(*shape[:axis]):
+        for start in range(0, shape[axis], step):
+            yield (*index, slice(start, start + step))
 
 
 def digest(values: np.ndarray | None) -> str | None:
