@@ -3,14 +3,17 @@
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache, partial
+from itertools import accumulate
+from operator import mul
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from datamodules.files.disk_array import ArrayKey, DiskArray
+from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray, Values
+from datamodules.files.mapped_array import MappedArray
 from datamodules.notices import notify
 
 
@@ -92,7 +95,10 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
     if place is None:
         notify(f"{path} is compressed and is read into memory; numpy.savez writes it without.")
         return StoredArray(shape, dtype, partial(_loaded, path, name))
-    opened = partial(MappedArray, path, place + header, shape, dtype, fortran)
+    inner = shape[:-1] if fortran else shape[:0:-1]  # from the axis that varies fastest
+    strides = tuple(accumulate(inner, mul, initial=dtype.itemsize))[: len(shape)]
+    strides = strides if fortran else strides[::-1]
+    opened = partial(MappedArray, path, place + header, shape, dtype, strides)
     return StoredArray(shape, dtype, opened)
 
 
@@ -105,40 +111,3 @@ def _loaded(path: Path, name: str) -> DiskArray:
 def _values(path: Path, name: str, _: int) -> np.ndarray:
     with np.load(path, allow_pickle=False) as file:
         return file[name]
-
-
-class MappedArray(DiskArray):
-    """Array whose numbers lie in a file one after the other.
-
-    Args:
-        path: File.
-        offset: Place of the first number [bytes].
-        shape: Shape.
-        dtype: Type of the numbers.
-        fortran: Whether the first index varies fastest.
-
-    Raises:
-        ValueError: The file is shorter than the array.
-    """
-
-    def __init__(
-        self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype, fortran: bool
-    ) -> None:
-        self.path, self.offset, self.shape = path, offset, shape
-        self.dtype, self.order = dtype, "F" if fortran else "C"
-        self._map: np.ndarray | None = None
-        size = int(np.prod(shape, dtype=int)) * dtype.itemsize
-        if path.stat().st_size < offset + size:
-            raise ValueError(
-                f"{path} has {path.stat().st_size} bytes, expected at least {offset + size} for an "
-                f"array of shape {shape}; it is truncated: restore it."
-            )
-
-    def __getitem__(self, key: ArrayKey) -> np.ndarray:
-        if self._map is None:
-            place: Any = (self.path, self.dtype, "r", self.offset, self.shape, self.order)
-            self._map = np.memmap(*place)
-        return np.array(self._map[key])
-
-    def close(self) -> None:
-        self._map = None

@@ -1,5 +1,6 @@
 """Tensors that `torch.save` wrote, alone or by name in a dictionary."""
 
+import sys
 import zipfile
 from collections.abc import Mapping
 from functools import partial
@@ -9,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.files.disk_array import ArrayKey, DiskArray
+from datamodules.files.disk_array import ArrayKey
 from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray
+from datamodules.files.mapped_array import MappedArray
 
 KINDS = {
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
@@ -44,28 +46,36 @@ class TorchTensors(PlainArrays):
             return any(name.endswith("/data.pkl") for name in file.namelist())
 
     def arrays(self, path: Path) -> Mapping[str, StoredArray]:
-        found = {}
-        for name, tensor in tensors(path).items():
-            dtype = values(torch.empty(0, dtype=tensor.dtype)).dtype
-            opened = partial(TensorArray, path, name)
-            found[name] = StoredArray(tuple(tensor.shape), dtype, opened)
-        return found
+        return {name: _array(path, tensor) for name, tensor in tensors(path).items()}
+
+
+def _array(path: Path, tensor: Tensor) -> StoredArray:
+    """Return the description of an array from its tensor without values."""
+    rounded = tensor.dtype == torch.bfloat16
+    kind = torch.uint16 if rounded else tensor.dtype  # NumPy has no bfloat16
+    dtype = torch.empty(0, dtype=kind).numpy().dtype
+    size, shape = dtype.itemsize, tuple(tensor.shape)
+    offset = tensor.untyped_storage()._checkpoint_offset + size * tensor.storage_offset()
+    strides = tuple(size * stride for stride in tensor.stride())
+    opened = partial(Bfloat16 if rounded else MappedArray, path, offset, shape, dtype, strides)
+    return StoredArray(shape, np.dtype("f4") if rounded else dtype, opened)
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of real numbers in a file, by name.
+    """Return the tensors of real numbers in a file, by name, without their values.
 
     Raises:
         ValueError: It cannot be loaded without running code, or is of a format that cannot be
             mapped, or holds no tensors.
     """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        check_order(path)
+        found = torch.load(path, map_location="meta", weights_only=True)
     except Exception as error:  # of several kinds, by the fault of the file
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"{path} cannot be loaded with weights_only=True and mmap=True ({reason:.120}), "
-            "expected tensors; write the tensors alone by torch.save, with a PyTorch of today."
+            f"{path} cannot be loaded with weights_only=True ({reason:.120}), expected tensors; "
+            "write the tensors alone by torch.save, with a PyTorch of today."
         ) from None
     named = found if isinstance(found, dict) else {path.stem: found}
     chosen = {
@@ -81,25 +91,25 @@ def tensors(path: Path) -> dict[str, Tensor]:
     return chosen
 
 
-def values(tensor: Tensor) -> np.ndarray:
-    """Return the numbers of a tensor; bfloat16, which NumPy does not have, as float32."""
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+def check_order(path: Path) -> None:
+    """Check that a file has the bytes of numbers in the order of this machine.
 
-
-class TensorArray(DiskArray):
-    """Tensor of a file, which is mapped.
-
-    Args:
-        path: File.
-        name: Name of the tensor.
+    Raises:
+        ValueError: They are in the other order, which PyTorch cannot swap without loading them, or
+            the file is of PyTorch before 1.6.
     """
+    if not zipfile.is_zipfile(path):
+        raise ValueError("it is of a PyTorch before 1.6")
+    with zipfile.ZipFile(path) as file:
+        names = [name for name in file.namelist() if name.endswith("/byteorder")]
+        orders = {file.read(name).decode() for name in names}
+    if orders - {sys.byteorder}:
+        raise ValueError(f"its numbers are {orders.pop()}-endian")
 
-    def __init__(self, path: Path, name: str) -> None:
-        self.path, self.tensor = path, tensors(path)[name]
-        self.shape = tuple(self.tensor.shape)
+
+class Bfloat16(MappedArray):
+    """Array of bfloat16, the upper halves of float32."""
 
     def __getitem__(self, key: ArrayKey) -> np.ndarray:
-        return np.array(values(self.tensor[key]))
-
-    def close(self) -> None:
-        pass
+        halves = super().__getitem__(key)
+        return np.left_shift(halves, 16, dtype=np.uint32).reshape(halves.shape).view(np.float32)
