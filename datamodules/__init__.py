@@ -11,7 +11,7 @@ from datamodules.files.formats.pdebench import PDEBench
 from datamodules.files.formats.the_well import TheWell
 from datamodules.files.formats.torch_tensors import TorchTensors
 from datamodules.files.formats.zarr_store import Zarr
-from datamodules.files.selection import Range, Source
+from datamodules.files.selection import Range, SplitFiles
 from datamodules.generation.generator import Generator, SplitSize
 from datamodules.observations import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
 from datamodules.rollouts import InitialConditions, Rollouts, TrajectoryRolloutBatch
@@ -19,6 +19,9 @@ from datamodules.source import DataSource
 from datamodules.statistics import Statistics
 from datamodules.trajectories import Trajectories
 from datamodules.windows import WindowDataset
+
+Source = SplitFiles
+"""Former name, accepted until 0.3."""
 
 __all__ = [
     "DataDescription",
@@ -38,7 +41,7 @@ __all__ = [
     "Rollouts",
     "Sensors",
     "SensorsAt",
-    "Source",
+    "SplitFiles",
     "SplitSize",
     "Statistics",
     "TheWell",

@@ -21,7 +21,7 @@ from datamodules.files.provenance import canonical, digest
 from datamodules.files.provenance import describe as plain
 from datamodules.files.reader import TrajectoryReader, check_agreement
 from datamodules.files.selected import channel_names, check_select
-from datamodules.files.selection import Source
+from datamodules.files.selection import SplitFiles
 from datamodules.generation.generator import Generator
 from datamodules.loading import WindowLoader
 from datamodules.notices import notify
@@ -113,9 +113,9 @@ class TrajectoryDataModule(LightningDataModule):
         parameters: list[str] = [],  # noqa: B006 - as above
         observations: Observations | None = None,
         generator: Generator | None = None,
-        train: Source = Source("train/*.nc"),
-        val: Source = Source("val/*.nc"),
-        test: Source = Source("test/*.nc"),
+        train: SplitFiles = SplitFiles("train/*.nc"),
+        val: SplitFiles = SplitFiles("val/*.nc"),
+        test: SplitFiles = SplitFiles("test/*.nc"),
         batch_size: int = 8,
         workers: int = 0,
         storage: StorageChoice = "auto",

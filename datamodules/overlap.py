@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from datamodules.files.reader import TrajectoryReader
-from datamodules.files.selection import Source
+from datamodules.files.selection import SplitFiles
 
 PART = 1 << 14  # bytes
 
@@ -14,8 +14,8 @@ PART = 1 << 14  # bytes
 def overlaps(
     split: str,
     readers: list[TrajectoryReader],
-    source: Source,
-    others: Mapping[str, tuple[Source, list[Path]]],
+    source: SplitFiles,
+    others: Mapping[str, tuple[SplitFiles, list[Path]]],
 ) -> list[str]:
     """Return a sentence for each of the other splits that shares snapshots with this one.
 

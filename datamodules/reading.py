@@ -15,7 +15,7 @@ from datamodules.files.joined import JoinedFiles
 from datamodules.files.paths import find_files
 from datamodules.files.reader import TrajectoryReader
 from datamodules.files.selected import Select
-from datamodules.files.selection import Range, Source
+from datamodules.files.selection import Range, SplitFiles
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.overlap import overlaps
 
@@ -91,7 +91,7 @@ class Reading:
 
 
 def remarks(
-    split: str, readers: list[TrajectoryReader], sources: Mapping[str, Source], root: Path
+    split: str, readers: list[TrajectoryReader], sources: Mapping[str, SplitFiles], root: Path
 ) -> list[str]:
     """Return sentences if splits share snapshots, or if files seem to be parts of one run.
 

@@ -55,7 +55,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def on_page_content(html: str, **_: Any) -> str:
     """Return a page on which a documented name in the text links to its documentation.
 
-    Names that several entries share, such as `Source`, stay as they are, and so does code within
+    Names that several entries share stay as they are, and so does code within
     links, headings and blocks.
     """
     names = Counter(name.rpartition(".")[2] for name in entries())

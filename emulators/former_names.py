@@ -33,6 +33,7 @@ CLASSES = {
     "emulators.PlainNetwork": "emulators.FromModule",
     f"{NETWORKS}.plain.DilatedResNet": "emulators.DilatedResNet",
     f"{NETWORKS}.network.Network": "emulators.Network",
+    "datamodules.Source": "datamodules.SplitFiles",
     "datamodules.Split": "datamodules.SplitSize",
     f"{SOLVERS}.infiltration.Within": f"{SOLVERS}.infiltration.Clamp",
     f"{SOLVERS}.infiltration.checks.Plausible": f"{SOLVERS}.infiltration.checks.ValidRange",
@@ -160,9 +161,10 @@ OPTIONS = {
 SHORT = {
     old.rpartition(".")[2]: new.rpartition(".")[2]
     for old, new in CLASSES.items()
-    if old.rpartition(".")[2] != new.rpartition(".")[2] and not old.endswith(".Unrolled")
+    if old.rpartition(".")[2] != new.rpartition(".")[2]
+    if not old.endswith((".Unrolled", ".Source"))
 }
-"""Former names of classes without their module. Another class is called Unrolled, too."""
+"""Former names of classes without their module. Other classes are called Unrolled and Source."""
 
 
 def rename(settings: Any, option: str = "") -> Any:

@@ -8,7 +8,7 @@ import torch
 from lightning import Trainer
 from torch import nn
 
-from datamodules import Dimensions, NumPy, Range, Source, TrajectoryDataModule
+from datamodules import Dimensions, NumPy, Range, SplitFiles, TrajectoryDataModule
 from emulators import Baseline
 
 
@@ -20,7 +20,7 @@ def main(folder: Path = Path("data/waves")) -> float:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "waves.npy", waves)
     format = NumPy(["trajectory", "time", "x"], interval=0.2, lengths=[2 * np.pi])
-    train, val = Source("waves.npy", Range(0, 6)), Source("waves.npy", Range(6, 7))
+    train, val = SplitFiles("waves.npy", Range(0, 6)), SplitFiles("waves.npy", Range(6, 7))
     data = TrajectoryDataModule(
         folder, ["waves"], Dimensions(space=("x",)), format=format, train=train, val=val
     )

@@ -113,11 +113,16 @@ def test_documented_name_in_the_text_becomes_a_link():
         "<h2>The <code>UNet</code></h2>",
         "<pre><code>UNet</code></pre>",
         "<p><code>unheard_of</code></p>",
-        "<p><code>Source</code></p>",  # of data, and of a balance
     ],
 )
 def test_other_code_does_not(html):
     assert site.on_page_content(html) == html
+
+
+def test_name_of_two_objects_does_not_become_a_link(monkeypatch):
+    names = [*site.entries(), "another.UNet"]
+    monkeypatch.setattr(site, "entries", lambda: names)
+    assert site.on_page_content("<code>UNet</code>") == "<code>UNet</code>"
 
 
 @pytest.fixture

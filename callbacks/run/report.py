@@ -17,11 +17,11 @@ class RunReport(Callback):
         >>> from pathlib import Path
         >>> import numpy as np
         >>> from torch import nn
-        >>> from datamodules import Dimensions, NumPy, Rollouts, Source, TrajectoryDataModule
+        >>> from datamodules import Dimensions, NumPy, Rollouts, SplitFiles, TrajectoryDataModule
         >>> from emulators import Baseline
         >>> np.save("u.npy", np.arange(40.0).reshape(5, 8))
         >>> data = TrajectoryDataModule(
-        ...     Path("."), ["u"], Dimensions(space=("x",)), test=Source("u.npy"),
+        ...     Path("."), ["u"], Dimensions(space=("x",)), test=SplitFiles("u.npy"),
         ...     format=NumPy(["time", "x"], interval=1.0), test_rollouts=Rollouts(2, steps=3),
         ... )
         >>> off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)

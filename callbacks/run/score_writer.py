@@ -43,12 +43,12 @@ class ScoreWriter(Callback):
         >>> import numpy as np
         >>> from torch import nn
         >>> from callbacks import RolloutError
-        >>> from datamodules import Dimensions, NumPy, Rollouts, Source, TrajectoryDataModule
+        >>> from datamodules import Dimensions, NumPy, Rollouts, SplitFiles, TrajectoryDataModule
         >>> from emulators import Baseline
         >>> np.save("u.npy", np.outer(np.arange(9.0), np.ones(8)))
         >>> data = TrajectoryDataModule(
         ...     Path("."), ["u"], Dimensions(space=("x",)),
-        ...     train=Source("u.npy"), test=Source("u.npy"),
+        ...     train=SplitFiles("u.npy"), test=SplitFiles("u.npy"),
         ...     format=NumPy(["time", "x"], interval=1.0),
         ...     test_rollouts=Rollouts(2, steps=3, truth_steps=3),
         ... )

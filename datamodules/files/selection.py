@@ -25,7 +25,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Source:
+class SplitFiles:
     """Files, trajectories and snapshots of one split.
 
     Args:
@@ -37,7 +37,7 @@ class Source:
     Example:
         All snapshots of a file from the hundredth on:
 
-        >>> source = Source("train/*.nc", times=Range(start=100))
+        >>> source = SplitFiles("train/*.nc", times=Range(start=100))
         >>> len(source.times.of(250))
         150
     """

@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 import cli
-from datamodules import Dimensions, Source, TrajectoryDataModule
+from datamodules import Dimensions, SplitFiles, TrajectoryDataModule
 from datamodules.files.selection import Range
 
 DIMENSIONS = ("member", "lat", "time", "lon")
@@ -54,7 +54,7 @@ def test_a_file_is_described_drawn_and_read(path, capsys, monkeypatch):
         Path(options["root"]),
         options["variables"],
         Dimensions("member", space=("lat", "lon")),
-        train=Source(options["train"]["files"], times=Range(**options["train"]["times"])),
+        train=SplitFiles(options["train"]["files"], times=Range(**options["train"]["times"])),
     )
     assert (len(data.readers("train")), data.describe().interval) == (1, 6.0)
 

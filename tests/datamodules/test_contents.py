@@ -6,7 +6,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from datamodules import Dimensions, Range, Source, TrajectoryDataModule
+from datamodules import Dimensions, Range, SplitFiles, TrajectoryDataModule
 from tests.datamodules.files import write_file
 
 OPTIONS = {"variables": ["vorticity", "T"], "periodic": True, "parameters": ["Re"]}
@@ -101,8 +101,8 @@ OTHER = {
     "variables": {"variables": ["T"]},
     "vorticity": {"vorticity": "T"},
     "no vorticity": {"vorticity": None},
-    "trajectories": {"train": Source("train/*.nc", Range(1))},
-    "times": {"train": Source("train/*.nc", times=Range(0, 5))},
+    "trajectories": {"train": SplitFiles("train/*.nc", Range(1))},
+    "times": {"train": SplitFiles("train/*.nc", times=Range(0, 5))},
     "no parameter": {"parameters": []},
 }
 

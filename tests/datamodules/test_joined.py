@@ -2,7 +2,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from datamodules import Range, Source, TrajectoryDataModule
+from datamodules import Range, SplitFiles, TrajectoryDataModule
 from tests.datamodules.files import write_file
 
 FIELD = np.random.default_rng(0).standard_normal((41, 4, 6)).astype("f4")
@@ -28,7 +28,9 @@ SINGLE = [slice(n, n + 1) for n in range(41)]
 
 
 def module(folder, join="time", times=Range()):  # noqa: B008
-    return TrajectoryDataModule(folder, ["u"], join=join, train=Source("train/*.nc", times=times))
+    return TrajectoryDataModule(
+        folder, ["u"], join=join, train=SplitFiles("train/*.nc", times=times)
+    )
 
 
 @pytest.mark.parametrize("storage", ["memory", "stream"])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray
 
-from datamodules import Dimensions, Source, TrajectoryDataModule
+from datamodules import Dimensions, SplitFiles, TrajectoryDataModule
 from datamodules.files.inspection import inspect_file
 from datamodules.files.selected import channel_names
 from datamodules.files.trajectory_file import TrajectoryFile
@@ -39,7 +39,7 @@ def on_levels(path, names=("q",)):
 
 
 def data_of(path, variables, dimensions=PLANE, **options):
-    one = Source(path.name)
+    one = SplitFiles(path.name)
     return TrajectoryDataModule(
         path.parent, variables, dimensions, train=one, val=one, test=one, **options
     )

@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from datamodules import Range, Source, TrajectoryDataModule
+from datamodules import Range, SplitFiles, TrajectoryDataModule
 from datamodules.files.paths import find_files
 from tests.datamodules.files import write_file
 
@@ -19,22 +19,22 @@ def file(path, name, fields):
 @pytest.mark.parametrize(
     ("train", "test", "words"),
     [
-        (Source("a.nc"), Source("a.nc"), "snapshots 0 to 19 of trajectories 0 to 2"),
+        (SplitFiles("a.nc"), SplitFiles("a.nc"), "snapshots 0 to 19 of trajectories 0 to 2"),
         (
-            Source("a.nc", times=Range(0, 12)),
-            Source("*.nc", times=Range(8)),
+            SplitFiles("a.nc", times=Range(0, 12)),
+            SplitFiles("*.nc", times=Range(8)),
             "snapshots 8 to 11 of trajectories 0 to 2",
         ),
-        (Source("a.nc", Range(0, 2)), Source("a.nc", Range(1, 3)), "trajectories 1 to 1"),
-        (Source("a.nc", times=Range(0, 12)), Source("a.nc", times=Range(12)), ""),
-        (Source("a.nc", Range(0, 1)), Source("a.nc", Range(1)), ""),
-        (Source("a.nc"), Source("b.nc"), ""),
+        (SplitFiles("a.nc", Range(0, 2)), SplitFiles("a.nc", Range(1, 3)), "trajectories 1 to 1"),
+        (SplitFiles("a.nc", times=Range(0, 12)), SplitFiles("a.nc", times=Range(12)), ""),
+        (SplitFiles("a.nc", Range(0, 1)), SplitFiles("a.nc", Range(1)), ""),
+        (SplitFiles("a.nc"), SplitFiles("b.nc"), ""),
     ],
 )
 def test_splits_that_share_snapshots_deserve_a_word(tmp_path, capsys, train, test, words):
     for number, name in enumerate(("a.nc", "b.nc", "v.nc")):
         file(tmp_path / name, "vorticity", FIELDS[:, :20] + number)
-    data = TrajectoryDataModule(tmp_path, train=train, test=test, val=Source("v.nc"))
+    data = TrajectoryDataModule(tmp_path, train=train, test=test, val=SplitFiles("v.nc"))
     data.readers("train")
     said = capsys.readouterr().err
     assert ("the splits train and test share" in said) == bool(words)
@@ -42,7 +42,7 @@ def test_splits_that_share_snapshots_deserve_a_word(tmp_path, capsys, train, tes
 
 
 def said(folder, capsys, **splits):
-    sources = {name: Source(f"{name}.nc", **ranges) for name, ranges in splits.items()}
+    sources = {name: SplitFiles(f"{name}.nc", **ranges) for name, ranges in splits.items()}
     TrajectoryDataModule(folder, ["u"], **sources).readers("train")
     return capsys.readouterr().err
 

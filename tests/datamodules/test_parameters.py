@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import Dimensions, Range, Source, TrajectoryDataModule
+from datamodules import Dimensions, Range, SplitFiles, TrajectoryDataModule
 from datamodules.files.provenance import describe
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.rollouts import InitialConditions
@@ -142,7 +142,7 @@ def test_data_sets_in_several_folders_make_one(tmp_path):
             write_file(path, seed=number)
             with netCDF4.Dataset(path, "a") as file:
                 file.viscosity = viscosity
-    names = {split: Source(f"nu*/{split}/*.nc") for split in ("train", "test")}
+    names = {split: SplitFiles(f"nu*/{split}/*.nc") for split in ("train", "test")}
     told, untold = (
         TrajectoryDataModule(tmp_path, parameters=parameters, **names)
         for parameters in (["viscosity"], [])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from datamodules import Dimensions, Observations, Range, Rollouts, Source, TrajectoryDataModule
+from datamodules import Dimensions, Observations, Range, Rollouts, SplitFiles, TrajectoryDataModule
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.solvers import Grid
 from tests.datamodules.files import write_file
@@ -110,8 +110,8 @@ def test_one_file_can_serve_all_splits_by_ranges(tmp_path):
     write_file(tmp_path / "all.nc", (40, 8, 8), dims=("time", "y", "x"))
     data = module(
         tmp_path,
-        train=Source("all.nc", times=Range(0, 20)),
-        test=Source("all.nc", times=Range(25)),
+        train=SplitFiles("all.nc", times=Range(0, 20)),
+        test=SplitFiles("all.nc", times=Range(25)),
     )
     assert data.trajectories("train").lengths == [20]
     assert data.trajectories("test").lengths == [15]
@@ -119,7 +119,7 @@ def test_one_file_can_serve_all_splits_by_ranges(tmp_path):
 
 def test_references_are_of_the_part_of_the_files_that_a_split_takes(root):
     def snapshots(stop):
-        data = module(root, train=Source("train/a.nc", times=Range(0, stop)))
+        data = module(root, train=SplitFiles("train/a.nc", times=Range(0, stop)))
         count = data.trajectories("train").snapshots
         return data.reference("train", {"name": "count"}, lambda: {"count": np.array(count)})
 
@@ -128,7 +128,7 @@ def test_references_are_of_the_part_of_the_files_that_a_split_takes(root):
 
 def test_shared_files_are_of_the_part_of_the_files_that_a_split_takes(root):
     for stop in (20, 30, 20):
-        data = module(root, storage="shared", train=Source("train/a.nc", times=Range(0, stop)))
+        data = module(root, storage="shared", train=SplitFiles("train/a.nc", times=Range(0, stop)))
         assert data.trajectories("train").storage.values.shape == (3 * stop, 1, 8, 8)
     write_file(root / "train" / "a.nc", (3, 40, 8, 8), ("vorticity", "height"))
     for names in (["vorticity", "height"], ["height", "vorticity"]):
@@ -181,10 +181,10 @@ def test_splits_that_disagree_are_refused(root):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (Source("train/*.nc", times=Range(100)), "0 snapshots in the range"),
-        (Source("train/*.nc", times=Range(39)), "1 snapshots in the range"),
-        (Source("train/*.nc", times=Range(9, 3)), "0 snapshots in the range"),
-        (Source("train/*.nc", Range(10)), "no trajectory in the range 10 to None"),
+        (SplitFiles("train/*.nc", times=Range(100)), "0 snapshots in the range"),
+        (SplitFiles("train/*.nc", times=Range(39)), "1 snapshots in the range"),
+        (SplitFiles("train/*.nc", times=Range(9, 3)), "0 snapshots in the range"),
+        (SplitFiles("train/*.nc", Range(10)), "no trajectory in the range 10 to None"),
     ],
 )
 def test_a_split_of_nothing_is_refused(root, source, words):

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 import cli
+import datamodules
 from callbacks import RolloutCheckpoint
 from commands.former_options import with_present_names
 from emulators import Emulator, LearnedCoarsening
@@ -68,6 +69,11 @@ def test_every_present_name_is_there():
             "datamodules.solvers.finite_volume.ThetaScheme",
         ),
         ("emulators.losses.L2", "emulators.L2"),
+        ("datamodules.Source", "datamodules.SplitFiles"),
+        (
+            "datamodules.solvers.finite_volume.Source",
+            "datamodules.solvers.finite_volume.Source",
+        ),
         ("torch.optim.SGD", "torch.optim.SGD"),
     ],
 )
@@ -152,3 +158,8 @@ def test_a_checkpoint_of_before_is_trained_tested_and_loaded(workplace, capsys):
     for words in ("emulators.Bookmark is now callbacks.RolloutCheckpoint", "transform of Hierar"):
         assert err.count(words) == 1
     shutil.rmtree("runs/former")
+
+
+def test_a_term_keeps_its_name_and_files_of_a_split_have_both():
+    assert rename({"class_path": "Source"}) == {"class_path": "Source"}
+    assert datamodules.Source is datamodules.SplitFiles

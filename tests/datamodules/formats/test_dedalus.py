@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from datamodules import Dedalus, Dimensions, Source, TrajectoryDataModule
+from datamodules import Dedalus, Dimensions, SplitFiles, TrajectoryDataModule
 from datamodules.files.formats.detect import format_of
 
 LAYOUTS = Path(__file__).parents[1] / "layouts"
@@ -30,7 +30,7 @@ def contents(path):
 @pytest.mark.parametrize("storage", ["stream", "memory"])
 def test_values_are_those_that_its_own_reader_gives(folder, storage):
     assert isinstance(format_of(folder / "run_s2.h5"), Dedalus)
-    one = Source("run_s*.h5")
+    one = SplitFiles("run_s*.h5")
     data = TrajectoryDataModule(
         folder, ["b", "u_x", "u_z"], Dimensions(space=("x", "z")), periodic=[False, True],
         join="time", train=one, val=one, test=one, storage=storage,

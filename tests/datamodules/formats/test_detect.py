@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules import Dedalus, Dimensions, PDEBench, Source, TheWell, TrajectoryDataModule
+from datamodules import Dedalus, Dimensions, PDEBench, SplitFiles, TheWell, TrajectoryDataModule
 from datamodules.files import open_files
 from tests.datamodules.files import write_file
 
@@ -21,7 +21,7 @@ def test_a_truncated_file_is_named_with_what_to_do(tmp_path, name):
     else:
         path.write_bytes((LAYOUTS / name).read_bytes())
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    one = Source(name)
+    one = SplitFiles(name)
     data = TrajectoryDataModule(tmp_path, ["u"], train=one, val=one, test=one)
     with pytest.raises(ValueError, match=rf"{path} is not a readable .*restore it or remove it"):
         data.readers("train")
@@ -48,7 +48,7 @@ def test_windows_of_different_samples_leave_the_file_open(tmp_path, monkeypatch)
     """Samples of PDEBench are in groups of their own, of one file."""
     path = tmp_path / "a.h5"
     path.write_bytes((LAYOUTS / "pdebench_shallow_water.h5").read_bytes())
-    one = Source("a.h5")
+    one = SplitFiles("a.h5")
     space = Dimensions(space=("x", "y"))
     data = TrajectoryDataModule(
         tmp_path, ["h"], space, train=one, val=one, test=one, storage="stream"

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from datamodules import Dimensions, PDEBench, Source, TrajectoryDataModule
+from datamodules import Dimensions, PDEBench, SplitFiles, TrajectoryDataModule
 from datamodules.files.formats.detect import format_of
 from datamodules.files.trajectory_file import TrajectoryFile
 
@@ -141,7 +141,7 @@ def test_maps_are_refused(tmp_path):
 @pytest.mark.parametrize("storage", ["stream", "memory"])
 def test_windows_are_the_same_from_any_storage(tmp_path, storage):
     samples = grouped(tmp_path / "a.h5", (5, 6, 8, 2)).transpose(0, 1, 4, 3, 2)
-    one = Source("a.h5")
+    one = SplitFiles("a.h5")
     data = TrajectoryDataModule(
         tmp_path, ["u", "v"], periodic=True, train=one, val=one, test=one, storage=storage
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import Dimensions, NumPy, Source, TorchTensors, TrajectoryDataModule
+from datamodules import Dimensions, NumPy, SplitFiles, TorchTensors, TrajectoryDataModule
 from datamodules.files.formats.detect import format_of
 from datamodules.files.trajectory_file import TrajectoryFile
 
@@ -216,7 +216,7 @@ def test_damaged_files_are_named(tmp_path):
 @pytest.mark.parametrize("save", SAVE)
 def test_windows_and_hashes(tmp_path, save):
     name = save(tmp_path / "a", VALUES).name
-    one = Source(name)
+    one = SplitFiles(name)
     kind = SAVE[save](order=ORDER, **OPTIONS)
     data = [
         TrajectoryDataModule(

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from datamodules import Dimensions, Source, TheWell, TrajectoryDataModule
+from datamodules import Dimensions, SplitFiles, TheWell, TrajectoryDataModule
 from datamodules.files.formats.detect import format_of
 from datamodules.files.hdf5 import Hdf5Array
 from datamodules.files.trajectory_file import TrajectoryFile
@@ -126,7 +126,7 @@ def test_a_missing_variable_names_those_that_exist():
 
 @pytest.mark.parametrize(("storage", "workers"), [("stream", 0), ("memory", 0), ("stream", 2)])
 def test_windows_are_the_same_from_any_storage(tmp_path, storage, workers):
-    one = Source(copied(tmp_path).name)
+    one = SplitFiles(copied(tmp_path).name)
     names = ["stress_yx", "density", "velocity_y"]
     data = TrajectoryDataModule(
         tmp_path, names, SPACE, train=one, val=one, test=one, storage=storage, workers=workers

@@ -8,7 +8,7 @@ import pytest
 import xarray
 import zarr
 
-from datamodules import Dimensions, Source, TrajectoryDataModule
+from datamodules import Dimensions, SplitFiles, TrajectoryDataModule
 from datamodules.files.formats.detect import format_of
 from datamodules.files.formats.zarr_store import Zarr
 from datamodules.files.trajectory_file import TrajectoryFile
@@ -174,7 +174,7 @@ def test_a_group_is_named_where_the_variable_is_missing(tmp_path):
 
 
 def data_of(path, **options):
-    one = Source(path.name)
+    one = SplitFiles(path.name)
     return TrajectoryDataModule(
         path.parent, ["u", "v"], Dimensions("sample", space=("x", "y")), periodic=True,
         train=one, val=one, test=one, **options,
