@@ -14,9 +14,7 @@ from torch import Tensor
 from datamodules.description import DataDescription
 
 
-def load(
-    path: Path, option: str, device: torch.device | str = "cpu", trusted: bool = False
-) -> dict[str, Any]:
+def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) -> dict[str, Any]:
     """Return the contents of a file that `torch.save` wrote, by name.
 
     Args:
@@ -76,7 +74,7 @@ def check_bytes(path: Path) -> None:
 def read_checkpoint(
     path: Path,
     option: str = "--ckpt_path",
-    device: torch.device | str = "cpu",
+    device: Any = "cpu",
     trusted: bool = False,
 ) -> dict[str, Any]:
     """Return a checkpoint whose parts have the right types; see `load`.
