@@ -58,10 +58,25 @@ class Checkpoints(Callback):
         mode: Direction of the score: `min` where small values are good, `max` where large ones are.
 
     Example:
-        Also keeps the checkpoint with the smallest error at lead time 10:
+        The checkpoint of a training of five steps:
 
-        >>> Checkpoints(every=1000, monitor="val/mse/lead_10", mode="min").every
-        1000
+        >>> import numpy as np
+        >>> from torch import nn
+        >>> from datamodules import Dimensions, NumPy, Rollouts, Source, TrajectoryDataModule
+        >>> from emulators import Baseline
+        >>> np.save("u.npy", np.sin(np.arange(72.0)).reshape(9, 8))
+        >>> u, format = Source("u.npy"), NumPy(["time", "x"], interval=1.0)
+        >>> data = TrajectoryDataModule(
+        ...     Path("."), ["u"], Dimensions(space=("x",)), format=format, train=u, val=u,
+        ...     val_rollouts=Rollouts(1, steps=2),
+        ... )
+        >>> off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar",
+        ...                      "enable_model_summary"), False)
+        >>> checkpoints = Checkpoints(every=2)
+        >>> trainer = Trainer(max_steps=5, callbacks=[checkpoints], accelerator="cpu", **off)
+        >>> trainer.fit(Baseline(network=nn.Conv1d(1, 1, 1), dimensions=1), data)
+        >>> torch.load("last.ckpt", weights_only=True)["global_step"]
+        5
     """
 
     def __init__(

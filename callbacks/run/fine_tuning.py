@@ -29,8 +29,34 @@ class FineTuning(Callback):
         ValueError: The checkpoint's network differs, or is conditioned on other parameters.
 
     Example:
-        >>> FineTuning(Path("runs/jet/last.ckpt"), statistics="recompute").statistics
-        'recompute'
+        Training on states with mean 0, then on states with mean 10:
+
+        >>> import numpy as np
+        >>> from torch import nn
+        >>> from callbacks import Checkpoints
+        >>> from datamodules import Dimensions, NumPy, Rollouts, Source, TrajectoryDataModule
+        >>> from emulators import Baseline
+        >>> def mean_after_training(offset, callback, folder):
+        ...     states = np.outer([1.0, -1.0, 1.0, -1.0], np.ones(8)) + offset
+        ...     np.save("u.npy", states)
+        ...     u, format = Source("u.npy"), NumPy(["time", "x"], interval=1.0)
+        ...     data = TrajectoryDataModule(
+        ...         Path("."), ["u"], Dimensions(space=("x",)), format=format, train=u, val=u,
+        ...         val_rollouts=Rollouts(1, steps=1),
+        ...     )
+        ...     emulator = Baseline(network=nn.Conv1d(1, 1, 1), dimensions=1)
+        ...     off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar",
+        ...                          "enable_model_summary"), False)
+        ...     Trainer(max_steps=1, callbacks=[callback], default_root_dir=folder,
+        ...             accelerator="cpu", **off).fit(emulator, data)
+        ...     return emulator.standardize.mean.item()
+        >>> mean_after_training(0.0, Checkpoints(), "first")
+        0.0
+        >>> checkpoint = Path("first/last.ckpt")
+        >>> mean_after_training(10.0, FineTuning(checkpoint, statistics="keep"), "second")
+        0.0
+        >>> mean_after_training(10.0, FineTuning(checkpoint, statistics="recompute"), "third")
+        10.0
     """
 
     def __init__(self, checkpoint: Path, statistics: Literal["keep", "recompute"] = "keep") -> None:
