@@ -5,9 +5,11 @@ from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.formats.dedalus import Dedalus
 from datamodules.files.formats.format import FileFormat
+from datamodules.files.formats.matlab import MATLAB
 from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.formats.numpy_arrays import NumPy
 from datamodules.files.formats.pdebench import PDEBench
+from datamodules.files.formats.plain_hdf5 import HDF5
 from datamodules.files.formats.the_well import TheWell
 from datamodules.files.formats.torch_tensors import TorchTensors
 from datamodules.files.formats.zarr_store import Zarr
@@ -24,6 +26,8 @@ Source = SplitFiles
 """Former name, accepted until 0.3."""
 
 __all__ = [
+    "HDF5",
+    "MATLAB",
     "DataDescription",
     "DataSource",
     "Dedalus",

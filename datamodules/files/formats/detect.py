@@ -4,9 +4,11 @@ from pathlib import Path
 
 from datamodules.files.formats.dedalus import Dedalus
 from datamodules.files.formats.format import FileFormat
+from datamodules.files.formats.matlab import MATLAB
 from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.formats.numpy_arrays import NumPy
 from datamodules.files.formats.pdebench import PDEBench
+from datamodules.files.formats.plain_hdf5 import HDF5
 from datamodules.files.formats.the_well import TheWell
 from datamodules.files.formats.torch_tensors import TorchTensors
 from datamodules.files.formats.zarr_store import Zarr
@@ -18,6 +20,8 @@ FORMATS: tuple[type[FileFormat], ...] = (
     PDEBench,
     NumPy,
     TorchTensors,
+    MATLAB,
+    HDF5,
     NetCDF,
 )  # the most specific ones first
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from datamodules.files.disk_array import DiskArray
-from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray, Values
+from datamodules.files.formats.plain_arrays import REAL, PlainArrays, StoredArray, Values, refuse
 from datamodules.files.mapped_array import MappedArray
 from datamodules.notices import notify
 
@@ -78,7 +78,7 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
     """Return the description of an array from its header; mapped if its place is known.
 
     Raises:
-        ValueError: The header is damaged, or the array holds objects or other things than numbers.
+        ValueError: The header is damaged.
     """
     try:
         version = npy.read_magic(file)
@@ -87,11 +87,9 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
         header = file.tell()
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} is no readable file of NumPy ({error}); restore it.") from None
-    if dtype.kind not in "iuf":
+    if dtype.kind not in REAL:
         kind = "Python objects" if dtype.hasobject else f"values of type {dtype}"
-        raise ValueError(
-            f"{path}: '{name}' holds {kind}, expected numbers; write it as float32 by numpy.save."
-        )
+        return StoredArray(shape, dtype, partial(refuse, path, name, kind))
     if place is None:
         notify(f"{path} is compressed and is read into memory; numpy.savez writes it without.")
         return StoredArray(shape, dtype, partial(_loaded, path, name))

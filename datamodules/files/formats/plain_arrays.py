@@ -1,21 +1,25 @@
 """Files of arrays without names of axes, times or coordinates, which the configuration gives."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datamodules.files.disk_array import ArrayKey, DiskArray
+from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.part import Part, PartArray
 from datamodules.solvers.finite import check_finite
 
 CHANNEL = "channel"
+REAL = "iuf"  # kinds of real numbers
+OTHER = np.dtype("O")  # type of arrays that do not hold numbers
+MOST = 10  # arrays that a message names
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,18 @@ class StoredArray:
         shape: Shape.
         dtype: Type of the values.
         open: Function that returns it as an array on disk; it can be pickled.
+        attributes: Attributes, such as `units`, in files that have them.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     open: Callable[[], DiskArray]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_real(self) -> bool:
+        """If True, it holds real numbers; others are refused when they are opened."""
+        return self.dtype.kind in REAL
 
 
 class Values(DiskArray):
@@ -51,14 +62,35 @@ class Values(DiskArray):
         pass
 
 
+class OneSnapshot(DiskArray):
+    """Array with an axis of time, of one item, in front of the axes in the file.
+
+    Args:
+        array: Array in the file.
+    """
+
+    def __init__(self, array: DiskArray) -> None:
+        self.array, self.path, self.shape = array, array.path, (1, *array.shape)
+
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
+        time, *rest = as_tuple(key) or (slice(None),)
+        return self.array[tuple(rest)][None][time]
+
+    def close(self) -> None:
+        self.array.close()
+
+
 class PlainArrays(FileFormat):
     """Base class of formats whose files hold arrays without names of their axes.
 
     Args:
         order: Names of the axes in the order of the arrays: `time`, the spatial axes and, where
-            there are any, `trajectory` and `channel`.
+            there are any, `trajectory` and `channel`. Without `time` and `trajectory` each file
+            holds one snapshot.
         channels: Names of the variables along the axis `channel`.
         interval: Time between snapshots; by default times are read from an array `time` or `t`.
+            For files of one snapshot, which are sorted by their times, it is the time by which the
+            last number in their names is multiplied.
         time_units: Units of time, such as `s`.
         lengths: Length of the domain along each spatial axis, in their order, if known; points are
             at the lower edges of equal cells.
@@ -81,7 +113,9 @@ class PlainArrays(FileFormat):
         self.order, self.channels, self.lengths = list(order), list(channels), list(lengths)
         self.interval, self.time_units, self.start = interval, time_units, start
         name = f"{type(self).__name__}.order"
-        if order and (len(set(order)) < len(order) or "time" not in order):
+        one = bool(order) and not {"time", "trajectory"} & {*order}
+        self.axes = ["time", *order] if one else self.order  # with the axis of one snapshot
+        if order and (len(set(order)) < len(order) or "time" not in self.axes):
             raise ValueError(
                 f"{name} is {self.order}, expected different names of axes with 'time' among them."
             )
@@ -114,54 +148,86 @@ class PlainArrays(FileFormat):
     @contextmanager
     def open(self, path: Path) -> Iterator[Contents]:
         arrays = self.arrays(path)
+        if arrays and not any(array.is_real for array in arrays.values()):
+            next(iter(arrays.values())).open()  # the error says what it holds
         if not self.order:
             raise ValueError(self._unknown(path, arrays))
+        if self.axes != self.order:
+            arrays = {name: self._of_one_snapshot(name, array) for name, array in arrays.items()}
         variables: dict[str, StoredVariable] = {}
-        attributes = {}
         for name, array in arrays.items():
-            if len(array.shape) == len(self.order):
+            if len(array.shape) == len(self.axes) > 1 and (array.is_real or not self.channels):
                 self._add(variables, path, name, array)
-            elif (axis := {"t": "time"}.get(name, name)) in self.order and len(array.shape) == 1:
-                units = {"units": self.time_units} if axis == "time" else {}
-                variables[axis] = _variable(axis, (axis,), array, array.open, units)
-            elif not array.shape:
-                attributes[name] = array.open()[()].item()
-        fields = [variable for variable in variables.values() if "time" in variable.dimensions]
+        fields = [variable for variable in variables.values() if variable.kind in REAL]
+        if not fields:
+            raise ValueError(self._unknown(path, arrays))
         sizes = {
             name: size
             for variable in fields
             for name, size in zip(variable.dimensions, variable.shape, strict=True)
         }
-        if not any(len(variable.shape) > 1 for variable in fields):
-            raise ValueError(self._unknown(path, arrays))
+        attributes = self.attributes(path)
+        for name, array in arrays.items():
+            if len(array.shape) == 1 and array.is_real:
+                self._add_line(variables, sizes, name, array)
+            elif not array.shape and array.is_real:
+                attributes[name] = array.open()[()].item()
         if "time" not in variables and self.interval is None:
             raise ValueError(
                 f"{path} holds no times, expected an array 'time' or the interval between "
                 f"snapshots; set data.format.init_args.interval of {type(self).__name__}."
             )
-        for name, values in self._coordinates(sizes).items():
+        for name, values in self._coordinates(path, sizes).items():
             array = StoredArray(values.shape, values.dtype, partial(Values, path, values))
-            units = {"units": self.time_units} if name == "time" else {}
-            variables.setdefault(name, _variable(name, (name,), array, array.open, units))
+            variables.setdefault(name, self._variable(name, (name,), array))
         yield Contents(path, variables, attributes)
+
+    def attributes(self, path: Path) -> dict[str, Any]:
+        """Return the attributes of a file."""
+        return {}
+
+    def _of_one_snapshot(self, name: str, array: StoredArray) -> StoredArray:
+        """Return an array of a file of one snapshot with an axis of time."""
+        is_time = not array.shape and _axis_of(name) == "time"
+        if not is_time and len(array.shape) != len(self.order):
+            return array
+        opened = partial(_one_snapshot, array.open)
+        return replace(array, shape=(1, *array.shape), open=opened)
+
+    def _add_line(
+        self,
+        variables: dict[str, StoredVariable],
+        sizes: Mapping[str, int],
+        name: str,
+        array: StoredArray,
+    ) -> None:
+        """Add a coordinate, or a number of each trajectory, if an array of one axis is one."""
+        axis, (size,) = _axis_of(name), array.shape
+        nested = "/" in name
+        if axis in self.axes and axis != CHANNEL and (not nested or sizes[axis] == size):
+            if nested:
+                variables.setdefault(axis, self._variable(axis, (axis,), array))
+            else:
+                variables[axis] = self._variable(axis, (axis,), array)
+        elif sizes.get("trajectory") == size:
+            variables[name] = self._variable(name, ("trajectory",), array)
 
     def _add(
         self, variables: dict[str, StoredVariable], path: Path, name: str, array: StoredArray
     ) -> None:
         """Add an array, or the variables along its axis of channels."""
         if not self.channels:
-            variables[name] = _variable(name, tuple(self.order), array, array.open)
+            variables[name] = self._variable(name, tuple(self.axes), array)
             return
-        axis = self.order.index(CHANNEL)
+        axis = self.axes.index(CHANNEL)
         if array.shape[axis] != len(self.channels):
             raise ValueError(
                 f"{path}: '{name}' has the shape {array.shape}, expected {len(self.channels)} "
                 f"channels ({', '.join(self.channels)}) along axis {axis}; correct "
                 "data.format.order or channels."
             )
-        names = tuple(part for part in self.order if part != CHANNEL)
+        names = tuple(part for part in self.axes if part != CHANNEL)
         shape = array.shape[:axis] + array.shape[axis + 1 :]
-        part = StoredArray(shape, array.dtype, array.open)
         if self.channels[0] in variables:
             raise ValueError(
                 f"{path} holds several arrays with the axes of data.format.order, '{name}' among "
@@ -169,12 +235,29 @@ class PlainArrays(FileFormat):
             )
         for number, channel in enumerate(self.channels):
             opened = partial(_channel, array.open, axis, number)
-            variables[channel] = _variable(channel, names, part, opened)
+            part = replace(array, shape=shape, open=opened)
+            variables[channel] = self._variable(channel, names, part)
 
-    def _coordinates(self, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+    def _variable(
+        self, name: str, dimensions: tuple[str, ...], array: StoredArray
+    ) -> StoredVariable:
+        attributes = dict(array.attributes)
+        if name == "time" and (self.time_units != "1" or "units" not in attributes):
+            attributes["units"] = self.time_units
+        return StoredVariable(name, dimensions, array.shape, array.dtype, attributes, array.open)
+
+    def _coordinates(self, path: Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
         """Return the coordinates that follow from interval and lengths."""
         found = {}
-        if self.interval is not None:
+        if self.interval is not None and self.axes != self.order:
+            numbers = re.findall(r"\d+", path.stem)
+            if not numbers:
+                raise ValueError(
+                    f"{path} holds one snapshot without its time, expected an array 'time' or a "
+                    "number in the name of the file; rename the files, such as to u_0001.npy."
+                )
+            found["time"] = np.array([self.start + self.interval * int(numbers[-1])])
+        elif self.interval is not None:
             found["time"] = self.start + self.interval * np.arange(sizes["time"])
         for name, length in zip(self.space, self.lengths, strict=False):
             found[name] = length * np.arange(sizes[name]) / sizes[name]
@@ -182,23 +265,40 @@ class PlainArrays(FileFormat):
 
     def _unknown(self, path: Path, arrays: Mapping[str, StoredArray]) -> str:
         """Return the message on arrays whose axes are not known."""
-        shapes = ", ".join(f"'{name}' {array.shape}" for name, array in arrays.items())
+        shapes = [f"'{name}' {array.shape}" for name, array in arrays.items()]
+        more = f" and {len(shapes) - MOST} more" if len(shapes) > MOST else ""
+        found = ", ".join(shapes[:MOST]) + more
         return (
-            f"{path} holds {shapes or 'no arrays of numbers'} without names of axes, expected an "
+            f"{path} holds {found or 'no arrays of numbers'} without names of axes, expected an "
             f"array with {len(self.order) or 'known'} axes; write in the configuration, for "
             f"instance, data.format: {{class_path: {type(self).__name__}, init_args: {{order: "
-            "[trajectory, time, channel, y, x], channels: [u, v], interval: 0.1}}."
+            "[trajectory, time, channel, y, x], channels: [u, v], interval: 0.1}}, or the order "
+            "[y, x] if each file holds one snapshot."
         )
 
 
-def _variable(
-    name: str,
-    dimensions: tuple[str, ...],
-    array: StoredArray,
-    opened: Callable[[], DiskArray],
-    attributes: Mapping[str, Any] = {},
-) -> StoredVariable:
-    return StoredVariable(name, dimensions, array.shape, array.dtype, attributes, opened)
+def refuse(path: Path, name: str, kind: str) -> DiskArray:
+    """Refuse an array that does not hold real numbers, when it is opened.
+
+    Args:
+        path: File.
+        name: Name of the array.
+        kind: Values that it holds.
+    """
+    raise ValueError(
+        f"{path}: '{name}' holds {kind}, expected numbers; write it as an array of real numbers."
+    )
+
+
+def _axis_of(name: str) -> str:
+    """Return the axis whose coordinate has this name, if it is one."""
+    own = name.rpartition("/")[2]
+    return {"t": "time"}.get(own, own)
+
+
+def _one_snapshot(opened: Callable[[], DiskArray]) -> DiskArray:
+    """Return an array with an axis of time."""
+    return OneSnapshot(opened())
 
 
 def _channel(opened: Callable[[], DiskArray], axis: int, number: int) -> DiskArray:

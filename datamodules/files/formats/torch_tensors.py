@@ -1,10 +1,12 @@
 """Tensors that `torch.save` wrote, alone or by name in a dictionary."""
 
+import re
 import sys
 import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from datamodules.files.disk_array import ArrayKey
 from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray
 from datamodules.files.mapped_array import MappedArray
 
+FORMER = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number as a pickle
 KINDS = {
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
     *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -40,8 +43,10 @@ class TorchTensors(PlainArrays):
     label = "PyTorch"
 
     def recognizes(self, path: Path) -> bool:
-        if not (path.is_file() and zipfile.is_zipfile(path)):
+        if not path.is_file():
             return False
+        if not zipfile.is_zipfile(path):
+            return is_former(path)
         with zipfile.ZipFile(path) as file:
             return any(name.endswith("/data.pkl") for name in file.namelist())
 
@@ -66,18 +71,37 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
     Raises:
         ValueError: It cannot be loaded without running code, or is of a format that cannot be
-            mapped, or holds no tensors.
+            mapped, or holds no tensors, or pairs of inputs and outputs.
     """
+    if is_former(path):
+        raise ValueError(
+            f"{path} is of the format of PyTorch before 1.6, which cannot be mapped; write it "
+            "again by torch.save(torch.load(path, weights_only=True), path)."
+        )
     try:
         check_order(path)
+    except (OSError, zipfile.BadZipFile):
+        raise _damaged(path) from None
+    try:
         found = torch.load(path, map_location="meta", weights_only=True)
-    except Exception as error:  # of several kinds, by the fault of the file
-        reason = str(error).splitlines()[0]
+    except UnpicklingError as error:
+        held = re.search(r"GLOBAL ([\w.]+)", str(error))
+        kind = held.group(1).rstrip(".") if held else "objects of another kind"
         raise ValueError(
-            f"{path} cannot be loaded with weights_only=True ({reason:.120}), expected tensors; "
-            "write the tensors alone by torch.save, with a PyTorch of today."
+            f"{path} cannot be loaded with weights_only=True, since it holds {kind}, expected "
+            "tensors; write the tensors alone, or in a dictionary, by torch.save."
         ) from None
+    except Exception:  # of several kinds, by the fault of the file
+        raise _damaged(path) from None
     named = found if isinstance(found, dict) else {path.stem: found}
+    if {*named} == {"x", "y"} and all(
+        isinstance(tensor, Tensor) and tensor.ndim > 1 for tensor in named.values()
+    ):
+        raise ValueError(
+            f"{path} holds pairs of inputs 'x' and outputs 'y', expected trajectories; if y is the "
+            "state after x, write torch.stack((x, y), 1), of axes (trajectory, time, ...), by "
+            "torch.save."
+        )
     chosen = {
         str(name): tensor.detach()
         for name, tensor in named.items()
@@ -91,20 +115,33 @@ def tensors(path: Path) -> dict[str, Tensor]:
     return chosen
 
 
+def _damaged(path: Path) -> ValueError:
+    return ValueError(
+        f"{path} is not a readable file of PyTorch: it is damaged or truncated; restore it or "
+        "remove it from the folder."
+    )
+
+
+def is_former(path: Path) -> bool:
+    """Return whether a file is of the format of PyTorch before 1.6, a sequence of pickles."""
+    with path.open("rb") as file:
+        return file.read(len(FORMER)) == FORMER
+
+
 def check_order(path: Path) -> None:
     """Check that a file has the bytes of numbers in the order of this machine.
 
     Raises:
-        ValueError: They are in the other order, which PyTorch cannot swap without loading them, or
-            the file is of PyTorch before 1.6.
+        ValueError: They are in the other order, which PyTorch cannot swap without loading them.
     """
-    if not zipfile.is_zipfile(path):
-        raise ValueError("it is of a PyTorch before 1.6")
     with zipfile.ZipFile(path) as file:
         names = [name for name in file.namelist() if name.endswith("/byteorder")]
         orders = {file.read(name).decode() for name in names}
     if orders - {sys.byteorder}:
-        raise ValueError(f"its numbers are {orders.pop()}-endian")
+        raise ValueError(
+            f"{path} cannot be loaded piece by piece, since its numbers are {orders.pop()}-endian, "
+            f"expected {sys.byteorder}-endian; load it and write it again by torch.save here."
+        )
 
 
 class Bfloat16(MappedArray):

@@ -234,3 +234,67 @@ def test_windows_and_hashes(tmp_path, save):
         tmp_path, ["u", "v"], train=one, val=one, test=one, storage="stream", format=other
     )
     assert swapped.contents("train") != data[0].contents("train")
+
+
+def test_arrays_of_other_kinds_matter_only_where_they_are_read(tmp_path):
+    path = tmp_path / "a.npz"
+    names = np.full(VALUES.shape, "text")
+    np.savez(path, u=VALUES, names=names, name="text", objects=np.array([{}], dtype=object))
+    format = NumPy([*ORDER[:2], "level", "y", "x"], interval=1.0)
+    with format.open(path) as contents:
+        np.testing.assert_array_equal(contents.variables["u"].values(), VALUES)
+        with pytest.raises(ValueError, match=r"a\.npz: 'names' holds values of type <U4"):
+            contents.variables["names"].values()
+
+
+@pytest.mark.parametrize("save", SAVE)
+def test_files_of_one_snapshot_are_joined_by_the_numbers_in_their_names(tmp_path, save):
+    for number, state in enumerate(VALUES[0]):
+        save(tmp_path / f"v2_{5 * number}", state)
+    name = f"v2_*{save(tmp_path / 'v2_0', VALUES[0, 0]).suffix}"
+    format = SAVE[save](["channel", "y", "x"], ["u", "v"], 0.1, start=3.0, lengths=[6.0, 4.5])
+    splits = dict.fromkeys(("train", "val", "test"), SplitFiles(name))
+    data = TrajectoryDataModule(tmp_path, ["v", "u"], **splits, format=format)
+    (reader,) = data.readers("train")
+    np.testing.assert_allclose(reader.times, 3 + 0.5 * np.arange(5))
+    np.testing.assert_array_equal(reader.axes[0].values, np.arange(6.0))
+    np.testing.assert_array_equal(reader.read(0, 1, 5), VALUES[0, 1:, ::-1].astype("f4"))
+
+
+@pytest.mark.parametrize("save", SAVE)
+def test_a_file_of_one_snapshot_without_a_time_is_refused(tmp_path, save):
+    format = SAVE[save](["channel", "y", "x"], ["u", "v"], 0.1)
+    match = r"a\.np.|a\.pt holds one snapshot without its time"
+    path = save(tmp_path / "a", VALUES[0, 0])
+    with pytest.raises(ValueError, match=match), format.open(path):
+        pass
+
+
+def test_times_of_snapshots_are_read(tmp_path):
+    np.savez(tmp_path / "a7.npz", u=VALUES[0, 0, 0], time=2.5)
+    with NumPy(["y", "x"]).open(tmp_path / "a7.npz") as contents:
+        assert contents.variables["time"].values().tolist() == [2.5]
+        assert contents.variables["u"].dimensions == ("time", "y", "x")
+        np.testing.assert_array_equal(contents.variables["u"].values()[0], VALUES[0, 0, 0])
+
+
+def test_tensors_that_cannot_be_read_are_named_with_what_they_are(tmp_path):
+    path, format = tmp_path / "a.pt", TorchTensors(ORDER, **OPTIONS)
+    states = torch.from_numpy(VALUES.copy())
+
+    def refused(match):
+        assert isinstance(format_of(path), TorchTensors)
+        with pytest.raises(ValueError, match=match), format.open(path):
+            pass
+
+    torch.save(states, path, _use_new_zipfile_serialization=False)
+    refused(r"a\.pt is of the format of PyTorch before 1\.6")
+    torch.save(torch.load(path, weights_only=True), path)  # as the message says
+    with format.open(path) as contents:
+        np.testing.assert_array_equal(contents.variables["u"].values(), VALUES[:, :, 0])
+    torch.save({"x": states[:, 0], "y": states[:, 1]}, path)
+    refused(r"a\.pt holds pairs of inputs 'x' and outputs 'y'.*torch\.stack")
+    torch.save({"u": VALUES}, path)
+    refused(r"since it holds numpy\.\S*reconstruct, expected tensors; write")
+    torch.save({"u": object()}, path)
+    refused(r"since it holds \S+, expected tensors; write")

@@ -1,0 +1,163 @@
+"""Files of MATLAB, which may hold one snapshot each, such as the files of py2d."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.files.arrays import open_array
+from datamodules.files.decoded_array import text
+from datamodules.files.disk_array import DiskArray
+from datamodules.files.formats.plain_arrays import (
+    OTHER,
+    PlainArrays,
+    StoredArray,
+    Values,
+    refuse,
+)
+from datamodules.files.formats.plain_hdf5 import read_arrays
+from datamodules.files.oriented_array import OrientedArray
+from datamodules.notices import notify
+
+BEGINS = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
+INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+REAL = {"single", "double", *INTEGERS}
+LARGE = 2**24  # bytes of a file whose reading is worth a note
+
+
+class MATLAB(PlainArrays):
+    """Matrices of real numbers in `.mat` files of versions 5 to 7.3.
+
+    The order of the axes is the order of the indices in MATLAB. Files of version 7.3 are read
+    piece by piece, others as a whole by SciPy (`pip install "implicit-emulators[matlab]"`).
+    Vectors with the name of an axis are its coordinates, and single numbers can be named in
+    `data.parameters`.
+
+    Example:
+        A snapshot in a file of its own with its time, as py2d writes them:
+
+        >>> from scipy.io import savemat
+        >>> savemat("1.mat", {"Omega": np.ones((3, 4)), "time": 0.1})
+        >>> with MATLAB(["x", "y"]).open(Path("1.mat")) as contents:
+        ...     omega, time = contents.variables["Omega"], contents.variables["time"]
+        ...     print(omega.dimensions, omega.shape, time.values())
+        ('time', 'x', 'y') (1, 3, 4) [0.1]
+    """
+
+    label = "MATLAB"
+
+    def recognizes(self, path: Path) -> bool:
+        return begins(path) in BEGINS
+
+    def arrays(self, path: Path) -> Mapping[str, StoredArray]:
+        found = of_hdf5(path) if begins(path) == BEGINS[1] else of_version_5(path)
+        return {name: _without_single_axes(array) for name, array in found.items()}
+
+
+def begins(path: Path) -> bytes:
+    """Return the first bytes of a file, which name its version; none for folders."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(len(BEGINS[0]))
+
+
+def of_hdf5(path: Path) -> dict[str, StoredArray]:
+    """Return the matrices in a file of version 7.3, with the axes in the order of MATLAB."""
+    found = {}
+    for name, array in read_arrays(path).items():
+        kind = text(array.attributes.get("MATLAB_class"))
+        if kind in REAL and array.is_real:
+            opened = partial(_reversed, path, name)
+            found[name] = StoredArray(array.shape[::-1], array.dtype, opened)
+        elif "/" not in name:
+            kind = "complex numbers" if kind in REAL else f"values of class {kind}"
+            found[name] = _other(path, name, array.shape[::-1], kind)
+    return found
+
+
+def _other(path: Path, name: str, shape: tuple[int, ...], kind: str) -> StoredArray:
+    """Return a variable that is no matrix of real numbers."""
+    return StoredArray(shape, OTHER, partial(refuse, path, name, kind))
+
+
+def _reversed(path: Path, name: str) -> DiskArray:
+    """Return an array of HDF5 with its axes in the order of MATLAB."""
+    array = open_array(path, name)
+    return OrientedArray(array, range(len(array.shape))[::-1])
+
+
+def of_version_5(path: Path) -> dict[str, StoredArray]:
+    """Return the matrices in a file of a version before 7.3.
+
+    Raises:
+        ValueError: SciPy is not installed, or the file is damaged.
+    """
+    try:
+        from scipy.io import whosmat
+    except ImportError:
+        raise ValueError(
+            f"{path} is a file of MATLAB before version 7.3, for which SciPy is missing; install "
+            "implicit-emulators[matlab], or write it in MATLAB by save(..., '-v7.3')."
+        ) from None
+    try:
+        held = whosmat(path)
+    except Exception as error:  # of several kinds, by the fault of the file
+        raise _damaged(path, error) from None
+    if path.stat().st_size > LARGE:
+        notify(f"{path} is read into memory as a whole; MATLAB writes parts by save(..., '-v7.3').")
+    return {
+        name: StoredArray(shape, np.dtype(kind), partial(_loaded, path, name))
+        if kind in REAL
+        else _other(path, name, shape, f"values of class {kind}")
+        for name, shape, kind in held
+    }
+
+
+def _loaded(path: Path, name: str) -> DiskArray:
+    """Return a matrix of a file of version 5."""
+    return Values(path, _values(path, name, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=32)
+def _values(path: Path, name: str, _: int) -> np.ndarray:
+    """Return the numbers of a matrix.
+
+    Raises:
+        ValueError: The file is damaged, or the numbers are complex.
+    """
+    from scipy.io import loadmat
+
+    try:
+        values: Any = loadmat(path, variable_names=[name])[name]
+    except Exception as error:  # of several kinds, by the fault of the file
+        raise _damaged(path, error) from None
+    if values.dtype.kind == "c":
+        refuse(path, name, "complex numbers")
+    return values
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path} is not a readable file of MATLAB ({type(error).__name__}): it is damaged or "
+        "truncated; restore it or remove it from the folder."
+    )
+
+
+def _without_single_axes(array: StoredArray) -> StoredArray:
+    """Return a vector or single number of MATLAB, which has two axes there, without them."""
+    if len(array.shape) != 2 or 1 not in array.shape:
+        return array
+    shape = tuple(size for size in array.shape if size != 1)
+    return replace(array, shape=shape, open=partial(_squeezed, array.open))
+
+
+def _squeezed(opened: Callable[[], DiskArray]) -> DiskArray:
+    """Return an array in memory without its axes of one item."""
+    array = opened()
+    values = np.squeeze(array[()])
+    array.close()
+    return Values(array.path, values)

@@ -1,0 +1,115 @@
+"""HDF5 files without a layout that is known here."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from datamodules.files.arrays import open_array
+from datamodules.files.formats.plain_arrays import OTHER, PlainArrays, StoredArray
+
+JULIA = b"Julia data file"
+
+
+class HDF5(PlainArrays):
+    """Data sets of HDF5 files, which are named by their paths, such as `fields/u`.
+
+    Data sets of one axis with the name of an axis are its coordinates. Attributes of the file and
+    single numbers can be named in `data.parameters`, the latter by their paths.
+
+    Example:
+        A file whose times are next to the field:
+
+        >>> import h5py
+        >>> with h5py.File("run.h5", "w") as file:
+        ...     file["fields/u"] = np.zeros((3, 4))
+        ...     file["fields/t"] = [0.0, 0.5, 1.0]
+        >>> with HDF5(["time", "x"]).open(Path("run.h5")) as contents:
+        ...     print(contents.variables["fields/u"].dimensions)
+        ...     print(contents.variables["time"].values())
+        ('time', 'x')
+        [0.  0.5 1. ]
+    """
+
+    label = "HDF5"
+
+    def recognizes(self, path: Path) -> bool:
+        if not (path.is_file() and h5py.is_hdf5(path)):
+            return False
+        try:
+            with h5py.File(path, "r", locking=False) as file:
+                return not is_netcdf(file)
+        except OSError:  # a damaged file
+            return False
+
+    def arrays(self, path: Path) -> Mapping[str, StoredArray]:
+        check_julia(path)
+        return read_arrays(path)
+
+    def attributes(self, path: Path) -> dict[str, Any]:
+        with h5py.File(path, "r", locking=False) as file:
+            return dict(file.attrs)
+
+
+def is_netcdf(file: h5py.File) -> bool:
+    """Return whether the NetCDF library or a program like it wrote a file."""
+    if "_NCProperties" in file.attrs:
+        return True
+    found = file.visititems(lambda _, item: is_scale(item) or None)
+    return bool(found)
+
+
+def is_scale(item: h5py.Group | h5py.Dataset) -> bool:
+    """Return whether a part of a file is the coordinate of a dimension."""
+    return isinstance(item, h5py.Dataset) and bool(item.is_scale)
+
+
+def read_arrays(path: Path) -> dict[str, StoredArray]:
+    """Return the data sets of an HDF5 file, by their paths.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    found: dict[str, StoredArray] = {}
+
+    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
+            opened = partial(open_array, path, name)
+            found[name] = StoredArray(item.shape, type_of(item), opened, dict(item.attrs))
+
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            file.visititems(add)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} is not a readable HDF5 file ({error}): it may be truncated or of another "
+            "format; restore it or remove it from the folder."
+        ) from None
+    return found
+
+
+def type_of(dataset: h5py.Dataset) -> np.dtype:
+    """Return the type of a data set."""
+    try:
+        return OTHER if h5py.check_enum_dtype(dataset.dtype) else dataset.dtype
+    except TypeError:  # a type that NumPy does not have
+        return OTHER
+
+
+def check_julia(path: Path) -> None:
+    """Refuse files of JLD2, which hold a data set for each field and time.
+
+    Raises:
+        ValueError: Julia wrote the file.
+    """
+    with path.open("rb") as file:
+        begin = file.read(len(JULIA))
+    if begin == JULIA:
+        raise ValueError(
+            f"{path} is a file of JLD2, expected NetCDF or another format that other languages "
+            "read; write it as NetCDF in Julia (by NetCDFWriter in Oceananigans, "
+            "NCDatasets.jl elsewhere)."
+        )

@@ -1,0 +1,91 @@
+"""HDF5 files whose layout the configuration gives."""
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+
+from datamodules import HDF5, Dimensions, NetCDF
+from datamodules.files.formats.detect import format_of
+from datamodules.files.trajectory_file import TrajectoryFile
+
+VALUES = np.random.default_rng(0).normal(size=(5, 3, 4, 2))  # time, x, y, trajectory
+ORDER = ["time", "x", "y", "trajectory"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["run/fields/u"] = VALUES
+        file["run/fields/u"].attrs["units"] = "m s-1"
+        file["run/fields/names"] = np.full(VALUES.shape, b"text")
+        file["run/t"] = 0.25 * np.arange(5)
+        file["diagnostics/t"] = 0.5 * np.arange(3)  # of another length
+        file["x"] = 2.0 * np.arange(3)
+        file["Re"] = [10.0, 20.0]
+        file["params/nu"] = 0.01
+        file.attrs["beta"] = 3.0
+    return tmp_path / "a.h5"
+
+
+def opened(path, name="run/fields/u", parameters=(), **options):
+    space = Dimensions(space=("y", "x"))
+    return TrajectoryFile(path, (name,), space, parameters, format=HDF5(ORDER, **options))
+
+
+def test_fields_times_and_parameters_are_found_by_their_paths(path):
+    assert isinstance(format_of(path), HDF5)
+    file = opened(path, parameters=["Re", "params/nu", "beta"], lengths=[6.0, 8.0])
+    assert (file.variables[0].name, file.variables[0].units) == ("u", "m s-1")
+    np.testing.assert_array_equal(file.times, 0.25 * np.arange(5))
+    np.testing.assert_array_equal(file.axes[1].values, 2.0 * np.arange(3))  # as in the file
+    np.testing.assert_array_equal(file.axes[0].values, 2.0 * np.arange(4))
+    assert file.parameters.tolist() == [[10.0, 0.01, 3.0], [20.0, 0.01, 3.0]]
+    with h5py.File(path) as stored:
+        wanted = stored["run/fields/u"][1:4, :, :, 1].transpose(0, 2, 1)
+    np.testing.assert_array_equal(file.read(1, 1, 4)[:, 0], wanted.astype("f4"))
+
+
+def test_values_that_are_no_numbers_are_refused(path):
+    with pytest.raises(ValueError, match=r"'run/fields/names' holds texts, expected real numbers"):
+        opened(path, "run/fields/names").read(0, 0, 1)
+
+
+def test_without_an_order_the_configuration_is_named(path):
+    with pytest.raises(ValueError, match=r"'run/fields/u' \(5, 3, 4, 2\).*class_path: HDF5"):
+        TrajectoryFile(path, ("run/fields/u",), format=format_of(path))
+
+
+def test_many_arrays_are_not_all_named(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for number in range(100):
+            file[f"{number:03}"] = np.zeros((2, 2))
+    with (
+        pytest.raises(ValueError, match=r"'009' \(2, 2\) and 90 more"),
+        HDF5().open(tmp_path / "a.h5"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("group", [None, "a/b"])
+def test_netcdf_is_not_taken_for_it(tmp_path, group):
+    xarray.Dataset({"u": (("time", "x"), np.ones((2, 3)))}).to_netcdf(
+        tmp_path / "a.nc", group=group
+    )
+    assert isinstance(format_of(tmp_path / "a.nc"), NetCDF)
+    with h5py.File(tmp_path / "a.nc", "a") as file:  # as programs of long ago wrote it
+        del file.attrs["_NCProperties"]
+    assert isinstance(format_of(tmp_path / "a.nc"), NetCDF)
+
+
+def test_files_of_julia_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.jld2", "w", userblock_size=512) as file:
+        file["snapshots/u/0"] = np.zeros((2, 3))
+    with open(tmp_path / "a.jld2", "r+b") as file:
+        file.write(b"Julia data file (HDF5), version 0.1.1\x00 (libhdf5)")
+    assert isinstance(format_of(tmp_path / "a.jld2"), HDF5)
+    with (
+        pytest.raises(ValueError, match=r"a\.jld2 is a file of JLD2, .* write it as NetCDF"),
+        HDF5(["time", "x"]).open(tmp_path / "a.jld2"),
+    ):
+        pass
