@@ -75,8 +75,8 @@ def tensors(path: Path) -> dict[str, Tensor]:
     """
     if is_former(path):
         raise ValueError(
-            f"{path} is of the format of PyTorch before 1.6, which cannot be mapped; write it "
-            "again by torch.save(torch.load(path, weights_only=True), path)."
+            f"{path} cannot be loaded piece by piece, since it is of the format of PyTorch before "
+            "1.6; write it again by torch.save(torch.load(path, weights_only=True), path)."
         )
     try:
         check_order(path)
