@@ -21,7 +21,8 @@ from datamodules.files.provenance import canonical, digest
 from datamodules.files.provenance import describe as plain
 from datamodules.files.reader import TrajectoryReader, check_agreement
 from datamodules.files.selected import channel_names, check_select
-from datamodules.files.selection import SplitFiles
+from datamodules.files.selection import Range, SplitFiles
+from datamodules.files.subset import WHOLE, Subset
 from datamodules.generation.generator import Generator
 from datamodules.loading import WindowLoader
 from datamodules.notices import notify
@@ -57,6 +58,10 @@ class TrajectoryDataModule(LightningDataModule):
             there are values. Masked points count in no statistics, loss or score.
         weights: `latitude` to weight points of a sphere by the area of their cells in statistics,
             losses and scores; by default all points count alike.
+        crop: Range of points of some axes that is read, such as `{latitude: {stop: 720}}`, counted
+            along increasing coordinates.
+        coarsen: Number of points per block along each axis, or by name of the axis; each field is
+            averaged over the blocks when it is read.
         format: Format of the files, such as `NetCDF` or a class of the user's own; by default it is
             found from the first file of each split.
         periodic: Whether the domain is periodic along each axis, in the order (y, x); one value
@@ -106,6 +111,8 @@ class TrajectoryDataModule(LightningDataModule):
         forcing: list[str] = [],  # noqa: B006 - as above
         mask: str | None = None,
         weights: Literal["latitude"] | None = None,
+        crop: dict[str, Range] = {},  # noqa: B006 - as above
+        coarsen: int | dict[str, int] = 1,
         format: FileFormat | None = None,
         periodic: Periodic = "auto",
         vorticity: str | None = "auto",
@@ -138,9 +145,14 @@ class TrajectoryDataModule(LightningDataModule):
         self.variables = channels
         inputs = InputNames(tuple(static), tuple(forcing), mask)
         check_inputs(inputs, channels)
-        self.reading = Reading(
-            tuple(variables), dimensions, tuple(parameters), format, select, interval, join, inputs
-        )
+        subset = Subset(crop, coarsen)
+        if generator is not None and subset != WHOLE:
+            raise ValueError(
+                "data.crop and data.coarsen are for files of other programs, but data.generator "
+                "makes these; leave them out, and set the shape of the generator."
+            )
+        names = tuple(variables), dimensions, tuple(parameters)
+        self.reading = Reading(*names, format, select, interval, join, inputs, subset)
         self.weighting = weights
         self.channels = len(self.variables)
         self.dimensions = len(dimensions.space)
@@ -275,6 +287,7 @@ class TrajectoryDataModule(LightningDataModule):
             **({"select": dict(reading.select)} if reading.select else {}),
             **({"stored": stored} if stored != self.variables else {}),
             **({"inputs": plain(reading.inputs)} if reading.inputs != NO_INPUTS else {}),
+            **({"subset": plain(reading.subset)} if reading.subset != WHOLE else {}),
             **({"weights": data.weighting} if data.weighting else {}),
             **({"mask": digest(data.mask.numpy())} if data.mask is not None else {}),
         }

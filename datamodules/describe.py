@@ -8,12 +8,12 @@ import torch
 
 from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
+from datamodules.files.disk_array import LARGEST
 from datamodules.files.input_fields import MISSING, NO_INPUTS, InputNames
 from datamodules.files.reader import TrajectoryReader
 from datamodules.files.space_axis import reason_not_uniform
 from datamodules.notices import notify
 from datamodules.point_weights import Mask
-from datamodules.storage.streamed import LARGEST
 
 Periodic = Literal["auto"] | bool | list[bool]
 # words in the standard names of other quantities: tendency_of_ocean_relative_vorticity, components

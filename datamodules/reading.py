@@ -16,6 +16,7 @@ from datamodules.files.paths import find_files
 from datamodules.files.reader import TrajectoryReader
 from datamodules.files.selected import Select
 from datamodules.files.selection import Range, SplitFiles
+from datamodules.files.subset import WHOLE, Subset
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.overlap import overlaps
 
@@ -33,6 +34,7 @@ class Reading:
         interval: Time between snapshots of files without time stamps, or None.
         join: `time` if the files are parts of one run, or None.
         inputs: Names of static fields, forcing and the mask.
+        subset: Part of the domain that is read, and blocks of points that are averaged.
 
     Raises:
         ValueError: An option is out of its range.
@@ -46,12 +48,20 @@ class Reading:
     interval: float | None = None
     join: Literal["time"] | None = None
     inputs: InputNames = NO_INPUTS
+    subset: Subset = WHOLE
 
     def __post_init__(self) -> None:
         if self.interval is not None and not (self.interval > 0 and self.join is None):
             raise ValueError(
                 f"data.interval is {self.interval} with data.join: {self.join}, expected a "
                 "positive number without data.join; files that are joined need stamps of their own."
+            )
+        self.subset.check(self.dimensions.space)
+        if self.subset.coarsen not in (1, {}) and self.inputs.mask_variable:
+            raise ValueError(
+                f"data.coarsen averages blocks of points, and data.mask is the variable "
+                f"'{self.inputs.mask_variable}', whose masked points would enter the averages; "
+                "write missing values there and set data.mask: missing, or leave data.coarsen out."
             )
 
     @property
@@ -73,6 +83,7 @@ class Reading:
             select=self.select,
             interval=self.interval or 0.0,
             inputs=self.inputs,
+            subset=self.subset,
         )
         first = read(paths[0], *names, times, part=True)
         if self.join == "time" or (first.snapshots == 1 and len(paths) > 1):

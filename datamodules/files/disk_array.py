@@ -11,6 +11,8 @@ import numpy as np
 ArrayKey = SupportsIndex | slice | tuple[SupportsIndex | slice, ...]
 """Integers and slices that select a part of an array."""
 
+LARGEST = 9.9e36  # NetCDF fills values that were never written with 9.97e36
+
 
 class DiskArray(ABC):
     """Array in a file, which is opened when it is read.

@@ -12,6 +12,7 @@ from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_o
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.oriented_array import OrientedArray
 from datamodules.files.selected import Select, selected
+from datamodules.files.subset import WHOLE, Subset
 from datamodules.solvers import Variable
 
 MISSING = "missing"
@@ -80,7 +81,11 @@ class RepeatedArray(DiskArray):
 
 
 def open_as(
-    field: StoredVariable, axes: Mapping[str, int], descending: Collection[str] = ()
+    field: StoredVariable,
+    axes: Mapping[str, int],
+    descending: Collection[str] = (),
+    subset: Subset = WHOLE,
+    space: Sequence[str] = (),
 ) -> DiskArray:
     """Return a variable with the given axes, in their order, repeated along those that it lacks.
 
@@ -88,6 +93,8 @@ def open_as(
         field: Variable.
         axes: Sizes of the axes by name.
         descending: Names of the axes that are reversed.
+        subset: Part of the domain.
+        space: Names of the spatial dimensions.
     """
     own = [name for name in axes if name in field.dimensions]
     order = tuple(field.dimensions.index(name) for name in own)
@@ -97,7 +104,7 @@ def open_as(
         array = OrientedArray(array, order, reversed_axes)
     if len(own) < len(axes):
         array = RepeatedArray(array, [name in own for name in axes], tuple(axes.values()))
-    return array
+    return subset.of(array, list(axes), space)
 
 
 class InputFields:
@@ -111,6 +118,7 @@ class InputFields:
             trajectory if there is one, time, space.
         descending: Names of the axes that are reversed when they are read.
         select: Items of further dimensions.
+        subset: Part of the domain that is read.
 
     Raises:
         ValueError: A variable is missing or has other dimensions.
@@ -124,23 +132,29 @@ class InputFields:
         axes: Mapping[str, int],
         descending: Collection[str],
         select: Select,
+        subset: Subset = WHOLE,
     ) -> None:
         self.path: Path = contents.path
-        self.names, self.axes, self.descending = names, dict(axes), tuple(descending)
+        self.names, self.axes = names, dict(axes)
+        self.descending, self.subset = tuple(descending), subset
         self.trajectory, time = dimensions.trajectory, dimensions.time
-        space = tuple(name for name in axes if name not in (dimensions.trajectory, time))
+        self.space = tuple(name for name in axes if name not in (self.trajectory, time))
         self.still = {name: size for name, size in axes.items() if name != time}
         mask = names.mask_variable
         find = _Finder(contents, dimensions, axes, select)
-        self.static = [find(name, "static", space, False) for name in names.static]
+        self.static = [find(name, "static", self.space, False) for name in names.static]
         self.forcing = [find(name, "forcing", (), True) for name in names.forcing]
-        self.mask = find(mask, "mask", space, False) if mask else None
+        self.mask = find(mask, "mask", self.space, False) if mask else None
         self.static_variables = tuple(map(described, names.static, self.static))
         self.forcing_variables = tuple(map(described, names.forcing, self.forcing))
 
     def open_forcing(self) -> list[DiskArray]:
         """Return the forcing as arrays with all axes of a field of the state."""
-        return [open_as(field, self.axes, self.descending) for field in self.forcing]
+        return [self.open(field) for field in self.forcing]
+
+    def open(self, field: StoredVariable) -> DiskArray:
+        """Return a variable with all axes of a field of the state, in the part that is read."""
+        return open_as(field, self.axes, self.descending, self.subset, self.space)
 
     def read_static(self) -> Float[np.ndarray, "_ static *space"]:
         """Return the static fields, float32, of all trajectories or of one for all of them.
@@ -186,7 +200,7 @@ class InputFields:
     def _read(self, field: StoredVariable) -> Float[np.ndarray, "_ *space"]:
         """Return a field without time, of all trajectories or of one for all of them."""
         axes = {n: s for n, s in self.still.items() if n in field.dimensions}
-        array = open_as(field, axes, self.descending)
+        array = open_as(field, axes, self.descending, self.subset, self.space)
         with np.errstate(over="ignore"):
             values = np.asarray(array[()]).astype(np.float32)
         array.close()

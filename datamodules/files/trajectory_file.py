@@ -12,7 +12,7 @@ from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.groups import scope_of
-from datamodules.files.input_fields import NO_INPUTS, InputFields, InputNames, open_as
+from datamodules.files.input_fields import NO_INPUTS, InputFields, InputNames
 from datamodules.files.integrity import checked_hash
 from datamodules.files.physical_parameters import read_parameters
 from datamodules.files.provenance import provenance_in
@@ -27,6 +27,7 @@ from datamodules.files.selected import (
 )
 from datamodules.files.selection import Range
 from datamodules.files.space_axis import ordered, read_space_axis
+from datamodules.files.subset import WHOLE, Subset
 from datamodules.files.time_axis import read_time_axis
 from datamodules.notices import notify
 from datamodules.solvers import Variable
@@ -49,6 +50,7 @@ class TrajectoryFile(TrajectoryReader):
             by the value of its coordinate, or by its index if it has none.
         interval: Time between snapshots if the file has no stamps; 0 if it has.
         inputs: Names of static fields, forcing and the mask.
+        subset: Part of the domain that is read, and blocks of points that are averaged.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -68,6 +70,7 @@ class TrajectoryFile(TrajectoryReader):
         select: Select = {},  # noqa: B006 - never changed
         interval: float = 0.0,
         inputs: InputNames = NO_INPUTS,
+        subset: Subset = WHOLE,
     ) -> None:
         check_finite("TrajectoryFile", select=select, interval=interval)
         self.path = Path(path)
@@ -108,6 +111,7 @@ class TrajectoryFile(TrajectoryReader):
                     replace(axis, attributes={"topology": "circular", **axis.attributes})
                     for axis in self.axes
                 )
+            self.axes = tuple(subset.axis(axis, self.path) for axis in self.axes)
             self.dimensions = replace(dimensions, space=tuple(axis.name for axis in self.axes))
             self.space = tuple(axis.size for axis in self.axes)
             self.has_trajectories = dimensions.trajectory in sizes
@@ -118,7 +122,7 @@ class TrajectoryFile(TrajectoryReader):
             down = [axis.name for axis in self.axes if axis.descending]
             self._reversed = tuple(map(read.index, down))
             axes = {name: sizes[name] for name in read}
-            self.inputs = InputFields(contents, inputs, dimensions, axes, down, select)
+            self.inputs = InputFields(contents, inputs, dimensions, axes, down, select, subset)
             self.parameters = read_parameters(
                 contents, parameters, dimensions.trajectory, self.trajectories
             )
@@ -231,9 +235,7 @@ class TrajectoryFile(TrajectoryReader):
 
     def copy_to(self, out: np.ndarray, trajectory: int, start: int) -> None:
         if self._arrays is None:
-            axes, down = self.inputs.axes, self.inputs.descending
-            self._arrays = [open_as(field, axes, down) for field in self._fields]
-            self._arrays += self.inputs.open_forcing()
+            self._arrays = [*map(self.inputs.open, self._fields), *self.inputs.open_forcing()]
         times = slice(start, start + len(out))
         key = (trajectory, times) if self.has_trajectories else times
         for c, array in enumerate(self._arrays):

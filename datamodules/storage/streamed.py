@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from datamodules.files.disk_array import LARGEST
 from datamodules.files.reader import TrajectoryReader
 from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empty
-
-LARGEST = 9.9e36  # NetCDF fills snapshots that were never written with 9.97e36
 
 
 class Streamed(Storage):

@@ -1,0 +1,143 @@
+"""Part of the domain that is read, and averages over blocks of its points."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.files.disk_array import LARGEST, DiskArray, as_tuple, ranges_of
+from datamodules.files.selection import Range
+from datamodules.files.space_axis import SpaceAxis
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Part of the domain that is read, and the size of the blocks that are averaged.
+
+    Args:
+        crop: Range of points of some axes by name, counted along increasing coordinates.
+        coarsen: Number of points per block along each axis, or by name of the axis.
+
+    Example:
+        >>> subset = Subset({"lat": Range(stop=4)}, coarsen={"lat": 2})
+        >>> axis = SpaceAxis("lat", 5, np.array([0.0, 10.0, 20.0, 30.0, 40.0]), {})
+        >>> subset.axis(axis, Path("a.nc")).values.tolist()
+        [5.0, 25.0]
+    """
+
+    crop: Mapping[str, Range] = field(default_factory=dict)
+    coarsen: int | Mapping[str, int] = 1
+
+    def factor(self, name: str) -> int:
+        """Return the number of points per block along an axis."""
+        return self.coarsen if isinstance(self.coarsen, int) else self.coarsen.get(name, 1)
+
+    def check(self, space: Sequence[str]) -> None:
+        """Refuse names of other dimensions, and blocks of less than one point.
+
+        Args:
+            space: Names of the spatial dimensions.
+
+        Raises:
+            ValueError: As above.
+        """
+        by_name = {} if isinstance(self.coarsen, int) else self.coarsen
+        for option, names in (("crop", self.crop), ("coarsen", by_name)):
+            for name in names:
+                if name not in space:
+                    raise ValueError(
+                        f"data.{option} names '{name}', expected one of data.dimensions.space "
+                        f"({', '.join(space)})."
+                    )
+        least = min([self.factor(name) for name in space])
+        if least < 1:
+            raise ValueError(f"data.coarsen must be at least 1 along each axis, got {least}.")
+
+    def axis(self, axis: SpaceAxis, path: Path) -> SpaceAxis:
+        """Return the axis that is read.
+
+        Args:
+            axis: Whole axis of the file.
+            path: File, for messages.
+
+        Raises:
+            ValueError: No points are left, or the blocks do not divide them.
+        """
+        name, factor = axis.name, self.factor(axis.name)
+        kept = self.crop.get(name, Range()).of(axis.size)
+        if not kept:
+            raise ValueError(
+                f"{path}: data.crop.{name} leaves none of the {axis.size} points of '{name}'; "
+                "set start and stop to indices that exist."
+            )
+        if len(kept) % factor:
+            raise ValueError(
+                f"{path}: '{name}' has {len(kept)} points, which data.coarsen: {factor} does not "
+                f"divide; leave some out by data.crop: {{{name}: {{stop: "
+                f"{kept.start + len(kept) // factor * factor}}}}}, or choose another factor."
+            )
+        attributes = dict(axis.attributes)
+        if len(kept) < axis.size:
+            attributes.pop("topology", None)  # a part of a circle has two ends
+        values = axis.values
+        if values is not None:
+            values = values[kept.start : kept.stop].reshape(-1, factor).mean(1)
+        size = len(kept) // factor
+        return replace(axis, size=size, values=values, attributes=attributes)
+
+    def of(self, array: DiskArray, names: Sequence[str], space: Sequence[str]) -> DiskArray:
+        """Return the part of an array that is read, averaged over blocks.
+
+        Args:
+            array: Array with whole axes, in increasing order.
+            names: Names of its axes.
+            space: Names of the spatial dimensions.
+        """
+        if self == WHOLE:
+            return array
+        kept = [
+            self.crop.get(name, Range()).of(size)
+            for name, size in zip(names, array.shape, strict=True)
+        ]
+        factors = [self.factor(name) if name in space else 1 for name in names]
+        return SubsetArray(array, kept, factors)
+
+
+WHOLE = Subset()
+
+
+class SubsetArray(DiskArray):
+    """Ranges of the axes of an array, with averages over blocks of points.
+
+    A block with a missing value is missing.
+
+    Args:
+        array: Array.
+        kept: Range of each axis that is kept.
+        factors: Number of points per block along each axis.
+    """
+
+    def __init__(self, array: DiskArray, kept: Sequence[range], factors: Sequence[int]) -> None:
+        self.array, self.path = array, array.path
+        self.kept, self.factors = list(kept), list(factors)
+        self.shape = tuple(len(k) // f for k, f in zip(kept, factors, strict=True))
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        parts = as_tuple(key)
+        items = ranges_of(parts, self.shape, self.path)
+        there = tuple(
+            slice(own.start + part.start * factor, own.start + part.stop * factor)
+            for own, part, factor in zip(self.kept, items, self.factors, strict=True)
+        )
+        values = self.array[there]
+        if any(factor > 1 for factor in self.factors):
+            blocks = [n for p, f in zip(items, self.factors, strict=True) for n in (len(p), f)]
+            values = np.where(np.abs(values) < LARGEST, values, np.nan).astype(np.float64)
+            means = values.reshape(blocks).mean(tuple(range(1, len(blocks), 2)))
+            values = means.astype(np.float32)
+        return values[tuple(0 if isinstance(part, int) else slice(None) for part in parts)]
+
+    def close(self) -> None:
+        self.array.close()
