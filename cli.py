@@ -36,6 +36,7 @@ HELP = """Train, compare and stress-test neural emulators of dynamical systems.
 
 `emulate COMMAND --help` describes the options of each. In any folder configs/... names the files
 that come with the program, such as configs/data/quickstart.yaml and configs/model/baseline.yaml.
+An error is one sentence; with EMULATE_TRACEBACK=1 in the environment its whole traceback is shown.
 """
 STAGES = ("fit", "validate", "test", "predict")
 HOME = Path(__file__).resolve().parent

@@ -24,7 +24,7 @@ def name_option(error: ValueError, settings: Any) -> None:
     errors = chain(error)
     for cause in reversed(errors):
         message = str(cause)
-        option = re.match(r"([a-z]\w*)(?=[ \[])", message)
+        option = re.match(r"([a-z]\w*)(?:\[.*?\])? (?:must|has|have|is|are|needs) ", message)
         kinds = refusing_classes(cause, option[1]) if option else []
         if not kinds:
             continue

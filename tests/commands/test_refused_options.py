@@ -15,6 +15,8 @@ class Outer:
     def __init__(self, width=1, depth=1):
         if depth < 1:
             raise ValueError(f"the depth is {depth}.")
+        if depth > 9:
+            raise ValueError(f"depth of the parts must be at most 9, got {depth}.")
         self.inner = Inner(width)
 
 
@@ -45,6 +47,7 @@ def test_option_is_named_by_its_section(settings, message):
 def test_other_messages_are_kept():
     settings = {"model": {"class_path": f"{HERE}.Outer"}}
     assert named(settings, lambda: Outer(depth=0)) == "the depth is 0."
+    assert named(settings, lambda: Outer(depth=10)).startswith("depth of the parts must")
     assert named(settings, lambda: int("x")).startswith("invalid literal")
 
 

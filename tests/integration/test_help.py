@@ -40,6 +40,7 @@ def test_help_lists_the_commands(say):
     assert status == 0
     for command in ("fit", "validate", "test", "predict", "generate", "compare", "study"):
         assert f"emulate {command}" in out
+    assert "EMULATE_TRACEBACK=1" in out
 
 
 @pytest.mark.parametrize("words", [
