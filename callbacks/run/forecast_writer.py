@@ -46,11 +46,11 @@ class ForecastWriter(Callback, RolloutObserver):
         >>> import numpy as np
         >>> import xarray
         >>> from torch import nn
-        >>> from datamodules import Dimensions, NumPy, Rollouts, Source, TrajectoryDataModule
+        >>> from datamodules import Dimensions, NumPy, Rollouts, SplitFiles, TrajectoryDataModule
         >>> from emulators import Baseline
         >>> np.save("u.npy", np.outer(np.arange(9.0), np.ones(8)))
         >>> data = TrajectoryDataModule(
-        ...     Path("."), ["u"], Dimensions(space=("x",)), test=Source("u.npy"),
+        ...     Path("."), ["u"], Dimensions(space=("x",)), test=SplitFiles("u.npy"),
         ...     format=NumPy(["time", "x"], interval=1.0), predict_rollouts=Rollouts(2, steps=6),
         ... )
         >>> off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import Dimensions, Rollouts, Source, TrajectoryDataModule
+from datamodules import Dimensions, Rollouts, SplitFiles, TrajectoryDataModule
 from datamodules.rollouts import InitialConditions
 from datamodules.windows import WindowDataset
 
@@ -161,7 +161,7 @@ def test_masked_points_are_zero_or_what_the_file_has(tmp_path):
     assert data.describe().missing
     known["t"][1][..., LAND] = 7
     write(tmp_path / "train" / "b.nc", known)
-    data = module(tmp_path / "train", mask="wet", variables=["t"], train=Source("b.nc"))
+    data = module(tmp_path / "train", mask="wet", variables=["t"], train=SplitFiles("b.nc"))
     assert bool((data.trajectories("train").read(1, 2, 5)[:, :, LAND] == 7).all())
 
 
