@@ -12,6 +12,7 @@ from datamodules.files.formats.pdebench import PDEBench
 from datamodules.files.formats.plain_hdf5 import HDF5
 from datamodules.files.formats.the_well import TheWell
 from datamodules.files.formats.torch_tensors import TorchTensors
+from datamodules.files.formats.xarray_engines import Xarray
 from datamodules.files.formats.zarr_store import Zarr
 from datamodules.files.selection import Range, SplitFiles
 from datamodules.generation.generator import Generator, SplitSize
@@ -54,5 +55,6 @@ __all__ = [
     "TrajectoryDataModule",
     "TrajectoryRolloutBatch",
     "WindowDataset",
+    "Xarray",
     "Zarr",
 ]

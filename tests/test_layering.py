@@ -71,7 +71,8 @@ DRAWING = {"matplotlib", "PIL", "tensorboard"}
 LIBRARIES = {  # what each room may use besides the standard library
     "datamodules/solvers/implicit": TENSORS,
     "datamodules/solvers": TENSORS,
-    "datamodules/files": TENSORS | {"netCDF4", "h5py", "zarr", "numcodecs", "scipy", "yaml"},
+    "datamodules/files": TENSORS
+    | {"netCDF4", "h5py", "zarr", "numcodecs", "scipy", "xarray", "yaml"},
     "datamodules/storage": TENSORS,
     "datamodules/point_weights.py": TENSORS,
     "datamodules/description_difference.py": {"torch"},

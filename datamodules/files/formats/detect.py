@@ -11,6 +11,7 @@ from datamodules.files.formats.pdebench import PDEBench
 from datamodules.files.formats.plain_hdf5 import HDF5
 from datamodules.files.formats.the_well import TheWell
 from datamodules.files.formats.torch_tensors import TorchTensors
+from datamodules.files.formats.xarray_engines import Xarray
 from datamodules.files.formats.zarr_store import Zarr
 
 FORMATS: tuple[type[FileFormat], ...] = (
@@ -22,6 +23,7 @@ FORMATS: tuple[type[FileFormat], ...] = (
     TorchTensors,
     MATLAB,
     HDF5,
+    Xarray,
     NetCDF,
 )  # the most specific ones first
 
