@@ -18,7 +18,10 @@ USAGE = """emulate generate -c DATA.yaml [options]
 def generate(args: list[str]) -> None:
     """Simulate what is missing of a data set; under torchrun, every process its share."""
     if {"-h", "--help", "--data.help"} & set(args):
+        from commands.help import is_brief
+
         parser = parser_of_data()
+        parser.shown = is_brief
         parser.print_help()
         with suppress(SystemExit):  # which the help of a class ends with
             parser.parse_args(["--data.generator.help", "Generator"])

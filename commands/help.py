@@ -18,6 +18,7 @@ from commands.suggestions import FOREIGN, INTERNAL, class_at, did_you_mean, opti
 
 WIDTH = 100
 LONGEST_TYPE = 20
+GROUP = "Path to a configuration file."
 
 
 def shorter(text: str) -> str:
@@ -34,9 +35,13 @@ def shorter(text: str) -> str:
             networks = [name for name in names if is_network(name)]
             names = [*networks, "torch.nn.Module"]
         ours = [name for name in names if not name.startswith((*FOREIGN, *INTERNAL))]
+        default = re.search(r"default: \[(.*)", found.string[: found.start()], re.DOTALL)
+        listed = re.findall(r"[\w.]+", default[1]) if default else []
+        if set(ours) & set(listed):  # once is enough
+            ours = ["these", *(name for name in ours if name not in listed)]
         others = sorted({name.split(".")[0] for name in names if name.startswith(FOREIGN)})
         kinds = [*ours, *(f"classes of {library}" for library in others)]
-        return f", known subclasses: {', '.join(kinds)}" if kinds else ""
+        return f", known subclasses: {', '.join(kinds)}" if ours else ""
 
     return re.sub(r", known subclasses: ([\w.]+(?:, [\w.]+)*)", chosen, text)
 
@@ -97,10 +102,12 @@ class Formatter(DefaultHelpFormatter):
         full = action.help or ""
         name = next(iter(action.option_strings), "")
         first = self.described.setdefault((name.rpartition(".")[2], full), name)
-        if first == name or len(full) < len(f"As {first}."):
+        if "." in name and full == GROUP:
+            first = ""  # its metavariable says so
+        elif first == name or len(full) < len(f"As {first}."):
             return super()._format_action(action)
         try:
-            action.help = f"As {first}."
+            action.help = f"As {first}." if first else ""
             return super()._format_action(action)
         finally:
             action.help = full
@@ -125,6 +132,15 @@ class Formatter(DefaultHelpFormatter):
 
     def _expand_help(self, action: Action) -> str:
         return shorter(super()._expand_help(action))
+
+
+def is_brief(option: str) -> bool:
+    """Return whether an option is more than the help of another one that is listed.
+
+    >>> [is_brief(name) for name in ("data.format", "data.format.help", "model.help")]
+    [True, False, True]
+    """
+    return not option.endswith(".help") or option in ("model.help", "trainer.callbacks.help")
 
 
 def shown_groups(groups: list[Any], shown: Callable[[str], bool]) -> list[Any]:

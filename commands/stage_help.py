@@ -3,7 +3,7 @@
 from argparse import _HelpAction
 from typing import Any
 
-from commands.help import Parser
+from commands.help import Parser, is_brief
 
 EVERY_STAGE = (
     *("default_root_dir", "method", "callbacks", "enable_progress_bar"),
@@ -33,30 +33,24 @@ WITHOUT_EFFECT = {
 }
 """Options that change nothing in a stage; the training split gives statistics in each. What `fit`
 does not use itself is kept in the checkpoint."""
-UNUSED = ("trainer.accelerator.help", "trainer.logger.help")
 
 CHECKPOINT = {
     "fit": "Checkpoint to resume from, such as runs/a/last.ckpt.",
     "validate": "Checkpoint of the trained emulator, such as runs/a/last.ckpt.",
 }
 TEXTS = {
-    "config": "Configuration in YAML. The option may be given several times; a later file "
-    "overrides an earlier one.",
-    "print_config": "Print the configuration that all options give, and exit; "
-    "=skip_default leaves the defaults out.",
+    "config": "Configuration in YAML; of several, a later one overrides an earlier one.",
+    "print_config": "Print the configuration and exit; =skip_default leaves the defaults out.",
     "seed_everything": "Seed of weights, order of windows, noise and rollouts; true draws one.",
-    "weights_only": "Whether a checkpoint may hold tensors and plain values only. With false it "
-    "can run code: write it for a checkpoint that you trust.",
+    "weights_only": "Whether to refuse a checkpoint that can run code; false if you trust it.",
     "model": "Emulator, by the name of its class; --model.OPTION VALUE after it sets one of its "
     "options, which --model.help CLASS lists.",
     "trainer.default_root_dir": "Folder of the run.",
-    "trainer.callbacks": "Diagnostics and other callbacks; --trainer.callbacks+=CLASS adds one. "
-    "Callbacks that keep the run are built in, and listed only to change their options.",
+    "trainer.callbacks": "Diagnostics and other callbacks; --trainer.callbacks+=CLASS adds one.",
     "trainer.logger": "Loggers of the training; null and true mean TensorBoard, false none.",
     "trainer.enable_progress_bar": "Whether to show a progress bar.",
     "trainer.accelerator": "Kind of device: cpu, gpu, mps or auto.",
-    "trainer.devices": "Number of processes on this node, one per device; or a list of indices of "
-    "devices; or auto, which takes all.",
+    "trainer.devices": "Number of devices on this node, indices of devices, or auto (all).",
     "trainer.num_nodes": "Number of nodes.",
     "trainer.strategy": "Strategy of several processes, such as ddp; emulators.Sharded divides "
     "the weights among them.",
@@ -105,7 +99,8 @@ class TrainerHelp(_HelpAction):
 def describe_stage(parser: Parser, stage: str) -> None:
     """Set what the help of a stage shows, and how it is described."""
     parser.description = (
-        f"{parser.description or ''} Defaults are set in configs/trainer.yaml.".strip()
+        f"{parser.description or ''} Defaults are set in configs/trainer.yaml. "
+        "--OPTION.help CLASS describes a class that an option may be given.".strip()
     )
     parser.shown = lambda option: is_shown(option, stage)
     texts = {**TEXTS, "ckpt_path": CHECKPOINT.get(stage, CHECKPOINT["validate"])}
@@ -125,7 +120,7 @@ def describe_stage(parser: Parser, stage: str) -> None:
 def is_shown(option: str, stage: str) -> bool:
     """Return whether the help of a stage lists an option, given by its name without dashes."""
     group, _, name = option.removesuffix(".help").partition(".")
-    if option in UNUSED:
+    if option != "trainer.help" and not is_brief(option):
         return False
     if group == "trainer" and name:
         return name in (*EVERY_STAGE, *TRAINER[stage])
