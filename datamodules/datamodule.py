@@ -49,32 +49,25 @@ class TrajectoryDataModule(LightningDataModule):
             `{level: [500, 850]}` for a channel of each, by the value of the coordinate, or by index
             if there is none.
         interval: Time between snapshots, if the files have no time stamps.
-        static: Names of fields without time, such as orography, that are given to the emulator at
-            every step and not predicted.
-        forcing: Names of fields of time that are known ahead, such as insolation, or of series of
-            one number per time. Each step is given them at its beginning and at its end.
-        mask: `missing` if points such as land have no value at any time; or the name of a variable
-            that is 1 where there are values and 0 elsewhere, or `not NAME` of one that is 0 where
-            there are values. Masked points count in no statistics, loss or score.
-        weights: `latitude` to weight points of a sphere by the area of their cells in statistics,
-            losses and scores; by default all points count alike.
-        crop: Range of points of some axes that is read, such as `{latitude: {stop: 720}}`, counted
-            along increasing coordinates.
-        coarsen: Number of points per block along each axis, or by name of the axis; each field is
-            averaged over the blocks when it is read.
+        static: Fields without time that are given to each step, such as orography.
+        forcing: Fields or series of time that are known ahead and given to each step.
+        mask: `missing` for points without values, such as land; or a variable that is 1 where there
+            are values, or 0 there (`not NAME`). Masked points count in no mean.
+        weights: `latitude` weights points by their area in statistics, losses and scores.
+        crop: Range of points of some axes that is read, such as `{latitude: {stop: 720}}`.
+        coarsen: Number of points per block that is averaged, along all axes or by name.
         format: Format of the files, such as `NetCDF` or a class of the user's own; by default it is
             found from the first file of each split.
-        periodic: Whether the domain is periodic along each axis, in the order (y, x); one value
-            means all axes. `auto` takes it from attributes of the files, from the generator, or
-            from a full circle of longitude. Spectra, velocities from vorticity and the padding of
-            networks follow it.
-        vorticity: Variable that is the vorticity of a flow, from which energies and velocities
-            follow; `auto` takes the variable with that CF standard name or of that name, null none.
+        periodic: Whether the domain is periodic along each axis (y, x); one value means all axes.
+            `auto` takes it from attributes of the files, the generator, or a full circle of
+            longitude. Spectra, velocities from vorticity and the padding of networks follow it.
+        vorticity: Vorticity of a flow, from which energies and velocities follow; `auto` takes the
+            variable of that name or CF standard name, null none.
         join: `time` if the files of a split are parts of one simulation, one after the other;
             by default each file holds trajectories of its own, unless it holds a single snapshot.
-        parameters: Names of physical parameters on which the emulator is conditioned, such as a
-            Reynolds number: variables with one number per trajectory or a single one, global
-            attributes, or settings of the solver such as `solver.equation.viscosity`.
+        parameters: Physical parameters on which the emulator is conditioned: variables with one
+            number per trajectory or a single one, global attributes, or settings of the solver such
+            as `solver.equation.viscosity`.
         observations: Observed part of the training trajectories; all by default.
         generator: Generator of missing files; files made with other settings are refused.
         train: Files of the training split.
@@ -82,10 +75,9 @@ class TrajectoryDataModule(LightningDataModule):
         test: Files of the test split; forecasts start from them too.
         batch_size: Number of training windows per step and process.
         workers: Number of processes that read training windows; 0 reads in the training process.
-        storage: Place where splits are kept: in the RAM of each process (`memory`), in RAM once per
-            node and `shared` by its processes, `stream` for windows read from the files, or
-            training windows on the `device` that trains; `auto` is the fastest with room for the
-            split.
+        storage: Place where splits are kept: RAM of each process (`memory`), RAM `shared` by the
+            processes of a node, files that are read window by window (`stream`), or the `device`
+            that trains; `auto` is the fastest with room for the split.
         seed: Seed for shuffling the training windows.
         val_rollouts: Rollouts on the validation split, during and after training.
         test_rollouts: Rollouts on the test split.

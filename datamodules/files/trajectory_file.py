@@ -169,6 +169,8 @@ class TrajectoryFile(TrajectoryReader):
         sizes = dict(zip(found, field.shape, strict=True))
         more = [name for name in found if name not in (dimensions.trajectory, *required)]
         remedy = "set data.dimensions to the names in the file."
+        if dimensions.time not in found and set(dimensions.space) <= set(found):
+            remedy = f"list it in data.static if it does not change with time, or {remedy}"
         if more and set(required) <= set(found):
             remedy = f"select an item of {more[0]} by data.select: {{{more[0]}: ...}} or make "
             remedy += f"channels of some by a list of them ({more[0]} has "

@@ -178,6 +178,7 @@ def read_all(module, root, options):
 
 
 REFUSED = [
+    ({"variables": ["t", "depth"]}, None, r"'depth' has .* list it in data.static if it does not"),
     ({"static": ["ice"]}, None, r"has no variable 'ice' for data.static, only t, h, depth"),
     ({"static": ["stress"]}, None, r"'stress' of data.static has .* list it in data.forcing"),
     ({"forcing": ["depth"]}, None, r"'depth' of data.forcing has .* list it in data.static"),
