@@ -116,6 +116,8 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
     """
     import yaml
 
+    from datamodules.files.inspection import has_masked_points
+
     first = found[0]
     paths = [inspection.path.resolve() for inspection in found]
     root = paths[0].parent
@@ -133,6 +135,7 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
         "variables": list(first.fields),
         "dimensions": dimensions,
         **({"select": first.select} if first.select else {}),
+        **({"mask": "missing"} if has_masked_points(first) else {}),
     }
     splits = ("train", "val", "test")
     if len(paths) == len(splits):
@@ -149,7 +152,13 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
     if first.select:
         more = ", ".join(first.select)
         text += f"# select one item of {more}, or a list of the ones that become channels\n"
-    if not all(axis.periodic_by_attributes for axis in getattr(file, "axes", ())):
+    if first.static:
+        text += "# to give fields without time to the emulator, add to data:  "
+        text += f"static: [{', '.join(first.static)}]\n"
+    axes = getattr(file, "axes", ())
+    if any(axis.spherical and axis.role == "y" for axis in axes):
+        text += "# to weight points by the area of their cells, add to data:  weights: latitude\n"
+    if not all(axis.periodic_by_attributes for axis in axes):
         text += "# if the domain is periodic, add to data:  periodic: true\n"
     return text
 

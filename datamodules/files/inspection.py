@@ -8,7 +8,7 @@ import numpy as np
 
 from datamodules.files.axis_roles import FIRM, role_of_attributes, role_of_name
 from datamodules.files.dimensions import Dimensions
-from datamodules.files.disk_array import ArrayKey
+from datamodules.files.disk_array import LARGEST, ArrayKey
 from datamodules.files.formats.detect import format_of
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.physical_parameters import is_number
@@ -50,6 +50,18 @@ class Inspection:
     def space(self) -> tuple[str, ...]:
         """Names of the spatial dimensions, (y, x) or (x,); none if there are no fields."""
         return () if self.dimensions is None else self.dimensions.space
+
+    @property
+    def static(self) -> tuple[str, ...]:
+        """Names of the variables over space alone, which may be static fields or masks."""
+        return tuple(
+            name
+            for name, variable in self.variables.items()
+            if self.space
+            and sorted(variable.dimensions) == sorted(self.space)
+            and variable.kind in "iuf"
+            and name not in self.space
+        )
 
     @property
     def select(self) -> dict[str, int | float | list[int | float]]:
@@ -151,13 +163,33 @@ def first_snapshots(found: Inspection) -> dict[tuple[str, str], np.ndarray]:
     """Return the first snapshot (y, x) or (x,) of each field, by its name and units."""
     snapshots = {}
     for name in found.fields:
-        variable, names = found.variables[name], found.space
-        space = tuple(d for d in variable.dimensions if d in names)
-        key = tuple(slice(None) if d in names else 0 for d in variable.dimensions)
-        field = _read(variable, key)
+        variable = found.variables[name]
         units = str(variable.attributes.get("units", "1"))
-        snapshots[name, units] = field if space == names else field.T
+        snapshots[name, units] = _snapshot(found, variable, last=False)
     return snapshots
+
+
+def has_masked_points(found: Inspection) -> bool:
+    """Return whether the same points of a field lack values in the first and the last snapshot."""
+    masked = False
+    for name in found.fields:
+        first, last = (
+            np.abs(_snapshot(found, found.variables[name], last)) < LARGEST
+            for last in (False, True)
+        )
+        if not np.array_equal(first, last) or not first.any():
+            return False
+        masked |= not first.all()
+    return masked
+
+
+def _snapshot(found: Inspection, variable: StoredVariable, last: bool) -> np.ndarray:
+    """Return the first or the last snapshot (y, x) or (x,) of a field."""
+    names, sizes = found.space, zip(variable.dimensions, variable.shape, strict=True)
+    key = tuple(slice(None) if d in names else (size - 1) * last for d, size in sizes)
+    field = _read(variable, key)
+    space = tuple(d for d in variable.dimensions if d in names)
+    return field if space == names else field.T
 
 
 def _read(variable: StoredVariable, key: ArrayKey) -> np.ndarray:

@@ -12,6 +12,7 @@ from PIL import Image
 import cli
 from datamodules import Dimensions, SplitFiles, TrajectoryDataModule
 from datamodules.files.selection import Range
+from tests.datamodules.test_inputs import LAND, fields, write
 
 DIMENSIONS = ("member", "lat", "time", "lon")
 
@@ -47,6 +48,7 @@ def test_a_file_is_described_drawn_and_read(path, capsys, monkeypatch):
         assert image.width > image.height
     options = yaml.safe_load((path.parent / "found/data.yaml").read_text())["data"]
     assert options["variables"] == ["t", "q"]
+    assert "mask" not in options  # the missing values are of one time
     assert options["dimensions"] == {"space": ["lat", "lon"], "trajectory": "member"}
     times = [options[split]["times"] for split in ("train", "val", "test")]
     assert times == [{"start": 0, "stop": 14}, {"start": 14, "stop": 17}, {"start": 17}]
@@ -81,3 +83,20 @@ def test_files_without_fields_and_files_that_are_not_there_are_refused(tmp_path)
         cli.run(["inspect", str(tmp_path / "a.nc")])
     with pytest.raises(FileNotFoundError, match=r"b\.nc: no such file"):
         cli.run(["inspect", str(tmp_path / "b.nc")])
+
+
+def test_masks_and_static_fields_are_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known = fields()
+    known["t"][1][..., LAND] = np.nan
+    write(tmp_path / "a.nc", known)
+    cli.run(["inspect", "a.nc"])
+    text = Path("data.yaml").read_text()
+    data = yaml.safe_load(text)["data"]
+    assert (data["variables"], data["mask"]) == (["t", "h", "noise"], "missing")
+    assert "add to data:  static: [depth, wet]\n" in text
+    assert "add to data:  weights: latitude\n" in text
+    known["t"][1][..., LAND] = 0.0
+    write(tmp_path / "a.nc", known)
+    cli.run(["inspect", "a.nc"])
+    assert "mask" not in yaml.safe_load(Path("data.yaml").read_text())["data"]
