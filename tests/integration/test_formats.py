@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
+from scipy.io import savemat
 
 import cli
 from tests.conftest import working_in
@@ -39,6 +40,14 @@ def numpy_array(folder):
     options = "{order: [time, channel, y, x], channels: [u, v], interval: 0.5, time_units: s}"
     kind = f"{{class_path: NumPy, init_args: {options}}}"
     return "a.npy", ["--data.variables=[v, u]", f"--data.format={kind}"]
+
+
+def matlab(folder):
+    for number, omega in enumerate(np.random.default_rng(0).normal(size=(6, 8, 10))):
+        savemat(folder / f"{number + 1}.mat", {"Omega": omega, "time": 0.1 * (number + 1)})
+    kind = "{class_path: MATLAB, init_args: {order: [x, y], lengths: [6.28, 6.28]}}"
+    options = ["--data.variables=[Omega]", f"--data.format={kind}", "--data.periodic=true"]
+    return "*.mat", [*options, "--data.vorticity=Omega"]
 
 
 def levels(folder):
@@ -84,7 +93,7 @@ def era5(folder):
 
 
 @pytest.mark.parametrize(
-    "make", [the_well, zarr_store, dedalus, numpy_array, pdebench, levels, minutes, era5]
+    "make", [the_well, zarr_store, dedalus, numpy_array, matlab, pdebench, levels, minutes, era5]
 )
 def test_an_emulator_is_trained_tested_and_forecasts(tmp_path, make):
     name, options = make(tmp_path)

@@ -122,7 +122,7 @@ def _loaded(path: Path, name: str) -> DiskArray:
     return Values(path, _values(path, name, path.stat().st_mtime_ns))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)
 def _values(path: Path, name: str, _: int) -> np.ndarray:
     """Return the numbers of a matrix.
 

@@ -12,6 +12,12 @@ from datamodules.files.arrays import open_array
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.provenance import provenance_in
 
+OTHERS = {  # first bytes of files that are often found among data
+    b"\x80": "a pickle, which can run code when it is read; write its arrays by numpy.save",
+    b"PK": "a truncated zip archive, or one of other files; restore or unpack it",
+    b"\x1f\x8b": "compressed by gzip; unpack it",
+}
+
 
 class NetCDF(FileFormat):
     """NetCDF files of any version; a variable of a group is named `group/name`.
@@ -120,6 +126,11 @@ def open_dataset(path: Path) -> netCDF4.Dataset:
     try:
         return netCDF4.Dataset(path)
     except (OSError, RuntimeError) as error:
+        with path.open("rb") as file:
+            begin = file.read(2)
+        for mark, kind in OTHERS.items():
+            if begin.startswith(mark):
+                raise ValueError(f"{path} is not a NetCDF file, but {kind}.") from None
         raise ValueError(
             f"{path} is not a readable NetCDF file ({getattr(error, 'strerror', None) or error}): "
             "it may be truncated or of another format; restore it or remove it from the folder."

@@ -1,11 +1,15 @@
 """Formats that are found from the files, also damaged ones."""
 
+import gzip
+import pickle
 from pathlib import Path
 
 import pytest
 
 from datamodules import Dedalus, Dimensions, PDEBench, SplitFiles, TheWell, TrajectoryDataModule
 from datamodules.files import open_files
+from datamodules.files.formats.detect import format_of
+from datamodules.files.trajectory_file import TrajectoryFile
 from tests.datamodules.files import write_file
 
 LAYOUTS = Path(__file__).parents[1] / "layouts"
@@ -25,6 +29,21 @@ def test_a_truncated_file_is_named_with_what_to_do(tmp_path, name):
     data = TrajectoryDataModule(tmp_path, ["u"], train=one, val=one, test=one)
     with pytest.raises(ValueError, match=rf"{path} is not a readable .*restore it or remove it"):
         data.readers("train")
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (pickle.dumps([1.0]), "a pickle.* numpy.save"),
+        (b"PK\x03\x04", "zip archive.*unpack it"),
+        (gzip.compress(b"CDF"), "compressed by gzip; unpack it"),
+    ],
+)
+def test_files_of_other_programs_are_named_with_what_they_are(tmp_path, content, match):
+    path = tmp_path / "a.nc"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.nc is not a NetCDF file, but .*{match}"):
+        TrajectoryFile(path, ("u",), format=format_of(path))
 
 
 @pytest.mark.parametrize("kind", [TheWell, Dedalus, PDEBench])
