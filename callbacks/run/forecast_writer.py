@@ -29,7 +29,8 @@ class ForecastWriter(Callback, RolloutObserver):
     forecasts: their chunks hold many states, and several programs may read them at once.
 
     Dimensions and spatial coordinates are taken from the data. The time axis counts from the start
-    of each forecast; `valid_time(trajectory, time)` is in the units and the calendar of the data.
+    of each forecast; `valid_time(trajectory, time)` is in the units and the calendar of the data
+    (`verification_time` if the data's dimension of time is called `valid_time`).
     The attribute `provenance` records the emulator, the data and the code.
 
     The file is `forecast_NNNN.partial.nc` (or `.zarr`) while it grows, and loses `partial` when it
@@ -108,11 +109,11 @@ class ForecastWriter(Callback, RolloutObserver):
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if self.file is not None and lead % self.every == 0:
             elapsed = lead * self.data.interval
-            fields = forecast.float().cpu().numpy()
+            fields = self.data.with_missing(forecast).float().cpu().numpy()
             self.file.append(
                 {
                     self.data.time_dimension: elapsed,
-                    "valid_time": self.times + elapsed,
+                    valid_time_name(self.data): self.times + elapsed,
                     **{name: fields[:, c] for c, name in enumerate(self.data.variables)},
                 }
             )
@@ -135,7 +136,7 @@ def file_layout(
         length: Number of states that will be stored of each forecast.
         about: Provenance of the forecasts, as values of JSON.
     """
-    names = data.dimension_names
+    names, valid_name = data.dimension_names, valid_time_name(data)
     trajectory, time = (names.trajectory,), (names.time,)
     space = zip(names.space, start.initial.shape[2:], strict=True)
     number = {"long_name": "number of the initial condition", "units": "1"}
@@ -154,14 +155,19 @@ def file_layout(
             for name, values in zip(data.parameters, known, strict=True)
         ),
         NewVariable(names.time, "f8", time, {**period, "units": data.units[1], "axis": "T"}),
-        NewVariable("valid_time", "f8", trajectory + time, valid),
+        NewVariable(valid_name, "f8", trajectory + time, valid),
     ]
     for field in data.fields:
-        labels = {"long_name": field.long_name, "units": field.units, "coordinates": "valid_time"}
+        labels = {"long_name": field.long_name, "units": field.units, "coordinates": valid_name}
         variables.append(NewVariable(field.name, "f4", (*trajectory, *time, *names.space), labels))
     sizes = {names.trajectory: len(start.initial), names.time: length, **dict(space)}
     attributes = global_attributes("Forecast of a neural emulator", provenance=about, comment="")
     return Definition(sizes, names.time, tuple(variables), attributes)
+
+
+def valid_time_name(data: DataDescription) -> str:
+    """Return the name of the variable of the times at which forecast states are valid."""
+    return "verification_time" if data.time_dimension == "valid_time" else "valid_time"
 
 
 def check_names(data: DataDescription) -> None:
@@ -171,12 +177,12 @@ def check_names(data: DataDescription) -> None:
         ValueError: Two dimensions, variables or parameters have the same name.
     """
     names = data.dimension_names
-    taken = [names.trajectory, names.time, *names.space, "valid_time"]
+    taken = [names.trajectory, names.time, *names.space, valid_time_name(data)]
     taken += [*data.variables, *data.parameters]
     twice = sorted({name for name in taken if taken.count(name) > 1})
     if twice:
         raise ValueError(
-            f"a forecast would have two things called '{twice[0]}' (dimensions, 'valid_time', "
-            "variables and parameters); set data.dimensions.trajectory to another name, or rename "
-            "it in the files."
+            f"a forecast would have two things called '{twice[0]}' (dimensions, "
+            f"'{valid_time_name(data)}', variables and parameters); set "
+            "data.dimensions.trajectory to another name, or rename it in the files."
         )

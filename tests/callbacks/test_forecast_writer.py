@@ -55,6 +55,31 @@ def test_file_is_named_after_the_first_initial_condition(tmp_path, plane, capsys
         assert file["vorticity"].long_name == "long vorticity"
 
 
+def test_a_dimension_called_valid_time_keeps_its_name(tmp_path, plane):
+    forecast = writer(tmp_path, plane)
+    forecast.data = replace(forecast.data, time_dimension="valid_time")
+    start = RolloutBatch(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), 2, 0)
+    start.times = [100.0, 200.0]
+    run_rollout(Exact(2.0), start, [forecast])
+    with netCDF4.Dataset(tmp_path / "forecast_0000.nc") as file:
+        np.testing.assert_allclose(file["valid_time"][:], [0.5, 1.0])
+        assert file["vorticity"].coordinates == "verification_time"
+        np.testing.assert_allclose(file["verification_time"][1], [200.5, 201.0])
+
+
+def test_masked_points_have_no_value_if_they_have_none_in_the_data(tmp_path, plane):
+    forecast = writer(tmp_path, plane)
+    mask = torch.ones(1, 8, 8, dtype=torch.bool)
+    mask[0, 2, 5:] = False
+    start = RolloutBatch(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), 2, 0)
+    for missing in (False, True):
+        forecast.data = replace(forecast.data, mask=mask, missing=missing)
+        run_rollout(Exact(2.0), start, [forecast])
+        with netCDF4.Dataset(tmp_path / "forecast_0000.nc") as file:
+            found = np.isnan(np.ma.filled(file["vorticity"][:], np.nan))
+        np.testing.assert_array_equal(found, np.broadcast_to(~mask & missing, (2, 2, 8, 8)))
+
+
 def test_every_variable_has_its_own_field(tmp_path, plane):
     forecast = writer(tmp_path, plane, names=("vorticity", "depth"))
     initial = torch.randn(2, 2, 8, 8)

@@ -115,15 +115,15 @@ def test_a_forecast_in_zarr_is_trained_on(tmp_path):
         train(name, options)
         cli.run(["predict", "--ckpt_path=run/last.ckpt", "--steps=5", "--format=zarr"])
         assert not list(Path("run").glob("forecast*.nc"))
-        train("forecast_0000.zarr", [*options, "--data.root=run", "--data.periodic=true"], "again")
+        train("forecast_0000.zarr", [*options, "--data.periodic=true"], "again", root="run")
     assert (tmp_path / "again" / "last.ckpt").exists()
 
 
-def train(name, options, folder="run"):
+def train(name, options, folder="run", root="."):
     rollouts = "{initial_conditions: 1, steps: 2}"
     cli.run(
         [
-            *("fit", "--data.root=.", *options, "--data.batch_size=2"),
+            *("fit", *options, f"--data.root={root}", "--data.batch_size=2"),
             *(f"--data.{split}.files={name}" for split in SPLITS),
             *(f"--data.{stage}_rollouts={rollouts}" for stage in ("val", "test")),
             *("--model=Baseline", "--model.network=DilatedResNet", "--model.network.width=4"),
