@@ -37,16 +37,7 @@ class HDF5Format(FileFormat):
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Contents]:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file.")
-        try:
-            file = h5py.File(path, "r", locking=False)
-        except OSError as error:
-            raise ValueError(
-                f"{path} is not a readable file of {self.label} ({error}): it may be truncated or "
-                "of another format; restore it or remove it from the folder."
-            ) from None
-        with file:
+        with open_hdf5(path, self.label) as file:
             if not self.fits(file):
                 raise ValueError(
                     f"{path} is not a file of {self.label}: it holds {', '.join(file) or 'nothing'}"
@@ -54,6 +45,28 @@ class HDF5Format(FileFormat):
                 )
             contents = self.contents(file, path)
         yield contents
+
+
+def open_hdf5(path: Path, label: str) -> h5py.File:
+    """Return an open HDF5 file.
+
+    Args:
+        path: File.
+        label: Name of the format in messages.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: It is damaged or of another format.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file.")
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise ValueError(
+            f"{path} is not a readable file of {label} ({error}): it may be truncated or of "
+            "another format; restore it or remove it from the folder."
+        ) from None
 
 
 def stored_part(

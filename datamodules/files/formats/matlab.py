@@ -68,7 +68,9 @@ def begins(path: Path) -> bytes:
 def of_hdf5(path: Path) -> dict[str, StoredArray]:
     """Return the matrices in a file of version 7.3, with the axes in the order of MATLAB."""
     found = {}
-    for name, array in read_arrays(path).items():
+    for name, array in read_arrays(path, MATLAB.label).items():
+        if name.startswith("#refs#"):  # values of cells
+            continue
         kind = text(array.attributes.get("MATLAB_class"))
         if kind in REAL and array.is_real:
             opened = partial(_reversed, path, name)
@@ -108,7 +110,10 @@ def of_version_5(path: Path) -> dict[str, StoredArray]:
     except Exception as error:  # of several kinds, by the fault of the file
         raise _damaged(path, error) from None
     if path.stat().st_size > LARGE:
-        notify(f"{path} is read into memory as a whole; MATLAB writes parts by save(..., '-v7.3').")
+        notify(
+            f"{path.parent}: .mat files are read into memory one by one; MATLAB writes files "
+            "that are read piece by piece by save(..., '-v7.3')."
+        )
     return {
         name: StoredArray(shape, np.dtype(kind), partial(_loaded, path, name))
         if kind in REAL

@@ -91,7 +91,10 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
         kind = "Python objects" if dtype.hasobject else f"values of type {dtype}"
         return StoredArray(shape, dtype, partial(refuse, path, name, kind))
     if place is None:
-        notify(f"{path} is compressed and is read into memory; numpy.savez writes it without.")
+        notify(
+            f"{path.parent}: compressed .npz files are read into memory one by one; numpy.savez "
+            "writes them without compression."
+        )
         return StoredArray(shape, dtype, partial(_loaded, path, name))
     inner = shape[:-1] if fortran else shape[:0:-1]  # from the axis that varies fastest
     strides = tuple(accumulate(inner, mul, initial=dtype.itemsize))[: len(shape)]

@@ -9,7 +9,9 @@ import h5py
 import numpy as np
 
 from datamodules.files.arrays import open_array
+from datamodules.files.formats.hdf5_format import open_hdf5
 from datamodules.files.formats.plain_arrays import OTHER, PlainArrays, StoredArray
+from datamodules.files.hdf5 import damaged
 
 JULIA = b"Julia data file"
 
@@ -47,7 +49,7 @@ class HDF5(PlainArrays):
 
     def arrays(self, path: Path) -> Mapping[str, StoredArray]:
         check_julia(path)
-        return read_arrays(path)
+        return read_arrays(path, self.label)
 
     def attributes(self, path: Path) -> dict[str, Any]:
         with h5py.File(path, "r", locking=False) as file:
@@ -67,8 +69,12 @@ def is_scale(item: h5py.Group | h5py.Dataset) -> bool:
     return isinstance(item, h5py.Dataset) and bool(item.is_scale)
 
 
-def read_arrays(path: Path) -> dict[str, StoredArray]:
+def read_arrays(path: Path, label: str) -> dict[str, StoredArray]:
     """Return the data sets of an HDF5 file, by their paths.
+
+    Args:
+        path: File.
+        label: Name of the format in messages.
 
     Raises:
         ValueError: The file is damaged.
@@ -80,14 +86,11 @@ def read_arrays(path: Path) -> dict[str, StoredArray]:
             opened = partial(open_array, path, name)
             found[name] = StoredArray(item.shape, type_of(item), opened, dict(item.attrs))
 
-    try:
-        with h5py.File(path, "r", locking=False) as file:
+    with open_hdf5(path, label) as file:
+        try:
             file.visititems(add)
-    except (OSError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} is not a readable HDF5 file ({error}): it may be truncated or of another "
-            "format; restore it or remove it from the folder."
-        ) from None
+        except (OSError, RuntimeError) as error:
+            raise damaged(path, "/", error) from None
     return found
 
 

@@ -95,6 +95,10 @@ def test_damaged_files_are_named(path):
         contents.variables["u"].values()
 
 
+def test_values_of_cells_are_no_variables(version_73):
+    assert set(MATLAB().arrays(version_73)) == {"u", "t", "nu", "spectrum", "name", "list"}
+
+
 def test_former_versions_need_scipy(version_5, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.io", None)
     with (

@@ -298,3 +298,10 @@ def test_tensors_that_cannot_be_read_are_named_with_what_they_are(tmp_path):
     refused(r"since it holds numpy\.\S*reconstruct, expected tensors; write")
     torch.save({"u": object()}, path)
     refused(r"since it holds \S+, expected tensors; write")
+
+
+def test_the_note_on_compression_is_printed_once_per_folder(tmp_path, capsys):
+    for number in range(3):
+        path = save_compressed(tmp_path / f"a_{number}", VALUES)
+        opened(path, NumPy, order=ORDER, **OPTIONS)
+    assert capsys.readouterr().err.count("compressed") == 1
