@@ -155,3 +155,38 @@ class Parts:
 
 def _nothing() -> None:
     """Return None, as a reference to an array that is no longer there does."""
+
+
+class StackedArray(DiskArray):
+    """Variables of equal shapes in an HDF5 file, stacked along a first axis.
+
+    Args:
+        path: File.
+        names: Names of the variables.
+        fixed: Part of each variable.
+        shape: Shape of the parts.
+    """
+
+    def __init__(
+        self, path: Path, names: Sequence[str], fixed: Sequence[Part], shape: tuple[int, ...]
+    ) -> None:
+        self.path, self.names, self.fixed = path, names, fixed
+        self.shape = (len(names), *shape)
+        self.last: tuple[int, DiskArray] | None = None
+
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
+        key = as_tuple(key)
+        first = ranges_of(key, self.shape, self.path)[0] if key else range(self.shape[0])
+        parts = [self._array(number)[key[1:]] for number in first]
+        return parts[0] if key and isinstance(key[0], int) else np.stack(parts)
+
+    def _array(self, number: int) -> DiskArray:
+        if self.last is None or self.last[0] != number:
+            opened = open_part(self.path, self.names[number], self.fixed)
+            self.last = number, opened  # the file stays open for the next one
+        return self.last[1]
+
+    def close(self) -> None:
+        if self.last is not None:
+            self.last[1].close()
+        self.last = None

@@ -16,11 +16,10 @@ import numpy as np
 import yaml
 
 from datamodules.files.decoded_array import texts
-from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.formats.hdf5_format import HDF5Format, stored_part
 from datamodules.files.formats.plain_arrays import Values
-from datamodules.files.part import Part, open_part
+from datamodules.files.part import StackedArray
 
 COORDINATE = "-coordinate"
 AXES = "xyz"
@@ -95,9 +94,10 @@ class PDEBench(HDF5Format):
         found = [stored_part(path, grid["t"], "time", ("time",))]
         found += [stored_part(path, grid[name], name, (name,)) for name in space]
         whole = [slice(None)] * (data.ndim - 1)
+        names = [f"{group}/data" for group in groups]
         for number, channel in enumerate(channels):
             shape = (len(groups), *data.shape[:-1])
-            part = partial(StackedArray, path, groups, "data", [*whole, number], shape[1:])
+            part = partial(StackedArray, path, names, [*whole, number], shape[1:])
             dimensions = ("trajectory", "time", *space)
             found.append(StoredVariable(channel, dimensions, shape, data.dtype, {}, part))
         for key in sorted(set.intersection(*map(set, settings))):
@@ -130,47 +130,6 @@ class PDEBench(HDF5Format):
                 f" or [{', '.join(names[::-1])}]."
             )
         return fitting[0]
-
-
-class StackedArray(DiskArray):
-    """Arrays of equal shapes in groups of a file, stacked along a first axis.
-
-    Args:
-        path: File.
-        groups: Names of the groups.
-        name: Name of the array in each.
-        fixed: Part of each array.
-        shape: Shape of the parts.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        groups: Sequence[str],
-        name: str,
-        fixed: Sequence[Part],
-        shape: tuple[int, ...],
-    ) -> None:
-        self.path, self.groups, self.name, self.fixed = path, groups, name, fixed
-        self.shape = (len(groups), *shape)
-        self.last: tuple[int, DiskArray] | None = None
-
-    def __getitem__(self, key: ArrayKey) -> np.ndarray:
-        key = as_tuple(key)
-        first = ranges_of(key, self.shape, self.path)[0] if key else range(self.shape[0])
-        parts = [self._array(number)[key[1:]] for number in first]
-        return parts[0] if key and isinstance(key[0], int) else np.stack(parts)
-
-    def _array(self, number: int) -> DiskArray:
-        if self.last is None or self.last[0] != number:
-            opened = open_part(self.path, f"{self.groups[number]}/{self.name}", self.fixed)
-            self.last = number, opened  # the file stays open for the next one
-        return self.last[1]
-
-    def close(self) -> None:
-        if self.last is not None:
-            self.last[1].close()
-        self.last = None
 
 
 def samples(file: h5py.File) -> list[str]:

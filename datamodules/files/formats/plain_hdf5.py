@@ -1,6 +1,8 @@
 """HDF5 files without a layout that is known here."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,12 @@ import h5py
 import numpy as np
 
 from datamodules.files.arrays import open_array
+from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.hdf5_format import open_hdf5
 from datamodules.files.formats.plain_arrays import OTHER, PlainArrays, StoredArray
 from datamodules.files.hdf5 import damaged
+from datamodules.files.oriented_array import OrientedArray
+from datamodules.files.part import StackedArray
 
 JULIA = b"Julia data file"
 
@@ -19,6 +24,9 @@ JULIA = b"Julia data file"
 class HDF5(PlainArrays):
     """Data sets of HDF5 files, which are named by their paths, such as `fields/u`.
 
+    Data sets in a group that have numbers for names, such as `u/0` and `u/50`, are one array `u`
+    with a further axis in front, in the order of the numbers. So are the snapshots in JLD2 files of
+    FourierFlows.jl and GeophysicalFlows.jl, whose axes are in the order of Julia: `[time, x, y]`.
     Data sets of one axis with the name of an axis are its coordinates. Attributes of the file and
     single numbers can be named in `data.parameters`, the latter by their paths.
 
@@ -48,8 +56,7 @@ class HDF5(PlainArrays):
             return False
 
     def arrays(self, path: Path) -> Mapping[str, StoredArray]:
-        check_julia(path)
-        return read_arrays(path, self.label)
+        return stacked(path, read_arrays(path, self.label), is_of_julia(path))
 
     def attributes(self, path: Path) -> dict[str, Any]:
         with h5py.File(path, "r", locking=False) as file:
@@ -102,17 +109,54 @@ def type_of(dataset: h5py.Dataset) -> np.dtype:
         return OTHER
 
 
-def check_julia(path: Path) -> None:
-    """Refuse files of JLD2, which hold a data set for each field and time.
+def is_of_julia(path: Path) -> bool:
+    """Return whether a file is of JLD2, in the layout of FourierFlows.
 
     Raises:
-        ValueError: Julia wrote the file.
+        ValueError: It is of JLD2 in another layout.
     """
     with path.open("rb") as file:
-        begin = file.read(len(JULIA))
-    if begin == JULIA:
-        raise ValueError(
-            f"{path} is a file of JLD2, expected NetCDF or another format that other languages "
-            "read; write it as NetCDF in Julia (by NetCDFWriter in Oceananigans, "
-            "NCDatasets.jl elsewhere)."
-        )
+        if file.read(len(JULIA)) != JULIA:
+            return False
+    with open_hdf5(path, "JLD2") as held:
+        if "snapshots/t" in held:
+            return True
+    raise ValueError(
+        f"{path} is a file of JLD2, of which only the snapshots of FourierFlows are read; write it "
+        "as NetCDF in Julia (by NetCDFWriter in Oceananigans, NCDatasets.jl elsewhere)."
+    )
+
+
+def stacked(path: Path, arrays: dict[str, StoredArray], julia: bool) -> dict[str, StoredArray]:
+    """Return arrays, of which those in a group with numbers for names became one.
+
+    Args:
+        path: File.
+        arrays: Arrays by their paths.
+        julia: If True, the axes of arrays are put in the order of Julia.
+    """
+    found, groups = dict(arrays), defaultdict(list)
+    for name in arrays:
+        group, _, own = name.rpartition("/")
+        if group and own.isdecimal():
+            groups[group].append(name)
+    for group, names in groups.items():
+        names.sort(key=lambda name: int(name.rpartition("/")[2]))
+        first = arrays[names[0]]
+        if len({(arrays[name].shape, arrays[name].dtype) for name in names}) == 1:
+            for name in names:
+                del found[name]
+            axes = range(1, 1 + len(first.shape))
+            order = [0, *(reversed(axes) if julia else axes)]
+            shape = (len(names), *(first.shape[axis - 1] for axis in order[1:]))
+            opened = partial(_open_stack, path, names, first.shape, order)
+            found[group] = replace(first, shape=shape, open=opened)
+    return found
+
+
+def _open_stack(
+    path: Path, names: Sequence[str], shape: tuple[int, ...], order: Sequence[int]
+) -> DiskArray:
+    """Return stacked data sets with their axes in another order."""
+    whole = [slice(None)] * len(shape)
+    return OrientedArray(StackedArray(path, names, whole, shape), order)

@@ -78,14 +78,57 @@ def test_netcdf_is_not_taken_for_it(tmp_path, group):
     assert isinstance(format_of(tmp_path / "a.nc"), NetCDF)
 
 
-def test_files_of_julia_are_refused(tmp_path):
-    with h5py.File(tmp_path / "a.jld2", "w", userblock_size=512) as file:
-        file["snapshots/u/0"] = np.zeros((2, 3))
-    with open(tmp_path / "a.jld2", "r+b") as file:
+def write_julia(path, contents):
+    """Write a file as `output.jl` of FourierFlows does, the axes of its arrays reversed."""
+    with h5py.File(path, "w", userblock_size=512, libver="latest") as file:
+        for name, values in contents.items():
+            file[name] = np.asarray(values).T
+    with path.open("r+b") as file:
         file.write(b"Julia data file (HDF5), version 0.1.1\x00 (libhdf5)")
-    assert isinstance(format_of(tmp_path / "a.jld2"), HDF5)
+
+
+def test_snapshots_of_fourierflows_are_read_in_the_order_of_julia(tmp_path):
+    path = tmp_path / "a.jld2"
+    states = VALUES[..., 0]
+    contents = {"grid/x": 2.0 * np.arange(3), "grid/y": 3.0 * np.arange(4), "params/ν": 0.01}
+    for number, state in enumerate(states):  # of which 100 is before 50 by name
+        contents[f"snapshots/u/{50 * number}"] = state
+        contents[f"snapshots/sol/{50 * number}"] = state + 1j
+        contents[f"snapshots/t/{50 * number}"] = 0.25 * number
+    write_julia(path, contents)
+    assert isinstance(format_of(path), HDF5)
+    format, space = HDF5(["time", "x", "y"]), Dimensions(space=("y", "x"))
+    file = TrajectoryFile(path, ("snapshots/u",), space, ["params/ν"], format=format)
+    np.testing.assert_array_equal(file.times, 0.25 * np.arange(5))
+    np.testing.assert_array_equal(file.axes[1].values, 2.0 * np.arange(3))
+    np.testing.assert_array_equal(file.axes[0].values, 3.0 * np.arange(4))
+    assert file.parameters.tolist() == [[0.01]]
+    wanted = states.transpose(0, 2, 1).astype("f4")
+    np.testing.assert_array_equal(file.read(0, 0, 5)[:, 0], wanted)
+    np.testing.assert_array_equal(file.read(0, 2, 4)[:, 0], wanted[2:4])
+    with pytest.raises(ValueError, match=r"'snapshots/sol/0' holds complex numbers"):
+        TrajectoryFile(path, ("snapshots/sol",), space, format=format).read(0, 0, 1)
+
+
+def test_data_sets_with_numbers_for_names_are_stacked(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for number in (0, 50, 100):
+            file[f"run/u/{number}"] = VALUES[number // 50, ..., 0]
+    file = TrajectoryFile(
+        *(path, ("run/u",), Dimensions(space=("x", "y"))),
+        format=HDF5(["time", "x", "y"], interval=0.5),
+    )
+    wanted = VALUES[:3, ..., 0].transpose(0, 2, 1)
+    np.testing.assert_array_equal(file.read(0, 0, 3)[:, 0], wanted.astype("f4"))
+
+
+def test_other_files_of_julia_are_refused(tmp_path):
+    path = tmp_path / "a.jld2"
+    write_julia(path, {"timeseries/u/0": np.zeros((2, 3)), "timeseries/t/0": 0.0})
+    assert isinstance(format_of(path), HDF5)
     with (
         pytest.raises(ValueError, match=r"a\.jld2 is a file of JLD2, .* write it as NetCDF"),
-        HDF5(["time", "x"]).open(tmp_path / "a.jld2"),
+        HDF5(["time", "x"]).open(path),
     ):
         pass
