@@ -161,15 +161,13 @@ class PlainArrays(FileFormat):
         fields = [variable for variable in variables.values() if variable.kind in REAL]
         if not fields:
             raise ValueError(self._unknown(path, arrays))
-        sizes = {
-            name: size
-            for variable in fields
-            for name, size in zip(variable.dimensions, variable.shape, strict=True)
-        }
+        largest = max(fields, key=lambda variable: variable.size)
+        sizes = dict(zip(largest.dimensions, largest.shape, strict=True))
+        variables = {name: _named(variable, sizes) for name, variable in variables.items()}
         attributes = self.attributes(path)
         for name, array in arrays.items():
             if len(array.shape) == 1 and array.is_real:
-                self._add_line(variables, sizes, name, array)
+                self._add_line(path, variables, sizes, name, array)
             elif not array.shape and array.is_real:
                 attributes[name] = array.open()[()].item()
         if "time" not in variables and self.interval is None:
@@ -196,6 +194,7 @@ class PlainArrays(FileFormat):
 
     def _add_line(
         self,
+        path: Path,
         variables: dict[str, StoredVariable],
         sizes: Mapping[str, int],
         name: str,
@@ -203,12 +202,17 @@ class PlainArrays(FileFormat):
     ) -> None:
         """Add a coordinate, or a number of each trajectory, if an array of one axis is one."""
         axis, (size,) = _axis_of(name), array.shape
-        nested = "/" in name
-        if axis in self.axes and axis != CHANNEL and (not nested or sizes[axis] == size):
-            if nested:
+        if axis in sizes:
+            if sizes[axis] == size and "/" in name:
                 variables.setdefault(axis, self._variable(axis, (axis,), array))
-            else:
+            elif sizes[axis] == size:
                 variables[axis] = self._variable(axis, (axis,), array)
+            elif "/" not in name:
+                raise ValueError(
+                    f"{path}: '{name}' has {size} values, expected {sizes[axis]}, as many as the "
+                    f"fields along the axis '{axis}'; correct data.format.init_args.order or the "
+                    "file."
+                )
         elif sizes.get("trajectory") == size:
             variables[name] = self._variable(name, ("trajectory",), array)
 
@@ -275,6 +279,13 @@ class PlainArrays(FileFormat):
             "[trajectory, time, channel, y, x], channels: [u, v], interval: 0.1}}, or the order "
             "[y, x] if each file holds one snapshot."
         )
+
+
+def _named(variable: StoredVariable, sizes: Mapping[str, int]) -> StoredVariable:
+    """Return a variable whose axes of other sizes have other names, such as `x_64`."""
+    axes = zip(variable.dimensions, variable.shape, strict=True)
+    names = tuple(axis if size == sizes[axis] else f"{axis}_{size}" for axis, size in axes)
+    return replace(variable, dimensions=names)
 
 
 def refuse(path: Path, name: str, kind: str) -> DiskArray:

@@ -305,3 +305,28 @@ def test_the_note_on_compression_is_printed_once_per_folder(tmp_path, capsys):
         path = save_compressed(tmp_path / f"a_{number}", VALUES)
         opened(path, NumPy, order=ORDER, **OPTIONS)
     assert capsys.readouterr().err.count("compressed") == 1
+
+
+def test_arrays_of_other_sizes_do_not_share_coordinates(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, u=VALUES[0, :, 0], fine=np.ones((7, 6, 18)))
+    format = NumPy(["time", "y", "x"], interval=0.5, lengths=[6.0, 9.0])
+    file = TrajectoryFile(path, ("fine",), format=format)
+    np.testing.assert_array_equal(file.axes[1].values, 0.5 * np.arange(18))
+    with pytest.raises(ValueError, match=r"'u' has dimensions \(time_5, y, x_9\), expected"):
+        TrajectoryFile(path, ("u",), format=format)
+    names = Dimensions(time="time_5", space=("y", "x_9"))
+    file = TrajectoryFile(path, ("u",), names, format=format, interval=0.5)
+    np.testing.assert_array_equal(file.read(0, 0, 5)[:, 0], VALUES[0, :, 0].astype("f4"))
+    assert file.axes[1].values is None
+
+
+@pytest.mark.parametrize("name", ["t", "x"])
+def test_coordinates_of_another_length_are_refused(tmp_path, name):
+    path = tmp_path / "a.npz"
+    np.savez(path, u=VALUES[0, :, 0], **{name: np.arange(10.0)})
+    with (
+        pytest.raises(ValueError, match=rf"a\.npz: '{name}' has 10 values, expected \d, as many"),
+        NumPy(["time", "y", "x"], interval=0.5).open(path),
+    ):
+        pass
