@@ -1,4 +1,6 @@
-"""The command line: `emulate fit | validate | test | predict | generate | compare | study`.
+"""The command line, `emulate COMMAND`.
+
+The commands are `inspect`, `generate`, `fit`, `validate`, `test`, `predict`, `compare`, `study`.
 
 `python cli.py` is the same program as `emulate`. Settings come, each overriding the one before,
 from `configs/trainer.yaml`, the checkpoint named by --ckpt_path, the files given by -c in their
@@ -48,7 +50,7 @@ LIBRARIES = (
 
 
 def main() -> None:
-    """Run the command that was typed; errors of use end in one sentence and exit status 1."""
+    """Run the command line; user errors print one sentence and exit with status 1."""
     try:
         find_own_modules_last()
         check_origins()
@@ -73,8 +75,8 @@ def main() -> None:
 def find_own_modules_last() -> None:
     """Make modules in the working directory importable, after all others.
 
-    A `torch.py` in it does not shadow the library, and libraries that look for optional packages do
-    not import a `scipy.py` from it.
+    A `torch.py` in that folder does not shadow the library, and libraries that try to import
+    optional packages do not find a `scipy.py` there.
 
     Raises:
         OSError: The working folder has been removed.
@@ -91,7 +93,7 @@ def find_own_modules_last() -> None:
 
 
 class OwnModules(MetaPathFinder):
-    """Finder of modules in a folder that are imported by name from outside the libraries.
+    """Finder of user modules in a folder, for imports that do not come from a library.
 
     The name comes from a configuration file, from a checkpoint that is trusted, or from an import
     statement in another module of the folder.
@@ -135,13 +137,13 @@ class OwnModules(MetaPathFinder):
 
 
 def check_origins() -> None:
-    """Refuse a program whose modules are of two places, and libraries that are something else.
+    """Raise an error if this program's modules come from two folders, or a file hides a library.
 
-    PYTHONPATH may name another copy of this program, of which then everything is taken, or other
-    libraries, which bring their metadata with them; a stray `xarray.py` does not.
+    PYTHONPATH may name another copy of this program, if all modules come from that copy, and other
+    versions of the libraries, which have metadata; a stray `xarray.py` has none.
 
     Raises:
-        ImportError: A module is not what the program was written for.
+        ImportError: A module comes from an unexpected place.
     """
     for name in OURS:
         found = origin(name)
@@ -170,7 +172,7 @@ def check_origins() -> None:
 
 
 def origin(name: str) -> Path:
-    """Return the file of a module, or the folder of a package, that an import would find.
+    """Return the file of the module, or the folder of the package, that an import would find.
 
     Raises:
         ImportError: There is none.
@@ -227,7 +229,7 @@ def run(args: Sequence[str]) -> Any:
 
 
 def check_files(args: Sequence[str]) -> None:
-    """Refuse configuration files that are no mapping, by their name, before they are parsed."""
+    """Raise an error if a configuration file is not a mapping, before the parser reads it."""
     from commands.yaml_files import check_parts, read_mapping
 
     for before, word in pairwise(["", *args]):

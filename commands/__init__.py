@@ -1,1 +1,1 @@
-"""The commands of the program: each reads its options, and calls what does the work."""
+"""Commands of the program: each reads its options and calls the code that does the work."""

@@ -1,4 +1,4 @@
-"""The command that puts the scores of runs next to each other."""
+"""The command that compares the scores of runs."""
 
 from pathlib import Path
 

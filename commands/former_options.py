@@ -1,4 +1,4 @@
-"""Options on the command line by the names that they had before version 0.2."""
+"""Translation of option names from before version 0.2 on the command line."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from emulators.former_names import rename_class, rename_options
 def with_present_names(
     words: Sequence[str], sections: Callable[[str], list[dict[str, Any]]]
 ) -> list[str]:
-    """Return words of the command line with the present names of classes and options.
+    """Return the arguments of a command with the present names of classes and options.
 
     An option of a class, such as --model.steps, belongs to the class that is given last before it.
 
@@ -40,7 +40,7 @@ def with_present_names(
 
 
 def class_of(key: str, value: str, owners: dict[str, str]) -> str:
-    """Return the value of an option, and remember it if it may be the name of a class."""
+    """Return the value of an option with the present class name, and record it in `owners`."""
     name = key.removeprefix("--").removesuffix("+").removesuffix(".class_path")
     value = rename_class(value, name.rpartition(".")[2]) if is_path(value) else value
     owners[name] = value
@@ -48,12 +48,12 @@ def class_of(key: str, value: str, owners: dict[str, str]) -> str:
 
 
 def is_path(value: str) -> bool:
-    """Return whether a value may be the name of a class, or its import path."""
+    """Return whether a value could be the name or import path of a class."""
     return all(part.isidentifier() for part in value.split("."))
 
 
 def present_key(key: str, owners: dict[str, str]) -> str:
-    """Return an option by the names that its parts have now, each of the class before it."""
+    """Return an option with the present name of each part, looked up in the class that owns it."""
     first, *parts = key.removeprefix("--").split(".")
     path = first
     for part in parts:

@@ -16,7 +16,7 @@ USAGE = """emulate generate -c DATA.yaml [options]
 
 
 def generate(args: list[str]) -> None:
-    """Simulate what is missing of a data set; under torchrun, every process its share."""
+    """Simulate the missing files of a data set; under torchrun, each process simulates a share."""
     if {"-h", "--help", "--data.help"} & set(args):
         from commands.help import is_brief
 
@@ -31,7 +31,7 @@ def generate(args: list[str]) -> None:
 
 
 def simulate(args: Sequence[str]) -> bool:
-    """Simulate what is missing of a data set; return whether it has a generator."""
+    """Simulate the missing files of a data set; return whether it has a generator."""
     from commands.option_values import expand_home, refuse_no_group, refuse_null
     from datamodules import TrajectoryDataModule
 
@@ -78,10 +78,10 @@ def default_device() -> str:
 
 
 def checked_device(name: str) -> str:
-    """Return the name of a device if there is such a one here.
+    """Return the name of a device after checking that this machine has it.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The machine has no such device.
     """
     import torch
 

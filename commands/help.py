@@ -1,4 +1,4 @@
-"""The parser of every command: help in words that can be typed, of classes of this project."""
+"""Parser of all commands, whose help shows options as they are typed and no internal classes."""
 
 import inspect
 import re
@@ -62,7 +62,7 @@ def typed(default: object) -> str:
 
 
 def as_yaml(value: object) -> object:
-    """Return settings as values that YAML knows; a class with its own defaults by its name."""
+    """Return settings as plain YAML values; a class with default arguments becomes its name."""
     if isinstance(value, Namespace | dict):
         parts = value.as_dict() if isinstance(value, Namespace) else value
         path = parts.get("class_path")
@@ -117,7 +117,7 @@ class Formatter(DefaultHelpFormatter):
         return text if text is None or len(text) <= LONGEST_TYPE else None
 
     def add_argument(self, action: Action) -> None:
-        """Add an option, unless the data set its value, so that nobody can."""
+        """Add an option to the help, except those that the data determine."""
         if "set by the data" not in str(action.help):
             super().add_argument(action)
 
@@ -135,7 +135,7 @@ class Formatter(DefaultHelpFormatter):
 
 
 def is_brief(option: str) -> bool:
-    """Return whether an option is more than the help of another one that is listed.
+    """Return whether the short help lists an option; most `.help` options are left out.
 
     >>> [is_brief(name) for name in ("data.format", "data.format.help", "model.help")]
     [True, False, True]
@@ -144,10 +144,10 @@ def is_brief(option: str) -> bool:
 
 
 def shown_groups(groups: list[Any], shown: Callable[[str], bool]) -> list[Any]:
-    """Return copies of groups of options with the options that are shown.
+    """Return copies of option groups that contain only the options to be shown.
 
-    Options without a prefix come first. Of parts with the same options, such as the splits of the
-    data, the first lists them, and the others only what differs.
+    Options without a prefix come first. Where several parts have the same options, as the splits of
+    the data do, only the first part lists them all; the others list the options that differ.
     """
     copies: list[Any] = []
     first: dict[tuple[str, str | None, str], str] = {}
@@ -176,13 +176,13 @@ def shown_groups(groups: list[Any], shown: Callable[[str], bool]) -> list[Any]:
 
 
 def name_of(action: Action) -> str:
-    """Return the name of an option without dashes; links between options have none."""
+    """Return the name of an option without dashes; empty for a link between options."""
     names = [name for name in action.option_strings if name.startswith("-")]
     return names[-1].strip("-+") if names else ""
 
 
 def different(name: str, other: str) -> tuple[str, str]:
-    """Return two names of options without the words in which both end.
+    """Return two option names without the ending that they share.
 
     >>> different("data.val.times.start", "data.train.times.start")
     ('data.val', 'data.train')
@@ -195,7 +195,7 @@ def different(name: str, other: str) -> tuple[str, str]:
 
 @contextmanager
 def showing(parser: Any, shown: Callable[[str], bool]) -> Iterator[None]:
-    """Hide options of a parser that are not shown."""
+    """Hide options of a parser for which `shown` is false, within a `with` block."""
     groups = parser._action_groups
     parser._action_groups = shown_groups(groups, shown)
     try:
@@ -211,7 +211,7 @@ def is_of_a_part(group: Any) -> bool:
 
 
 class Parser(ArgumentParser):
-    """Parser of a command: its help is short, and it says what may have been meant.
+    """Parser of a command with short help and suggestions for misspelt options.
 
     Attributes:
         shown: Whether the help lists an option, given by its name; all by default.
@@ -231,7 +231,7 @@ class Parser(ArgumentParser):
             return super().format_help(*args, **kwargs)
 
     def instantiate(self, settings: Any, **kwargs: Any) -> Any:
-        """Make objects of settings; an option that a class refuses is named as it is typed."""
+        """Instantiate the settings; errors of constructors name the option as it is typed."""
         try:
             return super().instantiate(settings, **kwargs)
         except ValueError as error:
@@ -239,7 +239,7 @@ class Parser(ArgumentParser):
             raise
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Refuse what was typed."""
+        """Raise the error of a command line, with a suggestion for an unknown option."""
         found = re.fullmatch(r"unrecognized arguments: -*([^\s=]+)[^()]*", message)
         found = found or re.fullmatch(r".* does not accept option '([^']+)'", message)
         if found:

@@ -1,4 +1,4 @@
-"""The command that says what data files hold, and writes the configuration that reads them."""
+"""The command that describes data files and writes a configuration that reads them."""
 
 import os
 from itertools import takewhile
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def inspect_paths(args: list[str]) -> None:
-    """Say what data files hold, draw a snapshot of each variable, and write a configuration."""
+    """Describe data files, draw a snapshot of each variable, and write a configuration."""
     from commands.help import Parser
 
     parser = Parser(prog="emulate inspect", description=inspect_paths.__doc__)
@@ -72,7 +72,7 @@ def lines(found: "Inspection", file: "TrajectoryFile | ValueError | None") -> li
 
 
 def _axes(file: "TrajectoryFile") -> list[str]:
-    """Return the lines on time and space."""
+    """Return the lines that describe the axes of time and space."""
     time = file.time
     text = [f"  time: {len(time)} snapshots"]
     try:
@@ -93,7 +93,7 @@ def _axes(file: "TrajectoryFile") -> list[str]:
 
 
 def opened(found: "Inspection") -> "TrajectoryFile | ValueError | None":
-    """Return the fields of a file, the reason why they cannot be read, or None without fields."""
+    """Return the fields of a file, or the reason why they cannot be read; None without fields."""
     from datamodules.files.trajectory_file import TrajectoryFile
 
     if found.dimensions is None:

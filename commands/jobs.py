@@ -1,4 +1,4 @@
-"""The runs of a study, several at a time, each a process per stage.
+"""Execution of the runs of a study, several at a time, with one process per stage.
 
 Runs that are finished are skipped, interrupted ones are resumed, and a failed one does not keep the
 others from running. A study that is ended ends its runs, which write their checkpoints first.
@@ -42,7 +42,7 @@ def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
 
 @contextmanager
 def exit_on_sigterm() -> Iterator[None]:
-    """Raise SystemExit where the system asks for the end; a second time ends at once."""
+    """Raise SystemExit on the first SIGTERM; a second SIGTERM ends the process at once."""
 
     def ask(signum: int, frame: FrameType | None) -> NoReturn:
         signal.signal(signum, signal.SIG_DFL)
@@ -59,9 +59,9 @@ def exit_on_sigterm() -> Iterator[None]:
 
 
 def end(active: Sequence["Job"], patience: float) -> None:
-    """Wait until jobs are over; ask for their end after so many seconds.
+    """Wait until all jobs have ended; terminate them after `patience` seconds.
 
-    An interruption by the keyboard reaches the jobs, too, so that they need time, not a signal.
+    A keyboard interrupt also reaches the jobs, which then need time to save, not a second signal.
     """
     limit = time.monotonic() + patience
     while any(job.process.poll() is None for job in active) and time.monotonic() < limit:
@@ -74,7 +74,7 @@ def end(active: Sequence["Job"], patience: float) -> None:
 
 
 def run_jobs(waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int) -> list[StudyRun]:
-    """Run what is waiting, keep `active` up to date, and return the runs that failed."""
+    """Run the waiting jobs, keep the list `active` up to date, and return the runs that failed."""
     failed = []
     display = Display()
     while waiting or active:
@@ -93,7 +93,7 @@ def run_jobs(waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int
 
 
 class Job:
-    """The processes of one run, one stage after the other, with their output in `log.txt`.
+    """Processes of one run, one per stage, whose output is written to `log.txt`.
 
     Raises:
         ValueError: Another study has processes of this run.
@@ -122,7 +122,7 @@ class Job:
         )
 
     def advance(self, threads: int) -> bool:
-        """Start the next stage if one has ended; return whether the run is over."""
+        """Start the next stage if the present one has ended; return whether the run is complete."""
         if self.process.poll() is None:
             return False
         self.failed = bool(self.process.returncode)
@@ -144,7 +144,7 @@ class Job:
 
 
 def locked(file: TextIO) -> bool:
-    """Lock a file for this process and those that write to it by inheritance; False if it is."""
+    """Lock a file for this process and its children; return False if it is already locked."""
     try:
         import fcntl
     except ImportError:  # not on Windows: two studies may then be at work on one run
@@ -175,7 +175,7 @@ class Display:
             self.shown = time.monotonic()
 
     def leave(self, line: str) -> None:
-        """Print a line that stays."""
+        """Print a line that later status lines do not overwrite."""
         if self.lines:
             print(f"\x1b[{self.lines}F\x1b[J", end="")
             self.lines = 0

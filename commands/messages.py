@@ -1,4 +1,4 @@
-"""Explanation of an error in one sentence that says what to change."""
+"""Error messages of the program: one sentence that says what to change."""
 
 import re
 from argparse import ArgumentError
@@ -31,19 +31,19 @@ ENDED_PROCESS = ("gloo/transport", "remote process exited")
 
 
 def is_expected(error: Exception) -> bool:
-    """Return whether an error comes from use or from the system, so that a sentence suffices."""
+    """Return whether an error is due to the user or the system, and needs no traceback."""
     kinds = (ArgumentError, ValueError, OSError, FloatingPointError, YAMLError)
     watched = isinstance(error, RuntimeError) and re.search(NO_METRIC, str(error), re.DOTALL)
     return isinstance(error, kinds) or bool(watched) or is_of_an_ended_process(str(error))
 
 
 def is_of_an_ended_process(message: str) -> bool:
-    """Return whether an error says that a process was waiting for one that has ended."""
+    """Return whether an error only reports that another process has ended."""
     return any(part in message for part in ENDED_PROCESS)
 
 
 def sentence(error: Exception, program: Sequence[Path], command: str = "fit") -> str:
-    """Return one sentence for an error, with its place where code of the user's own raised it.
+    """Return one sentence for an error, with file and line if user code raised it.
 
     Args:
         error: An error that `is_expected`.

@@ -1,4 +1,4 @@
-"""Values of options, checked before the parser of the command line looks for their meaning."""
+"""Checks of option values that the parser of the command line does not make."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ from commands.yaml_files import check
 
 @cache
 def check_values() -> None:
-    """Refuse values of options, and files that they name, as `read_mapping` does."""
+    """Check every YAML value that the parser loads, as `read_mapping` checks files."""
     load = get_loader("yaml")
 
     def checked(text: str) -> Any:
@@ -47,7 +47,7 @@ def expand_home(settings: Any) -> Any:
 
 
 def refuse_null(settings: object, key: str = "") -> None:
-    """Refuse null for an argument of a class that takes no None, which the parser lets pass.
+    """Check that null is only given to arguments that accept None, which the parser does not.
 
     Args:
         settings: Parsed options, or a part of them.
@@ -75,7 +75,7 @@ def refuse_null(settings: object, key: str = "") -> None:
 
 
 def refuse_no_group(settings: Any, owner: type, key: str = "data") -> None:
-    """Refuse values in place of a group of options, and null within groups.
+    """Raise an error if a group of options is given a single value, or a member is null.
 
     The parser accepts both.
 
@@ -105,7 +105,7 @@ def refuse_no_group(settings: Any, owner: type, key: str = "data") -> None:
 
 
 def takes_none(path: str, name: str, given: Mapping[str, Any]) -> bool:
-    """Return whether an argument of a class may be None, or is given by the maker of the object.
+    """Return whether an argument may be None, or is supplied by the object that constructs it.
 
     Args:
         path: Import path of the class.

@@ -1,4 +1,4 @@
-"""Place in the user's own code where an error was raised."""
+"""Search for the line of user code in which an error was raised."""
 
 import sysconfig
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ INSTALLED = ("site-packages", "dist-packages")
 
 
 def place_in_own_code(error: BaseException, program: Sequence[Path]) -> str | None:
-    """Return kind, file and line of an error that the user's code raised, or had a library raise.
+    """Return type, file and line of an error raised by user code, or by a library that it called.
 
     Args:
         error: The error, or one that was raised in its place.
@@ -30,7 +30,7 @@ def place_in_own_code(error: BaseException, program: Sequence[Path]) -> str | No
 
 
 def chain(error: BaseException) -> list[BaseException]:
-    """Return an error and those it was raised in place of, the first of them last."""
+    """Return an error followed by its causes, the original error last."""
     found = [error]
     while (before := found[-1].__cause__ or found[-1].__context__) and before not in found:
         found.append(before)
@@ -38,7 +38,7 @@ def chain(error: BaseException) -> list[BaseException]:
 
 
 def is_of_a_library(file: Path) -> bool:
-    """Return whether a file is of an installed package or of Python, or is none."""
+    """Return whether a file belongs to Python or an installed package, or does not exist."""
     standard = Path(sysconfig.get_path("stdlib")).resolve()
     return (
         not file.is_file()
@@ -48,6 +48,6 @@ def is_of_a_library(file: Path) -> bool:
 
 
 def relative_path(file: Path) -> str:
-    """Return a path as seen from the working folder if it lies in it."""
+    """Return a path relative to the working folder, or unchanged if it is outside of it."""
     here = Path.cwd()
     return str(file.relative_to(here) if file.is_relative_to(here) else file)

@@ -1,4 +1,4 @@
-"""Messages of the command line's parser about a value, in one sentence.
+"""Rewriting of parser messages about an option value into one sentence.
 
 A message of the parser lists every type as which the value was tried, one within the other. The
 innermost says what is wrong; the keys on the way to it say where.
@@ -36,7 +36,7 @@ PARSER = ("Expected", "Not a valid", "Import path", "Option", "Key", "Group", "P
 
 
 def explain_parser(message: str, command: str) -> str:
-    """Return one sentence for a message of the parser."""
+    """Return a message of the parser as one sentence."""
     key = whole_key(message)
     inner = innermost(message)
     outer = message[: message.index(inner)]
@@ -72,10 +72,9 @@ def explain_parser(message: str, command: str) -> str:
 
 
 def reason_of_class(inner: str) -> str | None:
-    """Return what a class said of its options, where the parser lists it among its own reasons.
+    """Return the message of the class that refused its options, from the parser's list of reasons.
 
-    An item of a list that its class refuses is tried as other types too, which it never was meant
-    to be.
+    The parser also tries a refused item of a list as other types; their reasons are skipped.
     """
     reasons = re.findall(r"^\s*- ([A-Z]\w*[. ].+)$", inner, re.MULTILINE)
     own = [reason for reason in reasons if not reason.startswith((*NOISE, *PARSER))]
@@ -83,7 +82,7 @@ def reason_of_class(inner: str) -> str | None:
 
 
 def class_not_given(message: str, inner: str, key: str, outer: str) -> str | None:
-    """Say that an option is of a class that has not been named, and which could be."""
+    """Return the message for an option of a class that was not named, with the possible classes."""
     nested = re.findall(r"NestedArg\(key='([^']+)', val='([^']*)'\)", message)
     signs = r"Not a valid subclass of|class, but [\w.]+ is abstract|Dict must include a class_path"
     if not nested or not re.search(signs, inner):
@@ -99,14 +98,14 @@ def class_not_given(message: str, inner: str, key: str, outer: str) -> str | Non
 
 
 def classes_of(inner: str, key: str, outer: str, argument: str = "") -> list[str]:
-    """Return names of classes that an option may be given, with an argument if any has it."""
+    """Return the names of classes that an option accepts, preferably those with `argument`."""
     types = re.sub(r"[\w.]*Callable\[\[.*?\], ", "", inner)
     owner = last_match(r"given class_path '([\w.]+)'", outer)
     return classes_for(types, owner, key.rpartition(".")[2], argument)
 
 
 def whole_key(message: str) -> str:
-    """Return the name of the option as it is typed, from the keys that are within each other."""
+    """Return the option as it is typed, joined from the nested keys of a message."""
     keys = re.findall(r'Parser key "([^"]+)"', message)
     whole = ""
     for key in dict.fromkeys(keys):
@@ -115,7 +114,7 @@ def whole_key(message: str) -> str:
 
 
 def innermost(message: str) -> str:
-    """Return the part of a message that is about the innermost value."""
+    """Return the part of a message that concerns the innermost value."""
     *_, inner = re.split(r'Parser key "[^"]+":?', message)
     end = re.search(r"Given value: .*", inner)
     return inner[: end.end()] if end else inner
@@ -124,7 +123,7 @@ def innermost(message: str) -> str:
 def missing_arguments(
     inner: str, key: str, value: str | None, command: str, outer: str
 ) -> str | None:
-    """Say which arguments are missing, of the program or of a class."""
+    """Return the message for missing arguments of the program or of a class."""
     names = first(r"arguments are required: (.+?)(?:\. Got value|$)", inner)
     if names is None:
         return None
@@ -149,7 +148,7 @@ def missing_arguments(
 
 
 def unknown_option(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
-    """Say which option does not exist."""
+    """Return the message for an option that does not exist."""
     help_ = f"`emulate {command} --help` lists the options."
     name = last_match(r"Option '([^']+)' is not accepted", inner)
     if name:
@@ -164,7 +163,7 @@ def unknown_option(inner: str, key: str, value: str | None, command: str, outer:
 
 
 def module(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
-    """Say which module is missing, of the class or of what its module imports."""
+    """Return the message for a missing module: the module of a class, or one that it imports."""
     name = last_match(r"No module named '([^']+)'", inner)
     if name is None:
         return None
@@ -178,7 +177,7 @@ def module(inner: str, key: str, value: str | None, command: str, outer: str) ->
 
 
 def attribute(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
-    """Say that a module has no such class, and if another module was meant."""
+    """Return the message for a class that its module lacks, or whose module is hidden."""
     found = re.search(r"module '([\w.]+)' has no attribute '(\w+)'", inner)
     if found is None:
         return None
@@ -197,7 +196,7 @@ def attribute(inner: str, key: str, value: str | None, command: str, outer: str)
 
 
 def wrong_class(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
-    """Say that a name is none of a class, or of one of another kind."""
+    """Return the message for a name that is not a class, or is a class of the wrong type."""
     name = last_match(r"Expected a dot import path string: (\S*)", inner)
     if name is not None:
         meant = did_you_mean(name, classes_of(inner, key, outer))
@@ -227,7 +226,7 @@ def wrong_class(inner: str, key: str, value: str | None, command: str, outer: st
 
 
 def allowed_values(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
-    """Say what a value must be one of."""
+    """Return the message with the values that an option allows."""
     found = re.search(r"Literal\[([^\]]+)\]\. Got value: (.+)", inner)
     if found:
         return f"{key} must be one of {found[1]}, got {found[2]}."
@@ -240,7 +239,7 @@ def allowed_values(inner: str, key: str, value: str | None, command: str, outer:
 
 
 def allowed_types(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
-    """Say of what kinds a value may be."""
+    """Return the message with the types that an option allows."""
     if "Unable to load config" in inner:
         value = first(r"Unable to load config [\"'](.*)[\"']", inner)
         return f"{key} must be a section of options, or a YAML file with them, got {value}."
@@ -258,12 +257,12 @@ def allowed_types(inner: str, key: str, value: str | None, command: str, outer: 
 
 
 def first(pattern: str, text: str) -> str | None:
-    """Return what the first match captures."""
+    """Return the first group of the first match, or None."""
     found = re.search(pattern, text, re.MULTILINE)
     return found[1] if found else None
 
 
 def last_match(pattern: str, text: str) -> str | None:
-    """Return what the last match captures."""
+    """Return the last match, or its group if the pattern has one; None without a match."""
     found = re.findall(pattern, text)
     return found[-1] if found else None

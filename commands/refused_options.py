@@ -1,4 +1,4 @@
-"""Whole names of options that a class refuses: its message says `masking`, not `model.masking`."""
+"""Full option names in errors of constructors, which say `masking` for `model.masking`."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ STAGES = ("fit", "validate", "test", "predict")
 
 
 def name_option(error: ValueError, settings: Any) -> None:
-    """Put the section of the settings before the option with which a message of a class begins.
+    """Write the option at the start of a constructor's message in full, as it is typed.
 
     Args:
         error: Error of a constructor, or of the parser because of it. A message of a constructor
@@ -49,7 +49,7 @@ def refusing_classes(error: BaseException, option: str) -> list[type]:
 
 
 def sections(settings: Any, kind: type, name: str = "") -> Iterator[str]:
-    """Yield the names of the sections that are settings of a class, as they are typed.
+    """Yield the option names of all sections that contain settings of a class.
 
     >>> path = "commands.help.Formatter"
     >>> settings = {"fit": {"model": {"class_path": path, "init_args": {}}}}

@@ -7,7 +7,7 @@ from commands.compare import compare_runs
 
 
 def run_study(args: list[str]) -> None:
-    """Run what is unfinished of a study, several runs at a time, and compare the runs."""
+    """Run the unfinished runs of a study, several at a time, and compare them."""
     from commands.help import Parser
 
     parser = Parser(prog="emulate study", description=run_study.__doc__)

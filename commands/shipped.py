@@ -29,7 +29,7 @@ def shipped_file(name: str, folder: Path) -> Path:
 
 
 def with_shipped_files(args: Sequence[str]) -> list[str]:
-    """Return arguments of a command, with the paths of files of the program in full.
+    """Return the arguments of a command, with the full paths of shipped configurations.
 
     Args:
         args: Arguments, in which a path is a word of its own or follows `-c=` or `--config=`.
@@ -49,7 +49,7 @@ def with_shipped_files(args: Sequence[str]) -> list[str]:
 
 
 def close_file(file: Path) -> str:
-    """Return a question in brackets with a file that has a similar name, or nothing.
+    """Return `(did you mean ...?)` with a file of a similar name, or an empty text.
 
     The file is looked for in the same folder and, where that is in `configs/`, in the program's.
     """

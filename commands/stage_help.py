@@ -1,4 +1,4 @@
-"""Help of the stages: options that have an effect in each, in the words of this program."""
+"""Help of the stages, which lists the options that have an effect in each."""
 
 from argparse import _HelpAction
 from typing import Any
@@ -97,7 +97,7 @@ class TrainerHelp(_HelpAction):
 
 
 def describe_stage(parser: Parser, stage: str) -> None:
-    """Set what the help of a stage shows, and how it is described."""
+    """Set the options that the help of a stage shows, and their descriptions."""
     parser.description = (
         f"{parser.description or ''} Defaults are set in configs/trainer.yaml. "
         "--OPTION.help CLASS describes a class that an option may be given.".strip()
@@ -118,7 +118,7 @@ def describe_stage(parser: Parser, stage: str) -> None:
 
 
 def is_shown(option: str, stage: str) -> bool:
-    """Return whether the help of a stage lists an option, given by its name without dashes."""
+    """Return whether the help of a stage lists an option (name without dashes)."""
     group, _, name = option.removesuffix(".help").partition(".")
     if option != "trainer.help" and not is_brief(option):
         return False

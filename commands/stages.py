@@ -43,7 +43,7 @@ class StageParser(Parser, LightningArgumentParser):
     """Parser of a stage, whose paths may begin at the home folder."""
 
     def instantiate(self, settings: Any, **kwargs: Any) -> Any:
-        """Make objects of settings."""
+        """Instantiate the settings."""
         return super().instantiate(expand_home(settings), **kwargs)
 
 
@@ -52,7 +52,7 @@ class SaveSettings(SaveConfigCallback):
 
     @cached_property
     def text(self) -> str:
-        """The settings as YAML."""
+        """Settings as YAML."""
         kept = Namespace({key: self.config[key] for key in KEYS if key in self.config})
         return self.parser.dump(kept, skip_unset=False, skip_validation=True)
 
@@ -93,13 +93,13 @@ class EmulatorCLI(LightningCLI):
         super().__init__(**kwargs)
 
     def subcommands(self) -> dict[str, set[str]]:
-        """Return the stage that was asked for: the parsers of the others take time to make."""
+        """Return the requested stage alone, because each parser takes time to build."""
         return {self.command: LightningCLI.subcommands()[self.command]}
 
     def _prepare_subcommand_parser(
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
-        """Return the parser of a stage, with its help in words of this program."""
+        """Return the parser of a stage with the help of this program."""
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         describe_stage(parser, subcommand)
         return parser
@@ -126,7 +126,7 @@ class EmulatorCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Let the data say how many channels, dimensions, parameters and fields there are."""
+        """Set the numbers of channels, dimensions, parameters and input fields from the data."""
         counts = {"channels": None, "dimensions": None, "masked": None}
         for name, count in {
             **counts,
@@ -136,9 +136,9 @@ class EmulatorCLI(LightningCLI):
             parser.link_arguments(f"data.{name}", target, count, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Trust no file that was not said to be trusted; keep one of equal callbacks.
+        """Set `weights_only` unless `--weights_only=false` is typed, and drop duplicate callbacks.
 
-        (A resumed run may be given its own callbacks once more.)
+        (The settings of a resumed run may list a callback that the command line repeats.)
         """
         config = self.config[self.subcommand]
         refuse_code(config.as_dict(), self.trusted)
@@ -150,11 +150,11 @@ class EmulatorCLI(LightningCLI):
             trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]
 
     def _parse_ckpt_path(self) -> None:
-        """Leave the command line alone: Lightning would let the checkpoint override it."""
+        """Do nothing: in Lightning, settings of the checkpoint would override the command line."""
 
 
 def refuse_code(settings: object, trusted: bool, name: str = "") -> None:
-    """Refuse settings, however nested, by which a file could have its reader run code.
+    """Check that no setting, at any depth, lets a file run code when it is loaded.
 
     Raises:
         ValueError: A setting in a file allows objects of any class, which the command line does
@@ -179,7 +179,7 @@ def refuse_code(settings: object, trusted: bool, name: str = "") -> None:
 
 
 def names_function(path: Any) -> bool:
-    """Return whether a path can be imported and is of no class."""
+    """Return whether an import path names an object that is not a class."""
     try:
         return not isclass(resolve_name(path))
     except (ImportError, AttributeError, ValueError, TypeError):
@@ -187,7 +187,7 @@ def names_function(path: Any) -> bool:
 
 
 def typed(args: Sequence[str], option: str) -> Iterator[tuple[int, str]]:
-    """Yield where an option is given on the command line, and its values."""
+    """Yield the position and the value of each occurrence of an option in `args`."""
     for place, (word, following) in enumerate(pairwise([*args, ""])):
         name, equals, value = word.partition("=")
         if name == option:
@@ -195,7 +195,7 @@ def typed(args: Sequence[str], option: str) -> Iterator[tuple[int, str]]:
 
 
 def last_given(command: str, args: Sequence[str], option: str) -> str | None:
-    """Return the last value of an option; YAML files named by -c count in their place."""
+    """Return the last value of an option, also from YAML files at the position of their -c."""
     given = [*typed(args, f"--{option}")]
     for place, file in (*typed(args, "-c"), *typed(args, "--config")):
         found = [section[option] for section in sections(file, command) if option in section]
@@ -204,7 +204,7 @@ def last_given(command: str, args: Sequence[str], option: str) -> str | None:
 
 
 def sections(file: str, command: str) -> list[dict[str, Any]]:
-    """Return the settings in a YAML file that may concern a command; the parser judges them."""
+    """Return the sections of a YAML file that may apply to a command; the parser checks them."""
     try:
         settings = yaml.safe_load(Path(file).expanduser().read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -216,7 +216,7 @@ def sections(file: str, command: str) -> list[dict[str, Any]]:
 def settings_in_checkpoint(
     command: str, args: list[str], folder: Path, trusted: bool = False
 ) -> list[str]:
-    """Return the option that reads the settings in the checkpoint that args name, if any."""
+    """Return the arguments that read the settings in the checkpoint named by `args`, if any."""
     value = last_given(command, args, "ckpt_path")
     if value is None or value in ("best", "last", "hpc", "registry", "null", "None"):
         return []
@@ -231,7 +231,7 @@ def settings_in_checkpoint(
 
 
 def option_of_moved_run(checkpoint: Path, settings: dict[str, Any]) -> list[str]:
-    """Return the option that keeps a run where its checkpoint is, if that has been moved."""
+    """Return the arguments that set the run's folder to the checkpoint's, if it was moved."""
     known = settings.get("trainer", {}).get("default_root_dir")
     if not isinstance(known, str) or lies_in(Path(known).expanduser(), checkpoint):
         return []

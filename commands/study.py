@@ -1,4 +1,4 @@
-"""Several runs and their comparison: each an ordinary `fit` and `test` in a folder of its own.
+"""Studies: several runs, each a `fit` and a `test` in its own folder, and their comparison.
 
 A study is a YAML file:
 
@@ -71,7 +71,7 @@ class Study:
     runs: list[StudyRun]
 
     def compared(self) -> dict[Path, list[StudyRun]]:
-        """Return the runs on the same data, by the folder of their comparison."""
+        """Return the runs grouped by data set; the keys are the folders of the comparisons."""
         folders: dict[Path, list[StudyRun]] = {}
         for run in self.runs:
             folders.setdefault(run.folder.parent, []).append(run)
@@ -136,13 +136,13 @@ def read_study(file: Path) -> Study:
 def split(
     words: list[str], existing: Callable[[list[str]], list[Path]]
 ) -> tuple[list[Path], list[str]]:
-    """Return the configuration files and the options among words."""
+    """Return the configuration files and the options in a list of words."""
     files = existing([word for word in words if not word.startswith("--")])
     return files, [word for word in words if word.startswith("--")]
 
 
 def data_arguments(files: list[Path], words: list[str]) -> list[str]:
-    """Return the arguments of a run that say where its data are; none if they do not."""
+    """Return the arguments of a run that name its data; empty if there are none."""
     options = []
     for word, before in zip(words, ["", *words], strict=False):
         value = before in options and "=" not in before and not word.startswith("--")

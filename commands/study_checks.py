@@ -1,4 +1,4 @@
-"""Checks of the keys of a study file, which refuse a wrong value by the name of its key."""
+"""Checks of a study file; every error names the key."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ LARGEST_SEED = 2**32 - 1  # of numpy's generators, which Lightning seeds too
 
 
 def check_study(file: Path, study: dict[Any, Any]) -> None:
-    """Refuse a study whose keys are missing, unknown or of another kind.
+    """Check that a study has all required keys, no unknown ones, and values of the right types.
 
     Raises:
-        ValueError: As above; the sentence names the file and the key.
+        ValueError: A key is missing, unknown or of the wrong type.
     """
     wrong = [key for key in study if key not in KEYS]
     wrong += [key for key in ("root", "runs") if key not in study]
@@ -37,7 +37,7 @@ def check_study(file: Path, study: dict[Any, Any]) -> None:
 
 
 def check_named_lists(file: Path, key: str, group: object) -> None:
-    """Refuse what is not 'NAME: [files and options]' for each of one or more names."""
+    """Raise an error unless `group` maps one or more names to lists of files and options."""
     if not isinstance(group, dict) or not group:
         raise wrong_type(file, key, group, "'NAME: [files and options]' for each")
     folders: dict[str, str] = {}
@@ -64,14 +64,14 @@ def check_named_lists(file: Path, key: str, group: object) -> None:
 
 
 def check_texts(file: Path, key: str, words: list[Any]) -> None:
-    """Refuse what is not text among files and options."""
+    """Raise an error if a file or an option is not text."""
     for number, word in enumerate(words):
         if not isinstance(word, str) or not word.strip() or "\0" in word:
             raise wrong_type(file, f"{key}[{number}]", word, "a file or an option, as text")
 
 
 def check_options(file: Path, options: list[Any]) -> None:
-    """Refuse what is neither an option, --NAME=VALUE, nor the value of the option before it."""
+    """Raise an error unless each word is an option or the value of the option before it."""
     for number, word in enumerate(options):
         before = str(options[number - 1]) if number else ""
         awaited = before.startswith("--") and "=" not in before
@@ -82,7 +82,7 @@ def check_options(file: Path, options: list[Any]) -> None:
 
 
 def check_seeds(file: Path, seeds: list[Any]) -> None:
-    """Refuse seeds that are none, or that would make one run twice."""
+    """Raise an error if a seed is invalid or occurs twice."""
     if not seeds:
         raise wrong_type(file, "seeds", seeds, "one number or more")
     for number, seed in enumerate(seeds):
@@ -95,11 +95,11 @@ def check_seeds(file: Path, seeds: list[Any]) -> None:
 
 
 def not_a_list(file: Path, key: str, value: object) -> ValueError:
-    """Return the error of one value that should be several."""
+    """Return the error for a single value where a list is expected."""
     write = f"; write [{value}]" if isinstance(value, str | int | float) else ""
     return wrong_type(file, key, value, f"a list{write}")
 
 
 def wrong_type(file: Path, key: str, value: object, expected: str) -> ValueError:
-    """Return the error of a value of another kind."""
+    """Return the error for a value of the wrong type."""
     return ValueError(f"{file}: '{key}' is {value!r:.80}, expected {expected}.")

@@ -16,13 +16,13 @@ EXAMPLES = ("Baseline", "UNet", "SpectralSolver")
 
 
 def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return a question in brackets with the known name that is closest, or nothing."""
+    """Return `(did you mean ...?)` with the closest known name, or an empty text."""
     found = closest(name, [other for other in dict.fromkeys(known) if other != name])
     return f" (did you mean {prefix}{found}?)" if found else ""
 
 
 def closest(name: str, known: list[str]) -> str | None:
-    """Return the known name that differs least from a wrong one, if any does not differ much.
+    """Return the known name that is most similar to an unknown one; None if none is similar.
 
     Of names with dots, either the last part is wrong, or what is before it was left out.
     """
@@ -49,19 +49,19 @@ def options_of(parser: ArgumentParser) -> list[str]:
 
 
 def class_at(path: str) -> type | None:
-    """Return the class of an import path whose module is loaded, or None."""
+    """Return the class at an import path if its module is already imported, or None."""
     module, _, name = path.rpartition(".")
     found = getattr(sys.modules.get(module), name, None)
     return found if isinstance(found, type) else None
 
 
 def options_of_class(path: str) -> list[str]:
-    """Return the names of arguments of a class, of its bases, too."""
+    """Return the constructor arguments of a class, given by its import path."""
     return arguments_of(class_at(path))
 
 
 def arguments_of(kind: type | None) -> list[str]:
-    """Return the names of arguments of a class, of its bases, too; None has none."""
+    """Return the constructor arguments of a class, including inherited ones; empty for None."""
     names: list[str] = []
     for base in getattr(kind, "__mro__", ()):
         if "__init__" in vars(base):
@@ -70,13 +70,13 @@ def arguments_of(kind: type | None) -> list[str]:
 
 
 def classes_for(types: str, owner: str | None, option: str, argument: str = "") -> list[str]:
-    """Return names of classes that an option may be given.
+    """Return the names of the classes that an option accepts.
 
     Args:
-        types: Text that may contain import paths of classes of which it may be one.
-        owner: Import path of the class whose option it is.
-        option: Name of the option in it.
-        argument: Name of an argument that the classes have, if any of them has it.
+        types: Text that may contain the import paths of accepted base classes.
+        owner: Import path of the class that has the option.
+        option: Name of the option in that class.
+        argument: Argument that the classes should have; ignored if none has it.
     """
     for kind in getattr(class_at(owner or ""), "__mro__", ()):
         if "__init__" in vars(kind) and option in inspect.signature(kind).parameters:

@@ -1,4 +1,4 @@
-"""Lightning's Trainer, whose run lives in one folder that no other run destroys."""
+"""Lightning's Trainer with one folder per run, which no other run overwrites."""
 
 import os
 import tempfile
@@ -50,7 +50,7 @@ AVERAGES = ("exp_avg", "exp_avg_sq", "momentum_buffer", "momentum", "average", "
 
 
 def with_required_callbacks(given: Callback | Sequence[Callback] | None) -> list[Callback]:
-    """Return callbacks with one of each that keeps a run: the last that is given, or a default.
+    """Return the callbacks with exactly one of each required class: the last given, or a default.
 
     Raises:
         ValueError: Another one that keeps something in checkpoints is given twice.
@@ -70,7 +70,7 @@ def with_required_callbacks(given: Callback | Sequence[Callback] | None) -> list
 
 
 def with_bar(callbacks: list[Callback], silent: bool) -> list[Callback]:
-    """Return callbacks with the progress bar that is given, or a default, or none if silent."""
+    """Return the callbacks with the given or default progress bar, or with none if disabled."""
     bars = [callback for callback in callbacks if isinstance(callback, ProgressBar)]
     if silent:  # Lightning refuses a bar that is given
         return [callback for callback in callbacks if callback not in bars]
@@ -122,7 +122,7 @@ class RunTrainer(Trainer):
 
     @contextmanager
     def locked_run(self) -> Iterator[Path]:
-        """Lock the folder of the run; the first of several processes does so for all."""
+        """Lock the folder of the run; the first process locks it for all."""
         folder = Path(self.default_root_dir)
         if not self.is_global_zero:
             yield folder
@@ -209,11 +209,11 @@ class RunTrainer(Trainer):
 
 
 class Restoring(_CheckpointConnector):
-    """Connector that restores a run from a checkpoint, or names the part that is unfit."""
+    """Connector that restores a run from a checkpoint; errors name the part that does not fit."""
 
     @contextmanager
     def naming(self, what: str, *others: type[Exception]) -> Iterator[None]:
-        """Name the checkpoint where something of it cannot be used, by these errors, too."""
+        """Raise errors within a `with` block again with the checkpoint and the part that failed."""
         unfit: tuple[type[Exception], ...] = (KeyError, TypeError, AttributeError, IndexError)
         unfit += (AssertionError, *others)
         try:
@@ -228,7 +228,7 @@ class Restoring(_CheckpointConnector):
             raise ValueError(f"{self._ckpt_path} cannot be used. {error}") from error
 
     def restore_model(self) -> None:
-        """Restore weights and what else the emulator saves."""
+        """Restore the weights and the other state of the emulator."""
         with self.naming("state_dict"):
             super().restore_model()
 
@@ -238,12 +238,12 @@ class Restoring(_CheckpointConnector):
             super().restore_callbacks()
 
     def restore_precision_plugin_state(self) -> None:
-        """Restore the scale of gradients."""
+        """Restore the gradient scaler."""
         with self.naming("precision"):
             super().restore_precision_plugin_state()
 
     def restore_loops(self) -> None:
-        """Restore how far the training was."""
+        """Restore the progress of the training."""
         with self.naming("loops", ValueError):
             if self._loaded_checkpoint and self.trainer.state.fn == "fit":
                 check_like(self._loaded_checkpoint["loops"]["fit_loop"],
@@ -272,10 +272,10 @@ class Restoring(_CheckpointConnector):
 
 
 def check_shapes(optimizer: Optimizer) -> None:
-    """Refuse averages of the gradient that are of another shape than the weights.
+    """Check that the optimiser's averages of the gradient have the shapes of the weights.
 
     Raises:
-        TypeError: With the name of the average.
+        TypeError: An average has a different shape; the message names it.
     """
     for weights, state in optimizer.state.items():
         for name, value in state.items():

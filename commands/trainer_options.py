@@ -1,4 +1,4 @@
-"""Options of Lightning's Trainer that have no use here, each refused in a sentence."""
+"""Checks of options of Lightning's Trainer that this program does not support."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ AT_LEAST_ONE = ("accumulate_grad_batches", "log_every_n_steps", "num_nodes")
 
 
 def check_trainer(options: Mapping[str, Any]) -> None:
-    """Refuse options that the trainer would take and that cannot be meant.
+    """Raise an error for options that Lightning accepts but this program does not support.
 
     Raises:
         ValueError: As above; the sentence names the option.

@@ -1,8 +1,8 @@
-"""YAML read so that what it says is what is meant, and refused in a sentence otherwise.
+"""Strict YAML reader: duplicate keys, excessive nesting and expanding anchors are errors.
 
-PyYAML keeps the last of equal keys, descends into nested collections until Python gives up, and
-lets a few lines of anchors stand for millions of values. All are found in the events of the
-parser, before anything is built.
+PyYAML keeps the last of duplicate keys, recurses into nested collections until Python raises
+RecursionError, and lets a few lines of anchors expand to millions of values. The checks use the
+events of the parser, before any object is built.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def read_mapping(file: Path) -> dict[Any, Any]:
 
 
 def check_parts(file: Path, settings: dict[Any, Any]) -> None:
-    """Refuse a section of a configuration that is something else, which the parser passes over."""
+    """Raise an error if the section `data` or `trainer` is no mapping, which the parser ignores."""
     for name in ("data", "trainer"):
         if not isinstance(settings.get(name), dict | str | None):
             raise ValueError(
@@ -59,7 +59,7 @@ def check_parts(file: Path, settings: dict[Any, Any]) -> None:
 
 @dataclass
 class Open:
-    """Collection whose end has not been read: its anchor, values within, keys if it has any."""
+    """Collection whose end has not been read: anchor, number of values, and keys of a mapping."""
 
     anchor: str | None
     size: int = 1
@@ -67,7 +67,7 @@ class Open:
     children: int = 0
 
     def add(self, size: int, key: str | None) -> None:
-        """Count a child of that many values; `key` is its text if it is one scalar."""
+        """Count a child of `size` values; `key` is its text if it is a scalar."""
         self.size += size
         if self.keys is not None and self.children % 2 == 0 and key not in (None, "<<"):
             if key in self.keys:
@@ -77,7 +77,7 @@ class Open:
 
 
 def check(text: str) -> None:
-    """Refuse YAML with equal keys, or with excessive nesting or repetition.
+    """Check YAML for duplicate keys, excessive nesting and excessive repetition.
 
     Raises:
         ValueError: A key is given twice, collections are nested or repeated too often, or contain

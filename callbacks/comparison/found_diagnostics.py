@@ -147,7 +147,7 @@ def panels_of(kind: Diagnostic) -> list[Panel]:
 
 
 def checked(part: object, wanted: type[Part]) -> Part:
-    """Return a column or panel; refuse anything else."""
+    """Return the object if it is of the expected type; raise TypeError otherwise."""
     if isinstance(part, wanted):
         return part
     raise TypeError(f"its list holds {part!r:.80}, expected a {wanted.__name__}; return those only")

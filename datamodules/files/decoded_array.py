@@ -231,7 +231,7 @@ def text(value: object) -> str | None:
 
 
 def texts(value: Any) -> list[str]:
-    """Return an attribute of one text or several as a list, without what is no text."""
+    """Return an attribute of one text or several as a list; other items are dropped."""
     found = [] if value is None else np.atleast_1d(value).tolist()
     words = [text(word) for word in found]
     return [word for word in words if word is not None]
