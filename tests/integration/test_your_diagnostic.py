@@ -1,19 +1,24 @@
 """The diagnostic of docs/your-diagnostic.md, used from another folder as a user would."""
 
 import doctest
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import cli
 from callbacks import Column, Panel
 from callbacks.comparison import load_runs
 from callbacks.comparison.figures import draw_climate
+from tests.conftest import working_in
 
 HOME = Path(__file__).parents[2]
 PAGE = (HOME / "docs" / "your-diagnostic.md").read_text()
@@ -26,6 +31,7 @@ def block(language):
 
 
 def emulate(folder, *words):
+    """Run the program in a process of its own, as a user does."""
     done = subprocess.run(
         [sys.executable, str(HOME / "cli.py"), *words],
         cwd=folder,
@@ -35,7 +41,26 @@ def emulate(folder, *words):
         timeout=200,
     )
     assert done.returncode == 0, done.stderr
-    return done
+
+
+@contextmanager
+def working_alone_in(folder):
+    """Run in a folder in this process, which forgets the modules of the folder afterwards."""
+    before = [*sys.path]
+    try:
+        with working_in(folder):
+            yield
+    finally:
+        sys.path[:] = before
+        sys.modules.pop("mine", None)
+
+
+def compare(folder, *words):
+    """Compare runs in a folder."""
+    out, err = io.StringIO(), io.StringIO()
+    with working_alone_in(folder), redirect_stdout(out), redirect_stderr(err):
+        cli.run(["compare", *words])
+    return SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -80,29 +105,17 @@ def test_scores_say_whose_they_are(scored):
 
 
 def test_diagnostic_of_the_page_has_a_column_and_a_panel(scored):
-    done = emulate(scored, "compare", "runs/smoke", "--output=with")
+    done = compare(scored, "runs/smoke", "--output=with")
     assert "note" not in done.stderr
     header = done.stdout.splitlines()[0]
     assert header.endswith("| training steps | largest value |")
-    program = (
-        "import pkgutil, sys; sys.path.append('.')\n"
-        "from tests.integration.test_your_diagnostic import labels, load_runs\n"
-        "print(*labels(load_runs(['runs/smoke'])), sep=';')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=scored,
-        env={**os.environ, "PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.stdout == "lead time [s];value\n", done.stderr
+    with working_alone_in(scored):
+        sys.path.append(".")
+        assert labels(load_runs([Path("runs/smoke")])) == ("lead time [s]", "value")
 
 
 def test_module_elsewhere_is_named_and_leaves_its_numbers(scored, tmp_path):
-    words = ("compare", scored / "runs/smoke", "--output=.")
-    done = emulate(tmp_path, *map(str, words))
+    done = compare(tmp_path, str(scored / "runs/smoke"), "--output=.")
     assert done.stderr.count("note: ") == 1
     assert "mine.Largest" in done.stderr
     assert done.stdout.splitlines()[0].endswith("| training steps | largest |")
@@ -110,12 +123,10 @@ def test_module_elsewhere_is_named_and_leaves_its_numbers(scored, tmp_path):
 
 def test_scores_cannot_have_a_module_run_that_does_not_define_the_class(scored, tmp_path):
     (tmp_path / "mine.py").write_text("import os\nos.mkdir('harmed')\n")
-    done = emulate(tmp_path, "compare", str(scored / "runs/smoke"), "--output=.")
+    done = compare(tmp_path, str(scored / "runs/smoke"), "--output=.")
     assert "defines no such class" in done.stderr
     assert not (tmp_path / "harmed").exists()
-    done = emulate(
-        tmp_path, "compare", str(scored / "runs/smoke"), "--output=.", "--diagnostics", "mine"
-    )
+    compare(tmp_path, str(scored / "runs/smoke"), "--output=.", "--diagnostics", "mine")
     assert (tmp_path / "harmed").exists()
 
 
@@ -124,7 +135,7 @@ def test_panel_that_fails_leaves_the_others(scored, tmp_path):
     text = block("python").replace("axes.set_xlabel(", "1 / 0; axes.set_xlabel(")
     assert "1 / 0" in text
     (tmp_path / "mine.py").write_text(text)
-    done = emulate(tmp_path, "compare", "runs/smoke")
+    done = compare(tmp_path, "runs/smoke")
     assert "Largest.panel cannot be drawn: ZeroDivisionError" in done.stderr
     assert (tmp_path / "comparison_climate.png").exists()
 
@@ -134,7 +145,7 @@ def test_column_that_fails_leaves_the_others(scored, tmp_path):
     text = block("python").replace('lambda run: run.mean("largest")', "lambda run: 1 / 0")
     assert "1 / 0" in text
     (tmp_path / "mine.py").write_text(text)
-    done = emulate(tmp_path, "compare", "runs/smoke")
+    done = compare(tmp_path, "runs/smoke")
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
     for word in ("Largest", "'largest value'", "ZeroDivisionError"):
         assert word in said
