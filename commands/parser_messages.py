@@ -154,7 +154,10 @@ def unknown_option(inner: str, key: str, value: str | None, command: str, outer:
     if name:
         path = last_match(r"class_path[ =]'([\w.]+)'", inner) or "the class"
         meant = did_you_mean(name, options_of_class(path))
-        return f"{path.rpartition('.')[2]} has no option '{name}'{meant}; {help_}"
+        kind = path.rpartition(".")[2]
+        if key:
+            help_ = f"`emulate {command} --{key}.help {kind}` lists its options."
+        return f"{kind} has no option '{name}'{meant}; {help_}"
     name = last_match(r"unrecognized arguments: (.*)", inner)
     if name is not None:
         return f"there is no option {name or repr('')}; {help_}"

@@ -56,8 +56,19 @@ def class_at(path: str) -> type | None:
 
 
 def options_of_class(path: str) -> list[str]:
-    """Return the constructor arguments of a class, given by its import path."""
-    return arguments_of(class_at(path))
+    """Return the options of a class that can be given, of its bases, too.
+
+    Options that the data or a subclass set are left out.
+    """
+    kind = class_at(path)
+    if kind is None:
+        return []
+    import jsonargparse  # large; only a wrong option needs it here
+
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind)
+    given = {a.dest.split(".")[0] for a in parser._actions if "set by the data" not in str(a.help)}
+    return [name for name in arguments_of(kind) if name in given]
 
 
 def arguments_of(kind: type | None) -> list[str]:

@@ -11,6 +11,11 @@ from tests.conftest import SMOKE, says
     [
         (["--model.widht=3"], "Hierarchical has no option 'widht'"),
         (["--model.network.widht=3"], "UNet has no option 'widht' (did you mean width?);"),
+        (
+            ["--model.mask=1"],
+            "Hierarchical has no option 'mask' (did you mean masking?); `emulate fit ",
+        ),
+        (["--model.mask=1"], "--model.help Hierarchical` lists its options."),
         (["--foo"], "there is no option --foo;"),
         (["--data.batchsize=3"], "no option --data.batchsize=3 (did you mean --data.batch_size?);"),
         (["--max_steps=3"], "no option --max_steps=3 (did you mean --trainer.max_steps?);"),

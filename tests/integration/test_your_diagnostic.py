@@ -47,6 +47,7 @@ def emulate(folder, *words):
 def working_alone_in(folder):
     """Run in a folder in this process, which forgets the modules of the folder afterwards."""
     before = [*sys.path]
+    sys.modules.pop("mine", None)  # of another test
     try:
         with working_in(folder):
             yield
