@@ -19,6 +19,7 @@ from datamodules.files.selection import Range, SplitFiles
 from datamodules.files.subset import WHOLE, Subset
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.overlap import overlaps
+from datamodules.solvers.finite import check_finite
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Reading:
     subset: Subset = WHOLE
 
     def __post_init__(self) -> None:
+        check_finite("data", select=self.select, interval=self.interval)
         if self.interval is not None and not (self.interval > 0 and self.join is None):
             raise ValueError(
                 f"data.interval is {self.interval} with data.join: {self.join}, expected a "

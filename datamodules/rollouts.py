@@ -208,7 +208,7 @@ class InitialConditions(Dataset):
         if len(starts) < count:
             raise ValueError(
                 f"{trajectories.files[0].path} and the other files of the split have room for "
-                f"{len(starts)} rollouts of {needed} {'forced' if needed == steps else 'true'} "
+                f"{len(starts)} rollouts of {needed} {'forced' if trajectories.forcings else 'true'} "
                 f"steps, {count} "
                 "were requested; lower initial_conditions or truth_steps, or provide longer "
                 "trajectories."
@@ -251,7 +251,7 @@ class InitialConditions(Dataset):
             parts.append(state + self.noise * self._spread(state) * draw)
         return torch.stack(parts, dim=1)
 
-    def _spread(self, state: Float[Tensor, "channel *space"]) -> Float[Tensor, "channel *space"]:
+    def _spread(self, state: Float[Tensor, "channel *space"]) -> Float[Tensor, "channel ..."]:
         """Return the spatial standard deviation of each channel, 0 at masked points."""
         mask = self.trajectories.mask
         if mask is None:

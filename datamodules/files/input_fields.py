@@ -14,6 +14,7 @@ from datamodules.files.oriented_array import OrientedArray
 from datamodules.files.selected import Select, selected
 from datamodules.files.subset import WHOLE, Subset
 from datamodules.solvers import Variable
+from datamodules.solvers.finite import check_finite
 
 MISSING = "missing"
 NOT = "not "
@@ -134,6 +135,7 @@ class InputFields:
         select: Select,
         subset: Subset = WHOLE,
     ) -> None:
+        check_finite("data", select=select)
         self.path: Path = contents.path
         self.names, self.axes = names, dict(axes)
         self.descending, self.subset = tuple(descending), subset
