@@ -206,12 +206,11 @@ class InitialConditions(Dataset):
             for start in range(length - needed)
         ]
         if len(starts) < count:
+            kind = "forced" if trajectories.forcings else "true"
             raise ValueError(
                 f"{trajectories.files[0].path} and the other files of the split have room for "
-                f"{len(starts)} rollouts of {needed} {'forced' if trajectories.forcings else 'true'} "
-                f"steps, {count} "
-                "were requested; lower initial_conditions or truth_steps, or provide longer "
-                "trajectories."
+                f"{len(starts)} rollouts of {needed} {kind} steps, {count} were requested; lower "
+                "initial_conditions or truth_steps, or provide longer trajectories."
             )
         chosen = np.linspace(0, len(starts) - 1, count).round().astype(int)
         self.places = [starts[i] for i in chosen]
