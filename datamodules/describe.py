@@ -23,7 +23,7 @@ OTHERS = frozenset({"of", "x", "y", "eastward", "northward"})
 def check_options(
     variables: Sequence[str], dimensions: Dimensions, periodic: Periodic, vorticity: str | None
 ) -> None:
-    """Refuse options of the data that contradict each other.
+    """Check that the options of the data do not contradict each other.
 
     Raises:
         ValueError: An option does not fit the others.
@@ -45,7 +45,7 @@ def check_options(
 
 
 def check_names(variables: Sequence[str], dimensions: Dimensions) -> None:
-    """Refuse variables and dimensions that are named twice.
+    """Check that no variable and no dimension is named twice.
 
     Raises:
         ValueError: A name is given twice.
@@ -58,7 +58,7 @@ def check_names(variables: Sequence[str], dimensions: Dimensions) -> None:
 
 
 def check_inputs(inputs: InputNames, channels: Sequence[str]) -> None:
-    """Refuse static fields and forcing that contradict the other options.
+    """Check that no variable is named twice among the state, static fields and forcing.
 
     Raises:
         ValueError: A variable is named twice.
@@ -81,7 +81,7 @@ def describe(
     inputs: InputNames = NO_INPUTS,
     weights: str | None = None,
 ) -> DataDescription:
-    """Return the description of the data set to which some trajectories belong.
+    """Return the description of a data set, from the trajectories of one split.
 
     Args:
         reader: Trajectories of any split.
@@ -118,9 +118,9 @@ def describe(
 
 
 def mask_of(reader: TrajectoryReader, inputs: InputNames) -> Mask | None:
-    """Return where each channel has values, or None if no point is masked.
+    """Return the mask of each channel, True where it has values; None without masked points.
 
-    With `missing` it follows from the first snapshot, which is read.
+    The option `missing` takes the mask from the first snapshot, which is read.
 
     Raises:
         ValueError: No point is masked, or all points of a channel are.

@@ -135,7 +135,7 @@ class DataDescription:
         time_unit: str = "1",
         **entries: Any,
     ) -> "DataDescription":
-        """Return the description of fields on a uniform grid, periodic unless `entries` say.
+        """Return the description of fields on a uniform grid, periodic unless `entries` differ.
 
         Args:
             fields: Name, long name and units of each channel.
@@ -213,7 +213,7 @@ class DataDescription:
 
     @property
     def mask_and_weighting(self) -> dict[str, str]:
-        """Hash of the mask and name of the weighting, as far as there are any."""
+        """Hash of the mask and name of the weighting, each only if the data have one."""
         entries = {} if self.weighting is None else {"weighting": self.weighting}
         if self.mask is not None:
             bits = np.packbits(self.mask.cpu().numpy()).tobytes()
@@ -221,7 +221,7 @@ class DataDescription:
         return entries
 
     def with_missing(self, state: State) -> State:
-        """Return a state as files have it: NaN at masked points, if they have no value there.
+        """Return a state as it is stored in files: NaN at masked points without values.
 
         Args:
             state: States (batch, channel, *space).
@@ -360,7 +360,7 @@ class DataDescription:
 
 
 def axes_of(shape: Sequence[int], lengths: Sequence[float] | None) -> tuple[SpaceAxis, ...]:
-    """Return axes for an earlier version, which saved lengths of the domain but no coordinates."""
+    """Return axes from the lengths in a description that was saved without coordinates."""
     names = ("y", "x")[2 - len(shape) :]
     if lengths is None:
         return tuple(SpaceAxis(n, size, None, {}) for n, size in zip(names, shape, strict=True))

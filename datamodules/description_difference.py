@@ -1,4 +1,4 @@
-"""First difference between the data of a training and others, as far as an emulator sees it."""
+"""First difference between training data and other data that matters to an emulator."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ def _inputs(earlier: "DataDescription", present: "DataDescription") -> Differenc
 def _lengths(
     earlier: "DataDescription", present: "DataDescription", unknown: frozenset[str]
 ) -> Difference | None:
-    """Return how the domain differs from the one of an earlier version, without coordinates."""
+    """Return the difference in lengths from a description that has no coordinates."""
     lengths = [one.to_dict().get("domain lengths") for one in (earlier, present)]
     if "domain lengths" not in unknown and lengths[0] and lengths[0] != lengths[1]:
         return "domain lengths", lengths[0], lengths[1]

@@ -98,7 +98,7 @@ class LatticeSensors(Sensors):
 
 
 class SensorsAt(Sensors):
-    """Sensors at given places; each observes the nearest point of the grid.
+    """Sensors at given positions; each observes the nearest grid point.
 
     Args:
         places: Coordinates [L] of each sensor, in the order of the axes, (y, x) or (x,), counted

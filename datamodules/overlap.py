@@ -1,4 +1,4 @@
-"""Search for snapshots that splits share, so that no test is on training data unnoticed."""
+"""Search for snapshots that two splits share, which would put training data into a test."""
 
 from collections.abc import Mapping
 from filecmp import cmp
@@ -67,7 +67,7 @@ def _in_both(sizes: Mapping[Path, int], others: set[Path]) -> list[Path]:
 
 
 def _sample(path: Path, size: int) -> bytes:
-    """Return a hash of the two ends and the middle of a file."""
+    """Return a hash of the beginning, the middle and the end of a file."""
     with open(path, "rb") as file:
         parts = [(file.seek(place), file.read(PART))[1] for place in
                  (0, size // 2, max(size - PART, 0))]  # fmt: skip

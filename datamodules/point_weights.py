@@ -22,13 +22,13 @@ def latitude_weights(axes: Sequence[SpaceAxis]) -> Float[Tensor, "*space"]:
     its area is proportional to sin φ₊ - sin φ₋.
 
     Args:
-        axes: Spatial axes, one of them of latitude.
+        axes: Spatial axes, of which one is a latitude.
 
     Raises:
         ValueError: No axis, or more than one, is a latitude with coordinates.
 
     Example:
-        Of three rows, those at the poles reach 45 degrees far, the one at the equator twice that:
+        The polar rows extend over 45 degrees of latitude, the equatorial row over 90 degrees:
 
         >>> rows = SpaceAxis("lat", 3, np.array([-90.0, 0.0, 90.0]), {"units": "degrees_north"})
         >>> columns = SpaceAxis("lon", 1, np.array([0.0]), {"units": "degrees_east"})
@@ -53,7 +53,7 @@ def latitude_weights(axes: Sequence[SpaceAxis]) -> Float[Tensor, "*space"]:
 
 
 def cell_edges(centres: Float[np.ndarray, " point"]) -> Float[np.ndarray, " edge"]:
-    """Return the edges of cells halfway between their centres, the outer ones as far outside.
+    """Return cell edges: midpoints between centres, and outer edges at the same distance outside.
 
     Example:
         >>> cell_edges(np.array([0.0, 2.0, 6.0])).tolist()
@@ -71,7 +71,7 @@ def point_weights(
     """Return the weight of each point of each channel in a mean over space, or None if all are 1.
 
     The weights of a channel have the mean 1, so that the mean over all points of weight · value is
-    the weighted mean. Channels of equal weights share one plane of memory.
+    the weighted mean. Channels with equal weights share memory.
 
     Args:
         channels: Number of channels.
@@ -94,7 +94,7 @@ def point_weights(
 
 
 def packed(mask: Mask) -> dict[str, object]:
-    """Return a mask as shape and bits, for a checkpoint.
+    """Return a mask as its shape and packed bits, for a checkpoint.
 
     Example:
         >>> mask = torch.tensor([[True, False, False, True, True]])

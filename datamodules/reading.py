@@ -1,4 +1,4 @@
-"""Reading of the files of a data set, and remarks on the files of a split."""
+"""Options for reading a data set, and notes on the files of a split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ class Reading:
         return [*self.variables, *self.inputs.variables]
 
     def open(self, paths: Sequence[Path], times: Range) -> list[TrajectoryReader]:
-        """Return the trajectories in files, with all stamps counted from one origin.
+        """Return the trajectories in files, with all time stamps relative to one origin.
 
         Args:
             paths: Files, in the order of their names.
@@ -106,12 +106,12 @@ class Reading:
 def remarks(
     split: str, readers: list[TrajectoryReader], sources: Mapping[str, SplitFiles], root: Path
 ) -> list[str]:
-    """Return sentences if splits share snapshots, or if files seem to be parts of one run.
+    """Return notes on snapshots shared with other splits, and on files that seem parts of one run.
 
     Args:
         split: Name of the split.
-        readers: Its trajectories.
-        sources: Files of all splits by name.
+        readers: Trajectories of the split.
+        sources: Files of all splits, by the name of the split.
         root: Folder of the data set.
     """
     others = {

@@ -177,7 +177,7 @@ class Trajectories:
     def chunks_and_forcing(
         self, description: str, snapshots: int = 256
     ) -> Iterator[Float[Tensor, "_ _ *space"]]:
-        """Yield the same with the channels of the forcing after the channels of the state."""
+        """Yield all snapshots as `chunks` does, with the forcing as further channels."""
         step = self.storage.step(snapshots)
         total = sum(-(-length // step) for length in self.lengths)
         pieces = self.storage.pieces(snapshots)

@@ -1,1 +1,1 @@
-"""Reading and writing of files: NetCDF, its axes and units, hashes, whole files."""
+"""Reading and writing of data files: formats, axes, units, hashes and atomic writes."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, also after a power cut or with several writers."""
+"""Atomic writing: files are complete or absent, also after a crash or with several writers."""
 
 import errno
 import glob
@@ -19,7 +19,7 @@ _held = threading.local()
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise errors of writing with the name of the file and the free space on the disk.
+    """Add the name of the file and the free disk space to errors raised while writing.
 
     Raises:
         OSError: The file cannot be written; also for errors of the NetCDF library.
@@ -109,14 +109,14 @@ def is_running(process: int) -> bool:
 
 
 def atomic_write(path: Path, content: bytes | memoryview | str) -> Path:
-    """Write a file whole or not at all (text as UTF-8), and return its path."""
+    """Write a file atomically (text as UTF-8), and return its path."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
 def replace_folder(new: Path, path: Path) -> None:
-    """Give a folder the name of another one, which is removed."""
+    """Replace a folder by another one, which takes its name."""
     former = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     if os.path.lexists(path):
         path.rename(former)

@@ -76,7 +76,7 @@ class ClassicArray(DiskArray):
         return values[(*(0 if isinstance(part, int) else slice(None) for part in key), ...)]
 
     def _read(self, places: Sequence[int], size: int) -> bytearray:
-        """Return so many bytes from each of the places, counted from the first value."""
+        """Return `size` bytes from each position, counted from the first value."""
         content = bytearray(len(places) * size)
         view = memoryview(content)
         with self.path.open("rb", buffering=0) as file:
@@ -100,12 +100,12 @@ class ClassicArray(DiskArray):
 
 
 def file_identity(state: os.stat_result) -> tuple[int, int]:
-    """Return the numbers that identify a file under any name."""
+    """Return the numbers that identify a file, independent of its name."""
     return state.st_dev, state.st_ino
 
 
 def read_header(path: Path) -> dict[str, Place]:
-    """Return where each variable of a file lies.
+    """Return the place of each variable in a file.
 
     Raises:
         ValueError: The file is of another format, or ends before its last value.
@@ -188,7 +188,7 @@ class _Header:
 
 
 def check_size(path: Path, places: dict[str, Place], size: int) -> None:
-    """Refuse a file that ends before the last of its values."""
+    """Raise an error if a file is too short for its variables."""
     for name, place in places.items():
         item = math.prod(place.shape[1:]) * place.dtype.itemsize
         rows = place.shape[0] if place.shape else 1

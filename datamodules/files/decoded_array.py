@@ -151,7 +151,7 @@ class DecodedArray(DiskArray):
             here[self._is_invalid(part, values)] = np.nan
 
     def _like(self, number: Any) -> Any:
-        """Return a factor or offset as a float: the product of integers may overflow."""
+        """Return a factor or offset as a float, because products of integers may overflow."""
         return number if number.dtype.kind == "f" else np.float64(number)
 
     def _is_invalid(self, raw: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ def decoded(
 
 
 def check_marks(path: Path, attributes: Mapping[str, Any], name: str) -> None:
-    """Check that fill values and valid ranges are not numbers written as text.
+    """Check that fill values and valid ranges are numbers, not text.
 
     Other text, such as 'none', is ignored.
 
@@ -205,7 +205,7 @@ def check_marks(path: Path, attributes: Mapping[str, Any], name: str) -> None:
 
 
 def spells_numbers(said: str) -> bool:
-    """Return whether a text consists of numbers alone, at least one of them finite."""
+    """Return whether a text consists only of numbers, at least one of them finite."""
     words = re.findall(r"[^\s,;:\0\[\]()]+", said)
     try:
         found = [float(word) for word in words]
@@ -251,7 +251,7 @@ def _default(dtype: np.dtype) -> list[Any]:
 
 
 def _whole(value: Any) -> int | None:
-    """Return a number as an integer, or None if it is not one."""
+    """Return a number as an integer, or None if it is not whole."""
     if not np.isfinite(value) or value != np.floor(value):
         return None
     return int(value)

@@ -1,4 +1,4 @@
-"""Contents of a file as seen from one of its groups."""
+"""Contents of a file in the scope of one of its groups."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from datamodules.files.formats.format import Contents, StoredVariable
 
 
 class Scope(Mapping[str, StoredVariable]):
-    """Variables as seen from a group: its own, then the ones of its parents.
+    """Variables in the scope of a group: its own, then the variables of its parent groups.
 
     Args:
         variables: Variables of the file; in groups they have names such as `group/name`.
@@ -41,7 +41,7 @@ class Scope(Mapping[str, StoredVariable]):
 
 
 def scope_of(contents: Contents, names: Sequence[str]) -> Contents:
-    """Return the contents as seen from the groups of some variables.
+    """Return the contents of a file in the scope of the groups of some variables.
 
     Raises:
         ValueError: Variables of two groups have different coordinates.

@@ -1,4 +1,4 @@
-"""Interface of files of any format that are written while a forecast is computed."""
+"""Interface for files that are written while a forecast is computed, in any format."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from datamodules.files.atomic import writing
 
 @dataclass(frozen=True)
 class NewVariable:
-    """Variable of a file that is to be written.
+    """Definition of a variable in a new file.
 
     Attributes:
         name: Name of the variable.
-        dtype: Type of its values in the file.
-        dimensions: Names of its dimensions.
+        dtype: Type of the values in the file.
+        dimensions: Names of the dimensions.
         attributes: Attributes such as its units.
-        values: All of its values, or None if it grows.
+        values: All values, or None for a variable that grows.
     """
 
     name: str
@@ -35,9 +35,9 @@ class Definition:
     """Dimensions, variables and attributes of a file, the same in every format.
 
     Attributes:
-        sizes: Sizes of the dimensions, of the one that grows the size that it has at the end.
+        sizes: Sizes of the dimensions; for the dimension that grows, its final size.
         grows: Name of the dimension that grows.
-        variables: Variables; those over the dimension that grows have no values yet.
+        variables: Variables; `values` is None if they grow.
         attributes: Attributes of the whole file.
     """
 
@@ -48,16 +48,16 @@ class Definition:
 
     @property
     def growing(self) -> list[NewVariable]:
-        """Variables over the dimension that grows."""
+        """Variables with the dimension that grows."""
         return [variable for variable in self.variables if self.grows in variable.dimensions]
 
     def shape(self, variable: NewVariable, items: int | None = None) -> list[int]:
-        """Return the shape of a variable, with some items of the dimension that grows."""
+        """Return the shape of a variable with `items` along the growing dimension."""
         sizes = {**self.sizes, self.grows: items or self.sizes[self.grows]}
         return [sizes[name] for name in variable.dimensions]
 
     def chunk(self, variable: NewVariable, items: int) -> list[int]:
-        """Return the shape of a chunk: one item of what is before the dimension that grows.
+        """Return the shape of a chunk: length 1 along each dimension before the one that grows.
 
         Args:
             variable: Variable over the dimension that grows.
@@ -67,15 +67,15 @@ class Definition:
         return [1] * axis + self.shape(variable, items)[axis:]
 
     def at(self, variable: NewVariable, part: int | slice) -> tuple[int | slice, ...]:
-        """Return the key of items of a variable along the dimension that grows."""
+        """Return the index of some items along the dimension that grows."""
         return (slice(None),) * variable.dimensions.index(self.grows) + (part,)
 
 
 class GrowingFile(ABC):
     """File that grows along one dimension.
 
-    It is `NAME.partial.SUFFIX` while it grows, which is what a killed process leaves behind, and
-    loses `partial` when it is complete.
+    While it grows, its name is `NAME.partial.SUFFIX`; a process that is killed leaves this file
+    behind. It is renamed to `NAME.SUFFIX` when it is complete.
 
     Args:
         path: Path of the complete file; its suffix is replaced by the format's.
@@ -101,14 +101,14 @@ class GrowingFile(ABC):
     @classmethod
     @abstractmethod
     def check_installed(cls) -> None:
-        """Check that the packages are installed that write the format.
+        """Check that the packages that write the format are installed.
 
         Raises:
             ValueError: A package is missing; the message says how to install it.
         """
 
     def append(self, values: Mapping[str, np.ndarray | float]) -> None:
-        """Write one more item of each variable that grows.
+        """Write one further item of each variable that grows.
 
         Raises:
             OSError: The file cannot be written.
@@ -118,7 +118,7 @@ class GrowingFile(ABC):
             self.stored += 1
 
     def complete(self) -> None:
-        """Close the file and give it the name of a complete one, in place of an earlier file.
+        """Close and rename the complete file, which replaces an earlier one.
 
         Raises:
             OSError: The file cannot be written.
@@ -129,16 +129,16 @@ class GrowingFile(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Write what is still held and close the file, which remains a partial one."""
+        """Write the buffered items and close the file, which keeps its partial name."""
 
     @abstractmethod
     def _create(self) -> None:
-        """Make the partial file, with everything that does not grow."""
+        """Create the partial file and write all variables that do not grow."""
 
     @abstractmethod
     def _append(self, values: Mapping[str, np.ndarray | float]) -> None:
         """Write item number `stored` of each variable that grows."""
 
     def _rename(self) -> None:
-        """Give the closed file the name of a complete one."""
+        """Rename the closed file to the name of the complete one."""
         self.partial.replace(self.path)

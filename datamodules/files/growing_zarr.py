@@ -16,9 +16,9 @@ CHUNK = 2**20  # size of a chunk [bytes], unless one item is larger
 class GrowingZarr(GrowingFile):
     """Zarr store, version 3, that grows chunk by chunk.
 
-    A chunk holds consecutive items of one trajectory, of all points. As many items as it holds are
-    kept in memory until it is written, once. Items of a partial store that were not written are
-    NaN. A complete store has consolidated metadata.
+    A chunk holds consecutive items of one trajectory, at all points. Items are buffered in memory
+    until a chunk is full, so that each chunk is written once. Unwritten items of a partial store
+    are NaN. A complete store has consolidated metadata.
     """
 
     suffix = ".zarr"
@@ -82,7 +82,7 @@ class GrowingZarr(GrowingFile):
             self._flush(self.stored + 1)
 
     def _flush(self, stop: int) -> None:
-        """Write the items before `stop` that are held; coordinates, which come first, last."""
+        """Write the buffered items before `stop`; the coordinates are written last."""
         for variable in reversed(self.definition.growing):
             there = self.definition.at(variable, slice(self.written, stop))
             here = self.definition.at(variable, slice(0, stop - self.written))
@@ -108,7 +108,7 @@ class GrowingZarr(GrowingFile):
 
 
 def as_json(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return attributes as values of JSON."""
+    """Return attributes as JSON values."""
     return {
         name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
         for name, value in attributes.items()

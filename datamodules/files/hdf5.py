@@ -204,7 +204,7 @@ def _dimensions(dataset: h5py.Dataset) -> tuple[int, ...]:
 
 
 def _unwritten_chunks(dataset: h5py.Dataset) -> np.ndarray:
-    """Return a mask of the chunks that were never written, by their index along each axis."""
+    """Return a mask of the chunks that were never written, indexed by chunk along each axis."""
     chunk = dataset.chunks
     counts = [-(-size // part) for size, part in zip(dataset.shape, chunk, strict=True)]
     unwritten = np.ones(counts, bool)

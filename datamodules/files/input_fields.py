@@ -22,14 +22,14 @@ NOT = "not "
 
 @dataclass(frozen=True)
 class InputNames:
-    """Names of the variables that are given in addition to the state.
+    """Names of the static fields, forcing and mask among the variables.
 
     Args:
         static: Fields without time.
         forcing: Fields of time that are known ahead, or series of one number per time.
-        mask: `missing` for points that have no value at any time; or the name of a variable that is
-            1 where there are values and 0 elsewhere, or `not NAME` of one that is 0 where there
-            are values; or None.
+        mask: `missing` to mask the points without a value in the first snapshot; or the name of a
+            variable that is 1 where there are values and 0 elsewhere; or `not NAME` for a variable
+            with the opposite meaning; or None.
 
     Example:
         >>> InputNames(static=("orography",), mask="not lsm").variables
@@ -56,11 +56,11 @@ NO_INPUTS = InputNames()
 
 
 class RepeatedArray(DiskArray):
-    """Array without some axes of a field, repeated along them.
+    """Array that is repeated along the axes of a field that it lacks.
 
     Args:
-        array: Array with the other axes, in their order.
-        own: For each axis of the field, whether the array has it.
+        array: Array with a subset of the field's axes, in the same order.
+        own: True for each axis of the field that the array has.
         shape: Shape of the field.
     """
 
@@ -88,11 +88,11 @@ def open_as(
     subset: Subset = WHOLE,
     space: Sequence[str] = (),
 ) -> DiskArray:
-    """Return a variable with the given axes, in their order, repeated along those that it lacks.
+    """Return a variable with the given axes in order, repeated along axes that it lacks.
 
     Args:
         field: Variable.
-        axes: Sizes of the axes by name.
+        axes: Size of each axis, by name.
         descending: Names of the axes that are reversed.
         subset: Part of the domain.
         space: Names of the spatial dimensions.
@@ -109,14 +109,14 @@ def open_as(
 
 
 class InputFields:
-    """Static fields, forcing and mask of one file.
+    """Reader of the static fields, forcing and mask in one file.
 
     Args:
         contents: Contents of the file.
         names: Names of the variables.
         dimensions: Names of the dimensions.
-        axes: Size of each axis of a field of the state, by name, in the order in which it is read:
-            trajectory if there is one, time, space.
+        axes: Size of each axis of a state variable, by name, in the order trajectory (if there is
+            one), time, space.
         descending: Names of the axes that are reversed when they are read.
         select: Items of further dimensions.
         subset: Part of the domain that is read.
@@ -151,15 +151,15 @@ class InputFields:
         self.forcing_variables = tuple(map(described, names.forcing, self.forcing))
 
     def open_forcing(self) -> list[DiskArray]:
-        """Return the forcing as arrays with all axes of a field of the state."""
+        """Return the forcing as arrays with all axes of a state variable."""
         return [self.open(field) for field in self.forcing]
 
     def open(self, field: StoredVariable) -> DiskArray:
-        """Return a variable with all axes of a field of the state, in the part that is read."""
+        """Return a variable with all axes of a state variable, restricted to the subset."""
         return open_as(field, self.axes, self.descending, self.subset, self.space)
 
     def read_static(self) -> Float[np.ndarray, "_ static *space"]:
-        """Return the static fields, float32, of all trajectories or of one for all of them.
+        """Return the static fields, float32, per trajectory or once if they are the same for all.
 
         Raises:
             ValueError: A value is missing.
@@ -176,7 +176,7 @@ class InputFields:
         return np.stack([np.broadcast_to(v, (count, *v.shape[1:])) for v in fields], axis=1)
 
     def read_mask(self) -> Bool[np.ndarray, "*space"] | None:
-        """Return where there are values by the variable of the mask, or None if there is none.
+        """Return the mask from its variable, True where there are values; None without a variable.
 
         Raises:
             ValueError: The mask has values other than those between 0 and 1, or differs between
@@ -200,7 +200,7 @@ class InputFields:
         return ~there if str(self.names.mask).startswith(NOT) else there
 
     def _read(self, field: StoredVariable) -> Float[np.ndarray, "_ *space"]:
-        """Return a field without time, of all trajectories or of one for all of them."""
+        """Return a field without time, per trajectory or once if it is the same for all."""
         axes = {n: s for n, s in self.still.items() if n in field.dimensions}
         array = open_as(field, axes, self.descending, self.subset, self.space)
         with np.errstate(over="ignore"):
@@ -210,7 +210,7 @@ class InputFields:
 
 
 class _Finder:
-    """Search for the variables of one file by their options."""
+    """Lookup of the variables that options name, with checks of their dimensions."""
 
     def __init__(
         self, contents: Contents, dimensions: Dimensions, axes: Mapping[str, int], select: Select
@@ -221,13 +221,13 @@ class _Finder:
     def __call__(
         self, name: str, option: str, required: Sequence[str], timed: bool
     ) -> StoredVariable:
-        """Return a variable after items were selected.
+        """Return a variable after the selection of items along further dimensions.
 
         Args:
             name: Name of the variable.
             option: Option of the data that names it.
-            required: Dimensions that it must have.
-            timed: Whether it must have the dimension of time, or must not.
+            required: Dimensions that the variable must have.
+            timed: True if the variable must have the dimension of time, False if it must not.
 
         Raises:
             ValueError: There is no such variable, or it has other dimensions.

@@ -1,4 +1,4 @@
-"""Guess of the configuration that reads a file: which variables are fields, along which axes."""
+"""Guess of the configuration that reads a file: its fields and their axes."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SMALL = 2**24  # values of a variable that are all read to count the missing one
 
 @dataclass(frozen=True)
 class Inspection:
-    """Guess of how a file is to be read.
+    """Guess of the options that read a file.
 
     Args:
         path: File.
@@ -79,7 +79,7 @@ class Inspection:
 
 
 def inspect_file(path: Path, format: FileFormat | None = None) -> Inspection:
-    """Return a guess of how a file is to be read.
+    """Return a guess of the options that read a file.
 
     The fields are the variables with the most frequent dimensions among those that have a time and
     one or two spatial dimensions.
@@ -142,7 +142,7 @@ def _space(names: tuple[str, ...], contents: Contents, time: str | None) -> tupl
 
 
 def range_of(variable: StoredVariable) -> str:
-    """Return least and greatest value and the share of missing ones, as text.
+    """Return the range of the values and the share of missing values, as text.
 
     Of a large variable only the values at the first item of its first dimension are read.
     """

@@ -73,7 +73,7 @@ class JoinedFiles(TrajectoryReader):
         self._starts = np.cumsum([0, *(len(part) for part in stamps)])
 
     def _spans(self) -> list[int]:
-        """Return for each part how many of its stamps (0 or 1) the previous part has, too."""
+        """Return for each part how many of its stamps (0 or 1) are also in the previous part."""
         shared = [0]
         for before, part in zip(self.parts, self.parts[1:], strict=False):
             slack = 2 * max(before.time.resolution, part.time.resolution)

@@ -1,4 +1,4 @@
-"""Arrays of numbers in a file that is mapped into memory, as NumPy and PyTorch write them."""
+"""Memory-mapped arrays in files that NumPy or PyTorch wrote."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ MOST = 2**23  # bytes of a file that are read before it is mapped again
 
 
 class MappedArray(DiskArray):
-    """Array of numbers at equal distances in a file.
+    """Memory-mapped array with constant strides in a file.
 
     The file is mapped again after every 8 MiB that are read: pages that were read belong to the
     memory of the process until the map is closed, and a batch system may end a process for them.
@@ -53,7 +53,7 @@ class MappedArray(DiskArray):
             )
 
     def _mapped(self) -> np.ndarray:
-        """Return the whole array, mapped."""
+        """Return the memory map of the whole array."""
         if not self._items:
             return np.empty(self.shape, self.dtype)
         if file_identity(self.path.stat()) != self._file:

@@ -1,4 +1,4 @@
-"""Writing of trajectories to NetCDF files, whole or not at all.
+"""Atomic writing of trajectories to NetCDF files.
 
 A field is `variable(trajectory, time, y, x)`, or without `trajectory`, or without `y`; names are
 free (`Dimensions`). Generated files follow CF-1.11, with seconds and metres in place of the

@@ -1,4 +1,4 @@
-"""HDF5 files that a process has open: few at a time, shared by all readers."""
+"""Pool of open HDF5 files, limited in number and shared by all readers of a process."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ SHARE = 8  # part of the files that the system allows: others of the process are
 
 
 class OpenFile:
-    """File that is open as long as something refers to it.
+    """File that stays open while it is referenced.
 
     Args:
         path: File.
@@ -45,7 +45,7 @@ Key = tuple[Path, FileStamp]
 
 
 class OpenFiles:
-    """Files of one process, of which those that were opened first are closed.
+    """Open files of one process; beyond a limit, the files that were opened first are closed.
 
     A file without access is closed, too: HDF5 would return the open file for another one that was
     written under the same name. A forked process opens files of its own.
@@ -90,17 +90,17 @@ class OpenFiles:
             return file
 
     def close(self, key: Key) -> None:
-        """Release a file that is not needed for some time."""
+        """Release a file that is not needed at present."""
         with self._lock:
             self._open.pop(key, None)
 
     def enter(self, key: Key) -> None:
-        """Count one more access to a file."""
+        """Increase the number of accesses to a file by one."""
         with self._lock:
             self._users[key] += 1
 
     def leave(self, key: Key) -> None:
-        """Count one access less; close the file after the last."""
+        """Decrease the number of accesses to a file by one; close it after the last."""
         with self._lock:
             self._users[key] -= 1
             if self._users[key] <= 0:
@@ -112,7 +112,7 @@ class OpenFiles:
 
 
 class Access:
-    """Access of an array to its file, which is open or opened again.
+    """Access of an array to its file, which is reopened if it was closed.
 
     Args:
         path: Name of the file.
@@ -132,7 +132,7 @@ class Access:
         return file
 
     def check_size(self) -> None:
-        """Refuse a file that is shorter than it was: HDF5 reads zeros beyond the end.
+        """Raise an error if a file was truncated: HDF5 reads zeros beyond the end.
 
         Raises:
             OSError: The file has shrunk.
@@ -151,7 +151,7 @@ class Access:
 
 
 def no_file() -> None:
-    """Return None, as a weak reference to a closed file does."""
+    """Return None, in place of a weak reference to a file."""
 
 
 def is_same_file(one: Key, other: Key) -> bool:

@@ -1,4 +1,4 @@
-"""A view of an array on disk with its axes in another order, some of them reversed."""
+"""View of an array on disk with permuted and reversed axes."""
 
 from collections.abc import Sequence
 

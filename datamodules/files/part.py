@@ -54,7 +54,7 @@ class PartArray(DiskArray):
 
 
 class SharedArray(DiskArray):
-    """Array of which all parts are read at once, since they are asked for one after the other.
+    """Array whose parts are all read at once, because they are requested one after the other.
 
     Args:
         array: Array.
@@ -73,7 +73,7 @@ class SharedArray(DiskArray):
         assign(out, self._part(key, out.dtype), self.path)
 
     def _part(self, key: ArrayKey, dtype: np.dtype | None) -> np.ndarray:
-        """Return the values at a key, which are read into values of a type if one is given."""
+        """Return the values at a key, converted to `dtype` if it is given."""
         parts = list(enumerate(as_tuple(key)))
         whole = tuple(self.spans.get(axis, part) for axis, part in parts)
         name, last = (repr(whole), dtype), self.last
@@ -118,7 +118,7 @@ def open_part(path: Path, name: str, fixed: Sequence[Part]) -> DiskArray:
 
 
 class Parts:
-    """Opens parts of one array, which are read at once where they are in the same chunks.
+    """Parts of one array, which are read together if they are in the same chunks.
 
     Args:
         open: Function that returns the array.
@@ -154,7 +154,7 @@ class Parts:
 
 
 def _nothing() -> None:
-    """Return None, as a reference to an array that is no longer there does."""
+    """Return None, in place of a weak reference to an array."""
 
 
 class StackedArray(DiskArray):

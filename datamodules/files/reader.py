@@ -69,7 +69,7 @@ class TrajectoryReader(ABC):
 
     @abstractmethod
     def read_mask(self) -> np.ndarray | None:
-        """Return where a variable of the file says that there are values, (*space), or None."""
+        """Return the mask variable of the file, (*space), True where there are values; or None."""
 
     @property
     def snapshots(self) -> int:

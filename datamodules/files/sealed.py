@@ -1,4 +1,4 @@
-"""Arrays saved with a checksum, so that a damaged or mistaken file is found when it is loaded.
+"""Arrays saved with a checksum, which detects damaged or wrong files when they are loaded.
 
 The file is written by `np.savez`, followed by the SHA-256 of a label and of all bytes before. Bytes
 that were changed, are missing, or were written under another label are found before use.
@@ -19,7 +19,7 @@ PIECE = 2**20
 
 
 def save(path: Path, label: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays whole or not at all.
+    """Write arrays atomically.
 
     Args:
         path: Path of the file.
@@ -60,7 +60,7 @@ def load(path: Path, label: str) -> dict[str, np.ndarray] | None:
 
 
 def _seal(file: BinaryIO, size: int, label: str) -> bytes:
-    """Return the hash of a label and of the first `size` bytes of a file, which is then at them."""
+    """Return the hash of a label and the first `size` bytes of a file, which are read."""
     digest = hashlib.sha256(label.encode())
     digest.update(b"\0")
     file.seek(0)

@@ -1,4 +1,4 @@
-"""Fields of which one item of each further dimension is read, such as one level or each of some."""
+"""Selection of items of further dimensions, such as one level or several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ Select = Mapping[str, Item | list[Item]]
 
 
 def channel_names(variables: Sequence[str], select: Select) -> list[str]:
-    """Return the names of the channels that variables become.
+    """Return the names of the channels that variables with selected items give.
 
     A variable of a group keeps its own name if no other channel has it.
 
@@ -67,7 +67,7 @@ def check_select(select: Select, variables: Sequence[str], dimensions: Dimension
 
 @dataclass(frozen=True)
 class Selected:
-    """Channels that one variable becomes.
+    """Channels that one variable gives, one per selected item.
 
     Attributes:
         fields: Variables with the dimensions of a field, in the order of the items.
@@ -83,7 +83,7 @@ class Selected:
 def selected(
     contents: Contents, variable: StoredVariable, dimensions: Dimensions, select: Select
 ) -> Selected:
-    """Return the channels that a variable becomes.
+    """Return the channels that a variable gives, one per selected item.
 
     Raises:
         ValueError: A dimension or an item of `data.select` is not there; the message names those
@@ -150,7 +150,7 @@ def note_dropped_dimensions(path: Path, names: Sequence[str]) -> None:
 
 
 def _coordinate(contents: Contents, name: str, size: int) -> np.ndarray | None:
-    """Return the coordinate of a dimension, or None if there is none of numbers."""
+    """Return the coordinate of a dimension, or None if it has no numeric one."""
     variable = contents.variables.get(name)
     if variable is None or variable.kind not in "iuf" or variable.shape != (size,):
         return None

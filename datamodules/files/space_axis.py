@@ -1,4 +1,4 @@
-"""Spatial axes of a file: their coordinates, which of x and y they are, and their periodicity.
+"""Spatial axes of a file: coordinates, role (x or y) and periodicity.
 
 Axes are read in the order (y, x) with increasing coordinates, for any order in the file. The x axis
 is identified by the attributes `axis` and `standard_name`, by units of degrees, by its name, or,
@@ -32,7 +32,7 @@ SHARE = 1e-3  # tolerated deviation of a spacing from the others, relative to it
 
 @dataclass(frozen=True, eq=False)
 class SpaceAxis:
-    """Spatial axis with increasing coordinates, as the data are read.
+    """Spatial axis with increasing coordinates, the order in which data are read.
 
     Args:
         name: Name of the dimension in the file.
@@ -85,7 +85,7 @@ class SpaceAxis:
 
     @property
     def too_coarse(self) -> bool:
-        """True if the coordinate is rounded too much to decide whether it is uniform."""
+        """True if rounding of the coordinate hides whether it is uniform."""
         if self.values is None or self.size < 2:
             return False
         mean = abs(self.values[-1] - self.values[0]) / (self.size - 1)
@@ -222,7 +222,7 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
 
 
 def _resolution(values: np.ndarray, stored: np.dtype) -> float:
-    """Return the rounding of values: of float32 if all are float32 numbers and not integers."""
+    """Return the rounding error of values, in float32 if they are float32 numbers."""
     largest = np.abs(values).max(initial=0.0)
     exact = (values == np.round(values)).all() and (largest < 2**24 or stored != "f4")
     single = not exact and (values == values.astype("f4")).all()

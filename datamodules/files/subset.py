@@ -1,4 +1,4 @@
-"""Part of the domain that is read, and averages over blocks of its points."""
+"""Cropping and block averaging of a domain when it is read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +14,11 @@ from datamodules.files.space_axis import SpaceAxis
 
 @dataclass(frozen=True)
 class Subset:
-    """Part of the domain that is read, and the size of the blocks that are averaged.
+    """Part of the domain that is read, and number of points per averaged block.
 
     Args:
-        crop: Range of points of some axes by name, counted along increasing coordinates.
-        coarsen: Number of points per block along each axis, or by name of the axis.
+        crop: Range of points of each cropped axis, by name, in the order of increasing coordinates.
+        coarsen: Number of points per block along every axis, or for some axes by name.
 
     Example:
         >>> subset = Subset({"lat": Range(stop=4)}, coarsen={"lat": 2})
@@ -35,7 +35,7 @@ class Subset:
         return self.coarsen if isinstance(self.coarsen, int) else self.coarsen.get(name, 1)
 
     def check(self, space: Sequence[str]) -> None:
-        """Refuse names of other dimensions, and blocks of less than one point.
+        """Check that all names are spatial dimensions and all blocks have at least one point.
 
         Args:
             space: Names of the spatial dimensions.
@@ -56,7 +56,7 @@ class Subset:
             raise ValueError(f"data.coarsen must be at least 1 along each axis, got {least}.")
 
     def axis(self, axis: SpaceAxis, path: Path) -> SpaceAxis:
-        """Return the axis that is read.
+        """Return the cropped and coarsened axis.
 
         Args:
             axis: Whole axis of the file.
@@ -88,11 +88,11 @@ class Subset:
         return replace(axis, size=size, values=values, attributes=attributes)
 
     def of(self, array: DiskArray, names: Sequence[str], space: Sequence[str]) -> DiskArray:
-        """Return the part of an array that is read, averaged over blocks.
+        """Return the cropped and block-averaged view of an array.
 
         Args:
             array: Array with whole axes, in increasing order.
-            names: Names of its axes.
+            names: Names of the axes of the array.
             space: Names of the spatial dimensions.
         """
         if self == WHOLE:
@@ -109,13 +109,13 @@ WHOLE = Subset()
 
 
 class SubsetArray(DiskArray):
-    """Ranges of the axes of an array, with averages over blocks of points.
+    """Cropped and block-averaged view of an array.
 
-    A block with a missing value is missing.
+    The average of a block is NaN if one of its values is missing.
 
     Args:
         array: Array.
-        kept: Range of each axis that is kept.
+        kept: Range of indices that is read along each axis.
         factors: Number of points per block along each axis.
     """
 

@@ -143,7 +143,7 @@ class TimeAxis:
         return _least_spread(stamps) <= 1 + 1e-6
 
     def _simplest(self, value: float, uncertainty: float) -> float:
-        """Return the number with the fewest digits that agrees with a measured step.
+        """Return the number with the fewest digits that agrees with the mean step.
 
         For a unit of time, digits are counted in the largest unit in which the step is at least 1,
         or in the next smaller one: 0.0052 days are 7.5 minutes.

@@ -161,7 +161,7 @@ class TrajectoryFile(TrajectoryReader):
     def _check_dimensions(
         self, contents: Contents, field: StoredVariable, dimensions: Dimensions
     ) -> None:
-        """Check that a variable has the dimensions of a field after items were selected."""
+        """Check that a variable has the dimensions of a field after the selection of items."""
         required = (dimensions.time, *dimensions.space)
         found = field.dimensions
         if sorted(found) in (sorted(required), sorted((dimensions.trajectory, *required))):
@@ -256,7 +256,7 @@ def _is_spectral(settings: dict[str, Any] | None) -> bool:
 
 
 def _instead(contents: Contents) -> str:
-    """Return the end of a message on a missing variable: those that exist, and the remedy."""
+    """Return the end of a message on a missing variable: the existing variables, and the remedy."""
     available = [k for k in contents.variables if k not in contents.coordinates]
     if available or not contents.groups:
         return (

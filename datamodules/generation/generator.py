@@ -231,7 +231,7 @@ class Shard:
         return description
 
     def check(self) -> None:
-        """Refuse a file of the same name that was made with other settings."""
+        """Raise an error if a file of this name was generated with other settings."""
         if not self.path.exists():
             return
         try:

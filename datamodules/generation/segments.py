@@ -1,4 +1,4 @@
-"""A simulation in progress, on disk: segments of snapshots, each with the state that follows it.
+"""Storage of an unfinished simulation: segments of snapshots, each with the next state.
 
 A segment appears whole or not at all, so that an interrupted simulation resumes after the last one.
 A damaged segment is simulated again, with all that follow.

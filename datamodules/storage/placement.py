@@ -40,7 +40,7 @@ class StorageRequest:
 
 
 def choose(size: int, free: int, processes: int = 1, writable: bool = True) -> tuple[Host, str]:
-    """Choose where on the host a split is kept, and return that with the reason.
+    """Return the storage on the host for a split, and the reason for the choice.
 
     Args:
         size: Size of the split as float32 [bytes].

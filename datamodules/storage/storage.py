@@ -1,4 +1,4 @@
-"""Storages keep the snapshots of a split while it is used.
+"""Interface of storages, which keep the snapshots of a split while it is used.
 
 | storage | snapshots are | for splits |
 |---|---|---|

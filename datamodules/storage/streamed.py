@@ -80,7 +80,7 @@ class Streamed(Storage):
 
 
 def check_finite_window(window: np.ndarray, file: TrajectoryReader, index: int, start: int) -> None:
-    """Refuse values that are infinite, NaN or NetCDF's fill value.
+    """Raise an error if a value is infinite, NaN or NetCDF's fill value.
 
     Args:
         window: Snapshots (time, channel, *space).

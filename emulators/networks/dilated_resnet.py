@@ -66,7 +66,7 @@ class DilatedResNet(FromModule):
             self.to(memory_format=torch.channels_last)  # three quarters of the time on a CPU
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid that is smaller than the widest halo."""
+        """Check that a grid is no smaller than the widest halo."""
         if min(shape) < max(self.dilations):
             raise ValueError(
                 f"A DilatedResNet with dilations of up to {max(self.dilations)} needs at least as "

@@ -1,4 +1,4 @@
-"""Networks without levels of their own: latents are concatenated to the state on the full grid."""
+"""Fourier neural operator; latents are concatenated to the state on the full grid."""
 
 from itertools import pairwise
 
@@ -58,7 +58,7 @@ class FNO(FromModule):
         self.module.append(pointwise(dimensions, width, 2 * width, self.outputs))
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid that does not resolve the modes."""
+        """Check that a grid resolves the modes."""
         if min(shape) < self.modes:
             raise ValueError(
                 f"An FNO with {self.modes} modes needs at least as many points along each axis, "

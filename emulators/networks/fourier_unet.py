@@ -237,7 +237,7 @@ class FourierUNet(Network):
         self.film = Perceptron(parameters, EMBEDDING) if parameters else None
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid of another size."""
+        """Check that a grid has the size of the network."""
         if tuple(shape) != (self.size, self.size):
             raise ValueError(
                 f"This FourierUNet is made for {self.size} x {self.size} points, the data have "
@@ -297,6 +297,6 @@ def sinusoids(mask_id: Int[Tensor, " batch"] | None, like: State) -> Float[Tenso
 
 
 def check_dropout(dropout: float) -> None:
-    """Refuse a dropout that is not a probability below one."""
+    """Check that a dropout is a probability below one."""
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must lie in [0, 1), got {dropout}.")

@@ -122,7 +122,7 @@ def raised_in_a_constructor(error: TypeError) -> bool:
 
 
 def check_parameters(network: nn.Module, interface: NetworkInterface) -> None:
-    """Refuse a network that is conditioned on another number of physical parameters.
+    """Check that a network is conditioned on the given number of physical parameters.
 
     Raises:
         ValueError: The network is conditioned on another number.

@@ -95,7 +95,7 @@ class Network(nn.Module, ABC):
         """
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid that the network cannot take.
+        """Check that the network accepts a grid.
 
         Args:
             shape: Number of points along each axis, in the order of the axes.

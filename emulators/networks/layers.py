@@ -17,7 +17,7 @@ Features = Float[Tensor, "batch _ ..."]
 
 
 def check_dimensions(owner: str, dimensions: int) -> None:
-    """Refuse states in other than one or two dimensions.
+    """Check that states have one or two spatial dimensions.
 
     Raises:
         ValueError: The number of dimensions is not 1 or 2; the message names the owner.
@@ -201,7 +201,7 @@ def from_patches(x: Features, size: int) -> Features:
 
 
 class SiLU(nn.Module):
-    """The activation x / (1 + exp(-x)), rounded alike in batches of any size."""
+    """Activation x / (1 + exp(-x)), with the same rounding for any batch size."""
 
     def forward(self, x: Tensor) -> Tensor:
         return silu(x)

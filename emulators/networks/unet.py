@@ -239,7 +239,7 @@ class UNet(Network):
         }
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid that the halvings do not divide."""
+        """Check that the halvings divide a grid."""
         if any(size % self.strides[-1] for size in shape):
             raise ValueError(
                 f"A UNet with {len(self.strides)} levels and patches of {self.patch} needs a grid "

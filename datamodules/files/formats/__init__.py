@@ -1,1 +1,1 @@
-"""Formats of trajectory files: one reader for each, which describes what a file holds."""
+"""Formats of trajectory files, each with a reader that describes the contents of a file."""

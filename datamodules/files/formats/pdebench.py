@@ -141,7 +141,7 @@ def samples(file: h5py.File) -> list[str]:
 
 
 def of_fields(file: h5py.File, path: Path) -> list[StoredVariable]:
-    """Return the fields of a file with one data set for each; times are one more than snapshots."""
+    """Return the fields of a file with one data set per field; its times have one extra entry."""
     space = [name + COORDINATE for name in AXES if name + COORDINATE in file]
     found, times = [], None
     for name, dataset in file.items():

@@ -40,7 +40,7 @@ class StoredArray:
 
     @property
     def is_real(self) -> bool:
-        """If True, it holds real numbers; others are refused when they are opened."""
+        """True if the array holds real numbers; other arrays raise an error when opened."""
         return self.dtype.kind in REAL
 
 
@@ -63,7 +63,7 @@ class Values(DiskArray):
 
 
 class OneSnapshot(DiskArray):
-    """Array with an axis of time, of one item, in front of the axes in the file.
+    """Array with a leading time axis of length 1 in front of the axes in the file.
 
     Args:
         array: Array in the file.
@@ -200,7 +200,7 @@ class PlainArrays(FileFormat):
         name: str,
         array: StoredArray,
     ) -> None:
-        """Add a coordinate, or a number of each trajectory, if an array of one axis is one."""
+        """Add a one-dimensional array if it is a coordinate or has one number per trajectory."""
         axis, (size,) = _axis_of(name), array.shape
         if axis in sizes:
             if sizes[axis] == size and "/" in name:
@@ -282,14 +282,14 @@ class PlainArrays(FileFormat):
 
 
 def _named(variable: StoredVariable, sizes: Mapping[str, int]) -> StoredVariable:
-    """Return a variable whose axes of other sizes have other names, such as `x_64`."""
+    """Return a variable; axes whose size differs from the field's get names such as `x_64`."""
     axes = zip(variable.dimensions, variable.shape, strict=True)
     names = tuple(axis if size == sizes[axis] else f"{axis}_{size}" for axis, size in axes)
     return replace(variable, dimensions=names)
 
 
 def refuse(path: Path, name: str, kind: str) -> DiskArray:
-    """Refuse an array that does not hold real numbers, when it is opened.
+    """Raise an error, on opening, for an array that does not hold real numbers.
 
     Args:
         path: File.

@@ -1,4 +1,4 @@
-"""HDF5 files without a layout that is known here."""
+"""HDF5 files without a known layout."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ def type_of(dataset: h5py.Dataset) -> np.dtype:
 
 
 def is_of_julia(path: Path) -> bool:
-    """Return whether a file is of JLD2, in the layout of FourierFlows.
+    """Return whether a file was written by JLD2, in the layout of FourierFlows.
 
     Raises:
         ValueError: It is of JLD2 in another layout.
@@ -128,7 +128,7 @@ def is_of_julia(path: Path) -> bool:
 
 
 def stacked(path: Path, arrays: dict[str, StoredArray], julia: bool) -> dict[str, StoredArray]:
-    """Return arrays, of which those in a group with numbers for names became one.
+    """Return the arrays, with all arrays of a numbered group stacked into one.
 
     Args:
         path: File.

@@ -123,13 +123,13 @@ def _damaged(path: Path) -> ValueError:
 
 
 def is_former(path: Path) -> bool:
-    """Return whether a file is of the format of PyTorch before 1.6, a sequence of pickles."""
+    """Return whether a file has the format from before PyTorch 1.6, a sequence of pickles."""
     with path.open("rb") as file:
         return file.read(len(FORMER)) == FORMER
 
 
 def check_order(path: Path) -> None:
-    """Check that a file has the bytes of numbers in the order of this machine.
+    """Check that the byte order of a file is the byte order of this machine.
 
     Raises:
         ValueError: They are in the other order, which PyTorch cannot swap without loading them.

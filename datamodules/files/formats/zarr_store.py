@@ -59,7 +59,7 @@ class Zarr(FileFormat):
 
 
 def metadata(folder: Path) -> dict[str, Any]:
-    """Return the metadata of an array or group in the terms of version 3; empty if it is neither.
+    """Return the metadata of an array or group in the form of version 3; empty for other folders.
 
     Raises:
         ValueError: The metadata are not valid JSON.
@@ -147,7 +147,7 @@ class ZarrArray(DiskArray):
             ) from None
 
     def _lay_out(self, held: dict[str, Any]) -> None:
-        """Find out where chunks are and how they are encoded; KeyError for unknown codecs."""
+        """Read the chunk layout and the codecs; KeyError for an unknown codec."""
         self.order, self.index = "C", None
         if held["zarr_format"] == 2:
             self.chunk = tuple(held["chunks"])
