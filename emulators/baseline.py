@@ -31,7 +31,7 @@ class Baseline(Emulator):
         return 2
 
     def advance(self, u: State, context: Context = NO_CONTEXT) -> State:
-        """Return the next state, both standardised."""
+        """Return the next state; input and output are standardised."""
         output, _ = self.predict_from(u, context)
         return self.next_state(u, output)
 

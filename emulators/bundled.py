@@ -49,7 +49,7 @@ class Bundled(Emulator):
         return self.bundle + 1
 
     def call(self, u: State, context: Context = NO_CONTEXT) -> tuple[State, ...]:
-        """Return the next K states, standardised like the given one.
+        """Return the next K states; input and output are standardised.
 
         Args:
             u: Standardised states.

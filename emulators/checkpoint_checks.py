@@ -49,15 +49,15 @@ def check_fields(
     forcing: int = 0,
     masked: bool = False,
 ) -> None:
-    """Refuse data with other channels, dimensions, parameters or fields than the emulator's.
+    """Check that the emulator has the channels, dimensions, parameters and fields of the data.
 
     Args:
         data: Description of the data of this run.
         channels: Number of fields of the emulator's states.
-        dimensions: Number of their spatial dimensions.
-        parameters: Number of physical parameters that condition it.
-        emulator: Class of the emulator, which the command line gives these numbers.
-        static: Number of static fields that it is given.
+        dimensions: Number of spatial dimensions.
+        parameters: Number of physical parameters that condition the emulator.
+        emulator: Class of the emulator, if the command line sets these numbers.
+        static: Number of static fields of the emulator.
         forcing: Number of fields of forcing that it is given.
         masked: Whether it is made for data with masked points.
     """
@@ -108,7 +108,7 @@ def check_training_data(
     data: DataDescription,
     resumed: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> None:
-    """Refuse data that differ from the training data in what an emulator depends on.
+    """Check that the data agree with the training data in all that the emulator depends on.
 
     Args:
         trained_on: Description of the training data, or None for an emulator that is not trained.
@@ -130,7 +130,7 @@ def check_training_data(
 
 
 def follow_boundaries(emulator: LightningModule, periodic: Sequence[bool]) -> None:
-    """Set the padding of an emulator's layers by the periodicity of the data along each axis.
+    """Set the padding of an emulator's layers from the periodicity of each axis of the data.
 
     Raises:
         ValueError: A part of it is defined on periodic domains only, and an axis is not periodic.
@@ -156,7 +156,7 @@ def follow_boundaries(emulator: LightningModule, periodic: Sequence[bool]) -> No
 
 
 def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
-    """Refuse a grid on which an emulator fails, found by two steps from a state of zeros.
+    """Check that an emulator accepts a grid, by two steps from a state of zeros.
 
     Args:
         emulator: Emulator.
@@ -186,10 +186,10 @@ def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
 
 
 def check_statistics(saved: Mapping[str, Tensor | None], data: DataDescription) -> None:
-    """Refuse to resume a training whose data had another mean or standard deviation.
+    """Check that a resumed training has data with the same mean and standard deviation.
 
     Args:
-        saved: Mean and standard deviation of the data when the training began, None if not known.
+        saved: Mean and standard deviation of the data at the start of the training, or None.
         data: Description of the data of the resumed run, with its statistics.
     """
     statistics = data.statistics
@@ -217,13 +217,13 @@ def rounded(values: Tensor) -> list[float]:
 
 
 def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: bool) -> None:
-    """Refuse settings that make another emulator of the same weights, even if these fit.
+    """Raise an error if settings that change the meaning of the weights differ from the saved ones.
 
     Args:
-        saved: Settings of the emulator in the checkpoint, as far as it knows them.
+        saved: Settings of the emulator that the checkpoint holds.
         present: Settings of the present emulator.
-        resumed: True if a training is resumed, which depends on the class, the network and the
-            optimiser, too.
+        resumed: True if a training is resumed; then class, network and optimiser must agree as
+            well.
     """
     shared = saved.keys() & present.keys()
     before, now = (flatten({name: of[name] for name in shared}) for of in (saved, present))
@@ -245,7 +245,7 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
 
 
 def check_checkpoint(emulator: LightningModule, checkpoint: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint that is not finite, or belongs to other data or another model."""
+    """Check that a checkpoint is finite and belongs to the present data and model."""
     trainer = emulator._trainer
     path = "The checkpoint" if trainer is None else trainer.ckpt_path
     check_finite_weights(emulator, checkpoint, path)
@@ -270,7 +270,7 @@ def trained_on(checkpoint: Mapping[str, Any]) -> DataDescription | None:
 def check_finite_weights(
     emulator: LightningModule, checkpoint: Mapping[str, Any], path: object = "The checkpoint"
 ) -> None:
-    """Refuse a checkpoint whose weights, or averages of the optimiser, are not finite."""
+    """Raise an error if weights, or averages of the optimiser, are not finite in a checkpoint."""
     weights = {name for name, _ in emulator.named_parameters()}
     kept = [(name, v) for name, v in checkpoint["state_dict"].items() if name in weights]
     for states in checkpoint.get("optimizer_states", []):
@@ -285,7 +285,7 @@ def check_finite_weights(
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by dotted names, such as `network` (a class) and `network.width`."""
+    """Return nested settings under dotted names such as `network` (a class) and `network.width`."""
     found = {}
     for name, value in settings.items():
         if isinstance(value, dict) and "class_path" in value:
@@ -307,9 +307,9 @@ def weights_error(kind: str, error: RuntimeError) -> ValueError:
 
 
 def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType | None) -> None:
-    """Keep the settings of an emulator, the arguments of a frame of its constructor.
+    """Save the arguments of an emulator's constructor, read from its frame, as hyperparameters.
 
-    Objects given from Python are left out: they would not load again safely.
+    Objects passed from Python are left out, because loading them could run code.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about saving modules, which are left out here
@@ -320,7 +320,7 @@ def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType | Non
 
 
 def is_plain(value: object) -> bool:
-    """Return whether a value consists of numbers, texts, lists and dictionaries alone.
+    """Return whether a value consists only of numbers, texts, lists and dictionaries.
 
     Such a value is loaded from a checkpoint without running code.
     """

@@ -15,7 +15,7 @@ from datamodules.description import DataDescription
 
 
 def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) -> dict[str, Any]:
-    """Return the contents of a file that `torch.save` wrote, by name.
+    """Return the contents, by name, of a file that `torch.save` wrote.
 
     Args:
         path: Path of the file.
@@ -53,7 +53,7 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
 
 
 def check_bytes(path: Path) -> None:
-    """Refuse a file whose bytes were changed, which torch would read as other weights.
+    """Check the checksums of a file, which torch would read with wrong weights if it is damaged.
 
     Raises:
         ValueError: A part of the archive does not match its checksum.
@@ -98,7 +98,7 @@ def read_checkpoint(
 
 
 def check_whole(checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Refuse to resume a training from a checkpoint that lacks a part it needs."""
+    """Raise an error if a checkpoint lacks a part that a resumed training needs."""
     missing = [name for name in WHOLE if name not in checkpoint]
     if missing:
         raise ValueError(
@@ -108,7 +108,7 @@ def check_whole(checkpoint: Mapping[str, Any], path: str | Path) -> None:
 
 
 def abbreviated(value: object) -> str:
-    """Return a value in a few words."""
+    """Return a short description of a value."""
     if value is None:
         return "missing"
     text = repr(value) if isinstance(value, bool | int | float | str) else ""
@@ -178,10 +178,10 @@ def is_optimizer(value: object) -> bool:
 
 
 def check_like(saved: object, present: object, place: str = "") -> None:
-    """Refuse nested numbers whose names and types differ from the ones that they replace.
+    """Check that nested values have the names and types of the values that they replace.
 
     Raises:
-        TypeError: They differ; the message names the place.
+        TypeError: A name or type differs; the message gives its place.
     """
     if isinstance(present, Mapping):
         for name in present:

@@ -69,7 +69,7 @@ class Context(NamedTuple):
     forcing: Forcing | None = None
 
     def after(self, interval: float | None, steps: int = 1) -> "Context":
-        """Return the context some steps later, at a time that is later by as many intervals.
+        """Return the context a number of steps later, with the time advanced accordingly.
 
         Args:
             interval: Time between two states [time unit of the data], or None if it is not known.
@@ -89,7 +89,7 @@ class Context(NamedTuple):
         return self._draw(torch.randn, like, purpose)
 
     def uniform(self, like: Tensor, purpose: str = "uniform") -> Tensor:
-        """Return random numbers that are uniform in [0, 1), for the same arguments as `normal`."""
+        """Return random numbers uniform in [0, 1); the arguments are the same as for `normal`."""
         return self._draw(torch.rand, like, purpose)
 
     def _draw(self, draw: Callable[..., Tensor], like: Tensor, purpose: str) -> Tensor:
@@ -170,20 +170,20 @@ def takes_context(function: Callable[..., Any]) -> bool:
 
 @cache
 def has_context(function: Callable[..., Any]) -> bool:
-    """Return whether a function has an argument `context`; its signature is read once."""
+    """Return whether a function has an argument `context` (cached)."""
     return "context" in inspect.signature(function).parameters
 
 
 def with_context(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a step or a loss that accepts `context` as its last argument, needed or not."""
+    """Return a step or a loss that accepts, and may ignore, a last argument `context`."""
     return function if takes_context(function) else lambda *args: function(*args[:-1])
 
 
 def checked_step(emulator: Steps) -> Callable[[Tensor, Any, Context], tuple[Tensor, Any]]:
-    """Return the step of an emulator, whose results are checked to be a state and a memory.
+    """Return the step of an emulator with a check that it returns a state and a memory.
 
-    A tensor with a batch of two would otherwise be unpacked into a state and a memory. Masked
-    points keep their values.
+    Without the check, a tensor with a batch of two would be unpacked into a state and a memory.
+    Masked points keep their values.
     """
     mask = getattr(getattr(emulator, "standardize", None), "mask", None)
     step, name = with_context(emulator.step), f"{type(emulator).__name__}.step"
@@ -206,7 +206,7 @@ def checked_step(emulator: Steps) -> Callable[[Tensor, Any, Context], tuple[Tens
 
 
 def check_conditioning(emulator: TrainedSteps, inputs: int) -> None:
-    """Refuse a step or a loss that could not pass parameters and fields on to its network.
+    """Check that step and loss accept the context that their network needs.
 
     Args:
         emulator: Emulator whose step and loss are checked.
@@ -226,7 +226,7 @@ def check_conditioning(emulator: TrainedSteps, inputs: int) -> None:
 
 
 def checked_loss(emulator: TrainedSteps) -> Callable[[Tensor, Context], Tensor]:
-    """Return the loss of an emulator, whose result is checked to be one number."""
+    """Return the loss of an emulator with a check that its result is one number."""
     loss, name = with_context(emulator.loss), f"{type(emulator).__name__}.loss"
 
     def checked(window: Tensor, context: Context) -> Tensor:
@@ -305,7 +305,7 @@ class Conditioning(nn.Module):
             self.register_buffer("std", torch.ones(parameters))
 
     def set_statistics(self, values: Float[Tensor, "trajectory parameter"] | None) -> None:
-        """Set mean and standard deviation of the parameters; a constant one is divided by 1."""
+        """Set mean and standard deviation of the parameters; 1 replaces a deviation of 0."""
         if values is not None:
             values = values.double()
             varies = values.amax(0) > values.amin(0)

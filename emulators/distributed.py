@@ -85,11 +85,11 @@ class Sharded(DDPStrategy):
         return [part for part in network.modules() if isinstance(part, FSDPModule)]
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """Return whole weights, in the process that writes them."""
+        """Return the complete weights, in the process that writes them."""
         return self._whole(super().lightning_module_state_dict())
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """Return whole moments, in the process that writes them."""
+        """Return the complete moments, in the process that writes them."""
         return self._whole(super().optimizer_state(optimizer))
 
     def _whole(self, state: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Sharded(DDPStrategy):
         return apply_to_collection(state, DTensor, stored)
 
     def load_optimizer_state_dict(self, checkpoint: dict[str, Any]) -> None:
-        """Take the process's part of whole moments."""
+        """Load this process's part of the moments."""
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             like = [p for group in optimizer.param_groups for p in group["params"]]
             moments = {
@@ -122,7 +122,7 @@ def shard(network: nn.Module, mesh: DeviceMesh) -> None:
 
 
 def parts(network: nn.Module) -> Iterator[nn.Module]:
-    """Yield the outermost modules inside a network that are called as a whole."""
+    """Yield the outermost modules of a network, apart from containers and single children."""
     children = list(network.children())
     for child in children:
         if isinstance(child, CONTAINERS) or len(children) == 1:
@@ -142,7 +142,7 @@ def local_tensor(value: Tensor) -> Tensor:
 
 
 def divided(value: object, like: Tensor) -> Any:
-    """Return this process's part of a whole tensor, if another of its shape is divided."""
+    """Return this process's part of a tensor if `like` is divided, and else the tensor."""
     if not isinstance(like, DTensor) or not isinstance(value, Tensor) or value.shape != like.shape:
         return value
     whole = value.to(like.device)

@@ -186,7 +186,7 @@ class Emulator(Optimized, ABC):
         """
 
     def check_window(self, window: Window) -> None:
-        """Refuse a window that is too short for `loss`."""
+        """Raise an error if a window is too short for `loss`."""
         if window.shape[1] < self.window:
             raise ValueError(
                 f"{type(self).__name__} needs windows of at least {self.window} snapshots, got "
@@ -250,7 +250,7 @@ class Emulator(Optimized, ABC):
         return self.network(u, latents, mask_id, parameters.to(u.dtype))
 
     def next_state(self, state: State, output: State) -> State:
-        """Return the next state from the network's output, both standardised, in full precision."""
+        """Return the next state, standardised and in full precision, from the network's output."""
         output = output.to(state.dtype)
         if self.predict == "increment":
             output = state + self.standardize.increment_scale(state) * output
@@ -332,7 +332,7 @@ class Emulator(Optimized, ABC):
 
     @torch.no_grad()
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid that the network cannot take."""
+        """Check that the network accepts a grid."""
         self.trained.check(shape)
         check_grid(self, shape)
 
@@ -373,20 +373,20 @@ class Emulator(Optimized, ABC):
     def load_from_checkpoint(
         cls, checkpoint_path: Any, map_location: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        """Make an emulator in evaluation mode from a checkpoint; settings may have former names."""
+        """Load an emulator in evaluation mode; settings may have names from earlier versions."""
         file = with_present_names(checkpoint_path, kwargs.get("weights_only"), map_location)
         kind: Any = LightningModule if inspect.isabstract(cls) else super()
         return kind.load_from_checkpoint(file, map_location, *args, **kwargs).eval()
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Load weights and statistics; refuse the weights of another network in one sentence."""
+        """Load weights and statistics; raise an error for weights of another network."""
         try:
             return super().load_state_dict(*args, **kwargs)
         except RuntimeError as error:
             raise weights_error(type(self).__name__, error) from None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other variables, grid or model; resume on the same data only."""
+        """Check that a checkpoint fits the variables, grid and model, and, to resume, the data."""
         self.trained_on = trained_on(checkpoint)
         if self.trained_on is not None:
             self.interval = self.interval or self.trained_on.interval

@@ -1,4 +1,4 @@
-"""Properties of the data that an emulator follows: boundaries, mask and weights of points."""
+"""Transfer of boundaries, mask and weights of points from the data to an emulator."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def follow_data(emulator: "Emulator", data: DataDescription | None) -> None:
-    """Set padding, mask and weights of points of an emulator by the data.
+    """Set padding, mask and weights of points of an emulator from the data.
 
     Args:
         emulator: Emulator.

@@ -1,4 +1,4 @@
-"""Names of classes and options before version 0.2, which settings may have until 0.3.
+"""Names of classes and options from before version 0.2, accepted until version 0.3.
 
 Settings are YAML files, options on the command line, and the settings in a checkpoint. Each former
 name in them is replaced, with a note on stderr.

@@ -1,4 +1,4 @@
-r"""The hierarchical implicit emulator: each step is given coarse predictions of the future.
+r"""Hierarchical implicit emulator, whose steps take coarse predictions of the future as input.
 
 With latents z^(l)_m = T(u_{m}; r_l) at leads 1 .. L-1 and factors r_1 <= r_2 <= ..., one step is
 
@@ -106,7 +106,7 @@ class Hierarchical(Emulator):
         return self.layout.window + self.unrolled_steps - 1
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse factors that do not divide the grid."""
+        """Check that all factors divide the grid."""
         for factor in self.layout.factors:
             if any(size % factor for size in shape):
                 raise ValueError(
@@ -128,7 +128,7 @@ class Hierarchical(Emulator):
         return self.standardize.inverse(self.next_state(u, output)), (latents, past)
 
     def _cold_start(self, u: State, context: Context) -> Memory:
-        """Estimate the latents ahead by one call per lead, nearest first, at the same time."""
+        """Estimate the future latents from one state, by one call per lead, nearest first."""
         layout = self.layout
         predicted = tuple(
             self.coarsening(u, factor) * (lead == 0) for lead, factor in layout.latents if lead >= 0
@@ -143,7 +143,7 @@ class Hierarchical(Emulator):
         return predicted, ()
 
     def _inputs(self, u: State, predicted: Latents, past: tuple[State, ...]) -> Latents:
-        """Return all latent inputs: predicted ones, remembered ones, zeros for what is missing."""
+        """Return all latent inputs: predicted latents, past latents, and zeros if missing."""
         ahead = iter(predicted)
         inputs = []
         for lead, factor in self.layout.latents:
@@ -177,7 +177,7 @@ class Hierarchical(Emulator):
         return mask_id.to(self.device)
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
-        """Return the objective of Jiang et al. (2025), equation 12, with masks drawn at random."""
+        """Return the objective of Jiang et al. (2025), equation 12, for randomly drawn masks."""
         self.check_window(window)
         return self.loss_of_masks(window, self.draw_masks(len(window)), context)
 

@@ -1,4 +1,4 @@
-r"""Pushforward of the hierarchy: the loss of a step from the emulator's own state and latents.
+r"""Pushforward for the hierarchy: loss of a step from predicted states and latents.
 
 The hierarchical emulator is trained on latents made of true future states, and is given its own
 coarse predictions in a rollout. Pushforward (Brandstetter et al. 2022, section 3.1) closes that gap
@@ -69,7 +69,7 @@ class HierarchicalPushforward(Hierarchical):
     def _push(
         self, window: Window, mask_id: Int[Tensor, " batch"], steps: int, context: Context
     ) -> tuple[list[State], Latents]:
-        """Return states and latents after regular steps from true ones."""
+        """Return states and latents after regular steps from true states and latents."""
         regular = len(self.layout.masks) - 1
         _, states, inputs = super().training_start(
             window, torch.full_like(mask_id, regular), context

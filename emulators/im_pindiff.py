@@ -140,7 +140,7 @@ class ImPiNDiff(Emulator):
     def make_trained(
         self, network: NetworkFactory | nn.Module, interface: NetworkInterface
     ) -> nn.Module:
-        """Return the physics as it is.
+        """Return the physics unchanged.
 
         Raises:
             ValueError: The data have static fields, forcing or masked points.
@@ -183,7 +183,7 @@ class ImPiNDiff(Emulator):
         super().setup(stage)
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid other than the grid of the physics."""
+        """Check that a grid is the grid of the physics."""
         self.trained.check(shape)
 
     # Steps --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-r"""Training on the emulator's own states: pushforward and unrolled losses around the same step.
+r"""Training on predicted states: pushforward and unrolled losses of a one-step emulator.
 
 Several methods share one name in the literature. With û_0 = u_n and û_{k+1} = f(û_k),
 
@@ -23,7 +23,7 @@ from emulators.training.randomness import training_position
 
 
 def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:
-    """Refuse numbers that are out of their range."""
+    """Check that the options are within their ranges."""
     if steps < 1 or curriculum < 0:
         raise ValueError(
             f"{kind} needs {name} of at least 1 and curriculum of at least 0, got {name}={steps}, "

@@ -1,4 +1,4 @@
-"""The one streamed rollout, and the interface of its observers.
+"""The rollout, computed as a stream of states, and the interface of its observers.
 
 A rollout is computed once, state by state; every observer receives each state and keeps
 what it needs of it. Nothing here keeps a state, so that memory does not grow with the length.
@@ -87,7 +87,7 @@ class RolloutSaver(Protocol):
     def open(
         self, start: RolloutBatch, observers: Sequence["RolloutObserver"]
     ) -> RolloutState | None:
-        """Return the saved state of the next batch: None at its start, a negative lead if done."""
+        """Return the saved state of the next batch, if any; a lead < 0 marks a complete one."""
 
     def invalidate(self) -> None:
         """Invalidate the saved state while observers are being updated."""
@@ -105,7 +105,7 @@ class StopRequest(Protocol):
 
 
 class RolloutObserver(ABC):
-    """Observer of rollouts, one batch of initial conditions after the other.
+    """Observer of rollouts, which receives one batch of initial conditions after the other.
 
     Attributes:
         stages: Stages among validate, test and predict whose rollouts it observes.
@@ -142,12 +142,12 @@ class RolloutObserver(ABC):
     diverged: Choice | None = None
 
     def observes(self, stage: str) -> bool:
-        """Return whether it observes the rollouts of a stage."""
+        """Return whether the observer observes the rollouts of a stage."""
         return stage in self.stages
 
     @abstractmethod
     def begin(self, start: RolloutBatch) -> None:
-        """Record the initial conditions of the rollouts that follow.
+        """Record the initial conditions of the next rollouts.
 
         Args:
             start: Initial conditions, with their truth, parameters and times.
@@ -176,7 +176,7 @@ class RolloutObserver(ABC):
         """
 
     def rollout_state(self) -> dict[str, Any]:
-        """Return what has been recorded of this and earlier batches, to resume from it.
+        """Return the records of this and earlier batches, as a state to resume from.
 
         These are all attributes that are made of tensors and numbers.
         """
@@ -187,7 +187,7 @@ class RolloutObserver(ABC):
         vars(self).update(state)
 
     def find_diverged(self) -> Choice | None:
-        """Return which trajectories of the batch need not be computed further, or None.
+        """Return a mask of the trajectories that have diverged and can be stopped, or None.
 
         Past the end of the truth they are left out at the next check: their forecasts are NaN from
         then on, or the rollout ends if none is left. Means and counts leave out
@@ -196,7 +196,7 @@ class RolloutObserver(ABC):
         return None
 
     def end(self) -> None:  # noqa: B027 - optional
-        """Record that the rollouts of this batch are over.
+        """Finish the records of this batch.
 
         They may have ended early, if every trajectory has diverged.
         """
@@ -308,7 +308,7 @@ class StepInputs:
         self.later: tuple[int, Tensor | None] = (-1, None)
 
     def at(self, lead: int, context: Context, active: Int[Tensor, " active"]) -> Context:
-        """Return the context of the step from a lead, of the trajectories that are computed.
+        """Return the context of a step for the active trajectories, with its fields.
 
         Args:
             lead: Number of steps so far.
@@ -326,7 +326,7 @@ class StepInputs:
         return context._replace(static=static, forcing=forcing)
 
     def _forcing(self, lead: int) -> Tensor | None:
-        """Return the forcing at a lead, which is read once."""
+        """Return the forcing at a lead, reusing the one read for the previous step."""
         if self.read is None or self.later[0] == lead:
             return self.later[1]
         found = self.read(lead)

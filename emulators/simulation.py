@@ -1,4 +1,4 @@
-"""The solver in place of an emulator, started from the states that an emulator would get."""
+"""Solver in place of an emulator, started from the same initial states."""
 
 from typing import Any
 
@@ -53,11 +53,11 @@ class Simulation(Emulator):
 
     @property
     def window(self) -> int:
-        """One snapshot, as there is no training."""
+        """Number of snapshots, 1: there is no training."""
         return 1
 
     def setup(self, stage: str) -> None:
-        """Take the solver and the statistics of the data."""
+        """Load the solver and the statistics from the data module."""
         if stage == "fit":
             raise ValueError(
                 "Simulation has nothing to train; run `emulate test` without a checkpoint."

@@ -57,7 +57,7 @@ class Standardize(nn.Module):
         self.increment_std.copy_(increment_std)
 
     def set_mask(self, mask: Mask | None) -> None:
-        """Set the mask of the data, True where a channel has values; None if it has them all."""
+        """Set the mask of the data, True where a channel has values; None if no point is masked."""
         self.mask = mask
 
     def masked(self, state: State) -> State:

@@ -12,7 +12,7 @@ from callbacks.plotting.style import at_time, draw_field, escape, sheet
 
 
 def draw(runs: Sequence[Run]) -> Figure:
-    """Return the figure of error, stability, spectrum, zonal mean, and forecast fields."""
+    """Return the figure with error, stability, spectrum, zonal mean and forecast fields."""
     groups = methods(runs)
     shared = all("panel_lead_time" in run.scores for run in runs)
     columns = min(4, runs[0].scores.sizes.get("panel_lead_time", 0)) if shared else 0

@@ -1,4 +1,4 @@
-"""The diagnostics that computed scores, whose classes bring columns and panels to a comparison.
+"""Search for the diagnostics that computed scores; they define columns and panels.
 
 Scores name the module of each class. A file must not make its reader run code, so the only modules
 that are imported belong to this program, are named on the command line, or are in the working
@@ -27,7 +27,7 @@ Part = TypeVar("Part", Column, Panel)
 def find_diagnostics(
     about: dict[str, Any], modules: Collection[str] = ()
 ) -> dict[str, Diagnostic | None]:
-    """Return the classes of the diagnostics that scores name; None where one is not imported.
+    """Return the classes of the diagnostics named in scores; None for a class not imported.
 
     Args:
         about: Provenance of the scores.
@@ -88,7 +88,7 @@ def library_diagnostics() -> tuple[Diagnostic, ...]:
 
 
 def reason_against_import(name: str, module: str, folder: Path) -> str | None:
-    """Return why a module is not imported from a folder for a class, or None if it is."""
+    """Return the reason why a module of a class is not imported from a folder, or None."""
     parts = module.split(".")
     if not all(part.isidentifier() for part in parts):
         return "this is not the name of a module"

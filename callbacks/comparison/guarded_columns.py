@@ -1,4 +1,4 @@
-"""Columns of diagnostics, whose functions may be a user's: an error leaves a cell empty."""
+"""Columns of diagnostics with error handling: an error in user code leaves a cell empty."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from callbacks.diagnostics.compared import Column, Run
 
 
 def has_cells(column: Column, runs: Sequence[Run]) -> bool:
-    """Return whether a column has a number for some run, or fails to compute one."""
+    """Return whether a column has a number, or raises an error, for some run."""
     try:
         return any(column.value(run) is not None for run in runs)
     except Exception:  # a column of empty cells, which `guarded` explains
@@ -16,7 +16,7 @@ def has_cells(column: Column, runs: Sequence[Run]) -> bool:
 
 
 def in_unit(column: Column, unit: float, diagnostic: str) -> Column:
-    """Return a column in the square of a unit, or as it is if it depends on no unit.
+    """Return a column in the square of a unit, unchanged if it depends on no unit.
 
     Args:
         column: Column of a diagnostic.

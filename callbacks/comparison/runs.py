@@ -99,7 +99,7 @@ def warn_of_newer_weights(run: Run) -> None:
 
 
 def compared_settings(run: Run, *among: Run) -> dict[str, Any]:
-    """Return all that must be equal in compared runs: data, rollouts, options and shapes.
+    """Return the settings that compared runs must share: data, rollouts, options and shapes.
 
     Args:
         run: Run that is described.

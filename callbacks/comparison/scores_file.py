@@ -55,10 +55,10 @@ def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
 
 
 def check_layouts(folder: Path, scores: xarray.Dataset, layouts: Mapping[str, ScoreLayout]) -> None:
-    """Refuse scores whose dimensions are not those that columns and panels read.
+    """Check that scores have the dimensions that columns and panels read.
 
     Raises:
-        ValueError: A score has other dimensions, is empty or no number, or lacks what it needs.
+        ValueError: A score has other dimensions, is empty or not numeric, or lacks a needed score.
     """
     refuse(folder, layout_error(scores, layouts))
 
@@ -74,7 +74,7 @@ def refuse(folder: Path, reason: str) -> None:
 
 
 def provenance_error(about: Any) -> str:
-    """Return what is wrong with the provenance of scores; empty if nothing is."""
+    """Return the error in the provenance of scores as text; empty without an error."""
     if not isinstance(about, dict) or "metrics" not in about:
         return "its provenance names no metrics"
     for key, kind in KINDS.items():
@@ -103,7 +103,7 @@ def is_of_type(value: object, kind: Any) -> bool:
 
 
 def layout_error(scores: xarray.Dataset, layouts: Mapping[str, ScoreLayout]) -> str:
-    """Return which score does not have its layout; empty if all have."""
+    """Return the error of the first score without its layout; empty without an error."""
     for name, layout in layouts.items():
         if name not in scores.variables:
             continue

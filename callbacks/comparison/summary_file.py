@@ -30,7 +30,7 @@ OURS = {  # first parts of names, for scores of versions that recorded no diagno
 
 
 def read_own(folder: Path, shown: Collection[str] | None = None) -> dict[str, float]:
-    """Return those numbers of `scores.json` that get a column each, by name.
+    """Return the numbers of `scores.json` that get their own columns, by name.
 
     They are the numbers of diagnostics that define no columns themselves; NaN where there is none.
 

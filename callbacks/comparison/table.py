@@ -63,7 +63,7 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
 
 
 def check_unit(runs: Sequence[Run], unit: float | None) -> None:
-    """Refuse a unit of the error that is none, or that several fields cannot share."""
+    """Check that a unit of the error is positive and all runs have a single field."""
     if unit is None:
         return
     if not (np.isfinite(unit) and unit > 0):
@@ -126,7 +126,7 @@ def inequalities(runs: Sequence[Run]) -> list[str]:
 
 
 def commits(runs: Sequence[Run]) -> str:
-    """Return the commits of the code that tested the runs, in words."""
+    """Return the commits of the code that tested the runs, as text."""
     known = sorted({run.about.get("commit") or "unknown" for run in runs})
     return f"commit{'s' if len(known) > 1 else ''} {', '.join(known)}"
 
@@ -149,7 +149,7 @@ def note(runs: Sequence[Run], unit: float | None = None) -> str:
 
 
 def square(unit: float | None) -> str:
-    """Return the unit of the squared error, in words."""
+    """Return the unit of the squared error, as text."""
     if unit is None:
         return "the training variance"
     return f"{unit:g}² (squared units of the data)"

@@ -36,7 +36,7 @@ from emulators.rollout import RolloutBatch, RolloutObserver, State
 
 
 def recording(init: Callable[..., None]) -> Callable[..., None]:
-    """Return a constructor that also keeps its arguments, or a subclass's, as `options`."""
+    """Return a constructor that stores the arguments of the outermost call in `options`."""
     signature = inspect.signature(init)
 
     @functools.wraps(init)
@@ -101,7 +101,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     source: ReferenceSource
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let the constructor of a subclass record the options that it is called with."""
+        """Wrap the constructor of a subclass so that it records its arguments."""
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             cls.__init__ = recording(cls.__init__)  # type: ignore[method-assign] # on purpose
@@ -145,7 +145,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return self.data.grid
 
     def flow_is_left_out(self, what: str) -> list[str]:
-        """Return a remark on a score that needs a flow, if there is a vorticity but no such grid.
+        """Return a remark on a score of the flow if there is a vorticity but no periodic grid.
 
         Args:
             what: Name of the score, which would be computed from the vorticity.
@@ -172,7 +172,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return len(self.data.variables) > 1
 
     def comparable(self, state: State) -> State:
-        """Return a state whose channels can be added: several are divided by their `std`."""
+        """Return a state whose channels can be added: divided by `std` if there are several."""
         if not self.mixed:
             return state
         std = self.emulator.standardize.std.to(state.device)
@@ -196,7 +196,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return dimension, np.asarray(list(steps)) * self.data.interval, attributes
 
     def definition(self) -> dict[str, Any]:
-        """Return all that a reference depends on but the data: class, options, std, weights."""
+        """Return the definition of a reference without the data: class, options, std, weights."""
         return {
             "name": type(self).__name__,
             "module": type(self).__module__,
@@ -228,7 +228,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             ) from None
 
     def beyond(self, leads: Iterable[int], steps: int, end: str) -> list[str]:
-        """Return a remark on the lead times past an end, if there are any.
+        """Return a remark on lead times beyond the end of the rollout or of the truth, if any.
 
         Args:
             leads: Leads [intervals].
@@ -242,14 +242,14 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     # Methods that a subclass overrides ----------------------------------------------------------
 
     def unsupported_reason(self) -> str | None:
-        """Return why the scores are not defined for these data, or None if they are."""
+        """Return the reason why the scores are not defined for these data, or None."""
         return None
 
     def check(self) -> None:
-        """Refuse options that do not fit the data, before anything is computed."""
+        """Check that the options fit the data, before anything is computed."""
 
     def check_channel(self, channel: int) -> None:
-        """Refuse the number of a channel that the data do not have."""
+        """Check that the data have a channel of this number."""
         names = list(self.data.variables)
         if not is_whole(channel, 0, len(names) - 1):
             known = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
@@ -269,7 +269,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return {}
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
-        """Return sentences on options that could not be followed, and on diverged rollouts."""
+        """Return remarks on options that could not be applied, and on diverged rollouts."""
         return []
 
     def figures(self, scores: xarray.Dataset) -> Mapping[str, Figure]:
@@ -335,7 +335,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
             print(f"{type(self).__name__} is left out: {reason}", flush=True)
 
     def attach(self, source: ReferenceSource, emulator: Steps | None = None) -> None:
-        """Keep the data module, the description of its data, and the evaluated emulator."""
+        """Store the data module, the description of its data, and the evaluated emulator."""
         self.source, self.emulator = source, cast(EvaluatedEmulator, emulator)
         self.data = described(source)
         self.weights = self.data.weights

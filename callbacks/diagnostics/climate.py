@@ -103,7 +103,7 @@ class ClimateDiagnostic(RolloutDiagnostic):
             self.total[name] += torch.where(alive, value, 0.0)
 
     def is_finite(self, name: str, value: Tensor) -> Tensor:
-        """Return where a quantity is finite, or is NaN in the data as it is at masked points."""
+        """Return a mask of finite values; points that are NaN in the data count as finite."""
         finite = value.isfinite()
         return finite if self.weights is None else finite | self.absent[name]
 

@@ -1,4 +1,4 @@
-"""The solver that made the data, where it is known, as the truth for learned parts."""
+"""Search for the solver that generated the data, as the truth for learned parts."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from datamodules.source import ReferenceSource
 
 
 def solver_of(source: ReferenceSource) -> FiniteVolumeSolver | None:
-    """Return the finite-volume solver that made the data of a data module, or None."""
+    """Return the finite-volume solver that generated the data of a data module, or None."""
     solver = source.generator.solver if source.generator else None
     if isinstance(solver, ChemicalVapourInfiltration):
         solver = solver.solver

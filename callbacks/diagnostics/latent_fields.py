@@ -78,7 +78,7 @@ class LatentFields(RolloutDiagnostic):
         dataset: dict[str, Any] = {}
 
         def hide_masked(field: torch.Tensor) -> np.ndarray:
-            """Return a field with NaN where no channel has values, so that nothing is learned."""
+            """Return a field with NaN at points where no channel has values."""
             seen = field if weights is None else torch.where(weights > 0, field, float("nan"))
             return seen.numpy()
 

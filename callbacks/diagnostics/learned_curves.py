@@ -57,7 +57,7 @@ class LearnedCurves(RolloutDiagnostic):
         pass
 
     def curves(self) -> dict[str, str]:
-        """Return the quantity that each learned curve reads, by the name of the curve."""
+        """Return the quantity on which each learned curve depends, by the name of the curve."""
         if not isinstance(self.emulator, ImPiNDiff):
             return {}
         hybrid = self.emulator.hybrid

@@ -137,7 +137,7 @@ class EnergyStability(EnergyDiagnostic):
         return self._first_check("test")
 
     def _first_check(self, stage: str) -> str | None:
-        """Return why the rollouts of a stage have no check, or None if they have one."""
+        """Return the reason why the rollouts of a stage have no check, or None."""
         plan = self.source.rollouts.get("val" if stage == "validate" else stage)
         if plan is None or plan.steps >= self.every:
             return None

@@ -52,7 +52,7 @@ class _StoredTrajectories:
 
 
 class _StoredData:
-    """Data module of stored states, which are all of its splits, and their only rollouts.
+    """Data module of stored states, which serve as every split.
 
     Args:
         truth: True states at leads 0, 1, ..., (start, time, channel, *space).
@@ -83,7 +83,7 @@ class _StoredData:
         return self.data
 
     def trajectories(self, split: str) -> Any:
-        """Return the true states, which are every split."""
+        """Return the true states, the same for every split."""
         return _StoredTrajectories(self.states)
 
     def reference(

@@ -95,7 +95,7 @@ def plot_ratios(
 def plot_profiles(
     axes: Axes, methods: Sequence[Drawn], reference: Any, values: Callable[[Any], np.ndarray]
 ) -> None:
-    """Draw profiles along y, which points up.
+    """Draw profiles along y, with y upwards.
 
     Args:
         axes: Axes to draw into.

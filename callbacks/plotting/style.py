@@ -79,7 +79,7 @@ def lead_time_axes(label: str, units: str) -> tuple[Figure, Axes]:
 
 
 def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return a colour and dashes for each name, no two alike.
+    """Return a colour and dashes for each name, different for all names.
 
     Names in `FAMILIAR` have fixed colours. The colour of another name is computed from its letters,
     so that it is the same in all figures, unless that colour is taken. Black is kept for the data.

@@ -103,14 +103,14 @@ class Checkpoints(Callback):
         self.shared = shared and {name: int(shared[name]) for name in ("processes", "windows")}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Let `WholeFiles` write checkpoints, unless a plugin of the user does."""
+        """Write checkpoints with `WholeFiles`, unless the user gave a plugin for them."""
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = WholeFiles()
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Let a resumed run repeat the batches whose gradients no training step has used."""
+        """Set the saved progress so that a resumed run repeats batches of an unfinished step."""
         rewind_progress(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"], trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -185,7 +185,7 @@ class Checkpoints(Callback):
             print(self.remains(trainer), file=sys.stderr)
 
     def remains(self, trainer: Trainer) -> str:
-        """Return a sentence on the checkpoint of a training that ended early."""
+        """Return a message on the checkpoint of a training that ended early."""
         ended = f"training ended at step {trainer.global_step}"
         path = Path(trainer.default_root_dir) / "last.ckpt"
         if self.saved_at == self.began_at:

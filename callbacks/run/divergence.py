@@ -1,4 +1,4 @@
-"""The end of a training that diverges, before it overwrites a good checkpoint.
+"""Termination of a diverged training, before it overwrites a good checkpoint.
 
 The losses of the last steps are kept on their device and checked occasionally, so that the host
 does not wait for the device at every step. Weights and the optimiser's averages are checked before
@@ -65,7 +65,7 @@ class Divergence(Callback):
             self.check_losses(trainer)
 
     def check_losses(self, trainer: Trainer) -> None:
-        """Raise in all processes if a loss since the last check is not finite in one of them."""
+        """Raise an error in all processes if one of them had a loss that is not finite."""
         number, first = self.first_not_finite(), NEVER
         if number is not None:
             first = self.began + (self.seen + number) // trainer.accumulate_grad_batches + 1
@@ -88,7 +88,7 @@ class Divergence(Callback):
         return next((n for (n, _), good in zip(known, finite, strict=True) if not good), None)
 
     def check_weights(self, trainer: Trainer, emulator: LightningModule) -> None:
-        """Raise in all processes if a loss, a weight or an average in one of them is not finite."""
+        """Raise an error in all processes if a loss, weight or average of one is not finite."""
         self.check_losses(trainer)
         name = first_not_finite([*emulator.named_parameters(), *averages(trainer.optimizers)])
         if trainer.strategy.reduce_boolean_decision(name is not None, all=False):

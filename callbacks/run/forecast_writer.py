@@ -78,7 +78,7 @@ class ForecastWriter(Callback, RolloutObserver):
         self.file: GrowingFile | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the description of the data and make the folder."""
+        """Store the description of the data and create the folder."""
         FORMATS[self.format].check_installed()
         self.data = described(trainer.datamodule)
         self.about = provenance(trainer, pl_module, "predict")
@@ -128,7 +128,7 @@ class ForecastWriter(Callback, RolloutObserver):
 def file_layout(
     data: DataDescription, start: RolloutBatch, length: int, about: dict[str, Any]
 ) -> Definition:
-    """Return what a file of forecasts holds: dimensions, coordinates and fields.
+    """Return the definition of a file of forecasts: dimensions, coordinates and fields.
 
     Args:
         data: Description of the data.
@@ -171,7 +171,7 @@ def valid_time_name(data: DataDescription) -> str:
 
 
 def check_names(data: DataDescription) -> None:
-    """Refuse data with which two parts of a forecast would have the same name.
+    """Check that no two parts of a forecast would have the same name.
 
     Raises:
         ValueError: Two dimensions, variables or parameters have the same name.

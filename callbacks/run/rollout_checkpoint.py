@@ -60,7 +60,7 @@ class RolloutCheckpoint(Callback):
         self.path = Path()  # set when a test begins
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Read the file of an interrupted test, or remove it if the test is not resumed."""
+        """Load the checkpoint of an interrupted test, or remove it if the test is not resumed."""
         self.path = Path(trainer.default_root_dir) / f"rollout-{trainer.global_rank}.ckpt"
         self.purpose = fingerprint(trainer, pl_module)
         self.batch, self.found, self.current = -1, None, None
@@ -150,7 +150,7 @@ class RolloutCheckpoint(Callback):
             self.write(self.current)
 
     def write(self, saved: SavedRollout) -> None:
-        """Write the file under another name, and rename it when it is complete."""
+        """Write the file atomically."""
         observers = observers_by_name(saved.observers)
         notes = {name: observer.rollout_state() for name, observer in observers.items()}
         options = {name: dict(observer.options) for name, observer in observers.items()}

@@ -1,4 +1,4 @@
-"""The folder of a run, which one command at a time uses, and from which none removes results.
+"""The folder of a run, locked by one command at a time and protected from loss of results.
 
 A new training moves the files of an earlier run to a folder next to it (`runs/run-earlier`), and
 back if it fails before its first step. A resumed training moves scores and forecasts of its earlier
@@ -86,11 +86,11 @@ def move_run_aside(folder: Path) -> Path | None:
 
 
 def remove_failed_start(folder: Path, earlier: Path | None) -> None:
-    """Remove what a training left that failed before its first step, which has no results.
+    """Remove the files of a training that failed before its first step.
 
     Args:
         folder: Folder of the run.
-        earlier: Folder that an earlier run was moved to for it, which is moved back.
+        earlier: Folder to which an earlier run was moved, and from which it is moved back.
     """
     if matching_files(folder, ["*.ckpt", "training.json", *SCORES]):
         return
@@ -104,7 +104,7 @@ def remove_failed_start(folder: Path, earlier: Path | None) -> None:
 
 
 def move_scores_aside(folder: Path, step: int) -> Path | None:
-    """Move scores and forecasts of weights that a training will replace into a subfolder."""
+    """Move scores and forecasts into a subfolder before a training replaces the weights."""
     files = matching_files(folder, SCORES)
     place = with_own_name(folder) / f"scores-before-step-{step}"
     return (
@@ -113,12 +113,12 @@ def move_scores_aside(folder: Path, step: int) -> Path | None:
 
 
 def with_own_name(folder: Path) -> Path:
-    """Return the path of a folder with its own name at the end, in place of `.` or `..`."""
+    """Return the path of a folder, resolved if it ends in `.` or `..`."""
     return folder if folder.name not in ("", "..") else folder.resolve()
 
 
 def move(files: Sequence[Path], name: str, why: str) -> Path:
-    """Move files into a new folder of this name, with a number if it exists, and print it."""
+    """Move files into a new folder and print its name, which has a number if it exists already."""
     try:
         number = 1
         while True:

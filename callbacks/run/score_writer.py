@@ -111,7 +111,7 @@ class ScoreWriter(Callback):
 
 
 def warn_of_names(diagnostics: Sequence[RolloutDiagnostic]) -> None:
-    """Print a note on every score that has the name of another diagnostic's and is left out."""
+    """Print a note on every score that is left out because another one has its name."""
     owners: dict[str, tuple[str, xarray.DataArray]] = {}
     for diagnostic in diagnostics:
         kind = type(diagnostic).__name__
@@ -172,7 +172,7 @@ def diagnostic_provenance(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
 
 
 def domain(data: DataDescription) -> dict[str, Any]:
-    """Return the properties of the data that scores depend on, such as lengths and the mask."""
+    """Return the properties of the data on which scores depend, such as lengths and mask."""
     description = data.to_dict()
     names = ("domain lengths", "interval", "time unit", "units", "periodic")
     lengths = [axis["attributes"].get("units", "1") for axis in description["axes"]]
@@ -190,7 +190,7 @@ def training_hash(trainer: Trainer) -> str | None:
 
 
 def as_json(value: object) -> object:
-    """Return numbers as values of JSON, null where they are not finite."""
+    """Return numbers as JSON values, null where they are not finite."""
     if isinstance(value, dict):
         return {key: as_json(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -122,7 +122,7 @@ def cost_of(folder: Path) -> dict[str, int | float]:
 
 
 def waited(trainer: Trainer) -> float:
-    """Return the time spent waiting for data so far [s]; 0 with a loader that does not count."""
+    """Return the time spent waiting for data so far [s]; 0 for loaders that do not measure it."""
     return getattr(trainer.train_dataloader, "waited", 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Constitutive law as a small perceptron: a curve of one or several local quantities."""
+"""Learned constitutive law: a small perceptron of one or several local quantities."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""A learned coefficient: a field of space, or of space and time, in place of a known one."""
+"""Learned coefficients: fields of space, or of space and time, that replace known ones."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -120,7 +120,7 @@ class Hybrid(nn.Module):
             )
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse a grid other than the grid of the physics.
+        """Check that a grid is the grid of the physics.
 
         Args:
             shape: Number of points along each axis, in the order of the axes.

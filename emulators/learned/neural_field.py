@@ -1,4 +1,4 @@
-r"""The conditional neural field: a hypernetwork of time emits the weights of a network of space.
+r"""Conditional neural field: a network of space with weights from a hypernetwork of time.
 
     h = HY(t) ∈ R^c,    w = P h + p,    λ(x, t) = s · σ(NF(x; w))
 

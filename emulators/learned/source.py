@@ -1,4 +1,4 @@
-"""A missing term: a network of the state added to a balance."""
+"""Learned source term: a network of the state that is added to a balance."""
 
 from collections.abc import Sequence
 

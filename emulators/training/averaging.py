@@ -13,10 +13,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 @torch.no_grad()
 def update_average(averaged: nn.Module, trained: nn.Module, decay: float, steps: int) -> None:
-    """Move averaged weights towards trained ones, by 1 - decay; copy what is not trained.
+    """Update averaged weights by 1 - decay towards the trained ones, and copy the buffers.
 
-    The decay is smaller at first, so that the random initial weights are soon forgotten: after n
-    earlier steps it is at most (1 + n)/(10 + n).
+    The decay is smaller at first, so that the random initial weights soon drop out of the average:
+    after n earlier steps it is at most (1 + n)/(10 + n).
 
     Args:
         averaged: Network with the averaged weights, which changes in place.
@@ -36,7 +36,7 @@ _PLACES: WeakKeyDictionary[nn.Module, tuple[Places, Places]] = WeakKeyDictionary
 
 
 def members(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the parameters and the buffers of a module, whose layers must not be replaced."""
+    """Return the parameters and buffers of a module; the result is cached per module."""
     if module not in _PLACES:
         layers = list(module.modules())
         _PLACES[module] = (
@@ -50,6 +50,6 @@ def members(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def first_places(places: Places) -> Places:
-    """Return places of tensors, with the first place only of a tensor that several share."""
+    """Return places of tensors, only the first for a tensor that occurs at several places."""
     found = {id(of[name]): (of, name) for of, name in reversed(places) if of[name] is not None}
     return list(reversed(found.values()))

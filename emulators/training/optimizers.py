@@ -1,4 +1,4 @@
-"""From gradients to a step of the optimiser: the schedule of its learning rate, and clipping."""
+"""Learning rate schedules and gradient clipping for Lightning's optimiser steps."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,10 +55,10 @@ def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trai
 
 
 def check_counts(scheduler: LRScheduler, steps: int) -> None:
-    """Refuse a schedule of torch that uses the number of steps as another argument.
+    """Check that a schedule of torch does not use the number of steps as another argument.
 
     Raises:
-        ValueError: The schedule has such an argument, which the message names.
+        ValueError: The schedule does; the message names the argument.
     """
     kind = type(scheduler)
     second = [*signature(kind).parameters][1]
@@ -69,9 +69,9 @@ def check_counts(scheduler: LRScheduler, steps: int) -> None:
 
 @contextmanager
 def naming(option: str, why: str = "cannot take a step with its options") -> Iterator[None]:
-    """Name the option of an optimiser or schedule that fails with its own options.
+    """Name the option in errors that an optimiser or schedule raises within a `with` block.
 
-    Some of these are checked only in a step, such as `capturable` on a CPU.
+    Some settings are checked only in a step, such as `capturable` on a CPU.
 
     Raises:
         ValueError: The optimiser or schedule failed; the message has its reason.

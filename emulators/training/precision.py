@@ -25,7 +25,7 @@ def bfloat16_cost() -> float:
 
 
 def check_precision(precision: str) -> None:
-    """Refuse to keep everything in half precision.
+    """Raise an error for a precision that keeps weights and states in 16 bits.
 
     `bf16-mixed` rounds only inside of networks: weights, statistics of the data, states
     between steps and sums of scores stay in float32 or float64.
@@ -34,7 +34,7 @@ def check_precision(precision: str) -> None:
         precision: Precision of the trainer.
 
     Raises:
-        ValueError: It is bf16-true or 16-true.
+        ValueError: The precision is bf16-true or 16-true.
     """
     if precision in ("bf16-true", "16-true"):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Random numbers of training that a resumed run draws again."""
+"""Random numbers of training, reproduced by a resumed run."""
 
 from zlib import crc32
 

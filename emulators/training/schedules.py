@@ -64,7 +64,7 @@ class WarmupConstant(LambdaLR):
 
 
 def check_warmup(name: str, warmup: int) -> None:
-    """Refuse a warm-up of fewer than 0 steps."""
+    """Check that a warm-up has at least 0 steps."""
     if warmup < 0:
         raise ValueError(f"{name}.warmup must be at least 0 steps, got {warmup}.")
 

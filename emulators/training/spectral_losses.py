@@ -1,4 +1,4 @@
-"""Distances that weight scales, by derivatives or spectra, on a periodic domain."""
+"""Distances with weights by scale, through derivatives or spectra, on a periodic domain."""
 
 import torch
 from jaxtyping import Float
