@@ -188,7 +188,7 @@ class RunTrainer(Trainer):
             format: Format of the forecasts; ForecastWriter.format by default, which is netcdf.
 
         Raises:
-            ValueError: The length is not at least 1, or no callback writes forecasts in a format.
+            ValueError: The length is not at least 1.
         """
         if steps is not None and steps < 1:
             raise ValueError(f"--steps must be at least 1 (snapshot interval), got {steps}.")
@@ -196,14 +196,9 @@ class RunTrainer(Trainer):
             rollouts = kwargs["datamodule"].rollouts
             rollouts["predict"] = replace(rollouts["predict"], steps=steps)
         if format is not None:
-            writers = [c for c in self.callbacks if isinstance(c, ForecastWriter)]
-            if not writers:
-                raise ValueError(
-                    f"--format is {format}, but trainer.callbacks has no ForecastWriter, which "
-                    "writes the forecasts; add it with --trainer.callbacks+=ForecastWriter."
-                )
-            for writer in writers:
-                writer.format = format
+            for writer in self.callbacks:
+                if isinstance(writer, ForecastWriter):  # one is built in
+                    writer.format = format
         with self.locked_run():
             return super().predict(*args, **kwargs)
 

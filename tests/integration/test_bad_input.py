@@ -251,7 +251,6 @@ def test_user_emulator_that_returns_nan_still_ends_normally(workplace, say):
         ),
         (["predict", "--steps=0"], "--steps must be at least 1 (snapshot interval), got 0"),
         (["predict", "--data.predict_rollouts.steps=-3"], "steps of data.val_rollouts, test_"),
-        (["predict", "--format=zarr", "--trainer.callbacks=[]"], "--format is zarr, but trainer."),
         (["test", "--data.test_rollouts.steps=-4"], "must be at least 1, got -4"),
         (["test", "--data.test_rollouts.initial_conditions=0"], "initial_conditions of data.val"),
         (["test", "--data.batch_size=0"], "data.batch_size must be at least 1, got 0"),
