@@ -100,6 +100,7 @@ class RunTrainer(Trainer):
                     callback.folder = None
         root = os.path.expanduser(kwargs.get("default_root_dir") or "runs/run")
         kwargs["default_root_dir"] = root
+        self.made = [path for path in (Path(root), *Path(root).parents) if not path.exists()]
         try:
             Path(root).mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=root).close()
@@ -127,8 +128,20 @@ class RunTrainer(Trainer):
         if not self.is_global_zero:
             yield folder
             return
-        with locked_folder(folder):
-            yield folder
+        try:
+            with locked_folder(folder):
+                yield folder
+        except BaseException:
+            self.remove_empty_folders(folder)
+            raise
+
+    def remove_empty_folders(self, folder: Path) -> None:
+        """Remove the folder of a run that failed, and its parents, if it was made and is empty."""
+        if self.made and {path.name for path in folder.iterdir()} <= {"lock"}:
+            (folder / "lock").unlink(missing_ok=True)
+            for path in self.made:
+                with suppress(OSError):  # another process may have written there
+                    path.rmdir()
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train an emulator in a new folder or, with --ckpt_path, resume the run of a checkpoint.

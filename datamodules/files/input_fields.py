@@ -108,7 +108,7 @@ def open_as(
     return subset.of(array, list(axes), space)
 
 
-class InputFields:
+class FileInputs:
     """Reader of the static fields, forcing and mask in one file.
 
     Args:

@@ -12,7 +12,7 @@ from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.groups import scope_of
-from datamodules.files.input_fields import NO_INPUTS, InputFields, InputNames
+from datamodules.files.input_fields import NO_INPUTS, FileInputs, InputNames
 from datamodules.files.integrity import checked_hash
 from datamodules.files.physical_parameters import read_parameters
 from datamodules.files.provenance import provenance_in
@@ -122,7 +122,7 @@ class TrajectoryFile(TrajectoryReader):
             down = [axis.name for axis in self.axes if axis.descending]
             self._reversed = tuple(map(read.index, down))
             axes = {name: sizes[name] for name in read}
-            self.inputs = InputFields(contents, inputs, dimensions, axes, down, select, subset)
+            self.inputs = FileInputs(contents, inputs, dimensions, axes, down, select, subset)
             self.parameters = read_parameters(
                 contents, parameters, dimensions.trajectory, self.trajectories
             )

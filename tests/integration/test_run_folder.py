@@ -75,7 +75,7 @@ def test_training_that_fails_before_its_first_step_leaves_the_folder_as_it_was(w
 def test_new_folder_of_a_training_that_failed_at_once_is_used_again(workplace, say):
     new = [*FIT[:3], "--trainer.default_root_dir=runs/new", "--trainer.max_steps=1"]
     assert say(*new, FAILS)[0] == 1
-    assert not contents("runs/new")
+    assert not Path("runs/new").exists()
     status, _, err = say(*new)
     assert status == 0
     assert "holds another run" not in err
