@@ -24,7 +24,8 @@ GROUP = "Path to a configuration file."
 def shorter(text: str) -> str:
     """Return the description of an option without internal classes and classes of other libraries.
 
-    Torch alone has hundreds, which its own documentation lists. Types are written in one way.
+    Torch alone has hundreds of classes, which its own documentation lists. Types are written
+    consistently.
     """
     text = re.sub(r"<class '(\w+)'>", r"\1", text)
     text = re.sub(r"Optional\[([\w.]+|Literal\[[^\]]*\])\]", r"\1 | null", text)
@@ -89,7 +90,7 @@ def as_yaml(value: object) -> object:
 class Formatter(DefaultHelpFormatter):
     """Formatter of help with `shorter` descriptions, in lines of at least 100 letters.
 
-    An option that is described like an earlier one of the same name refers to it.
+    An option with the same name and description as an earlier one refers to that one.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -214,7 +215,7 @@ class Parser(ArgumentParser):
     """Parser of a command with short help and suggestions for misspelt options.
 
     Attributes:
-        shown: Whether the help lists an option, given by its name; all by default.
+        shown: Function that returns whether the help lists an option; all options by default.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

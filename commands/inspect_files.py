@@ -112,7 +112,7 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
 
     Args:
         found: Files with fields.
-        file: The first of them, or the reason why it cannot be read.
+        file: First of these files, or the reason why it cannot be read.
     """
     import yaml
 

@@ -26,10 +26,10 @@ PATIENCE = 20.0
 def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
     """Run the unfinished runs, `jobs` at a time, and return those that failed.
 
-    The cores are divided again whenever a stage starts, so that the last runs have them all.
+    The cores are divided again whenever a stage starts, so that the last runs use all of them.
 
     Raises:
-        SystemExit: The system asked for the end; the runs have been asked, too, and are over.
+        SystemExit: SIGTERM was received; all runs have been terminated.
     """
     active: list[Job] = []
     try:
@@ -96,7 +96,7 @@ class Job:
     """Processes of one run, one per stage, whose output is written to `log.txt`.
 
     Raises:
-        ValueError: Another study has processes of this run.
+        ValueError: Another study is executing this run.
     """
 
     def __init__(self, run: StudyRun, threads: int) -> None:

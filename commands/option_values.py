@@ -110,7 +110,7 @@ def takes_none(path: str, name: str, given: Mapping[str, Any]) -> bool:
     Args:
         path: Import path of the class.
         name: Name of the argument.
-        given: All its arguments in the settings.
+        given: All arguments of the class in the settings.
     """
     module, _, owner = path.rpartition(".")
     for kind in getattr(getattr(sys.modules.get(module), owner, None), "__mro__", ()):

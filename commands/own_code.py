@@ -12,11 +12,11 @@ def place_in_own_code(error: BaseException, program: Sequence[Path]) -> str | No
     """Return type, file and line of an error raised by user code, or by a library that it called.
 
     Args:
-        error: The error, or one that was raised in its place.
-        program: Files and folders of this program, whose own errors say what to change.
+        error: The error, or a later one that it caused.
+        program: Files and folders of this program, whose own errors need no place.
 
     Returns:
-        None where the innermost code that is of no library is the program's.
+        None if the innermost code outside of libraries belongs to the program.
     """
     for cause in reversed(chain(error)):
         for frame in reversed(extract_tb(cause.__traceback__)):

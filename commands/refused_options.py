@@ -19,7 +19,7 @@ def name_option(error: ValueError, settings: Any) -> None:
     Args:
         error: Error of a constructor, or of the parser because of it. A message of a constructor
             that begins with anything else is kept.
-        settings: Settings of which objects were made.
+        settings: Settings from which the objects were constructed.
     """
     errors = chain(error)
     for cause in reversed(errors):

@@ -12,9 +12,9 @@ def shipped_file(name: str, folder: Path) -> Path:
     """Return the path of a configuration file.
 
     Args:
-        name: Path relative to the folder. Where there is no such file, `configs/...` names one of
-            the program.
-        folder: Folder that paths are relative to.
+        name: Path relative to the folder. If the file does not exist, `configs/...` names a shipped
+            configuration.
+        folder: Folder to which paths are relative.
 
     Example:
         >>> shipped_file("configs/trainer.yaml", Path("empty")).is_file()
@@ -32,7 +32,7 @@ def with_shipped_files(args: Sequence[str]) -> list[str]:
     """Return the arguments of a command, with the full paths of shipped configurations.
 
     Args:
-        args: Arguments, in which a path is a word of its own or follows `-c=` or `--config=`.
+        args: Arguments; a path is a separate word or follows `-c=` or `--config=`.
 
     Example:
         >>> found = with_shipped_files(["-c", "configs/trainer.yaml", "--data.root=configs/data"])
@@ -51,7 +51,7 @@ def with_shipped_files(args: Sequence[str]) -> list[str]:
 def close_file(file: Path) -> str:
     """Return `(did you mean ...?)` with a file of a similar name, or an empty text.
 
-    The file is looked for in the same folder and, where that is in `configs/`, in the program's.
+    The search covers the same folder and, for `configs/...`, the folder of the program.
     """
     places = {file.parent: file.parent}
     text = file.as_posix()

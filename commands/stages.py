@@ -157,8 +157,8 @@ def refuse_code(settings: object, trusted: bool, name: str = "") -> None:
     """Check that no setting, at any depth, lets a file run code when it is loaded.
 
     Raises:
-        ValueError: A setting in a file allows objects of any class, which the command line does
-            not; or it names a function, with arguments, in place of a class.
+        ValueError: A setting in a file allows objects of any class, without the permission of the
+            command line; or it names a function, with arguments, in place of a class.
     """
     if isinstance(settings, list | tuple):
         settings = dict(enumerate(settings))

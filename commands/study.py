@@ -44,7 +44,7 @@ class StudyRun:
     def commands(self) -> list[list[str]]:
         """Return the stages that remain, as arguments of this program.
 
-        The test is given its rollouts again: a study may have been changed since its training. An
+        The test gets the rollouts of the study file, which may have changed since the training. An
         interrupted test is resumed.
         """
         last = self.folder / "last.ckpt"
@@ -63,7 +63,7 @@ class Study:
         root: Folder of the runs and of their comparison.
         data: Arguments of `generate` for each data set, to be simulated before the runs if it has
             a generator.
-        runs: In the order of the file.
+        runs: Runs in the order of the file.
     """
 
     root: Path
@@ -82,8 +82,8 @@ def read_study(file: Path) -> Study:
     """Return the contents of a study file.
 
     Raises:
-        FileNotFoundError: The study or a file that it names does not exist.
-        ValueError: It is not YAML, or a key is missing, unknown or of the wrong kind.
+        FileNotFoundError: The study file, or a file that it names, does not exist.
+        ValueError: The file is not YAML, or a key is missing, unknown or of the wrong type.
     """
     if not file.exists():
         raise FileNotFoundError(f"{file}: no such study; give the path of its YAML file.")

@@ -24,7 +24,7 @@ def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
 def closest(name: str, known: list[str]) -> str | None:
     """Return the known name that is most similar to an unknown one; None if none is similar.
 
-    Of names with dots, either the last part is wrong, or what is before it was left out.
+    In names with dots, either the last part is wrong, or the parts before it are missing.
     """
     group, _, last = name.rpartition(".")
     parts = {other: other.rpartition(".")[::2] for other in known}

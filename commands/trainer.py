@@ -53,7 +53,7 @@ def with_required_callbacks(given: Callback | Sequence[Callback] | None) -> list
     """Return the callbacks with exactly one of each required class: the last given, or a default.
 
     Raises:
-        ValueError: Another one that keeps something in checkpoints is given twice.
+        ValueError: A callback with a state in checkpoints is given twice.
     """
     callbacks = [given] if isinstance(given, Callback) else list(given or [])
     for kind in (*FIRST, *LAST):

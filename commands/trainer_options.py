@@ -23,7 +23,7 @@ def check_trainer(options: Mapping[str, Any]) -> None:
     """Raise an error for options that Lightning accepts but this program does not support.
 
     Raises:
-        ValueError: As above; the sentence names the option.
+        ValueError: Such an option is set; the message names it.
     """
     for name, (harmless, reason) in REFUSED.items():
         if options.get(name) not in (None, harmless):

@@ -22,8 +22,8 @@ def read_mapping(file: Path) -> dict[Any, Any]:
     """Return the keys and values of a YAML file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not text in UTF-8, not YAML, or no mapping from keys to values.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not UTF-8 text, not YAML, or not a mapping from keys to values.
     """
     if not file.is_file():
         found = "is a folder" if file.is_dir() else f"no such file{close_file(file)}"

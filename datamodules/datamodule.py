@@ -246,7 +246,7 @@ class TrajectoryDataModule(LightningDataModule):
         return StorageRequest(split, self.root, lambda: self.contents(split)[:16], processes)
 
     def contents(self, split: str) -> str:
-        """Return a hash of a split and of all options that change what is read."""
+        """Return a hash of a split and of all options that change the values read from it."""
         text = canonical([self.content_hash(split), self.settings_of(split)])
         return hashlib.sha256(text.encode()).hexdigest()
 

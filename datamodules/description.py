@@ -184,7 +184,7 @@ class DataDescription:
 
     @cached_property
     def uniform_grid(self) -> Grid | None:
-        """Grid of uniform coordinates, periodic or not, or None where there is none."""
+        """Grid of uniform coordinates, periodic or not; None if the coordinates are not uniform."""
         if self._not_uniform:
             return None
         lengths = (axis.step * axis.size for axis in self.axes if axis.step is not None)

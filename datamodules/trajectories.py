@@ -114,7 +114,7 @@ class Trajectories:
         Float[Tensor, "batch time channel *space"],
         Float[Tensor, "batch time forcing *space"] | None,
     ]:
-        """Return windows of the state, and of the forcing or None if there is none."""
+        """Return windows of the state and of the forcing; None without forcing."""
         values = self.storage.windows(places, length)
         if not self.forcings:
             return values, None

@@ -15,7 +15,7 @@ Memory = tuple[State, ...]
 class Bundled(Emulator):
     """Temporal bundling: û_{n+1}, ..., û_{n+K} = f(u_n) (Brandstetter et al. 2022, section 3.1).
 
-    A rollout calls the network every `advance` steps, from the last state before; `bundle: 2` is
+    A rollout calls the network every `advance` steps, with the last state as input; `bundle: 2` is
     the 2-step ahead emulator of Jiang et al. (2025), Table 1. With `predict: increment` the network
     gives the change from each state to the next.
 

@@ -58,8 +58,8 @@ def check_fields(
         parameters: Number of physical parameters that condition the emulator.
         emulator: Class of the emulator, if the command line sets these numbers.
         static: Number of static fields of the emulator.
-        forcing: Number of fields of forcing that it is given.
-        masked: Whether it is made for data with masked points.
+        forcing: Number of fields of forcing of the emulator.
+        masked: True if the emulator is made for data with masked points.
     """
     found = {"channels": data.channels, "dimensions": data.dimensions}
     found |= {"parameters": len(data.parameters), "static": len(data.static)}
@@ -133,7 +133,7 @@ def follow_boundaries(emulator: LightningModule, periodic: Sequence[bool]) -> No
     """Set the padding of an emulator's layers from the periodicity of each axis of the data.
 
     Raises:
-        ValueError: A part of it is defined on periodic domains only, and an axis is not periodic.
+        ValueError: A part of the emulator needs a periodic domain, and an axis is not periodic.
     """
     set_boundaries(emulator, periodic)
     if all(periodic):
@@ -322,7 +322,7 @@ def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType | Non
 def is_plain(value: object) -> bool:
     """Return whether a value consists only of numbers, texts, lists and dictionaries.
 
-    Such a value is loaded from a checkpoint without running code.
+    Only such values can be loaded from a checkpoint without running code.
     """
     if isinstance(value, dict):
         return all(is_plain(item) for item in value.values())

@@ -19,13 +19,13 @@ def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) ->
 
     Args:
         path: Path of the file.
-        option: Option that names it, for messages.
+        option: Option that names the file, for messages.
         device: Device of the tensors.
         trusted: Whether objects of any class may be created, which can run code from the file.
 
     Raises:
-        OSError: There is no such file, or it cannot be read.
-        ValueError: It was not written by `torch.save`, or holds objects of other classes.
+        OSError: The file does not exist or cannot be read.
+        ValueError: The file was not written by `torch.save`, or holds objects of other classes.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint; set {option} to an existing file.")

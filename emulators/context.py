@@ -33,8 +33,8 @@ Forcing = Float[Tensor, "batch forced_time forcing *space"]
 class Context(NamedTuple):
     """Parameters, time and random numbers of each sample of a batch, in addition to its state.
 
-    Random numbers depend on `seed`, `batch`, `lead`, the sample's row of `keys` and a purpose
-    alone: a rollout is the same on any number of processes, in batches of any size, after other
+    Random numbers depend only on `seed`, `batch`, `lead`, the sample's row of `keys` and a purpose.
+    A rollout is therefore the same on any number of processes, in batches of any size, after other
     trajectories have been left out, and when it is resumed.
 
     Attributes:
@@ -213,7 +213,7 @@ def check_conditioning(emulator: TrainedSteps, inputs: int) -> None:
         inputs: Number of physical parameters and input fields of the network.
 
     Raises:
-        ValueError: There are such inputs, and `step` or `loss` has no argument `context`.
+        ValueError: The network has such inputs, and `step` or `loss` has no argument `context`.
     """
     for name in ("step", "loss") if inputs else ():
         if not takes_context(getattr(emulator, name)):
@@ -248,10 +248,10 @@ class Windows(Protocol):
 
     Attributes:
         states: Windows in physical units.
-        parameters: Physical parameters of their trajectories in the units of the files, or None.
-        times: Times of their first snapshots [time unit of the data], or None.
+        parameters: Physical parameters of the trajectories in the units of the files, or None.
+        times: Times of the first snapshots [time unit of the data], or None.
 
-    A batch of data with static fields or forcing has them, too, as `static` and `forcing`.
+    A batch of data with static fields or forcing also has the attributes `static` and `forcing`.
     """
 
     states: Window
@@ -263,7 +263,7 @@ def training_context(batch: Window | Windows, seed: int, rank: int, number: int)
     """Return the context of a training batch, whose keys are the rank and the place in the batch.
 
     Args:
-        batch: Windows, with parameters and times where the data have them.
+        batch: Windows, with parameters and times if the data have them.
         seed: Seed of the training.
         rank: Number of the process.
         number: Number of the batch since the beginning of the training.
@@ -320,7 +320,7 @@ class Conditioning(nn.Module):
         """Check the number of parameters.
 
         Raises:
-            ValueError: It is not the number that the emulator was made for.
+            ValueError: The number differs from the number that the emulator was made for.
         """
         found = 0 if parameters is None else parameters.shape[1]
         if found == self.count:
@@ -340,7 +340,7 @@ class Conditioning(nn.Module):
         """Return standardised parameters, or None if there are none.
 
         Raises:
-            ValueError: Their number is not the number that the emulator was made for.
+            ValueError: The number differs from the number that the emulator was made for.
         """
         self.check(parameters)
         return None if parameters is None else (parameters.to(self.mean) - self.mean) / self.std

@@ -173,7 +173,7 @@ class Emulator(Optimized, ABC):
             memory: Memory returned by the previous step; None at the start. Tensors in it, however
                 nested, have the batch first.
             context: Physical parameters, time and random numbers of each sample; a step that needs
-                none of them may leave this argument out.
+                none of them may omit this argument.
         """
 
     @abstractmethod
@@ -182,7 +182,7 @@ class Emulator(Optimized, ABC):
 
         Args:
             window: Consecutive true snapshots in physical units.
-            context: As for `step`; a loss that needs none of it may leave this argument out.
+            context: As for `step`; a loss that needs none of them may omit this argument.
         """
 
     def check_window(self, window: Window) -> None:

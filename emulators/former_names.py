@@ -207,7 +207,7 @@ def rename_class(path: str, option: str = "") -> str:
     """Return the present name of a class, given by its import path or by its name alone.
 
     Raises:
-        ValueError: It has been dropped.
+        ValueError: The class has been removed.
     """
     name = path.rpartition(".")[2]
     if path.startswith("emulators.implicit") and name in DROPPED:

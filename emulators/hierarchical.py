@@ -217,7 +217,7 @@ class Hierarchical(Emulator):
     ) -> tuple[LossWindow, list[State], Latents]:
         """Return the snapshots of the loss, the states up to the first input, and its latents.
 
-        All are standardised, and so is the window. Of the snapshots of the loss, number
+        States, latents and the window are standardised. Of the snapshots of the loss, number
         `layout.history` belongs to `states[-1]`.
         """
         now = self.layout.history

@@ -14,10 +14,10 @@ Fields = Float[Tensor, "batch field *space"]
 class InputFields(nn.Module):
     """Standardised static fields and forcing of a step, and the mask, as input of a network.
 
-    They are, in this order, the static fields; the forcing at the beginning of the step; the
-    forcing at its end, one interval later; and, for data with masked points, the share of channels
-    that have a value at each point. Mean and standard deviation are buffers: computed by `fit` from
-    the training split, saved in the checkpoint.
+    The input fields are, in this order, the static fields; the forcing at the beginning of the
+    step; the forcing at its end, one interval later; and, for data with masked points, the fraction
+    of channels that have a value at each point. Mean and standard deviation are buffers: computed
+    by `fit` from the training split, saved in the checkpoint.
 
     Args:
         static: Number of static fields.
@@ -70,7 +70,7 @@ class InputFields(nn.Module):
         """Check that the context has the fields that the network was made for.
 
         Raises:
-            ValueError: It lacks some, or has others.
+            ValueError: A field is missing, or there are others.
         """
         static, forcing = context.static, context.forcing
         for name, wanted, found in (

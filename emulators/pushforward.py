@@ -34,8 +34,8 @@ def check_options(kind: str, name: str, steps: int, curriculum: int) -> None:
 def curriculum_steps(first: int, last: int, every: int, emulator: Baseline) -> int:
     """Return a number that grows by one after `every` training steps, from first to last.
 
-    It follows from the number of training steps alone, so that a resumed run continues with it. If
-    `every` is 0, and outside of training, it is the last.
+    The result depends only on the number of training steps, also in a resumed run. It is `last` if
+    `every` is 0, and outside of training.
     """
     if not every or training_position(emulator) is None:
         return last

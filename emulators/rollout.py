@@ -35,9 +35,9 @@ class RolloutBatch(Protocol):
         times: Time of each initial condition [time unit of the data].
         parameters: Physical parameters of the trajectories, (batch, parameter), or None.
 
-    A batch of data with static fields has them as `static`, (batch, static, *space); one of data
-    with forcing has a method `forcing`, which returns the forcing at a lead, (batch, forcing,
-    *space). Others need neither.
+    If the data have static fields, the batch has an attribute `static`, (batch, static, *space). If
+    they have forcing, it has a method `forcing` that returns the forcing at a lead, (batch,
+    forcing, *space).
     """
 
     initial: State
@@ -58,8 +58,8 @@ class RolloutState(NamedTuple):
     Attributes:
         lead: Number of steps so far.
         state: States of the trajectories that are still computed.
-        memory: Memory for their next step.
-        context: Physical parameters, time and random numbers of their next step.
+        memory: Memory for the next step.
+        context: Physical parameters, time and random numbers of the next step.
         active: Indices of these trajectories within the batch.
     """
 
@@ -108,8 +108,8 @@ class RolloutObserver(ABC):
     """Observer of rollouts, which receives one batch of initial conditions after the other.
 
     Attributes:
-        stages: Stages among validate, test and predict whose rollouts it observes.
-        options: Arguments of its constructor, as far as they are kept.
+        stages: Stages, among validate, test and predict, whose rollouts are observed.
+        options: Arguments of the constructor, if the class stores them.
         diverged: Mask of the trajectories in the batch that some observer has declared diverged, or
             None. The state of the current step is judged before `observe` is called, so that no
             mean includes the state in which a trajectory diverges. An observer with
@@ -178,7 +178,7 @@ class RolloutObserver(ABC):
     def rollout_state(self) -> dict[str, Any]:
         """Return the records of this and earlier batches, as a state to resume from.
 
-        These are all attributes that are made of tensors and numbers.
+        The state consists of all attributes made of tensors and numbers.
         """
         return {name: value for name, value in vars(self).items() if is_rollout_state(value)}
 
@@ -189,16 +189,17 @@ class RolloutObserver(ABC):
     def find_diverged(self) -> Choice | None:
         """Return a mask of the trajectories that have diverged and can be stopped, or None.
 
-        Past the end of the truth they are left out at the next check: their forecasts are NaN from
-        then on, or the rollout ends if none is left. Means and counts leave out
-        `diverged` trajectories. Observers with this method see each state before all others.
+        Beyond the end of the truth, such trajectories are dropped at the next check: their
+        forecasts are NaN from then on, and the rollout ends if no trajectory remains. Means and
+        counts leave out `diverged` trajectories. Observers with this method receive each state
+        before all others.
         """
         return None
 
     def end(self) -> None:  # noqa: B027 - optional
         """Finish the records of this batch.
 
-        They may have ended early, if every trajectory has diverged.
+        The rollouts may have ended early, if every trajectory has diverged.
         """
 
 
@@ -294,7 +295,7 @@ def run_rollout(
 class StepInputs:
     """Static fields and forcing of a batch of rollouts, added to the context of each step.
 
-    They are not kept in the context between steps, so that saved rollouts do not contain them.
+    The context does not hold them between steps, so that saved rollouts do not contain them.
 
     Args:
         start: Initial conditions.

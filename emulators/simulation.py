@@ -29,8 +29,8 @@ class Simulation(Emulator):
         dimensions: Number of spatial dimensions; set by the data.
 
     Raises:
-        ValueError: The data have no solver, a solver of another domain, or several; or it is to be
-            trained.
+        ValueError: The data have no solver, several, or one of another domain; or a training is
+            requested.
 
     Example:
         A solver on 64 points steps states on 32; in a test `setup` takes both from the data.

@@ -21,7 +21,7 @@ def compare(
 
     Args:
         folders: Folders of tested runs.
-        output: Folder of the files, which is made if it is missing.
+        output: Folder of the files, created if it does not exist.
         mse_unit: Unit of the error [units of the data], whose square is the unit of the MSE; by
             default the MSE is in units of the training variance.
         modules: Names of modules of the user's own diagnostics, which may be anywhere.

@@ -163,7 +163,7 @@ def all_diagnostics(runs: Sequence[Run]) -> list[Diagnostic]:
 
 
 def layouts(kinds: Iterable[Diagnostic]) -> dict[str, ScoreLayout]:
-    """Return the layouts of the scores that diagnostics bring to a comparison, by name."""
+    """Return the layouts of all scores that diagnostics add to a comparison, by name."""
     return {layout.name: layout for kind in kinds for layout in kind.layouts}
 
 

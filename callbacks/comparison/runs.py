@@ -29,7 +29,7 @@ def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Ru
 
     Raises:
         FileNotFoundError: A folder holds no scores.
-        ValueError: Scores are not readable as such, a run is given twice, or two runs were scored
+        ValueError: Scores cannot be read, a run is given twice, or two runs were scored
             on different data or by different definitions.
     """
     folders = [Path(folder) for folder in folders]
@@ -102,8 +102,8 @@ def compared_settings(run: Run, *among: Run) -> dict[str, Any]:
     """Return the settings that compared runs must share: data, rollouts, options and shapes.
 
     Args:
-        run: Run that is described.
-        among: Runs whose shared metrics and scores are described.
+        run: Run to describe.
+        among: Runs that are compared; only metrics and scores that all of them have are included.
     """
     keys = ("data_hash", "training_data_hash", "training_std", "rollouts")
     entries = {key: run.about.get(key) for key in keys}

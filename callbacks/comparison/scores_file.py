@@ -32,7 +32,7 @@ def read_scores(folder: Path) -> tuple[xarray.Dataset, dict[str, Any]]:
     """Return the scores of a tested run and their provenance.
 
     Raises:
-        FileNotFoundError: There is no such folder, or it has no scores.
+        FileNotFoundError: The folder does not exist or has no scores.
         ValueError: The file is damaged, or was not written by a test.
     """
     path = folder / "scores.nc"

@@ -1,4 +1,4 @@
-"""Numbers of diagnostics that bring no columns, from the summary of a test."""
+"""Numbers of diagnostics that define no columns, from the summary of a test."""
 
 import json
 import math
@@ -32,7 +32,7 @@ OURS = {  # first parts of names, for scores of versions that recorded no diagno
 def read_own(folder: Path, shown: Collection[str] | None = None) -> dict[str, float]:
     """Return the numbers of `scores.json` that get their own columns, by name.
 
-    They are the numbers of diagnostics that define no columns themselves; NaN where there is none.
+    These are the numbers of diagnostics that define no columns; NaN for a missing number.
 
     Args:
         folder: Folder of the run.

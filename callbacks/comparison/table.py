@@ -39,7 +39,7 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
             units of the training variance.
 
     Raises:
-        ValueError: No field has such a unit, or there are several fields.
+        ValueError: The unit is not positive, or there are several fields.
     """
     check_unit(runs, unit)
     training = [
@@ -80,7 +80,7 @@ def check_unit(runs: Sequence[Run], unit: float | None) -> None:
 def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
     """Return the table as texts: the headings, then one row per method.
 
-    A cell is the mean over seeds, ± the standard deviation over seeds or, of a single seed, over
+    A cell is the mean over seeds ± the standard deviation over seeds or, for a single seed, over
     initial conditions.
 
     Args:

@@ -58,12 +58,12 @@ class RolloutDiagnostic(Callback, RolloutObserver):
     """Callback that observes rollouts, and scores, draws and logs them.
 
     Attributes:
-        version: Version of the definition of its scores; raised when a number changes its meaning.
-        of_forecasts: Names of the options that concern forecasts alone, on which the statistics of
-            the reference do not depend.
-        layouts: Layouts of the scores that its columns and panels read.
-        options: Arguments of its constructor as values of JSON, which are part of the definition of
-            the scores.
+        version: Version of the definition of the scores; raised when a score changes its meaning.
+        of_forecasts: Names of the options that only concern forecasts; the statistics of the
+            reference do not depend on them.
+        layouts: Layouts of the scores that columns and panels read.
+        options: Arguments of the constructor as JSON values; they are part of the definition of the
+            scores.
         data: Description of the data: fields, grid, interval, units.
         weights: Weight of each point in means over space, (channel, *space), zero at masked points,
             on the device of the rollouts (in `prepare` on the CPU); None if all points count alike.
@@ -138,7 +138,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Uniform grid that is periodic along all axes.
 
         Raises:
-            ValueError: There is none, for the reason in `no_grid`.
+            ValueError: The data have no such grid; `no_grid` gives the reason.
         """
         if self.data.grid is None:
             raise ValueError(f"{type(self).__name__} needs a periodic grid: {self.data.no_grid}.")
@@ -158,7 +158,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
 
     @property
     def space(self) -> tuple[str, ...]:
-        """Names of the dimensions of space, as they are in scores."""
+        """Names of the dimensions of space in scores."""
         return space_names(self.data.dimension_names.space)
 
     @property
@@ -217,7 +217,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Return statistics of a split, computed or from the cache.
 
         Raises:
-            FileNotFoundError: There is no such split.
+            FileNotFoundError: The data have no such split.
         """
         try:
             return self.source.reference(split, self.definition(), compute)
@@ -233,7 +233,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         Args:
             leads: Leads [intervals].
             steps: Last lead time [steps].
-            end: Name of what ends there.
+            end: Name of the series that ends there.
         """
         times = ", ".join(str(lead) for lead in leads if lead > steps)
         name, past = type(self).__name__, f"lie past the end of {end} ({steps} steps)"

@@ -19,12 +19,12 @@ class Run:
     """Scores of one tested run.
 
     Attributes:
-        name: Name of its folder, or the whole path where two folders have the same name.
+        name: Name of the folder, or the whole path if two folders have the same name.
         scores: Labelled arrays.
         about: Provenance of the scores: data, rollouts, options of diagnostics, training.
         folder: Folder of the run.
-        own: Numbers of diagnostics that bring no columns, by name.
-        diagnostics: Classes of the user's own diagnostics that scored it.
+        own: Numbers of diagnostics that define no columns, by name.
+        diagnostics: User-defined diagnostics that scored the run.
 
     Example:
         Two initial conditions with errors of 1 and 3 at one lead; the mean score is 2:
@@ -46,9 +46,9 @@ class Run:
     def method(self) -> str:
         """Name that the run shares with runs that differ by their seed alone.
 
-        A study records it with the scores, and so does `--trainer.method`. By default it is the
-        name of the run. Scores of versions that recorded no method are seeds of one method if the
-        names of the runs end in `-seedN`.
+        A study records the method with the scores, and so does `--trainer.method`. By default it is
+        the name of the run. Scores of versions that recorded no method are seeds of one method if
+        the names of the runs end in `-seedN`.
         """
         if "method" not in self.about:
             return re.sub(r"-seed\d+$", "", self.name)
@@ -76,8 +76,8 @@ class Run:
     def mean_over(self, name: str, over: Collection[Hashable], **at: int) -> np.ndarray:
         """Return the mean of a score over the dimensions among `over` that it has.
 
-        Means of forecast errors include diverged rollouts; means of the climate leave out rollouts
-        that diverged before the first sample.
+        Scores with a dimension `lead_time` are forecast errors, whose means include diverged
+        rollouts. Means of other scores, of the climate, leave out values that are not finite.
         """
         values = self.scores[name].isel(at)
         gone = [dimension for dimension in values.dims if dimension in over]
@@ -166,7 +166,7 @@ class Column:
             which the table shows as "± spread" where a method has a single seed. (Of several seeds
             the table shows the standard deviation over seeds.)
         in_unit: Function of a unit of the data [unit of the data] that returns this column in the
-            square of the unit, for `--mse_unit`; None for a number that no such unit changes.
+            square of the unit, for `--mse_unit`; None for a number without the unit.
         place: Place among the columns of all diagnostics; columns with equal places are in the
             order of their lists. The columns of this program have places below 100, the cost of the
             training has 50.
@@ -194,8 +194,8 @@ class Panel:
 
     Attributes:
         draw: Function that draws the methods, given axes, methods and the scores of the first run.
-        score: Name of the score without which a run has no such panel; a panel that a run lacks is
-            left out of the figure. None for a panel that is always drawn.
+        score: Name of the score that the panel needs; the panel is left out of the figure if a run
+            lacks it. None for a panel that is always drawn.
         figure: Figure of the panel: `forecast` for `comparison.png`, `climate` for
             `comparison_climate.png`.
         place: Place among the panels of the figure; panels with equal places are in the order of

@@ -26,8 +26,8 @@ class LatentFields(RolloutDiagnostic):
     The sums are over cells. The weight w of a cell is the mean of its weights over channels, which
     is 1 unless cells are masked.
 
-    The true fields come from the solver that made the data, if there is one on the same grid. Other
-    emulators than `ImPiNDiff` have no such fields and are skipped.
+    The true fields come from the solver that generated the data, if there is one on the same grid.
+    Emulators other than `ImPiNDiff` have no learned coefficients and are skipped.
 
     Args:
         times: Times at which fields that change are evaluated [time unit of the data].

@@ -13,7 +13,7 @@ def whole_leads(name: str, leads: Iterable[int]) -> tuple[int, ...]:
         leads: Leads [steps].
 
     Raises:
-        ValueError: There are none, or one is no whole number of at least 1.
+        ValueError: The list is empty, or a lead is not a whole number of at least 1.
     """
     leads = tuple(leads)
     if not leads or not all(is_whole(lead) for lead in leads):

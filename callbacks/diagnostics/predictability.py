@@ -20,10 +20,10 @@ class PredictabilityLimit(RolloutDiagnostic):
     """Error growth of the solver itself, from the emulator's own one-step error.
 
     The solver runs from the true state and from the emulator's forecast, both at lead time one;
-    P(n), the mean squared difference after n steps, is what an emulator would reach that made this
-    error once and was exact otherwise. If it made as large an error again at every step,
-    independent of the others, its error would be the sum S(n) = P(1) + ... + P(n), as long as
-    errors are small. Between the two lies what an emulator with this one-step error can reach.
+    P(n), the mean squared difference after n steps, is the error of an emulator that makes this
+    one-step error once and is exact otherwise. An emulator that makes an independent error of the
+    same size at every step has the error S(n) = P(1) + ... + P(n), as long as errors are small. An
+    emulator with this one-step error can be expected between the two.
     `RolloutError` draws both with the error.
 
     Args:

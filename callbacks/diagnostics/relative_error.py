@@ -21,8 +21,8 @@ class RelativeError(RolloutDiagnostic):
     """Relative L1 error Σ w|û_n - u_n| / Σ w|u_n| over the grid, mean over channels.
 
     The weight w of a point is 1, unless points are masked or weighted by their area.
-    It suits fields that are not negative. Akhare et al. (2025), arXiv:2504.02260, give it in per
-    cent. Where there are several variables, the error of each is written too.
+    The error suits fields that are not negative. Akhare et al. (2025), arXiv:2504.02260, give it in
+    per cent. If there are several variables, the error of each is also written.
 
     Args:
         leads: Leads [intervals] that tables and logs show.

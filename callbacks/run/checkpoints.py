@@ -139,7 +139,7 @@ class Checkpoints(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count training steps from the start of a resumed run; report a changed batch size.
 
-        Scores in the folder belong to weights that this training replaces, and are moved aside.
+        Scores in the folder belong to weights that this training replaces; they are moved aside.
         """
         self.saved_at = self.began_at = trainer.global_step
         if trainer.is_global_zero and not trainer.fast_dev_run:

@@ -25,7 +25,7 @@ class FineTuning(Callback):
             statistics of the checkpoint, or `recompute` them from the new training split.
 
     Raises:
-        FileNotFoundError: There is no such checkpoint when a training begins.
+        FileNotFoundError: The checkpoint does not exist when a training begins.
         ValueError: The checkpoint's network differs, or is conditioned on other parameters.
 
     Example:

@@ -33,8 +33,8 @@ class ForecastWriter(Callback, RolloutObserver):
     (`verification_time` if the data's dimension of time is called `valid_time`).
     The attribute `provenance` records the emulator, the data and the code.
 
-    The file is `forecast_NNNN.partial.nc` (or `.zarr`) while it grows, and loses `partial` when it
-    is complete; a run that is killed leaves a partial file.
+    While it grows, the file is called `forecast_NNNN.partial.nc` (or `.zarr`). It is renamed when
+    it is complete; a run that is killed leaves a partial file.
 
     Args:
         folder: Folder of the files; by default the trainer's `default_root_dir`.
@@ -134,7 +134,7 @@ def file_layout(
         data: Description of the data.
         start: Initial conditions of the forecasts.
         length: Number of states that will be stored of each forecast.
-        about: Provenance of the forecasts, as values of JSON.
+        about: Provenance of the forecasts, as JSON values.
     """
     names, valid_name = data.dimension_names, valid_time_name(data)
     trajectory, time = (names.trajectory,), (names.time,)

@@ -14,7 +14,7 @@ from datamodules.source import DataSource
 
 
 def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[str, Any]:
-    """Return the provenance of rollouts as values of JSON: emulator, data, code, machine.
+    """Return the provenance of rollouts as JSON values: emulator, data, code, machine.
 
     Args:
         trainer: Trainer that rolled out.

@@ -23,7 +23,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
     """Lock a run's folder against other processes of this machine, until the process ends.
 
     Raises:
-        ValueError: Another process has locked it.
+        ValueError: Another process has locked the folder.
     """
     try:
         import fcntl

@@ -127,7 +127,7 @@ def warn_of_names(diagnostics: Sequence[RolloutDiagnostic]) -> None:
 def pictures(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, bytes]:
     """Return the pictures of a diagnostic by file name; none, with a printed line, on an error.
 
-    The scores are written before; an error of a picture must not end the test.
+    An error while drawing must not end the test, whose scores are written already.
     """
     try:
         pictures = {f"{n}.png": png(f) for n, f in diagnostic.figures(scores).items()}
@@ -140,7 +140,7 @@ def pictures(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str,
 def save_netcdf(dataset: xarray.Dataset, path: Path) -> Path:
     """Write a complete dataset or none, without fill values, and return its path.
 
-    Its last bytes are a hash of all earlier bytes.
+    The last bytes of the file are a hash of all earlier bytes.
     """
     encoding = {name: {"_FillValue": None} for name in dataset.variables}
     with atomic_file(path) as temporary:

@@ -22,7 +22,7 @@ class TrainingCost(Callback):
     Time includes forward pass, backward pass and optimiser, not reading of data or validation. The
     first batches, during which the hardware warms up, are left out; a training step may take
     several batches. `data_wait` is the time spent waiting for data, relative to that time. A
-    resumed run reports its own part.
+    resumed run reports only the part after it resumed.
 
     Example:
         Of 12 steps the first 10 are left out:

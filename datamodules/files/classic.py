@@ -43,7 +43,7 @@ class Place:
 
 
 class ClassicArray(DiskArray):
-    """Array whose values lie in a classic file, which is open only while it is read.
+    """Array in a classic file, which is open only while it is read.
 
     Args:
         path: File.

@@ -105,7 +105,7 @@ SHARED: WeakValueDictionary[Any, SharedArray] = WeakValueDictionary()
 
 
 def open_part(path: Path, name: str, fixed: Sequence[Part]) -> DiskArray:
-    """Return a part of a variable of an HDF5 file; parts of one variable share what they read."""
+    """Return a part of a variable of an HDF5 file; parts of one variable share their reads."""
     axes = frozenset(axis for axis, part in enumerate(fixed) if isinstance(part, int))
     if all(part == slice(None) for part in fixed):
         return open_array(path, name)

@@ -110,7 +110,7 @@ def content_hash(arrays: Mapping[str, np.ndarray | DiskArray], attributes: dict[
 
 
 def pieces(shape: Sequence[int], most: int = PIECE) -> Iterator[tuple[int | slice, ...]]:
-    """Yield the keys of pieces of an array of at most so many values, in C order.
+    """Yield the keys of pieces of an array, at most `most` values each, in C order.
 
     Example:
         >>> list(pieces((2, 5), most=3))[:3]
@@ -136,7 +136,7 @@ def digest(values: np.ndarray | None) -> str | None:
 
 
 def provenance_in(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the settings in the attribute `provenance`, or None if it holds anything else.
+    """Return the settings in the attribute `provenance`, or None if it holds no settings.
 
     Other programs use this name, too, for texts, numbers and lists.
     """

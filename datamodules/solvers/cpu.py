@@ -1,4 +1,4 @@
-"""Samples and threads that a CPU uses at a time for a batch of trajectories.
+"""Number of samples and threads that a CPU processes together.
 
 Trajectories do not interact, so many steps of a few of them in the cache beat one step of all of
 them through memory (2.3 times at 16 trajectories of 256²); and a second thread costs more than it
@@ -25,7 +25,7 @@ def cache_sized_parts(state: Tensor) -> tuple[Tensor, ...]:
 
 @contextmanager
 def threads_for(state: Tensor) -> Iterator[None]:
-    """Use a single thread for the time of a `with` statement if a state is too small to share."""
+    """Use a single thread within a `with` block if a state is too small for several."""
     threads = torch.get_num_threads()
     if state.device.type != "cpu" or state.numel() > SINGLE_THREAD_NUMBERS or threads == 1:
         yield

@@ -5,7 +5,7 @@ from math import isfinite
 
 
 def check_finite(owner: str, **options: object) -> None:
-    """Refuse numbers, however nested in lists and mappings, that are not finite.
+    """Check that all numbers, also in nested lists and mappings, are finite.
 
     Args:
         owner: Class whose options they are.

@@ -1,4 +1,4 @@
-"""Uniform periodic grids, on which the fields of a spectral solver are given.
+"""Uniform periodic grids of spectral solvers.
 
 Axes are ordered y before x, and x is the last axis and the `rfft` axis. The left edge belongs to
 the grid, the right edge does not: x_j = j L / N for j = 0 .. N-1. Wavenumbers are angular,
@@ -65,7 +65,7 @@ class Grid:
         return (*self.shape[:-1], self.shape[-1] // 2 + 1)
 
     def is_same_domain(self, other: "Grid") -> bool:
-        """Return whether another grid, of any number of points, lies on the same domain.
+        """Return whether another grid covers the same domain, with any number of points.
 
         Lengths agree if they differ by less than one part in a thousand: lengths from a file in
         float32 are no more accurate where its axis begins thousands of lengths from zero, or where

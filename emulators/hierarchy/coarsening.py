@@ -59,7 +59,7 @@ class Coarsening(nn.Module, ABC):
         """
 
     def objective(self, field: State) -> Float[Tensor, ""] | None:
-        """Return a term of the training objective (a scalar), or None for no such term."""
+        """Return an additional term of the training objective (a scalar), or None."""
         return None
 
     def check(self, steps: int) -> None:

@@ -41,7 +41,11 @@ class Siren:
         self.count = sum(self.sizes)
 
     def initial(self) -> Float[Tensor, " weight"]:
-        """Return U(±1/inputs) for A₀, U(±√(6/inputs)/30) for others; biases 1/outputs."""
+        """Return initial weights and biases, as SIREN draws its weights.
+
+        Weights of the first layer are uniform in ±1/inputs, of others in ±√(6/inputs)/30. Biases
+        are 1/outputs.
+        """
         parts = []
         for number, (inputs, outputs) in enumerate(self.shapes):
             bound = math.sqrt(6 / inputs) / FREQUENCY if number else 1 / inputs

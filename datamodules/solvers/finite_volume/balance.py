@@ -1,4 +1,4 @@
-"""Balances of one or several variables, whose coefficients and terms are known by name.
+"""Balances of one or several variables, with named coefficients and terms.
 
     m ∂u/∂t = Σ terms = m K(u; c),    c = coefficients by name
 
@@ -134,11 +134,11 @@ class Balance(nn.Module):
 
     @property
     def coefficients(self) -> tuple[str, ...]:
-        """Names that must be given from outside."""
+        """Names of the coefficients that the caller must give."""
         return tuple(sorted(self.names - set(self.closures) - set(self.channels)))
 
     def bind(self, coefficients: Coefficients) -> "Tendency":
-        """Return u ↦ K(u; c); what does not depend on u is computed here, once.
+        """Return u ↦ K(u; c); everything independent of u is computed once, here.
 
         Args:
             coefficients: Tensors by name, each a number, (*space) or (batch, *space).
@@ -175,7 +175,7 @@ class Balance(nn.Module):
 
 
 def sequence(closures: Mapping[str, Closure]) -> dict[str, Closure]:
-    """Return closures sorted such that each comes after the closures that it reads.
+    """Return the closures in an order in which each follows the closures that it reads.
 
     Raises:
         ValueError: Closures read each other or themselves.
@@ -251,7 +251,7 @@ class Tendency:
         return AffineTendency(stencils, self.capacities(fields))
 
     def affine(self) -> "AffineTendency":
-        """Return K itself, where it is affine in u."""
+        """Return K, if it is affine in u."""
         return AffineTendency(self.still, self.capacities(self.fields))
 
     def capacities(self, fields: Mapping[str, Tensor]) -> list[Tensor | None]:

@@ -49,7 +49,7 @@ class Wall(ABC):
 
 
 def coefficient_names(given: float | str) -> tuple[str, ...]:
-    """Return the name that a condition gives, if it gives one."""
+    """Return the name of the coefficient that a condition uses; empty for a number."""
     return (given,) if isinstance(given, str) else ()
 
 

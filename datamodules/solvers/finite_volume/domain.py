@@ -1,4 +1,4 @@
-"""The cells of a finite-volume grid and what lies around them."""
+"""Cells of a finite-volume grid, and the boundaries around them."""
 
 import torch
 from torch import Tensor

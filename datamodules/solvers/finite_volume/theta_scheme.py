@@ -32,7 +32,7 @@ When = Literal["start", "middle", "ends"]
 
 
 def check_when(coefficients_at: str) -> None:
-    """Refuse an unknown time of the coefficients."""
+    """Check that the time of the coefficients is a known option."""
     if coefficients_at not in ("start", "middle", "ends"):
         raise ValueError(
             "ThetaScheme.coefficients_at must be 'start', 'middle' or 'ends', got "

@@ -55,7 +55,7 @@ RANGES = {
 
 
 def check_in_units(name: str, value: float | Tensor) -> None:
-    """Refuse a value that is not plausible in its unit.
+    """Check that a value is plausible in its unit.
 
     Raises:
         ValueError: It lies outside its range somewhere.
@@ -71,7 +71,7 @@ def check_in_units(name: str, value: float | Tensor) -> None:
 
 
 def check_closures(balance: Balance, values: Mapping[str, Tensor]) -> None:
-    """Refuse pores that are sealed before any gas has entered.
+    """Check that pores are not sealed before gas has entered.
 
     Raises:
         ValueError: The bare fibres leave no more pores than those that are sealed.
@@ -88,7 +88,7 @@ def check_closures(balance: Balance, values: Mapping[str, Tensor]) -> None:
 
 
 def check_porosity(porosity: Tensor) -> None:
-    """Refuse a porosity, (batch, *space), that does not lie between 0 and 1.
+    """Check that a porosity, (batch, *space), is between 0 and 1.
 
     Raises:
         ValueError: It lies outside (0, 1) somewhere, or is not a number.

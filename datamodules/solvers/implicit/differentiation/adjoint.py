@@ -23,7 +23,7 @@ OnFailure = Literal["raise", "mask"]
 
 
 def check_policy(on_failure: str) -> None:
-    """Refuse a value of `on_failure` other than `raise` and `mask`."""
+    """Check that `on_failure` is `raise` or `mask`."""
     if on_failure not in ("raise", "mask"):
         raise ValueError(f"on_failure must be 'raise' or 'mask', got '{on_failure}'.")
 
@@ -116,7 +116,7 @@ def failed(call: Call, adjoint: Vector, info: SolveInfo) -> Vector:
 
 
 def refuse_others(value: Tensor, known: tuple[Tensor, ...]) -> None:
-    """Refuse a residual that depends on a tensor which requires a gradient and is not an input.
+    """Check that a residual depends on no tensor that requires a gradient but is not an input.
 
     Args:
         value: Value of the residual, whose graph is searched.

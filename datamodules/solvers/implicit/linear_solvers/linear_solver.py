@@ -51,7 +51,7 @@ class LinearSolver(ABC):
 
 
 def check_tolerances(solver: str, rtol: float, atol: float, max_iterations: int) -> None:
-    """Refuse tolerances and limits that no solve can meet.
+    """Check that tolerances and limits can be met by a solve.
 
     Args:
         solver: Class of the solver, for messages.
