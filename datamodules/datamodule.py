@@ -62,7 +62,7 @@ class TrajectoryDataModule(LightningDataModule):
             `auto` takes it from attributes of the files, the generator, or a full circle of
             longitude. Spectra, velocities from vorticity and the padding of networks follow it.
         vorticity: Vorticity of a flow, from which energies and velocities follow; `auto` takes the
-            variable of that name or CF standard name, null none.
+            variable with that name or CF standard name, null means none.
         join: `time` if the files of a split are parts of one simulation, one after the other;
             by default each file holds trajectories of its own, unless it holds a single snapshot.
         parameters: Physical parameters on which the emulator is conditioned: variables with one
@@ -182,7 +182,7 @@ class TrajectoryDataModule(LightningDataModule):
     def describe(self) -> DataDescription:
         """Return the description of the data, without reading fields.
 
-        It contains the statistics and content hashes that have been computed so far.
+        The description contains the statistics and content hashes computed so far.
         """
         if self._description is None:
             known = None if self.generator is None else self.generator.solver.periodic
@@ -253,8 +253,8 @@ class TrajectoryDataModule(LightningDataModule):
     def settings_of(self, split: str) -> dict[str, Any]:
         """Return the settings that determine the data of a split, in addition to its files.
 
-        Everything that is read from files or options and changes a result must be here, or cached
-        results would outlive a change of it.
+        Everything that changes a result must be included, or cached results would be used after it
+        has changed.
         """
         source, readers = self.sources[split], self.readers(split)
         first, data, reading = readers[0], self.describe(), self.reading

@@ -88,7 +88,7 @@ def describe(
         parameters: Names of the physical parameters.
         periodic: Option of the data: whether the domain is periodic along each axis.
         vorticity: Option of the data: name of the variable that is the vorticity of a flow.
-        known_periodic: Periodicity of each axis in the solver that made the data, or None.
+        known_periodic: Periodicity of each axis in the solver that generated the data, or None.
         inputs: Options of the data: names of static fields, forcing and the mask.
         weights: Option of the data: weights of points in means over space.
     """
@@ -152,8 +152,8 @@ def periodic_axes(
 ) -> tuple[bool, ...]:
     """Return whether the domain is periodic along each axis (y, x).
 
-    The option decides; then the solver that makes the data; then the files, by the attribute
-    `modulo` or `topology` of a coordinate or by a full circle of longitude.
+    The first of these decides: the option; the solver that generates the data; the files, by the
+    attribute `modulo` or `topology` of a coordinate or by a full circle of longitude.
 
     Args:
         reader: Trajectories of any split.
@@ -181,8 +181,8 @@ def periodic_axes(
 def vorticity_of(reader: TrajectoryReader) -> str | None:
     """Return the name of the variable that is the vorticity of a flow, or None.
 
-    It is the variable whose CF standard name is a vertical relative vorticity, or else the variable
-    named `vorticity`, unless its standard name is of another quantity.
+    The vorticity is the variable whose CF standard name is a vertical relative vorticity, or else
+    the variable named `vorticity`, unless it has the standard name of another quantity.
     """
     names = [name.strip().lower() for name in reader.standard_names]
     for variable, name in zip(reader.variables, names, strict=True):

@@ -62,7 +62,7 @@ NONE_BEFORE = frozenset({"parameters", "static", "forcing", "weighting", "mask",
 class DataDescription:
     """Description of a data set, the same for all its splits.
 
-    It is made without reading fields; statistics and content hashes are in it where they are known.
+    It is made without reading fields, and holds statistics and content hashes if they are known.
     Two descriptions are compared by `difference`.
 
     Args:
@@ -80,12 +80,12 @@ class DataDescription:
         trajectory_dimension: Name of the dimension that counts trajectories.
         time_dimension: Name of the dimension of time.
         statistics: Mean and standard deviations of the training split, or None.
-        hashes: Content hash of each split for which it is known.
+        hashes: Known content hashes, by split.
         static: Fields without time that are given to the emulator at every step.
         forcing: Fields known ahead of time that are given to the emulator at every step.
         mask: True where a channel has values, False at masked points such as land,
             (channel, *space); or None if no point is masked.
-        missing: Whether masked points have no value in the files, so that forecasts have none.
+        missing: Whether masked points have no value in the files, and hence none in forecasts.
         weighting: `latitude` if means over space weight points by their area, or None.
         unknown: Entries that the checkpoint of an earlier version lacks; `difference` skips them.
 
@@ -199,7 +199,7 @@ class DataDescription:
     def weights(self) -> Weights | None:
         """Weight of each point of each channel in means over space, or None if all are 1.
 
-        They are zero at masked points and have the mean 1 over the points of each channel.
+        The weights are zero at masked points and have the mean 1 over the points of each channel.
         """
         area = latitude_weights(self.axes) if self.weighting == "latitude" else None
         return point_weights(self.channels, self.mask, area)

@@ -21,7 +21,7 @@ def first_difference(
     Args:
         earlier: Description of the training data.
         present: Description of the data of this run.
-        unknown: Entries that are not compared, as a checkpoint of an earlier version lacks them.
+        unknown: Entries that are not compared, because the earlier description lacks them.
     """
     for name in ("variables", "shape", "parameters", "periodic"):
         one, two = list(getattr(earlier, name)), list(getattr(present, name))

@@ -136,8 +136,8 @@ class SensorsAt(Sensors):
 def nearest(x: float, first: float, length: float, size: int) -> int:
     """Return the index of the point nearest to x on a periodic axis.
 
-    Beyond the outermost points by half a spacing or less, which are the ends of an axis of cells,
-    it is the outermost point on the side of x.
+    For x beyond the outermost points by at most half a spacing, as at the end of an axis of cells,
+    the result is the outermost point on that side.
 
     Args:
         x: Coordinate [L].

@@ -21,9 +21,9 @@ def cached(
 ) -> Arrays:
     """Return the arrays that `compute` returns, from a file if they were computed before.
 
-    The file is in `reference/` of the data set, and its name is a hash of the contents and of the
-    definition, so that other data or another definition never read it. A damaged file is replaced.
-    Where the folder cannot be written, the arrays are computed each time.
+    The file is in `reference/` of the data set. Its name is a hash of the contents and of the
+    definition, so that it is never used for other data or another definition. A damaged file is
+    replaced. If the folder cannot be written, the arrays are computed each time.
 
     Args:
         root: Folder of the data set.

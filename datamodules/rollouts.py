@@ -149,11 +149,11 @@ class InitialConditions(Dataset):
         steps: Length of each rollout, in snapshot intervals.
         truth_steps: Number of true snapshots that must follow each start; None for a quarter of the
             shortest trajectory, at most `steps`.
-        members: Size of the ensemble that starts from each, the unperturbed member included.
+        members: Size of the ensemble from each initial condition, including the unperturbed member.
         noise: Amplitude of the white noise added to the other members, in units of the spatial
             standard deviation of each channel of the initial state.
-        seed: Seed of the noise, which depends on it and on the number of the initial condition
-            alone.
+        seed: Seed of the noise, which depends only on the seed and the number of the initial
+            condition.
 
     Raises:
         ValueError: No trajectory is long enough, or there are not `count` different starts.

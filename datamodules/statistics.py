@@ -17,7 +17,7 @@ class Statistics:
 
     Attributes:
         mean: Mean over trajectories, time and space, (channel,).
-        std: Standard deviation over the same, (channel,).
+        std: Standard deviation over trajectories, time and space, (channel,).
         increment_std: Root mean square of the change over one interval, (channel,).
 
     Example:
@@ -43,8 +43,8 @@ def accumulate(
 ) -> Statistics:
     """Return the statistics of all snapshots, which do not depend on the size of the chunks.
 
-    Sums are in float64. The mean of the first snapshots is subtracted before, so that a large mean
-    does not cost digits of the variance.
+    Sums are in float64. The mean of the first snapshots is subtracted first, so that a large
+    mean does not reduce the precision of the variance.
 
     Args:
         chunks: Snapshots (snapshot, channel, *space), one trajectory after the other.

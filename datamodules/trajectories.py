@@ -22,8 +22,8 @@ class Trajectories:
         files: Files that agree with each other.
         trajectories: Range of the trajectories of each file that belong to the split.
         times: Range of the snapshots of each trajectory that belong to the split.
-        mask: True where a channel has values, (channel, *space), or None if it has them everywhere;
-            states are 0 where they have no value.
+        mask: True where a channel has values, (channel, *space), or None if no point is masked;
+            states without a value are 0 there.
         missing: Whether masked points have no value in any snapshot.
 
     Attributes:

@@ -128,8 +128,8 @@ class WindowDataset(Dataset):
 class WindowSampler(DistributedSampler):
     """Shuffled order of windows that a resumed run continues where it was interrupted.
 
-    The order follows from the seed and the number of batches drawn before, so that it does not have
-    to be saved in a checkpoint. (Lightning does not replace distributed samplers under DDP.)
+    The order is determined by the seed and the number of batches drawn before, so that it need not
+    be saved in a checkpoint. (Lightning does not replace distributed samplers under DDP.)
 
     Args:
         windows: Data set to sample from.

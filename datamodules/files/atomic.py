@@ -68,7 +68,7 @@ def flush(path: Path) -> None:
     """Flush the content of a file, or the names in a folder, to the disk.
 
     Raises:
-        OSError: The disk has no room for it, or failed.
+        OSError: The disk is full, or failed.
     """
     try:
         handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -131,8 +131,8 @@ def replace_folder(new: Path, path: Path) -> None:
 def locked_folder(folder: Path) -> Iterator[None]:
     """Lock a folder against other processes of this machine; make it if it is missing.
 
-    A thread may lock a folder again that it has locked. On a file system without locks nothing
-    waits: files are still whole, but two processes may do the same work.
+    A thread may lock a folder repeatedly. On a file system without locks, processes do not wait:
+    files are still complete, but two processes may do the same work.
 
     Args:
         folder: Folder to lock.

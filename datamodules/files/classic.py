@@ -108,7 +108,7 @@ def read_header(path: Path) -> dict[str, Place]:
     """Return the place of each variable in a file.
 
     Raises:
-        ValueError: The file is of another format, or ends before its last value.
+        ValueError: The file has another format, or ends before its last value.
     """
     with open(path, "rb") as file:
         magic = file.read(4)

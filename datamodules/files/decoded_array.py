@@ -27,7 +27,7 @@ class DecodedArray(DiskArray):
     """Array of unpacked values, with NaN for missing ones.
 
     Args:
-        array: Values as they are in the file.
+        array: Values as stored in the file.
         dtype: Type of the values in the file.
         attributes: Attributes that define the packing and the missing values.
         name: Name of the variable, for messages.
@@ -87,7 +87,7 @@ class DecodedArray(DiskArray):
     def _held(self, value: int) -> Any:
         """Return an integer in the type of the data; None if it does not fit.
 
-        Its bits are kept where `_Unsigned` changes the sign of the type.
+        The bits are kept if `_Unsigned` changes the sign of the type.
         """
         size, own = 8 * self.stored.itemsize, np.iinfo(self.dtype)
         if self.dtype.kind != self.stored.kind and -(2 ** (size - 1)) <= value < 2**size:
@@ -175,8 +175,8 @@ def decoded(
 ) -> DiskArray:
     """Return an array whose values are unpacked, with NaN for missing ones.
 
-    It is the array itself if its values need no decoding, or else a `DecodedArray`, whose
-    arguments these are.
+    The result is the array itself if its values need no decoding, and else a `DecodedArray` with
+    these arguments.
     """
     check_marks(array.path, attributes, name)
     given = [number for mark in MARKS for number in numbers(attributes.get(mark))]

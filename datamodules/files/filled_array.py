@@ -17,8 +17,8 @@ from datamodules.files.disk_array import (
 class FilledArray(DiskArray):
     """Array with the shape of its dimensions, and NaN for values that are not in the file.
 
-    An HDF5 data set is shorter than its dimension if the last records of other variables were
-    written and its own were not, and chunks that were never written are not in the file.
+    An HDF5 data set is shorter than its dimension if only other variables were written in the last
+    records. Chunks that were never written are not in the file.
 
     Args:
         array: Array in the file, of floats, or of integers that are read into floats.

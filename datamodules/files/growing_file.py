@@ -19,7 +19,7 @@ class NewVariable:
         name: Name of the variable.
         dtype: Type of the values in the file.
         dimensions: Names of the dimensions.
-        attributes: Attributes such as its units.
+        attributes: Attributes, such as the units.
         values: All values, or None for a variable that grows.
     """
 
@@ -60,8 +60,8 @@ class Definition:
         """Return the shape of a chunk: length 1 along each dimension before the one that grows.
 
         Args:
-            variable: Variable over the dimension that grows.
-            items: Number of items of that dimension in a chunk.
+            variable: Variable with the dimension that grows.
+            items: Number of items per chunk along that dimension.
         """
         axis = variable.dimensions.index(self.grows)
         return [1] * axis + self.shape(variable, items)[axis:]

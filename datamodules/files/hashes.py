@@ -20,9 +20,9 @@ Hashes = dict[str, list[Any]]
 def hash_of(root: Path, path: Path, names: Sequence[str], compute: Callable[[], str]) -> str:
     """Return the hash of the contents of a file, computed again whenever the file was changed.
 
-    Hashes are cached in `reference/hashes.json` of the data set, with everything by which the file
-    system shows a change: size, times of the last change of content and metadata, and inode number,
-    which also differs if the file was replaced by another of equal size and time.
+    Hashes are cached in `reference/hashes.json` of the data set, with the properties
+    that change with a file: size, times of the last change of content and metadata, and the inode
+    number, which differs if the file was replaced by another one of equal size and time.
 
     Args:
         root: Folder of the data set.
@@ -96,7 +96,7 @@ def _seal(name: str, entry: list[Any]) -> str:
 def stamp_of(path: Path) -> list[int]:
     """Return size, times of change [ns] and inode, which differ after every change of a file.
 
-    For a folder they are of all its files: the sum of sizes and of inodes, and the latest times.
+    For a folder, they are the sums of sizes and inodes of all its files, and the latest times.
     """
     files = [path, *(path.rglob("*") if path.is_dir() else ())]
     states = [file.stat() for file in files]

@@ -49,11 +49,11 @@ class Layout:
 def layout_of(path: Path, name: str) -> Layout:
     """Return the layout of a variable in its file.
 
-    Layouts are cached until the file changes, since files are opened repeatedly where there are
-    many.
+    Layouts are cached until the file changes, because files of large data sets are opened
+    repeatedly.
 
     Raises:
-        ValueError: There is no such variable, or it does not hold numbers, or the file is damaged.
+        ValueError: The variable does not exist or is not numeric, or the file is damaged.
     """
     state = path.stat()
     return find_layout(path, name, state.st_size, state.st_mtime_ns)
@@ -139,7 +139,7 @@ def check_numbers(path: Path, name: str, dtype: np.dtype) -> None:
     """Check that a variable holds real numbers.
 
     Raises:
-        ValueError: It holds text, records, complex numbers or others.
+        ValueError: The variable holds text, records, complex numbers or other types.
     """
     kind = KINDS.get(dtype.kind)
     if dtype.kind in "iu" and h5py.check_enum_dtype(dtype):

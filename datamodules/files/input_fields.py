@@ -230,7 +230,7 @@ class _Finder:
             timed: True if the variable must have the dimension of time, False if it must not.
 
         Raises:
-            ValueError: There is no such variable, or it has other dimensions.
+            ValueError: The variable does not exist or has other dimensions.
         """
         contents, time = self.contents, self.dimensions.time
         if name not in contents.variables:
