@@ -144,7 +144,7 @@ def _space(names: tuple[str, ...], contents: Contents, time: str | None) -> tupl
 def range_of(variable: StoredVariable) -> str:
     """Return the range of the values and the share of missing values, as text.
 
-    Of a large variable only the values at the first item of its first dimension are read.
+    For a large variable, only the first item along its first dimension is read.
     """
     if variable.kind not in "iuf" or not variable.size:
         return ""

@@ -13,8 +13,8 @@ from datamodules.files.provenance import content_hash, provenance_in, text_in
 def checked_hash(path: Path, names: Sequence[str], format: FileFormat = NetCDF()) -> str:
     """Return the hash of fields of a file, and of the provenance in it, if there is one.
 
-    It is compared with the hash stored in a generated file, if that is of the same fields. The
-    stored hash says nothing about a file that has been cut, for instance by another program.
+    The hash is compared with the hash stored in a generated file, if both are of the same fields.
+    The stored hash is ignored for a file from which another program took a part.
 
     Args:
         path: Path of the file.

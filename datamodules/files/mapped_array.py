@@ -14,8 +14,8 @@ MOST = 2**23  # bytes of a file that are read before it is mapped again
 class MappedArray(DiskArray):
     """Memory-mapped array with constant strides in a file.
 
-    The file is mapped again after every 8 MiB that are read: pages that were read belong to the
-    memory of the process until the map is closed, and a batch system may end a process for them.
+    The file is mapped again after every 8 MiB that are read, because pages that were read count as
+    memory of the process until the map is closed, and a batch system may kill the process for it.
 
     Args:
         path: File.

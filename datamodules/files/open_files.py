@@ -20,8 +20,8 @@ class OpenFile:
         path: File.
 
     Attributes:
-        file: File as h5py opens it.
-        parts: Data sets of it that were opened, by the name of the variable.
+        file: Open file of h5py.
+        parts: Opened data sets of the file, by the name of the variable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,8 +47,8 @@ Key = tuple[Path, FileStamp]
 class OpenFiles:
     """Open files of one process; beyond a limit, the files that were opened first are closed.
 
-    A file without access is closed, too: HDF5 would return the open file for another one that was
-    written under the same name. A forked process opens files of its own.
+    A file without access is also closed, because HDF5 would return the open file for a new one that
+    was written under the same name. A forked process opens its own files.
     """
 
     def __init__(self) -> None:
@@ -70,8 +70,8 @@ class OpenFiles:
             key: Name of the file and the stamp that it is expected to have.
 
         Raises:
-            OSError: It cannot be opened.
-            ReplacedError: Another file has replaced it.
+            OSError: The file cannot be opened.
+            ReplacedError: The file was replaced by another one.
         """
         path, stamp = key
         with self._lock:

@@ -138,7 +138,7 @@ def digest(values: np.ndarray | None) -> str | None:
 def provenance_in(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the settings in the attribute `provenance`, or None if it holds no settings.
 
-    Other programs use this name, too, for texts, numbers and lists.
+    Other programs use an attribute of this name for texts, numbers and lists.
     """
     try:
         found = json.loads(text_in(attributes, "provenance"))

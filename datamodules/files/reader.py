@@ -29,7 +29,7 @@ class TrajectoryReader(ABC):
         space: Number of points along each axis.
         trajectories: Number of trajectories.
         parameters: Physical parameters, (trajectory, parameter).
-        parameter_units: Units of each parameter by its name, empty where the file does not say.
+        parameter_units: Units of each parameter by name, empty if the file has none.
         time: Time axis of all trajectories.
         used: Range of the snapshots that are used.
         interval: Time between snapshots [unit of the time axis].
@@ -114,7 +114,7 @@ def check_agreement(readers: Sequence[TrajectoryReader]) -> None:
     """Check that trajectories have the same grid, interval and units.
 
     Raises:
-        ValueError: Two of them differ; the message names both and the difference.
+        ValueError: Two readers differ; the message names both and the difference.
     """
     for other in readers[1:]:
         first = readers[0]

@@ -41,8 +41,8 @@ def check_select(select: Select, variables: Sequence[str], dimensions: Dimension
     """Check `data.select` before files are opened.
 
     Raises:
-        ValueError: It names time, trajectories or space, a list is empty, or two channels would
-            have one name.
+        ValueError: The option names time, trajectories or space, a list is empty, or two channels
+            would have the same name.
     """
     for name, values in select.items():
         if name in (dimensions.trajectory, dimensions.time, *dimensions.space):
@@ -86,8 +86,8 @@ def selected(
     """Return the channels that a variable gives, one per selected item.
 
     Raises:
-        ValueError: A dimension or an item of `data.select` is not there; the message names those
-            that are.
+        ValueError: A dimension or an item of `data.select` does not exist; the message names the
+            existing ones.
     """
     own = {dimensions.trajectory, dimensions.time, *dimensions.space}
     dropped: list[str] = []
@@ -125,7 +125,7 @@ def check_used(path: Path, select: Select, variables: Sequence[StoredVariable]) 
     """Check that each dimension in `data.select` is one of a variable.
 
     Raises:
-        ValueError: None of the variables has it.
+        ValueError: No variable has the dimension.
     """
     found = list(dict.fromkeys(name for field in variables for name in field.dimensions))
     for name in select:

@@ -267,7 +267,8 @@ def ordered(path: Path, axes: Sequence[SpaceAxis]) -> tuple[SpaceAxis, ...]:
     """Return the axes in the order (y, x).
 
     Raises:
-        ValueError: Both are the same axis, or attributes and name of one contradict each other.
+        ValueError: Both axes have the same role, or attributes and name of one contradict each
+            other.
     """
     for axis in axes:
         if len(set(roles_by_attribute(axis.attributes).values())) > 1:

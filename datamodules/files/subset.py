@@ -41,7 +41,7 @@ class Subset:
             space: Names of the spatial dimensions.
 
         Raises:
-            ValueError: As above.
+            ValueError: A name is not a spatial dimension, or a block has no point.
         """
         by_name = {} if isinstance(self.coarsen, int) else self.coarsen
         for option, names in (("crop", self.crop), ("coarsen", by_name)):

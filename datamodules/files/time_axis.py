@@ -248,10 +248,10 @@ def read_time_axis(
         name: Variable with the stamps; the coordinate of the dimension, or else the only variable
             along it with units of time, if None.
         size: Number of snapshots, for `interval`.
-        interval: Time between snapshots where files have no stamps, which are then not read.
+        interval: Time between snapshots, in place of stamps in the file.
 
     Raises:
-        ValueError: It is missing, or not an array of numbers along its own dimension.
+        ValueError: The variable is missing, or not an array of numbers along the dimension.
     """
     if interval:
         stamps = interval * np.arange(size)
@@ -314,7 +314,7 @@ def _time_variable(contents: Contents, dimension: str) -> str:
 def _least_spread(stamps: np.ndarray) -> float:
     """Return the spread of stamps (largest minus smallest residual) about the line that fits best.
 
-    It is at most 1 if they are uniform stamps that were rounded, or truncated, to integers.
+    The spread is at most 1 for uniform stamps that were rounded, or truncated, to integers.
     """
     numbers = np.arange(len(stamps))
     mean = (stamps[-1] - stamps[0]) / (len(stamps) - 1)

@@ -53,9 +53,9 @@ class TrajectoryFile(TrajectoryReader):
         subset: Part of the domain that is read, and blocks of points that are averaged.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is of another format, or a variable, a dimension, a parameter, a coordinate
-            or the time axis does not match; the message names the file and the remedy.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file has another format, or a variable, a dimension, a parameter, a
+            coordinate or the time axis does not match; the message names the file and the remedy.
     """
 
     def __init__(

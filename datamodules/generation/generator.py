@@ -74,7 +74,7 @@ class SplitSize:
 class Generator:
     """Simulated data set: a solver, random initial states, and the sizes of its splits.
 
-    Trajectory k of a split depends on the seed, the name of the split and k alone.
+    Trajectory k of a split depends only on the seed, the name of the split and k.
 
     Args:
         solver: Solver, whose interval is the time between snapshots.

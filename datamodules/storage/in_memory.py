@@ -57,12 +57,12 @@ def in_memory(storage: Storage) -> InMemory:
 def shared(storage: Storage, path: Path) -> InMemory:
     """Return the snapshots of a storage, in a file that all processes of a node map.
 
-    The first process writes the file while the others wait. An existing file is used as it is,
-    unless it was changed after it was written; so its name must identify its contents. A file next
-    to the data is simpler than a segment of shared memory: it appears whole or not at all, does not
-    have to be removed when a run is killed, and serves the next run. The operating system holds
-    one copy of its pages per node, and drops them where memory runs short. Writing to the mapped
-    array changes a private copy.
+    The first process writes the file while the others wait. An existing file is reused unless it
+    was changed after it was written, so its name must identify its contents. A file next to the
+    data is simpler than a segment of shared memory: it is written atomically, need not be removed
+    when a run is killed, and serves the next run. The operating system holds one copy of its pages
+    per node, and drops them when memory is short. Writing to the mapped array changes a private
+    copy.
 
     Args:
         storage: Storage to copy the snapshots from.

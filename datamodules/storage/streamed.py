@@ -89,7 +89,7 @@ def check_finite_window(window: np.ndarray, file: TrajectoryReader, index: int, 
         start: Number of the first snapshot.
 
     Raises:
-        ValueError: There is such a value; the message names the first.
+        ValueError: Such a value exists; the message names the first one.
     """
     bad = ~(np.abs(window) < LARGEST)
     if not bad.any():

@@ -26,11 +26,11 @@ class StoredVariable:
 
     Args:
         name: Name of the variable.
-        dimensions: Names of its dimensions, in the order of the file.
-        shape: Sizes of its dimensions.
-        dtype: Type of its values in the file.
+        dimensions: Names of the dimensions, in the order of the file.
+        shape: Sizes of the dimensions.
+        dtype: Type of the values in the file.
         attributes: Attributes, such as `units` and `long_name`.
-        open: Function that returns its values as an array on disk; it can be pickled.
+        open: Picklable function that returns the values as an array on disk.
     """
 
     name: str

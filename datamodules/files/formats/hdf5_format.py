@@ -56,7 +56,7 @@ def open_hdf5(path: Path, label: str) -> h5py.File:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: It is damaged or of another format.
+        ValueError: The file is damaged or has another format.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file.")

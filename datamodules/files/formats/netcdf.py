@@ -114,7 +114,7 @@ def open_dataset(path: Path) -> netCDF4.Dataset:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: It is a folder, or not a NetCDF file.
+        ValueError: The path is a folder, or not a NetCDF file.
     """
     if path.is_dir():
         raise ValueError(

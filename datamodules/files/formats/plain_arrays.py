@@ -29,7 +29,7 @@ class StoredArray:
     Args:
         shape: Shape.
         dtype: Type of the values.
-        open: Function that returns it as an array on disk; it can be pickled.
+        open: Picklable function that returns the array on disk.
         attributes: Attributes, such as `units`, in files that have them.
     """
 

@@ -24,9 +24,10 @@ JULIA = b"Julia data file"
 class HDF5(PlainArrays):
     """Data sets of HDF5 files, which are named by their paths, such as `fields/u`.
 
-    Data sets in a group that have numbers for names, such as `u/0` and `u/50`, are one array `u`
-    with a further axis in front, in the order of the numbers. So are the snapshots in JLD2 files of
-    FourierFlows.jl and GeophysicalFlows.jl, whose axes are in the order of Julia: `[time, x, y]`.
+    Data sets in a group whose names are numbers, such as `u/0` and `u/50`, are read as one array
+    `u` with a further leading axis, in the order of the numbers. This applies to the snapshots in
+    JLD2 files of FourierFlows.jl and GeophysicalFlows.jl, whose axes are in the order of Julia,
+    `[time, x, y]`.
     Data sets of one axis with the name of an axis are its coordinates. Attributes of the file and
     single numbers can be named in `data.parameters`, the latter by their paths.
 
@@ -113,7 +114,7 @@ def is_of_julia(path: Path) -> bool:
     """Return whether a file was written by JLD2, in the layout of FourierFlows.
 
     Raises:
-        ValueError: It is of JLD2 in another layout.
+        ValueError: The file was written by JLD2 in another layout.
     """
     with path.open("rb") as file:
         if file.read(len(JULIA)) != JULIA:

@@ -70,8 +70,8 @@ def tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of real numbers in a file, by name, without their values.
 
     Raises:
-        ValueError: It cannot be loaded without running code, or is of a format that cannot be
-            mapped, or holds no tensors, or pairs of inputs and outputs.
+        ValueError: The file cannot be loaded without running code, cannot be mapped, or holds no
+            tensors, or pairs of inputs and outputs.
     """
     if is_former(path):
         raise ValueError(
@@ -132,7 +132,7 @@ def check_order(path: Path) -> None:
     """Check that the byte order of a file is the byte order of this machine.
 
     Raises:
-        ValueError: They are in the other order, which PyTorch cannot swap without loading them.
+        ValueError: The byte order is the opposite one, which PyTorch cannot swap without loading.
     """
     with zipfile.ZipFile(path) as file:
         names = [name for name in file.namelist() if name.endswith("/byteorder")]

@@ -23,8 +23,8 @@ GRIB = b"GRIB"
 class Xarray(FileFormat):
     """Files of any format for which an engine of xarray is installed.
 
-    Values are read window by window, as slowly as the engine reads them. A time that is a single
-    number becomes an axis of one item. GRIB files are found from their first bytes and need cfgrib
+    Values are read window by window, at the speed of the engine. A time that is a single number
+    becomes an axis of one item. GRIB files are recognised by their first bytes and need cfgrib
     (`pip install "implicit-emulators[grib]"`).
 
     Args:

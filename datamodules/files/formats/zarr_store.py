@@ -202,7 +202,7 @@ class ZarrArray(DiskArray):
         """Return the values of a chunk.
 
         Raises:
-            ValueError: Its file is damaged.
+            ValueError: The file of the chunk is damaged.
         """
         path = self._file(number)
         try:
