@@ -31,11 +31,20 @@ def named(folder):
     )
 
 
+@cache
+def parsers():
+    """Return the parsers of data and of models, which take a second to make."""
+    of_data, of_models = (ArgumentParser(exit_on_error=False) for _ in range(2))
+    for parser in (of_data, of_models):
+        parser.add_argument("-c", "--config", action="config")
+    of_data.add_class_arguments(TrajectoryDataModule, "data")
+    of_models.add_subclass_arguments(emulators.Emulator, "model")
+    return of_data, of_models
+
+
 @named("data")
 def test_data_configuration(path):
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("-c", action="config")
-    parser.add_class_arguments(TrajectoryDataModule, "data")
+    parser, _ = parsers()
     data = parser.instantiate(parser.parse_args(["-c", str(path)])).data
     assert data.root == Path("data") / path.stem
     assert data.generator is not None
@@ -47,9 +56,7 @@ def test_data_configuration(path):
 
 @named("model")
 def test_model_configuration(path, single_precision):
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("-c", action="config")
-    parser.add_subclass_arguments(emulators.Emulator, "model")
+    _, parser = parsers()
     typical, told = INFILTRATION.get(path.stem, ([0.0], None))
     sizes = [f"--model.channels={len(typical)}", "--model.dimensions=1", "--model.parameters=3"]
     parsed = parser.parse_args(["-c", str(path), *(sizes if told is not None else [])])
@@ -81,35 +88,38 @@ def of_the_model(word):
     return word.startswith("--model") or "/model/" in word
 
 
+@cache
+def made_data(device, *words):
+    """Return the data module of some words, which many studies share."""
+    of_data, _ = parsers()
+    with torch.device(device):
+        return of_data.instantiate(of_data.parse_args(words)).data
+
+
+@cache
+def made_model(device, *words):
+    """Return the emulator of some words, which several studies share."""
+    _, of_models = parsers()
+    parsed = of_models.parse_args(words)
+    with torch.device(device):
+        return of_models.instantiate(parsed).model
+
+
 @named("study")
 def test_study_configuration(path):
     study = read_study(path)
     assert study.data
-    of_data, of_models = (ArgumentParser(exit_on_error=False) for _ in range(2))
-    for parser in (of_data, of_models):
-        parser.add_argument("--config", action="config")
-    of_data.add_class_arguments(TrajectoryDataModule, "data")
-    of_models.add_subclass_arguments(emulators.Emulator, "model")
-
     checks_numbers = path.stem.startswith("cvi")  # and a meta tensor has none
-    device = torch.device("cpu" if checks_numbers else "meta")
-
-    @cache
-    def made_data(*words):
-        with device:
-            return of_data.instantiate(of_data.parse_args(words)).data
-
+    device = "cpu" if checks_numbers else "meta"
     left_out = ("--trainer.", "--seed_everything=", "--data.seed=")
     words = [[w for w in run.arguments if not w.startswith(left_out)] for run in study.runs]
     for arguments in covering(words):
         given = [word for word in arguments if not word.endswith("/infiltration.yaml")]
-        data = made_data(*(word for word in given if not of_the_model(word)))
+        data = made_data(device, *(word for word in given if not of_the_model(word)))
         sizes = {"channels": data.channels, "dimensions": data.dimensions}
         sizes["parameters"] = len(data.parameters)  # as `emulate` links them
         linked = [f"--model.{name}={size}" for name, size in sizes.items()]
-        parsed = of_models.parse_args([*filter(of_the_model, given), *linked])
-        with device:
-            model = of_models.instantiate(parsed).model
+        model = made_model(device, *filter(of_the_model, given), *linked)
         *_, size = data.generator.grid.shape
         assert getattr(model.trained, "size", size) == size
 
