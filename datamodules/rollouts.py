@@ -210,7 +210,8 @@ class InitialConditions(Dataset):
             raise ValueError(
                 f"{trajectories.files[0].path} and the other files of the split have room for "
                 f"{len(starts)} rollouts of {needed} {kind} steps, {count} were requested; lower "
-                "initial_conditions or truth_steps, or provide longer trajectories."
+                f"initial_conditions or {'steps' if trajectories.forcings else 'truth_steps'}, or "
+                "provide longer trajectories."
             )
         chosen = np.linspace(0, len(starts) - 1, count).round().astype(int)
         self.places = [starts[i] for i in chosen]

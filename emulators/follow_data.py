@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from datamodules.description import DataDescription
 from emulators.checkpoint_checks import follow_boundaries
+from emulators.hierarchy.coarsening import LearnedCoarsening
 from emulators.training.losses import Distance
 
 if TYPE_CHECKING:
@@ -36,5 +37,11 @@ def follow_data(emulator: "Emulator", data: DataDescription | None) -> None:
                     f"{option}; set model.distance to L1, L2 or L1L2, or, in a distance of your "
                     "own, average by `self.average` and set `weighted = True`."
                 )
-            module.set_weights(weights)
+            if module.weighted:
+                module.set_weights(weights)
+    if mask is not None and any(isinstance(m, LearnedCoarsening) for m in emulator.modules()):
+        raise ValueError(
+            "LearnedCoarsening reconstructs every point, and the data have masked points; set "
+            "model.coarsening to Pooling."
+        )
     emulator.to(emulator.device)

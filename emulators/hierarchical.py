@@ -23,9 +23,9 @@ from datamodules.solvers.finite import check_finite
 from emulators.context import NO_CONTEXT, Context
 from emulators.emulator import Emulator, State, Window
 from emulators.former_names import rename_weights
-from emulators.hierarchy.coarsening import CoarseningFactory, Pooling
+from emulators.hierarchy.coarsening import Coarse, CoarseningFactory, Pooling
 from emulators.hierarchy.latent_layout import LatentLayout
-from emulators.networks.interface import Latents
+from emulators.networks.interface import Latents, coarsen
 from emulators.training.randomness import add_noise
 
 Memory = tuple[Latents, tuple[State, ...]]
@@ -131,7 +131,7 @@ class Hierarchical(Emulator):
         """Estimate the future latents from one state, by one call per lead, nearest first."""
         layout = self.layout
         predicted = tuple(
-            self.coarsening(u, factor) * (lead == 0) for lead, factor in layout.latents if lead >= 0
+            self._coarse(u, factor) * (lead == 0) for lead, factor in layout.latents if lead >= 0
         )
         for mask_id in range(len(layout.ahead)):
             _, estimates = self._call(u, context, self._inputs(u, predicted, ()), mask_id)
@@ -150,17 +150,29 @@ class Hierarchical(Emulator):
             if lead >= 0:
                 inputs.append(next(ahead))
             elif -lead <= len(past):
-                inputs.append(self.coarsening(past[-lead - 1], factor))
+                inputs.append(self._coarse(past[-lead - 1], factor))
             else:
-                inputs.append(torch.zeros_like(self.coarsening(u, factor)))
+                inputs.append(torch.zeros_like(self._coarse(u, factor)))
         return tuple(inputs)
+
+    def _coarse(self, u: State, factor: int) -> Coarse:
+        """Return the latent of a true state."""
+        return self._without_masked(self.coarsening(u, factor))
+
+    def _without_masked(self, latent: Coarse) -> Coarse:
+        """Return a latent that is 0 in blocks whose points are all masked."""
+        mask = self.standardize.mask
+        if mask is None:
+            return latent
+        share = coarsen(mask.to(latent.dtype)[None], mask.shape[-1] // latent.shape[-1])
+        return torch.where(share > 0, latent, torch.zeros_like(latent))
 
     def _call(
         self, u: State, context: Context, inputs: Latents, mask_id: int
     ) -> tuple[State, Latents]:
         ids = torch.full((len(u),), mask_id, device=u.device)
         output, latents = self.predict_from(u, context, inputs, ids)
-        return output, tuple(z.to(u.dtype) for z in latents)
+        return output, tuple(self._without_masked(z.to(u.dtype)) for z in latents)
 
     # Training -----------------------------------------------------------------------------------
 
@@ -205,7 +217,7 @@ class Hierarchical(Emulator):
                 context = context.after(self.interval)
             output, latents = self.predict_from(states[-1], context, inputs, mask_id)
             states.append(self.next_state(states[-1], output))
-            predicted = tuple(z.to(states[-1].dtype) for z in latents)
+            predicted = tuple(self._without_masked(z.to(states[-1].dtype)) for z in latents)
             distances = self._distances(snapshots, now + step, states[-1], predicted, mask_id)
             total = total + (weight * distances).mean()
             weight = (mask_id == len(self.layout.masks) - 1).to(weight)
@@ -228,10 +240,10 @@ class Hierarchical(Emulator):
         """Return the latents of true snapshots with noise, zero where they are masked."""
         inputs = []
         for i, (lead, factor) in enumerate(self.layout.latents):
-            z = self.coarsening(window[:, self.layout.history + lead], factor)
+            z = self._coarse(window[:, self.layout.history + lead], factor)
             if self.latent_noise:
                 z = add_noise(z, self.latent_noise, self.random(f"latent {i}", z.device))
-            inputs.append(z * like(self.input_mask[mask_id, i], z))
+            inputs.append(self._without_masked(z * like(self.input_mask[mask_id, i], z)))
         return tuple(inputs)
 
     def _distances(

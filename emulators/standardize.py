@@ -62,7 +62,11 @@ class Standardize(nn.Module):
 
     def masked(self, state: State) -> State:
         """Return a standardised state that is 0, the mean, at masked points."""
-        return state if self.mask is None else state * self.mask
+        if self.mask is None:
+            return state
+        return torch.where(
+            self.mask, state, torch.zeros((), dtype=state.dtype, device=state.device)
+        )
 
     def _per_channel(self, statistic: Tensor, like: State) -> Tensor:
         return statistic.to(like.dtype).reshape(-1, *[1] * (like.dim() - 2))

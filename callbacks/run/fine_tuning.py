@@ -92,7 +92,7 @@ class FineTuning(Callback):
             state = {
                 k: v
                 for k, v in state.items()
-                if not k.startswith(("standardize.", "conditioning."))
+                if not k.startswith(("standardize.", "conditioning.", "input_fields."))
             }
         for name in [name for name in state if name.startswith("averaged.")]:
             state[name.replace("averaged.", "trained.", 1)] = state[name]

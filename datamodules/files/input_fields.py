@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from datamodules.files.dimensions import Dimensions
-from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
+from datamodules.files.disk_array import LARGEST, ArrayKey, DiskArray, as_tuple, ranges_of
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.oriented_array import OrientedArray
 from datamodules.files.selected import Select, selected
@@ -150,6 +150,11 @@ class FileInputs:
         self.static_variables = tuple(map(described, names.static, self.static))
         self.forcing_variables = tuple(map(described, names.forcing, self.forcing))
 
+    @property
+    def fields(self) -> list[StoredVariable]:
+        """All variables, with their names in the file."""
+        return [*self.static, *self.forcing, *([self.mask] if self.mask else [])]
+
     def open_forcing(self) -> list[DiskArray]:
         """Return the forcing as arrays with all axes of a state variable."""
         return [self.open(field) for field in self.forcing]
@@ -166,8 +171,9 @@ class FileInputs:
         """
         fields = [self._read(field) for field in self.static]
         for name, values in zip(self.names.static, fields, strict=True):
-            if not np.isfinite(values).all():
-                point = tuple(map(int, np.argwhere(~np.isfinite(values))[0][1:]))
+            absent = ~(np.abs(values) < LARGEST)
+            if absent.any():
+                point = tuple(map(int, np.argwhere(absent)[0][1:]))
                 raise ValueError(
                     f"{self.path}: static field '{name}' has no finite value at point {point}, "
                     "expected one everywhere; fill missing values, for instance with 0."
@@ -248,7 +254,9 @@ class _Finder:
             names = ", ".join(axis for axis in self.axes if axis in space)
             wanted = f"({time}, {names}) or ({time})" if timed else f"({names}), without {time}"
             remedy = "select an item of other dimensions by data.select"
-            if (time in found) != timed:
+            if option == "mask" and time in found:
+                remedy = "store it once, without time, set data.mask: missing"
+            elif (time in found) != timed:
                 remedy = f"list it in data.{'static' if timed else 'forcing'}"
             raise ValueError(
                 f"{contents.path}: variable '{name}' of data.{option} has dimensions "

@@ -69,6 +69,12 @@ class JoinedFiles(TrajectoryReader):
                     f"{part.parameters.tolist()}, {first.path} {first.trajectories} with "
                     f"{first.parameters.tolist()}; only parts of the same run can be joined."
                 )
+            if first.static and not np.array_equal(part.read_static(), first.read_static()):
+                raise ValueError(
+                    f"{part.path} has other static fields than {first.path}, expected the same in "
+                    "all parts of a run; leave data.join out, or list them in data.forcing if they "
+                    "change with time."
+                )
         self._skip = spans
         self._starts = np.cumsum([0, *(len(part) for part in stamps)])
 

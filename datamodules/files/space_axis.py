@@ -217,7 +217,7 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
     descending = bool(size > 1 and steps[0] < 0)
     if descending:
         values = values[::-1]
-    held = _type_for(values, np.dtype(variable.dtype).newbyteorder("="))
+    held = type_for(values, np.dtype(variable.dtype).newbyteorder("="))
     return SpaceAxis(name, size, values.copy(), attributes, resolution, descending, held)
 
 
@@ -229,7 +229,7 @@ def _resolution(values: np.ndarray, stored: np.dtype) -> float:
     return float(np.spacing(np.asarray(largest, "f4" if single else "f8")))
 
 
-def _type_for(values: np.ndarray, stored: np.dtype) -> str:
+def type_for(values: np.ndarray, stored: np.dtype) -> str:
     """Return the type in the file if it holds the values exactly, or else a wider one."""
     for kind in (stored, np.dtype("f4")):
         with np.errstate(invalid="ignore", over="ignore"):

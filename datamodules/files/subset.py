@@ -9,7 +9,7 @@ import numpy as np
 
 from datamodules.files.disk_array import LARGEST, DiskArray, as_tuple, ranges_of
 from datamodules.files.selection import Range
-from datamodules.files.space_axis import SpaceAxis
+from datamodules.files.space_axis import SpaceAxis, type_for
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,18 @@ class Subset:
         if len(kept) % factor:
             raise ValueError(
                 f"{path}: '{name}' has {len(kept)} points, which data.coarsen: {factor} does not "
-                f"divide; leave some out by data.crop: {{{name}: {{stop: "
+                f"divide; leave some out by data.crop: {{{name}: {{start: {kept.start}, stop: "
                 f"{kept.start + len(kept) // factor * factor}}}}}, or choose another factor."
             )
         attributes = dict(axis.attributes)
         if len(kept) < axis.size:
             attributes.pop("topology", None)  # a part of a circle has two ends
-        values = axis.values
+        values, dtype = axis.values, axis.dtype
         if values is not None:
             values = values[kept.start : kept.stop].reshape(-1, factor).mean(1)
+            dtype = type_for(values, np.dtype(dtype))  # centres of blocks may not be whole
         size = len(kept) // factor
-        return replace(axis, size=size, values=values, attributes=attributes)
+        return replace(axis, size=size, values=values, attributes=attributes, dtype=dtype)
 
     def of(self, array: DiskArray, names: Sequence[str], space: Sequence[str]) -> DiskArray:
         """Return the cropped and block-averaged view of an array.

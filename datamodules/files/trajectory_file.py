@@ -231,7 +231,7 @@ class TrajectoryFile(TrajectoryReader):
 
     def compute_hash(self) -> str:
         """Return the hash of the fields, and of the provenance in the file, if there is one."""
-        names = [*(field.name for field in self._fields), *self.inputs.names.variables]
+        names = [field.name for field in (*self._fields, *self.inputs.fields)]
         names = list(dict.fromkeys(names))
         return checked_hash(self.path, names, self.format)
 

@@ -7,6 +7,7 @@ does not apply and average over the rest.
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -35,16 +36,16 @@ class Distance(nn.Module, ABC):
     """
 
     weighted: ClassVar[bool] = False
-    weights: Tensor | None
+    point_weights: Tensor | None
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("weights", None, persistent=False)
+        self.register_buffer("point_weights", None, persistent=False)
 
     def set_weights(self, weights: Weights | None) -> None:
         """Set the weight of each point of each channel, with the mean 1; None for equal weights."""
-        device = None if self.weights is None else self.weights.device
-        self.weights = None if weights is None else weights.float().to(device)
+        device = None if self.point_weights is None else self.point_weights.device
+        self.point_weights = None if weights is None else weights.float().to(device)
 
     def average(self, values: Fields) -> Float[Tensor, " batch"]:
         """Return the weighted mean Σ w v / Σ w over channels and grid points of each sample.
@@ -54,12 +55,15 @@ class Distance(nn.Module, ABC):
         Args:
             values: Values v of each point, also on a coarse grid.
         """
-        if self.weights is None:
+        if self.point_weights is None:
             return values.flatten(1).mean(1)
-        weights = self.weights.to(values.device)
+        weights = self.point_weights.to(values.device)
         if weights.shape[1:] != values.shape[2:]:
             weights = coarsen(weights[None], weights.shape[-1] // values.shape[-1])[0]
-        return (values * weights.to(values.dtype)).flatten(1).mean(1)
+        there = torch.where(
+            weights > 0, values, torch.zeros((), dtype=values.dtype, device=values.device)
+        )
+        return (there * weights.to(values.dtype)).flatten(1).mean(1)
 
     @abstractmethod
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:

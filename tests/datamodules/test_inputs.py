@@ -4,6 +4,7 @@ import netCDF4
 import numpy as np
 import pytest
 import torch
+import xarray
 
 from datamodules import Dimensions, Rollouts, SplitFiles, TrajectoryDataModule
 from datamodules.rollouts import InitialConditions
@@ -95,6 +96,25 @@ def test_files_of_one_run_are_joined_with_their_forcing(tmp_path):
     write(tmp_path / "train" / "a.nc", fields(), times=slice(0, 5))
     write(tmp_path / "train" / "b.nc", fields(), times=slice(5, None))
     check_batch(module(tmp_path, join="time", **GIVEN))
+
+
+def test_parts_of_a_run_with_other_static_fields_are_refused(tmp_path):
+    write(tmp_path / "train" / "a.nc", fields(), times=slice(0, 5))
+    known = fields()
+    known["depth"][1][0, 0] += 1
+    write(tmp_path / "train" / "b.nc", known, times=slice(5, None))
+    with pytest.raises(ValueError, match=r"b.nc has other static fields than .*a.nc"):
+        module(tmp_path, join="time", static=["depth"]).describe()
+
+
+def test_inputs_of_a_group_are_hashed_by_their_whole_names(tmp_path):
+    known = {name: (dims, values) for name, (dims, values) in fields().items() if name in "tdepth"}
+    (tmp_path / "train").mkdir()
+    xarray.Dataset(known, {"time": 6.0 * np.arange(TIMES)}).to_netcdf(
+        tmp_path / "train" / "a.nc", group="sea"
+    )
+    data = module(tmp_path, variables=["sea/t"], static=["depth"])
+    assert len(data.content_hash("train")) == 64
 
 
 def test_description_has_names_and_units(tmp_path):
@@ -196,6 +216,7 @@ REFUSED = [
         "mask 'soil' differs between trajectories",
     ),
     ({"mask": "missing"}, None, r"data.mask is missing, but no point is masked"),
+    ({"mask": "stress"}, None, r"'stress' of data.mask has .* store it once, without time"),
     ({"mask": "missing"}, change("t", (1, 4, 3, 3), np.nan), r"data.mask is missing, but no point"),
     (
         {"mask": "wet"},

@@ -60,6 +60,15 @@ def test_coordinates_are_the_centres_of_the_blocks(tmp_path):
     assert part.shape == (6, 6)
 
 
+def test_centres_of_blocks_of_whole_coordinates_are_not_rounded(tmp_path):
+    write(tmp_path / "train" / "a.nc", fields())
+    with netCDF4.Dataset(tmp_path / "train" / "a.nc", "a") as file:
+        file.renameVariable("lon", "old")
+        file.createVariable("lon", "i4", ("lon",))[:] = range(8)
+    values, _ = module(tmp_path, coarsen=2).describe().coordinates["lon"]
+    assert values.tolist() == [0.5, 2.5, 4.5, 6.5]
+
+
 def test_a_part_of_a_circle_has_two_ends(tmp_path):
     write(tmp_path / "train" / "a.nc", fields())
     with netCDF4.Dataset(tmp_path / "train" / "a.nc", "a") as file:
@@ -103,7 +112,7 @@ def test_values_that_were_never_written_do_not_enter_means():
     ("options", "message"),
     [
         ({"coarsen": 4}, r"'lat' has 6 points, which data.coarsen: 4 does not divide; leave some "
-                         r"out by data.crop: {lat: {stop: 4}}, or"),
+                         r"out by data.crop: {lat: {start: 0, stop: 4}}, or"),
         ({"coarsen": 0}, "data.coarsen must be at least 1 along each axis, got 0"),
         ({"coarsen": {"y": 2}}, r"data.coarsen names 'y', expected one of .*\(lat, lon\)"),
         ({"crop": {"time": Range(2)}}, "data.crop names 'time', expected one of"),

@@ -19,6 +19,7 @@ from emulators import (
     Unrolled,
 )
 from emulators.follow_data import follow_data
+from emulators.hierarchy.coarsening import LearnedCoarsening
 from emulators.input_fields import InputFields
 from emulators.networks.interface import Network, coarsen
 from emulators.rollout import RolloutObserver, StepInputs, run_rollout
@@ -233,6 +234,33 @@ def test_masked_points_count_in_no_loss_and_no_forecast_and_keep_their_values(ki
     assert not torch.equal(one[:, 2], one[:, 0])
 
 
+def test_missing_values_at_masked_points_are_no_numbers():
+    emulator = masked("hierarchical").eval()
+    state = torch.randn(1, 2, 8, 16)
+    gone = torch.where(MASK, state, float("nan"))
+    one, two = (emulator.rollout(given, 2) for given in (state, gone))
+    assert_close(torch.where(MASK, one, 0.0), torch.where(MASK, two, 0.0), rtol=0, atol=0)
+    assert bool(two[..., ~MASK].isnan().all())
+    distance = L2()
+    distance.set_weights(point_weights(2, MASK, None))
+    found = distance(torch.where(MASK, 1.0, float("inf"))[None], torch.zeros(1, 2, 8, 16))
+    assert_close(found, torch.ones(1))
+
+
+def test_latents_are_zero_where_a_whole_block_is_masked():
+    emulator = masked("hierarchical", latents=[(1, 2)])
+    _, (latents, _) = emulator.eval().step(torch.randn(1, 2, 8, 16))
+    gone = coarsen(MASK.double()[None], 2)[0] == 0
+    assert gone.any()
+    assert bool((latents[0][0][gone] == 0).all())
+    assert bool((latents[0][0][~gone] != 0).all())
+
+
+def test_learned_coarsening_is_refused_with_a_mask():
+    with pytest.raises(ValueError, match="LearnedCoarsening reconstructs every point"):
+        masked("hierarchical", coarsening=LearnedCoarsening)
+
+
 def test_masked_points_have_no_gradient():
     emulator = masked("baseline")
     window = torch.randn(1, 2, 2, 8, 16, requires_grad=True)
@@ -272,7 +300,7 @@ def test_distances_are_weighted_means(distance, point, factor):
 
 def test_weights_of_one_emulator_are_not_those_of_the_next():
     masked("baseline")
-    assert Baseline(channels=2).distance.weights is None
+    assert Baseline(channels=2).distance.point_weights is None
 
 
 class Largest(Distance):
