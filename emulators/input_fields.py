@@ -107,6 +107,8 @@ class InputFields(nn.Module):
         Raises:
             ValueError: The context lacks fields that the network was made for.
         """
+        if not self.count and context.static is None and context.forcing is None:
+            return None
         self.check(context)
         parts = []
         if context.static is not None:

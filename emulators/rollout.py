@@ -316,9 +316,11 @@ class StepInputs:
             context: Context without the fields.
             active: Indices of the trajectories; members of an ensemble follow the batch.
         """
+        now = self._forcing(lead)
+        if now is None and self.static is None:
+            return context
         sample = active % self.batch
         static = None if self.static is None else self.static[sample]
-        now = self._forcing(lead)
         following = None if now is None else self._forcing(lead + 1)
         if now is None or following is None:
             return context if static is None else context._replace(static=static)
