@@ -14,7 +14,14 @@ import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from commands.refused_options import name_option
-from commands.suggestions import FOREIGN, INTERNAL, class_at, did_you_mean, options_of
+from commands.suggestions import (
+    FOREIGN,
+    INTERNAL,
+    class_at,
+    did_you_mean,
+    is_set_by_data,
+    options_of,
+)
 
 WIDTH = 100
 LONGEST_TYPE = 20
@@ -119,7 +126,7 @@ class Formatter(DefaultHelpFormatter):
 
     def add_argument(self, action: Action) -> None:
         """Add an option to the help, except those that the data determine."""
-        if "set by the data" not in str(action.help):
+        if not is_set_by_data(action):
             super().add_argument(action)
 
     def _get_help_string(self, action: Action) -> str:

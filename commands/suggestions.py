@@ -3,7 +3,7 @@
 import inspect
 import re
 import sys
-from argparse import ArgumentParser
+from argparse import Action, ArgumentParser
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, get_type_hints
@@ -67,8 +67,13 @@ def options_of_class(path: str) -> list[str]:
 
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind)
-    given = {a.dest.split(".")[0] for a in parser._actions if "set by the data" not in str(a.help)}
+    given = {a.dest.split(".")[0] for a in parser._actions if not is_set_by_data(a)}
     return [name for name in arguments_of(kind) if name in given]
+
+
+def is_set_by_data(action: Action) -> bool:
+    """Return whether the data set the value of an option, as its description says."""
+    return "set by the data" in str(action.help)
 
 
 def arguments_of(kind: type | None) -> list[str]:

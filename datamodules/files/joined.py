@@ -60,6 +60,7 @@ class JoinedFiles(TrajectoryReader):
         for part in self.parts:
             part.interval = self.interval
         check_agreement(self.parts)
+        static = first.read_static() if first.static else None
         for part in self.parts[1:]:
             if part.trajectories != first.trajectories or not np.array_equal(
                 part.parameters, first.parameters
@@ -69,7 +70,7 @@ class JoinedFiles(TrajectoryReader):
                     f"{part.parameters.tolist()}, {first.path} {first.trajectories} with "
                     f"{first.parameters.tolist()}; only parts of the same run can be joined."
                 )
-            if first.static and not np.array_equal(part.read_static(), first.read_static()):
+            if static is not None and not np.array_equal(part.read_static(), static):
                 raise ValueError(
                     f"{part.path} has other static fields than {first.path}, expected the same in "
                     "all parts of a run; leave data.join out, or list them in data.forcing if they "

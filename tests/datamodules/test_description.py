@@ -230,8 +230,9 @@ def test_other_inputs_masks_and_weights_are_a_difference(changes, clause):
 
 
 def test_weights_are_areas_on_the_sphere_without_masked_points():
-    # rows at 60 degrees reach from 30 to 90: their area to that of the middle row, -30 to 30, is
-    # (1 - 1/2) / (2 · 1/2); with one of six points masked, five add up to 6
+    # The outer rows cover latitudes from 30 to 90 degrees, the middle row from -30 to 30. The ratio
+    # of their areas is (1 - 1/2) / (2 · 1/2). The weights of the five points that are not masked
+    # add up to 6.
     areas = torch.tensor([[0.5, 0.0], [1.0, 1.0], [0.5, 0.5]], dtype=torch.float64)
     assert torch.allclose(OCEAN.weights, areas[None] * 6 / 3.5)
     assert KNOWN.weights is None

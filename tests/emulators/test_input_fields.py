@@ -41,7 +41,7 @@ KINDS = {
 
 
 class Clock(Network):
-    """û = u + 1; records the state and the fields beside it."""
+    """û = u + 1; records the state and its input fields."""
 
     def __init__(self, interface):
         super().__init__()
