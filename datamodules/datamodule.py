@@ -15,7 +15,7 @@ from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.hashes import hash_of
-from datamodules.files.input_fields import NO_INPUTS, InputNames
+from datamodules.files.input_fields import MISSING, NO_INPUTS, InputNames
 from datamodules.files.paths import find_files
 from datamodules.files.provenance import canonical, digest
 from datamodules.files.provenance import describe as plain
@@ -233,7 +233,8 @@ class TrajectoryDataModule(LightningDataModule):
             source = self.sources[split]
             readers, data = self.readers(split), self.describe()
             ranges = source.trajectories, source.times
-            found = Trajectories(readers, *ranges, data.mask, data.missing)
+            missing = self.reading.inputs.mask == MISSING
+            found = Trajectories(readers, *ranges, data.mask, missing)
             found.storage, found.location = choose_storage(
                 found.storage, self.storage, self._request(split)
             )

@@ -9,7 +9,7 @@ import torch
 from datamodules.description import DataDescription
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import LARGEST
-from datamodules.files.input_fields import MISSING, NO_INPUTS, InputNames
+from datamodules.files.input_fields import NO_INPUTS, InputNames
 from datamodules.files.reader import TrajectoryReader
 from datamodules.files.space_axis import reason_not_uniform
 from datamodules.notices import notify
@@ -93,6 +93,7 @@ def describe(
         weights: Option of the data: weights of points in means over space.
     """
     time = reader.time
+    mask, missing = masks_of(reader, inputs)
     kept: dict[str, str] = {
         key: str(time.attributes[key]) for key in ("units", "calendar") if key in time.attributes
     }
@@ -111,27 +112,29 @@ def describe(
         time_dimension=reader.dimensions.time,
         static=reader.static,
         forcing=reader.forcing,
-        mask=mask_of(reader, inputs),
-        missing=inputs.mask == MISSING,
+        mask=mask,
+        missing=missing,
         weighting=weights,
     )
 
 
-def mask_of(reader: TrajectoryReader, inputs: InputNames) -> Mask | None:
-    """Return the mask of each channel, True where it has values; None without masked points.
+def masks_of(reader: TrajectoryReader, inputs: InputNames) -> tuple[Mask | None, Mask | None]:
+    """Return where each channel has values, and which masked points are without one in the files.
 
-    The option `missing` takes the mask from the first snapshot, which is read.
+    Both are None without masked points, the second also if all masked points have a value. The
+    first snapshot is read: points without a value in it are masked by the option `missing`, and
+    are missing in forecasts whatever names the mask.
 
     Raises:
         ValueError: No point is masked, or all points of a channel are.
     """
     if inputs.mask is None:
-        return None
+        return None, None
     channels = len(reader.variables)
-    there = reader.read_mask()
-    if there is None:
-        first = reader.read(0, reader.used.start, reader.used.start + 1)[0, :channels]
-        there = np.abs(first) < LARGEST
+    first = reader.read(0, reader.used.start, reader.used.start + 1)[0, :channels]
+    written = np.abs(first) < LARGEST
+    named = reader.read_mask()
+    there = written if named is None else named
     mask = np.array(np.broadcast_to(there, (channels, *reader.space)))
     points = mask.reshape(channels, -1).sum(1)
     if not points.all():
@@ -144,7 +147,8 @@ def mask_of(reader: TrajectoryReader, inputs: InputNames) -> Mask | None:
         raise ValueError(
             f"{reader.path}: data.mask is {inputs.mask}, but no point is masked; leave it out."
         )
-    return torch.from_numpy(mask)
+    missing = ~(mask | written)
+    return torch.from_numpy(mask), torch.from_numpy(missing) if missing.any() else None
 
 
 def periodic_axes(

@@ -52,7 +52,7 @@ DEFAULTS: dict[str, Any] = {
     "forcing": [],
     "weighting": None,
     "mask": None,
-    "missing": False,
+    "missing": None,
 }
 # entries that earlier versions lack because their data had none of these
 NONE_BEFORE = frozenset({"parameters", "static", "forcing", "weighting", "mask", "missing"})
@@ -85,7 +85,8 @@ class DataDescription:
         forcing: Fields known ahead of time that are given to the emulator at every step.
         mask: True where a channel has values, False at masked points such as land,
             (channel, *space); or None if no point is masked.
-        missing: Whether masked points have no value in the files, and hence none in forecasts.
+        missing: True at masked points without a value in the files, which have none in forecasts
+            either, (channel, *space); or None if there are no such points.
         weighting: `latitude` if means over space weight points by their area, or None.
         unknown: Entries that the checkpoint of an earlier version lacks; `difference` skips them.
 
@@ -115,7 +116,7 @@ class DataDescription:
     static: tuple[Variable, ...] = ()
     forcing: tuple[Variable, ...] = ()
     mask: Mask | None = None
-    missing: bool = False
+    missing: Mask | None = None
     weighting: str | None = None
     unknown: frozenset[str] = frozenset()
 
@@ -221,14 +222,14 @@ class DataDescription:
         return entries
 
     def with_missing(self, state: State) -> State:
-        """Return a state as it is stored in files: NaN at masked points without values.
+        """Return a state as it is stored in files: NaN at points without values.
 
         Args:
             state: States (batch, channel, *space).
         """
-        if self.mask is None or not self.missing:
+        if self.missing is None:
             return state
-        return torch.where(self.mask.to(state.device), state, float("nan"))
+        return state.masked_fill(self.missing.to(state.device), float("nan"))
 
     @cached_property
     def no_grid(self) -> str:
@@ -302,7 +303,9 @@ class DataDescription:
         if self.weighting is not None:
             entries["weighting"] = self.weighting
         if self.mask is not None:
-            entries |= {"mask": packed(self.mask), "missing": self.missing}
+            entries["mask"] = packed(self.mask)
+        if self.missing is not None:
+            entries["missing"] = packed(self.missing)
         if self.statistics is not None:
             entries["mean"] = self.statistics.mean.tolist()
             entries["std"] = self.statistics.std.tolist()
@@ -338,7 +341,7 @@ class DataDescription:
             static=tuple(Variable(*one) for one in known["static"]),
             forcing=tuple(Variable(*one) for one in known["forcing"]),
             mask=None if known["mask"] is None else unpacked(known["mask"]),
-            missing=known["missing"],
+            missing=None if known["missing"] is None else unpacked(known["missing"]),
             weighting=known["weighting"],
             unknown=frozenset(DEFAULTS.keys() - entries.keys() - NONE_BEFORE),
         )

@@ -72,12 +72,15 @@ def test_masked_points_have_no_value_if_they_have_none_in_the_data(tmp_path, pla
     mask = torch.ones(1, 8, 8, dtype=torch.bool)
     mask[0, 2, 5:] = False
     start = RolloutBatch(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), 2, 0)
-    for missing in (False, True):
+    some = torch.zeros_like(mask)
+    some[0, 2, 6] = True  # the other masked points have a value
+    for missing in (None, ~mask, some):
         forecast.data = replace(forecast.data, mask=mask, missing=missing)
         run_rollout(Exact(2.0), start, [forecast])
         with netCDF4.Dataset(tmp_path / "forecast_0000.nc") as file:
             found = np.isnan(np.ma.filled(file["vorticity"][:], np.nan))
-        np.testing.assert_array_equal(found, np.broadcast_to(~mask & missing, (2, 2, 8, 8)))
+        wanted = torch.zeros_like(mask) if missing is None else missing
+        np.testing.assert_array_equal(found, np.broadcast_to(wanted, (2, 2, 8, 8)))
 
 
 def test_every_variable_has_its_own_field(tmp_path, plane):

@@ -193,7 +193,7 @@ OCEAN = DataDescription(
     static=(Variable("depth", "depth of the sea", "m"),),
     forcing=(Variable("stress", "wind stress", "Pa"),),
     mask=LAND,
-    missing=True,
+    missing=~LAND,
     weighting="latitude",
 )
 
@@ -203,7 +203,7 @@ def test_what_is_beside_the_state_is_kept_in_a_checkpoint(tmp_path):
     found = DataDescription.from_dict(torch.load(tmp_path / "a.pt", weights_only=True))
     assert found.static == OCEAN.static
     assert found.forcing == OCEAN.forcing
-    assert found.missing
+    assert torch.equal(found.missing, ~LAND)
     assert found.weighting == "latitude"
     assert torch.equal(found.mask, LAND)
     assert found.difference(OCEAN) is None
@@ -250,7 +250,7 @@ def test_states_have_no_value_where_files_have_none():
     found = OCEAN.with_missing(state)
     assert found.isnan().sum() == 2
     assert bool(found[:, 0, 0, 1].isnan().all())
-    assert replace(OCEAN, missing=False).with_missing(state) is state
+    assert replace(OCEAN, missing=None).with_missing(state) is state
 
 
 def test_weights_by_latitude_need_a_latitude():

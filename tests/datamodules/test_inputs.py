@@ -127,7 +127,7 @@ def test_description_has_names_and_units(tmp_path):
     assert data.variables == ["t", "h"]
     assert data.mask.shape == (2, ROWS, COLUMNS)
     assert np.array_equal(data.mask[1], ~LAND)
-    assert (data.missing, data.weighting) == (False, "latitude")
+    assert (data.missing, data.weighting) == (None, "latitude")
 
 
 def test_statistics_are_of_each_field(tmp_path):
@@ -178,11 +178,26 @@ def test_masked_points_are_zero_or_what_the_file_has(tmp_path):
     write(tmp_path / "train" / "a.nc", known)
     data = module(tmp_path, mask="missing", variables=["t"])
     assert bool((data.trajectories("train").read(1, 2, 5)[:, :, LAND] == 0).all())
-    assert data.describe().missing
+    assert np.array_equal(data.describe().missing[0], LAND)
     known["t"][1][..., LAND] = 7
     write(tmp_path / "train" / "b.nc", known)
     data = module(tmp_path / "train", mask="wet", variables=["t"], train=SplitFiles("b.nc"))
     assert bool((data.trajectories("train").read(1, 2, 5)[:, :, LAND] == 7).all())
+    assert data.describe().missing is None
+
+
+def test_masked_points_are_missing_in_forecasts_where_they_are_in_the_data(tmp_path):
+    known = fields()
+    known["t"][1][..., LAND] = 7
+    known["t"][1][..., 1, 2:4] = np.nan
+    known["h"][1][..., LAND] = np.nan
+    write(tmp_path / "train" / "a.nc", known)
+    data = module(tmp_path, mask="wet")
+    state = data.trajectories("train").read(1, 2, 5)
+    assert bool(state.isfinite().all())
+    found = data.describe().with_missing(state)
+    for c, name in enumerate("th"):
+        assert np.allclose(found[:, c], known[name][1][1, 2:5], atol=1e-6, equal_nan=True)
 
 
 def change(name, where, value):

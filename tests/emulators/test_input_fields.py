@@ -207,7 +207,7 @@ def masked(kind, **options):
 
 def followed(emulator):
     fields = [Variable("t", "t", "K"), Variable("h", "h", "m")]
-    data = DataDescription.on_grid(fields, Grid((8, 16), (1.0, 2.0)), 1.0, mask=MASK, missing=True)
+    data = DataDescription.on_grid(fields, Grid((8, 16), (1.0, 2.0)), 1.0, mask=MASK)
     follow_data(emulator, data)
     mean, std = torch.tensor([280.0, -1.0]), torch.tensor([2.0, 0.5])
     emulator.standardize.set_statistics(mean, std, std)
