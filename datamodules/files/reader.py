@@ -116,9 +116,10 @@ def check_agreement(readers: Sequence[TrajectoryReader]) -> None:
     Raises:
         ValueError: Two readers differ; the message names both and the difference.
     """
+    first = readers[0]
+    mask = first.read_mask() if len(readers) > 1 else None
     for other in readers[1:]:
-        first = readers[0]
-        difference = _difference(other, first)
+        difference = _difference(other, first) or _difference_of_masks(other.read_mask(), mask)
         if difference:
             raise ValueError(
                 f"{other.path} has {difference[0]}, {first.path} {difference[1]}; all files of a "
@@ -148,8 +149,12 @@ def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str]
         other = two.parameter_units[name]
         if own and other and not same_units(own, other):
             return f"the parameter '{name}' in units of '{own}'", f"'{other}'"
-    there, other_there = one.read_mask(), two.read_mask()
-    if there is not None and other_there is not None and not np.array_equal(there, other_there):
-        differ = int((there != other_there).sum())
-        return f"a mask with {there.sum()} points", f"one that differs at {differ} points"
     return None
+
+
+def _difference_of_masks(one: np.ndarray | None, two: np.ndarray | None) -> tuple[str, str] | None:
+    """Return the difference of two masks as text for each, or None."""
+    if one is None or two is None or np.array_equal(one, two):
+        return None
+    differ = int((one != two).sum())
+    return f"a mask with {one.sum()} points", f"one that differs at {differ} points"

@@ -7,6 +7,7 @@ import torch
 import xarray
 
 from datamodules import Dimensions, Rollouts, SplitFiles, TrajectoryDataModule
+from datamodules.files.input_fields import FileInputs
 from datamodules.rollouts import InitialConditions
 from datamodules.windows import WindowDataset
 
@@ -280,6 +281,15 @@ def test_files_with_other_masks_are_refused(tmp_path):
         ValueError, match=r"b.nc has a mask with 41 points, .*a.nc one that differs"
     ):
         module(tmp_path, mask="wet").trajectories("train")
+
+
+def test_masks_of_files_are_compared_by_one_read_of_each(tmp_path, monkeypatch):
+    for name in "abcd":
+        write(tmp_path / "train" / f"{name}.nc", fields())
+    read, paths = FileInputs.read_mask, []
+    monkeypatch.setattr(FileInputs, "read_mask", lambda self: paths.append(self.path) or read(self))
+    module(tmp_path, mask="wet").readers("train")
+    assert sorted(path.name for path in paths) == ["a.nc", "b.nc", "c.nc", "d.nc"]
 
 
 def test_content_follows_every_input(tmp_path):
