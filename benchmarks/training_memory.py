@@ -233,7 +233,8 @@ def train(path: Path, name: str, system: str, snapshots: int) -> dict[str, float
         )
 
     data = module(Range())
-    data._statistics = module(Range(stop=snapshots)).statistics
+    small = module(Range(stop=snapshots))
+    data._statistics = small.statistics, small.input_statistics
 
     def network(interface):
         channels = interface.channels

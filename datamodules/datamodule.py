@@ -163,8 +163,7 @@ class TrajectoryDataModule(LightningDataModule):
         self._readers: dict[str, list[TrajectoryReader]] = {}
         self._splits: dict[str, Trajectories] = {}
         self._hashes: dict[str, str] = {}
-        self._statistics: Statistics | None = None
-        self._inputs: InputStatistics | None = None
+        self._statistics: tuple[Statistics, InputStatistics] | None = None
         self._description: DataDescription | None = None
 
     def prepare_data(self) -> None:
@@ -189,7 +188,8 @@ class TrajectoryDataModule(LightningDataModule):
             options = self.parameters, self._periodic, self._vorticity, known
             reader = self._any_reader()
             self._description = describe(reader, *options, self.reading.inputs, self.weighting)
-        return replace(self._description, statistics=self._statistics, hashes=dict(self._hashes))
+        statistics = None if self._statistics is None else self._statistics[0]
+        return replace(self._description, statistics=statistics, hashes=dict(self._hashes))
 
     def _any_reader(self) -> TrajectoryReader:
         """Return a reader of any split, preferably of one that is in use."""
@@ -288,19 +288,18 @@ class TrajectoryDataModule(LightningDataModule):
     @property
     def statistics(self) -> Statistics:
         """Mean and standard deviation of the training split."""
-        if self._statistics is None:
-            train = self.trajectories("train")
-            self._statistics, self._inputs = training_statistics(train, self.describe())
-        return self._statistics
+        return self._training_statistics()[0]
 
     @property
     def input_statistics(self) -> InputStatistics:
         """Mean and standard deviation of static fields and forcing over the training split."""
-        if self._inputs is None:
-            self._statistics = None
-            _ = self.statistics
-        assert self._inputs is not None
-        return self._inputs
+        return self._training_statistics()[1]
+
+    def _training_statistics(self) -> tuple[Statistics, InputStatistics]:
+        """Return the statistics of the state and of the inputs, which one pass computes."""
+        if self._statistics is None:
+            self._statistics = training_statistics(self.trajectories("train"), self.describe())
+        return self._statistics
 
     def reference(
         self, split: str, definition: Mapping[str, Any], compute: Callable[[], Arrays]
