@@ -93,6 +93,20 @@ def point_weights(
     return weights.expand(channels, *weights.shape[1:])
 
 
+def apply_weights(field: Float[Tensor, "*any"], weights: Float[Tensor, "*some"]) -> Tensor:
+    """Return the product w q at each point, zero where w is zero, even if q is NaN there.
+
+    Args:
+        field: Field q.
+        weights: Weights w, which broadcast to the field.
+
+    Example:
+        >>> apply_weights(torch.tensor([4.0, torch.nan]), torch.tensor([0.5, 0.0])).tolist()
+        [2.0, 0.0]
+    """
+    return field.masked_fill(weights == 0, 0.0) * weights
+
+
 def packed(mask: Mask) -> dict[str, object]:
     """Return a mask as its shape and packed bits, for a checkpoint.
 

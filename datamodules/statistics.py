@@ -39,7 +39,7 @@ def accumulate(
     chunks: Iterable[Float[Tensor, "_ channel *space"]],
     lengths: Sequence[int] | None = None,
     weights: Float[Tensor, "channel *space"] | None = None,
-    forcings: int = 0,
+    may_be_constant: int = 0,
 ) -> Statistics:
     """Return the statistics of all snapshots, which do not depend on the size of the chunks.
 
@@ -52,8 +52,8 @@ def accumulate(
             trajectory to the next; None if there is one trajectory.
         weights: Weight of each point in the means, with the mean 1 over the points of a channel;
             None if all are 1.
-        forcings: Number of channels, the last ones, that may be constant; the standard deviation of
-            a constant one is 1.
+        may_be_constant: Number of channels, the last ones, that may be constant; the standard
+            deviation of a constant one is 1.
 
     Raises:
         ValueError: A channel does not vary.
@@ -87,7 +87,7 @@ def accumulate(
         last = departure[-1:].clone()
     departure = total / count
     variance = square / count - departure**2
-    states = variance[: len(variance) - forcings]
+    states = variance[: len(variance) - may_be_constant]
     variance = torch.cat([states, torch.where(variance > 0, variance, 1.0)[len(states) :]])
     if not (states > 0).all():
         channel = int((states <= 0).nonzero()[0])

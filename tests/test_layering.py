@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 OURS = ("cli", "commands", "callbacks", "emulators", "datamodules")
 SOLVERS = "datamodules.solvers"
 DESCRIPTION = "datamodules.description"
+POINT_WEIGHTS = "datamodules.point_weights"
 SOURCE = "datamodules.source"
 MAY_IMPORT = {  # the innermost room first
     "datamodules/solvers/implicit": {"datamodules.solvers.implicit", "datamodules.solvers.finite"},
@@ -24,15 +25,15 @@ MAY_IMPORT = {  # the innermost room first
     "datamodules/description_difference.py": {"datamodules.files", DESCRIPTION},
     "datamodules/description.py": {
         "datamodules.description_difference",
-        "datamodules.point_weights",
+        POINT_WEIGHTS,
         "datamodules.files",
         "datamodules.statistics",
         SOLVERS,
     },
     "datamodules": {"datamodules"},
     "emulators/networks": {"emulators.networks"},
-    "emulators": {"emulators", DESCRIPTION, "datamodules.point_weights", SOLVERS},
-    "callbacks/metrics": {"callbacks.metrics", SOLVERS},
+    "emulators": {"emulators", DESCRIPTION, POINT_WEIGHTS, SOLVERS},
+    "callbacks/metrics": {"callbacks.metrics", POINT_WEIGHTS, SOLVERS},
     "callbacks/plotting": {"callbacks.plotting"},
     "callbacks/diagnostics": {
         "callbacks.diagnostics",
@@ -41,6 +42,7 @@ MAY_IMPORT = {  # the innermost room first
         "emulators",
         "datamodules.statistics",
         DESCRIPTION,
+        POINT_WEIGHTS,
         SOURCE,  # the protocol of what diagnostics ask of a data module
         SOLVERS,
     },

@@ -26,8 +26,8 @@ from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
-from callbacks.metrics.spatial_mean import Weights
 from datamodules.description import DataDescription
+from datamodules.point_weights import Weights
 from datamodules.solvers import Grid
 from datamodules.source import ReferenceSource
 from emulators.checkpoint_checks import described

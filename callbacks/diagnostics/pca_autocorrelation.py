@@ -17,9 +17,9 @@ from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.units import mean_square_units
 from callbacks.metrics.pca import autocorrelation, principal_components
 from callbacks.metrics.per_sample import PerSampleMetric
-from callbacks.metrics.spatial_mean import apply_weights
 from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, DATA, EACH, mean_of_finite, quantity, sheet
+from datamodules.point_weights import apply_weights
 from emulators.rollout import RolloutBatch, State
 
 

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.metrics.spatial_mean import Weights, spatial_mean
 from datamodules.description import DataDescription
+from datamodules.point_weights import Weights
+from datamodules.statistics import accumulate
 from emulators.context import NO_CONTEXT, Context
 from emulators.rollout import Members, State, run_rollout
 from emulators.standardize import Standardize
@@ -107,16 +108,12 @@ class _StoredForecasts:
 
     def __init__(self, forecast: Forecasts, truth: Truth, weights: Weights | None = None) -> None:
         self.forecast = forecast
-        if weights is None:
-            channels = truth.transpose(0, 2).flatten(1).float()
-            mean, std = channels.mean(1), channels.std(1, correction=0)
-        else:
-            states = truth.flatten(0, 1).double()
-            mean = spatial_mean(states, weights).mean(0)
-            departure = states - mean.reshape(-1, *[1] * (states.dim() - 2))
-            std = spatial_mean(departure.square(), weights).mean(0).sqrt()
-        self.standardize = Standardize(len(mean))
-        self.standardize.set_statistics(mean, std, std)
+        if weights is not None:
+            truth = truth.masked_fill(weights == 0, 0.0)
+        channels, lengths = truth.shape[2], [truth.shape[1]] * len(truth)
+        found = accumulate(truth.unbind(0), lengths, weights, may_be_constant=channels)
+        self.standardize = Standardize(channels)
+        self.standardize.set_statistics(found.mean, found.std, found.std)
 
     def step(
         self, state: State, memory: Any = None, context: Context = NO_CONTEXT

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from callbacks.metrics.spatial_mean import Weights
+from datamodules.point_weights import Weights
 
 
 def histogram(

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from callbacks.metrics.spatial_mean import Weights, spatial_mean
+from callbacks.metrics.spatial_mean import spatial_mean
+from datamodules.point_weights import Weights
 from datamodules.solvers import Grid
 from datamodules.solvers.pseudo_spectral.vorticity import energy as vorticity_energy
 from datamodules.solvers.variable import State

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from callbacks.metrics.spatial_mean import Weights, spatial_mean
+from callbacks.metrics.spatial_mean import spatial_mean
+from datamodules.point_weights import Weights
 from datamodules.solvers.variable import State
 
 Members = Float[Tensor, "member batch channel *space"]

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from callbacks.metrics.spatial_mean import apply_weights
+from datamodules.point_weights import apply_weights
 
 
 def relative_l1(

@@ -1,10 +1,9 @@
 """Mean over space, in which points may have weights."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Weights = Float[Tensor, "channel *space"]
+from datamodules.point_weights import Weights, apply_weights
 
 
 def spatial_mean(
@@ -23,6 +22,7 @@ def spatial_mean(
     Example:
         The second point counts three times as much as the first, the last one is masked:
 
+        >>> import torch
         >>> field = torch.tensor([[[4.0, 8.0, torch.nan]]])
         >>> spatial_mean(field, torch.tensor([[1.0, 3.0, 0.0]])).tolist()  # (4 + 3 · 8) / 4
         [[7.0]]
@@ -30,17 +30,3 @@ def spatial_mean(
     if weights is None:
         return field.flatten(2).mean(2)
     return apply_weights(field, weights).flatten(2).sum(2) / weights.flatten(1).sum(1)
-
-
-def apply_weights(field: Float[Tensor, "*any"], weights: Float[Tensor, "*some"]) -> Tensor:
-    """Return the product w q at each point, zero where w is zero, even if q is NaN there.
-
-    Args:
-        field: Field q.
-        weights: Weights w, which broadcast to the field.
-
-    Example:
-        >>> apply_weights(torch.tensor([4.0, torch.nan]), torch.tensor([0.5, 0.0])).tolist()
-        [2.0, 0.0]
-    """
-    return torch.where(weights > 0, field * weights, 0.0)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from callbacks.metrics.spatial_mean import Weights, apply_weights
+from datamodules.point_weights import Weights, apply_weights
 from datamodules.solvers import Grid
 from datamodules.solvers.pseudo_spectral.vorticity import velocity
 

@@ -7,11 +7,10 @@ does not apply and average over the rest.
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from datamodules.point_weights import Weights
+from datamodules.point_weights import Weights, apply_weights
 from emulators.networks.interface import coarsen
 
 Fields = Float[Tensor, "batch channel *space"]
@@ -60,10 +59,7 @@ class Distance(nn.Module, ABC):
         weights = self.point_weights.to(values.device)
         if weights.shape[1:] != values.shape[2:]:
             weights = coarsen(weights[None], weights.shape[-1] // values.shape[-1])[0]
-        there = torch.where(
-            weights > 0, values, torch.zeros((), dtype=values.dtype, device=values.device)
-        )
-        return (there * weights.to(values.dtype)).flatten(1).mean(1)
+        return apply_weights(values, weights.to(values.dtype)).flatten(1).mean(1)
 
     @abstractmethod
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
