@@ -144,6 +144,8 @@ def check_numbers(path: Path, name: str, dtype: np.dtype) -> None:
     kind = KINDS.get(dtype.kind)
     if dtype.kind in "iu" and h5py.check_enum_dtype(dtype):
         kind = "names of an enumeration"
+    if dtype.names == ("re", "im"):  # of Julia
+        kind = KINDS["c"]
     if kind:
         raise ValueError(
             f"{path}: variable '{name}' holds {kind}, expected real numbers; write it as numbers, "

@@ -18,7 +18,7 @@ from datamodules.files.hdf5 import damaged
 from datamodules.files.oriented_array import OrientedArray
 from datamodules.files.part import StackedArray
 
-JULIA = b"Julia data file"
+JULIA = b"HDF5-based Julia Data Format", b"Julia data file"  # since 2020, before
 
 
 class HDF5(PlainArrays):
@@ -117,7 +117,7 @@ def is_of_julia(path: Path) -> bool:
         ValueError: The file was written by JLD2 in another layout.
     """
     with path.open("rb") as file:
-        if file.read(len(JULIA)) != JULIA:
+        if not file.read(len(JULIA[0])).startswith(JULIA):
             return False
     with open_hdf5(path, "JLD2") as held:
         if "snapshots/t" in held:

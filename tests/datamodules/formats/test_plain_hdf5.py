@@ -78,30 +78,45 @@ def test_netcdf_is_not_taken_for_it(tmp_path, group):
     assert isinstance(format_of(tmp_path / "a.nc"), NetCDF)
 
 
-def write_julia(path, contents):
-    """Write a file as `output.jl` of FourierFlows does, the axes of its arrays reversed."""
+HEADERS = {  # of JLD2 until 2020, and since
+    "former": b"Julia data file (HDF5), version 0.2.0\x00 (Julia 1.5.4 64-bit LE)\x00",
+    "present": b"HDF5-based Julia Data Format, version 0.1.1\x00 (Julia 1.10.4 64-bit LE)\x00",
+}
+
+
+def write_julia(path, contents, header="present"):
+    """Write a file as JLD2 lays it out: behind a header, and the axes of its arrays reversed."""
     with h5py.File(path, "w", userblock_size=512, libver="latest") as file:
         for name, values in contents.items():
             file[name] = np.asarray(values).T
     with path.open("r+b") as file:
-        file.write(b"Julia data file (HDF5), version 0.1.1\x00 (libhdf5)")
+        file.write(HEADERS[header])
 
 
-def test_snapshots_of_fourierflows_are_read_in_the_order_of_julia(tmp_path):
-    path = tmp_path / "a.jld2"
-    states = VALUES[..., 0]
-    contents = {"grid/x": 2.0 * np.arange(3), "grid/y": 3.0 * np.arange(4), "params/ν": 0.01}
-    for number, state in enumerate(states):  # of which 100 is before 50 by name
-        contents[f"snapshots/u/{50 * number}"] = state
-        contents[f"snapshots/sol/{50 * number}"] = state + 1j
-        contents[f"snapshots/t/{50 * number}"] = 0.25 * number
-    write_julia(path, contents)
+def write_fourierflows(path, states, times, axes, header="present"):
+    """Write snapshots (time, x, y) as `saveproblem` and `saveoutput` of FourierFlows do."""
+    contents = {f"grid/n{name}": len(values) for name, values in axes.items()}
+    contents |= {f"grid/{name}": values for name, values in axes.items()}
+    contents |= {"clock/dt": 0.005, "params/ν": 0.01, "eqn/L": np.zeros(states.shape[1:])}
+    for number, (state, time) in enumerate(zip(states, times, strict=True)):
+        step = 50 * number  # 100 is before 50 by name
+        spectrum = np.zeros(state.shape, [("re", "f8"), ("im", "f8")])  # a complex number in Julia
+        contents |= {f"snapshots/t/{step}": time, f"snapshots/u/{step}": state}
+        contents[f"snapshots/sol/{step}"] = spectrum
+    write_julia(path, contents, header)
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_snapshots_of_fourierflows_are_read_in_the_order_of_julia(tmp_path, header):
+    path, states = tmp_path / "a.jld2", VALUES[..., 0]
+    axes = {"x": 2.0 * np.arange(3), "y": 3.0 * np.arange(4)}
+    write_fourierflows(path, states, 0.25 * np.arange(5), axes, header)
     assert isinstance(format_of(path), HDF5)
     format, space = HDF5(["time", "x", "y"]), Dimensions(space=("y", "x"))
     file = TrajectoryFile(path, ("snapshots/u",), space, ["params/ν"], format=format)
     np.testing.assert_array_equal(file.times, 0.25 * np.arange(5))
-    np.testing.assert_array_equal(file.axes[1].values, 2.0 * np.arange(3))
-    np.testing.assert_array_equal(file.axes[0].values, 3.0 * np.arange(4))
+    np.testing.assert_array_equal(file.axes[1].values, axes["x"])
+    np.testing.assert_array_equal(file.axes[0].values, axes["y"])
     assert file.parameters.tolist() == [[0.01]]
     wanted = states.transpose(0, 2, 1).astype("f4")
     np.testing.assert_array_equal(file.read(0, 0, 5)[:, 0], wanted)
@@ -123,9 +138,10 @@ def test_data_sets_with_numbers_for_names_are_stacked(tmp_path):
     np.testing.assert_array_equal(file.read(0, 0, 3)[:, 0], wanted.astype("f4"))
 
 
-def test_other_files_of_julia_are_refused(tmp_path):
+@pytest.mark.parametrize("header", HEADERS)
+def test_other_files_of_julia_are_refused(tmp_path, header):
     path = tmp_path / "a.jld2"
-    write_julia(path, {"timeseries/u/0": np.zeros((2, 3)), "timeseries/t/0": 0.0})
+    write_julia(path, {"timeseries/u/0": np.zeros((2, 3)), "timeseries/t/0": 0.0}, header)
     assert isinstance(format_of(path), HDF5)
     with (
         pytest.raises(ValueError, match=r"a\.jld2 is a file of JLD2, .* write it as NetCDF"),
