@@ -1,140 +1,149 @@
-"""Files of each format are trained on, tested and forecast from, by the program."""
+"""Files of each layout are trained on, tested and forecast from, with the values of their tools."""
 
-import shutil
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray
-from scipy.io import savemat
+import yaml
+from jsonargparse import ArgumentParser
+from lightning import Trainer
+from lightning.pytorch import Callback
 
 import cli
+from callbacks import ForecastWriter, RolloutError
+from datamodules import TrajectoryDataModule
+from emulators import Baseline, DilatedResNet
+from emulators.rollout import RolloutObserver
 from tests.conftest import working_in
-from tests.datamodules.formats.test_zarr_store import write
+from tests.integration.layouts import LAYOUTS, era5, grib, zarr_store
 
-LAYOUTS = Path(__file__).parents[1] / "datamodules" / "layouts"
 SPLITS = ("train", "val", "test")
+ROLLOUTS = {"initial_conditions": 2, "steps": 2, "truth_steps": 1}
 
 
-def the_well(folder):
-    shutil.copy(LAYOUTS / "the_well.hdf5", folder / "a.hdf5")
-    return "a.hdf5", ["-c", "configs/data/examples/the_well.yaml"]
+@cache
+def parser():
+    """Return the parser of the options of `data`, which takes a second to make."""
+    found = ArgumentParser(exit_on_error=False)
+    found.add_class_arguments(TrajectoryDataModule, "data")
+    return found
 
 
-def zarr_store(folder):
-    write(folder / "a.zarr", "shards")
-    dimensions = "{trajectory: sample, space: [x, y]}"
-    return "a.zarr", ["--data.variables=[v, u]", f"--data.dimensions={dimensions}"]
+def data_of(layout, folder):
+    """Return the data module of a layout, whose options are as in a YAML file."""
+    options = yaml.safe_load(layout.data)
+    options |= {"root": str(folder), "batch_size": 2, "test_rollouts": ROLLOUTS}
+    options |= {split: {"files": layout.files} for split in SPLITS}
+    options |= {"val_rollouts": ROLLOUTS, "predict_rollouts": {**ROLLOUTS, "truth_steps": 0}}
+    return parser().instantiate(parser().parse_object({"data": options})).data
 
 
-def dedalus(folder):
-    for number in (1, 2):
-        shutil.copy(LAYOUTS / f"dedalus_s{number}.h5", folder / f"run_s{number}.h5")
-    options = ["--data.variables=[u_x, b]", "--data.dimensions.space=[x, z]"]
-    return "run_s*.h5", [*options, "--data.periodic=[false, true]", "--data.join=time"]
+class Compared(Callback, RolloutObserver):
+    """Comparison of the initial states, the truth and the times of rollouts with a layout."""
+
+    def __init__(self, layout):
+        self.layout, self.seen = layout, []
+
+    def begin(self, start):
+        fields = np.nan_to_num(self.layout.fields.astype("f4"))
+        for row, (k, first) in enumerate(start.places):
+            np.testing.assert_array_equal(start.initial[row], fields[k, first])
+            np.testing.assert_allclose(start.times[row], self.layout.times[first], rtol=1e-6)
+            if start.truth_steps:
+                np.testing.assert_array_equal(start.truth(1)[row], fields[k, first + 1])
+            self.seen.append(k)
+
+    def observe(self, lead, forecast, truth):
+        assert forecast.isfinite().all()
 
 
-def numpy_array(folder):
-    values = np.random.default_rng(0).normal(size=(6, 2, 8, 10)).astype("f4")
-    np.save(folder / "a.npy", values)
-    options = "{order: [time, channel, y, x], channels: [u, v], interval: 0.5, time_units: s}"
-    kind = f"{{class_path: NumPy, init_args: {options}}}"
-    return "a.npy", ["--data.variables=[v, u]", f"--data.format={kind}"]
+def trainer(folder, *callbacks, steps=2):
+    off = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
+    return Trainer(
+        accelerator="cpu", max_steps=steps, callbacks=list(callbacks), default_root_dir=folder,
+        enable_model_summary=False, num_sanity_val_steps=0, val_check_interval=steps,
+        check_val_every_n_epoch=None, **off,
+    )  # fmt: skip
 
 
-def matlab(folder):
-    for number, omega in enumerate(np.random.default_rng(0).normal(size=(6, 8, 10))):
-        savemat(folder / f"{number + 1}.mat", {"Omega": omega, "time": 0.1 * (number + 1)})
-    kind = "{class_path: MATLAB, init_args: {order: [x, y], lengths: [6.28, 6.28]}}"
-    options = ["--data.variables=[Omega]", f"--data.format={kind}", "--data.periodic=true"]
-    return "*.mat", [*options, "--data.vorticity=Omega"]
+def emulator_of(data):
+    counts = {name: len(getattr(data, name)) for name in ("parameters", "static", "forcing")}
+    return Baseline(
+        network=partial(DilatedResNet, width=1, blocks=1, dilations=[1]),
+        channels=data.channels, dimensions=data.dimensions, masked=data.masked, **counts,
+    )  # fmt: skip
 
 
-def levels(folder):
-    values = np.random.default_rng(0).normal(size=(6, 3, 8, 10)).astype("f4")
-    dims = ("time", "level", "y", "x")
-    coordinates = {"time": 0.5 * np.arange(6), "level": [1000.0, 850.0, 500.0]}
-    xarray.Dataset({"q": (dims, values)}, coordinates).to_netcdf(folder / "a.nc", group="air")
-    select = "--data.select={level: [500, 850]}"
-    return "a.nc", ["--data.variables=[air/q]", select, "--data.storage=stream"]
+@pytest.mark.parametrize("make", LAYOUTS)
+def test_layout_is_trained_on_tested_and_forecast_from(tmp_path, single_precision, make):
+    if make is grib:
+        pytest.importorskip("cfgrib")
+    layout = make(tmp_path)
+    data, compared = data_of(layout, tmp_path), Compared(layout)
+    emulator = emulator_of(data)
+    before = [weights.clone() for weights in emulator.parameters()]
+    fit = trainer(tmp_path, compared, RolloutError(leads=[1]))
+    fit.fit(emulator, data)
+    assert fit.global_step == 2
+    assert any(not torch.equal(*pair) for pair in zip(before, emulator.parameters(), strict=False))
+    fit.save_checkpoint(tmp_path / "last.ckpt")
 
-
-def minutes(folder):
-    values = np.random.default_rng(0).normal(size=(6, 1, 8, 10)).astype("f4")
-    stamps = (("Time",), 60.0 * np.arange(6), {"units": "minutes since 2000-01-01"})
-    fields = {"T": (("Time", "lev", "south_north", "west_east"), values), "XTIME": stamps}
-    xarray.Dataset(fields).to_netcdf(folder / "a.nc", unlimited_dims=["Time"])
-    dimensions = "{time: Time, space: [south_north, west_east]}"
-    return "a.nc", ["--data.variables=[T]", f"--data.dimensions={dimensions}", "--data.workers=2"]
-
-
-def pdebench(folder):
-    shutil.copy(LAYOUTS / "pdebench_shallow_water.h5", folder / "a.h5")
-    ranges = (f"--data.{split}.trajectories={{start: 0}}" for split in SPLITS)
-    return "a.h5", ["-c", "configs/data/examples/pdebench.yaml", *ranges]
-
-
-def era5(folder):
-    """Write a file as ERA5 comes, and return the options of its example."""
-    rng = np.random.default_rng(0)
-    space = {"latitude": np.linspace(80, -80, 8), "longitude": 36.0 * np.arange(10)}
-    levels = {"pressure_level": [1000.0, 850.0, 500.0]}
-    hours = ("valid_time", 3600 * np.arange(9), {"units": "seconds since 1970-01-01"})
-    q = rng.normal(size=(9, 3, 8, 10)).astype("f4")
-    q[:, :, 2:4, 5:] = np.nan
-    state = ("valid_time", "pressure_level", *space)
-    fields = {"q": (state, q), "orography": (tuple(space), rng.normal(size=(8, 10)))}
-    fields["tisr"] = ("valid_time", *space), rng.normal(size=(9, 8, 10))
-    dataset = xarray.Dataset(fields, {**levels, **space, "valid_time": hours})
-    dataset["latitude"].attrs["units"] = "degrees_north"
-    dataset["longitude"].attrs["units"] = "degrees_east"
-    dataset.to_netcdf(folder / "a.nc")
-    return "a.nc", ["-c", "configs/data/examples/era5.yaml"]
-
-
-@pytest.mark.parametrize(
-    "make", [the_well, zarr_store, dedalus, numpy_array, matlab, pdebench, levels, minutes, era5]
-)
-def test_an_emulator_is_trained_tested_and_forecasts(tmp_path, make):
-    name, options = make(tmp_path)
-    with working_in(tmp_path):
-        run_all(name, options)
-    (forecast,) = (tmp_path / "run").glob("forecast*.nc")
-    with xarray.open_dataset(forecast, decode_times=False) as found:
-        fields = [f for f in found.data_vars.values() if len(f.dims) > 2]
-        assert fields
-        for field in fields:
-            assert 2 in [field.sizes.get(name) for name in ("time", "Time", "valid_time")]
-            missing = 10 if make is era5 else 0  # two rows of five columns of land
-            assert int(field.isnull().isel({field.dims[0]: 0, field.dims[1]: 0}).sum()) == missing
-
-
-def test_a_forecast_in_zarr_is_trained_on(tmp_path):
-    name, options = zarr_store(tmp_path)
-    with working_in(tmp_path):
-        train(name, options)
-        cli.run(["predict", "--ckpt_path=run/last.ckpt", "--steps=5", "--format=zarr"])
-        assert not list(Path("run").glob("forecast*.nc"))
-        train("forecast_0000.zarr", [*options, "--data.periodic=true"], "again", root="run")
-    assert (tmp_path / "again" / "last.ckpt").exists()
-
-
-def train(name, options, folder="run", root="."):
-    rollouts = "{initial_conditions: 1, steps: 2}"
-    cli.run(
-        [
-            *("fit", *options, f"--data.root={root}", "--data.batch_size=2"),
-            *(f"--data.{split}.files={name}" for split in SPLITS),
-            *(f"--data.{stage}_rollouts={rollouts}" for stage in ("val", "test")),
-            *("--model=Baseline", "--model.network=DilatedResNet", "--model.network.width=4"),
-            *("--model.network.dilations=[1, 2]", "--trainer.max_steps=2"),
-            f"--trainer.default_root_dir={folder}",
-        ]
+    data = data_of(layout, tmp_path)
+    emulator = emulator_of(data)
+    (scores,) = trainer(tmp_path, compared, RolloutError(leads=[1])).test(
+        emulator, data, tmp_path / "last.ckpt", verbose=False
     )
+    assert scores
+    assert all(np.isfinite(value) for value in scores.values())
+    trainer(tmp_path, compared, ForecastWriter(tmp_path / "out")).predict(emulator, data)
+    assert len(compared.seen) == 6
+    fields = layout.fields.astype("f4")
+    for k, trajectory in enumerate(fields):
+        found = data.trajectories("test").read(k, 0, len(trajectory))
+        np.testing.assert_array_equal(found, np.nan_to_num(trajectory))
+    with xarray.open_dataset(tmp_path / "out" / "forecast_0000.nc", decode_times=False) as found:
+        for name, values in layout.axes.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-6, atol=1e-12)
+        for channel, name in enumerate(data.describe().variables):
+            field = found[name]
+            assert field.shape == (2, 2, *fields.shape[3:])
+            missing = np.isnan(fields[0, 0, channel])
+            np.testing.assert_array_equal(np.isnan(field[0, 1]), missing)
 
 
-def run_all(name, options):
-    train(name, options)
-    cli.run(["test", "--ckpt_path=run/last.ckpt"])
-    assert Path("run/scores.json").exists()
-    cli.run(["predict", "--ckpt_path=run/last.ckpt", "--steps=2"])
+def test_a_forecast_in_zarr_is_trained_on(tmp_path, single_precision):
+    layout = zarr_store(tmp_path)
+    data = data_of(layout, tmp_path)
+    writer = ForecastWriter(tmp_path / "out", format="zarr")
+    trainer(tmp_path, writer).predict(emulator_of(data), data)
+    options = layout.data + "\nperiodic: true"  # the domain of a forecast does not say
+    again = data_of(layout._replace(files="forecast_0000.zarr", data=options), tmp_path / "out")
+    assert again.trajectories("train").lengths == [2, 2]
+    fit = trainer(tmp_path)
+    fit.fit(emulator_of(again), again)
+    assert fit.global_step == 2
+
+
+def test_the_example_of_a_reanalysis_runs_from_the_command_line(tmp_path):
+    layout, rollouts = era5(tmp_path), "{initial_conditions: 1, steps: 2}"
+    with working_in(tmp_path):
+        cli.run(
+            [
+                *("fit", "-c", "configs/data/examples/era5.yaml", "--data.root=."),
+                *("--data.batch_size=2", "--trainer.max_steps=2", "--trainer.default_root_dir=run"),
+                *(f"--data.{split}.files={layout.files}" for split in SPLITS),
+                *(f"--data.{split}_rollouts={rollouts}" for split in ("val", "test")),
+                *("--model=Baseline", "--model.network=DilatedResNet", "--model.network.width=4"),
+                "--model.network.dilations=[1, 2]",
+            ]
+        )
+        cli.run(["test", "--ckpt_path=run/last.ckpt"])
+        assert Path("run/scores.json").exists()
+        cli.run(["predict", "--ckpt_path=run/last.ckpt", "--steps=2"])
+        (forecast,) = Path("run").glob("forecast*.nc")
+        with xarray.open_dataset(forecast, decode_times=False) as found:
+            assert found["q_500"].sizes["valid_time"] == 2
+            assert int(found["q_500"][0, 0].isnull().sum()) == 10  # two rows of five of land
