@@ -12,7 +12,8 @@ implicit one by its adjoint or by another rule of the stepper's layer. Explicit 
 implicit and implicit adjoint differ only in the `stepper`.
 
 States are in physical units inside and outside; standardised numbers enter the loss only. A value
-that was not observed is NaN in a training window.
+that was not observed is NaN in a training window and does not enter the means over space and k, in
+which points may have weights (data.weights).
 
 Reference: D. Akhare, P. Du, T. Luo and J.-X. Wang 2025, arXiv:2504.02260.
 """
@@ -243,16 +244,15 @@ class ImPiNDiff(Emulator):
             leads[-1] * self.substeps,
             [lead * self.substeps for lead in leads],
         )
-        distances, weights = [], []
+        distances, shares = [], []  # by weight, of what was observed
         for position, lead in enumerate(leads):
             seen = observed[:, lead]
             prediction = self.standardize(rollout[:, position])
             target = self.standardize(torch.where(seen, window[:, lead], 0.0))
             target = torch.where(seen, target, prediction.detach())  # no distance, no gradient
-            share = seen.flatten(1).double().mean(1).to(prediction)
             distances.append(self.distance(prediction, target))
-            weights.append(share)
-        total = torch.stack(distances).sum() / torch.stack(weights).sum()
+            shares.append(self.distance.average(seen.double()).to(prediction))
+        total = torch.stack(distances).sum() / torch.stack(shares).sum()
         return total + self.regularization * self.mean_square() if self.regularization else total
 
     def mean_square(self) -> Float[Tensor, ""]:

@@ -16,7 +16,7 @@ from datamodules.solvers.implicit import (
     ImplicitLayer,
     SegmentCheckpointing,
 )
-from emulators import L1, ImPiNDiff
+from emulators import L1, L2, ImPiNDiff
 from emulators.context import Context
 from emulators.learned import LearnedField, NeuralField
 from emulators.rollout import RolloutState
@@ -133,6 +133,21 @@ def test_values_that_were_not_observed_do_not_enter(distance):
     ):
         assert_close(found, wanted)
         assert torch.isfinite(found).all()
+
+
+@pytest.mark.parametrize("distance", [L1, L2])
+def test_loss_is_a_weighted_mean_over_what_was_observed(distance):
+    emulator, states = build(distance=distance()), window()
+    weights = 1 + torch.arange(GRID.shape[0]).double()[:, None].expand(1, *GRID.shape)
+    emulator.distance.set_weights(weights / weights.mean())
+    states[0, 1, 0, : GRID.shape[0] // 2] = math.nan  # rows of small weight
+    states[:, 2, 0, 0] = math.nan
+    forecast = emulator.rollout(states[:, 0], 2)
+    seen = states[:, 1:].isfinite()
+    error = (forecast - states[:, 1:])[seen]
+    point = error.abs() if distance is L1 else error.square()
+    own = weights.expand_as(seen)[seen]
+    assert_close(emulator.loss(states), (point * own).sum() / own.sum(), rtol=1e-6, atol=0)
 
 
 def test_rollout_of_training_ends_at_the_last_observation():

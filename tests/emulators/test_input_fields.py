@@ -315,6 +315,7 @@ def test_distances_without_weights_are_refused(distance):
         followed(Baseline(channels=2, masked=True, distance=distance))
 
 
-def test_im_pindiff_refuses_fields_beside_the_state():
+@pytest.mark.parametrize("options", [{"static": 1}, {"forcing": 1}, {"masked": True}])
+def test_im_pindiff_refuses_fields_beside_the_state(options):
     with pytest.raises(ValueError, match="ImPiNDiff steps an equation, which takes no static"):
-        build(static=1)
+        build(**options)
