@@ -55,7 +55,8 @@ class TrajectoryDataModule(LightningDataModule):
             are values, or 0 there (`not NAME`). Masked points count in no mean.
         weights: `latitude` weights points by their area in statistics, losses and scores.
         crop: Range of points of some axes that is read, such as `{latitude: {stop: 720}}`.
-        coarsen: Number of points per block that is averaged, along all axes or by name.
+        coarsen: Number of points per block that is averaged, along all axes or by name; a block
+            with a masked point is masked.
         format: Format of the files, such as `NetCDF` or a class of the user's own; by default it is
             found from the first file of each split.
         periodic: Whether the domain is periodic along each axis (y, x); one value means all axes.

@@ -59,12 +59,6 @@ class Reading:
                 "positive number without data.join; files that are joined need stamps of their own."
             )
         self.subset.check(self.dimensions.space)
-        if self.subset.coarsen not in (1, {}) and self.inputs.mask_variable:
-            raise ValueError(
-                f"data.coarsen averages blocks of points, and data.mask is the variable "
-                f"'{self.inputs.mask_variable}', whose masked points would enter the averages; "
-                "write missing values there and set data.mask: missing, or leave data.coarsen out."
-            )
 
     @property
     def stored(self) -> list[str]:

@@ -169,7 +169,7 @@ class FileInputs:
         Raises:
             ValueError: A value is missing.
         """
-        fields = [self._read(field) for field in self.static]
+        fields = [self._read(field, self.subset) for field in self.static]
         for name, values in zip(self.names.static, fields, strict=True):
             absent = ~(np.abs(values) < LARGEST)
             if absent.any():
@@ -184,13 +184,15 @@ class FileInputs:
     def read_mask(self) -> Bool[np.ndarray, "*space"] | None:
         """Return the mask from its variable, True where there are values; None without a variable.
 
+        Of an averaged block it is True if it is at all points of the block.
+
         Raises:
             ValueError: The mask has values other than those between 0 and 1, or differs between
                 trajectories.
         """
         if self.mask is None:
             return None
-        values, name = self._read(self.mask), self.names.mask_variable
+        values, name = self._read(self.mask, self.subset.cropped), self.names.mask_variable
         if not ((values >= 0) & (values <= 1)).all():
             raise ValueError(
                 f"{self.path}: mask '{name}' holds {np.nanmin(values):g} to {np.nanmax(values):g}"
@@ -203,12 +205,13 @@ class FileInputs:
                 "train on one domain, or set data.mask: missing where the same points lack values."
             )
         there = values[0] >= 0.5
-        return ~there if str(self.names.mask).startswith(NOT) else there
+        there = ~there if str(self.names.mask).startswith(NOT) else there
+        return self.subset.of_mask(there, self.space)
 
-    def _read(self, field: StoredVariable) -> Float[np.ndarray, "_ *space"]:
+    def _read(self, field: StoredVariable, subset: Subset) -> Float[np.ndarray, "_ *space"]:
         """Return a field without time, per trajectory or once if it is the same for all."""
         axes = {n: s for n, s in self.still.items() if n in field.dimensions}
-        array = open_as(field, axes, self.descending, self.subset, self.space)
+        array = open_as(field, axes, self.descending, subset, self.space)
         with np.errstate(over="ignore"):
             values = np.asarray(array[()]).astype(np.float32)
         array.close()

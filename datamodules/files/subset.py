@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from datamodules.files.disk_array import LARGEST, DiskArray, as_tuple, ranges_of
 from datamodules.files.selection import Range
@@ -33,6 +34,11 @@ class Subset:
     def factor(self, name: str) -> int:
         """Return the number of points per block along an axis."""
         return self.coarsen if isinstance(self.coarsen, int) else self.coarsen.get(name, 1)
+
+    @property
+    def cropped(self) -> "Subset":
+        """The same part of the domain at all its points."""
+        return Subset(self.crop)
 
     def check(self, space: Sequence[str]) -> None:
         """Check that all names are spatial dimensions and all blocks have at least one point.
@@ -104,6 +110,21 @@ class Subset:
         ]
         factors = [self.factor(name) if name in space else 1 for name in names]
         return SubsetArray(array, kept, factors)
+
+    def of_mask(
+        self, there: Bool[np.ndarray, "*space"], space: Sequence[str]
+    ) -> Bool[np.ndarray, "*coarse"]:
+        """Return the mask of the blocks, which have a value where all of their points have one.
+
+        The average of any other block would contain points without a meaning.
+
+        Args:
+            there: Mask of a cropped domain, True where there are values.
+            space: Names of the spatial dimensions.
+        """
+        factors = [self.factor(name) for name in space]
+        blocks = [n for size, f in zip(there.shape, factors, strict=True) for n in (size // f, f)]
+        return there.reshape(blocks).all(tuple(range(1, len(blocks), 2)))
 
 
 WHOLE = Subset()

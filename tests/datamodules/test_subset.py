@@ -79,13 +79,31 @@ def test_a_part_of_a_circle_has_two_ends(tmp_path):
     assert module(tmp_path, crop=part).describe().periodic == (False, False)
 
 
-def test_blocks_with_a_missing_point_are_missing(tmp_path):
+@pytest.mark.parametrize("north_first", [False, True])
+@pytest.mark.parametrize("mask", ["missing", "wet", "not dry"])
+def test_blocks_with_a_masked_point_are_masked(tmp_path, mask, north_first):
     known = fields()
-    known["t"][1][..., LAND] = np.nan  # rows 1 and 2, columns 2 to 4
-    write(tmp_path / "train" / "a.nc", known)
-    mask = module(tmp_path, mask="missing", coarsen=2, variables=["t"]).describe().mask
+    known["t"][1][..., LAND] = np.nan if mask == "missing" else 1e4  # rows 1, 2, columns 2 to 4
+    known["dry"] = ("lat", "lon"), LAND.astype(float)
+    write(tmp_path / "train" / "a.nc", known, north_first)
+    data = module(tmp_path, mask=mask, coarsen=2, variables=["t"])
     gone = {(0, 1), (0, 2), (1, 1), (1, 2)}
-    assert set(map(tuple, np.argwhere(~mask[0].numpy()).tolist())) == gone
+    assert set(map(tuple, np.argwhere(~data.describe().mask[0].numpy()).tolist())) == gone
+    there = np.ones((3, 4), bool)
+    there[tuple(zip(*gone, strict=True))] = False
+    means = block_means(known["t"][1], 2, 2)[..., there]
+    assert np.isclose(data.statistics.mean, means.mean(), rtol=1e-5)
+    crop = {"lat": Range(start=1, stop=5), "lon": Range(start=2)}
+    part = module(tmp_path, mask=mask, coarsen={"lon": 3}, crop=crop, variables=["t"])
+    expected = ~LAND[1:5, 2:].reshape(4, 2, 3).any(2)
+    assert np.array_equal(part.describe().mask[0], expected)
+
+
+@pytest.mark.parametrize("options", [{"coarsen": {"lat": 1}}, {"crop": {"lat": Range(stop=6)}}])
+def test_subsets_that_change_nothing_leave_the_mask_as_it_is(tmp_path, options):
+    write(tmp_path / "train" / "a.nc", fields())
+    mask = module(tmp_path, mask="wet", **options).describe().mask
+    assert np.array_equal(mask[1], ~LAND)
 
 
 class Held(DiskArray):
@@ -117,7 +135,8 @@ def test_values_that_were_never_written_do_not_enter_means():
         ({"coarsen": {"y": 2}}, r"data.coarsen names 'y', expected one of .*\(lat, lon\)"),
         ({"crop": {"time": Range(2)}}, "data.crop names 'time', expected one of"),
         ({"crop": {"lon": Range(9)}}, "data.crop.lon leaves none of the 8 points of 'lon'"),
-        ({"coarsen": 2, "mask": "wet"}, "averages blocks of points, and data.mask is the variable"),
+        ({"coarsen": 2, "crop": {"lat": Range(1, 3), "lon": Range(2, 4)}, "mask": "wet"},
+         r"all points of 't' are masked by data.mask: wet"),
     ],
 )  # fmt: skip
 def test_subsets_that_do_not_fit_are_refused(tmp_path, options, message):
