@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,11 @@ import numpy as np
 from datamodules.files.arrays import open_array
 from datamodules.files.decoded_array import text
 from datamodules.files.disk_array import DiskArray
-from datamodules.files.formats.plain_arrays import (
-    OTHER,
-    PlainArrays,
-    StoredArray,
-    Values,
-    refuse,
-)
+from datamodules.files.formats.plain_arrays import OTHER, PlainArrays, StoredArray, refuse
 from datamodules.files.formats.plain_hdf5 import read_arrays
+from datamodules.files.loaded_array import LoadedArray
 from datamodules.files.oriented_array import OrientedArray
+from datamodules.files.part import PartArray
 from datamodules.notices import notify
 
 BEGINS = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
@@ -115,20 +111,19 @@ def of_version_5(path: Path) -> dict[str, StoredArray]:
             "that are read piece by piece by save(..., '-v7.3')."
         )
     return {
-        name: StoredArray(shape, np.dtype(kind), partial(_loaded, path, name))
+        name: StoredArray(shape, np.dtype(kind), partial(_loaded, path, name, shape))
         if kind in REAL
         else _other(path, name, shape, f"values of class {kind}")
         for name, shape, kind in held
     }
 
 
-def _loaded(path: Path, name: str) -> DiskArray:
+def _loaded(path: Path, name: str, shape: tuple[int, ...]) -> DiskArray:
     """Return a matrix of a file of version 5."""
-    return Values(path, _values(path, name, path.stat().st_mtime_ns))
+    return LoadedArray(path, name, shape, partial(_load, path, name))
 
 
-@lru_cache(maxsize=4)
-def _values(path: Path, name: str, _: int) -> np.ndarray:
+def _load(path: Path, name: str) -> np.ndarray:
     """Return the numbers of a matrix.
 
     Raises:
@@ -161,8 +156,6 @@ def _without_single_axes(array: StoredArray) -> StoredArray:
 
 
 def _squeezed(opened: Callable[[], DiskArray]) -> DiskArray:
-    """Return an array in memory without its axes of one item."""
+    """Return an array without its axes of one item."""
     array = opened()
-    values = np.squeeze(array[()])
-    array.close()
-    return Values(array.path, values)
+    return PartArray(array, [0 if size == 1 else slice(None) for size in array.shape])

@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
 from itertools import accumulate
 from operator import mul
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from datamodules.files.disk_array import DiskArray
-from datamodules.files.formats.plain_arrays import REAL, PlainArrays, StoredArray, Values, refuse
+from datamodules.files.formats.plain_arrays import REAL, PlainArrays, StoredArray, refuse
+from datamodules.files.loaded_array import LoadedArray
 from datamodules.files.mapped_array import MappedArray
 from datamodules.notices import notify
 
@@ -95,7 +95,8 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
             f"{path.parent}: compressed .npz files are read into memory one by one; numpy.savez "
             "writes them without compression."
         )
-        return StoredArray(shape, dtype, partial(_loaded, path, name))
+        load = partial(_load, path, name)
+        return StoredArray(shape, dtype, partial(LoadedArray, path, name, shape, load))
     inner = shape[:-1] if fortran else shape[:0:-1]  # from the axis that varies fastest
     strides = tuple(accumulate(inner, mul, initial=dtype.itemsize))[: len(shape)]
     strides = strides if fortran else strides[::-1]
@@ -103,12 +104,7 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
     return StoredArray(shape, dtype, opened)
 
 
-def _loaded(path: Path, name: str) -> DiskArray:
+def _load(path: Path, name: str) -> np.ndarray:
     """Return an array of a compressed file."""
-    return Values(path, _values(path, name, path.stat().st_mtime_ns))
-
-
-@lru_cache(maxsize=32)
-def _values(path: Path, name: str, _: int) -> np.ndarray:
     with np.load(path, allow_pickle=False) as file:
         return file[name]

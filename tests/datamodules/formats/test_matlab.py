@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from datamodules import MATLAB, Dimensions, SplitFiles, TrajectoryDataModule
+from datamodules.files.formats import matlab
 from datamodules.files.formats.detect import format_of
+from datamodules.files.loaded_array import LastArrays
 from datamodules.files.trajectory_file import TrajectoryFile
 
 LAYOUTS = Path(__file__).parents[1] / "layouts"
@@ -84,6 +87,30 @@ def test_snapshots_of_py2d_are_joined_in_time(tmp_path):
     np.testing.assert_allclose(reader.times, 0.1 * np.arange(1, 13))
     wanted = [loadmat(tmp_path / f"{number}.mat")["Omega"].T for number in range(8, 12)]
     np.testing.assert_array_equal(reader.read(0, 7, 11)[:, 0], np.float32(wanted))
+
+
+def test_few_matrices_of_former_versions_are_in_memory(tmp_path, monkeypatch):
+    last, refs = LastArrays(most=2 * 160), []
+    monkeypatch.setattr("datamodules.files.loaded_array.LOADED", last)
+    values = np.random.default_rng(0).normal(size=(6, 4, 5))
+    for number, omega in enumerate(values):
+        savemat(tmp_path / f"{number + 1}.mat", {"Omega": omega, "time": 0.5 * number})
+    load = matlab._load
+
+    def recorded(*args):
+        found = load(*args)
+        refs.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(matlab, "_load", recorded)
+    files = [
+        TrajectoryFile(tmp_path / f"{number + 1}.mat", ["Omega"], SPACE, part=True,
+                       format=MATLAB(["y", "x"]))
+        for number in range(6)
+    ]  # fmt: skip
+    for file, expected in zip(files, values, strict=True):
+        np.testing.assert_array_equal(file.read(0, 0, 1)[0, 0], np.float32(expected))
+    assert sum(ref() is not None for ref in refs) == 2
 
 
 def test_damaged_files_are_named(path):

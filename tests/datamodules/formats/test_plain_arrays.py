@@ -1,5 +1,6 @@
 """Arrays of NumPy and PyTorch, whose axes and times the configuration gives."""
 
+import weakref
 import zipfile
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 import torch
 
 from datamodules import Dimensions, NumPy, SplitFiles, TorchTensors, TrajectoryDataModule
+from datamodules.files.formats import numpy_arrays
 from datamodules.files.formats.detect import format_of
+from datamodules.files.loaded_array import LastArrays
 from datamodules.files.trajectory_file import TrajectoryFile
 
 # trajectory, time, channel, y, x: trajectories and channels are as many, to be confused
@@ -305,6 +308,38 @@ def test_the_note_on_compression_is_printed_once_per_folder(tmp_path, capsys):
         path = save_compressed(tmp_path / f"a_{number}", VALUES)
         opened(path, NumPy, order=ORDER, **OPTIONS)
     assert capsys.readouterr().err.count("compressed") == 1
+
+
+def test_compressed_arrays_take_little_memory_in_all(tmp_path, monkeypatch):
+    last = LastArrays(most=2 * VALUES.nbytes)
+    monkeypatch.setattr("datamodules.files.loaded_array.LOADED", last)
+    load, files, arrays = numpy_arrays._load, [], []
+
+    def recorded(*args):
+        values = load(*args)
+        arrays.append(weakref.ref(values))
+        return values
+
+    monkeypatch.setattr(numpy_arrays, "_load", recorded)
+    for number in range(5):
+        path = save_compressed(tmp_path / f"a_{number}", VALUES + number)
+        files.append(opened(path, NumPy, order=ORDER, **OPTIONS))
+    for number in (*range(5), *range(5)):
+        read = files[number].read(1, 2, 4)
+        np.testing.assert_allclose(read, (VALUES + number)[1, 2:4, ::-1], rtol=1e-6)
+        assert last.bytes <= 2 * VALUES.nbytes
+    assert sum(array() is not None for array in arrays) == 2
+
+
+def test_compressed_files_that_are_replaced_while_they_are_read_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("datamodules.files.loaded_array.LOADED", LastArrays(most=0))
+    paths = [save_compressed(tmp_path / name, VALUES) for name in "ab"]
+    files = [opened(path, NumPy, order=ORDER, **OPTIONS) for path in paths]
+    for file in files:
+        file.read(0, 0, 1)
+    save_compressed(tmp_path / "a", VALUES[:, :-1])
+    with pytest.raises(OSError, match=r"a\.npz was replaced while it was being read"):
+        files[0].read(0, 0, 1)
 
 
 def test_arrays_of_other_sizes_do_not_share_coordinates(tmp_path):
