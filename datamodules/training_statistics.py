@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.description import DataDescription
-from datamodules.point_weights import latitude_weights
+from datamodules.point_weights import latitude_weights, point_weights
 from datamodules.statistics import Statistics, accumulate
 from datamodules.trajectories import Trajectories
 
@@ -15,6 +15,9 @@ from datamodules.trajectories import Trajectories
 @dataclass(frozen=True)
 class InputStatistics:
     """Mean and standard deviation of the static fields, then of the forcing.
+
+    The means are over the points at which any channel of the state has a value, with the weights of
+    `data.weights`, and over all trajectories.
 
     Args:
         mean: Mean of each field in its units.
@@ -34,22 +37,20 @@ def training_statistics(
         train: Trajectories of the training split.
         data: Description of the data.
     """
-    weights, forcings = data.weights, len(data.forcing)
-    if weights is not None and forcings:
-        area = torch.ones(data.shape, dtype=torch.float64)
-        if data.weighting == "latitude":
-            area = latitude_weights(data.axes)
-        weights = torch.cat([weights, area.expand(forcings, *data.shape)])
+    channels, forcings, statics = data.channels, len(data.forcing), len(data.static)
+    weights, mask = data.weights, data.mask
+    area = latitude_weights(data.axes) if data.weighting == "latitude" else None
+    count = max(1, forcings, statics)
+    there = None if mask is None else mask.any(0).expand(count, *data.shape)
+    own = point_weights(count, there, area)  # of points at which any channel has a value
+    if weights is not None and own is not None and forcings:
+        weights = torch.cat([weights, own[:forcings]])
     chunks = train.chunks_and_forcing("statistics", 4096)
-    found = accumulate(chunks, train.lengths, weights, forcings)
-    channels = data.channels
+    found = accumulate(chunks, train.lengths, weights, may_be_constant=forcings)
     parts = [values[:channels] for values in (found.mean, found.std, found.increment_std)]
     mean, std = found.mean[channels:], found.std[channels:]
-    static = train.static(range(len(train)))
-    if static is not None:
-        fields = static.transpose(0, 1).flatten(1).double()
-        spread = fields.std(1, correction=0)
-        mean = torch.cat([fields.mean(1).float(), mean])
-        varies = fields.amax(1) > fields.amin(1)
-        std = torch.cat([torch.where(varies, spread, 1.0).float(), std])
+    if statics:
+        own = None if own is None else own[:statics]
+        still = accumulate(train.static_chunks(), weights=own, may_be_constant=statics)
+        mean, std = torch.cat([still.mean, mean]), torch.cat([still.std, std])
     return Statistics(*parts), InputStatistics(mean, std)

@@ -1,7 +1,8 @@
 """Trajectories of one split, independent of their files and their storage."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from datamodules.files.reader import TrajectoryReader
 from datamodules.files.selection import Range
+from datamodules.static_fields import StaticFields
 from datamodules.storage.storage import Place, Storage
 from datamodules.storage.streamed import Streamed
 
@@ -76,7 +78,7 @@ class Trajectories:
         self.mask = mask
         self.storage: Storage = Streamed(self.spans, masked, missing)
         self.channels, self.forcings = len(files[0].variables), len(files[0].forcing)
-        self._static: dict[Path, Tensor] = {}
+        self._static = StaticFields()
         self.location = "streamed from the files"
 
     def __len__(self) -> int:
@@ -132,11 +134,16 @@ class Trajectories:
             return None
         fields = []
         for file, index, _ in (self.spans[k] for k in numbers):
-            known = self._static.get(file.path)
-            if known is None:
-                known = self._static[file.path] = torch.from_numpy(file.read_static())
+            known = self._static.of(file)
             fields.append(known[index if len(known) > 1 else 0])
-        return torch.stack(fields)
+        return torch.from_numpy(np.stack(fields))
+
+    def static_chunks(self) -> Iterator[Float[Tensor, "_ static *space"]]:
+        """Yield the static fields of all trajectories in order, in pieces of one file each."""
+        for file, spans in groupby(self.spans, key=itemgetter(0)):
+            known = torch.from_numpy(self._static.of(file))
+            numbers = [index for _, index, _ in spans]
+            yield known[numbers] if len(known) > 1 else known.expand(len(numbers), *known.shape[1:])
 
     def _state(self, values: Float[Tensor, "time _ *space"]) -> Float[Tensor, "time _ *space"]:
         """Return the channels of the state, without the forcing."""

@@ -16,8 +16,9 @@ class InputFields(nn.Module):
 
     The input fields are, in this order, the static fields; the forcing at the beginning of the
     step; the forcing at its end, one interval later; and, for data with masked points, the fraction
-    of channels that have a value at each point. Mean and standard deviation are buffers: computed
-    by `fit` from the training split, saved in the checkpoint.
+    of channels that have a value at each point. Where no channel has one, all input fields are 0.
+    Mean and standard deviation are buffers: computed by `fit` from the training split, saved in the
+    checkpoint.
 
     Args:
         static: Number of static fields.
@@ -123,7 +124,10 @@ class InputFields(nn.Module):
                     "it on data with data.mask, or set model.masked to false."
                 )
             parts.append(self.share.expand(len(state), 1, *self.share.shape))
-        return torch.cat([part.to(state) for part in parts], dim=1) if parts else None
+        if not parts:
+            return None
+        fields = torch.cat([part.to(state) for part in parts], dim=1)
+        return fields if self.share is None else fields.masked_fill(self.share == 0, 0.0)
 
     def _standardized(self, fields: Fields, own: slice) -> Fields:
         shape = (-1, *[1] * (fields.dim() - 2))

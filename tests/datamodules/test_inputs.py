@@ -6,9 +6,11 @@ import pytest
 import torch
 import xarray
 
-from datamodules import Dimensions, Rollouts, SplitFiles, TrajectoryDataModule
+from datamodules import Dimensions, Range, Rollouts, SplitFiles, TrajectoryDataModule
 from datamodules.files.input_fields import FileInputs
 from datamodules.rollouts import InitialConditions
+from datamodules.static_fields import StaticFields
+from datamodules.statistics import accumulate
 from datamodules.windows import WindowDataset
 
 MEMBERS, TIMES, ROWS, COLUMNS = 3, 12, 6, 8
@@ -171,6 +173,81 @@ def test_statistics_are_weighted_means_over_what_is_there(tmp_path, mask, weight
         assert np.isclose(found.std[c] ** 2, np.average((values - mean) ** 2, weights=own))
         expected = np.average(change, weights=own[:, 1:])
         assert np.isclose(found.increment_std[c] ** 2, expected)
+
+
+@pytest.mark.parametrize("weights", [None, "latitude"])
+@pytest.mark.parametrize("mask", [None, "missing", "wet"])
+def test_statistics_of_inputs_are_weighted_means_over_what_is_there(tmp_path, mask, weights):
+    names = ["depth", "soil", "stress", "noise"]
+    known = fields()
+    if mask:
+        for name in ("t", "h", *names):
+            known[name][1][..., LAND] = np.nan if mask == "missing" and name in "th" else 1e4
+    known["h"][1][..., 5, 0] = np.nan if mask == "missing" else 1.0  # t has a value there
+    known["co2"] = (("time",), np.full(TIMES, 0.1))
+    write(tmp_path / "train" / "a.nc", known)
+    data = module(tmp_path, static=names[:2], forcing=[*names[2:], "co2"], mask=mask,
+                  weights=weights)  # fmt: skip
+    edges = np.sin(np.deg2rad([-90, -60, -30, 0, 30, 60, 90]))
+    area = np.ones(ROWS) if weights is None else np.diff(edges)
+    found = data.input_statistics
+    for c, name in enumerate(names):
+        values = known[name][1].astype("f4").astype("f8")
+        own = np.broadcast_to(area[:, None] * ~(LAND & bool(mask)), values.shape)
+        mean = np.average(values, weights=own)
+        assert np.isclose(found.mean[c], mean, rtol=1e-5)
+        assert np.isclose(found.std[c] ** 2, np.average((values - mean) ** 2, weights=own))
+    assert found.std[4] == 1
+    assert np.isclose(found.mean[4], 0.1)
+
+
+def test_every_trajectory_counts_once_in_statistics_of_static_fields(tmp_path):
+    for name, seed in (("a", 1), ("b", 2)):
+        write(tmp_path / "train" / f"{name}.nc", fields(seed))
+    known = [fields(seed) for seed in (1, 2)]
+    options = {"static": ["depth", "soil"]}
+    found = module(tmp_path, **options).input_statistics
+    for c, name in enumerate(options["static"]):
+        values = np.stack([each[name][1] for each in known])
+        assert np.isclose(found.mean[c], values.mean(), rtol=1e-5)
+        assert np.isclose(found.std[c], values.std(), rtol=1e-5)
+    # of "soil" the last trajectory of each file; "depth" is the same for all
+    part = SplitFiles("train/*.nc", trajectories=Range(2))
+    found = module(tmp_path, train=part, **options).input_statistics
+    assert np.isclose(found.mean[1], np.mean([each["soil"][1][2] for each in known]), rtol=1e-5)
+    assert np.isclose(found.mean[0], np.mean([each["depth"][1] for each in known]), rtol=1e-5)
+
+
+def test_equal_static_fields_of_files_are_in_memory_once(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        write(tmp_path / "train" / f"{name}.nc", fields(seed))
+    train = module(tmp_path, static=["depth"]).trajectories("train")
+    one = 4 * ROWS * COLUMNS
+    assert train.static(range(9)).shape == (9, 1, ROWS, COLUMNS)
+    assert train._static.last.bytes == 2 * one
+    limited = StaticFields(most=one)
+    for _ in range(2):
+        for reader, seed in zip(train.files, (1, 1, 2), strict=True):
+            assert np.allclose(limited.of(reader)[0, 0], fields(seed)["depth"][1], atol=1e-6)
+            assert limited.last.bytes == one
+
+
+def test_statistics_of_static_fields_hold_one_file_at_a_time(tmp_path, monkeypatch):
+    for name in "abcd":
+        write(tmp_path / "train" / f"{name}.nc", fields(ord(name)))
+    data = module(tmp_path, static=["soil"])
+    static = data.trajectories("train")._static
+    static.last.most = 0
+    held = []
+    monkeypatch.setattr(
+        "datamodules.training_statistics.accumulate",
+        lambda chunks, *args, **kwargs: accumulate(
+            (held.append((len(one), static.last.bytes)) or one for one in chunks), *args, **kwargs
+        ),
+    )
+    _ = data.input_statistics
+    one = 4 * MEMBERS * ROWS * COLUMNS
+    assert held[-4:] == [(MEMBERS, one)] * 4
 
 
 def test_masked_points_are_zero_or_what_the_file_has(tmp_path):

@@ -279,6 +279,14 @@ def test_network_is_given_the_share_of_channels_that_have_values():
         Baseline(channels=2, masked=True).rollout(torch.zeros(1, 2, 8, 16), 1)
 
 
+def test_input_fields_are_zero_where_no_channel_has_a_value():
+    fields = InputFields(static=1, forcing=1, masked=True)
+    fields.set_mask(torch.tensor([[True, True, False], [True, False, False]]))
+    given = Context(static=torch.full((1, 1, 3), 7.0), forcing=torch.full((1, 2, 1, 3), 9.0))
+    found = fields(torch.zeros(1, 2, 3), given)
+    assert found[0].T.tolist() == [[7, 9, 9, 1], [7, 9, 9, 0.5], [0, 0, 0, 0]]
+
+
 WEIGHTS = point_weights(2, MASK, torch.arange(1.0, 9.0)[:, None].expand(8, 16))
 
 
