@@ -123,7 +123,7 @@ def masks_of(reader: TrajectoryReader, inputs: InputNames) -> tuple[Mask | None,
 
     Both are None without masked points, the second also if all masked points have a value. The
     first snapshot is read: points without a value in it are masked by the option `missing`, and
-    are missing in forecasts whatever names the mask.
+    are missing in forecasts for any mask.
 
     Raises:
         ValueError: No point is masked, or all points of a channel are.
