@@ -124,7 +124,7 @@ class Subset:
         """
         factors = [self.factor(name) for name in space]
         blocks = [n for size, f in zip(there.shape, factors, strict=True) for n in (size // f, f)]
-        return there.reshape(blocks).all(tuple(range(1, len(blocks), 2)))
+        return np.asarray(there.reshape(blocks).all(tuple(range(1, len(blocks), 2))))
 
 
 WHOLE = Subset()
