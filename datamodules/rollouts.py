@@ -133,11 +133,20 @@ class TrajectoryRolloutBatch:
         return torch.cat(reads)
 
     def forcing(self, lead: int) -> Float[Tensor, "batch forcing *space"] | None:
-        """Return the forcing `lead` intervals after the initial states, or None without forcing."""
+        """Return the forcing `lead` intervals after the initial states, or None without forcing.
+
+        A call of the network for several states may extend beyond the last step of the rollout.
+        There, the last forcing of a trajectory is held from its end on.
+        """
         if not self.source.forcings:
             return None
-        spans = [(k, start + lead, start + lead + 1) for k, start in self.places]
-        return torch.cat([self.source.read_forcing(*span) for span in spans])
+        reads = []
+        for k, start in self.places:
+            snapshot = start + lead
+            if lead > self.steps:
+                snapshot = min(snapshot, self.source.lengths[k] - 1)
+            reads.append(self.source.read_forcing(k, snapshot, snapshot + 1))
+        return torch.cat(reads)
 
 
 class InitialConditions(Dataset):

@@ -23,7 +23,7 @@ class Baseline(Emulator):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(latent_inputs=(), latent_outputs=(), **kwargs)
+        super().__init__(latent_inputs=(), latent_outputs=(), steps_per_call=1, **kwargs)
 
     @property
     def window(self) -> int:

@@ -17,7 +17,8 @@ class Bundled(Emulator):
 
     A rollout calls the network every `advance` steps, with the last state as input; `bundle: 2` is
     the 2-step ahead emulator of Jiang et al. (2025), Table 1. With `predict: increment` the network
-    gives the change from each state to the next.
+    gives the change from each state to the next. The network is given the forcing (`data.forcing`)
+    at the times of all states of a call, n, n + 1, ..., n + K.
 
     Args:
         bundle: Number K of states per call.
@@ -39,7 +40,8 @@ class Bundled(Emulator):
                 "Bundled needs bundle of at least 1 and advance between 1 and bundle, got "
                 f"bundle={bundle}, advance={advance}."
             )
-        super().__init__(latent_inputs=(), latent_outputs=(1,) * (bundle - 1), **kwargs)
+        outputs = (1,) * (bundle - 1)
+        super().__init__(latent_inputs=(), latent_outputs=outputs, steps_per_call=bundle, **kwargs)
         self.bundle = bundle
         self.taken = taken
 

@@ -47,7 +47,8 @@ class Context(NamedTuple):
         lead: Number of steps since the initial states.
         static: Static fields in their units, (batch, static, *space), or None.
         forcing: Forcing in its units from the time of the states on, one interval after the other,
-            (batch, time, forcing, *space), or None. A step from n to n + 1 is given two times.
+            (batch, time, forcing, *space), or None. A step from n to n + 1 is given two times, a
+            call of `Bundled` K + 1.
 
     Example:
         >>> state = torch.zeros(3, 1, 4)

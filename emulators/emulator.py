@@ -87,6 +87,7 @@ class Emulator(Optimized, ABC):
         forcing: Number of fields of forcing that the network is given; set by the data.
         masked: Whether points of the data are masked; set by the data.
         masks: Number of input masks whose number (`mask_id`) is passed to the network.
+        steps_per_call: Number of states that a call of the network predicts.
 
     Attributes:
         timed: Whether `loss` needs the start times of windows.
@@ -120,6 +121,7 @@ class Emulator(Optimized, ABC):
         static: int = 0,
         forcing: int = 0,
         masked: bool = False,
+        steps_per_call: int = 1,
     ) -> None:
         check_finite("Emulator", ema_decay=ema_decay, noise=noise)
         super().__init__()
@@ -138,7 +140,8 @@ class Emulator(Optimized, ABC):
         self.noise = noise
         self.standardize = Standardize(channels)
         self.conditioning = Conditioning(parameters)
-        self.input_fields = InputFields(static, forcing, masked)
+        self.steps_per_call = steps_per_call
+        self.input_fields = InputFields(static, forcing, masked, steps_per_call)
         self.trained_on: DataDescription | None = None
         self.interval: float | None = None
         self.trained_steps = 0
@@ -274,7 +277,7 @@ class Emulator(Optimized, ABC):
             seed: Seed of random numbers of a stochastic emulator; torch's own by default.
             static: Static fields in their units, (batch, static, *space).
             forcing: Forcing in its units at the times of the states, from the initial one on,
-                (batch, steps + 1, forcing, *space).
+                (batch, steps + 1, forcing, *space); `Bundled` needs it up to the end of a call.
         """
         keys = None if seed is None else rollout_keys(range(len(state)))
         times = torch.zeros(len(state), dtype=torch.float64) if times is None else times

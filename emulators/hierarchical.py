@@ -35,6 +35,9 @@ LossWindow = Float[Tensor, "batch loss_time channel *space"]  # part of a window
 class Hierarchical(Emulator):
     """Hierarchical implicit emulator (Jiang et al. 2025): steps conditioned on coarse futures.
 
+    Of `data.forcing` every call of a step from n to n + 1, also at a cold start, is given the
+    fields at n and n + 1. The forcing up to the leads of the latents is not given.
+
     Args:
         latents: (lead, factor) of each latent: intervals from the present, and coarsening factor.
             `[[1, 8]]` is L = 2 and `[[1, 8], [2, 32]]` L = 3 of the paper; leads of 0 give its
@@ -76,6 +79,7 @@ class Hierarchical(Emulator):
             latent_inputs=layout.factors,
             latent_outputs=tuple(layout.factors[i] for i in layout.predicted),
             masks=len(layout.masks),
+            steps_per_call=1,
             **kwargs,
         )
         if not 0 <= masking < 1:

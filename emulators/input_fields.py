@@ -15,15 +15,17 @@ class InputFields(nn.Module):
     """Standardised static fields and forcing of a step, and the mask, as input of a network.
 
     The input fields are, in this order, the static fields; the forcing at the beginning of the
-    step; the forcing at its end, one interval later; and, for data with masked points, the fraction
-    of channels that have a value at each point. Where no channel has one, all input fields are 0.
-    Mean and standard deviation are buffers: computed by `fit` from the training split, saved in the
+    step; the forcing one interval later, at its end; for a call that predicts several states, the
+    forcing at the time of each further one; and, for data with masked points, the fraction of
+    channels that have a value at each point. Where no channel has one, all input fields are 0. Mean
+    and standard deviation are buffers: computed by `fit` from the training split, saved in the
     checkpoint.
 
     Args:
         static: Number of static fields.
         forcing: Number of fields of the forcing.
         masked: Whether points of the data are masked.
+        steps: Number of steps of one call of the network.
 
     Example:
         >>> inputs = InputFields(static=1, forcing=0)
@@ -37,10 +39,13 @@ class InputFields(nn.Module):
     std: Tensor
     share: Tensor | None
 
-    def __init__(self, static: int = 0, forcing: int = 0, masked: bool = False) -> None:
+    def __init__(
+        self, static: int = 0, forcing: int = 0, masked: bool = False, steps: int = 1
+    ) -> None:
         super().__init__()
+        self.times = steps + 1  # of the forcing
         self.static, self.forcing, self.masked = static, forcing, masked
-        self.count = static + 2 * forcing + masked
+        self.count = static + self.times * forcing + masked
         if static + forcing:
             self.register_buffer("mean", torch.zeros(static + forcing))
             self.register_buffer("std", torch.ones(static + forcing))
@@ -64,7 +69,7 @@ class InputFields(nn.Module):
             static = self.mean[: self.static].reshape(1, -1, *shape).expand(batch, -1, *space)
         if self.forcing:
             values = self.mean[self.static :].reshape(1, 1, -1, *shape)
-            forcing = values.expand(batch, steps + 1, -1, *space)
+            forcing = values.expand(batch, steps - 1 + self.times, -1, *space)
         return static, forcing
 
     def check(self, context: Context) -> None:
@@ -91,11 +96,12 @@ class InputFields(nn.Module):
                     "model.static and model.forcing to the numbers of data.static and "
                     "data.forcing."
                 )
-        if forcing is not None and forcing.shape[1] < 2:
+        if forcing is not None and forcing.shape[1] < self.times:
             raise ValueError(
-                f"The forcing ends before step {context.lead + 1} of the rollout, expected its "
-                "values at the beginning and at the end of each step; give the values of "
-                "steps + 1 times, or take fewer steps."
+                f"The forcing ends before step {context.lead + self.times - 1} of the rollout, "
+                f"expected its values at the {self.times} times from the beginning of a call of "
+                "the network to its last state; give the values of later times, or take fewer "
+                "steps."
             )
 
     def forward(self, state: State, context: Context) -> Fields | None:
@@ -116,7 +122,8 @@ class InputFields(nn.Module):
             parts.append(self._standardized(context.static, slice(0, self.static)))
         if context.forcing is not None:
             own = slice(self.static, None)
-            parts += [self._standardized(context.forcing[:, n], own) for n in (0, 1)]
+            times = range(self.times)
+            parts += [self._standardized(context.forcing[:, n], own) for n in times]
         if self.masked:
             if self.share is None:
                 raise ValueError(

@@ -37,7 +37,7 @@ class RolloutBatch(Protocol):
 
     If the data have static fields, the batch has an attribute `static`, (batch, static, *space). If
     they have forcing, it has a method `forcing` that returns the forcing at a lead, (batch,
-    forcing, *space).
+    forcing, *space); a call of the network for several states needs it beyond the last step.
     """
 
     initial: State
@@ -244,7 +244,7 @@ def run_rollout(
         observer.begin(start)
     current = RolloutState(0, initial, None, context, torch.arange(len(initial), device=device))
     step, interval = checked_step(model), getattr(model, "interval", None)
-    inputs = StepInputs(start)
+    inputs = StepInputs(start, getattr(model, "steps_per_call", 1))
     if saver is not None:
         current = saver.open(start, observers) or current
         if current.lead < 0:
@@ -299,14 +299,16 @@ class StepInputs:
 
     Args:
         start: Initial conditions.
+        steps_per_call: Number of states of one call of the network, whose forcing is given.
     """
 
-    def __init__(self, start: RolloutBatch) -> None:
+    def __init__(self, start: RolloutBatch, steps_per_call: int = 1) -> None:
         device, static = start.initial.device, getattr(start, "static", None)
         self.static = None if static is None else copy_to_device(static, device)
         self.read = getattr(start, "forcing", None)
         self.batch, self.device = len(start.initial), device
-        self.later: tuple[int, Tensor | None] = (-1, None)
+        self.times = steps_per_call + 1
+        self.known: dict[int, Tensor | None] = {}
 
     def at(self, lead: int, context: Context, active: Int[Tensor, " active"]) -> Context:
         """Return the context of a step for the active trajectories, with its fields.
@@ -316,22 +318,19 @@ class StepInputs:
             context: Context without the fields.
             active: Indices of the trajectories; members of an ensemble follow the batch.
         """
-        now = self._forcing(lead)
-        if now is None and self.static is None:
+        self.known = {n: self._forcing(n) for n in range(lead, lead + self.times)}
+        fields = [field for field in self.known.values() if field is not None]
+        if not fields and self.static is None:
             return context
         sample = active % self.batch
         static = None if self.static is None else self.static[sample]
-        following = None if now is None else self._forcing(lead + 1)
-        if now is None or following is None:
-            return context if static is None else context._replace(static=static)
-        self.later = lead + 1, following
-        forcing = torch.stack((now[sample], following[sample]), dim=1)
+        forcing = torch.stack([field[sample] for field in fields], dim=1) if fields else None
         return context._replace(static=static, forcing=forcing)
 
     def _forcing(self, lead: int) -> Tensor | None:
-        """Return the forcing at a lead, reusing the one read for the previous step."""
-        if self.read is None or self.later[0] == lead:
-            return self.later[1]
+        """Return the forcing at a lead, reusing those that were read for the previous step."""
+        if self.read is None or lead in self.known:
+            return self.known.get(lead)
         found = self.read(lead)
         return None if found is None else copy_to_device(found, self.device)
 

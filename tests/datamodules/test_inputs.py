@@ -399,6 +399,18 @@ def test_rollouts_are_given_the_forcing_of_their_own_times(tmp_path):
         assert np.allclose(batch.truth(1)[row, 0], known["t"][1][member, first + 1], atol=1e-6)
 
 
+def test_the_last_forcing_is_held_beyond_the_end_of_rollout_and_trajectory(tmp_path):
+    write(tmp_path / "test" / "a.nc", fields())
+    data = module(tmp_path, **GIVEN)
+    batch = InitialConditions(data.trajectories("test"), 15, steps=7, truth_steps=0).collate([2, 4])
+    known = fields()
+    assert [first for _, first in batch.places] == [2, 4]
+    for row, last in enumerate((2 + 9, 4 + 7)):  # the second trajectory has no snapshot at lead 9
+        found = batch.forcing(9)[row]
+        assert np.allclose(found[0], known["stress"][1][last], atol=1e-6)
+        assert np.allclose(found[2], known["noise"][1][0, last], atol=1e-6)
+
+
 def test_forcing_that_ends_before_the_rollout_is_refused(tmp_path):
     write(tmp_path / "test" / "a.nc", fields())
     rollouts = Rollouts(initial_conditions=1, steps=20)

@@ -33,7 +33,8 @@ KINDS = {
     "pushforward": (Pushforward, {"detached_steps": 3, "draw": "fixed"}),
     "unrolled": (Unrolled, {"unrolled_steps": 3}),
     "checkpointed": (Unrolled, {"unrolled_steps": 3, "checkpointing": True}),
-    "bundled": (Bundled, {"bundle": 2}),
+    "bundled": (Bundled, {"bundle": 3}),
+    "bundled and called at every step": (Bundled, {"bundle": 2, "advance": 1}),
     "hierarchical": (Hierarchical, {"latents": [(1, 2), (2, 4)], "unrolled_steps": 2}),
     "with a past": (Hierarchical, {"latents": [(-2, 1), (-1, 1), (1, 2)], "unrolled_steps": 2}),
     "pushed": (HierarchicalPushforward, {"latents": [(-1, 1), (1, 2)], "detached_steps": 2}),
@@ -83,8 +84,9 @@ def check_seen(emulator):
     for seen in emulator.trained.seen:
         now = seen[:, :1]
         sample = ((now + 50) / 100).floor()
-        expected = [now, 7.0 + sample, now, 10 * now, now + 1, 10 * (now + 1)]
-        assert_close(seen, torch.cat(expected, dim=1))
+        times = [now + n for n in range(emulator.steps_per_call + 1)]
+        forced = [factor * time for time in times for factor in (1, 10)]
+        assert_close(seen, torch.cat([now, 7.0 + sample, *forced], dim=1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -130,6 +132,22 @@ def batch_of(known, members=1, steps=120):
         parameters=None, static=static(), forcing=lambda lead: forcing(known)[:, lead],
         truth=lambda lead: known[:, lead],
     )  # fmt: skip
+
+
+def test_test_rollouts_give_a_bundle_its_forcing_also_beyond_their_end():
+    emulator, known = clock("bundled").eval(), times(0.0, 12)
+    kept = Keeper()
+    run_rollout(emulator, batch_of(known, steps=4), [kept])
+    assert_close(torch.stack(kept.states, dim=1), known[:, 1:5])
+    check_seen(emulator)
+    assert len(emulator.trained.seen) == 2  # from n = 0 and 3, the second with the forcing at 6
+
+
+def test_bundles_need_the_forcing_of_all_their_states():
+    emulator, known = clock("bundled").eval(), times(20.0, 6)
+    with pytest.raises(ValueError, match=r"ends before step 6 of the rollout, .* at the 4 times"):
+        emulator.rollout(known[:, 0], 4, static=static(), forcing=forcing(known))
+    emulator.check((4,))
 
 
 @pytest.mark.parametrize("members", [1, 3])
