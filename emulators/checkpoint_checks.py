@@ -19,6 +19,9 @@ from emulators.networks.spectral_layers import DepthwiseSpectral, SpectralConvol
 from emulators.training.non_finite import averages_in, first_not_finite
 from emulators.training.raising_module import raising_module
 
+# arguments of `Emulator` that a subclass declares
+DECLARED = frozenset({"latent_inputs", "latent_outputs", "masks", "steps_per_call"})
+
 
 def described(module: object) -> DataDescription:
     """Return the description of the data of a data module.
@@ -309,13 +312,14 @@ def weights_error(kind: str, error: RuntimeError) -> ValueError:
 def keep_plain_hyperparameters(emulator: LightningModule, frame: FrameType | None) -> None:
     """Save the arguments of an emulator's constructor, read from its frame, as hyperparameters.
 
-    Objects passed from Python are left out, because loading them could run code.
+    Objects passed from Python are left out, because loading them could run code, and so is what a
+    subclass declares of its network, because it declares it again.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about saving modules, which are left out here
         emulator.save_hyperparameters(logger=False, frame=frame)
     for name, value in list(emulator.hparams.items()):
-        if not is_plain(value):
+        if not is_plain(value) or name in DECLARED:
             del emulator.hparams[name]
 
 

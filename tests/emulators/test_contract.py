@@ -290,6 +290,15 @@ def test_only_plain_settings_are_kept_as_hyperparameters(kind):
     assert "network" not in emulator.hparams
 
 
+def test_checkpoint_of_python_is_loaded_with_its_settings(kind, tmp_path):
+    emulator = build(kind, predict="increment").eval()
+    trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
+    trainer.strategy.connect(emulator)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    loaded = kind.load_from_checkpoint(tmp_path / "a.ckpt", network=small_unet)
+    assert_close(loaded.rollout(states(), 3), emulator.rollout(states(), 3), rtol=0, atol=0)
+
+
 def test_members_that_are_left_out_do_not_change_the_others(kind):
     emulator = build(kind).eval()
     keep = torch.tensor([True, False, True])
