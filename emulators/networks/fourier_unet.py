@@ -40,7 +40,9 @@ def norm(channels: int) -> nn.GroupNorm:
 
 
 class FourierBlock(nn.Module):
-    """Residual block; the second norm is applied twice, the second time modulated.
+    """Residual block; the second norm and SiLU are applied twice, as by the paper's authors.
+
+    With an embedding, (s, b), the second application is modulated: h = silu((1 + s) norm(h) + b).
 
     Args:
         inputs: Number of input channels.
@@ -90,10 +92,11 @@ class FourierBlock(nn.Module):
         h = self.conv_in(self.resample(silu(self.norm_in(x))))
         if self.spectral is not None:
             h = self.spectral(h)
-        h = silu(self.norm_out(h))
+        h = self.norm_out(silu(self.norm_out(h)))
         if self.affine is not None:
             scale, shift = linear(self.affine, embedding)[:, :, None, None].chunk(2, dim=1)
-            h = silu(torch.addcmul(shift, self.norm_out(h), 1 + scale))
+            h = torch.addcmul(shift, h, 1 + scale)
+        h = silu(h)
         x = self.skip(self.resample(x)) + self.conv_out(self.dropout(h))
         return x if self.attention is None else self.attention(x)
 

@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from emulators import FourierUNet
-from emulators.networks.fourier_unet import Attention, sinusoids
+from emulators.networks.fourier_unet import Attention, FourierBlock, sinusoids
 from emulators.networks.interface import NetworkInterface
 from emulators.networks.spectral_layers import DepthwiseSpectral
 
@@ -133,3 +133,72 @@ def test_grids_and_factors_that_do_not_fit_are_refused():
         small(size=30)
     with pytest.raises(ValueError, match=r"A latent of factor 16 has 2 points"):
         small((16,))
+
+
+def reference_block(x, w, groups, embedding=None, spectral=None):
+    """Residual block of Jiang et al. (2025), written from its description."""
+    F = torch.nn.functional
+    inner, outer = groups
+
+    def norm(h, name, number):
+        return F.group_norm(h, number, w[f"{name}.weight"], w[f"{name}.bias"])
+
+    def convolution(h, name, padding):
+        weight, bias = w[f"{name}.layer.weight"], w[f"{name}.layer.bias"]
+        return F.conv2d(h, weight, bias, padding=padding)
+
+    h = convolution(F.silu(norm(x, "norm_in", inner)), "conv_in", 1)
+    if spectral is not None:
+        modes = spectral.shape[-2]
+        h = torch.fft.rfft2(F.silu(F.group_norm(h, min(16, h.shape[1]))))
+        kept, weight = torch.zeros_like(h), torch.view_as_complex(spectral)
+        kept[:, :, :modes, :modes] = h[:, :, :modes, :modes] * weight[0]
+        kept[:, :, -modes:, :modes] = h[:, :, -modes:, :modes] * weight[1]
+        h = torch.fft.irfft2(kept, s=x.shape[2:])
+    h = norm(F.silu(norm(h, "norm_out", outer)), "norm_out", outer)
+    if embedding is not None:
+        scale, shift = F.linear(embedding, w["affine.weight"], w["affine.bias"]).chunk(2, 1)
+        h = h * (1 + scale[..., None, None]) + shift[..., None, None]
+    skip = convolution(x, "skip", 0) if "skip.layer.weight" in w else x
+    return skip + convolution(F.silu(h), "conv_out", 1)
+
+
+@pytest.mark.parametrize("embedded", [True, False], ids=["embedded", "stem or head"])
+def test_blocks_are_those_of_the_paper(embedded):
+    torch.manual_seed(3)
+    block = FourierBlock(8, 16, modes=4, embedded=embedded, dropout=0.0).eval()
+    for parameter in block.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    x, embedding = torch.randn(2, 8, 12, 12), torch.randn(2, 64)
+    weights, given = dict(block.named_parameters()), embedding if embedded else None
+    spectral = weights["spectral.2.weight"]
+    expected = reference_block(x, weights, (2, 4), given, spectral)
+    assert_close(block(x, embedding), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_stems_and_heads_are_those_of_the_paper():
+    network, F = small((4,), 2), torch.nn.functional
+    weights = dict(network.named_parameters())
+
+    def part(name):
+        return {k.removeprefix(name): v for k, v in weights.items() if k.startswith(name)}
+
+    def entered(latent):
+        stem = part("stems.0.")
+        h = F.conv2d(latent, stem["0.0.layer.weight"], stem["0.0.layer.bias"], padding=1)
+        block = {k.removeprefix("1."): v for k, v in stem.items() if k.startswith("1.")}
+        h = reference_block(F.silu(h), block, (2, 2), spectral=block["spectral.2.weight"])
+        return F.group_norm(h, 2, stem["2.weight"], stem["2.bias"])
+
+    latent, kept = torch.randn(2, 1, 8, 8), {}
+    network.stems[0][2].register_forward_hook(lambda *call: kept.update(stem=call[2]))
+    network.heads[0].register_forward_hook(lambda *call: kept.update(head=call[1:]))
+    network(torch.randn(2, 1, 32, 32), (latent,), torch.arange(2))
+    assert_close(kept["stem"], entered(latent), atol=1e-5, rtol=1e-5)
+    head = part("heads.0.")
+    (x,), found = kept["head"]
+    block = {k.removeprefix("0."): v for k, v in head.items() if k.startswith("0.")}
+    h = reference_block(x, block, (4, 4), spectral=block["spectral.2.weight"])
+    h = F.silu(F.group_norm(h, 4, head["1.weight"], head["1.bias"]))
+    expected = F.conv2d(h, head["3.layer.weight"], head["3.layer.bias"], padding=1)
+    assert_close(found, expected, atol=1e-5, rtol=1e-5)
