@@ -34,6 +34,8 @@ from emulators.checkpoint_checks import (
     trained_on,
     weights_error,
 )
+from emulators.constraints.constraint import Constraint
+from emulators.constraints.projection import Projection
 from emulators.context import (
     NO_CONTEXT,
     Conditioning,
@@ -50,7 +52,7 @@ from emulators.context import (
     training_context,
 )
 from emulators.evaluation import evaluate
-from emulators.follow_data import follow_data
+from emulators.follow_data import follow_data, learn_from
 from emulators.former_names import with_present_names
 from emulators.input_fields import InputFields
 from emulators.networks.from_module import as_network
@@ -81,6 +83,8 @@ class Emulator(Optimized, ABC):
         ema_decay: Decay of the averaged weights, used in evaluation; 0 uses the last weights.
         noise: Standard deviation of the white noise that training adds to the input state, in
             standard deviations of the data; the target stays the true next state.
+        project: Constraints of the data onto which predictions are projected; `data` keeps the
+            Fourier modes empty that are empty in the training data (`DataModes`).
         latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
         latent_outputs: Coarsening factors of the latents that the network returns.
         static: Number of static fields that the network is given; set by the data.
@@ -115,6 +119,7 @@ class Emulator(Optimized, ABC):
         schedule: Schedule | None = WarmupCosine,
         ema_decay: float = 0.999,
         noise: float = 0.0,
+        project: Literal["data"] | list[Constraint] | None = "data",
         latent_inputs: tuple[int, ...] = (),
         latent_outputs: tuple[int, ...] = (),
         masks: int = 1,
@@ -139,6 +144,7 @@ class Emulator(Optimized, ABC):
         self.ema_decay = ema_decay
         self.noise = noise
         self.standardize = Standardize(channels)
+        self.projection = Projection(project)
         self.conditioning = Conditioning(parameters)
         self.steps_per_call = steps_per_call
         self.input_fields = InputFields(static, forcing, masked, steps_per_call)
@@ -211,7 +217,8 @@ class Emulator(Optimized, ABC):
         """Return standardised states with the noise of training."""
         if not self.noise:
             return u
-        return self.standardize.masked(add_noise(u, self.noise, self.random("noise", u.device)))
+        noisy = add_noise(u, self.noise, self.random("noise", u.device))
+        return self.standardize.masked(self.projection(noisy, u))
 
     # Rollouts -----------------------------------------------------------------------------------
 
@@ -257,7 +264,7 @@ class Emulator(Optimized, ABC):
         output = output.to(state.dtype)
         if self.predict == "increment":
             output = state + self.standardize.increment_scale(state) * output
-        return self.standardize.masked(output)
+        return self.standardize.masked(self.projection(output, state))
 
     def unroll(
         self,
@@ -321,16 +328,8 @@ class Emulator(Optimized, ABC):
         follow_data(self, data)
         self.check(data.shape)
         if stage == "fit":
-            statistics = source.statistics
-            self.standardize.set_statistics(
-                statistics.mean, statistics.std, statistics.increment_std
-            )
-            if data.static or data.forcing:
-                inputs = source.input_statistics
-                self.input_fields.set_statistics(inputs.mean, inputs.std)
-            if data.parameters:
-                self.conditioning.set_statistics(source.trajectories("train").parameters)
-            self.trained_on = data.with_statistics(statistics)
+            learn_from(self, source, data)
+            self.trained_on = data.with_statistics(source.statistics)
             self.training_seed = torch.initial_seed()
 
     @torch.no_grad()

@@ -1,6 +1,6 @@
-"""Transfer of boundaries, mask and weights of points from the data to an emulator."""
+"""Transfer of boundaries, mask, weights, statistics and constraints from data to an emulator."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datamodules.description import DataDescription
 from emulators.checkpoint_checks import follow_boundaries
@@ -45,3 +45,21 @@ def follow_data(emulator: "Emulator", data: DataDescription | None) -> None:
             "model.coarsening to Pooling."
         )
     emulator.to(emulator.device)
+
+
+def learn_from(emulator: "Emulator", source: Any, data: DataDescription) -> None:
+    """Set the statistics and constraints of an emulator from the training split of a data module.
+
+    Args:
+        emulator: Emulator before training.
+        source: Data module.
+        data: Its description.
+    """
+    found = source.statistics
+    emulator.standardize.set_statistics(found.mean, found.std, found.increment_std)
+    if data.static or data.forcing:
+        inputs = source.input_statistics
+        emulator.input_fields.set_statistics(inputs.mean, inputs.std)
+    if data.parameters:
+        emulator.conditioning.set_statistics(source.trajectories("train").parameters)
+    emulator.projection.learn(source, data, emulator.standardize)

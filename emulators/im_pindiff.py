@@ -120,7 +120,7 @@ class ImPiNDiff(Emulator):
                 f"got unrolled_steps={unrolled_steps}, regularization={regularization}."
             )
         hybrid = Hybrid(physics, learned, coefficients, conditioned_on, origin)
-        super().__init__(network=hybrid, distance=distance, **kwargs)
+        super().__init__(network=hybrid, distance=distance, project=None, **kwargs)
         if self.channels != len(physics.variables):
             raise ValueError(
                 f"The physics has {len(physics.variables)} variables "

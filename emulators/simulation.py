@@ -49,7 +49,7 @@ class Simulation(Emulator):
     grid: Grid
 
     def __init__(self, channels: int = 1, dimensions: int = 2) -> None:
-        super().__init__(nn.Identity(), channels, dimensions, ema_decay=0.0)
+        super().__init__(nn.Identity(), channels, dimensions, ema_decay=0.0, project=None)
 
     @property
     def window(self) -> int:
