@@ -2,6 +2,11 @@
 
 from emulators.baseline import Baseline
 from emulators.bundled import Bundled
+from emulators.constraints.conserved_mean import ConservedMean
+from emulators.constraints.constraint import Constraint
+from emulators.constraints.data_modes import DataModes
+from emulators.constraints.divergence_free import DivergenceFree
+from emulators.constraints.fixed_boundary import FixedBoundary
 from emulators.context import Context
 from emulators.distributed import Sharded
 from emulators.emulator import Emulator
@@ -37,11 +42,16 @@ __all__ = [
     "BinnedSpectralPower",
     "Bundled",
     "Coarsening",
+    "ConservedMean",
     "ConstantCosine",
+    "Constraint",
     "Context",
+    "DataModes",
     "DilatedResNet",
     "Distance",
+    "DivergenceFree",
     "Emulator",
+    "FixedBoundary",
     "FourierUNet",
     "FromModule",
     "Hierarchical",
