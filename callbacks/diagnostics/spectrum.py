@@ -21,6 +21,9 @@ from callbacks.plotting.style import COLOURS, DATA, EACH, at_time, mean_of_finit
 from datamodules.solvers.pseudo_spectral.spectra import spacing
 from emulators.rollout import RolloutBatch, State
 
+EMPTY = 1e-12  # share of the energy below which modes of the data are empty
+SEEN = 1e-8  # share of the energy in empty modes that is remarked on
+
 
 class Spectrum(ClimateDiagnostic):
     """Spectra of the free run compared with the data, and of forecast compared with truth.
@@ -181,7 +184,24 @@ class Spectrum(ClimateDiagnostic):
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
         beyond = self.beyond(self.leads, self.truth_steps, "the truth")
-        return [*super().remarks(scores), *beyond]
+        return [*super().remarks(scores), *beyond, *self._beyond_the_data(scores)]
+
+    def _beyond_the_data(self, scores: xarray.Dataset) -> list[str]:
+        """Return a remark on energy of the rollouts in modes that are empty in the data, if any."""
+        shares = [0.0]
+        for name in ("isotropic", "zonal", "meridional"):
+            if f"spectrum_{name}" in scores:
+                reference = scores[f"reference_spectrum_{name}"].values
+                forecast = mean_of_finite(scores[f"spectrum_{name}"].values)
+                empty = reference < EMPTY * reference.sum()
+                shares.append(forecast[empty].sum() / forecast.sum())
+        if not max(shares) > SEEN:
+            return []
+        return [
+            f"Spectrum: {100 * max(shares):.2g} % of the energy of the rollouts is in Fourier "
+            f"modes that are empty in the {self.reference_split} split, where errors grow; train "
+            "with --model.project=data, which keeps these modes empty."
+        ]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         named = {"spectrum_error": float(scores["spectrum_error"].mean())}

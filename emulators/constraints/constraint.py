@@ -63,7 +63,7 @@ class Constraint(nn.Module, ABC):
         """
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        # the shapes are those of the data; a checkpoint of an earlier version has no constraint
+        # the data set the shapes; a checkpoint of an earlier version has no constraint
         for name in self.learned:
             kept = state_dict.get(prefix + name)
             now = getattr(self, name)

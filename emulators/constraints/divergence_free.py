@@ -13,8 +13,8 @@ from emulators.standardize import Standardize
 class DivergenceFree(Constraint):
     """Velocity without divergence on a periodic domain, û - k (k·û)/|k|² for each wavenumber k.
 
-    The projection is orthogonal in physical units. Derivatives are those of the Fourier series;
-    along an axis that of its highest mode, of two points, is zero.
+    The projection is orthogonal in physical units. Derivatives are of the Fourier series; the mode
+    of two points along an axis counts as constant along it.
 
     Args:
         fields: Names of the components of the velocity along x and y.

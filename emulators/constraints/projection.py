@@ -2,24 +2,38 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from datamodules.description import DataDescription
 from datamodules.solvers.variable import State
-from datamodules.trajectories import Trajectories
 from emulators.constraints.constraint import Constraint
 from emulators.constraints.data_modes import DataModes
 from emulators.standardize import Standardize
+
+
+@runtime_checkable
+class Trajectories(Protocol):
+    """Interface of the trajectories of a split.
+
+    Attributes:
+        lengths: Number of snapshots of each trajectory.
+    """
+
+    lengths: Sequence[int]
+
+    def read(self, k: int, start: int, stop: int) -> Float[Tensor, "time channel *space"]:
+        """Return snapshots [start, stop) of trajectory k in physical units."""
 
 
 class Projection(nn.ModuleList):
     """Constraints of an emulator, imposed one after the other.
 
     Args:
-        project: Constraints; `data` is `DataModes` alone, None stands for none.
+        project: Constraints; `data` is `DataModes` alone.
 
     Example:
         >>> Projection(None)(torch.ones(1, 1, 4), torch.zeros(1, 1, 4)).tolist()
@@ -65,7 +79,7 @@ def sample(trajectories: Trajectories, values: int = 2**25) -> list[Tensor]:
     """
     first = trajectories.read(0, 0, 1)
     count = max(2, min(512, values // first.numel()))
-    numbers = spread(len(trajectories), max(1, min(32, count // 2)))
+    numbers = spread(len(trajectories.lengths), max(1, min(32, count // 2)))
     times = max(2, count // len(numbers))
     return [
         torch.cat([trajectories.read(k, n, n + 1) for n in spread(trajectories.lengths[k], times)])

@@ -85,6 +85,21 @@ def test_is_left_out_where_the_grid_is_not_periodic(evaluate):
     assert not diagnostic.observes("test")
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_energy_in_modes_that_the_data_do_not_hold_is_remarked_on(evaluate, axis):
+    # amplitude 0.02 against 3 at |m| = 6 and 5: energies in the ratio (0.02/3)² (5/6)²
+    own = mode() + 0.02 * torch.cos(6 * PLANE.points()[1 - axis])
+    start = RolloutBatch(own, torch.arange(1), 20, 0)
+    spectrum = Spectrum(every=5)
+    scores = evaluate(spectrum, Exact(), Data(PLANE, mode()), [start])
+    (remark,) = [text for text in spectrum.remarks(scores) if "empty" in text]
+    assert "0.0031 % of the energy of the rollouts is in Fourier modes that are empty" in remark
+    assert "in the train split" in remark
+    start = RolloutBatch(mode() * (1 + 1e-3), torch.arange(1), 20, 0)
+    scores = evaluate(spectrum, Exact(), Data(PLANE, mode()), [start])
+    assert not any("empty" in text for text in spectrum.remarks(scores))
+
+
 def test_bands_are_thirds_in_the_logarithm():
     # rings 1 .. 64: edges at 4 and 16
     assert bands(65) == [("low", slice(1, 5)), ("mid", slice(5, 17)), ("high", slice(17, 65))]

@@ -10,7 +10,6 @@ from torch.testing import assert_close
 
 from datamodules import DataDescription
 from datamodules.solvers import Grid, Variable
-from datamodules.trajectories import Trajectories
 from emulators import (
     Baseline,
     Bundled,
@@ -144,15 +143,12 @@ def test_projection_is_exact_under_autocast():
     assert_close(found, modes(prediction, prediction), atol=0, rtol=0)
 
 
-class Data(Trajectories):
+class Data:
     """Trajectories in memory."""
 
     def __init__(self, states):
         self.states = states
         self.lengths = [len(trajectory) for trajectory in states]
-
-    def __len__(self):
-        return len(self.states)
 
     def read(self, k, start, stop):
         return self.states[k][start:stop]
