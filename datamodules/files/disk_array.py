@@ -30,7 +30,7 @@ class DiskArray(ABC):
 
     @abstractmethod
     def __getitem__(self, key: ArrayKey) -> np.ndarray:
-        """Return a copy of the values at a key of integers and slices."""
+        """Return a copy of the values at a key of integers and slices, always as an array."""
 
     def copy_to(self, out: np.ndarray, key: ArrayKey) -> None:
         """Write the values at a key into an array of their shape."""

@@ -45,7 +45,7 @@ class FilledArray(DiskArray):
         key = as_tuple(key)
         ranges = ranges_of(key, self.shape, self.path)
         full = np.empty([len(part) for part in ranges])
-        out = full[tuple(0 if isinstance(k, int) else slice(None) for k in key)]
+        out = full[(*(0 if isinstance(k, int) else slice(None) for k in key), ...)]
         self.copy_to(out, key)
         return out
 

@@ -41,7 +41,7 @@ class OrientedArray(DiskArray):
             there[self.order[axis]] = slice(items.start, items.stop)
             flips.append(slice(None, None, -1 if axis in self.reversed_axes else 1))
         values = self.array[tuple(there)].transpose(self.order)[tuple(flips)]
-        return values[tuple(slice(None) if isinstance(p, slice) else 0 for p in parts)]
+        return values[(*(slice(None) if isinstance(p, slice) else 0 for p in parts), ...)]
 
     def close(self) -> None:
         self.array.close()

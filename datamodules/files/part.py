@@ -86,7 +86,7 @@ class SharedArray(DiskArray):
                 left.append(slice(None))
             elif axis in self.spans:
                 left.append(part - (self.spans[axis].start or 0))
-        return last[1][tuple(left)]
+        return last[1][(*left, ...)]
 
     def _read(self, key: tuple[Part, ...], dtype: np.dtype | None) -> np.ndarray:
         if dtype is None:

@@ -159,7 +159,7 @@ class SubsetArray(DiskArray):
             values = np.where(np.abs(values) < LARGEST, values, np.nan).astype(np.float64)
             means = values.reshape(blocks).mean(tuple(range(1, len(blocks), 2)))
             values = means.astype(np.float32)
-        return values[tuple(0 if isinstance(part, int) else slice(None) for part in parts)]
+        return values[(*(0 if isinstance(part, int) else slice(None) for part in parts), ...)]
 
     def close(self) -> None:
         self.array.close()

@@ -1,6 +1,7 @@
 """Every layout is read as the NetCDF library itself reads it."""
 
 import os
+from pathlib import Path
 
 import netCDF4
 import numpy as np
@@ -10,7 +11,11 @@ from datamodules.files.arrays import open_array
 from datamodules.files.classic import ClassicArray
 from datamodules.files.decoded_array import DecodedArray
 from datamodules.files.filled_array import FilledArray
+from datamodules.files.formats.plain_arrays import OneSnapshot, Values
 from datamodules.files.hdf5 import Hdf5Array, find_layout
+from datamodules.files.oriented_array import OrientedArray
+from datamodules.files.part import PartArray, SharedArray
+from datamodules.files.subset import SubsetArray
 from tests.datamodules.files import write_file
 
 CLASSIC = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA")
@@ -225,3 +230,23 @@ def test_damaged_headers_are_refused_or_read(tmp_path, format):
                 refused.append(str(error))
     assert all("b.nc" in sentence for sentence in refused)
     assert len(refused) > end // 6
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda array: OrientedArray(array, (1, 0), (1,)),
+        lambda array: PartArray(OrientedArray(array, (1, 0)), [1, slice(None)]),
+        lambda array: SharedArray(array, {1: slice(0, 3)}),
+        lambda array: SubsetArray(array, [range(2), range(1, 3)], [1, 2]),
+        lambda array: FilledArray(array, (3, 3)),
+        OneSnapshot,
+    ],
+)
+def test_one_value_of_a_view_is_an_array(view):
+    array = view(Values(Path("a.nc"), np.arange(6.0).reshape(2, 3)))
+    whole = array[()]
+    key = tuple(size - 1 for size in array.shape)
+    found = array[key]
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found, whole[key])

@@ -74,7 +74,7 @@ class OneSnapshot(DiskArray):
 
     def __getitem__(self, key: ArrayKey) -> np.ndarray:
         time, *rest = as_tuple(key) or (slice(None),)
-        return self.array[tuple(rest)][None][time]
+        return self.array[tuple(rest)][None][time, ...]
 
     def close(self) -> None:
         self.array.close()

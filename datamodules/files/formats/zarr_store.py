@@ -196,7 +196,7 @@ class ZarrArray(DiskArray):
             out[tuple(into)] = block[tuple(of)]
         self._blocks = blocks  # the next window may begin in the last of them
         single = (0 if isinstance(k, int) else slice(None) for k in key)
-        return out[tuple(single)]
+        return out[(*single, ...)]
 
     def _block(self, number: tuple[int, ...]) -> np.ndarray:
         """Return the values of a chunk.
