@@ -31,7 +31,15 @@ from lightning import Trainer
 from machine import quiet, record
 from torch import nn
 
-from datamodules import Dimensions, NumPy, Rollouts, Source, TorchTensors, TrajectoryDataModule
+from datamodules import (
+    Dimensions,
+    NumPy,
+    PDEBench,
+    Rollouts,
+    Source,
+    TorchTensors,
+    TrajectoryDataModule,
+)
 from datamodules.files.selection import Range
 from emulators import Baseline, FromModule
 
@@ -159,6 +167,51 @@ def the_well(path: Path, times: int, shape: tuple[int, ...]) -> Path:
     return path
 
 
+def pdebench(path: Path, times: int, shape: tuple[int, ...]) -> Path:
+    """Write one data set per field, as for compressible flow."""
+    path = path.with_suffix(".hdf5")
+    with h5py.File(path, "w") as file:
+        for axis, size in zip("txy", (times + 1, *shape[1:]), strict=True):
+            file[f"{axis}-coordinate"] = np.arange(float(size))
+        for name, values in zip(NAMES, some(shape).swapaxes(0, 1), strict=False):
+            hdf5_field(file, name, (1, times, *shape[1:]))[0, :WRITTEN] = values
+    return path
+
+
+def pdebench_groups(path: Path, times: int, shape: tuple[int, ...]) -> Path:
+    """Write one sample with its channels along the last axis, as for diffusion-reaction."""
+    path = path.with_suffix(".h5")
+    with h5py.File(path, "w") as file:
+        group = file.create_group("0000")
+        for axis, size in zip("tyx", (times, *shape[1:]), strict=True):
+            group[f"grid/{axis}"] = np.arange(float(size))
+        field = hdf5_field(group, "data", (times, *shape[1:], shape[0]))
+        field[:WRITTEN] = np.moveaxis(some(shape), 1, -1)
+    return path
+
+
+def dedalus(path: Path, times: int, shape: tuple[int, ...]) -> Path:
+    """Write one vector task per pair of channels, and a scalar."""
+    path = path.with_suffix(".h5")
+    with h5py.File(path, "w") as file:
+        file["scales/sim_time"] = np.arange(float(times))
+        for axis, size in zip(SPACE, shape[1:], strict=True):
+            file[f"scales/{axis}"] = np.arange(float(size))
+            file[f"scales/{axis}"].make_scale(axis)
+        first, tasks = some(shape), file.create_group("tasks")
+        for number in range(-(-shape[0] // 2)):
+            last = 2 * number + 1 == shape[0]
+            values = first[:, -1] if last else first[:, 2 * number : 2 * number + 2]
+            task = hdf5_field(tasks, "s" if last else f"v{number}", (times, *values.shape[1:]))
+            task[:WRITTEN] = values
+            task.attrs["grid_space"] = [True, True]
+            task.dims[0].label = "t"
+            for axis, name in zip((-2, -1), SPACE, strict=True):
+                task.dims[task.ndim + axis].label = name
+                task.dims[task.ndim + axis].attach_scale(file[f"scales/{name}"])
+    return path
+
+
 def zarr_store(path: Path, times: int, shape: tuple[int, ...]) -> Path:
     path = path.with_suffix(".zarr")
     group = zarr.open_group(path, mode="w", zarr_format=3)
@@ -181,7 +234,18 @@ def zarr_store(path: Path, times: int, shape: tuple[int, ...]) -> Path:
 
 
 def plain(kind: type, shape: tuple[int, ...]):
+    if kind is PDEBench:
+        return PDEBench(SPACE)
     return kind(["time", "channel", *SPACE], channels=NAMES[: shape[0]], interval=1.0)
+
+
+def names_of(name: str, shape: tuple[int, ...]) -> list[str]:
+    """Return the names of the variables in a file of a format."""
+    if name in ("The Well", "Dedalus"):
+        return [f"v{n}_{axis}" for n in range(shape[0] // 2) for axis in SPACE] + ["s"]
+    if name == "PDEBench, groups":
+        return [f"channel_{n}" for n in range(shape[0])]
+    return NAMES[: shape[0]]
 
 
 FORMATS = {
@@ -190,6 +254,9 @@ FORMATS = {
     "NetCDF-4, compressed": (compressed, None),
     "NetCDF, classic": (classic, None),
     "The Well": (the_well, None),
+    "PDEBench": (pdebench, None),
+    "PDEBench, groups": (pdebench_groups, PDEBench),
+    "Dedalus": (dedalus, None),
     "Zarr": (zarr_store, None),
     "NumPy": (numpy_file, NumPy),
     "PyTorch": (torch_file, TorchTensors),
@@ -208,9 +275,8 @@ def train(path: Path, name: str, system: str, snapshots: int) -> dict[str, float
     """Train on a file, and return the peak of the memory beyond the start [MB]."""
     shape = SHAPES[system]
     kind = FORMATS[name][1]
-    names = NAMES[: shape[0]]
-    if name == "The Well":
-        names = [f"v{n}_{axis}" for n in range(shape[0] // 2) for axis in SPACE] + ["s"]
+    names = names_of(name, shape)
+    space = ("x-coordinate", "y-coordinate") if name == "PDEBench" else SPACE
     torch.set_num_threads(1)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
     before, began = status("VmRSS"), time.perf_counter()
@@ -221,7 +287,7 @@ def train(path: Path, name: str, system: str, snapshots: int) -> dict[str, float
         return TrajectoryDataModule(
             path.parent,
             names,
-            Dimensions(),
+            Dimensions(space=space),
             periodic=True,
             storage="stream",
             batch_size=1 if shape[0] > 1 else 16,
