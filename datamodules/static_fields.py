@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from datamodules.files.loaded_array import LastArrays
+from datamodules.files.last_arrays import LastArrays
 from datamodules.files.provenance import digest
 from datamodules.files.reader import TrajectoryReader
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import h5py
 import numpy as np
 
 from datamodules.files.decoded_array import CODING
-from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
+from datamodules.files.decoded_chunks import ChunkedArray
+from datamodules.files.disk_array import ArrayKey, as_tuple, ranges_of
 from datamodules.files.open_files import Access, ReplacedError
 
 SHADOW = "_nc4_non_coord_"  # prefix of a variable that has the name of a dimension
+SMALL = 2**16  # bytes of a chunk; HDF5 itself keeps smaller ones
 KINDS = {
     "O": "texts or lists",
     "S": "texts",
@@ -69,8 +72,8 @@ def find_layout(path: Path, name: str, *state: int) -> Layout:
         raise damaged(path, name, error) from None
 
 
-class Hdf5Array(DiskArray):
-    """Array read by h5py.
+class Hdf5Array(ChunkedArray):
+    """Array read by h5py, chunk by chunk if its chunks are compressed and hold more than is read.
 
     Args:
         path: Path of the file.
@@ -78,9 +81,10 @@ class Hdf5Array(DiskArray):
     """
 
     def __init__(self, path: Path, name: str) -> None:
+        super().__init__()
         self.path, self.name = path, name
         self._file = Access(path)
-        self.shape = tuple(self.dataset.shape)
+        self.shape, self.dtype = tuple(self.dataset.shape), self.dataset.dtype
         if self.dataset.id.get_create_plist().get_nfilters():  # or parts of chunks are read
             self.chunk = self.dataset.chunks
 
@@ -94,7 +98,18 @@ class Hdf5Array(DiskArray):
 
     def __getitem__(self, key: ArrayKey) -> np.ndarray:
         key = as_tuple(key)
-        ranges_of(key, self.shape, self.path)  # h5py accepts negative steps and indices
+        ranges = ranges_of(key, self.shape, self.path)  # h5py accepts negative steps and indices
+        large = self.dtype.itemsize * prod(self.chunk) >= SMALL
+        if self.chunk and large and self._in_parts(ranges):
+            return self._of_chunks(key, ranges)
+        return self._read(key)
+
+    def _block(self, number: tuple[int, ...]) -> np.ndarray:
+        parts = zip(number, self.chunk, strict=True)
+        return self._read(tuple(slice(n * c, n * c + c) for n, c in parts))
+
+    def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
+        """Return the values at a key as HDF5 reads them."""
         try:
             values = np.asarray(self.dataset[key])
             self._file.check_size()
@@ -105,6 +120,7 @@ class Hdf5Array(DiskArray):
         return values
 
     def close(self) -> None:
+        super().close()
         self._file.close()
 
 

@@ -9,7 +9,6 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.files.decoded_array import decoded
+from datamodules.files.decoded_chunks import ChunkedArray
 from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 
@@ -117,7 +117,7 @@ def open_array(folder: Path, name: str, attributes: dict[str, Any]) -> DiskArray
     return decoded(array, array.dtype, attributes, name, filled=False)
 
 
-class ZarrArray(DiskArray):
+class ZarrArray(ChunkedArray):
     """Array of a Zarr store.
 
     Args:
@@ -128,12 +128,12 @@ class ZarrArray(DiskArray):
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.path, held = folder, metadata(folder)
         self.shape = tuple(held["shape"])
         self.dtype = np.dtype(held.get("data_type", held.get("dtype")))
         self.fill = fill_of(held, self.dtype)
         self.library: Any = None
-        self._blocks: dict[tuple[int, ...], np.ndarray] = {}
         try:
             self._lay_out(held)
         except KeyError:
@@ -179,24 +179,7 @@ class ZarrArray(DiskArray):
         ranges = ranges_of(key, self.shape, self.path)
         if self.library is not None:
             return np.asarray(self.library[key])
-        out = np.empty([len(part) for part in ranges], self.dtype)
-        touched = [
-            range(r.start // c, -(-r.stop // c)) if len(r) else range(0)
-            for r, c in zip(ranges, self.chunk, strict=True)
-        ]
-        blocks = {}
-        for number in product(*touched):
-            block = self._blocks.get(number)
-            blocks[number] = block = self._block(number) if block is None else block
-            into, of = [], []
-            for r, n, c in zip(ranges, number, self.chunk, strict=True):
-                start, stop = max(r.start, n * c), min(r.stop, n * c + c)
-                into.append(slice(start - r.start, stop - r.start))
-                of.append(slice(start - n * c, stop - n * c))
-            out[tuple(into)] = block[tuple(of)]
-        self._blocks = blocks  # the next window may begin in the last of them
-        single = (0 if isinstance(k, int) else slice(None) for k in key)
-        return out[(*single, ...)]
+        return self._of_chunks(key, ranges)
 
     def _block(self, number: tuple[int, ...]) -> np.ndarray:
         """Return the values of a chunk.
@@ -243,9 +226,6 @@ class ZarrArray(DiskArray):
                 return file.read(length)
         except FileNotFoundError:
             return None
-
-    def close(self) -> None:
-        self._blocks = {}
 
 
 def _codec(config: dict[str, Any]) -> Decoder:

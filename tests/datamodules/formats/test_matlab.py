@@ -12,7 +12,7 @@ from scipy.io import loadmat, savemat
 from datamodules import MATLAB, Dimensions, SplitFiles, TrajectoryDataModule
 from datamodules.files.formats import matlab
 from datamodules.files.formats.detect import format_of
-from datamodules.files.loaded_array import LastArrays
+from datamodules.files.last_arrays import LastArrays
 from datamodules.files.trajectory_file import TrajectoryFile
 
 LAYOUTS = Path(__file__).parents[1] / "layouts"

@@ -10,7 +10,7 @@ import torch
 from datamodules import Dimensions, NumPy, SplitFiles, TorchTensors, TrajectoryDataModule
 from datamodules.files.formats import numpy_arrays
 from datamodules.files.formats.detect import format_of
-from datamodules.files.loaded_array import LastArrays
+from datamodules.files.last_arrays import LastArrays
 from datamodules.files.trajectory_file import TrajectoryFile
 
 # trajectory, time, channel, y, x: trajectories and channels are as many, to be confused
