@@ -78,7 +78,7 @@ class Trajectories:
         self.mask = mask
         self.storage: Storage = Streamed(self.spans, masked, missing)
         self.channels, self.forcings = len(files[0].variables), len(files[0].forcing)
-        self._static = StaticFields()
+        self._static = StaticFields(None if masked is None else masked.all(0))
         self.location = "streamed from the files"
 
     def __len__(self) -> int:

@@ -166,18 +166,10 @@ class FileInputs:
     def read_static(self) -> Float[np.ndarray, "_ static *space"]:
         """Return the static fields, float32, per trajectory or once if they are the same for all.
 
-        Raises:
-            ValueError: A value is missing.
+        Missing values are NaN.
         """
         fields = [self._read(field, self.subset) for field in self.static]
-        for name, values in zip(self.names.static, fields, strict=True):
-            absent = ~(np.abs(values) < LARGEST)
-            if absent.any():
-                point = tuple(map(int, np.argwhere(absent)[0][1:]))
-                raise ValueError(
-                    f"{self.path}: static field '{name}' has no finite value at point {point}, "
-                    "expected one everywhere; fill missing values, for instance with 0."
-                )
+        fields = [np.where(np.abs(v) < LARGEST, v, np.float32(np.nan)) for v in fields]
         count = max(len(values) for values in fields)
         return np.stack([np.broadcast_to(v, (count, *v.shape[1:])) for v in fields], axis=1)
 

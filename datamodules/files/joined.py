@@ -70,7 +70,9 @@ class JoinedFiles(TrajectoryReader):
                     f"{part.parameters.tolist()}, {first.path} {first.trajectories} with "
                     f"{first.parameters.tolist()}; only parts of the same run can be joined."
                 )
-            if static is not None and not np.array_equal(part.read_static(), static):
+            if static is not None and not np.array_equal(
+                part.read_static(), static, equal_nan=True
+            ):
                 raise ValueError(
                     f"{part.path} has other static fields than {first.path}, expected the same in "
                     "all parts of a run; leave data.join out, or list them in data.forcing if they "

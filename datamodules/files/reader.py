@@ -65,7 +65,7 @@ class TrajectoryReader(ABC):
 
     @abstractmethod
     def read_static(self) -> np.ndarray:
-        """Return the static fields, float32 (trajectory or one, static, *space)."""
+        """Return the static fields, float32 (trajectory or one, static, *space), NaN if missing."""
 
     @abstractmethod
     def read_mask(self) -> np.ndarray | None:

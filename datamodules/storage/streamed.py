@@ -16,8 +16,8 @@ class Streamed(Storage):
     Args:
         spans: File, number within the file and range of snapshots of each trajectory.
         masked: Points of the state that are masked, (channel, *space); where they have no value
-            they are 0 here.
-        missing: Whether all masked points are without a value in every snapshot.
+            they are 0 here. The forcing is masked where all channels are.
+        missing: Whether all masked points of the state are without a value in every snapshot.
 
     Raises:
         ValueError: A value that is not masked is not finite, or was never written; or a point has a
@@ -31,12 +31,16 @@ class Streamed(Storage):
         missing: bool = False,
     ) -> None:
         self.spans = list(spans)
-        self.masked = None if masked is None else np.flatnonzero(masked)
         self.missing = missing
         self.lengths = [len(span) for _, _, span in self.spans]
         first = self.spans[0][0] if self.spans else None
         channels = len(first.variables) + len(first.forcing) if first else 0
         self.shape = (channels, *first.space) if first else ()
+        self.masked: np.ndarray | None = None
+        if masked is not None and first:
+            forced = np.broadcast_to(masked.all(0), (len(first.forcing), *first.space))
+            self.masked = np.flatnonzero(np.concatenate([masked, forced]))
+            self._of_state = np.count_nonzero(masked)  # these come first
 
     def read(self, k: int, start: int, stop: int) -> Snapshots:
         return self.windows([(k, start)], stop - start)[0]
@@ -66,8 +70,8 @@ class Streamed(Storage):
         values = window.reshape(len(window), -1)
         masked = values[:, points]
         absent = ~(np.abs(masked) < LARGEST)
-        if self.missing and not absent.all():
-            snapshot, number = map(int, np.argwhere(~absent)[0])
+        if self.missing and not (gone := absent[:, : self._of_state]).all():
+            snapshot, number = map(int, np.argwhere(~gone)[0])
             channel, *point = np.unravel_index(points[number], window.shape[1:])
             raise ValueError(
                 f"{file.path}: variable '{file.variables[channel].name}' has a value at trajectory "

@@ -201,6 +201,36 @@ def test_statistics_of_inputs_are_weighted_means_over_what_is_there(tmp_path, ma
     assert np.isclose(found.mean[4], 0.1)
 
 
+@pytest.mark.parametrize("mask", ["missing", "wet"])
+def test_inputs_need_no_values_where_all_channels_are_masked(tmp_path, mask):
+    known = fields()
+    names = ["t", "h", "depth", "soil", "stress", "noise"]
+    for name in names:
+        known[name][1][..., LAND] = np.nan
+    known["stress"][1][3, 1, 3] = 1.0  # forcing may have values there
+    write(tmp_path / "train" / "a.nc", known)
+    options = {**GIVEN, "mask": mask}
+    train = module(tmp_path, **options).trajectories("train")
+    train.check()
+    static = train.static([1])[0]
+    assert np.allclose(static[1], np.nan_to_num(known["soil"][1][1]), atol=1e-6)
+    forcing = train.read_forcing(1, 2, 5)
+    assert np.allclose(forcing[:, 2], np.nan_to_num(known["noise"][1][1, 2:5]), atol=1e-6)
+    assert forcing[1, 0, 1, 3] == 1
+    write(tmp_path / "train" / "a.nc", known, times=slice(0, 5))
+    write(tmp_path / "train" / "b.nc", known, times=slice(5, None))
+    assert len(module(tmp_path, join="time", **options).trajectories("train")) == MEMBERS
+    known["h"][1][..., 2, 4] = 1.0  # a channel has a value there, and so must the inputs
+    if mask == "missing":
+        for file in (tmp_path / "train").iterdir():
+            file.unlink()
+        write(tmp_path / "train" / "a.nc", known)
+        with pytest.raises(ValueError, match=r"'depth' has no finite value at point \(2, 4\), exp"):
+            module(tmp_path, mask=mask, static=["depth"]).trajectories("train").static([0])
+        with pytest.raises(ValueError, match=r"'stress' is not finite at .* point \(2, 4\)"):
+            module(tmp_path, mask=mask, forcing=["stress"]).trajectories("train").check()
+
+
 def test_every_trajectory_counts_once_in_statistics_of_static_fields(tmp_path):
     for name, seed in (("a", 1), ("b", 2)):
         write(tmp_path / "train" / f"{name}.nc", fields(seed))
