@@ -23,6 +23,7 @@ from commands.help import Parser
 from commands.option_values import expand_home, refuse_no_group, refuse_null
 from commands.stage_help import describe_stage
 from commands.trainer import RunTrainer
+from commands.yaml_files import LOADER
 from datamodules import TrajectoryDataModule
 from datamodules.files.netcdf_writer import atomic_write
 from emulators.checkpoint_file import read_checkpoint
@@ -149,6 +150,15 @@ class EmulatorCLI(LightningCLI):
         if isinstance(given := trainer.callbacks, list):
             trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]
 
+    def _dump_config(self) -> None:
+        """Set the hyperparameters of the model; Lightning would check and write all settings."""
+        if not hasattr(self, "config_dump"):
+            kept = Namespace(model=self.config[self.subcommand].get("model"))
+            text = self._parser(self.subcommand).dump(
+                kept, skip_unset=False, skip_link_targets=False, skip_validation=True
+            )
+            self.config_dump = yaml.load(text, LOADER)
+
     def _parse_ckpt_path(self) -> None:
         """Do nothing: in Lightning, settings of the checkpoint would override the command line."""
 
@@ -206,7 +216,7 @@ def last_given(command: str, args: Sequence[str], option: str) -> str | None:
 def sections(file: str, command: str) -> list[dict[str, Any]]:
     """Return the sections of a YAML file that may apply to a command; the parser checks them."""
     try:
-        settings = yaml.safe_load(Path(file).expanduser().read_text())
+        settings = yaml.load(Path(file).expanduser().read_text(), LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return []
     found = [settings, settings.get(command)] if isinstance(settings, dict) else []
@@ -224,7 +234,7 @@ def settings_in_checkpoint(
     checkpoint = read_checkpoint(path, trusted=trusted)
     if "settings" not in checkpoint:
         return []
-    known = {k: v for k, v in rename(yaml.safe_load(checkpoint["settings"])).items() if k in KEYS}
+    known = {k: v for k, v in rename(yaml.load(checkpoint["settings"], LOADER)).items() if k in KEYS}
     file = folder / "settings.yaml"
     file.write_text(yaml.safe_dump(known, sort_keys=False))
     return ["--config", str(file), *option_of_moved_run(path, known)]

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from datamodules.description import DataDescription
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 def load(path: Path, option: str, device: Any = "cpu", trusted: bool = False) -> dict[str, Any]:
     """Return the contents, by name, of a file that `torch.save` wrote.
@@ -198,7 +200,7 @@ def is_settings(value: object) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        parts = yaml.safe_load(value)
+        parts = yaml.load(value, LOADER)
     except yaml.YAMLError:
         return False
     sections = ("trainer", "model", "data")

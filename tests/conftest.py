@@ -23,6 +23,14 @@ def double_precision_seeded_single_thread():
         torch.distributed.destroy_process_group()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """Leave out the flushes that protect files from a power cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 OURS = ("callbacks", "commands", "datamodules", "emulators")
 
 

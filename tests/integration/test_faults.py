@@ -87,6 +87,7 @@ if __name__ == "__main__":
 FIT = ["fit", "-c", "run.yaml", "--trainer.default_root_dir=runs/broken"]
 FIT += ["--trainer.callbacks+=program.Signal"]
 TEST = ["test", "--ckpt_path", "runs/smoke/last.ckpt", "--trainer.default_root_dir=runs/broken"]
+SAVE = ("--trainer.callbacks+=RolloutCheckpoint", "--trainer.callbacks.seconds=0")
 BROKEN = "runs/broken/last.ckpt"
 SLURM = {"JOB_ID": "1", "JOB_NAME": "fit", "NTASKS": "1", "PROCID": "0", "LOCALID": "0"}
 SLURM |= {"NODEID": "0", "NODELIST": "localhost", "NTASKS_PER_NODE": "1"}
@@ -187,7 +188,7 @@ def goes_on(tested, faulty):
 
 
 def test_killed_test_goes_on(tested, faulty):
-    words = ["--trainer.callbacks+=program.InRollout", "--trainer.callbacks.number=9"]
+    words = ["--trainer.callbacks+=program.InRollout", "--trainer.callbacks.number=9", *SAVE]
     assert wait(start("program.py", *TEST, *words))[0] == -signal.SIGKILL
     goes_on(tested, faulty)
 
@@ -237,7 +238,7 @@ def test_full_disk_leaves_the_earlier_checkpoint(faulty):
 )
 def test_full_disk_is_one_sentence_in_rollouts(faulty, say, command, file):
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    words = ["--trainer.callbacks+=program.FullDisk", "--trainer.callbacks.size=1000"]
+    words = ["--trainer.callbacks+=program.FullDisk", "--trainer.callbacks.size=1000", *SAVE]
     try:
         status, _, err = say(*command, *TEST[1:], *words)
     finally:

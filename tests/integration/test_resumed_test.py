@@ -10,6 +10,7 @@ import cli
 from tests.conftest import says
 
 CHECKPOINT = "runs/smoke/last.ckpt"
+SAVE = ("--trainer.callbacks+=RolloutCheckpoint", "--trainer.callbacks.seconds=0")
 INTERRUPT = """
 from callbacks import RolloutDiagnostic
 import xarray
@@ -38,7 +39,7 @@ def test_segmented_equals_uninterrupted(tested, workplace, monkeypatch, lead):
     monkeypatch.syspath_prepend(workplace)
     words = ["test", "--ckpt_path", CHECKPOINT, "--trainer.default_root_dir=runs/broken"]
     with pytest.raises(RuntimeError, match="interrupted"):
-        cli.run([*words, f"--trainer.callbacks+=stop{lead}.Interrupt"])
+        cli.run([*words, f"--trainer.callbacks+=stop{lead}.Interrupt", *SAVE])
     assert (workplace / "runs/broken/rollout-0.ckpt").is_file()
     cli.run([*words, "--resume", "true"])
     assert not (workplace / "runs/broken/rollout-0.ckpt").exists()
@@ -53,7 +54,7 @@ def interrupted(workplace, monkeypatch):
     (workplace / "stop.py").write_text(INTERRUPT.replace("at = None", "at = 7"))
     monkeypatch.syspath_prepend(workplace)
     with pytest.raises(RuntimeError, match="interrupted"):
-        cli.run(["test", "--ckpt_path", CHECKPOINT, "--trainer.callbacks+=stop.Interrupt"])
+        cli.run(["test", "--ckpt_path", CHECKPOINT, "--trainer.callbacks+=stop.Interrupt", *SAVE])
 
 
 def test_other_test_is_not_continued(workplace, monkeypatch, say):
