@@ -41,6 +41,7 @@ def pytest_make_parametrize_id(val):
 
 
 SMOKE = Path(__file__).with_name("smoke.yaml")
+DIAGNOSTICS = Path(__file__).with_name("diagnostics.yaml")
 
 
 @contextmanager
@@ -85,11 +86,14 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tested(trained, tmp_path_factory):
-    """A copy of the trained folder in which the run was tested, and what tested it."""
-    folder = tmp_path_factory.mktemp("tested") / "copy"
-    shutil.copytree(trained, folder)
-    with working_in(folder):
-        return folder, cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt"])
+    """A copy of the trained folder in which the run was tested, with all diagnostics."""
+
+    def test_copy(folder):
+        shutil.copytree(trained, folder, dirs_exist_ok=True)
+        with working_in(folder):
+            cli.run(["test", "--ckpt_path=runs/smoke/last.ckpt", "-c", str(DIAGNOSTICS)])
+
+    return made_once(tmp_path_factory, "tested", test_copy)
 
 
 def dot(figure):

@@ -112,14 +112,14 @@ def test_monitor_that_validation_does_not_give_is_refused(workplace, say):
     )
     status, _, err = say(*FIT, "-c", "best.yaml")
     assert status == 1
-    assert "Checkpoints.monitor is 'val/mse', which is no score of validation; choose" in err
+    assert "Checkpoints.monitor is 'val/mse', which is not a score of validation; choose" in err
     assert "val/mse/lead_5" in err
     (workplace / "best.yaml").write_text(
         "trainer:\n  callbacks:\n    - class_path: Checkpoints\n      init_args: {monitor: nope}\n"
     )
     status, _, err = say(*FIT, "-c", "best.yaml", "--trainer.default_root_dir=runs/other")
     assert status == 1
-    assert "'nope', which is no score of validation; it has no scores; add a diagnostic" in err
+    assert "'nope', which is not a score of validation; it has no scores; add a diagnostic" in err
 
 
 def test_monitor_of_lightnings_early_stopping_that_is_not_there(workplace, say):

@@ -99,7 +99,7 @@ def test_runs_of_unequal_shapes_are_not_compared(tmp_path):
 
 
 def test_what_is_checked_is_what_a_test_leaves(tested):
-    data, about = read_scores(tested[0] / "runs" / "smoke")
+    data, about = read_scores(tested / "runs" / "smoke")
     known = layouts(library_diagnostics())
     assert {"mse", "energy", "density", "panel_truth", "lag"} < set(known) & set(data.variables)
     assert {"parameters", "steps", "commit", "data_hash"} < set(about)
@@ -137,7 +137,7 @@ def test_number_of_an_own_diagnostic_is_one(tmp_path, value):
 
 
 def test_numbers_of_own_diagnostics_are_those_that_are_not_ours(tested, tmp_path):
-    assert read_own(tested[0] / "runs" / "smoke") == {}
+    assert read_own(tested / "runs" / "smoke") == {}
     assert read_own(tmp_path) == {}
     found = {"mse/lead_1": 1.0, "largest": 3, "largest/u": None}
     (tmp_path / "scores.json").write_text(json.dumps({"scores": found}))

@@ -10,7 +10,7 @@ from callbacks.diagnostics.space_names import RESERVED, space_names
 from callbacks.run.forecast_writer import check_names
 from datamodules import DataDescription
 from datamodules.solvers import Grid, Variable
-from tests.conftest import SMOKE
+from tests.conftest import DIAGNOSTICS, SMOKE
 
 
 def test_names_of_scores_are_not_those_of_space():
@@ -20,7 +20,7 @@ def test_names_of_scores_are_not_those_of_space():
 
 
 def test_every_name_among_the_scores_is_reserved(tested):
-    with xarray.open_dataset(tested[0] / "runs/smoke/scores.nc", decode_times=False) as scores:
+    with xarray.open_dataset(tested / "runs/smoke/scores.nc", decode_times=False) as scores:
         names = {*map(str, scores.variables), *map(str, scores.dims)} - {"x"}
     assert len(names) > 50
     assert [name for name in sorted(names) if not RESERVED.fullmatch(name)] == []
@@ -35,7 +35,7 @@ def test_run_on_data_with_such_a_name_is_scored(workplace, capsys, name):
     words = ["--data.generator=null", f"--data.dimensions.space=[{name}]"]
     words += ["--trainer.max_steps=1", "--trainer.default_root_dir=runs/named"]
     cli.run(["fit", "-c", str(SMOKE), *words])
-    cli.run(["test", "--ckpt_path=runs/named/last.ckpt"])
+    cli.run(["test", "--ckpt_path=runs/named/last.ckpt", "-c", str(DIAGNOSTICS)])
     assert f"'{name}' of the data is '{name}_of_space' among the scores" in capsys.readouterr().out
     with xarray.open_dataset("runs/named/scores.nc", decode_times=False) as scores:
         assert scores["panel_truth"].dims == ("panel_lead_time", f"{name}_of_space")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def run(tested, tmp_path_factory):
     """A tested run, of which cases change a file and put it back."""
     folder = tmp_path_factory.mktemp("scored") / "run"
-    shutil.copytree(tested[0] / "runs" / "smoke", folder)
+    shutil.copytree(tested / "runs" / "smoke", folder)
     return folder, look(folder)
 
 

@@ -6,7 +6,7 @@ import torch
 import xarray
 
 import cli
-from tests.conftest import SMOKE
+from tests.conftest import DIAGNOSTICS, SMOKE
 from tests.datamodules.files import write_file
 
 TEST = ["test", "--ckpt_path", "runs/smoke/last.ckpt"]
@@ -18,10 +18,10 @@ TEST = ["test", "--ckpt_path", "runs/smoke/last.ckpt"]
 )
 def test_every_stage(tested, workplace, precision, dtype, tolerance):
     words = [f"--trainer.precision={precision}", "--trainer.default_root_dir=runs/other"]
-    cli.run([*TEST, *words])
+    cli.run([*TEST, *words, "-c", str(DIAGNOSTICS)])
     one, other = (
         xarray.open_dataset(folder / "scores.nc", decode_times=False)["mse_mean"]
-        for folder in (tested[0] / "runs/smoke", workplace / "runs/other")
+        for folder in (tested / "runs/smoke", workplace / "runs/other")
     )
     np.testing.assert_allclose(other, one, rtol=tolerance)
     cli.run(["fit", "-c", str(SMOKE), *words, "--trainer.max_steps=3"])

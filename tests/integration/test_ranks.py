@@ -9,7 +9,7 @@ import pytest
 import xarray
 
 import cli
-from tests.conftest import SMOKE
+from tests.conftest import DIAGNOSTICS, SMOKE
 from tests.processes import start, wait
 
 EVALUATE = """
@@ -20,7 +20,7 @@ from callbacks.run import score_writer as scores
 from tests.conftest import dot
 scores.png = dot
 cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt", "--trainer.default_root_dir=runs/several",
-         "--trainer.strategy=ddp_fork", "--trainer.devices={ranks}",
+         "-c", "{diagnostics}", "--trainer.strategy=ddp_fork", "--trainer.devices={ranks}",
          "--data.test_rollouts.batch_size={batch}"])
 """
 
@@ -36,11 +36,13 @@ def run_alone(*words):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 def test_scores_of_three_ranks_and_other_batches_agree(workplace, tested):
     # five initial conditions: an uneven share, which the sampler pads by repeated ones
-    (workplace / "evaluate.py").write_text(EVALUATE.format(ranks=3, batch=7))
+    (workplace / "evaluate.py").write_text(
+        EVALUATE.format(ranks=3, batch=7, diagnostics=DIAGNOSTICS)
+    )
     run_alone("evaluate.py")
     one, several = (
         xarray.open_dataset(folder / "scores.nc", decode_times=False)
-        for folder in (tested[0] / "runs/smoke", workplace / "runs/several")
+        for folder in (tested / "runs/smoke", workplace / "runs/several")
     )
     assert one.sizes["initial_condition"] == 5
     for name, wanted in one.items():
@@ -53,8 +55,11 @@ def test_scores_of_three_ranks_and_other_batches_agree(workplace, tested):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 def test_scores_of_two_ranks_and_equal_batches_are_equal_to_the_last_bit(workplace):
-    cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt", "--data.test_rollouts.batch_size=1"])
-    (workplace / "evaluate.py").write_text(EVALUATE.format(ranks=2, batch=1))
+    words = ["--data.test_rollouts.batch_size=1", "-c", str(DIAGNOSTICS)]
+    cli.run(["test", "--ckpt_path", "runs/smoke/last.ckpt", *words])
+    (workplace / "evaluate.py").write_text(
+        EVALUATE.format(ranks=2, batch=1, diagnostics=DIAGNOSTICS)
+    )
     run_alone("evaluate.py")
     one, several = (
         xarray.open_dataset(f"runs/{name}/scores.nc", decode_times=False)

@@ -7,7 +7,7 @@ import torch
 import xarray
 
 import cli
-from tests.conftest import says
+from tests.conftest import DIAGNOSTICS, says
 
 CHECKPOINT = "runs/smoke/last.ckpt"
 SAVE = ("--trainer.callbacks+=RolloutCheckpoint", "--trainer.callbacks.seconds=0")
@@ -38,6 +38,7 @@ def test_segmented_equals_uninterrupted(tested, workplace, monkeypatch, lead):
     (workplace / f"stop{lead}.py").write_text(INTERRUPT.replace("at = None", f"at = {lead}"))
     monkeypatch.syspath_prepend(workplace)
     words = ["test", "--ckpt_path", CHECKPOINT, "--trainer.default_root_dir=runs/broken"]
+    words += ["-c", str(DIAGNOSTICS)]
     with pytest.raises(RuntimeError, match="interrupted"):
         cli.run([*words, f"--trainer.callbacks+=stop{lead}.Interrupt", *SAVE])
     assert (workplace / "runs/broken/rollout-0.ckpt").is_file()
@@ -45,7 +46,7 @@ def test_segmented_equals_uninterrupted(tested, workplace, monkeypatch, lead):
     assert not (workplace / "runs/broken/rollout-0.ckpt").exists()
     whole, resumed = (
         xarray.open_dataset(path / "scores.nc", decode_times=False)
-        for path in (tested[0] / "runs/smoke", workplace / "runs/broken")
+        for path in (tested / "runs/smoke", workplace / "runs/broken")
     )
     xarray.testing.assert_equal(whole, resumed)
 

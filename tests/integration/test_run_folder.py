@@ -117,7 +117,7 @@ def test_earlier_run_is_tested_where_it_is(tested, workplace):
 @pytest.mark.parametrize("command", ["fit", "test", "predict"])
 def test_fast_dev_run_leaves_nothing(tested, workplace, say, command):
     shutil.rmtree("runs")
-    shutil.copytree(tested[0] / "runs", "runs")
+    shutil.copytree(tested / "runs", "runs")
     before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
     words = FIT if command == "fit" else [command, "--ckpt_path", LAST]
     status, out, _ = say(*words, "--trainer.fast_dev_run=true")
@@ -162,7 +162,7 @@ def test_fine_tuning_in_the_folder_of_its_weights_is_refused(workplace, say):
 
 def test_scores_of_earlier_weights_go_aside_when_a_training_goes_on(tested, workplace, say):
     shutil.rmtree("runs")
-    shutil.copytree(tested[0] / "runs", "runs")
+    shutil.copytree(tested / "runs", "runs")
     scores = Path("runs/smoke/scores.json").read_bytes()
     assert say("fit", f"--ckpt_path={LAST}")[0] == 0  # no step is left: the scores are right
     assert Path("runs/smoke/scores.json").read_bytes() == scores
@@ -181,7 +181,7 @@ def test_scores_of_earlier_weights_go_aside_when_a_training_goes_on(tested, work
 
 def test_scores_beside_newer_weights_are_said(tested, tmp_path, say):
     folder = tmp_path / "run"
-    shutil.copytree(tested[0] / "runs/smoke", folder)
+    shutil.copytree(tested / "runs/smoke", folder)
     assert json.loads((folder / "scores.json").read_text())["steps"] == 6
     _, _, err = say("compare", folder, f"--output={tmp_path}")
     assert "step" not in err
@@ -218,8 +218,8 @@ def test_which_training_goes_on_in_a_folder(tmp_path, monkeypatch):
 
 def test_home_folder_in_every_path(tested, tmp_path, monkeypatch, single_precision, say):
     home, folder = tmp_path / "home", tmp_path / "work"
-    shutil.copytree(tested[0] / "runs/smoke", home / "run")
-    shutil.copytree(tested[0] / "data", folder / "data")
+    shutil.copytree(tested / "runs/smoke", home / "run")
+    shutil.copytree(tested / "data", folder / "data")
     (home / "my.yaml").write_text(SMOKE.read_text())
     (home / "study.yaml").write_text("root: ~/studies\nruns: {one: [~/my.yaml]}\n")
     monkeypatch.setenv("HOME", str(home))

@@ -242,14 +242,14 @@ def test_data_of_the_runs_themselves_are_made_once_per_seed(tmp_path):
 
 
 def test_study_on_data_of_the_users_own(tested, tmp_path, say, monkeypatch):
-    (tmp_path / "own.yaml").write_text(f"data: {{root: {tested[0] / 'data'}, variables: [u]}}\n")
+    (tmp_path / "own.yaml").write_text(f"data: {{root: {tested / 'data'}, variables: [u]}}\n")
     (tmp_path / "made.yaml").write_text(SMOKE.read_text())
     write(tmp_path, "root: runs\nruns: {one: []}\ndata: {own: [own.yaml], made: [made.yaml]}\n")
     monkeypatch.chdir(tmp_path)
 
     def all_done(runs, jobs, cores):
         for run in runs:
-            shutil.copytree(tested[0] / "runs" / "smoke", run.folder)
+            shutil.copytree(tested / "runs" / "smoke", run.folder)
         return []
 
     monkeypatch.setattr("commands.jobs.run_all", all_done)
@@ -390,7 +390,7 @@ def test_status_is_the_newest_line_of_the_progress_bar(tmp_path, monkeypatch):
 @pytest.fixture
 def two_runs(tested, tmp_path):
     for name in ("smoke", "other"):
-        shutil.copytree(tested[0] / "runs" / "smoke", tmp_path / "runs" / name)
+        shutil.copytree(tested / "runs" / "smoke", tmp_path / "runs" / name)
     return tmp_path / "runs"
 
 
@@ -493,7 +493,7 @@ def test_table_leaves_out_leads_beyond_the_truth(two_runs):
 
 
 def test_study_runs_what_is_unfinished_and_compares(tested, workplace, say):
-    shutil.copytree(tested[0] / "runs/smoke", "runs/smoke", dirs_exist_ok=True)
+    shutil.copytree(tested / "runs/smoke", "runs/smoke", dirs_exist_ok=True)
     (workplace / "smoke.yaml").write_text(SMOKE.read_text())
     (workplace / "baseline.yaml").write_text(
         "model: {class_path: Baseline, init_args: {network: {class_path: UNet, init_args: "

@@ -3,10 +3,8 @@
 import doctest
 import io
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -19,6 +17,7 @@ from callbacks import Column, Panel
 from callbacks.comparison import load_runs
 from callbacks.comparison.figures import draw_climate
 from tests.conftest import working_in
+from tests.processes import start, wait
 
 HOME = Path(__file__).parents[2]
 PAGE = (HOME / "docs" / "your-diagnostic.md").read_text()
@@ -32,15 +31,9 @@ def block(language):
 
 def emulate(folder, *words):
     """Run the program in a process of its own, as a user does."""
-    done = subprocess.run(
-        [sys.executable, str(HOME / "cli.py"), *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stderr
+    with working_in(folder):
+        status, text = wait(start(HOME / "cli.py", *words))
+    assert status == 0, text[-3000:]
 
 
 @contextmanager
@@ -101,7 +94,7 @@ def test_page_is_short():
 def test_scores_say_whose_they_are(scored):
     found = json.loads((scored / "runs/smoke/scores.json").read_text())
     assert found["diagnostics"]["Largest"] == {"module": "mine", "summary": ["largest"]}
-    assert found["diagnostics"]["Spectrum"]["module"] == "callbacks.diagnostics.spectrum"
+    assert found["diagnostics"]["EnergyStability"]["module"] == "callbacks.diagnostics.stability"
     assert (found["method"], found["seed"]) == (None, 0)
 
 
@@ -162,5 +155,5 @@ def test_fields_of_columns_and_panels_are_on_the_page():
 
 
 def test_runs_without_the_diagnostic_have_no_such_panel(scored, tested):
-    runs = load_runs([tested[0] / "runs/smoke"])
+    runs = load_runs([tested / "runs/smoke"])
     assert "Largest value" not in titles(runs)

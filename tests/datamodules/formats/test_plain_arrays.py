@@ -208,7 +208,7 @@ def test_damaged_files_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"a\.npy has \d+ bytes, expected at least"):
         opened(path, NumPy, order=ORDER, **OPTIONS).read(0, 0, 2)
     path.write_bytes(b"\x93NUMPY\x01\x00nothing")
-    with pytest.raises(ValueError, match=r"a\.npy is no readable file of NumPy"):
+    with pytest.raises(ValueError, match=r"a\.npy is not a readable NumPy file"):
         opened(path, NumPy, order=ORDER, **OPTIONS)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("readme.txt", "text")
