@@ -234,7 +234,9 @@ def settings_in_checkpoint(
     checkpoint = read_checkpoint(path, trusted=trusted)
     if "settings" not in checkpoint:
         return []
-    known = {k: v for k, v in rename(yaml.load(checkpoint["settings"], LOADER)).items() if k in KEYS}
+    known = {
+        k: v for k, v in rename(yaml.load(checkpoint["settings"], LOADER)).items() if k in KEYS
+    }
     file = folder / "settings.yaml"
     file.write_text(yaml.safe_dump(known, sort_keys=False))
     return ["--config", str(file), *option_of_moved_run(path, known)]

@@ -49,7 +49,7 @@ def read_mapping(file: Path) -> dict[Any, Any]:
 
 
 def check_parts(file: Path, settings: dict[Any, Any]) -> None:
-    """Raise an error if the section `data` or `trainer` is no mapping, which the parser ignores."""
+    """Check that the sections `data` and `trainer` are mappings, which the parser does not."""
     for name in ("data", "trainer"):
         if not isinstance(settings.get(name), dict | str | None):
             raise ValueError(

@@ -18,7 +18,7 @@ class Rollouts:
     """Rollouts of one stage: their number, length, truth and ensemble.
 
     Args:
-        initial_conditions: Number of rollouts, started evenly over the split.
+        initial_conditions: Number of initial conditions, spread evenly over the split.
         steps: Length of each rollout [snapshot intervals]; may exceed the data.
         truth_steps: Number of intervals with a truth; None for a quarter of the shortest
             trajectory, at most `steps`.

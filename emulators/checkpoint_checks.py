@@ -234,7 +234,7 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
     if resumed:
         names += ["_class_path", "transform", "optimizer"]
         names += sorted(name for name in {*before, *now} if name.split(".")[0] == "network")
-        # of the optimiser's own options the state in the checkpoint would replace those given
+        # the state in the checkpoint would replace these options of the optimiser
         names += sorted(name for name in before.keys() & now.keys() if "optimizer." in name)
     for name in names:
         was, given = before.get(name), now.get(name)

@@ -45,8 +45,8 @@ def curriculum_steps(first: int, last: int, every: int, emulator: Baseline) -> i
 class Pushforward(Baseline):
     """Pushforward: the loss of one step from a state that the emulator predicted without gradient.
 
-    With `draw: fixed` no loss penalises the first step from a true state: in one experiment f(f(u))
-    was accurate and f(u) was not.
+    With `draw: fixed`, no loss penalises the first step from a true state, which may then be less
+    accurate than the following ones.
 
     Args:
         detached_steps: Largest number R of steps without gradient.

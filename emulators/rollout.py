@@ -1,7 +1,8 @@
 """The rollout, computed as a stream of states, and the interface of its observers.
 
 A rollout is computed once, state by state; every observer receives each state and keeps
-what it needs of it. Nothing here keeps a state, so that memory does not grow with the length.
+what it needs of it. Nothing here keeps a state, so that the RAM in use does not grow with the
+length.
 """
 
 from abc import ABC, abstractmethod

@@ -58,11 +58,11 @@ def find(name: str, module: str, modules: tuple[str, ...], folder: Path) -> Diag
             pkgutil.resolve_name(module)  # imports what lies in the working directory, too
         found = pkgutil.resolve_name(f"{module}:{name}")
     except Exception as error:  # raised by a module of the user
-        note(f"{module}.{name} brings no column and no panel of its own: {reason(error)}")
+        note(f"{module}.{name} has no column and no panel of its own: {reason(error)}")
         return None
     if isinstance(found, type) and issubclass(found, RolloutDiagnostic):
         return found
-    note(f"{module}.{name} brings no column and no panel of its own: it is no RolloutDiagnostic.")
+    note(f"{module}.{name} has no column and no panel of its own: it is not a RolloutDiagnostic.")
     return None
 
 

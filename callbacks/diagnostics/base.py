@@ -224,7 +224,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"{type(self).__name__} compares with the {split} split: {error} Or set its "
-                "reference to a split that there is."
+                "reference to a split of the data."
             ) from None
 
     def beyond(self, leads: Iterable[int], steps: int, end: str) -> list[str]:

@@ -80,8 +80,8 @@ class Distribution(ClimateDiagnostic):
         super().__init__(every, burn_in, reference)
         if not (is_whole(bins, 2, 100_000) and is_finite(reach) and reach <= 1e6):
             raise ValueError(
-                "Distribution needs bins of at least 2 and reach above 0, got "
-                f"bins={bins}, reach={reach}; at most are 100000 and 1e6."
+                "Distribution needs 2 to 100000 bins and a reach above 0 and up to 1e6, got "
+                f"bins={bins}, reach={reach}; change them."
             )
         self.bins = bins
         self.reach = reach

@@ -44,12 +44,12 @@ class EnergyStability(EnergyDiagnostic):
         E = ½ <u² + v²>     of a flow whose vorticity is in the state, on a periodic grid,
         E = ½ <(q - q̄)²>    of other states q, with q̄ the time mean of the data at each point.
 
-    <·> is the mean over the domain, and over channels. For a reference trajectory q̄ is the mean
-    over all others. Of a flow the enstrophy is recorded too.
+    where <·> is the mean over the domain and over channels. For a reference trajectory, q̄ is the
+    mean over all other trajectories. The enstrophy of a flow is recorded as well.
 
-    A trajectory fails at the first check at which it is not stable; the state at the check before
-    is kept. From the step on at which it has diverged, checked or not, it enters no mean, and past
-    the end of the truth it is no longer computed.
+    A trajectory fails at the first check at which it is not stable, and the state at the previous
+    check is kept. A trajectory that has diverged is excluded from all means from that step on,
+    whether or not the step is checked, and is not computed beyond the end of the truth.
 
     Args:
         width: Half width of the band [standard deviations of the reference].

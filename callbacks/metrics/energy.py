@@ -67,7 +67,7 @@ def time_mean(chunks: Iterable[Tensor]) -> Float[Tensor, "channel *space"]:
 
     Args:
         chunks: Iterable over consecutive pieces (time, channel, *space) of the data, which need
-            not be equally long; one is in memory at a time.
+            not be equally long; one is in RAM at a time.
 
     Returns:
         Mean state, in float64 and the units of the data.

@@ -1,4 +1,4 @@
-"""Principal components of data larger than memory, and the autocorrelation of a series."""
+"""Principal components of data larger than RAM, and the autocorrelation of a series."""
 
 from collections.abc import Callable, Iterable
 

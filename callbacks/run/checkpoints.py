@@ -123,7 +123,7 @@ class Checkpoints(Callback):
             if not given:
                 remedy = "it has no scores; add a diagnostic such as RolloutError to the callbacks"
             raise ValueError(
-                f"Checkpoints.monitor is '{self.monitor}', which is no score of validation; "
+                f"Checkpoints.monitor is '{self.monitor}', which is not a score of validation; "
                 f"{remedy}."
             )
         score = self.sign * float(trainer.callback_metrics[self.monitor])

@@ -79,7 +79,7 @@ def _factors(text: str) -> dict[str, Fraction]:
     """Return the power of each factor, and the number before them under the name `1`.
 
     Raises:
-        ValueError: The text is no product of powers, or a product follows a division.
+        ValueError: The text is not a product of powers, or a product follows a division.
     """
     text = text.translate(WRITTEN).replace("**", "^")
     text = re.sub(r"\^[({]([+-]?\d+)[)}]", r"^\1", text)
@@ -131,7 +131,7 @@ class _Level:
         for name, value in factor.items():
             if name == "1":
                 if not value:
-                    raise ValueError("zero is no unit")
+                    raise ValueError("zero is not a unit")
                 self.powers[name] *= value**power
             else:
                 self.powers[name] = self.powers.get(name, Fraction(0)) + value * power

@@ -22,7 +22,7 @@ def substeps_of(owner: str, interval: float, dt: float, option: str = "dt") -> i
         option: Option that sets dt.
 
     Raises:
-        ValueError: One of them is not above 0, or the interval is no whole number of dt.
+        ValueError: One of them is not above 0, or the interval is not a whole number of dt.
     """
     if not (dt > 0 and interval > 0):
         raise ValueError(

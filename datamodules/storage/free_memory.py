@@ -57,7 +57,7 @@ def _left(folder: Path, limit: str, used: str, cache: str) -> Iterator[int]:
         most = int((folder / limit).read_text())
         now = int((folder / used).read_text())
         counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):  # "max" is no number: no limit
+    except (OSError, ValueError):  # "max", where there is no limit
         return
     yield most - now + int(counts.get(cache, 0))
 

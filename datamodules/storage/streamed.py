@@ -11,7 +11,7 @@ from datamodules.storage.storage import Place, Snapshots, Storage, Windows, empt
 
 
 class Streamed(Storage):
-    """Snapshots in their files, of which few are open at a time; only windows are in memory.
+    """Snapshots in their files, of which few are open at a time; only windows are in RAM.
 
     Args:
         spans: File, number within the file and range of snapshots of each trajectory.

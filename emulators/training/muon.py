@@ -3,8 +3,7 @@ r"""Muon: momentum SGD with orthogonalised updates for matrix-shaped parameters.
 Reference: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
 https://kellerjordan.github.io/posts/muon; the size of the steps follows Liu et al., "Muon is
 Scalable for LLM Training", 2025, https://arxiv.org/abs/2502.16982, equation 4, so that learning
-rates of AdamW carry over. In a test with a convolutional network, Muon reached a third of AdamW's
-one-step error in as many steps.
+rates of AdamW carry over.
 """
 
 from collections.abc import Callable, Iterable

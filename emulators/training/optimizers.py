@@ -43,8 +43,8 @@ def with_schedule(optimizer: Optimizer, schedule: Schedule | None, trainer: Trai
     steps = trainer.estimated_stepping_batches
     if steps == float("inf"):
         raise ValueError(
-            f"trainer.max_steps is {trainer.max_steps}, without end, and model.schedule needs to "
-            "know the number of steps; set trainer.max_steps or max_epochs, or model.schedule=null."
+            f"trainer.max_steps is {trainer.max_steps} (no limit), but model.schedule needs the "
+            "number of steps; set trainer.max_steps or max_epochs, or model.schedule=null."
         )
     with naming("model.schedule", GIVEN):
         scheduler = schedule(optimizer, int(steps))

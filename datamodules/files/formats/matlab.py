@@ -78,7 +78,7 @@ def of_hdf5(path: Path) -> dict[str, StoredArray]:
 
 
 def _other(path: Path, name: str, shape: tuple[int, ...], kind: str) -> StoredArray:
-    """Return a variable that is no matrix of real numbers."""
+    """Return a variable that is not a matrix of real numbers."""
     return StoredArray(shape, OTHER, partial(refuse, path, name, kind))
 
 

@@ -101,7 +101,7 @@ class ThetaScheme(Stepper):
 
     @property
     def order(self) -> int:
-        """Order of the error in dt: 2 for θ = ½, unless moving coefficients are of the start."""
+        """Order of convergence in dt: 2 for θ = ½ (1 if varying coefficients are kept), else 1."""
         return 2 if self.theta == 0.5 else 1
 
     def step(
