@@ -45,6 +45,11 @@ class ChunkedArray(DiskArray):
     def _of_chunks(self, key: tuple[int | slice, ...], ranges: list[range]) -> np.ndarray:
         """Return the values at a key, which selects a range along each axis."""
         out = np.empty([len(part) for part in ranges], self.dtype)
+        self._fill(out, ranges)
+        return out[(*(0 if isinstance(k, int) else slice(None) for k in key), ...)]
+
+    def _fill(self, out: np.ndarray, ranges: list[range]) -> None:
+        """Write the values in a range along each axis into an array of their shape."""
         axes = list(zip(ranges, self.chunk, self.shape, strict=True))
         touched = [range(r.start // c, -(-r.stop // c)) if len(r) else range(0) for r, c, _ in axes]
         for number in product(*touched):
@@ -60,7 +65,6 @@ class ChunkedArray(DiskArray):
                 if prod(part.stop - part.start for part in of) < left:  # the rest may be read next
                     CHUNKS.keep((self._owner, number), block)
             out[tuple(into)] = block[tuple(of)]
-        return out[(*(0 if isinstance(k, int) else slice(None) for k in key), ...)]
 
     def close(self) -> None:
         CHUNKS.drop(self._owner)

@@ -17,7 +17,7 @@ import numpy as np
 
 from datamodules.files.decoded_array import decoded
 from datamodules.files.decoded_chunks import ChunkedArray
-from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
+from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of, with_all_axes
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
@@ -181,6 +181,16 @@ class ZarrArray(ChunkedArray):
             return np.asarray(self.library[key])
         return self._of_chunks(key, ranges)
 
+    def copy_to(self, out: np.ndarray, key: ArrayKey) -> None:
+        parts = as_tuple(key)
+        parts += (slice(None),) * (len(self.shape) - len(parts))
+        ranges, view = ranges_of(parts, self.shape, self.path), with_all_axes(out, parts)
+        fits = out.dtype == self.dtype and view.shape == tuple(map(len, ranges))
+        if self.library is None and fits:
+            self._fill(view, ranges)  # spares a copy
+        else:
+            super().copy_to(out, key)
+
     def _block(self, number: tuple[int, ...]) -> np.ndarray:
         """Return the values of a chunk.
 
@@ -202,17 +212,17 @@ class ZarrArray(ChunkedArray):
                 f"{path} is damaged ({error}); restore the store or write it again."
             ) from None
 
-    def _file(self, number: tuple[int, ...]) -> Path:
+    def _file(self, number: tuple[int, ...]) -> str:
         """Return the file of a chunk, or of the shard that holds it."""
         if self.index is not None:
             number = tuple(n // i for n, i in zip(number, self.index, strict=True))
         words = [*filter(None, [self.prefix]), *map(str, number)]
-        return self.path / self.separator.join(words or ["0"])
+        return f"{self.path}/{self.separator.join(words or ['0'])}"
 
-    def _bytes(self, path: Path, number: tuple[int, ...]) -> bytes | None:
+    def _bytes(self, path: str, number: tuple[int, ...]) -> bytes | None:
         """Return the encoded bytes of a chunk; None if it was not written."""
         try:
-            with path.open("rb", buffering=0) as file:
+            with open(path, "rb", buffering=0) as file:
                 if self.index is None:
                     return file.read()
                 size = 16 * prod(self.index) + 4  # offsets and lengths, and a checksum
