@@ -71,6 +71,33 @@ class SplitSize:
         return [dict(every[k % len(every)]) for k in range(first, first + count) if every]
 
 
+@dataclass(frozen=True)
+class CoarseSpinUp:
+    """First part of the spin-up on a coarser grid, in longer time steps, as a faster start.
+
+    The state is then refined, and `Generator.spin_up` gives it time to fill the smaller scales.
+
+    Args:
+        shape: Number of points along each axis.
+        length: Length [T].
+
+    Example:
+        >>> CoarseSpinUp(shape=(64, 64), length=30.0).length
+        30.0
+    """
+
+    shape: tuple[int, ...]
+    length: float
+
+    def __post_init__(self) -> None:
+        check_finite("data.generator.coarse_spin_up", length=self.length)
+        object.__setattr__(self, "shape", tuple(self.shape))
+        if not self.length > 0:
+            raise ValueError(
+                f"data.generator.coarse_spin_up.length must be positive, got {self.length}."
+            )
+
+
 class Generator:
     """Simulated data set: a solver, random initial states, and the sizes of its splits.
 
@@ -87,6 +114,8 @@ class Generator:
         seed: Seed of all random choices.
         trajectories_per_file: Number of trajectories simulated together and stored in one file.
         precision: Precision of the simulation, 32 or 64 [bits].
+        coarse_spin_up: Part of the spin-up on a coarser grid, before `spin_up`; None for no such
+            part. For solvers that have a method `on`, such as `SpectralSolver`.
 
     Example:
         Two trajectories of five snapshots for training, from random states:
@@ -109,6 +138,7 @@ class Generator:
         seed: int = 0,
         trajectories_per_file: int = 1,
         precision: int = 32,
+        coarse_spin_up: CoarseSpinUp | None = None,
     ) -> None:
         check_finite("Generator", spin_up=spin_up)
         if precision not in (32, 64):
@@ -117,7 +147,12 @@ class Generator:
             raise ValueError(
                 f"Generator.trajectories_per_file must be at least 1, got {trajectories_per_file}."
             )
-        self.solver = solver.float() if precision == 32 else solver.double()
+        self.coarse_spin_up = coarse_spin_up
+        self.coarse = None if coarse_spin_up is None else solver.on(coarse_spin_up.shape)
+        for own in (solver, self.coarse):
+            if own is not None:
+                own.float() if precision == 32 else own.double()
+        self.solver = solver
         self.initial = initial
         self.splits = dict(splits)
         self.spin_up = spin_up
@@ -176,6 +211,8 @@ class Generator:
         if not missing:
             return
         self.solver.to(device)
+        if self.coarse is not None:
+            self.coarse.to(device)
         total = sum(shard.solver_steps * shard.count for shard in missing)
         with tqdm(total=total, desc=f"simulating {root}", unit="snapshot") as progress:
             for shard in missing:
@@ -216,7 +253,9 @@ class Shard:
             Path(root) / split / f"{split}_{first // generator.trajectories_per_file:04d}.nc"
         )
         self.segments = SegmentStore(self.path.with_name(f"{self.path.name}.partial"))
-        self.spin_up_steps = round(generator.spin_up / generator.solver.interval)
+        interval, coarse = generator.solver.interval, generator.coarse_spin_up
+        self.coarse_steps = 0 if coarse is None else round(coarse.length / interval)
+        self.spin_up_steps = self.coarse_steps + round(generator.spin_up / interval)
         self.solver_steps = self.spin_up_steps + self.snapshots
 
     def provenance(self) -> dict[str, Any]:
@@ -260,15 +299,23 @@ class Shard:
                 "it again, set another data.root, or restore the setting."
             )
 
-    def solver(self) -> Solver:
-        """Return the solver at the operating points of these trajectories."""
-        return self.generator.solver.at(self.points) if self.points else self.generator.solver
+    def solver(self, step: int) -> Solver:
+        """Return the solver of a step since the initial state, at these operating points.
+
+        Args:
+            step: Number of intervals since the initial state.
+        """
+        generator = self.generator
+        own = generator.solver
+        if generator.coarse is not None and step < self.coarse_steps:
+            own = generator.coarse
+        return own.at(self.points) if self.points else own
 
     def initial_state(self) -> Tensor:
         """Return the states at the start of the spin-up, (trajectory, channel, *space)."""
-        solver, generator = self.generator.solver, self.generator
+        generator, solver = self.generator, self.solver(0)
         if generator.initial is None:
-            states = self.solver().initial_state().cpu()
+            states = solver.initial_state().cpu()
             return states.expand(self.count, *states.shape[1:]).clone()
         states = [
             generator.initial.sample(
@@ -300,10 +347,15 @@ class Shard:
     @torch.inference_mode()
     def _simulate(self, segment: int, state: Tensor, progress: tqdm) -> Tensor:
         """Simulate and store one segment (no snapshots in the spin-up); return its last state."""
-        generator, solver = self.generator, self.solver()
-        fields = []
+        generator, fields = self.generator, []
         first = segment * SEGMENT
+        solver = self.solver(first)
         for step in range(first, min(first + SEGMENT, self.solver_steps)):
+            if step == self.coarse_steps:
+                solver = self.solver(step)
+            if state.shape[2:] != solver.grid.shape:
+                grid = Grid(tuple(state.shape[2:]), solver.grid.lengths)
+                state = resample(state, grid, solver.grid.shape)
             if step >= self.spin_up_steps:
                 fields.append(resample(state, solver.grid, generator.grid.shape).float().cpu())
             state = solver.step_at(state, (step - self.spin_up_steps) * solver.interval)

@@ -105,6 +105,20 @@ class Solver(nn.Module, ABC):
         self.check_points(points)
         return self
 
+    def on(self, shape: Sequence[int]) -> "Solver":
+        """Return the solver of the same dynamics on another number of points of its domain.
+
+        Args:
+            shape: Number of points along each axis.
+
+        Raises:
+            NotImplementedError: The solver has one grid only.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} is made for one grid; leave data.generator.coarse_spin_up out, "
+            "or write its method `on`."
+        )
+
     def check_points(self, points: Sequence[Mapping[str, float]]) -> None:
         """Check that operating points all set the same, known parameters.
 

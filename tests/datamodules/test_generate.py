@@ -14,14 +14,17 @@ from datamodules.describe import describe
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.netcdf_writer import atomic_file
 from datamodules.files.trajectory_file import TrajectoryFile
-from datamodules.generation.generator import Generator, SplitSize
+from datamodules.generation.generator import CoarseSpinUp, Generator, SplitSize
 from datamodules.solvers import (
+    ETDRK2,
     BetaPlane,
     GaussianField,
     Grid,
     KuramotoSivashinsky,
+    Solver,
     SpectralSolver,
     Variable,
+    Wave,
     resample,
 )
 from datamodules.solvers.finite_volume import Balance, Diffusion, Domain, FiniteVolumeSolver
@@ -74,6 +77,46 @@ def test_spin_up_is_discarded(tmp_path):
     flame().generate(tmp_path / "b")
     # six intervals of spin-up: snapshot 0 of one is snapshot 6 of the other
     assert_close(read(tmp_path / "a", "train")[0][0], read(tmp_path / "b", "train")[0][6])
+
+
+def test_coarse_spin_up_comes_first_and_its_state_is_refined(tmp_path):
+    generator = flame(spin_up=1.0, coarse_spin_up=CoarseSpinUp((8,), 1.5), trajectories_per_file=2)
+    generator.generate(tmp_path)
+    coarse = SpectralSolver(KuramotoSivashinsky(Grid((8,), (22.0,))), 0.5, 0.5).float()
+    shards = generator.files(tmp_path)
+    state = shards[0].initial_state()
+    assert state.shape == (2, 1, 8)
+    for _ in range(3):
+        state = coarse.step(state)
+    state = resample(state, coarse.grid, (16,))
+    for _ in range(2):
+        state = generator.solver.step(state)
+    assert_close(torch.from_numpy(read(tmp_path, "train")[1][0]), state[1], atol=1e-5, rtol=1e-5)
+
+
+def test_steps_on_a_coarser_grid_are_as_much_longer_as_they_divide_the_interval():
+    grid = Grid((16, 24), (2.0, 3.0))
+    equation = BetaPlane(grid, beta=3.0, drag=0.1, viscosity=0.2, forcing=(Wave(4.0, 1),))
+    solver = SpectralSolver(equation, 0.1, 0.5, ETDRK2)
+    coarse = solver.on((8, 12))
+    assert coarse.dt == pytest.approx(0.5 / 3)
+    assert coarse.grid == Grid((8, 12), (2.0, 3.0))
+    assert isinstance(coarse.stepper, ETDRK2)
+    options = {"beta": 3.0, "drag": 0.1, "viscosity": 0.2, "forcing": (Wave(4.0, 1),)}
+    expected = SpectralSolver(BetaPlane(Grid((8, 12), (2.0, 3.0)), **options), 0.5 / 3, 0.5, ETDRK2)
+    state = torch.randn(2, 1, 8, 12, dtype=torch.float64)
+    assert_close(coarse.step(state), expected.step(state))
+
+
+def test_solvers_of_one_grid_have_no_coarse_spin_up():
+    class Fixed(SpectralSolver):
+        on = Solver.on
+
+    solver = Fixed(KuramotoSivashinsky(Grid((16,), (22.0,))), 0.25, 0.5)
+    with pytest.raises(NotImplementedError, match="Fixed is made for one grid; leave data"):
+        Generator(solver, None, {}, coarse_spin_up=CoarseSpinUp((8,), 1.0))
+    with pytest.raises(ValueError, match=r"coarse_spin_up.length must be positive, got 0"):
+        CoarseSpinUp((8,), 0.0)
 
 
 def test_trajectories_do_not_depend_on_the_grouping_into_files(tmp_path):

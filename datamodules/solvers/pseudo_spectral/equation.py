@@ -6,6 +6,7 @@ has a negative real part.
 """
 
 from abc import ABC, abstractmethod
+from inspect import signature
 from typing import ClassVar
 
 from jaxtyping import Complex
@@ -60,6 +61,16 @@ class Equation(SpectralModule, ABC):
         Args:
             state_hat: Spectrum û of the state, as `to_spectrum` returns it.
         """
+
+    def on(self, grid: Grid) -> "Equation":
+        """Return the equation on another grid, in double precision.
+
+        An equation keeps the arguments of its constructor as attributes.
+        """
+        names = list(signature(type(self).__init__).parameters)[1:]
+        return type(self)(
+            **{name: grid if name == "grid" else getattr(self, name) for name in names}
+        )
 
     def tendency(self, state: State) -> State:
         """Return ∂u/∂t in physical space, in the units of the state over [T].

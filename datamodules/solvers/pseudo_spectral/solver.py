@@ -1,6 +1,7 @@
 """A pseudo-spectral solver: an equation and a time stepper on a periodic grid."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import signature
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from datamodules.solvers.cpu import cache_sized_parts, threads_for
 from datamodules.solvers.finite import check_finite
+from datamodules.solvers.grid import Grid
 from datamodules.solvers.pseudo_spectral.equation import Equation, Spectrum
 from datamodules.solvers.pseudo_spectral.operators import (
     SpectralModule,
@@ -70,6 +72,18 @@ class SpectralSolver(Solver, SpectralModule):
             type(self.stepper), **{name: getattr(self.stepper, name) for name in options}
         )
         self.mask = dealias_mask(self.grid).to(torch.complex128)
+
+    def on(self, shape: Sequence[int]) -> "SpectralSolver":
+        """Return the solver on another number of points, in double precision.
+
+        The time step is the longest that divides the interval and is no longer than dt times the
+        ratio of the grid spacings, so that the solution moves no further in units of the spacing.
+        """
+        grid = Grid(tuple(shape), self.grid.lengths)
+        ratio = min(old / new for old, new in zip(self.grid.shape, grid.shape, strict=True))
+        substeps = math.ceil(self.substeps / ratio)
+        equation = self.equation.on(grid)
+        return SpectralSolver(equation, self.interval / substeps, self.interval, self.scheme)
 
     @property
     def periodic(self) -> tuple[bool, ...]:
