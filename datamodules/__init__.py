@@ -15,7 +15,7 @@ from datamodules.files.formats.torch_tensors import TorchTensors
 from datamodules.files.formats.xarray_engines import Xarray
 from datamodules.files.formats.zarr_store import Zarr
 from datamodules.files.selection import Range, SplitFiles
-from datamodules.generation.generator import Generator, SplitSize
+from datamodules.generation.generator import CoarseSpinUp, Generator, SplitSize
 from datamodules.observations import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
 from datamodules.rollouts import InitialConditions, Rollouts, TrajectoryRolloutBatch
 from datamodules.source import DataSource
@@ -29,6 +29,7 @@ Source = SplitFiles
 __all__ = [
     "HDF5",
     "MATLAB",
+    "CoarseSpinUp",
     "DataDescription",
     "DataSource",
     "Dedalus",
