@@ -12,6 +12,7 @@ from callbacks.diagnostics.moments import Moments
 from callbacks.diagnostics.movie import Movie
 from callbacks.diagnostics.panels import Panels
 from callbacks.diagnostics.pca_autocorrelation import PCAAutocorrelation
+from callbacks.diagnostics.perturbation_growth import PerturbationGrowth
 from callbacks.diagnostics.predictability import PredictabilityLimit
 from callbacks.diagnostics.relative_error import RelativeError
 from callbacks.diagnostics.rollout_error import RolloutError
@@ -53,6 +54,7 @@ __all__ = [
     "Panel",
     "Panels",
     "PerSampleMetric",
+    "PerturbationGrowth",
     "PredictabilityLimit",
     "RelativeError",
     "RolloutCheckpoint",

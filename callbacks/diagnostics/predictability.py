@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 import xarray
+from jaxtyping import Int
+from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.compared import Column, ScoreLayout
@@ -13,6 +15,7 @@ from callbacks.diagnostics.options import is_whole
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.metrics.rollout_mse import mean_squared_error
 from datamodules.solvers import resample
+from datamodules.source import ReferenceSource
 from emulators.rollout import RolloutBatch, State
 
 
@@ -75,10 +78,7 @@ class PredictabilityLimit(RolloutDiagnostic):
         return None
 
     def begin(self, start: RolloutBatch) -> None:
-        total = self.source.rollouts["test"].initial_conditions
-        even = np.linspace(0, total - 1, min(total, self.initial_conditions)).round()
-        chosen = torch.from_numpy(even).to(start.index)
-        self.chosen = torch.isin(start.index, chosen).nonzero()[:, 0]
+        self.chosen = even_choice(start, self.source, self.initial_conditions)
         self.index = start.index[self.chosen]
         self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])[self.chosen]
         self.limit = self.error.clone()
@@ -144,6 +144,19 @@ class PredictabilityLimit(RolloutDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return []
+
+
+def even_choice(start: RolloutBatch, source: ReferenceSource, count: int) -> Int[Tensor, " chosen"]:
+    """Return which initial conditions of a batch are among `count` evenly spaced ones of the test.
+
+    Args:
+        start: Batch of initial conditions.
+        source: Data module, which has their number.
+        count: Number of initial conditions that are chosen among all.
+    """
+    total = source.rollouts["test"].initial_conditions
+    even = np.linspace(0, total - 1, min(total, count)).round()
+    return torch.isin(start.index, torch.from_numpy(even).to(start.index)).nonzero()[:, 0]
 
 
 def ratio(error: np.ndarray, limit: np.ndarray) -> np.ndarray:
