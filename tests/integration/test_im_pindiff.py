@@ -8,6 +8,7 @@ import xarray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import cli
+from callbacks.plotting.export import png
 from tests.conftest import says
 
 PHYSICS = """
@@ -80,7 +81,8 @@ def settings(tmp_path, monkeypatch, single_precision):
     return tmp_path
 
 
-def test_fit_test_and_resume(settings):
+def test_fit_test_and_resume(settings, monkeypatch):
+    monkeypatch.setattr("callbacks.run.score_writer.png", png)  # not only a point
     cli.run(["fit", "-c", "settings.yaml", "--trainer.default_root_dir=run"])
     events = EventAccumulator("run")
     events.Reload()
