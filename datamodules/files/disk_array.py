@@ -1,10 +1,10 @@
 """Base class of arrays on disk, independent of their layout in the file."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import index
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -39,6 +39,13 @@ class DiskArray(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the file; the next read opens it again."""
+
+
+def viewed(
+    open: Callable[[], DiskArray], kind: Callable[..., DiskArray], *options: Any
+) -> DiskArray:
+    """Return a view of an array, of some class and with its options; picklable as a `partial`."""
+    return kind(open(), *options)
 
 
 def assign(out: np.ndarray, values: np.ndarray, path: Path) -> None:

@@ -158,20 +158,19 @@ def _nothing() -> None:
 
 
 class StackedArray(DiskArray):
-    """Variables of equal shapes in an HDF5 file, stacked along a first axis.
+    """Arrays of equal shapes, such as variables of an HDF5 file, stacked along a first axis.
 
     Args:
-        path: File.
-        names: Names of the variables.
-        fixed: Part of each variable.
-        shape: Shape of the parts.
+        path: File, for messages.
+        opens: Functions that return the arrays.
+        shape: Shape of each array.
     """
 
     def __init__(
-        self, path: Path, names: Sequence[str], fixed: Sequence[Part], shape: tuple[int, ...]
+        self, path: Path, opens: Sequence[Callable[[], DiskArray]], shape: tuple[int, ...]
     ) -> None:
-        self.path, self.names, self.fixed = path, names, fixed
-        self.shape = (len(names), *shape)
+        self.path, self.opens = path, opens
+        self.shape = (len(opens), *shape)
         self.last: tuple[int, DiskArray] | None = None
 
     def __getitem__(self, key: ArrayKey) -> np.ndarray:
@@ -182,8 +181,7 @@ class StackedArray(DiskArray):
 
     def _array(self, number: int) -> DiskArray:
         if self.last is None or self.last[0] != number:
-            opened = open_part(self.path, self.names[number], self.fixed)
-            self.last = number, opened  # the file stays open for the next one
+            self.last = number, self.opens[number]()  # the file stays open for the next one
         return self.last[1]
 
     def close(self) -> None:

@@ -11,10 +11,10 @@ from datamodules.files.arrays import open_array
 from datamodules.files.classic import ClassicArray
 from datamodules.files.decoded_array import DecodedArray
 from datamodules.files.filled_array import FilledArray
-from datamodules.files.formats.plain_arrays import OneSnapshot, Values
+from datamodules.files.formats.plain_arrays import Values
 from datamodules.files.hdf5 import Hdf5Array, find_layout
 from datamodules.files.oriented_array import OrientedArray
-from datamodules.files.part import PartArray, SharedArray
+from datamodules.files.part import PartArray, SharedArray, StackedArray
 from datamodules.files.subset import SubsetArray
 from tests.datamodules.files import write_file
 
@@ -240,7 +240,7 @@ def test_damaged_headers_are_refused_or_read(tmp_path, format):
         lambda array: SharedArray(array, {1: slice(0, 3)}),
         lambda array: SubsetArray(array, [range(2), range(1, 3)], [1, 2]),
         lambda array: FilledArray(array, (3, 3)),
-        OneSnapshot,
+        lambda array: StackedArray(array.path, [lambda: array], array.shape),
     ],
 )
 def test_one_value_of_a_view_is_an_array(view):

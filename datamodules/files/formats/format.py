@@ -120,3 +120,18 @@ class FileFormat(ABC):
         Raises:
             ValueError: The file is damaged or of another format.
         """
+
+
+def unreadable(path: Path, label: str, error: Exception) -> ValueError:
+    """Return the error for a file that a library cannot read.
+
+    Args:
+        path: File.
+        label: Name of the format.
+        error: Error of the library, of which the first line is shown.
+    """
+    reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+    return ValueError(
+        f"{path} is not a readable file of {label} ({reason:.200}): it may be truncated or of "
+        "another format; restore it or remove it from the folder."
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 
-from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable, unreadable
 from datamodules.files.part import Part, open_part
 
 
@@ -63,10 +63,7 @@ def open_hdf5(path: Path, label: str) -> h5py.File:
     try:
         return h5py.File(path, "r", locking=False)
     except OSError as error:
-        raise ValueError(
-            f"{path} is not a readable file of {label} ({error}): it may be truncated or of "
-            "another format; restore it or remove it from the folder."
-        ) from None
+        raise unreadable(path, label, error) from None
 
 
 def stored_part(

@@ -1,6 +1,6 @@
 """Files of MATLAB, which may hold one snapshot each, such as the files of py2d."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,8 @@ import numpy as np
 
 from datamodules.files.arrays import open_array
 from datamodules.files.decoded_array import text
-from datamodules.files.disk_array import DiskArray
+from datamodules.files.disk_array import viewed
+from datamodules.files.formats.format import unreadable
 from datamodules.files.formats.plain_arrays import OTHER, PlainArrays, StoredArray, refuse
 from datamodules.files.formats.plain_hdf5 import read_arrays
 from datamodules.files.loaded_array import LoadedArray
@@ -69,7 +70,8 @@ def of_hdf5(path: Path) -> dict[str, StoredArray]:
             continue
         kind = text(array.attributes.get("MATLAB_class"))
         if kind in REAL and array.is_real:
-            opened = partial(_reversed, path, name)
+            order = range(len(array.shape))[::-1]
+            opened = partial(viewed, partial(open_array, path, name), OrientedArray, order)
             found[name] = StoredArray(array.shape[::-1], array.dtype, opened)
         elif "/" not in name:
             kind = "complex numbers" if kind in REAL else f"values of class {kind}"
@@ -80,12 +82,6 @@ def of_hdf5(path: Path) -> dict[str, StoredArray]:
 def _other(path: Path, name: str, shape: tuple[int, ...], kind: str) -> StoredArray:
     """Return a variable that is not a matrix of real numbers."""
     return StoredArray(shape, OTHER, partial(refuse, path, name, kind))
-
-
-def _reversed(path: Path, name: str) -> DiskArray:
-    """Return an array of HDF5 with its axes in the order of MATLAB."""
-    array = open_array(path, name)
-    return OrientedArray(array, range(len(array.shape))[::-1])
 
 
 def of_version_5(path: Path) -> dict[str, StoredArray]:
@@ -104,23 +100,21 @@ def of_version_5(path: Path) -> dict[str, StoredArray]:
     try:
         held = whosmat(path)
     except Exception as error:  # of several kinds, by the fault of the file
-        raise _damaged(path, error) from None
+        raise unreadable(path, MATLAB.label, error) from None
     if path.stat().st_size > LARGE:
         notify(
             f"{path.parent}: .mat files are read into memory one by one; MATLAB writes files "
             "that are read piece by piece by save(..., '-v7.3')."
         )
     return {
-        name: StoredArray(shape, np.dtype(kind), partial(_loaded, path, name, shape))
+        name: StoredArray(
+            *(shape, np.dtype(kind)),
+            partial(LoadedArray, path, name, shape, partial(_load, path, name)),
+        )
         if kind in REAL
         else _other(path, name, shape, f"values of class {kind}")
         for name, shape, kind in held
     }
-
-
-def _loaded(path: Path, name: str, shape: tuple[int, ...]) -> DiskArray:
-    """Return a matrix of a file of version 5."""
-    return LoadedArray(path, name, shape, partial(_load, path, name))
 
 
 def _load(path: Path, name: str) -> np.ndarray:
@@ -134,28 +128,16 @@ def _load(path: Path, name: str) -> np.ndarray:
     try:
         values: Any = loadmat(path, variable_names=[name])[name]
     except Exception as error:  # of several kinds, by the fault of the file
-        raise _damaged(path, error) from None
+        raise unreadable(path, MATLAB.label, error) from None
     if values.dtype.kind == "c":
         refuse(path, name, "complex numbers")
     return values
-
-
-def _damaged(path: Path, error: Exception) -> ValueError:
-    return ValueError(
-        f"{path} is not a readable file of MATLAB ({type(error).__name__}): it is damaged or "
-        "truncated; restore it or remove it from the folder."
-    )
 
 
 def _without_single_axes(array: StoredArray) -> StoredArray:
     """Return a vector or single number of MATLAB, which has two axes there, without them."""
     if len(array.shape) != 2 or 1 not in array.shape:
         return array
+    fixed = [0 if size == 1 else slice(None) for size in array.shape]
     shape = tuple(size for size in array.shape if size != 1)
-    return replace(array, shape=shape, open=partial(_squeezed, array.open))
-
-
-def _squeezed(opened: Callable[[], DiskArray]) -> DiskArray:
-    """Return an array without its axes of one item."""
-    array = opened()
-    return PartArray(array, [0 if size == 1 else slice(None) for size in array.shape])
+    return replace(array, shape=shape, open=partial(viewed, array.open, PartArray, fixed))

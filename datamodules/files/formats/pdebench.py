@@ -19,7 +19,7 @@ from datamodules.files.decoded_array import texts
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.formats.hdf5_format import HDF5Format, stored_part
 from datamodules.files.formats.plain_arrays import Values
-from datamodules.files.part import StackedArray
+from datamodules.files.part import StackedArray, open_part
 
 COORDINATE = "-coordinate"
 AXES = "xyz"
@@ -97,7 +97,8 @@ class PDEBench(HDF5Format):
         names = [f"{group}/data" for group in groups]
         for number, channel in enumerate(channels):
             shape = (len(groups), *data.shape[:-1])
-            part = partial(StackedArray, path, names, [*whole, number], shape[1:])
+            parts = [partial(open_part, path, name, [*whole, number]) for name in names]
+            part = partial(StackedArray, path, parts, shape[1:])
             dimensions = ("trajectory", "time", *space)
             found.append(StoredVariable(channel, dimensions, shape, data.dtype, {}, part))
         for key in sorted(set.intersection(*map(set, settings))):

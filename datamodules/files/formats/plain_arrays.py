@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple
+from datamodules.files.disk_array import ArrayKey, DiskArray, viewed
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
-from datamodules.files.part import Part, PartArray
+from datamodules.files.part import PartArray, StackedArray
 from datamodules.solvers.finite import check_finite
 
 CHANNEL = "channel"
@@ -60,24 +60,6 @@ class Values(DiskArray):
 
     def close(self) -> None:
         pass
-
-
-class OneSnapshot(DiskArray):
-    """Array with a leading time axis of length 1 in front of the axes in the file.
-
-    Args:
-        array: Array in the file.
-    """
-
-    def __init__(self, array: DiskArray) -> None:
-        self.array, self.path, self.shape = array, array.path, (1, *array.shape)
-
-    def __getitem__(self, key: ArrayKey) -> np.ndarray:
-        time, *rest = as_tuple(key) or (slice(None),)
-        return self.array[tuple(rest)][None][time, ...]
-
-    def close(self) -> None:
-        self.array.close()
 
 
 class PlainArrays(FileFormat):
@@ -153,7 +135,7 @@ class PlainArrays(FileFormat):
         if not self.order:
             raise ValueError(self._unknown(path, arrays))
         if self.axes != self.order:
-            arrays = {name: self._of_one_snapshot(name, array) for name, array in arrays.items()}
+            arrays = {name: self._of_one_snapshot(path, name, arrays[name]) for name in arrays}
         variables: dict[str, StoredVariable] = {}
         for name, array in arrays.items():
             if len(array.shape) == len(self.axes) > 1 and (array.is_real or not self.channels):
@@ -184,12 +166,12 @@ class PlainArrays(FileFormat):
         """Return the attributes of a file."""
         return {}
 
-    def _of_one_snapshot(self, name: str, array: StoredArray) -> StoredArray:
+    def _of_one_snapshot(self, path: Path, name: str, array: StoredArray) -> StoredArray:
         """Return an array of a file of one snapshot with an axis of time."""
         is_time = not array.shape and _axis_of(name) == "time"
         if not is_time and len(array.shape) != len(self.order):
             return array
-        opened = partial(_one_snapshot, array.open)
+        opened = partial(StackedArray, path, [array.open], array.shape)
         return replace(array, shape=(1, *array.shape), open=opened)
 
     def _add_line(
@@ -238,7 +220,8 @@ class PlainArrays(FileFormat):
                 "them, expected one with an axis 'channel'; write it to a file of its own."
             )
         for number, channel in enumerate(self.channels):
-            opened = partial(_channel, array.open, axis, number)
+            fixed = [number if k == axis else slice(None) for k in range(len(self.axes))]
+            opened = partial(viewed, array.open, PartArray, fixed)
             part = replace(array, shape=shape, open=opened)
             variables[channel] = self._variable(channel, names, part)
 
@@ -305,16 +288,3 @@ def _axis_of(name: str) -> str:
     """Return the axis whose coordinate has this name, if it is one."""
     own = name.rpartition("/")[2]
     return {"t": "time"}.get(own, own)
-
-
-def _one_snapshot(opened: Callable[[], DiskArray]) -> DiskArray:
-    """Return an array with an axis of time."""
-    return OneSnapshot(opened())
-
-
-def _channel(opened: Callable[[], DiskArray], axis: int, number: int) -> DiskArray:
-    """Return one channel of an array."""
-    array = opened()
-    fixed: list[Part] = [slice(None)] * len(array.shape)
-    fixed[axis] = number
-    return PartArray(array, fixed)

@@ -1,7 +1,7 @@
 """HDF5 files without a known layout."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from datamodules.files.arrays import open_array
-from datamodules.files.disk_array import DiskArray
+from datamodules.files.disk_array import viewed
 from datamodules.files.formats.hdf5_format import open_hdf5
 from datamodules.files.formats.plain_arrays import OTHER, PlainArrays, StoredArray
 from datamodules.files.hdf5 import damaged
@@ -68,13 +68,10 @@ def is_netcdf(file: h5py.File) -> bool:
     """Return whether the NetCDF library or a program like it wrote a file."""
     if "_NCProperties" in file.attrs:
         return True
-    found = file.visititems(lambda _, item: is_scale(item) or None)
-    return bool(found)
-
-
-def is_scale(item: h5py.Group | h5py.Dataset) -> bool:
-    """Return whether a part of a file is the coordinate of a dimension."""
-    return isinstance(item, h5py.Dataset) and bool(item.is_scale)
+    scale = file.visititems(
+        lambda _, item: (isinstance(item, h5py.Dataset) and item.is_scale) or None
+    )
+    return bool(scale)
 
 
 def read_arrays(path: Path, label: str) -> dict[str, StoredArray]:
@@ -150,14 +147,7 @@ def stacked(path: Path, arrays: dict[str, StoredArray], julia: bool) -> dict[str
             axes = range(1, 1 + len(first.shape))
             order = [0, *(reversed(axes) if julia else axes)]
             shape = (len(names), *(first.shape[axis - 1] for axis in order[1:]))
-            opened = partial(_open_stack, path, names, first.shape, order)
+            stack = partial(StackedArray, path, [arrays[name].open for name in names], first.shape)
+            opened = partial(viewed, stack, OrientedArray, order)
             found[group] = replace(first, shape=shape, open=opened)
     return found
-
-
-def _open_stack(
-    path: Path, names: Sequence[str], shape: tuple[int, ...], order: Sequence[int]
-) -> DiskArray:
-    """Return stacked data sets with their axes in another order."""
-    whole = [slice(None)] * len(shape)
-    return OrientedArray(StackedArray(path, names, whole, shape), order)

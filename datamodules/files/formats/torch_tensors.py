@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from datamodules.files.disk_array import ArrayKey
+from datamodules.files.formats.format import unreadable
 from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray
 from datamodules.files.mapped_array import MappedArray
 
@@ -80,8 +81,8 @@ def tensors(path: Path) -> dict[str, Tensor]:
         )
     try:
         check_order(path)
-    except (OSError, zipfile.BadZipFile):
-        raise _damaged(path) from None
+    except (OSError, zipfile.BadZipFile) as error:
+        raise unreadable(path, TorchTensors.label, error) from None
     try:
         found = torch.load(path, map_location="meta", weights_only=True)
     except UnpicklingError as error:
@@ -91,8 +92,8 @@ def tensors(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be loaded with weights_only=True, since it holds {kind}, expected "
             "tensors; write the tensors alone, or in a dictionary, by torch.save."
         ) from None
-    except Exception:  # of several kinds, by the fault of the file
-        raise _damaged(path) from None
+    except Exception as error:  # of several kinds, by the fault of the file
+        raise unreadable(path, TorchTensors.label, error) from None
     named = found if isinstance(found, dict) else {path.stem: found}
     if {*named} == {"x", "y"} and all(
         isinstance(tensor, Tensor) and tensor.ndim > 1 for tensor in named.values()
@@ -113,13 +114,6 @@ def tensors(path: Path) -> dict[str, Tensor]:
             "dictionary of such tensors; write it as float32 by torch.save."
         )
     return chosen
-
-
-def _damaged(path: Path) -> ValueError:
-    return ValueError(
-        f"{path} is not a readable file of PyTorch: it is damaged or truncated; restore it or "
-        "remove it from the folder."
-    )
 
 
 def is_former(path: Path) -> bool:
