@@ -52,7 +52,7 @@ class DataModes(Constraint):
         points = prod(data.shape)
         occupied = torch.zeros(data.channels, *data.shape, dtype=torch.bool)
         for trajectory in snapshots:
-            for snapshot in trajectory.double():
+            for snapshot in map(Tensor.double, trajectory):  # one by one: they take memory
                 power = torch.fft.fftn(snapshot - mean, dim=axes, norm="forward").abs().square()
                 scale = snapshot.square().mean(axes, keepdim=True)
                 occupied |= ~(points * power < ROUNDING**2 * scale)
