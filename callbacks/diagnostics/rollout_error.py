@@ -50,6 +50,8 @@ class RolloutError(RolloutDiagnostic):
         threshold: Largest √MSE [standard deviations] within the valid prediction time.
         leads: Leads [intervals] that tables and logs show.
         reference: Split whose time mean is subtracted for anomalies.
+        scale: Number [units of the channels] by which a publication divides the fields: the summary
+            also has the MSE in units of its square; None for no such unit.
 
     Example:
         The figure shows the error against lead time, the table its values and the valid time:
@@ -73,7 +75,7 @@ class RolloutError(RolloutDiagnostic):
     """
 
     version = 2
-    of_forecasts = frozenset({"threshold", "leads", "reference"})
+    of_forecasts = frozenset({"threshold", "leads", "reference", "scale"})
     layouts = (
         ScoreLayout("mse", ("initial_condition", "lead_time"), needs=("lead_time",)),
         ScoreLayout("mse_physical", ("initial_condition", "lead_time", "channel")),
@@ -89,15 +91,19 @@ class RolloutError(RolloutDiagnostic):
         threshold: float = 0.5,
         leads: Sequence[int] = (1, 10, 25, 50, 75, 100),
         reference: Split = "train",
+        scale: float | None = None,
     ) -> None:
-        check_finite("RolloutError", threshold=threshold)
+        check_finite("RolloutError", threshold=threshold, scale=scale)
         super().__init__()
         if not is_finite(threshold):
             raise ValueError(
                 f"RolloutError.threshold must be positive, got {threshold}; give a finite number "
                 "of standard deviations."
             )
+        if scale is not None and not scale > 0:
+            raise ValueError(f"RolloutError.scale must be positive, got {scale}.")
         self.threshold = threshold
+        self.scale = scale
         self.leads = whole_leads("RolloutError", leads)
         self.reference_split = reference
         self.reference: Mapping[str, np.ndarray] = {}
@@ -208,6 +214,13 @@ class RolloutError(RolloutDiagnostic):
         named = {
             f"mse/lead_{lead}": float(mean[lead - 1]) for lead in self.leads if lead <= len(mean)
         }
+        if self.scale is not None:
+            physical = scores["mse_physical"].mean(("initial_condition", "channel"), skipna=False)
+            named |= {
+                f"mse_scaled/lead_{lead}": float(physical[lead - 1]) / self.scale**2
+                for lead in self.leads
+                if lead <= len(mean)
+            }
         return {
             **named,
             "valid_prediction_time": float(scores["valid_prediction_time"].mean()),

@@ -59,6 +59,19 @@ def test_each_channel_is_scaled_by_its_own_deviation(evaluate, plane):
     np.testing.assert_allclose(scores["mse_physical"][0], [[1.0, 100.0], [9.0, 900.0]])
 
 
+def test_error_in_the_unit_of_a_publication(evaluate, plane):
+    # errors 1 and 3 times the initial values of the two channels, 1 and 10, in units of 5
+    emulator = Exact(channels=2)
+    data = Data(plane, torch.randn(6, 2, 8, 8), variables=("a", "b"))
+    initial = torch.ones(1, 2, 8, 8) * torch.tensor([1.0, 10.0])[:, None, None]
+    batches = [RolloutBatch(initial, torch.tensor([0]), 2, 2, growth=2.0)]
+    evaluate(RolloutError(leads=[1, 2, 3], scale=5.0), emulator, data, batches)
+    scaled = {name: value for name, value in emulator.summary.items() if "scaled" in name}
+    assert scaled == pytest.approx({"mse_scaled/lead_1": 101 / 50, "mse_scaled/lead_2": 909 / 50})
+    with pytest.raises(ValueError, match=r"RolloutError.scale must be positive, got 0"):
+        RolloutError(scale=0.0)
+
+
 def test_summary_names_lead_times_within_the_truth(evaluate, plane):
     diagnostic = RolloutError(leads=(1, 5, 50))
     emulator = Exact()

@@ -117,7 +117,8 @@ def test_study_configuration(path):
     left_out = ("--trainer.", "--seed_everything=", "--data.seed=")
     words = [[w for w in run.arguments if not w.startswith(left_out)] for run in study.runs]
     for arguments in covering(words):
-        given = [word for word in arguments if not word.endswith("/infiltration.yaml")]
+        of_trainer = ("/infiltration.yaml", "/paper.yaml")
+        given = [word for word in arguments if not word.endswith(of_trainer)]
         data = made_data(device, *(word for word in given if not of_the_model(word)))
         sizes = {"channels": data.channels, "dimensions": data.dimensions}
         sizes["parameters"] = len(data.parameters)  # as `emulate` links them
@@ -125,6 +126,16 @@ def test_study_configuration(path):
         model = made_model(device, *filter(of_the_model, given), *linked)
         *_, size = data.generator.grid.shape
         assert getattr(model.trained, "size", size) == size
+
+
+def test_scores_of_the_paper_are_its_own():
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(stages.RunTrainer, "trainer")
+    parsed = parser.parse_path(str(CONFIGS / "paper.yaml"))
+    made = {type(one).__name__: one for one in parser.instantiate(parsed).trainer.callbacks}
+    assert made["RolloutError"].scale == 10
+    assert not made["PCAAutocorrelation"].centre
+    assert not made["PCAAutocorrelation"].normalise
 
 
 def test_trainer_configuration_is_the_default():
