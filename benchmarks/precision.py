@@ -72,7 +72,7 @@ def ratios(above: list[list[float]], below: list[list[float]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="configs/data/quickstart.yaml")
+    parser.add_argument("--data", default="configs/data/resolved64.yaml")
     parser.add_argument("--model", default="configs/model/baseline.yaml")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=2)

@@ -1,7 +1,7 @@
 """What a test adds to a step of a rollout: the whole of `emulate test` against a bare loop.
 
-A short training on a little of the quickstart's flow gives a checkpoint; `emulate test` rolls it
-out with everything that `configs/trainer.yaml` lists. A last observer lets a bare loop of the same
+A short training on a little of the flow of resolved64.yaml gives a checkpoint; `emulate test` rolls
+it out with everything that `configs/trainer.yaml` lists. A last observer lets a bare loop of the same
 network, with the same batch and precision, take turns with the rollout, every twentieth step for
 twenty steps, so that both meet the same machine. Steps with truth and steps past its end are told
 apart; scores and figures, made once at the end, are not in either. With one thread it is the time
@@ -93,7 +93,7 @@ def main() -> None:
         folder = Path(place)
         data = [f"--data.{name}={value}" for name, value in FLOW.items()]
         training = ["--trainer.max_steps=150", "--trainer.val_check_interval=150"]
-        files = [f"-c={CONFIGS}/data/quickstart.yaml", f"-c={CONFIGS}/model/baseline.yaml"]
+        files = [f"-c={CONFIGS}/data/resolved64.yaml", f"-c={CONFIGS}/model/baseline.yaml"]
         folders = [f"--data.root={folder}/data", f"--trainer.default_root_dir={folder}/run"]
         optimiser = ["--model.distance=L2", "--model.optimizer=emulators.Muon",
                      "--model.optimizer.lr=0.005"]  # fmt: skip
