@@ -29,6 +29,7 @@ from datamodules.solvers.pseudo_spectral.equation import Equation, Spectrum
 from datamodules.solvers.pseudo_spectral.operators import (
     dealias_mask,
     inverse_squared_wavenumber,
+    kept_columns,
     squared_wavenumber,
     to_spectrum,
 )
@@ -107,16 +108,22 @@ class BetaPlane(Equation):
         self.viscosity = viscosity
         self.forcing = tuple(forcing)
 
-        l, k = grid.wavenumbers()
-        mask = dealias_mask(grid)
-        minus_inverse_laplacian = inverse_squared_wavenumber(grid) * mask
+        kept = slice(self.columns)
+        l, k = (axis[..., kept] if axis.shape[-1] > 1 else axis for axis in grid.wavenumbers())
+        mask = dealias_mask(grid)[..., kept]
+        minus_inverse_laplacian = inverse_squared_wavenumber(grid)[..., kept] * mask
         velocity = torch.stack(
             [1j * l * minus_inverse_laplacian, -1j * k * minus_inverse_laplacian]
         )
         self.velocity_symbol = velocity[:, None, None]
         self.uv_symbol = ((k**2 - l**2) * mask).to(velocity)
         self.v2_u2_symbol = (k * l * mask).to(velocity)
-        self.force_hat = to_spectrum(self.force(), grid) * mask
+        self.force_hat = to_spectrum(self.force(), grid)[..., kept] * mask
+
+    @property
+    def columns(self) -> int:
+        """Number of columns that dealiasing keeps."""
+        return kept_columns(self.grid)
 
     def force(self) -> Tensor:
         """Return the forcing field F(y, x) [1/T²], in double precision."""
@@ -139,6 +146,6 @@ class BetaPlane(Equation):
         u, v = flow.unbind()
         products = flow * v  # uv, v²
         products[1].addcmul_(u, u, value=-1)  # v² - u²
-        uv_hat, v2_u2_hat = torch.fft.rfft2(products).unbind()
+        uv_hat, v2_u2_hat = torch.fft.rfft2(products)[..., : state_hat.shape[-1]].unbind()
         tendency = torch.addcmul(self.force_hat, self.uv_symbol, uv_hat)
         return tendency.addcmul_(self.v2_u2_symbol, v2_u2_hat)

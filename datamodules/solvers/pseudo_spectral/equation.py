@@ -54,12 +54,22 @@ class Equation(SpectralModule, ABC):
     def symbol(self) -> Complex[Tensor, "channel *spectrum"]:
         """Return the linear symbol L [1/T] in double precision."""
 
+    @property
+    def columns(self) -> int:
+        """Number of columns of a spectrum that `nonlinear` takes and returns; all by default.
+
+        An equation whose nonlinear tendency is zero beyond `kept_columns` can leave them out: the
+        solver then computes with these columns alone.
+        """
+        return self.grid.spectrum_shape[-1]
+
     @abstractmethod
     def nonlinear(self, state_hat: Spectrum) -> Spectrum:
         """Return the nonlinear tendency N(û), dealiased.
 
         Args:
-            state_hat: Spectrum û of the state, as `to_spectrum` returns it.
+            state_hat: First `columns` columns of the spectrum û of the state, which `to_spectrum`
+                returns.
         """
 
     def on(self, grid: Grid) -> "Equation":
@@ -79,5 +89,6 @@ class Equation(SpectralModule, ABC):
             state: States u in physical space.
         """
         state_hat = to_spectrum(state, self.grid)
-        linear = self.symbol().to(state_hat) * state_hat
-        return to_field(linear + self.nonlinear(state_hat), self.grid)
+        total = self.symbol().to(state_hat) * state_hat
+        total[..., : self.columns] += self.nonlinear(state_hat[..., : self.columns])
+        return to_field(total, self.grid)

@@ -91,6 +91,16 @@ def dealias_mask(grid: Grid) -> Float[Tensor, "*spectrum"]:
     return kept
 
 
+def kept_columns(grid: Grid) -> int:
+    """Return how many columns, along the last axis of a spectrum, hold modes that are dealiased.
+
+    Example:
+        >>> kept_columns(Grid((8, 64), (1.0, 1.0)))  # 0 .. 21, as 3 · 22 exceeds 64
+        22
+    """
+    return -(-grid.shape[-1] // 3)
+
+
 def squared_wavenumber(grid: Grid) -> Float[Tensor, "*spectrum"]:
     """Return the squared wavenumber |k|² = k² + l² [1/L²] of every mode.
 

@@ -65,13 +65,14 @@ class SpectralSolver(Solver, SpectralModule):
         self.interval = interval
         self.grid = equation.grid
         self.variables = equation.variables
-        self.stepper = scheme(equation.symbol(), dt)
+        kept = slice(equation.columns)
+        self.stepper = scheme(equation.symbol()[..., kept], dt)
         # the class that was made: from a command line, `scheme` is a function around it
         options = list(signature(type(self.stepper).__init__).parameters)[3:]
         self.scheme = partial(
             type(self.stepper), **{name: getattr(self.stepper, name) for name in options}
         )
-        self.mask = dealias_mask(self.grid).to(torch.complex128)
+        self.mask = dealias_mask(self.grid)[..., kept].to(torch.complex128)
 
     def on(self, shape: Sequence[int]) -> "SpectralSolver":
         """Return the solver on another number of points, in double precision.
@@ -94,7 +95,7 @@ class SpectralSolver(Solver, SpectralModule):
         """Return the spectrum after a number of inner steps.
 
         Args:
-            state_hat: Dealiased spectrum.
+            state_hat: First `equation.columns` columns of a dealiased spectrum.
             steps: Number of inner steps of length dt.
         """
         step, nonlinear = self.stepper.step, self.equation.nonlinear
@@ -107,5 +108,5 @@ class SpectralSolver(Solver, SpectralModule):
         return torch.cat(advanced)
 
     def step(self, state: State) -> State:
-        state_hat = to_spectrum(state, self.grid) * self.mask
+        state_hat = to_spectrum(state, self.grid)[..., : self.equation.columns] * self.mask
         return to_field(self.advance(state_hat, self.substeps), self.grid)
