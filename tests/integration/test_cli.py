@@ -248,6 +248,16 @@ def test_predict_writes_a_cf_forecast(workplace):
     assert not list(path.parent.glob("*partial*"))
 
 
+def test_forecast_stays_in_the_modes_that_the_solver_keeps(workplace):
+    predicted = cli.run(["predict", "--ckpt_path", CHECKPOINT, "--steps", "10"])
+    (constraint,) = predicted.model.projection
+    # 3 m < 32, and no mean, which is conserved
+    assert constraint.occupied.tolist() == [[False] + [True] * 10 + [False] * 6]
+    with netCDF4.Dataset(workplace / "runs" / "smoke" / "forecast_0000.nc") as file:
+        modes = np.abs(np.fft.rfft(file["u"][:], norm="forward"))
+    assert modes[..., 11:].max() < 1e-6 * modes.max()
+
+
 def test_forecast_equals_the_rollout(workplace):
     predicted = cli.run(["predict", "--ckpt_path", CHECKPOINT])
     with netCDF4.Dataset(workplace / "runs" / "smoke" / "forecast_0000.nc") as file:
