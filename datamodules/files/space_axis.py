@@ -23,7 +23,7 @@ from datamodules.files.axis_roles import (
     roles_by_attribute,
 )
 from datamodules.files.decoded_array import CODING, numbers
-from datamodules.files.formats.format import Contents
+from datamodules.files.formats.format import Contents, check_length
 from datamodules.files.units import same_units
 from datamodules.notices import notify
 
@@ -174,7 +174,8 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
     """Return a spatial axis of an open file.
 
     Raises:
-        ValueError: The coordinate is not finite or not monotonic, or holds no numbers.
+        ValueError: The coordinate is not finite or not monotonic, of another length than the axis,
+            or holds no numbers.
     """
     path, variable = contents.path, contents.variables.get(name)
     if variable is None:
@@ -190,6 +191,7 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
             f"{path}: the coordinate '{name}' holds text or a type of its own, expected numbers; "
             "store it as numbers or rename the variable."
         )
+    check_length(contents, variable, size)
     attributes = {
         key: value
         for key, value in variable.attributes.items()

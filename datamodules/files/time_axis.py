@@ -16,7 +16,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from datamodules.files.formats.format import Contents
+from datamodules.files.formats.format import Contents, check_length
 from datamodules.files.units import SECONDS, time_unit
 
 SHARE = 1e-3  # tolerated deviation of a step from the others, relative to it
@@ -247,11 +247,11 @@ def read_time_axis(
         dimension: Dimension of time.
         name: Variable with the stamps; the coordinate of the dimension, or else the only variable
             along it with units of time, if None.
-        size: Number of snapshots, for `interval`.
+        size: Number of snapshots; 0 for any number of stamps.
         interval: Time between snapshots, in place of stamps in the file.
 
     Raises:
-        ValueError: The variable is missing, or not an array of numbers along the dimension.
+        ValueError: The variable is missing, or not one number for each snapshot.
     """
     if interval:
         stamps = interval * np.arange(size)
@@ -273,6 +273,8 @@ def read_time_axis(
             f"({', '.join(variable.dimensions)}), expected numbers along ({dimension}); "
             "write it so."
         )
+    if size:
+        check_length(contents, variable, size)
     attributes = {key: value for key, value in variable.attributes.items() if key[0] != "_"}
     values = variable.values()
     values = np.where(np.abs(values) < 9.9e36, values, np.nan)

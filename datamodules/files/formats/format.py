@@ -80,6 +80,22 @@ class Contents:
         return {name for variable in self.variables.values() for name in variable.dimensions}
 
 
+def check_length(contents: Contents, coordinate: StoredVariable, size: int) -> None:
+    """Check that a coordinate has one value for each point of its dimension.
+
+    Dimensions of formats without named ones are known from the fields alone.
+
+    Raises:
+        ValueError: It has fewer or more values.
+    """
+    if coordinate.shape != (size,):
+        raise ValueError(
+            f"{contents.path}: the coordinate '{coordinate.name}' has {coordinate.size} values, "
+            f"but the fields have {size} along '{coordinate.dimensions[0]}', expected as many; "
+            "correct the file."
+        )
+
+
 class FileFormat(ABC):
     """Reader of files of one format.
 

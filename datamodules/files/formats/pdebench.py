@@ -86,6 +86,7 @@ class PDEBench(HDF5Format):
                     f"{path}: '{group}/data' has the shape {file[f'{group}/data'].shape}, "
                     f"'{groups[0]}/data' {data.shape}; all samples of a file must be alike."
                 )
+        check_grids(file, path, groups)
         settings = [numbers(file[group].attrs.get("config")) for group in groups]
         space = self._order_of(path, data.shape[1:-1], grid, settings[0])
         channels = next((found for key, found in NAMES.items() if key in settings[0]), [])
@@ -141,6 +142,33 @@ def samples(file: h5py.File) -> list[str]:
     return sorted(file, key=lambda name: (len(name), name))
 
 
+def check_grids(file: h5py.File, path: Path, groups: Sequence[str]) -> None:
+    """Check that all samples have the axes of the first one.
+
+    Raises:
+        ValueError: An axis of a sample is missing or has other values.
+    """
+    first = {name: axis[()] for name, axis in file[f"{groups[0]}/grid"].items()}
+    for group in groups[1:]:
+        for name, values in first.items():
+            axis = f"{group}/grid/{name}"
+            own = file[axis][()] if axis in file else None
+            slack = 1e-3 * np.abs(np.diff(values)).min(initial=np.inf) if len(values) > 1 else 0.0
+            if own is not None and own.shape == values.shape:
+                apart = np.abs(own - values)
+                if (apart <= slack).all():
+                    continue
+                at = int(apart.argmax())
+                what = f"is {own[at]:.8g} at point {at}, '{groups[0]}/grid/{name}' {values[at]:.8g}"
+            else:
+                size = "no" if own is None else len(own)
+                what = f"has {size} values, '{groups[0]}/grid/{name}' {len(values)}"
+            raise ValueError(
+                f"{path}: '{axis}' {what}, expected the same axes for all samples of a file; write "
+                "samples with other axes to files of their own."
+            )
+
+
 def of_fields(file: h5py.File, path: Path) -> list[StoredVariable]:
     """Return the fields of a file with one data set per field; its times have one extra entry."""
     space = [name + COORDINATE for name in AXES if name + COORDINATE in file]
@@ -153,8 +181,10 @@ def of_fields(file: h5py.File, path: Path) -> list[StoredVariable]:
             continue
         times = dataset.shape[more + 1]
         found.append(stored_part(path, dataset, name, ("trajectory", "time", *space), [0] * more))
-    stamps = [slice(0, times)]
-    found.append(stored_part(path, file[f"t{COORDINATE}"], "time", ("time",), stamps))
+    dataset = file[f"t{COORDINATE}"]
+    extra = times is not None and len(dataset) == times + 1
+    stamps = [slice(0, times if extra else None)]
+    found.append(stored_part(path, dataset, "time", ("time",), stamps))
     return found + [stored_part(path, file[name], name, (name,)) for name in space]
 
 

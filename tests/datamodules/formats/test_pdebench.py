@@ -147,3 +147,35 @@ def test_windows_are_the_same_from_any_storage(tmp_path, storage):
     )
     found = data.trajectories("train").windows([(2, 1), (0, 3)], 2)
     np.testing.assert_array_equal(found, np.stack([samples[2, 1:3], samples[0, 3:5]]))
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "said"),
+    [
+        ("t", 0.2 * np.arange(5), "is 0.8 at point 4, '2/grid/t' 2"),
+        ("x", 2.0 * np.arange(6) + 1, "is 11 at point 5, '2/grid/x' 5.5"),
+        ("y", np.arange(7), "has 7 values, '2/grid/y' 8"),
+        ("y", None, "has no values"),
+    ],
+)
+def test_samples_on_other_axes_are_refused(tmp_path, axis, values, said):
+    grouped(tmp_path / "a.h5", (5, 6, 8, 2))
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file[f"10/grid/{axis}"]
+        if values is not None:
+            file[f"10/grid/{axis}"] = values
+    with pytest.raises(ValueError, match=f"10/grid/{axis}' {said}"):
+        opened(tmp_path / "a.h5", ["u"], ("y", "x"))
+
+
+@pytest.mark.parametrize(
+    ("axis", "size"), [("t", 4), ("t", 7), ("x", 7), ("x", 9), ("y", 11), ("y", 13)]
+)
+def test_coordinates_of_another_length_than_the_field_are_refused(tmp_path, axis, size):
+    sizes = {"t": 6, "x": 8, "y": 12} | {axis: size}  # the times may be one more than 5
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["u"] = np.zeros((2, 5, 8, 12))
+        for name, count in sizes.items():
+            file[f"{name}-coordinate"] = np.arange(count)
+    with pytest.raises(ValueError, match=f"has {size} values, but the fields have"):
+        opened(tmp_path / "a.hdf5", ["u"], ("x-coordinate", "y-coordinate"))

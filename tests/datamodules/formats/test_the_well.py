@@ -134,3 +134,14 @@ def test_windows_are_the_same_from_any_storage(tmp_path, storage, workers):
     found = data.trajectories("train").windows([(1, 2), (0, 0)], 3)
     wanted = READ["fields"][..., [NAMES.index(name) for name in names]].transpose(0, 1, 4, 3, 2)
     np.testing.assert_array_equal(found, np.stack([wanted[1, 2:5], wanted[0, :3]]))
+
+
+@pytest.mark.parametrize(("name", "more"), [("time", 1), ("time", -1), ("x", 1), ("y", -1)])
+def test_coordinates_of_another_length_than_the_fields_are_refused(tmp_path, name, more):
+    path = copied(tmp_path)
+    with h5py.File(path, "a") as file:
+        size = file["dimensions"][name].shape[-1]
+        del file["dimensions"][name]
+        file["dimensions"][name] = np.arange(size + more)
+    with pytest.raises(ValueError, match=f"'{name}' has {size + more} values, but .* {size} along"):
+        opened(path)
