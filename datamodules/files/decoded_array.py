@@ -51,8 +51,8 @@ class DecodedArray(DiskArray):
         self.dtype = _signed_type(self.stored, attributes)
         self.scale = self._packing("scale_factor", attributes)
         self.offset = self._packing("add_offset", attributes)
-        own = [self._mark(value) for value in numbers(attributes.get("_FillValue"))]
-        other = [self._mark(value) for value in numbers(attributes.get("missing_value"))]
+        own = [self.mark(value) for value in numbers(attributes.get("_FillValue"))]
+        other = [self.mark(value) for value in numbers(attributes.get("missing_value"))]
         self.missing = [mark for mark in (*own, *other) if mark is not None]
         if filled and own.count(None) == len(own) and self.dtype.kind == self.stored.kind:
             self.missing += _default(self.dtype)
@@ -75,7 +75,7 @@ class DecodedArray(DiskArray):
             )
         return found[0]
 
-    def _mark(self, value: Any) -> Any:
+    def mark(self, value: Any) -> Any:
         """Return a mark in the type of the data, or None if that type cannot hold it."""
         if self.dtype.kind == "f":
             with np.errstate(over="ignore"):

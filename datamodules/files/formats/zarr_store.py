@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.files.decoded_array import decoded
+from datamodules.files.decoded_array import DecodedArray, decoded, numbers
 from datamodules.files.decoded_chunks import ChunkedArray
 from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of, with_all_axes
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
@@ -112,9 +112,27 @@ def fill_of(held: dict[str, Any], dtype: np.dtype) -> Any:
 
 
 def open_array(folder: Path, name: str, attributes: dict[str, Any]) -> DiskArray:
-    """Return an array of a store, with NaN for missing values."""
+    """Return an array of a store, with NaN for missing values.
+
+    Chunks that are not in the store hold the `_FillValue` if there is one, and so are missing.
+    """
     array = ZarrArray(folder)
-    return decoded(array, array.dtype, attributes, name, filled=False)
+    found = decoded(array, array.dtype, attributes, name, filled=False)
+    declared = numbers(attributes.get("_FillValue"))
+    if len(declared):
+        array.fill = filling(declared[0], found, array.dtype)
+        if array.fill is None:
+            array.fill = fill_of(metadata(folder), array.dtype)
+    return found
+
+
+def filling(declared: Any, array: DiskArray, stored: np.dtype) -> Any:
+    """Return a declared `_FillValue` in the type of the file, or None if that cannot hold it."""
+    if stored.kind == "f":
+        with np.errstate(over="ignore"):
+            return stored.type(declared)
+    mark = array.mark(declared) if isinstance(array, DecodedArray) else None
+    return None if mark is None else mark.view(stored.newbyteorder("="))
 
 
 class ZarrArray(ChunkedArray):

@@ -200,3 +200,28 @@ def test_windows_are_the_same_from_any_storage_and_the_hash_follows_the_values(t
     (path / "v/0.0.0.0").write_bytes((path / "v/1.0.0.0").read_bytes())  # within the store
     changed = data_of(path).content_hash("train")
     assert len({before, changed}) == 2
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    ("packing", "missing"),
+    [
+        ({"dtype": "i2", "scale_factor": 0.5, "add_offset": 100.0, "_FillValue": -999}, True),
+        ({"dtype": "f4", "scale_factor": 0.5, "_FillValue": np.nan}, True),
+        ({"dtype": "f4", "_FillValue": -9.0}, True),
+        ({"dtype": "i2", "scale_factor": 0.5, "add_offset": 100.0, "_FillValue": None}, False),
+    ],
+)
+def test_a_missing_chunk_is_missing_where_a_fill_value_is_declared(
+    tmp_path, version, packing, missing
+):
+    """Where none is declared, `zarr` leaves out chunks of zeros, here 100."""
+    field = np.broadcast_to(101 + np.arange(4)[:, None], (4, 8)).astype(float)
+    data = xarray.Dataset({"u": (("time", "x"), field)}, {"time": np.arange(4.0)})
+    options = {"u": {"chunks": (1, 8), **packing}}
+    data.to_zarr(tmp_path / "a.zarr", zarr_format=version, encoding=options)
+    chunk = tmp_path / "a.zarr" / "u" / ("2.0" if version == 2 else "c/2/0")
+    chunk.unlink()
+    read = TrajectoryFile(tmp_path / "a.zarr", ["u"], Dimensions(space=("x",)), format=Zarr())
+    field[2] = np.nan if missing else 100.0
+    np.testing.assert_array_equal(read.read(0, 0, 4)[:, 0], field)
