@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from datamodules.files.levels import difference_of_levels
 from datamodules.files.reader import TrajectoryReader, check_agreement
 from datamodules.files.selection import Range
 from datamodules.files.time_axis import SHARE
@@ -47,6 +48,7 @@ class JoinedFiles(TrajectoryReader):
             "space",
             "trajectories",
             "parameter_units",
+            "levels",
         ):
             setattr(self, name, getattr(first, name))
         self.path = first.path
@@ -69,6 +71,12 @@ class JoinedFiles(TrajectoryReader):
                     f"{part.path} has {part.trajectories} trajectories with parameters "
                     f"{part.parameters.tolist()}, {first.path} {first.trajectories} with "
                     f"{first.parameters.tolist()}; only parts of the same run can be joined."
+                )
+            different = _difference_of_members(part, first)
+            if different:
+                raise ValueError(
+                    f"{part.path} has {different[0]}, {first.path} {different[1]}; parts of one "
+                    "run must have the same trajectories in the same order: write them so."
                 )
             if static is not None and not np.array_equal(
                 part.read_static(), static, equal_nan=True
@@ -156,3 +164,15 @@ class JoinedFiles(TrajectoryReader):
     def close(self) -> None:
         for part in self.parts:
             part.close()
+
+
+def _difference_of_members(one: TrajectoryFile, two: TrajectoryFile) -> tuple[str, str] | None:
+    """Return the difference in the numbers of trajectories, as text for each, or None."""
+    if one.members is None or two.members is None:
+        return difference_of_levels(one.levels, two.levels, run=True)
+    if np.array_equal(one.members, two.members, equal_nan=True):
+        return None
+    name = one.dimensions.trajectory
+    texts = [", ".join(f"{n:.10g}" for n in file.members[:8]) for file in (one, two)
+             if file.members is not None]  # fmt: skip
+    return f"the trajectories {name} = {texts[0]}", texts[1]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datamodules.files.dimensions import Dimensions
+from datamodules.files.levels import Levels, difference_of_levels
 from datamodules.files.space_axis import SpaceAxis
 from datamodules.files.time_axis import TimeAxis, same_time
 from datamodules.files.units import same_units
@@ -33,6 +34,7 @@ class TrajectoryReader(ABC):
         time: Time axis of all trajectories.
         used: Range of the snapshots that are used.
         interval: Time between snapshots [unit of the time axis].
+        levels: Value and units of each coordinate of one value that was left out, such as a level.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class TrajectoryReader(ABC):
     time: TimeAxis
     used: range
     interval: float
+    levels: Levels
 
     @property
     @abstractmethod
@@ -123,7 +126,7 @@ def check_agreement(readers: Sequence[TrajectoryReader]) -> None:
         if difference:
             raise ValueError(
                 f"{other.path} has {difference[0]}, {first.path} {difference[1]}; all files of a "
-                "data set must share grid, mask, time step and units."
+                "data set must share grid, level, mask, time step and units."
             )
 
 
@@ -149,7 +152,7 @@ def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str]
         other = two.parameter_units[name]
         if own and other and not same_units(own, other):
             return f"the parameter '{name}' in units of '{own}'", f"'{other}'"
-    return None
+    return difference_of_levels(one.levels, two.levels)
 
 
 def _difference_of_masks(one: np.ndarray | None, two: np.ndarray | None) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.formats.format import Contents, StoredVariable
+from datamodules.files.levels import Levels, level_text
 from datamodules.files.part import Parts
 from datamodules.notices import notify
 
@@ -138,18 +139,19 @@ def check_used(path: Path, select: Select, variables: Sequence[StoredVariable]) 
 
 def items_of(contents: Contents, name: str, size: int) -> str:
     """Return, as text, the items of a dimension from which `data.select` can choose."""
-    values = _coordinate(contents, name, size)
+    values = coordinate_of(contents, name, size)
     return _listed(values) if values is not None else f"indices 0 to {size - 1}"
 
 
-def note_dropped_dimensions(path: Path, names: Sequence[str]) -> None:
+def note_dropped_dimensions(path: Path, names: Sequence[str], levels: Levels) -> None:
     """Print a note on the dimensions of length 1 that are left out."""
     if names:
-        dropped = ", ".join(dict.fromkeys(names))
-        notify(f"{path.parent}: dimensions of length 1 were left out: {dropped}.")
+        texts = [f"{name} ({level_text(levels[name])})" if name in levels else name
+                 for name in dict.fromkeys(names)]  # fmt: skip
+        notify(f"{path.parent}: dimensions of length 1 were left out: {', '.join(texts)}.")
 
 
-def _coordinate(contents: Contents, name: str, size: int) -> np.ndarray | None:
+def coordinate_of(contents: Contents, name: str, size: int) -> np.ndarray | None:
     """Return the coordinate of a dimension, or None if it has no numeric one."""
     variable = contents.variables.get(name)
     if variable is None or variable.kind not in "iuf" or variable.shape != (size,):
@@ -161,7 +163,7 @@ def _items(
     contents: Contents, name: str, size: int, wanted: Item | list[Item]
 ) -> list[tuple[int, str]]:
     """Return index and description of the items of a dimension that are selected."""
-    values = _coordinate(contents, name, size)
+    values = coordinate_of(contents, name, size)
     units = ""
     if values is not None:
         units = str(contents.variables[name].attributes.get("units", ""))

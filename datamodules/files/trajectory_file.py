@@ -14,6 +14,7 @@ from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.groups import scope_of
 from datamodules.files.input_fields import NO_INPUTS, FileInputs, InputNames
 from datamodules.files.integrity import checked_hash
+from datamodules.files.levels import levels_of
 from datamodules.files.physical_parameters import read_parameters
 from datamodules.files.provenance import provenance_in
 from datamodules.files.reader import TrajectoryReader
@@ -21,6 +22,7 @@ from datamodules.files.selected import (
     Select,
     channel_names,
     check_used,
+    coordinate_of,
     items_of,
     note_dropped_dimensions,
     selected,
@@ -123,6 +125,10 @@ class TrajectoryFile(TrajectoryReader):
             self._reversed = tuple(map(read.index, down))
             axes = {name: sizes[name] for name in read}
             self.inputs = FileInputs(contents, inputs, dimensions, axes, down, select, subset)
+            dropped = [name for each in chosen for name in each.dropped]
+            self.levels = levels_of(contents, stored[0], dropped, parameters)
+            members = coordinate_of(contents, dimensions.trajectory, self.trajectories)
+            self.members = members if self.has_trajectories else None
             self.parameters = read_parameters(
                 contents, parameters, dimensions.trajectory, self.trajectories
             )
@@ -150,7 +156,7 @@ class TrajectoryFile(TrajectoryReader):
         self.used = times.of(len(self.time))
         self.interval = 0.0 if part else self.time.within(self.used).interval
         self._say_orientation()
-        note_dropped_dimensions(self.path, [name for each in chosen for name in each.dropped])
+        note_dropped_dimensions(self.path, dropped, self.levels)
 
     def _check_names(self, contents: Contents, variables: Sequence[str]) -> None:
         """Check that the file has all variables."""

@@ -125,3 +125,16 @@ def test_hash_depends_on_every_part(tmp_path):
     with netCDF4.Dataset(tmp_path / "train" / "part01.nc", "a") as file:
         file["u"][3, 2, 1] = 9.0
     assert module(tmp_path).content_hash("train") != before
+
+
+def test_parts_with_other_trajectories_are_refused(tmp_path):
+    for number, members in enumerate(([0, 1, 2], [2, 0, 1])):
+        path = tmp_path / "train" / f"{number}.nc"
+        field = np.zeros((3, 5, 4, 6))
+        dims = ("trajectory", "time", "y", "x")
+        write_file(path, field.shape, dims=dims, fields={"u": field}, lengths=(1.0, 2.0))
+        with netCDF4.Dataset(path, "a") as file:
+            file["time"][:] = np.arange(5.0) + 5 * number
+            file.createVariable("trajectory", "i4", ("trajectory",))[:] = members
+    with pytest.raises(ValueError, match=r"1.nc has the trajectories .* = 2, 0, 1, .* 0, 1, 2;"):
+        module(tmp_path).trajectories("train")
