@@ -18,6 +18,7 @@ import numpy as np
 from datamodules.files.decoded_array import DecodedArray, decoded, numbers
 from datamodules.files.decoded_chunks import ChunkedArray
 from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of, with_all_axes
+from datamodules.files.filled_array import FilledArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
@@ -119,6 +120,9 @@ def open_array(folder: Path, name: str, attributes: dict[str, Any]) -> DiskArray
     array = ZarrArray(folder)
     found = decoded(array, array.dtype, attributes, name, filled=False)
     declared = numbers(attributes.get("_FillValue"))
+    if len(declared) and array.library is not None:  # which fills by itself
+        unwritten = array.unwritten()
+        return FilledArray(found, array.shape, array.chunk, unwritten) if unwritten.any() else found
     if len(declared):
         array.fill = filling(declared[0], found, array.dtype)
         if array.fill is None:
@@ -236,6 +240,12 @@ class ZarrArray(ChunkedArray):
             number = tuple(n // i for n, i in zip(number, self.index, strict=True))
         words = [*filter(None, [self.prefix]), *map(str, number)]
         return f"{self.path}/{self.separator.join(words or ['0'])}"
+
+    def unwritten(self) -> np.ndarray:
+        """Return a mask of the chunks whose file is not in the store, by their number."""
+        counts = [-(-size // chunk) for size, chunk in zip(self.shape, self.chunk, strict=True)]
+        missing = [not Path(self._file(number)).exists() for number in np.ndindex(*counts)]
+        return np.reshape(missing, counts)
 
     def _bytes(self, path: str, number: tuple[int, ...]) -> bytes | None:
         """Return the encoded bytes of a chunk; None if it was not written."""
