@@ -7,6 +7,7 @@ from hashlib import sha256
 import numpy as np
 
 from datamodules.files.levels import difference_of_levels
+from datamodules.files.numbered_names import check_order
 from datamodules.files.reader import TrajectoryReader, check_agreement
 from datamodules.files.selection import Range
 from datamodules.files.time_axis import SHARE
@@ -40,6 +41,8 @@ class JoinedFiles(TrajectoryReader):
         for part in parts:  # all stamps are counted from the origin of the earliest part
             part.time = part.time.expressed_like(first.time)
         self.parts = sorted(parts, key=lambda part: (part.time.values[0], part.time.values[-1]))
+        if any(part.time.named for part in parts):
+            check_order([part.path for part in self.parts])
         for name in (
             "variables",
             "standard_names",

@@ -19,6 +19,7 @@ import numpy as np
 from datamodules.files.formats.format import Contents, check_length
 from datamodules.files.units import SECONDS, time_unit
 
+FROM_NAME = "_from_name"  # attribute of a time that was read from the name of its file
 SHARE = 1e-3  # tolerated deviation of a step from the others, relative to it
 
 
@@ -34,6 +35,7 @@ class TimeAxis:
         resolution: Distance between neighbouring numbers of the type in the file at the largest
             stamp; one unit (times the scale factor) for integers.
         whole: If True, stamps are integers in the file.
+        named: If True, the stamp is a number in the name of the file.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class TimeAxis:
     attributes: dict[str, Any]
     resolution: float
     whole: bool
+    named: bool = False
 
     @property
     def units(self) -> str:
@@ -251,13 +254,21 @@ def read_time_axis(
         interval: Time between snapshots, in place of stamps in the file.
 
     Raises:
-        ValueError: The variable is missing, or not one number for each snapshot.
+        ValueError: The variable is missing, or not one number for each snapshot; or its stamps and
+            the interval disagree.
     """
+    path = contents.path
     if interval:
+        timed = [] if dimension in contents.variables else _timed(contents, dimension)
+        own = contents.variables.get(name or (timed[0] if len(timed) == 1 else dimension))
+        if own is not None and own.kind in "iuf" and own.dimensions == (dimension,):
+            axis = read_time_axis(contents, dimension, name, size)
+            if not _counts(axis):
+                check_interval(axis, interval, "data.interval")
+                return axis
         stamps = interval * np.arange(size)
         rounding = float(np.spacing(stamps.max(initial=interval)))
-        return TimeAxis(contents.path, dimension, stamps, {}, rounding, False)
-    path = contents.path
+        return TimeAxis(path, dimension, stamps, {}, rounding, False)
     name = name or _time_variable(contents, dimension)
     variable = contents.variables.get(name)
     if variable is None:
@@ -286,19 +297,44 @@ def read_time_axis(
         with np.errstate(over="ignore"):  # a float32 axis that was stored as float64
             dtype = np.dtype("f4") if (values == values.astype("f4")).all() else dtype
     resolution = scale if kind in "iu" else float(np.spacing(np.asarray(largest, dtype))) * scale
-    return TimeAxis(path, name, values, attributes, resolution, kind in "iu")
+    named = FROM_NAME in variable.attributes
+    return TimeAxis(path, name, values, attributes, resolution, kind in "iu", named)
+
+
+def check_interval(axis: TimeAxis, interval: float, option: str) -> None:
+    """Check that the stamps of a file have an interval that the configuration gives.
+
+    Raises:
+        ValueError: The stamps have another interval.
+    """
+    steps = np.diff(axis.values[np.isfinite(axis.values)])
+    if not len(steps):
+        return
+    typical = float(np.median(steps))
+    slack = SHARE * interval + (0 if axis.whole else 2 * axis.resolution)
+    rounded = axis.whole and abs(steps.mean() - interval) <= axis.resolution / len(steps)
+    if abs(typical - interval) > slack and not rounded:
+        raise ValueError(
+            f"{axis.path}: the stamps of '{axis.name}' are {typical:g} apart (units: {axis.units}) "
+            f"and {option} is {interval:g}, expected the same; leave the option out to use the "
+            "stamps, or correct them."
+        )
+
+
+def _counts(axis: TimeAxis) -> bool:
+    """Return whether stamps only count the snapshots, 0, 1, 2, ..., or were never written."""
+    if "units" in axis.attributes:
+        return False
+    return bool(
+        np.isnan(axis.values).all() or np.array_equal(axis.values, np.arange(len(axis.values)))
+    )
 
 
 def _time_variable(contents: Contents, dimension: str) -> str:
     """Return the name of the variable that holds the stamps along the dimension of time."""
     if dimension in contents.variables:
         return dimension
-    found = []
-    for name, variable in contents.variables.items():
-        units = str(variable.attributes.get("units", ""))
-        timed = " since " in units or (units and time_unit(units) in SECONDS)
-        if variable.dimensions == (dimension,) and variable.kind in "iuf" and timed:
-            found.append(name)
+    found = _timed(contents, dimension)
     if len(found) == 1:
         return found[0]
     if found:
@@ -311,6 +347,17 @@ def _time_variable(contents: Contents, dimension: str) -> str:
         "other variable along it with units of time; set data.dimensions.time_variable to the "
         "variable with the stamps, or data.interval to the time between snapshots."
     )
+
+
+def _timed(contents: Contents, dimension: str) -> list[str]:
+    """Return the names of the variables along a dimension that have units of time."""
+    found = []
+    for name, variable in contents.variables.items():
+        units = str(variable.attributes.get("units", ""))
+        timed = " since " in units or (units and time_unit(units) in SECONDS)
+        if variable.dimensions == (dimension,) and variable.kind in "iuf" and timed:
+            found.append(name)
+    return found
 
 
 def _least_spread(stamps: np.ndarray) -> float:

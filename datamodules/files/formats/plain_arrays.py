@@ -1,6 +1,5 @@
 """Files of arrays without names of axes, times or coordinates, which the configuration gives."""
 
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,11 @@ import numpy as np
 
 from datamodules.files.disk_array import ArrayKey, DiskArray, viewed
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.formats.group_coordinates import placed, with_interval
+from datamodules.files.numbered_names import numbers_in
 from datamodules.files.part import PartArray, StackedArray
+from datamodules.files.time_axis import FROM_NAME
+from datamodules.notices import notify
 from datamodules.solvers.finite import check_finite
 
 CHANNEL = "channel"
@@ -31,12 +34,14 @@ class StoredArray:
         dtype: Type of the values.
         open: Picklable function that returns the array on disk.
         attributes: Attributes, such as `units`, in files that have them.
+        numbers: Numbers of the snapshots, if each is stored in an array with a number for its name.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     open: Callable[[], DiskArray]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    numbers: tuple[int, ...] = ()
 
     @property
     def is_real(self) -> bool:
@@ -147,19 +152,37 @@ class PlainArrays(FileFormat):
         sizes = dict(zip(largest.dimensions, largest.shape, strict=True))
         variables = {name: _named(variable, sizes) for name, variable in variables.items()}
         attributes = self.attributes(path)
+        owners = [n for n, array in arrays.items() if len(array.shape) == len(self.axes) > 1]
+        near = {  # groups of fields, with the axes that their coordinates must fit
+            (name.rpartition("/")[0], axis)
+            for name in owners
+            for axis, size in zip(self.axes, arrays[name].shape, strict=True)
+            if size == sizes.get(axis)
+        }
+        places: dict[str, list[StoredVariable]] = {}
         for name, array in arrays.items():
             if len(array.shape) == 1 and array.is_real:
-                self._add_line(path, variables, sizes, name, array)
+                self._add_line(path, variables, places, sizes, near, name, array)
             elif not array.shape and array.is_real:
                 attributes[name] = array.open()[()].item()
+        given = self._coordinates(path, sizes, snapshot_numbers(path, arrays, sizes, owners))
+        groups = [name.rpartition("/")[0] for name in owners] if self.channels else []
+        variables |= placed(path, places, groups, given)
         if "time" not in variables and self.interval is None:
             raise ValueError(
                 f"{path} holds no times, expected an array 'time' or the interval between "
                 f"snapshots; set data.format.init_args.interval of {type(self).__name__}."
             )
-        for name, values in self._coordinates(path, sizes).items():
-            array = StoredArray(values.shape, values.dtype, partial(Values, path, values))
+        for name, values in given.items():
+            named = {FROM_NAME: True} if name == "time" and self.axes != self.order else {}
+            opened = partial(Values, path, values)
+            array = StoredArray(values.shape, values.dtype, opened, named)
             variables.setdefault(name, self._variable(name, (name,), array))
+        if self.interval is not None and self.axes == self.order:
+            option = f"{type(self).__name__}.interval"
+            for name, variable in variables.items():
+                if variable.dimensions == ("time",) and name.rpartition("/")[2] == "time":
+                    variables[name] = with_interval(path, variable, self.interval, option)
         yield Contents(path, variables, attributes)
 
     def attributes(self, path: Path) -> dict[str, Any]:
@@ -178,18 +201,20 @@ class PlainArrays(FileFormat):
         self,
         path: Path,
         variables: dict[str, StoredVariable],
+        places: dict[str, list[StoredVariable]],
         sizes: Mapping[str, int],
+        near: set[tuple[str, str]],
         name: str,
         array: StoredArray,
     ) -> None:
         """Add a one-dimensional array if it is a coordinate or has one number per trajectory."""
         axis, (size,) = _axis_of(name), array.shape
         if axis in sizes:
-            if sizes[axis] == size and "/" in name:
-                variables.setdefault(axis, self._variable(axis, (axis,), array))
-            elif sizes[axis] == size:
-                variables[axis] = self._variable(axis, (axis,), array)
-            elif "/" not in name:
+            if sizes[axis] == size:
+                place = name.removesuffix(name.rpartition("/")[2]) + axis
+                stored = replace(self._variable(axis, (axis,), array), name=name)
+                places.setdefault(place, []).append(stored)
+            elif "/" not in name or (name.rpartition("/")[0], axis) in near:
                 raise ValueError(
                     f"{path}: '{name}' has {size} values, expected {sizes[axis]}, as many as the "
                     f"fields along the axis '{axis}'; correct data.format.init_args.order or the "
@@ -233,19 +258,26 @@ class PlainArrays(FileFormat):
             attributes["units"] = self.time_units
         return StoredVariable(name, dimensions, array.shape, array.dtype, attributes, array.open)
 
-    def _coordinates(self, path: Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+    def _coordinates(
+        self, path: Path, sizes: Mapping[str, int], steps: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Return the coordinates that follow from interval and lengths."""
         found = {}
         if self.interval is not None and self.axes != self.order:
-            numbers = re.findall(r"\d+", path.stem)
+            numbers = numbers_in(path.stem)
             if not numbers:
                 raise ValueError(
                     f"{path} holds one snapshot without its time, expected an array 'time' or a "
                     "number in the name of the file; rename the files, such as to u_0001.npy."
                 )
-            found["time"] = np.array([self.start + self.interval * int(numbers[-1])])
+            if not numbers[-1].is_integer():
+                notify(
+                    f"{path.parent}: numbers in the names of files are read with their decimals, "
+                    "and are times if they are multiplied by the interval."
+                )
+            found["time"] = np.array([self.start + self.interval * numbers[-1]])
         elif self.interval is not None:
-            found["time"] = self.start + self.interval * np.arange(sizes["time"])
+            found["time"] = self.start + self.interval * steps
         for name, length in zip(self.space, self.lengths, strict=False):
             found[name] = length * np.arange(sizes[name]) / sizes[name]
         return found
@@ -269,6 +301,43 @@ def _named(variable: StoredVariable, sizes: Mapping[str, int]) -> StoredVariable
     axes = zip(variable.dimensions, variable.shape, strict=True)
     names = tuple(axis if size == sizes[axis] else f"{axis}_{size}" for axis, size in axes)
     return replace(variable, dimensions=names)
+
+
+def snapshot_numbers(
+    path: Path, arrays: Mapping[str, StoredArray], sizes: Mapping[str, int], fields: Sequence[str]
+) -> np.ndarray:
+    """Return the numbers of the snapshots, counted in their typical step from the first.
+
+    Args:
+        path: File, for messages.
+        arrays: Arrays of the file.
+        sizes: Sizes of the axes.
+        fields: Names of the arrays that have all axes.
+
+    Raises:
+        ValueError: Fields, or a field and its times, are stored at different numbers.
+    """
+    groups = {name.rpartition("/")[0] for name in fields}
+    used = [*fields, *(f"{group}/{time}" for group in groups for time in ("t", "time"))]
+    stored = {name: arrays[name].numbers for name in used if name in arrays}
+    stored = {name: own for name, own in stored.items() if len(own) == sizes["time"] > 0}
+    if not stored:
+        return np.arange(sizes["time"])
+    (first, numbers), *others = stored.items()
+    for name, own in others:
+        if own != numbers:
+            raise ValueError(
+                f"{path}: '{first}' is stored at {_few(numbers)} and '{name}' at {_few(own)}, "
+                "expected the same numbers, since snapshots are paired by them; write arrays of "
+                "other snapshots to a file of their own."
+            )
+    step = float(np.median(np.diff(numbers))) if len(numbers) > 1 else 1.0
+    return (np.array(numbers) - numbers[0]) / step
+
+
+def _few(numbers: Sequence[int]) -> str:
+    """Return the first numbers as text."""
+    return ", ".join(map(str, numbers[:4])) + (", ..." if len(numbers) > 4 else "")
 
 
 def refuse(path: Path, name: str, kind: str) -> DiskArray:

@@ -25,10 +25,12 @@ class HDF5(PlainArrays):
     """Data sets of HDF5 files, which are named by their paths, such as `fields/u`.
 
     Data sets in a group whose names are numbers, such as `u/0` and `u/50`, are read as one array
-    `u` with a further leading axis, in the order of the numbers. This applies to the snapshots in
+    `u` with a further leading axis, in the order of the numbers, which must have equal steps if
+    there are no times, and be the same for all fields. This applies to the snapshots in
     JLD2 files of FourierFlows.jl and GeophysicalFlows.jl, whose axes are in the order of Julia,
     `[time, x, y]`.
-    Data sets of one axis with the name of an axis are its coordinates. Attributes of the file and
+    Data sets of one axis with the name of an axis are its coordinates: the one in the group of a
+    field, or in its parent groups, or else the only one in the file. Attributes of the file and
     single numbers can be named in `data.parameters`, the latter by their paths.
 
     Example:
@@ -149,5 +151,6 @@ def stacked(path: Path, arrays: dict[str, StoredArray], julia: bool) -> dict[str
             shape = (len(names), *(first.shape[axis - 1] for axis in order[1:]))
             stack = partial(StackedArray, path, [arrays[name].open for name in names], first.shape)
             opened = partial(viewed, stack, OrientedArray, order)
-            found[group] = replace(first, shape=shape, open=opened)
+            numbers = tuple(int(name.rpartition("/")[2]) for name in names)
+            found[group] = replace(first, shape=shape, open=opened, numbers=numbers)
     return found

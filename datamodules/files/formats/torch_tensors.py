@@ -3,7 +3,7 @@
 import re
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.files.disk_array import ArrayKey
+from datamodules.files.disk_array import ArrayKey, DiskArray, viewed
 from datamodules.files.formats.format import unreadable
 from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray
 from datamodules.files.mapped_array import MappedArray
@@ -63,7 +63,10 @@ def _array(path: Path, tensor: Tensor) -> StoredArray:
     size, shape = dtype.itemsize, tuple(tensor.shape)
     offset = tensor.untyped_storage()._checkpoint_offset + size * tensor.storage_offset()
     strides = tuple(size * stride for stride in tensor.stride())
-    opened = partial(Bfloat16 if rounded else MappedArray, path, offset, shape, dtype, strides)
+    kind_of_array: Callable[..., DiskArray] = Bfloat16 if rounded else MappedArray
+    opened = partial(kind_of_array, path, offset, shape, dtype, strides)
+    if tensor.is_neg():  # a lazy view such as z.conj().imag, whose numbers have the other sign
+        opened = partial(viewed, opened, Negated)
     return StoredArray(shape, np.dtype("f4") if rounded else dtype, opened)
 
 
@@ -136,6 +139,23 @@ def check_order(path: Path) -> None:
             f"{path} cannot be loaded piece by piece, since its numbers are {orders.pop()}-endian, "
             f"expected {sys.byteorder}-endian; load it and write it again by torch.save here."
         )
+
+
+class Negated(DiskArray):
+    """Array whose numbers have the opposite sign in the file.
+
+    Args:
+        array: Array of the numbers in the file.
+    """
+
+    def __init__(self, array: DiskArray) -> None:
+        self.array, self.path, self.shape = array, array.path, array.shape
+
+    def __getitem__(self, key: ArrayKey) -> np.ndarray:
+        return -self.array[key]
+
+    def close(self) -> None:
+        self.array.close()
 
 
 class Bfloat16(MappedArray):

@@ -365,3 +365,10 @@ def test_coordinates_of_another_length_are_refused(tmp_path, name):
         NumPy(["time", "y", "x"], interval=0.5).open(path),
     ):
         pass
+
+
+def test_a_tensor_with_a_lazy_sign_is_read_as_pytorch_reads_it(tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save(torch.complex(torch.zeros(5, 4), torch.ones(5, 4)).conj().imag, path)
+    with TorchTensors(["time", "x"], interval=1.0).open(path) as contents:
+        np.testing.assert_array_equal(contents.variables["a"].values(), -np.ones((5, 4)))

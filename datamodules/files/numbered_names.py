@@ -1,0 +1,39 @@
+"""Numbers in the names of files of one snapshot each, which order them in time."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+# a sign only where it cannot be a hyphen between two words
+NUMBER = re.compile(r"(?:(?<=[_=])-)?\d+(?:\.\d+)?(?:[eE][-+]?\d+(?![^\W_]))?")
+
+
+def numbers_in(name: str) -> list[float]:
+    """Return the numbers in a name, each read whole with its decimals and exponent.
+
+    Example:
+        >>> numbers_in("re100_t0.25"), numbers_in("v_5e-01"), numbers_in("u-0007")
+        ([100.0, 0.25], [0.5], [7.0])
+    """
+    return [float(found) for found in NUMBER.findall(name)]
+
+
+def check_order(paths: Sequence[Path]) -> None:
+    """Check that the last number in the names of files orders them for certain.
+
+    Args:
+        paths: Files in the order of their last numbers.
+
+    Raises:
+        ValueError: The names differ in more than numbers, or an earlier number gives another order.
+    """
+    for before, path in pairwise(paths):
+        one, two = before.stem, path.stem
+        alike = NUMBER.sub("#", one) == NUMBER.sub("#", two)
+        if not (alike and numbers_in(one) <= numbers_in(two)):
+            raise ValueError(
+                f"{before} and {path} hold one snapshot each and cannot be put in the order of "
+                "time for certain, expected names that differ in one number, which is the last; "
+                "rename them, such as to u_0001, or store an array 'time' in each."
+            )
