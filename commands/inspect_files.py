@@ -137,18 +137,24 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
         **({"select": first.select} if first.select else {}),
         **({"mask": "missing"} if has_masked_points(first) else {}),
     }
-    splits = ("train", "val", "test")
+    splits, count = ("train", "val", "test"), sizes[names.time]
+    if count == 1:  # files of one snapshot are joined
+        count = len(paths)
+    same = len(paths) != len(splits) and count < 2 * len(splits)  # too few for three ranges
     if len(paths) == len(splits):
         for split, path in zip(splits, paths, strict=True):
             data[split] = {"files": os.path.relpath(path, root)}
+    elif same:
+        data |= {split: {"files": _pattern([path.name for path in paths])} for split in splits}
     else:
-        count = sizes[names.time]
         part = max(2, int(0.15 * count))
         ends = [0, count - 2 * part, count - part, None]
         for split, start, stop in zip(splits, ends[:-1], ends[1:], strict=True):
             times = {"start": start, **({} if stop is None else {"stop": stop})}
             data[split] = {"files": _pattern([path.name for path in paths]), "times": times}
     text = yaml.safe_dump({"data": data}, sort_keys=False, default_flow_style=None, width=100)
+    if same:
+        text += "# all splits have the same snapshots: name other files for val and test\n"
     if first.select:
         more = ", ".join(first.select)
         text += f"# select one item of {more}, or a list of the ones that become channels\n"

@@ -75,6 +75,29 @@ def test_three_files_are_the_splits_and_others_are_divided_in_time(path, monkeyp
     assert ("times" in options["train"]) == (count != 3)
 
 
+@pytest.mark.parametrize(("count", "stop"), [(4, None), (5, None), (6, 2)])
+def test_a_run_that_is_too_short_is_not_divided(path, monkeypatch, count, stop):
+    monkeypatch.chdir(path.parent)
+    with xarray.open_dataset(path) as data:
+        data.isel(time=slice(0, count)).to_netcdf("short.nc")
+    cli.run(["inspect", "short.nc"])
+    text = (path.parent / "data.yaml").read_text()
+    options = yaml.safe_load(text)["data"]
+    assert options["train"].get("times", {}).get("stop") == stop
+    assert ("name other files for val and test" in text) == (stop is None)
+
+
+def test_files_of_one_snapshot_are_divided_as_one_run(path, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    with xarray.open_dataset(path) as data:
+        for number in range(10):
+            data.isel(time=[number]).to_netcdf(f"run{number}.nc")
+    cli.run(["inspect", *(f"run{number}.nc" for number in range(10))])
+    options = yaml.safe_load((path.parent / "data.yaml").read_text())["data"]
+    times = [options[split]["times"] for split in ("train", "val", "test")]
+    assert times == [{"start": 0, "stop": 6}, {"start": 6, "stop": 8}, {"start": 8}]
+
+
 def test_files_without_fields_and_files_that_are_not_there_are_refused(tmp_path):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         file.createDimension("x", 3)
