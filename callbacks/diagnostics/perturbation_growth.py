@@ -188,7 +188,7 @@ class PerturbationGrowth(RolloutDiagnostic):
     def scores(self) -> xarray.Dataset:
         rows, grid = self.rows.compute(), self.periodic_grid
         edges = band_edges(grid, self.count) * spacing(grid)
-        dims = ("perturbed_condition", "band")
+        dims = ("twin", "band")
         text = "growth per step of perturbations in the {}"
         data: dict[str, Any] = {
             f"perturbation_growth_{name}": (
@@ -203,13 +203,13 @@ class PerturbationGrowth(RolloutDiagnostic):
         return xarray.Dataset(
             data,
             coords={
-                "perturbed_condition": rows["index"],
+                "twin": rows["index"],
                 "band": ("band", (edges[1:] + edges[:-1]) / 2, centre),
             },
         )
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
-        growth = scores["perturbation_growth_emulator"].mean("perturbed_condition")
+        growth = scores["perturbation_growth_emulator"].mean("twin")
         return {"perturbation_growth/largest": float(growth.max())}
 
     @classmethod
@@ -234,7 +234,14 @@ class PerturbationGrowth(RolloutDiagnostic):
 
 
 class Last(RolloutObserver):
-    """Observer that keeps the last states of all members."""
+    """Observer that keeps the last states of all members.
+
+    Example:
+        >>> last = Last()
+        >>> last.observe_members(1, torch.zeros(2, 1, 1, 4), None)
+        >>> last.members.shape
+        torch.Size([2, 1, 1, 4])
+    """
 
     members: Tensor
 
@@ -254,6 +261,13 @@ class Refined:
     Args:
         solver: Solver.
         grid: Grid of the states.
+
+    Example:
+        >>> from datamodules.solvers import KuramotoSivashinsky, SpectralSolver
+        >>> solver = SpectralSolver(KuramotoSivashinsky(Grid((16,), (22.0,))), 0.1, 0.5).float()
+        >>> state, memory = Refined(solver, Grid((8,), (22.0,))).step(torch.zeros(1, 1, 8))
+        >>> state.shape, memory.shape
+        (torch.Size([1, 1, 8]), torch.Size([1, 1, 16]))
     """
 
     def __init__(self, solver: Solver, grid: Grid) -> None:

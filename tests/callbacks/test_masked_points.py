@@ -20,6 +20,7 @@ from callbacks import (
     Movie,
     Panels,
     PCAAutocorrelation,
+    PerturbationGrowth,
     PredictabilityLimit,
     RelativeError,
     RolloutDiagnostic,
@@ -41,7 +42,7 @@ KINDS = [
     if isinstance(kind, type) and issubclass(kind, RolloutDiagnostic) and not isabstract(kind)
     if kind not in (callbacks.LatentFields, callbacks.LearnedCurves)  # look at the emulator alone
 ]
-OF_A_GRID = (Spectrum, PredictabilityLimit)
+OF_A_GRID = (Spectrum, PerturbationGrowth, PredictabilityLimit)
 STARTS, STEPS, ROWS, COLUMNS = 2, 11, 6, 8
 LATITUDES = np.array([-80.0, -50.0, -20.0, 10.0, 40.0, 70.0])
 

@@ -54,7 +54,7 @@ def test_growth_is_the_factor_of_each_band(evaluate):
     expected = np.tile([0.5, 0.9, 1.3, 1.1], (2, 1))
     np.testing.assert_allclose(scores["perturbation_growth_emulator"], expected, rtol=1e-4)
     assert np.isnan(scores["perturbation_growth_solver"]).all()
-    assert scores["perturbed_condition"].values.tolist() == [0, 2]
+    assert scores["twin"].values.tolist() == [0, 2]
     np.testing.assert_allclose(scores["band"], np.pi * np.array([1.5, 3.5, 5.5, 7.5]))
     assert emulator.summary == {"perturbation_growth/largest": pytest.approx(1.3, rel=1e-4)}
     (figure,) = diagnostic.figures(scores).values()
