@@ -58,6 +58,10 @@ class Projection(nn.ModuleList):
             snapshots = sample(trajectories)
             for constraint in self:
                 constraint.learn(snapshots, data, standardize)
+                for name, buffer in list(constraint.named_buffers(recurse=False)):
+                    # processes of a training cannot exchange a part of a larger tensor
+                    whole = buffer.clone(memory_format=torch.contiguous_format)
+                    setattr(constraint, name, whole)
         elif not all(isinstance(constraint, DataModes) for constraint in self):
             raise ValueError(
                 f"model.project is learned from trajectories, and {type(source).__name__} has "

@@ -223,6 +223,19 @@ def test_emulators_made_with_the_same_option_learn_separately():
     assert option[0].occupied is None
 
 
+def test_what_is_learned_is_whole_in_memory():
+    projection = Projection([DataModes(), FixedBoundary()])
+    states = [snapshots()]
+    states[0][:, :, 0] = states[0][:, :, -1] = 1.0
+    data = description(periodic=(False, True))
+    projection[0].learn([snapshots()], description(), standardized())
+    projection[0].learn = lambda *given: None  # the domain of the second has walls
+    projection.learn(source(states), data, standardized())
+    for buffer in projection.buffers():
+        assert buffer.untyped_storage().nbytes() == buffer.numel() * buffer.element_size()
+        assert buffer.stride() == torch.empty(buffer.shape).stride()
+
+
 def test_sample_is_spread_over_trajectories_and_times():
     states = [
         (100.0 * k + torch.arange(length)).reshape(-1, 1, 1).expand(-1, 1, 4)
