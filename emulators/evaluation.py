@@ -35,13 +35,23 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
     bar = trainer.is_global_zero and trainer.progress_bar_callback is not None
     savers = [callback for callback in trainer.callbacks if isinstance(callback, RolloutSaver)]
     saver = savers[0] if savers and stage == "test" else None
+    context = first_context(start)
+    members = 1 if start.perturbed is None else 1 + len(start.perturbed)
+    seed = getattr(model, "training_seed" if trainer.state.fn == "fit" else "run_seed", 0)
+    context = context._replace(keys=rollout_keys(start.index, members), seed=seed)
+    ends = [callback for callback in trainer.callbacks if isinstance(callback, StopRequest)]
+    stop = ends[0].raise_if_requested if ends and trainer.state.fn != "fit" else None
+    run_rollout(model, start, observers, stage if bar else None, saver, stop, context)
+
+
+def first_context(start: RolloutBatch) -> Context:
+    """Return the physical parameters and times of the initial states of all members.
+
+    Args:
+        start: Initial conditions.
+    """
     members = 1 if start.perturbed is None else 1 + len(start.perturbed)
     parameters = start.parameters
     if parameters is not None:
         parameters = parameters.repeat(members, 1)
-    times = torch.tensor(list(start.times) * members, dtype=torch.float64)
-    seed = getattr(model, "training_seed" if trainer.state.fn == "fit" else "run_seed", 0)
-    context = Context(parameters, times, rollout_keys(start.index, members), seed)
-    ends = [callback for callback in trainer.callbacks if isinstance(callback, StopRequest)]
-    stop = ends[0].raise_if_requested if ends and trainer.state.fn != "fit" else None
-    run_rollout(model, start, observers, stage if bar else None, saver, stop, context)
+    return Context(parameters, torch.tensor(list(start.times) * members, dtype=torch.float64))

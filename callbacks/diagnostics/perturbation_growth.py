@@ -24,6 +24,7 @@ from datamodules.solvers.finite import check_finite
 from datamodules.solvers.pseudo_spectral.operators import to_field, to_spectrum
 from datamodules.solvers.pseudo_spectral.spectra import ring_numbers, spacing, variance_density
 from emulators.context import NO_CONTEXT, Context, Steps
+from emulators.evaluation import first_context
 from emulators.rollout import RolloutBatch, RolloutObserver, State, run_rollout
 
 
@@ -108,12 +109,11 @@ class PerturbationGrowth(RolloutDiagnostic):
             models["solver"] = Refined(solver.to(initial.device).float(), grid)
         number = band_numbers(grid, self.count).to(initial.device)
         noise = self._noise(initial, number)
+        part = self._part(start, steps, noise)
         for name, model in models.items():
             if model is not None and len(initial):
                 last = Last()
-                run_rollout(
-                    model, self._part(start, steps, noise), [last], context=self._context(start)
-                )
+                run_rollout(model, part, [last], context=first_context(part))
                 ratio = self._growth(noise, last.members, number)
                 growth[name] = ratio ** (1 / (2 * steps))
         self.rows.update(self.index, **growth)
@@ -162,15 +162,6 @@ class PerturbationGrowth(RolloutDiagnostic):
         if forcing is not None and forcing(0) is not None:
             part["forcing"] = lambda lead: forcing(lead)[chosen]
         return cast(RolloutBatch, SimpleNamespace(**part))
-
-    def _context(self, start: RolloutBatch) -> Context:
-        """Return the context of the first step, of the unperturbed and the perturbed states."""
-        rows, copies = self.chosen.cpu(), self.count + 1
-        times = torch.tensor([start.times[k] for k in rows.tolist()] * copies, dtype=torch.float64)
-        parameters = start.parameters
-        if parameters is not None:
-            parameters = parameters[rows.to(parameters.device)].repeat(copies, 1)
-        return Context(parameters, times)
 
     def _growth(
         self, noise: Tensor, members: Tensor, number: Int[Tensor, "*mode"]

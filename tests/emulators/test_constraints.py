@@ -10,32 +10,12 @@ from torch.testing import assert_close
 
 from datamodules import DataDescription
 from datamodules.solvers import Grid, Variable
-from emulators import (
-    Baseline,
-    Bundled,
-    ConservedMean,
-    DataModes,
-    DivergenceFree,
-    FixedBoundary,
-    Hierarchical,
-    HierarchicalPushforward,
-    Pushforward,
-    Unrolled,
-)
+from emulators import Baseline, ConservedMean, DataModes, DivergenceFree, FixedBoundary
 from emulators.constraints.projection import Projection, sample
 from emulators.standardize import Standardize
 from tests.emulators.networks_for_tests import small_unet
+from tests.emulators.test_input_fields import KINDS
 
-KINDS = {
-    "baseline": (Baseline, {}),
-    "pushforward": (Pushforward, {"detached_steps": 2, "draw": "fixed"}),
-    "unrolled": (Unrolled, {"unrolled_steps": 2}),
-    "checkpointed": (Unrolled, {"unrolled_steps": 2, "checkpointing": True}),
-    "bundled": (Bundled, {"bundle": 2}),
-    "hierarchical": (Hierarchical, {"latents": [(1, 2), (2, 4)], "unrolled_steps": 2}),
-    "with a past": (Hierarchical, {"latents": [(-1, 1), (1, 2)]}),
-    "pushed": (HierarchicalPushforward, {"latents": [(1, 2)], "detached_steps": 2}),
-}
 SHAPE = (12, 8)
 FIELDS = (Variable("u", "wind along x", "m s-1"), Variable("v", "wind along y", "m s-1"))
 
