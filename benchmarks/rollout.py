@@ -4,8 +4,8 @@ A short training on a little of the flow of resolved64.yaml gives a checkpoint; 
 it out with everything that `configs/trainer.yaml` lists. A last observer lets a bare loop of the
 same network, with the same batch and precision, take turns with the rollout, every twentieth step
 for twenty steps, so that both meet the same machine. Steps with truth and steps past its end are
-told apart; scores and figures, made once at the end, are not in either. With one thread it is the
-time of the processor that counts.
+reported separately; scores and figures, which are made once at the end, are in neither. With one
+thread it is the time of the processor that counts.
 
     python benchmarks/rollout.py [--threads 1] [--batch 1 16 100] [--precision 32-true bf16-mixed]
 """
