@@ -74,7 +74,8 @@ class PlainArrays(FileFormat):
         order: Names of the axes in the order of the arrays: `time`, the spatial axes and, where
             there are any, `trajectory` and `channel`. Without `time` and `trajectory` each file
             holds one snapshot.
-        channels: Names of the variables along the axis `channel`.
+        channels: Names of the variables along the axis `channel`; without this axis, the name of
+            the only array of a file, which is otherwise its name in the file.
         interval: Time between snapshots; by default times are read from an array `time` or `t`.
             For files of one snapshot, which are sorted by their times, it is the time by which the
             last number in their names is multiplied.
@@ -106,7 +107,7 @@ class PlainArrays(FileFormat):
             raise ValueError(
                 f"{name} is {self.order}, expected different names of axes with 'time' among them."
             )
-        if (CHANNEL in order) != bool(channels):
+        if not channels if CHANNEL in order else len(channels) > bool(order):
             raise ValueError(
                 f"{name} is {self.order} and channels are {self.channels}; name the axis 'channel' "
                 "in order, and the variables along it in channels, or neither."
@@ -191,7 +192,7 @@ class PlainArrays(FileFormat):
 
     def _of_one_snapshot(self, path: Path, name: str, array: StoredArray) -> StoredArray:
         """Return an array of a file of one snapshot with an axis of time."""
-        is_time = not array.shape and _axis_of(name) == "time"
+        is_time = not array.shape and axis_of(name) == "time"
         if not is_time and len(array.shape) != len(self.order):
             return array
         opened = partial(StackedArray, path, [array.open], array.shape)
@@ -208,7 +209,7 @@ class PlainArrays(FileFormat):
         array: StoredArray,
     ) -> None:
         """Add a one-dimensional array if it is a coordinate or has one number per trajectory."""
-        axis, (size,) = _axis_of(name), array.shape
+        axis, (size,) = axis_of(name), array.shape
         if axis in sizes:
             if sizes[axis] == size:
                 place = name.removesuffix(name.rpartition("/")[2]) + axis
@@ -230,6 +231,15 @@ class PlainArrays(FileFormat):
         if not self.channels:
             variables[name] = self._variable(name, tuple(self.axes), array)
             return
+        if self.channels[0] in variables:
+            raise ValueError(
+                f"{path} holds several arrays with the axes of data.format.order, '{name}' among "
+                "them, expected one for data.format.channels; write it to a file of its own."
+            )
+        if CHANNEL not in self.axes:
+            only = self.channels[0]
+            variables[only] = self._variable(only, tuple(self.axes), array)
+            return
         axis = self.axes.index(CHANNEL)
         if array.shape[axis] != len(self.channels):
             raise ValueError(
@@ -239,11 +249,6 @@ class PlainArrays(FileFormat):
             )
         names = tuple(part for part in self.axes if part != CHANNEL)
         shape = array.shape[:axis] + array.shape[axis + 1 :]
-        if self.channels[0] in variables:
-            raise ValueError(
-                f"{path} holds several arrays with the axes of data.format.order, '{name}' among "
-                "them, expected one with an axis 'channel'; write it to a file of its own."
-            )
         for number, channel in enumerate(self.channels):
             fixed = [number if k == axis else slice(None) for k in range(len(self.axes))]
             opened = partial(viewed, array.open, PartArray, fixed)
@@ -353,7 +358,7 @@ def refuse(path: Path, name: str, kind: str) -> DiskArray:
     )
 
 
-def _axis_of(name: str) -> str:
+def axis_of(name: str) -> str:
     """Return the axis whose coordinate has this name, if it is one."""
     own = name.rpartition("/")[2]
     return {"t": "time"}.get(own, own)

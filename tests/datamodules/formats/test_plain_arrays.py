@@ -106,6 +106,15 @@ def test_an_array_without_channels_and_trajectories(tmp_path):
     assert (file.trajectories, file.interval) == (1, 1.0)
 
 
+@pytest.mark.parametrize("save", SAVE)
+def test_the_only_array_of_a_file_is_named_by_the_configuration(tmp_path, save):
+    """So that arrays in `train.npy` and `val.npy` have one name."""
+    path = save(tmp_path / "train", VALUES[0, :, 0])
+    format = SAVE[save](order=["time", "y", "x"], channels=["omega"], interval=1.0)
+    file = TrajectoryFile(path, ("omega",), format=format)
+    np.testing.assert_array_equal(file.read(0, 1, 4)[:, 0], VALUES[0, 1:4, 0].astype("f4"))
+
+
 @pytest.mark.parametrize("name", ["t", "time"])
 def test_times_of_the_file_are_read(tmp_path, name):
     options = {"order": ORDER, "channels": ["u", "v"], "time_units": "h"}
@@ -169,7 +178,8 @@ def test_without_an_order_the_configuration_is_named(tmp_path, save):
         ({"order": ["trajectory", "y", "x"]}, "'time' among them"),
         ({"order": ["time", "time", "x"]}, "different names"),
         ({"order": ["time", "channel", "x"]}, "name the axis 'channel'"),
-        ({"order": ["time", "x"], "channels": ["u"]}, "name the axis 'channel'"),
+        ({"order": ["time", "x"], "channels": ["u", "v"]}, "name the axis 'channel'"),
+        ({"channels": ["u"]}, "name the axis 'channel'"),
         ({"order": ["time", "y", "x"], "lengths": [1.0]}, "has 1 numbers.* axes y, x"),
         ({"order": ["time", "x"], "interval": 0.0}, "interval must be positive, got 0"),
     ],
