@@ -11,7 +11,7 @@ from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import LARGEST
 from datamodules.files.input_fields import NO_INPUTS, InputNames
 from datamodules.files.reader import TrajectoryReader
-from datamodules.files.space_axis import reason_not_uniform
+from datamodules.files.space_axis import CONDITION, reason_not_uniform
 from datamodules.notices import notify
 from datamodules.point_weights import Mask
 
@@ -172,8 +172,8 @@ def periodic_axes(
         return known
     found = tuple(axis.periodic_by_attributes for axis in reader.axes)
     spherical = any(axis.spherical for axis in reader.axes)
-    if not all(found) and not spherical and not reason_not_uniform(reader.axes):
-        walled = [a.name for a, p in zip(reader.axes, found, strict=True) if not p]
+    walled = [a.name for a in reader.axes if not (a.periodicity[0] or CONDITION in a.attributes)]
+    if walled and not spherical and not reason_not_uniform(reader.axes):
         names = f"{' and '.join(walled)} {'is' if len(walled) == 1 else 'are'}"
         notify(
             f"{reader.path.parent}: the files do not say that {names} periodic, so walls are "

@@ -27,6 +27,7 @@ from datamodules.files.formats.format import Contents, check_length
 from datamodules.files.units import same_units
 from datamodules.notices import notify
 
+CONDITION = "bc_type"  # attribute with the boundary condition, in files that have one
 SHARE = 1e-3  # tolerated deviation of a spacing from the others, relative to it
 
 
@@ -98,20 +99,37 @@ class SpaceAxis:
         The attribute is `modulo` (Ferret), if it equals the length of the axis, or
         `topology = "circular"`. A `modulo` of 360 on a part of the circle is not periodic.
         """
+        return self.periodicity[0]
+
+    @property
+    def periodicity(self) -> tuple[bool, str]:
+        """True if the axis is periodic by its attributes, and the reason; empty if none says so."""
         if self.spherical and self.role == "y":
-            return False
+            return False, "latitudes do not close"
         period = self._period()
         if period is None or self.step is None:
-            return str(self.attributes.get("topology", "")).strip().lower() == "circular"
-        slack = 0.01 * self.step + self.size * self.resolution
-        return abs(self.size * self.step - period) <= slack
+            if condition := self.attributes.get(CONDITION):
+                return self._circular, f"its boundary condition is {condition}"
+            return self._circular, "its topology is circular" if self._circular else ""
+        name = "its modulo" if self._modulo() is not None else "a full circle"
+        length, slack = self.size * self.step, 0.01 * self.step + self.size * self.resolution
+        if abs(length - period) <= slack:
+            return True, f"its length is {name}, {period:g}"
+        return False, f"its length is {length:g}, {name} {period:g}"
+
+    @property
+    def _circular(self) -> bool:
+        return str(self.attributes.get("topology", "")).strip().lower() == "circular"
+
+    def _modulo(self) -> float | None:
+        """Return the attribute `modulo`, or None if it is not one finite number."""
+        said = numbers(self.attributes.get("modulo"))
+        return float(said[0]) if len(said) == 1 and np.isfinite(said[0]) else None
 
     def _period(self) -> float | None:
         """Return the period of the coordinate, or None if it is not known."""
-        said = numbers(self.attributes.get("modulo"))
-        if len(said) == 1 and np.isfinite(said[0]):
-            return float(said[0])
-        return full_turn(self.attributes) if self.spherical else None
+        said = self._modulo()
+        return full_turn(self.attributes) if said is None and self.spherical else said
 
     def difference(self, other: "SpaceAxis") -> tuple[str, str] | None:
         """Return the first property in which two axes differ, as text for each, or None.

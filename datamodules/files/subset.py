@@ -10,7 +10,7 @@ from jaxtyping import Bool
 
 from datamodules.files.disk_array import LARGEST, DiskArray, as_tuple, ranges_of
 from datamodules.files.selection import Range
-from datamodules.files.space_axis import SpaceAxis, type_for
+from datamodules.files.space_axis import CONDITION, SpaceAxis, type_for
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class Subset:
             )
         attributes = dict(axis.attributes)
         if len(kept) < axis.size:
-            attributes.pop("topology", None)  # a part of a circle has two ends
+            for key in ("topology", CONDITION):  # a part of a circle has two ends
+                attributes.pop(key, None)
         values, dtype = axis.values, axis.dtype
         if values is not None:
             values = values[kept.start : kept.stop].reshape(-1, factor).mean(1)

@@ -17,6 +17,7 @@ from datamodules.files.decoded_array import texts
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.formats.hdf5_format import HDF5Format, stored_part
 from datamodules.files.part import Part
+from datamodules.files.space_axis import CONDITION
 
 GROUPS = ("t0_fields", "t1_fields", "t2_fields")  # by the order of the tensor
 
@@ -43,7 +44,7 @@ class TheWell(HDF5Format):
         ...     print(contents.variables["velocity_y"].dimensions)
         ...     print(contents.variables["x"].attributes, contents.variables["y"].attributes)
         ('trajectory', 'time', 'x', 'y')
-        {'topology': 'circular'} {}
+        {'topology': 'circular', 'bc_type': 'PERIODIC'} {}
     """
 
     label = "The Well"
@@ -105,16 +106,22 @@ def coordinate(file: h5py.File, path: Path, name: str) -> StoredVariable:
             )
         else:
             names = ("trajectory", name)
-    attributes = {"topology": "circular"} if name in periodic(file) else {}
+    kinds = boundary_conditions(file).get(name, [])
+    attributes = {"topology": "circular"} if "PERIODIC" in kinds else {}
+    if kinds:
+        attributes[CONDITION] = ", ".join(kinds)
     return stored_part(path, dataset, name, names, fixed, attributes)
 
 
-def periodic(file: h5py.File) -> set[str]:
-    """Return the axes whose boundary condition is periodic; its mask is ignored."""
-    conditions = file.get("boundary_conditions", {}).values()
-    kinds = [(texts(one.attrs.get("bc_type")), one) for one in conditions]
-    around = [one for kind, one in kinds if [word.upper() for word in kind] == ["PERIODIC"]]
-    return {axis for one in around for axis in texts(one.attrs.get("associated_dims"))}
+def boundary_conditions(file: h5py.File) -> dict[str, list[str]]:
+    """Return the kinds of the boundary conditions by their axis; masks are ignored."""
+    found: dict[str, list[str]] = {}
+    for condition in file.get("boundary_conditions", {}).values():
+        for kind in texts(condition.attrs.get("bc_type")):
+            for axis in texts(condition.attrs.get("associated_dims")):
+                kinds = found.setdefault(axis, [])
+                kinds += [] if kind.upper() in kinds else [kind.upper()]
+    return found
 
 
 def fields(

@@ -38,6 +38,7 @@ def test_axes_are_periodic_by_the_boundary_conditions_whatever_the_masks(tmp_pat
     y, x = opened().axes
     assert (x.name, x.periodic_by_attributes, y.periodic_by_attributes) == ("x", True, False)
     np.testing.assert_array_equal(x.values, 0.5 * np.arange(6))
+    assert [axis.periodicity[1][-8:] for axis in (x, y)] == ["PERIODIC", " is WALL"]
     path = copied(tmp_path)
     with h5py.File(path, "a") as file:  # as the package's writer of dummy data has it
         condition = file["boundary_conditions/x_periodic"]
