@@ -28,7 +28,7 @@ def inspect_paths(args: list[str]) -> None:
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file.")
-    found = [inspect_file(path) for path in paths]
+    found = [inspect_file(path, files=len(paths)) for path in paths]
     files = [opened(inspection) for inspection in found]
     for inspection, file in zip(found, files, strict=True):
         print("\n".join(lines(inspection, file)), end="\n\n")
@@ -83,11 +83,10 @@ def _axes(file: "TrajectoryFile") -> list[str]:
         spacing = "no coordinate"
         if axis.values is not None:
             spacing = f"spacing {axis.step:.6g} {axis.units}" if axis.step else "uneven spacing"
-        around = (
-            "periodic"
-            if axis.periodic_by_attributes
-            else "the file does not say that it is periodic"
-        )
+        periodic, reason = axis.periodicity
+        around = f"{'periodic' if periodic else 'not periodic'} ({reason})"
+        if not reason:
+            around = "not periodic unless data.periodic says so (the file says nothing)"
         text.append(f"  {axis.name}: {axis.size} points, {spacing}, {around}")
     return text
 
@@ -121,7 +120,7 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
     first = found[0]
     paths = [inspection.path.resolve() for inspection in found]
     root = paths[0].parent
-    names = first.dimensions
+    names, layout = first.dimensions, first.layout
     assert names is not None
     dimensions: dict[str, Any] = {"space": list(names.space)}
     if names.time != "time":
@@ -134,6 +133,11 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
         "root": str(root),
         "variables": list(first.fields),
         "dimensions": dimensions,
+        **(
+            {"format": {"class_path": type(first.format).__name__, "init_args": layout.options}}
+            if layout.options
+            else {}
+        ),
         **({"select": first.select} if first.select else {}),
         **({"mask": "missing"} if has_masked_points(first) else {}),
     }
@@ -153,6 +157,7 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
             times = {"start": start, **({} if stop is None else {"stop": stop})}
             data[split] = {"files": _pattern([path.name for path in paths]), "times": times}
     text = yaml.safe_dump({"data": data}, sort_keys=False, default_flow_style=None, width=100)
+    text += "".join(f"# {remark}\n" for remark in layout.remarks)
     if same:
         text += "# all splits have the same snapshots: name other files for val and test\n"
     if first.select:
@@ -161,10 +166,13 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
     if first.static:
         text += "# to give fields without time to the emulator, add to data:  "
         text += f"static: [{', '.join(first.static)}]\n"
+    if first.forcing:
+        text += "# to give fields that are known ahead to the emulator, add to data:  "
+        text += f"forcing: [{', '.join(first.forcing)}]\n"
     axes = getattr(file, "axes", ())
     if any(axis.spherical and axis.role == "y" for axis in axes):
         text += "# to weight points by the area of their cells, add to data:  weights: latitude\n"
-    if not all(axis.periodic_by_attributes for axis in axes):
+    if not all(axis.periodicity[1] for axis in axes):
         text += "# if the domain is periodic, add to data:  periodic: true\n"
     return text
 

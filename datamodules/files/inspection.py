@@ -1,7 +1,7 @@
 """Guess of the configuration that reads a file: its fields and their axes."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,9 @@ from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import LARGEST, ArrayKey
 from datamodules.files.formats.detect import format_of
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.formats.plain_arrays import PlainArrays
 from datamodules.files.physical_parameters import is_number
+from datamodules.files.plain_inspection import PlainLayout, layout_of
 from datamodules.files.units import SECONDS, time_unit
 
 TIMES = ("time", "valid_time", "t", "times", "time_counter", "date")
@@ -35,6 +37,7 @@ class Inspection:
         other: Dimensions of the fields that are neither time, trajectory nor space.
         parameters: Names of attributes and variables that may be physical parameters.
         groups: Names of the variables in groups.
+        layout: Options of the format that are guessed, and what is missing in the file.
     """
 
     path: Path
@@ -45,6 +48,7 @@ class Inspection:
     other: tuple[str, ...]
     parameters: tuple[str, ...]
     groups: dict[str, list[str]]
+    layout: PlainLayout = field(default_factory=PlainLayout)
 
     @property
     def space(self) -> tuple[str, ...]:
@@ -64,13 +68,29 @@ class Inspection:
         )
 
     @property
+    def forcing(self) -> tuple[str, ...]:
+        """Names of further variables of time on the grid of the fields, which may be forcing."""
+        if self.dimensions is None:
+            return ()
+        needed = {self.dimensions.time, *self.space}
+        allowed = needed | {self.dimensions.trajectory}
+        found = []
+        for name, variable in self.variables.items():
+            sizes = zip(variable.dimensions, variable.shape, strict=True)
+            several = {dimension for dimension, size in sizes if size > 1} - needed
+            whole = needed <= set(variable.dimensions) and several <= allowed
+            if whole and name not in self.fields and _may_be_field(variable):
+                found.append(name)
+        return tuple(found)
+
+    @property
     def select(self) -> dict[str, int | float | list[int | float]]:
         """First item of each further dimension of several items, as `data.select` names it."""
         first: dict[str, int | float | list[int | float]] = {}
-        field = self.variables[self.fields[0]] if self.fields else None
+        stored = self.variables[self.fields[0]] if self.fields else None
         for name in self.other:
-            assert field is not None
-            size = field.shape[field.dimensions.index(name)]
+            assert stored is not None
+            size = stored.shape[stored.dimensions.index(name)]
             coordinate = self.variables.get(name)
             if size > 1:
                 known = coordinate is not None and coordinate.kind in "iuf"
@@ -78,7 +98,7 @@ class Inspection:
         return first
 
 
-def inspect_file(path: Path, format: FileFormat | None = None) -> Inspection:
+def inspect_file(path: Path, format: FileFormat | None = None, files: int = 1) -> Inspection:
     """Return a guess of the options that read a file.
 
     The fields are the variables with the most frequent dimensions among those that have a time and
@@ -87,8 +107,12 @@ def inspect_file(path: Path, format: FileFormat | None = None) -> Inspection:
     Args:
         path: File, or folder of a store.
         format: Format of the file; found from the file if None.
+        files: Number of the files that are inspected together.
     """
-    kind = format or format_of(path)
+    kind, layout = format or format_of(path), PlainLayout()
+    if isinstance(kind, PlainArrays) and not kind.order:
+        layout = layout_of(path, kind, files)
+        kind = type(kind)(**layout.options)
     with kind.open(path) as contents:
         variables = {name: contents.variables[name] for name in contents.variables}
         time = _time(variables)
@@ -96,14 +120,14 @@ def inspect_file(path: Path, format: FileFormat | None = None) -> Inspection:
             name: variable.dimensions
             for name, variable in variables.items()
             if name not in contents.coordinates
-            and variable.kind in "iuf"
+            and _may_be_field(variable)
             and time in variable.dimensions
             and _space(variable.dimensions, contents, time)
         }
         numbers = tuple(name for name, value in contents.attributes.items() if is_number(value))
         groups = dict(contents.groups)
         if not candidates:
-            return Inspection(path, kind, variables, (), None, (), numbers, groups)
+            return Inspection(path, kind, variables, (), None, (), numbers, groups, layout)
         counted = Counter(tuple(sorted(names)) for names in candidates.values())
         most = max(counted, key=lambda names: (counted[names], len(names)))
         fields = tuple(name for name, names in candidates.items() if tuple(sorted(names)) == most)
@@ -113,7 +137,12 @@ def inspect_file(path: Path, format: FileFormat | None = None) -> Inspection:
         member = next((name for name in rest if name.lower() in MEMBERS), None)
         other = tuple(name for name in rest if name != member)
     dimensions = Dimensions(member or Dimensions.trajectory, str(time), space)
-    return Inspection(path, kind, variables, fields, dimensions, other, numbers, groups)
+    return Inspection(path, kind, variables, fields, dimensions, other, numbers, groups, layout)
+
+
+def _may_be_field(variable: StoredVariable) -> bool:
+    """Return whether a variable holds numbers and is no coordinate by its attributes."""
+    return variable.kind in "iuf" and role_of_attributes(variable.attributes) is None
 
 
 def _time(variables: dict[str, StoredVariable]) -> str | None:

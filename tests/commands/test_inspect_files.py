@@ -42,7 +42,8 @@ def test_a_file_is_described_drawn_and_read(path, capsys, monkeypatch):
     printed = capsys.readouterr().out
     for words in ("a.nc: NetCDF", "t (member: 3, lat: 6, time: 20, lon: 12) float64 [K]",
                   "0.2% missing", "20 snapshots, interval 6 h", "lon: 12 points, spacing 30",
-                  "degrees_east, periodic", "lat: 6 points", "parameters: Re"):  # fmt: skip
+                  "degrees_east, periodic (its length is a full circle, 360)", "lat: 6 points",
+                  "parameters: Re"):  # fmt: skip
         assert words in printed
     with Image.open("found/data.png") as image:
         assert image.width > image.height
@@ -123,3 +124,45 @@ def test_masks_and_static_fields_are_found(tmp_path, monkeypatch):
     write(tmp_path / "a.nc", known)
     cli.run(["inspect", "a.nc"])
     assert "mask" not in yaml.safe_load(Path("data.yaml").read_text())["data"]
+
+
+def test_fields_of_time_that_are_not_of_the_state_may_be_forcing(path, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    grid = ("time", "lat", "lon")
+    with netCDF4.Dataset(path, "a") as file:
+        for name, dims in (("sun", grid), ("co2", grid[:1]), ("TLAT", grid)):
+            file.createVariable(name, "f4", dims)[:] = 1.0
+        file["TLAT"].units = "degrees_north"
+    cli.run(["inspect", "a.nc"])
+    text = Path("data.yaml").read_text()
+    assert yaml.safe_load(text)["data"]["variables"] == ["t", "q"]
+    assert "add to data:  forcing: [sun]\n" in text
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"modulo": 6.0}, "periodic (its length is its modulo, 6)"),
+        ({"modulo": 360.0}, "not periodic (its length is 6, its modulo 360)"),
+        ({"topology": "circular"}, "periodic (its topology is circular)"),
+        (
+            {"topology": "circular", "bc_type": "PERIODIC"},
+            "periodic (its boundary condition is PERIODIC)",
+        ),
+        ({"bc_type": "WALL"}, "not periodic (its boundary condition is WALL)"),
+        ({"units": "degrees_east"}, "not periodic (its length is 6, a full circle 360)"),
+        ({"units": "degrees_north"}, "not periodic (latitudes do not close)"),
+        ({}, "not periodic unless data.periodic says so (the file says nothing)"),
+    ],
+)
+def test_the_reason_for_periodicity_is_said(tmp_path, monkeypatch, capsys, attributes, words):
+    monkeypatch.chdir(tmp_path)
+    field, times = (("time", "x"), np.ones((9, 6))), np.arange(9.0)
+    x = ("x", np.arange(6.0), attributes)
+    if "units" in attributes:
+        field, x = (("time", "a"), field[1]), ("a", *x[1:])
+    xarray.Dataset({"u": field}, {"time": times, x[0]: x}).to_netcdf("a.nc")
+    cli.run(["inspect", "a.nc"])
+    assert f", {words}\n" in capsys.readouterr().out
+    asked = "if the domain is periodic, add" in Path("data.yaml").read_text()
+    assert asked == (not attributes)
