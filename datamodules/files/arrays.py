@@ -26,7 +26,9 @@ def open_array(path: Path, name: str) -> DiskArray:
     if not h5py.is_hdf5(path):
         places = read_header(path)
         if name not in places:
-            raise ValueError(f"{path} has no variable '{name}', only {', '.join(places)}.")
+            raise ValueError(
+                f"{path} has no variable '{name}', only {', '.join(places)}; set data.variables."
+            )
         place = places[name]
         check_numbers(path, name, place.dtype)
         return decoded(ClassicArray(path, place), place.dtype, place.attributes, name)

@@ -90,7 +90,7 @@ class ClassicArray(DiskArray):
                     if not count:
                         raise OSError(
                             f"{self.path} ends within its data: it is truncated or being written; "
-                            "restore it or remove it from the folder."
+                            "restore it or remove it from data.SPLIT.files."
                         )
                     done += count
         return content
@@ -115,14 +115,14 @@ def read_header(path: Path) -> dict[str, Place]:
         if magic[:3] != b"CDF" or magic[3] not in (1, 2, 5):
             raise ValueError(
                 f"{path} is neither HDF5 nor a classic NetCDF file (it begins with {magic!r}); "
-                "convert it to NetCDF-4."
+                "convert it to NetCDF-4, or set data.format."
             )
         try:
             places = _Header(path, file, magic[3]).places()
         except (IndexError, ValueError, OverflowError, MemoryError) as error:
             raise ValueError(
                 f"{path}: the header of the file is damaged ({error or type(error).__name__}); "
-                "restore it or remove it from the folder."
+                "restore it or remove it from data.SPLIT.files."
             ) from None
         check_size(path, places, os.fstat(file.fileno()).st_size)
         return places
@@ -196,5 +196,5 @@ def check_size(path: Path, places: dict[str, Place], size: int) -> None:
         if rows and end > size:
             raise ValueError(
                 f"{path} is truncated: variable '{name}' ends at byte {end}, the file at byte "
-                f"{size}; restore it or remove it from the folder."
+                f"{size}; restore it or remove it from data.SPLIT.files."
             )

@@ -71,7 +71,8 @@ class DecodedArray(DiskArray):
                 shown = found[0].item() if len(found) == 1 else np.asarray(value).tolist()
             raise ValueError(
                 f"{self.path}: {name} of variable '{self.name}' is {shown!r}, expected one number"
-                f"{' other than 0' if name in PACKING[:1] else ''}; correct the attribute."
+                f"{' other than 0' if name in PACKING[:1] else ''}; correct the attribute, or name "
+                "another variable in data.variables."
             )
         return found[0]
 
@@ -200,7 +201,7 @@ def check_marks(path: Path, attributes: Mapping[str, Any], name: str) -> None:
             if said is not None and spells_numbers(said):
                 raise ValueError(
                     f"{path}: {key} of variable '{name}' is the text {said!r}, expected numbers; "
-                    "correct the attribute."
+                    "correct the attribute, or name another variable in data.variables."
                 )
 
 

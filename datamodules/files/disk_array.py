@@ -72,7 +72,7 @@ def check_shape(out: np.ndarray, shape: Sequence[int], path: Path) -> None:
     if out.shape != tuple(shape):
         raise ValueError(
             f"{path}: values of shape {tuple(shape)} were read where {out.shape} were asked for; "
-            "it may be cut or being written: restore it or remove it from the folder."
+            "it may be cut or being written: restore it or remove it from data.SPLIT.files."
         )
 
 

@@ -129,7 +129,7 @@ def damaged(path: Path, name: str, error: Exception) -> ValueError:
     return ValueError(
         f"{path}: variable '{name}' cannot be read ({str(error).strip(chr(39))}): the file is "
         "damaged or truncated, or compressed by a filter that is not installed; restore it or "
-        "remove it from the folder."
+        "remove it from data.SPLIT.files."
     )
 
 
@@ -139,10 +139,12 @@ def _variable(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
     shadow = group + slash + SHADOW + own
     stored = shadow if shadow in file else name
     if stored not in file:
-        raise ValueError(f"{path} has no variable '{name}', only {', '.join(file)}.")
+        raise ValueError(
+            f"{path} has no variable '{name}', only {', '.join(file)}; set data.variables."
+        )
     dataset = file[stored]
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-        raise ValueError(f"{path}: '{name}' holds no values; name another variable.")
+        raise ValueError(f"{path}: '{name}' holds no values; name another in data.variables.")
     try:
         dtype = dataset.dtype
     except TypeError:  # NumPy does not have this type
@@ -165,7 +167,7 @@ def check_numbers(path: Path, name: str, dtype: np.dtype) -> None:
     if kind:
         raise ValueError(
             f"{path}: variable '{name}' holds {kind}, expected real numbers; write it as numbers, "
-            "or name another variable."
+            "or name another in data.variables."
         )
 
 
@@ -175,7 +177,7 @@ def _layout(dataset: h5py.Dataset, path: Path, name: str) -> Layout:
         if source.file_name != "." and not (path.parent / source.file_name).exists():
             raise ValueError(
                 f"{path}: variable '{name}' lies in {source.file_name}, which is missing; put that "
-                "file into the same folder."
+                "file into the same folder, or name another variable in data.variables."
             )
     held = tuple(dataset.shape)
     creation = dataset.id.get_create_plist()

@@ -238,7 +238,7 @@ class _Finder:
             known = [key for key in contents.variables if key not in contents.coordinates]
             raise ValueError(
                 f"{contents.path} has no variable '{name}' for data.{option}, only "
-                f"{', '.join(known) or 'none'}; name one of these."
+                f"{', '.join(known) or 'none'}; name one of these in data.{option}."
             )
         variable = contents.variables[name]
         (field,) = selected(contents, variable, self.dimensions, self.select).fields
@@ -255,7 +255,8 @@ class _Finder:
                 remedy = f"list it in data.{'static' if timed else 'forcing'}"
             raise ValueError(
                 f"{contents.path}: variable '{name}' of data.{option} has dimensions "
-                f"({', '.join(field.dimensions)}), expected {wanted}; {remedy}, or name another."
+                f"({', '.join(field.dimensions)}), expected {wanted}; {remedy}, or name another in "
+                f"data.{option}."
             )
         return field
 

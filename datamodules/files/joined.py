@@ -35,7 +35,8 @@ class JoinedFiles(TrajectoryReader):
             if len(bad):
                 raise ValueError(
                     f"{part.path}: stamp {bad[0]} of '{part.time.name}' was never written; files "
-                    "that are joined in time need all their stamps."
+                    "that are joined in time need all their stamps: write them, or leave "
+                    "data.join out."
                 )
         first = min(parts, key=lambda part: part.time.expressed_like(parts[0].time).values[0])
         for part in parts:  # all stamps are counted from the origin of the earliest part
@@ -73,13 +74,15 @@ class JoinedFiles(TrajectoryReader):
                 raise ValueError(
                     f"{part.path} has {part.trajectories} trajectories with parameters "
                     f"{part.parameters.tolist()}, {first.path} {first.trajectories} with "
-                    f"{first.parameters.tolist()}; only parts of the same run can be joined."
+                    f"{first.parameters.tolist()}; only parts of the same run can be joined: "
+                    "choose them by data.SPLIT.files."
                 )
             different = _difference_of_members(part, first)
             if different:
                 raise ValueError(
                     f"{part.path} has {different[0]}, {first.path} {different[1]}; parts of one "
-                    "run must have the same trajectories in the same order: write them so."
+                    "run must have the same trajectories in the same order: write them so, "
+                    "or leave data.join out."
                 )
             if static is not None and not np.array_equal(
                 part.read_static(), static, equal_nan=True

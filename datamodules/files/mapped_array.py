@@ -49,7 +49,8 @@ class MappedArray(DiskArray):
         if state.st_size < offset + size:
             raise ValueError(
                 f"{path} has {state.st_size} bytes, expected at least {offset + size} for an "
-                f"array of shape {shape}; it is truncated: restore it."
+                f"array of shape {shape}; it is truncated: restore it or remove it from "
+                "data.SPLIT.files."
             )
 
     def _mapped(self) -> np.ndarray:

@@ -35,5 +35,6 @@ def check_order(paths: Sequence[Path]) -> None:
             raise ValueError(
                 f"{before} and {path} hold one snapshot each and cannot be put in the order of "
                 "time for certain, expected names that differ in one number, which is the last; "
-                "rename them, such as to u_0001, or store an array 'time' in each."
+                "rename them, such as to u_0001, store an array 'time' in each, or choose others "
+                "by data.SPLIT.files."
             )

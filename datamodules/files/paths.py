@@ -5,6 +5,11 @@ import os
 from pathlib import Path
 
 
+def inspection_of(path: Path) -> str:
+    """Return the end of a message on a file: the command that describes it."""
+    return f"`emulate inspect {path}` shows what it holds."
+
+
 def find_files(root: Path, pattern: str) -> list[Path]:
     """Return the files that match a pattern below a folder, in the order of their names.
 

@@ -39,7 +39,8 @@ def read_parameters(
         if bad.any():
             raise ValueError(
                 f"{contents.path}: parameter '{name}' is {values[bad, column][0]:g} at trajectory "
-                f"{int(bad.argmax())}, expected a finite number of float32; correct the file."
+                f"{int(bad.argmax())}, expected a finite number of "
+                "float32; correct the file, or name another in data.parameters."
             )
     return values
 
@@ -52,7 +53,8 @@ def _number(contents: Contents, name: str, dimension: str, trajectories: int) ->
             raise ValueError(
                 f"{path}: parameter '{name}' is a variable of type {variable.dtype} and shape "
                 f"({_sizes(variable)}), expected numbers of shape ({dimension}: {trajectories}) or "
-                "a single one; store one number per trajectory or name another parameter."
+                "a single one; store one number per trajectory, or name another in "
+                "data.parameters."
             )
         return variable.values()
     value = _attributes(contents).get(name)
@@ -65,8 +67,8 @@ def _number(contents: Contents, name: str, dimension: str, trajectories: int) ->
         )
     if not is_number(value):
         raise ValueError(
-            f"{path}: parameter '{name}' is {value!r}, expected a number; name another parameter "
-            "or store the number."
+            f"{path}: parameter '{name}' is {value!r}, expected a number; name another in "
+            "data.parameters, or store the number."
         )
     return float(np.asarray(value).item())
 

@@ -126,7 +126,8 @@ def check_agreement(readers: Sequence[TrajectoryReader]) -> None:
         if difference:
             raise ValueError(
                 f"{other.path} has {difference[0]}, {first.path} {difference[1]}; all files of a "
-                "data set must share grid, level, mask, time step and units."
+                "data set must share grid, level, mask, time step and units: choose those that "
+                "do by data.SPLIT.files."
             )
 
 

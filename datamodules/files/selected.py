@@ -133,7 +133,7 @@ def check_used(path: Path, select: Select, variables: Sequence[StoredVariable]) 
         if name not in found:
             raise ValueError(
                 f"{path}: data.select names the dimension '{name}', but the variables have "
-                f"{', '.join(found)}; name one of these or leave it out."
+                f"{', '.join(found)}; name one of these in data.select or leave it out."
             )
 
 
@@ -178,7 +178,7 @@ def _items(
             raise ValueError(
                 f"{contents.path}: data.select.{name} is {value:.10g}, which the file has "
                 f"{'not' if not at else f'{len(at)} times'}, expected one of {kind}"
-                f"{items_of(contents, name, size)}; select one of these."
+                f"{items_of(contents, name, size)}; select one of these by data.select."
             )
         found.append((at[0], f"{name} {value:.10g} {units}".strip()))
     return found

@@ -24,6 +24,7 @@ from datamodules.files.axis_roles import (
 )
 from datamodules.files.decoded_array import CODING, numbers
 from datamodules.files.formats.format import Contents, check_length
+from datamodules.files.paths import inspection_of
 from datamodules.files.units import same_units
 from datamodules.notices import notify
 
@@ -207,7 +208,7 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
     if variable.kind not in "iuf":
         raise ValueError(
             f"{path}: the coordinate '{name}' holds text or a type of its own, expected numbers; "
-            "store it as numbers or rename the variable."
+            f"store it as numbers or rename the variable; {inspection_of(path)}"
         )
     check_length(contents, variable, size)
     attributes = {
@@ -220,7 +221,7 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
     if len(wrong):
         raise ValueError(
             f"{path}: coordinate '{name}' is missing or not finite at point {wrong[0]}; write it, "
-            "or remove the variable to read the points without coordinates."
+            f"or remove the variable to read the points without coordinates; {inspection_of(path)}"
         )
     resolution = _resolution(values, variable.dtype)
     axis = SpaceAxis(name, size, values, attributes)
@@ -232,7 +233,7 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
         raise ValueError(
             f"{path}: coordinate '{name}' must increase or decrease along the axis, but goes "
             f"{values[where]:.8g}, {values[where + 1]:.8g} at point {where}; correct the file, or "
-            "roll the axis so that it does."
+            f"roll the axis so that it does; {inspection_of(path)}"
         )
     descending = bool(size > 1 and steps[0] < 0)
     if descending:
@@ -294,13 +295,14 @@ def ordered(path: Path, axes: Sequence[SpaceAxis]) -> tuple[SpaceAxis, ...]:
         if len(set(roles_by_attribute(axis.attributes).values())) > 1:
             raise ValueError(
                 f"{path}: the attributes of '{axis.name}' contradict each other "
-                f"({_reason(axis)}), expected all of x or all of y; correct the one that is wrong."
+                f"({_reason(axis)}), expected all of x or all of y; correct the one that is "
+                f"wrong; {inspection_of(path)}"
             )
         said, named = role_of_attributes(axis.attributes), role_of_name(axis.name, FIRM)
         if said and named and said != named:
             raise ValueError(
                 f"{path}: the dimension '{axis.name}' has the attributes of the {said} axis "
-                f"({_reason(axis)}); correct the name or the attributes."
+                f"({_reason(axis)}); correct the name or the attributes; {inspection_of(path)}"
             )
     if len(axes) != 2:
         return tuple(axes)

@@ -76,7 +76,7 @@ class Subset:
         if not kept:
             raise ValueError(
                 f"{path}: data.crop.{name} leaves none of the {axis.size} points of '{name}'; "
-                "set start and stop to indices that exist."
+                f"set data.crop.{name} to indices that exist."
             )
         if len(kept) % factor:
             raise ValueError(

@@ -17,6 +17,7 @@ import netCDF4
 import numpy as np
 
 from datamodules.files.formats.format import Contents, check_length
+from datamodules.files.paths import inspection_of
 from datamodules.files.units import SECONDS, time_unit
 
 FROM_NAME = "_from_name"  # attribute of a time that was read from the name of its file
@@ -124,7 +125,8 @@ class TimeAxis:
             raise ValueError(
                 f"{self.path}: '{self.name}' is stored in a type that is rounded to "
                 f"{rounding:g} {self.unit}, too coarse for its steps of {mean:g}: whether they "
-                "are uniform cannot be checked; store it in double precision."
+                "are uniform cannot be checked; store it in double precision; "
+                f"{inspection_of(self.path)}"
             )
         return self._simplest(mean, max(rounding, float(np.spacing(np.abs(values).max()))) / count)
 
@@ -221,7 +223,8 @@ class TimeAxis:
         return (
             f"{self.path}: '{self.name}' is in '{self.units}' (calendar {self.calendar}), in "
             f"{other.path} it is in '{other.units}' (calendar {other.calendar}), which cannot be "
-            "compared; give all files of a data set one origin, unit and calendar of time."
+            "compared; give all files of a data set one origin, unit and calendar of time; "
+            f"{inspection_of(self.path)}"
         )
 
 
@@ -282,7 +285,7 @@ def read_time_axis(
         raise ValueError(
             f"{path}: the time variable '{name}' holds {kinds.get(kind, variable.dtype)} along "
             f"({', '.join(variable.dimensions)}), expected numbers along ({dimension}); "
-            "write it so."
+            "write it so, or set data.dimensions.time_variable."
         )
     if size:
         check_length(contents, variable, size)
@@ -316,7 +319,7 @@ def check_interval(axis: TimeAxis, interval: float, option: str) -> None:
     if abs(typical - interval) > slack and not rounded:
         raise ValueError(
             f"{axis.path}: the stamps of '{axis.name}' are {typical:g} apart (units: {axis.units}) "
-            f"and {option} is {interval:g}, expected the same; leave the option out to use the "
+            f"and {option} is {interval:g}, expected the same; leave {option} out to use the "
             "stamps, or correct them."
         )
 

@@ -94,14 +94,15 @@ class TrajectoryFile(TrajectoryReader):
             shapes = {name: field.shape for name, field in zip(channels, fields, strict=True)}
             if len(set(zip(map(tuple, names), shapes.values(), strict=True))) > 1:
                 raise ValueError(
-                    f"{path}: the variables must have the same dimensions, got {shapes}."
+                    f"{path}: the variables must have the same dimensions, got {shapes}; "
+                    "name those that have them in data.variables."
                 )
             found, shape = list(names[0]), shapes[channels[0]]
             sizes = dict(zip(found, shape, strict=True))
             if not all(sizes.values()):
                 raise ValueError(
                     f"{path}: variable '{variables[0]}' has no values (its shape is {shape}); "
-                    "remove the file or write it again."
+                    "write it again or remove it from data.SPLIT.files."
                 )
             self.axes = ordered(
                 self.path,

@@ -51,7 +51,7 @@ class Dedalus(HDF5Format):
         if "scales" not in file:
             raise ValueError(
                 f"{path} holds the part of one process, expected a file of the whole domain; "
-                f"name {path.parent}.h5, which refers to it."
+                f"name {path.parent}.h5, which refers to it, in data.SPLIT.files."
             )
         times = file["scales/sim_time"]
         variables = {"time": stored_part(path, times, "time", ("time",))}
@@ -78,7 +78,8 @@ def fields(
     if task.shape[0] != times:
         raise ValueError(
             f"{path}: task '{name}' has {task.shape[0]} times, 'scales/sim_time' {times}; the "
-            f"files of its processes in {path.with_suffix('')} may be missing: put them there."
+            f"files of its processes in {path.with_suffix('')} may be missing: put them there, or "
+            "remove it from data.SPLIT.files."
         )
     labels = texts(task.attrs["DIMENSION_LABELS"])
     found, axes = [], []
@@ -93,7 +94,7 @@ def fields(
             raise ValueError(
                 f"{path}: task '{name}' is on another grid of {scale.shape[0]} points along "
                 f"'{label}' than tasks before it, expected one grid of each size; write it by a "
-                "handler of its own."
+                "handler of its own, or remove the file from data.SPLIT.files."
             )
         axes.append(own)
         if own not in known:

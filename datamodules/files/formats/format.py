@@ -16,6 +16,7 @@ import netCDF4
 import numpy as np
 
 from datamodules.files.disk_array import DiskArray
+from datamodules.files.paths import inspection_of
 
 FILL = netCDF4.default_fillvals["f8"]  # value of floats that were never written
 
@@ -92,7 +93,7 @@ def check_length(contents: Contents, coordinate: StoredVariable, size: int) -> N
         raise ValueError(
             f"{contents.path}: the coordinate '{coordinate.name}' has {coordinate.size} values, "
             f"but the fields have {size} along '{coordinate.dimensions[0]}', expected as many; "
-            "correct the file."
+            f"correct the file; {inspection_of(contents.path)}"
         )
 
 
@@ -149,5 +150,5 @@ def unreadable(path: Path, label: str, error: Exception) -> ValueError:
     reason = (str(error).splitlines() or [""])[0] or type(error).__name__
     return ValueError(
         f"{path} is not a readable file of {label} ({reason:.200}): it may be truncated or of "
-        "another format; restore it or remove it from the folder."
+        "another format; restore it or remove it from data.SPLIT.files."
     )

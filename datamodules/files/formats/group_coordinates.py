@@ -10,6 +10,7 @@ import numpy as np
 from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.groups import Scope
+from datamodules.files.paths import inspection_of
 from datamodules.files.time_axis import check_interval, read_time_axis
 
 
@@ -65,7 +66,8 @@ def _refuse(path: Path, names: Sequence[str]) -> DiskArray:
     """Raise an error for coordinates that differ."""
     raise ValueError(
         f"{path} has several coordinates that differ ({', '.join(names)}), expected one, or one in "
-        "the group of the field; write the field and its coordinates to a file of their own."
+        "the group of the field; write the field and its coordinates to a file of their own; "
+        f"{inspection_of(path)}"
     )
 
 

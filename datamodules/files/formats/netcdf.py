@@ -130,10 +130,13 @@ def open_dataset(path: Path) -> netCDF4.Dataset:
             begin = file.read(2)
         for mark, kind in OTHERS.items():
             if begin.startswith(mark):
-                raise ValueError(f"{path} is not a NetCDF file, but {kind}.") from None
+                raise ValueError(
+                    f"{path} is not a NetCDF file, but {kind}, or remove it from data.SPLIT.files."
+                ) from None
         raise ValueError(
             f"{path} is not a readable NetCDF file ({getattr(error, 'strerror', None) or error}): "
-            "it may be truncated or of another format; restore it or remove it from the folder."
+            "it may be truncated or of another format; restore it or remove it from "
+            "data.SPLIT.files."
         ) from None
 
 

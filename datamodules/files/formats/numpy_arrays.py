@@ -86,7 +86,10 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
         shape, fortran, dtype = read(file)
         header = file.tell()
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path} is not a readable NumPy file ({error}); restore it.") from None
+        raise ValueError(
+            f"{path} is not a readable NumPy file ({error}); restore it or remove it from "
+            "data.SPLIT.files."
+        ) from None
     if dtype.kind not in REAL:
         kind = "Python objects" if dtype.hasobject else f"values of type {dtype}"
         return StoredArray(shape, dtype, partial(refuse, path, name, kind))

@@ -71,7 +71,7 @@ class PDEBench(HDF5Format):
         else:
             raise ValueError(
                 f"{path} has no t-coordinate, expected trajectories in time: maps, as in Darcy "
-                "flow, cannot be rolled out."
+                "flow, cannot be rolled out; remove it from data.SPLIT.files."
             )
         attributes = dict(file.attrs) | numbers(file.attrs.get("config"))
         return Contents(path, {variable.name: variable for variable in variables}, attributes)
@@ -84,7 +84,8 @@ class PDEBench(HDF5Format):
             if file[f"{group}/data"].shape != data.shape:
                 raise ValueError(
                     f"{path}: '{group}/data' has the shape {file[f'{group}/data'].shape}, "
-                    f"'{groups[0]}/data' {data.shape}; all samples of a file must be alike."
+                    f"'{groups[0]}/data' {data.shape}; expected equal shapes; write "
+                    "the others to files of their own, or remove it from data.SPLIT.files."
                 )
         check_grids(file, path, groups)
         settings = [numbers(file[group].attrs.get("config")) for group in groups]
@@ -165,7 +166,8 @@ def check_grids(file: h5py.File, path: Path, groups: Sequence[str]) -> None:
                 what = f"has {size} values, '{groups[0]}/grid/{name}' {len(values)}"
             raise ValueError(
                 f"{path}: '{axis}' {what}, expected the same axes for all samples of a file; write "
-                "samples with other axes to files of their own."
+                "samples with other axes to files of their own, or remove it from "
+                "data.SPLIT.files."
             )
 
 
@@ -193,7 +195,8 @@ def of_flow(file: h5py.File, path: Path) -> list[StoredVariable]:
     times = file["t"]
     if times.ndim == 2 and not (times[()] == times[0]).all():
         raise ValueError(
-            f"{path}: the times 't' of its samples differ, expected one time axis for all."
+            f"{path}: the times 't' of its samples differ, expected one time axis for all; "
+            "write the others to files of their own, or remove it from data.SPLIT.files."
         )
     found = [stored_part(path, times, "time", ("time",), [0] * (times.ndim - 1))]
     for name in ("velocity", "particles", "force"):

@@ -15,6 +15,7 @@ from datamodules.files.formats.format import Contents, FileFormat, StoredVariabl
 from datamodules.files.formats.group_coordinates import placed, with_interval
 from datamodules.files.numbered_names import numbers_in
 from datamodules.files.part import PartArray, StackedArray
+from datamodules.files.paths import inspection_of
 from datamodules.files.time_axis import FROM_NAME
 from datamodules.notices import notify
 from datamodules.solvers.finite import check_finite
@@ -234,7 +235,8 @@ class PlainArrays(FileFormat):
         if self.channels[0] in variables:
             raise ValueError(
                 f"{path} holds several arrays with the axes of data.format.order, '{name}' among "
-                "them, expected one for data.format.channels; write it to a file of its own."
+                "them, expected one for data.format.channels; write it to a file of its own; "
+                f"{inspection_of(path)}"
             )
         if CHANNEL not in self.axes:
             only = self.channels[0]
@@ -273,7 +275,8 @@ class PlainArrays(FileFormat):
             if not numbers:
                 raise ValueError(
                     f"{path} holds one snapshot without its time, expected an array 'time' or a "
-                    "number in the name of the file; rename the files, such as to u_0001.npy."
+                    "number in the name of the file; rename the files, such as to u_0001.npy, or "
+                    f"set data.format.init_args.order with 'time'; {inspection_of(path)}"
                 )
             if not numbers[-1].is_integer():
                 notify(
@@ -334,7 +337,7 @@ def snapshot_numbers(
             raise ValueError(
                 f"{path}: '{first}' is stored at {_few(numbers)} and '{name}' at {_few(own)}, "
                 "expected the same numbers, since snapshots are paired by them; write arrays of "
-                "other snapshots to a file of their own."
+                "other snapshots to a file of their own, or remove it from data.SPLIT.files."
             )
     step = float(np.median(np.diff(numbers))) if len(numbers) > 1 else 1.0
     return (np.array(numbers) - numbers[0]) / step
@@ -354,7 +357,8 @@ def refuse(path: Path, name: str, kind: str) -> DiskArray:
         kind: Values that it holds.
     """
     raise ValueError(
-        f"{path}: '{name}' holds {kind}, expected numbers; write it as an array of real numbers."
+        f"{path}: '{name}' holds {kind}, expected numbers; write it as an array of real numbers, "
+        "or name another in data.variables."
     )
 
 

@@ -102,7 +102,7 @@ def coordinate(file: h5py.File, path: Path, name: str) -> StoredVariable:
         elif name == "time":
             raise ValueError(
                 f"{path}: the times of its trajectories differ, expected one time axis for all; "
-                "write trajectories with other times to files of their own."
+                "write the others to files of their own, or remove it from data.SPLIT.files."
             )
         else:
             names = ("trajectory", name)
@@ -149,7 +149,8 @@ def fields(
             raise ValueError(
                 f"{path}: field '{group}/{name}' has the shape {dataset.shape}, expected "
                 f"({', '.join([*kept, *['component'] * order])}) by its attributes sample_varying, "
-                "time_varying and dim_varying; correct them."
+                "time_varying and dim_varying; correct them, "
+                "or remove it from data.SPLIT.files."
             )
         for component in product(range(len(space)), repeat=order):
             label = "".join(space[number] for number in component)

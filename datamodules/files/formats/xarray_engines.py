@@ -147,7 +147,7 @@ class EngineArray(DiskArray):
         except Exception as error:  # of several kinds, by the engine
             raise ValueError(
                 f"{self.path}: variable '{self.name}' cannot be read ({error}): the file is "
-                "damaged or truncated; restore it or remove it from the folder."
+                "damaged or truncated; restore it or remove it from data.SPLIT.files."
             ) from None
 
     def close(self) -> None:

@@ -76,7 +76,8 @@ def metadata(folder: Path) -> dict[str, Any]:
             found["attributes"] = json.loads((folder / ".zattrs").read_bytes())
     except ValueError as error:
         raise ValueError(
-            f"{folder}: its metadata are not valid JSON ({error}); restore the store."
+            f"{folder}: its metadata are not valid JSON ({error}); restore the store or remove it "
+            "from data.SPLIT.files."
         ) from None
     return found
 
@@ -88,7 +89,8 @@ def _variable(store: Path, name: str, held: dict[str, Any]) -> StoredVariable:
     if names is None:
         raise ValueError(
             f"{store}: array '{name}' has no dimension names, expected those that xarray writes; "
-            "open it by xarray.DataArray(zarr.open_array(...), dims=[...]) and write it again."
+            "open it by xarray.DataArray(zarr.open_array(...), dims=[...]) and write it again, or "
+            "remove the store from data.SPLIT.files."
         )
     dtype, version = np.dtype(held.get("data_type", held.get("dtype"))), held["zarr_format"]
     mark = attributes.get("_FillValue")
@@ -231,7 +233,8 @@ class ZarrArray(ChunkedArray):
             return block.reshape(self.chunk[::-1]).T if columns else block.reshape(self.chunk)
         except (OSError, RuntimeError, ValueError) as error:
             raise ValueError(
-                f"{path} is damaged ({error}); restore the store or write it again."
+                f"{path} is damaged ({error}); restore the store or remove it from "
+                "data.SPLIT.files."
             ) from None
 
     def _file(self, number: tuple[int, ...]) -> str:
