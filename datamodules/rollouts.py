@@ -10,7 +10,10 @@ from torch.utils.data import Dataset
 
 from datamodules.files.provenance import random_seed
 from datamodules.solvers.finite import check_finite
+from datamodules.storage.free_memory import free_memory
 from datamodules.trajectories import Trajectories
+
+STATES = 4  # states of a rollout in memory at once: initial, present, next, and its output
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Rollouts:
         batch_size: Number of rollouts that are computed together.
         members: Size of the ensemble from each initial condition, the unperturbed member included.
         initial_noise: Amplitude of the white noise added to the other members, in units of the
-            spatial standard deviation of the initial state.
+            spatial standard deviation of the initial state; 0 starts all members from the same
+            state, where the emulator is stochastic.
 
     Example:
         Ten thousand steps from eight states, the first hundred of which are compared with the
@@ -59,17 +63,36 @@ class Rollouts:
 
 
 def check_ensemble(members: int, noise: float) -> None:
-    """Check the size and the noise of an ensemble, whose members must differ.
+    """Check the size and the noise of an ensemble.
 
     Raises:
-        ValueError: There are several members without noise, noise without further members, or a
-            number is out of its range.
+        ValueError: There is noise without further members, or a number is out of its range.
     """
     check_finite("Rollouts", initial_noise=noise)
-    if members < 1 or noise < 0 or (members > 1) != (noise > 0):
+    if members < 1 or noise < 0 or (members == 1 and noise > 0):
         raise ValueError(
-            "An ensemble needs members above 1 and initial_noise above 0, got "
+            "An ensemble needs members above 1, and initial_noise of at least 0, got "
             f"members={members}, initial_noise={noise}."
+        )
+
+
+def check_memory(initial: Float[Tensor, "batch channel *space"], members: int) -> None:
+    """Check that the states of an ensemble, before and after a step, fit into the free memory.
+
+    Args:
+        initial: Initial states of a batch.
+        members: Number of members.
+
+    Raises:
+        ValueError: They do not; the number that fits is named.
+    """
+    free, each = free_memory(), STATES * initial.nbytes
+    if members * each > free:
+        raise ValueError(
+            f"An ensemble of {members} members from {len(initial)} initial conditions of "
+            f"{tuple(initial.shape[1:])} needs {members * each / 2**30:.1f} GiB, and "
+            f"{free / 2**30:.1f} GiB are free; lower members to {max(free // each, 1)} or "
+            "batch_size of data.val_rollouts, test_rollouts or predict_rollouts."
         )
 
 
@@ -251,7 +274,10 @@ class InitialConditions(Dataset):
     def _perturbed(
         self, initial: Float[Tensor, "batch channel *space"], indices: list[int]
     ) -> Float[Tensor, "member batch channel *space"]:
-        """Return the perturbed members of each ensemble."""
+        """Return the further members of each ensemble."""
+        check_memory(initial, self.members)
+        if not self.noise:
+            return initial.expand(self.members - 1, *initial.shape)
         parts = []
         for index, state in zip(indices, initial, strict=True):
             generator = torch.Generator().manual_seed(random_seed(self.seed, "ensemble", index))

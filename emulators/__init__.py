@@ -30,10 +30,18 @@ from emulators.rollout import RolloutObserver
 from emulators.simulation import Simulation
 from emulators.training.losses import L1, L1L2, L2, Distance
 from emulators.training.muon import Muon
+from emulators.training.objectives import (
+    CRPS,
+    EnergyScore,
+    Objective,
+    SpectralCRPS,
+    WeightedSum,
+)
 from emulators.training.schedules import ConstantCosine, WarmupConstant, WarmupCosine
 from emulators.training.spectral_losses import BinnedSpectralPower, Sobolev
 
 __all__ = [
+    "CRPS",
     "FNO",
     "L1",
     "L1L2",
@@ -51,6 +59,7 @@ __all__ = [
     "Distance",
     "DivergenceFree",
     "Emulator",
+    "EnergyScore",
     "FixedBoundary",
     "FourierUNet",
     "FromModule",
@@ -61,15 +70,18 @@ __all__ = [
     "Muon",
     "Network",
     "NetworkInterface",
+    "Objective",
     "Pooling",
     "Pushforward",
     "RolloutObserver",
     "Sharded",
     "Simulation",
     "Sobolev",
+    "SpectralCRPS",
     "SpectralTruncation",
     "UNet",
     "Unrolled",
     "WarmupConstant",
     "WarmupCosine",
+    "WeightedSum",
 ]

@@ -174,7 +174,7 @@ def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
         fields = dict(
             zip(("static", "forcing"), emulator.input_fields.typical(state, 2), strict=True)
         )
-        emulator.eval().rollout(state, 2, emulator.conditioning.typical(), **fields)
+        emulator.eval().rollout(state, 2, emulator.conditioning.typical(), seed=0, **fields)
     except (RuntimeError, TypeError) as error:
         # a TypeError in a person's own code keeps its traceback
         if isinstance(error, TypeError) and not raising_module(error).startswith("torch."):
@@ -230,7 +230,7 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
     """
     shared = saved.keys() & present.keys()
     before, now = (flatten({name: of[name] for name in shared}) for of in (saved, present))
-    names = ["predict", "latents"]
+    names = ["predict", "latents", "noise_fields", "noise_numbers"]
     if resumed:
         names += ["_class_path", "transform", "optimizer"]
         names += sorted(name for name in {*before, *now} if name.split(".")[0] == "network")

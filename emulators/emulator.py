@@ -10,14 +10,13 @@ the training split, which are buffers and travel in the checkpoint.
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
-from lightning import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
@@ -32,8 +31,8 @@ from emulators.checkpoint_checks import (
     described,
     keep_plain_hyperparameters,
     trained_on,
-    weights_error,
 )
+from emulators.checkpointed import Checkpointed
 from emulators.constraints.constraint import Constraint
 from emulators.constraints.projection import Projection
 from emulators.context import (
@@ -53,22 +52,23 @@ from emulators.context import (
 )
 from emulators.evaluation import evaluate
 from emulators.follow_data import follow_data, learn_from
-from emulators.former_names import with_present_names
 from emulators.input_fields import InputFields
 from emulators.networks.from_module import as_network
 from emulators.networks.interface import Latents, NetworkFactory, NetworkInterface, Parameters
 from emulators.networks.unet import UNet
+from emulators.noise_input import NoiseInput
 from emulators.rollout import RolloutBatch
 from emulators.standardize import Standardize
 from emulators.training.losses import L1L2, Distance
-from emulators.training.optimized import Optimized
+from emulators.training.members import repeat_members
+from emulators.training.objectives import Objective, check_objective
 from emulators.training.optimizers import Schedule
 from emulators.training.precision import check_precision
 from emulators.training.randomness import add_noise, generator_of, seed_layers, training_position
 from emulators.training.schedules import WarmupCosine
 
 
-class Emulator(Optimized, ABC):
+class Emulator(Checkpointed, ABC):
     """Learned map from a state to the state one snapshot interval later.
 
     Args:
@@ -78,6 +78,10 @@ class Emulator(Optimized, ABC):
         parameters: Number of physical parameters that condition the network; set by the data.
         predict: Output of the network: the next state, or the increment, the change to it.
         distance: Distance d(prediction, target) of the training objective.
+        objective: Score of an ensemble of predictions, such as `CRPS`, in place of the distance.
+        members: Number of predictions of each window in training, where there is an objective.
+        noise_fields: Coarsening factors of the fields of random numbers that the network is given.
+        noise_numbers: Number of further random numbers that condition the network by FiLM.
         optimizer: Optimiser of all parameters.
         schedule: Learning rate over the training steps of the run; None keeps it constant.
         ema_decay: Decay of the averaged weights, used in evaluation; 0 uses the last weights.
@@ -96,6 +100,7 @@ class Emulator(Optimized, ABC):
     Attributes:
         timed: Whether `loss` needs the start times of windows.
         sparse: Whether `loss` accepts NaN.
+        stochastic: Whether steps draw random numbers, so that members of an ensemble differ.
 
     Example:
         >>> from emulators import Baseline
@@ -106,6 +111,7 @@ class Emulator(Optimized, ABC):
 
     timed: ClassVar[bool] = False
     sparse: ClassVar[bool] = False
+    stochastic: bool = False
 
     def __init__(
         self,
@@ -115,6 +121,10 @@ class Emulator(Optimized, ABC):
         parameters: int = 0,
         predict: Literal["state", "increment"] = "state",
         distance: Distance = L1L2(),
+        objective: Objective | None = None,
+        members: int = 2,
+        noise_fields: Sequence[int] = (),
+        noise_numbers: int = 0,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         schedule: Schedule | None = WarmupCosine,
         ema_decay: float = 0.999,
@@ -138,7 +148,12 @@ class Emulator(Optimized, ABC):
         self.channels = channels
         self.dimensions = dimensions
         self.predict = predict
-        self.distance = deepcopy(distance)  # the default is shared, its weights are not
+        self.noise_input = NoiseInput(noise_fields, noise_numbers)
+        self.stochastic = self.stochastic or self.noise_input.given
+        check_objective(objective, members, self.stochastic)
+        self.members = 1 if objective is None else members
+        # options are shared by emulators, their weights are not
+        self.distance = deepcopy(distance if objective is None else objective.of(members))
         self.optimizer_option = optimizer
         self.schedule = schedule
         self.ema_decay = ema_decay
@@ -155,7 +170,7 @@ class Emulator(Optimized, ABC):
         latents = tuple(latent_inputs), tuple(latent_outputs)
         counts = masks, parameters, self.input_fields.count
         interface = NetworkInterface(channels, dimensions, *latents, *counts)
-        self.trained = self.make_trained(network, interface)
+        self.trained = self.make_trained(network, self.noise_input.extend(interface))
         self.averaged = deepcopy(self.trained).requires_grad_(False) if ema_decay else None
 
     def make_trained(
@@ -190,7 +205,8 @@ class Emulator(Optimized, ABC):
         """Return the training objective.
 
         Args:
-            window: Consecutive true snapshots in physical units.
+            window: Consecutive true snapshots in physical units; with an objective each window
+                `members` times, member by member, as `training_step` gives them.
             context: As for `step`; a loss that needs none of them may omit this argument.
         """
 
@@ -234,6 +250,7 @@ class Emulator(Optimized, ABC):
         context: Context = NO_CONTEXT,
         latents: Latents = (),
         mask_id: Int[Tensor, " batch"] | None = None,
+        call: int = 0,
     ) -> tuple[State, Latents]:
         """Return the output of the network, given the parameters and fields in the context.
 
@@ -242,21 +259,23 @@ class Emulator(Optimized, ABC):
             context: Context of the step.
             latents: Latents of the network's input.
             mask_id: Number of the input mask of each sample.
+            call: Number of the call within the step, each of which has random numbers of its own.
 
         Raises:
             ValueError: The context has another number of parameters than the network needs.
         """
         parameters = self.conditioning(context.parameters)
+        if parameters is not None and len(parameters) != len(u):
+            raise ValueError(
+                f"The network was called with {len(u)} states, but parameters of {len(parameters)} "
+                "trajectories are known; call it with one state per trajectory of the context."
+            )
+        latents, parameters = self.noise_input.add(u, latents, parameters, context, call)
         fields = self.input_fields(u, context)
         if fields is not None:
             u = torch.cat((u, fields), dim=1)
         if parameters is None:
             return self.network(u, latents, mask_id)
-        if len(parameters) != len(u):
-            raise ValueError(
-                f"The network was called with {len(u)} states, but parameters of {len(parameters)} "
-                "trajectories are known; call it with one state per trajectory of the context."
-            )
         return self.network(u, latents, mask_id, parameters.to(u.dtype))
 
     def next_state(self, state: State, output: State) -> State:
@@ -335,6 +354,7 @@ class Emulator(Optimized, ABC):
     @torch.no_grad()
     def check(self, shape: tuple[int, ...]) -> None:
         """Check that the network accepts a grid."""
+        self.noise_input.check(shape)
         self.trained.check(shape)
         check_grid(self, shape)
 
@@ -344,7 +364,7 @@ class Emulator(Optimized, ABC):
         position = training_position(self) or (0, 0)
         context = training_context(batch, self.training_seed, *position)
         window = batch if isinstance(batch, Tensor) else batch.states
-        loss = checked_loss(self)(window, context)
+        loss = checked_loss(self)(*repeat_members(window, context, self.members))
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(window))
         return loss
 
@@ -363,29 +383,6 @@ class Emulator(Optimized, ABC):
     def predict_step(self, start: RolloutBatch, batch_idx: int) -> None:
         """Roll out from a batch of states; observers keep the forecast."""
         evaluate(self, start, self.trainer, "predict")
-
-    # Checkpoints --------------------------------------------------------------------------------
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the description of the training data and the seed of all random numbers."""
-        checkpoint["trained_on"] = self.trained_on.to_dict() if self.trained_on else {}
-        checkpoint["training_seed"] = self.training_seed
-
-    @classmethod
-    def load_from_checkpoint(
-        cls, checkpoint_path: Any, map_location: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Load an emulator in evaluation mode; settings may have names from earlier versions."""
-        file = with_present_names(checkpoint_path, kwargs.get("weights_only"), map_location)
-        kind: Any = LightningModule if inspect.isabstract(cls) else super()
-        return kind.load_from_checkpoint(file, map_location, *args, **kwargs).eval()
-
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Load weights and statistics; raise an error for weights of another network."""
-        try:
-            return super().load_state_dict(*args, **kwargs)
-        except RuntimeError as error:
-            raise weights_error(type(self).__name__, error) from None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Check that a checkpoint fits the variables, grid and model, and, to resume, the data."""

@@ -26,7 +26,11 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
         start: Initial conditions, with their truth.
         trainer: Trainer whose callbacks observe.
         stage: Stage whose observers are shown the states: `validate`, `test` or `predict`.
+
+    Raises:
+        ValueError: The members of an ensemble would be equal.
     """
+    check_members_differ(model, start, stage)
     observers = [
         callback
         for callback in trainer.callbacks
@@ -42,6 +46,25 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
     ends = [callback for callback in trainer.callbacks if isinstance(callback, StopRequest)]
     stop = ends[0].raise_if_requested if ends and trainer.state.fn != "fit" else None
     run_rollout(model, start, observers, stage if bar else None, saver, stop, context)
+
+
+def check_members_differ(model: Steps, start: RolloutBatch, stage: str) -> None:
+    """Check that members that start from the same state are given random numbers.
+
+    Raises:
+        ValueError: They would be equal.
+    """
+    if start.perturbed is None or getattr(model, "stochastic", False):
+        return
+    if start.perturbed[0].equal(start.initial):
+        rollouts = {"validate": "val", "test": "test", "predict": "predict"}[stage]
+        raise ValueError(
+            f"The {1 + len(start.perturbed)} members of an ensemble start from the same state, and "
+            f"{type(model).__name__} draws no random numbers by which they would differ; set "
+            f"data.{rollouts}_rollouts.initial_noise above 0, or train an emulator with "
+            "model.noise_fields or model.noise_numbers (an emulator of your own that draws random "
+            "numbers has the attribute `stochastic = True`)."
+        )
 
 
 def first_context(start: RolloutBatch) -> Context:

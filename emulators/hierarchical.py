@@ -13,6 +13,7 @@ Reference: Jiang et al., "Hierarchical Implicit Neural Emulators", NeurIPS 2025,
 https://arxiv.org/abs/2506.04528, equations 9-12.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -49,6 +50,7 @@ class Hierarchical(Emulator):
             the emulator's own states and latents; the gradient flows through all of them.
         latent_noise: Standard deviation of the white noise that training adds to each input
             latent, as `noise` to the state.
+        latent_weights: Weight of each latent in the loss; 1 each by default.
 
     Example:
         L = 3: the memory holds the latents of the next step, coarsened by 4 and by 16.
@@ -69,10 +71,15 @@ class Hierarchical(Emulator):
         coarsening: CoarseningFactory = Pooling,
         unrolled_steps: int = 1,
         latent_noise: float = 0.0,
+        latent_weights: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         check_finite(
-            "Hierarchical", masking=masking, state_weight=state_weight, latent_noise=latent_noise
+            "Hierarchical",
+            masking=masking,
+            state_weight=state_weight,
+            latent_noise=latent_noise,
+            latent_weights=latent_weights,
         )
         layout = LatentLayout(latents)
         super().__init__(
@@ -96,6 +103,13 @@ class Hierarchical(Emulator):
             raise ValueError(f"unrolled_steps must be at least 1, got {unrolled_steps}.")
         if latent_noise < 0:
             raise ValueError(f"latent_noise must be at least 0, got {latent_noise}.")
+        weights = [1.0] * len(latents) if latent_weights is None else list(latent_weights)
+        if len(weights) != len(latents) or min(weights, default=0.0) < 0:
+            raise ValueError(
+                "latent_weights must hold one number of at least 0 for each of the "
+                f"{len(latents)} latents, got {latent_weights}."
+            )
+        self.latent_weights = weights
         self.state_weight = state_weight
         self.latent_noise = latent_noise
         self.unrolled_steps = unrolled_steps
@@ -175,14 +189,16 @@ class Hierarchical(Emulator):
         self, u: State, context: Context, inputs: Latents, mask_id: int
     ) -> tuple[State, Latents]:
         ids = torch.full((len(u),), mask_id, device=u.device)
-        output, latents = self.predict_from(u, context, inputs, ids)
+        # the calls of a cold start are within one step
+        output, latents = self.predict_from(u, context, inputs, ids, call=mask_id)
         return output, tuple(self._without_masked(z.to(u.dtype)) for z in latents)
 
     # Training -----------------------------------------------------------------------------------
 
     def draw_masks(self, samples: int) -> Int[Tensor, " batch"]:
         """Return a random mask id per sample: the regular mask with probability 1 - masking."""
-        others = len(self.layout.masks) - 1
+        others, members = len(self.layout.masks) - 1, samples
+        samples = -(-samples // self.members)  # members have the mask of their window
         mask_id = torch.full((samples,), others)
         if others:
             generator = self.random("cases")  # the word is part of the seed
@@ -190,7 +206,7 @@ class Hierarchical(Emulator):
             mask_id = torch.where(
                 masked, torch.randint(others, (samples,), generator=generator), mask_id
             )
-        return mask_id.to(self.device)
+        return mask_id.repeat(self.members)[:members].to(self.device)
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
         """Return the objective of Jiang et al. (2025), equation 12, for randomly drawn masks."""
@@ -266,7 +282,7 @@ class Hierarchical(Emulator):
             same, later = (self.coarsening(window[:, now + lead + k], factor) for k in (0, 1))
             target = torch.lerp(same, later, like(self.advance[mask_id], same)).detach()
             distance = self.distance(prediction.to(target.dtype), target)
-            total = total + distance * self.target_mask[mask_id, i]
+            total = total + self.latent_weights[i] * distance * self.target_mask[mask_id, i]
         return total
 
     def on_train_batch_end(self, *args: object) -> None:

@@ -144,13 +144,20 @@ class ImPiNDiff(Emulator):
         """Return the physics unchanged.
 
         Raises:
-            ValueError: The data have static fields, forcing or masked points.
+            ValueError: The data have static fields, forcing or masked points, or random numbers
+                were asked for.
         """
         if interface.input_fields:
             raise ValueError(
                 "ImPiNDiff steps an equation, which takes no static fields, forcing or mask, but "
                 f"the data have {interface.input_fields}; leave data.static, data.forcing and "
                 "data.mask out, or train another emulator."
+            )
+        if interface.noise_latents or interface.noise_parameters:
+            raise ValueError(
+                "ImPiNDiff steps an equation, which is given no random numbers; leave "
+                "model.noise_fields, model.noise_numbers and model.objective out, or train another "
+                "emulator."
             )
         check_parameters(network, interface)
         return network

@@ -23,7 +23,7 @@ from datamodules.solvers import Grid, Solver, resample
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.pseudo_spectral.operators import to_field, to_spectrum
 from datamodules.solvers.pseudo_spectral.spectra import ring_numbers, spacing, variance_density
-from emulators.context import NO_CONTEXT, Context, Steps
+from emulators.context import NO_CONTEXT, Context, Steps, rollout_keys
 from emulators.evaluation import first_context
 from emulators.rollout import RolloutBatch, RolloutObserver, State, run_rollout
 
@@ -113,7 +113,10 @@ class PerturbationGrowth(RolloutDiagnostic):
         for name, model in models.items():
             if model is not None and len(initial):
                 last = Last()
-                run_rollout(model, part, [last], context=first_context(part))
+                context = first_context(part)
+                # all members have the same random numbers, so that they differ by the noise alone
+                keys = rollout_keys(self.index).repeat(1 + len(noise), 1)
+                run_rollout(model, part, [last], context=context._replace(keys=keys))
                 ratio = self._growth(noise, last.members, number)
                 growth[name] = ratio ** (1 / (2 * steps))
         self.rows.update(self.index, **growth)

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
 
 from emulators.checkpoint_checks import check_finite_weights, trained_on
 from emulators.checkpoint_file import read_checkpoint
@@ -20,7 +22,9 @@ class FineTuning(Callback):
 
     Args:
         checkpoint: Checkpoint of an emulator with the same network. If its network has FiLM and was
-            not conditioned on parameters, conditioning can be added.
+            not conditioned on parameters, conditioning can be added. A network without random
+            inputs can be continued with them (`model.noise_fields`, `model.noise_numbers`), as an
+            ensemble that begins with equal members.
         statistics: Statistics that standardise states and parameters: `keep` the
             statistics of the checkpoint, or `recompute` them from the new training split.
 
@@ -97,5 +101,28 @@ class FineTuning(Callback):
         for name in [name for name in state if name.startswith("averaged.")]:
             state[name.replace("averaged.", "trained.", 1)] = state[name]
         present = pl_module.state_dict()
+        if getattr(pl_module, "noise_input", None) is not None and pl_module.noise_input.given:
+            state = {k: with_random_inputs(v, present.get(k, v)) for k, v in state.items()}
         state = {k: divided(v, present[k]) if k in present else v for k, v in state.items()}
         pl_module.load_state_dict({**present, **state})
+
+
+def with_random_inputs(weight: Tensor, present: Tensor) -> Tensor:
+    """Return the weight of a layer, with the present weights of the inputs that it lacked.
+
+    Random inputs are the last of a layer.
+
+    Args:
+        weight: Weight of a checkpoint, (output, input, ...).
+        present: Weight of the same layer with as many inputs or more.
+
+    Example:
+        >>> with_random_inputs(torch.ones(1, 1), torch.zeros(1, 2)).tolist()
+        [[1.0, 0.0]]
+    """
+    if weight.dim() < 2 or weight.dim() != present.dim() or weight.shape[1] >= present.shape[1]:
+        return weight
+    further = present[:, weight.shape[1] :]
+    if further[:, :0].shape != weight[:, :0].shape:
+        return weight  # the layers differ otherwise, which loading reports
+    return torch.cat((weight.to(further), further), dim=1)

@@ -174,6 +174,7 @@ class FourierUNet(Network):
                     f"the levels of this FourierUNet have {sizes}; choose another factor."
                 )
         self.size = size
+        self.interface = interface
         widths = [width * multiplier for multiplier in multipliers]
 
         def block(inputs: int, outputs: int, points: int, **options: Any) -> FourierBlock:
@@ -226,6 +227,8 @@ class FourierUNet(Network):
                 latent_inputs, (entering[level] for level in self.input_levels), strict=True
             )
         )
+        for _, _, last in self.stems[interface.data_latents :]:  # no effect before training
+            nn.init.zeros_(last.weight)
         self.output_levels = [sizes.index(size // factor) for factor in latent_outputs]
         self.heads = nn.ModuleList(
             nn.Sequential(
@@ -237,7 +240,9 @@ class FourierUNet(Network):
             for level in self.output_levels
         )
         self.physical_parameters = parameters
-        self.film = Perceptron(parameters, EMBEDDING) if parameters else None
+        known, drawn = interface.data_parameters, interface.noise_parameters
+        self.film = Perceptron(known, EMBEDDING) if known else None
+        self.noise_film = Perceptron(drawn, EMBEDDING) if drawn else None
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Check that a grid has the size of the network."""
@@ -255,8 +260,10 @@ class FourierUNet(Network):
         parameters: Parameters | None = None,
     ) -> tuple[State, Latents]:
         embedding = sequential(self.embed, sinusoids(mask_id, state))
-        if self.film is not None:
-            embedding = embedding + self.film(parameters)
+        films = self.film, self.noise_film
+        for film, given in zip(films, self.interface.split(parameters), strict=True):
+            if film is not None and given is not None:
+                embedding = embedding + film(given)
         x = self._add_latents(self.enter(state), 0, latents)
         skips = [x]
         for level, blocks in enumerate(self.encoder):

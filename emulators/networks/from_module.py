@@ -22,8 +22,9 @@ class FromModule(Network):
     """Any module from (batch, channel, *space) to the same grid, used as a network.
 
     Latents are repeated to the full grid and concatenated to the state, with one constant plane per
-    input mask where there is more than one and one per physical parameter; the module's further
-    output channels, averaged to the latents' grids, are the latents returned.
+    input mask where there is more than one and one per physical parameter; random fields and
+    numbers follow, each times a trained number that starts at zero. The module's further output
+    channels, averaged to the latents' grids, are the latents returned.
 
     Args:
         interface: Fields that the network takes and returns; set by the emulator.
@@ -46,6 +47,9 @@ class FromModule(Network):
         masks = interface.masks if interface.masks > 1 else 0
         fields = interface.channels * (1 + len(interface.latent_inputs))
         self.inputs = fields + interface.input_fields + masks + interface.parameters
+        drawn = interface.noise_latents * interface.channels + interface.noise_parameters
+        # random inputs come last, and have no effect before training
+        self.gain = nn.Parameter(torch.zeros(drawn)) if drawn else None
         self.outputs = interface.channels * (1 + len(interface.latent_outputs))
         self.module = module
 
@@ -56,12 +60,19 @@ class FromModule(Network):
         mask_id: Int[Tensor, " batch"] | None = None,
         parameters: Parameters | None = None,
     ) -> tuple[State, Latents]:
-        fields = [state]
-        fields += [refine(z, r) for z, r in zip(latents, self.interface.latent_inputs, strict=True)]
-        if self.interface.masks > 1:
-            fields.append(planes(nn.functional.one_hot(mask_id, self.interface.masks), state))
-        if self.physical_parameters:
-            fields.append(planes(parameters, state))
+        of, fields = self.interface, [state]
+        refined = [refine(z, r) for z, r in zip(latents, of.latent_inputs, strict=True)]
+        fields += refined[: of.data_latents]
+        if of.masks > 1:
+            fields.append(planes(nn.functional.one_hot(mask_id, of.masks), state))
+        known, drawn = of.split(parameters)
+        if known is not None:
+            fields.append(planes(known, state))
+        if self.gain is not None:
+            random = refined[of.data_latents :]
+            random += [] if drawn is None else [planes(drawn, state)]
+            gain = self.gain.to(state.dtype).reshape(-1, *[1] * (state.dim() - 2))
+            fields.append(torch.cat(random, dim=1) * gain)
         output = self.module(torch.cat(fields, dim=1))
         expected = (state.shape[0], self.outputs, *state.shape[2:])
         if output.shape != expected:
@@ -70,7 +81,8 @@ class FromModule(Network):
                 f"{self.outputs} on the same grid: it returned shape {tuple(output.shape)}, "
                 f"expected {expected}. Set its numbers of input channels (state, "
                 f"{self.interface.input_fields} input fields, latents, {self.interface.masks} "
-                f"masks, {self.interface.parameters} parameters) and of output channels."
+                f"masks, {self.interface.parameters} parameters, random fields) and of output "
+                "channels."
             )
         first, *rest = output.split(self.interface.channels, dim=1)
         return first, tuple(

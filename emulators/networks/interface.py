@@ -33,6 +33,8 @@ class NetworkInterface:
         parameters: Number of physical parameters of a trajectory.
         input_fields: Number of input fields in addition to the state, such as orography; they
             follow its channels in the first argument of the network.
+        noise_latents: Number of latent inputs, the last ones, that are fields of random numbers.
+        noise_parameters: Number of parameters, the last ones, that are random numbers.
 
     Example:
         >>> import torch
@@ -50,6 +52,33 @@ class NetworkInterface:
     masks: int = 1
     parameters: int = 0
     input_fields: int = 0
+    noise_latents: int = 0
+    noise_parameters: int = 0
+
+    @property
+    def data_latents(self) -> int:
+        """Number of latent inputs that come from the data; the random ones follow."""
+        return len(self.latent_inputs) - self.noise_latents
+
+    @property
+    def data_parameters(self) -> int:
+        """Number of parameters that come from the data; the random ones follow."""
+        return self.parameters - self.noise_parameters
+
+    def split(self, parameters: Parameters | None) -> tuple[Tensor | None, Tensor | None]:
+        """Return the parameters that come from the data and the random ones; None without any.
+
+        Example:
+            >>> import torch
+            >>> interface = NetworkInterface(1, 1, parameters=3, noise_parameters=2)
+            >>> known, drawn = interface.split(torch.tensor([[7.0, 0.1, 0.2]]))
+            >>> known.tolist(), drawn.shape
+            ([[7.0]], torch.Size([1, 2]))
+        """
+        if parameters is None:
+            return None, None
+        known, drawn = parameters.tensor_split((self.data_parameters,), dim=1)
+        return (known if known.shape[1] else None), (drawn if drawn.shape[1] else None)
 
 
 class Network(nn.Module, ABC):

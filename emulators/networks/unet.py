@@ -13,7 +13,7 @@ to bfloat16 would multiply the state by 1 ± 0.002 at every step, and that chang
 long rollout by ten per cent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise, repeat
 
 import torch
@@ -179,6 +179,7 @@ class UNet(Network):
         self.latent_inputs = tuple(latent_inputs)
         self.latent_outputs = tuple(latent_outputs)
         self.channels = channels
+        self.interface = interface
         self.fine_inputs = [n for n, factor in enumerate(latent_inputs) if factor < patch]
         self.fine_outputs = [n for n, factor in enumerate(latent_outputs) if factor < patch]
         widths = [width * multiplier for multiplier in multipliers]
@@ -214,6 +215,7 @@ class UNet(Network):
             {
                 str(number): stem(dimensions, channels, widths[level], padding)
                 for number, level in self.input_levels.items()
+                if number < interface.data_latents
             }
         )
         self.heads = nn.ModuleDict(
@@ -223,10 +225,19 @@ class UNet(Network):
             }
         )
         self.physical_parameters = parameters
-        self.film = None
-        if parameters:  # made last, so that the other weights start as without it
-            decoding = [widths[level] for level in reversed(range(len(steps)))]
-            self.film = FiLM(parameters, [w for w in (*widths, *decoding) for _ in range(blocks)])
+        # made last, so that the other weights start as without them
+        decoding = [widths[level] for level in reversed(range(len(steps)))]
+        modulated = [w for w in (*widths, *decoding) for _ in range(blocks)]
+        known, drawn = interface.data_parameters, interface.noise_parameters
+        self.film = FiLM(known, modulated) if known else None
+        self.noise_film = FiLM(drawn, modulated) if drawn else None
+        for number, level in self.input_levels.items():
+            if number >= interface.data_latents:  # no effect before training
+                self.stems[str(number)] = without_output(
+                    stem(dimensions, channels, widths[level], padding)
+                )
+        if in_noise := sum(n >= interface.data_latents for n in self.fine_inputs):
+            nn.init.zeros_(self.enter.layer.weight[:, -in_noise * channels * patch**dimensions :])
         if dimensions == 2:
             self.to(memory_format=torch.channels_last)
 
@@ -256,7 +267,8 @@ class UNet(Network):
     ) -> tuple[State, Latents]:
         fine = [refine(latents[number], self.latent_inputs[number]) for number in self.fine_inputs]
         fields = torch.cat((state, *fine), dim=1) if fine else state
-        films = repeat(None) if self.film is None else iter(self.film(parameters))
+        split = self.interface.split(parameters)
+        films = iter(modulations((self.film, self.noise_film), split))
         x = self.enter(channels_last(to_patches(fields, self.patch)))
         skips = []
         for level, blocks in enumerate(self.encoder):
@@ -295,6 +307,27 @@ class UNet(Network):
             if at == level:
                 features = resize(x, self.strides[level], self.latent_outputs[number])
                 outputs[number] = self.heads[str(number)](features)
+
+
+def without_output(layers: nn.Sequential) -> nn.Sequential:
+    """Return layers whose last convolution has been set to zero."""
+    for parameter in layers[-1].parameters():
+        nn.init.zeros_(parameter)
+    return layers
+
+
+def modulations(
+    films: tuple[FiLM | None, FiLM | None], parameters: tuple[Tensor | None, Tensor | None]
+) -> Iterable[Float[Tensor, "batch _"] | None]:
+    """Return the sum of the scales and shifts of each modulated block; None for blocks without.
+
+    Args:
+        films: Modulation by the parameters of the data and by random ones.
+        parameters: Parameters of the data and random ones.
+    """
+    pairs = zip(films, parameters, strict=True)
+    known = [film(given) for film, given in pairs if film is not None and given is not None]
+    return [sum(parts) for parts in zip(*known, strict=True)] if known else repeat(None)
 
 
 def channels_last(x: Features) -> Features:

@@ -115,3 +115,19 @@ def test_is_left_out_without_a_periodic_grid_or_with_masked_points():
 def test_numbers_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match="needs initial_conditions, steps and bands of at least 1"):
         PerturbationGrowth(**options)
+
+
+class Shaken(Filter):
+    """A filter whose steps add random numbers."""
+
+    stochastic = True
+
+    def step(self, state, memory=None, context=None):
+        state, _ = super().step(state)
+        return state + context.normal(state), None
+
+
+def test_growth_in_a_stochastic_emulator_is_between_members_with_the_same_random_numbers(evaluate):
+    diagnostic = PerturbationGrowth(initial_conditions=2, steps=5, bands=4, amplitude=1e-2)
+    scores = evaluate(diagnostic, Shaken([0.9] * 9), data(PLANE), [batch()])
+    np.testing.assert_allclose(scores["perturbation_growth_emulator"], 0.9, rtol=1e-4)

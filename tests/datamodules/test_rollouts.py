@@ -74,7 +74,23 @@ def test_noise_is_in_units_of_the_initial_state(files):
     assert torch.allclose(found, wanted, rtol=0.02)
 
 
-@pytest.mark.parametrize("options", [{"members": 0}, {"members": 3}, {"noise": -1.0}])
+@pytest.mark.parametrize("options", [{"members": 0}, {"noise": 0.1}, {"members": 3, "noise": -1.0}])
 def test_malformed_ensembles_are_refused(files, options):
     with pytest.raises(ValueError, match="An ensemble needs members above 1"):
         InitialConditions(Trajectories(files), 5, 3, 3, **options)
+
+
+def test_members_without_noise_start_from_the_same_state(files):
+    batch = InitialConditions(varying(files), 5, 3, 3, members=3).collate([0, 4])
+    assert batch.perturbed.shape == (2, 2, 2, 8, 8)
+    assert (batch.perturbed == batch.initial).all()
+
+
+def test_ensemble_that_does_not_fit_into_memory_is_refused(files, monkeypatch):
+    starts = InitialConditions(varying(files), 5, 3, 3, members=100)
+    state = starts.trajectories.read(0, 0, 1).nbytes
+    monkeypatch.setattr("datamodules.rollouts.free_memory", lambda: 2 * 4 * state * 17)
+    with pytest.raises(ValueError, match=r"100 members from 2 initial .* lower members to 17 or"):
+        starts.collate([0, 1])
+    monkeypatch.setattr("datamodules.rollouts.free_memory", lambda: 2 * 4 * state * 100)
+    assert len(starts.collate([0, 1]).perturbed) == 99

@@ -258,10 +258,6 @@ def test_hash_is_kept_until_a_file_changes(root, monkeypatch):
     ("options", "message"),
     [
         ({"members": 0}, "members of data.val_rollouts, .* at least 1, got 0"),
-        (
-            {"members": 3},
-            "members above 1 and initial_noise above 0, got members=3, initial_noise=0",
-        ),
         ({"initial_noise": 0.1}, "got members=1, initial_noise=0.1"),
     ],
 )

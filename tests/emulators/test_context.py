@@ -17,6 +17,7 @@ from emulators.rollout import RolloutObserver, RolloutState
 class Drifting(Emulator):
     """A random walk with memory: u_{n+1} = u_n + m_n + noise, m_{n+1} = m_n / 2 + noise."""
 
+    stochastic = True
     window = 2
 
     def __init__(self):

@@ -31,7 +31,7 @@ def known(parameters, members, times=(1.0, 5.0)):
     initial, model = torch.zeros(2, 1, 4), Listener()
     start = SimpleNamespace(
         initial=initial, index=torch.arange(2), steps=2, truth_steps=0, times=times,
-        perturbed=torch.zeros(members - 1, 2, 1, 4) if members > 1 else None,
+        perturbed=torch.ones(members - 1, 2, 1, 4) if members > 1 else None,
         parameters=torch.tensor([[10.0], [20.0]]) if parameters else None,
         truth=lambda lead: initial,
     )  # fmt: skip

@@ -1,0 +1,274 @@
+r"""Proper scores of ensembles as training objectives.
+
+A network trained on the mean square predicts the mean of what the state does not determine. With a
+score of M members x_1, ..., x_M, made from the same state with different random numbers,
+
+    S = (1/M) Σ_m d(x_m, y) - (1 - ε)/(2M(M - 1)) Σ_m Σ_k d(x_m, x_k),    ε = (1 - α)/M,
+
+the least expected value is attained by members that are distributed as the truth y. For α = 1 the
+score is *fair*: its expectation does not depend on M. For M = 2 a fair score may be minimised by a
+pair of which one member is anywhere; α slightly below 1, the *almost fair* score, prevents that.
+
+References: T. Gneiting and A. E. Raftery, J. Am. Stat. Assoc. 102 (2007) 359-378, sections 4.2 and
+4.3; C. A. T. Ferro, Q. J. R. Meteorol. Soc. 140 (2014) 1917-1923; S. Lang et al., "AIFS-CRPS:
+Ensemble forecasting using a model trained with a loss function based on the continuous ranked
+probability score", 2024, arXiv:2412.15832, equation 4.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from copy import deepcopy
+from itertools import combinations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from datamodules.solvers.finite import check_finite
+from emulators.networks.interface import coarsen
+from emulators.networks.layers import PeriodicOnly
+from emulators.training.losses import Distance, Fields
+from emulators.training.spectral_losses import rings
+
+TINY = 1e-12  # keeps the derivative of a root finite where members are equal
+
+
+class Objective(Distance):
+    """Score of an ensemble of predictions, all standardised, in place of a distance.
+
+    Args:
+        alpha: Share α of the fair score, at most 1; 1 - α is the share of the score whose pairs
+            include each member with itself.
+
+    Raises:
+        ValueError: α does not lie in [0, 1].
+
+    Example:
+        An objective of your own, from the largest difference. Two members at 0 and 2 have the
+        errors 3 and 1 and the distance 2:
+
+        >>> class Largest(Objective):
+        ...     def between(self, one, other):
+        ...         return (one - other).abs().flatten(1).amax(1)
+        >>> members, truth = torch.tensor([[[0.0]], [[2.0]]]), torch.full((2, 1, 1), 3.0)
+        >>> Largest(alpha=1.0).of(2)(members, truth).tolist()
+        [1.0, 1.0]
+    """
+
+    def __init__(self, alpha: float = 0.95) -> None:
+        check_finite(type(self).__name__, alpha=alpha)
+        super().__init__()
+        if not 0 <= alpha <= 1:
+            raise ValueError(
+                f"{type(self).__name__} needs alpha between 0 and 1, got alpha={alpha}."
+            )
+        self.alpha = alpha
+        self.members = 0
+        self.checked = False
+
+    def of(self, members: int) -> "Objective":
+        """Return a copy for a number M of members."""
+        copy = deepcopy(self)
+        for module in copy.modules():
+            if isinstance(module, Objective):
+                module.members = members
+        return copy
+
+    @abstractmethod
+    def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
+        """Return the distance d of each sample.
+
+        Args:
+            one: Standardised fields (batch, channel, *space).
+            other: Standardised fields of the same shape.
+        """
+
+    def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
+        """Return the score of each sample, once per member.
+
+        Args:
+            prediction: Standardised predictions (M · batch, channel, *space), member by member.
+            target: Standardised target of the same shape, the same for all members.
+
+        Returns:
+            Scores (M · batch), so that the mean over samples is the mean score.
+
+        Raises:
+            ValueError: The targets of members differ.
+        """
+        self.check_targets(target)
+        x = prediction.unflatten(0, (self.members, -1))
+        y = target.unflatten(0, (self.members, -1))[0]
+        pairs = list(combinations(range(self.members), 2))
+        error = torch.stack([self.between(one, y) for one in x]).mean(0)
+        apart = torch.stack([self.between(x[m], x[k]) for m, k in pairs]).mean(0)
+        score = error - 0.5 * (1 - (1 - self.alpha) / self.members) * apart
+        return score.repeat(self.members)
+
+    def check_targets(self, target: Fields) -> None:
+        """Check at the first call that all members have the same target."""
+        if self.checked:
+            return
+        samples, apart = divmod(len(target), max(self.members, 1))
+        if self.members < 2 or apart or not target[samples:].equal(target[:-samples]):
+            raise ValueError(
+                f"{type(self).__name__} compares {self.members} members of each window, and the "
+                f"{len(target)} windows given are not such members one after the other; call the "
+                "loss with the result of `emulators.training.members.repeat_members`."
+            )
+        self.checked = True
+
+
+class CRPS(Objective):
+    """Continuous ranked probability score, d = |x - y| at each point and channel.
+
+    Args:
+        alpha: Share of the fair score.
+        factors: Coarsening factors. The score is the mean over the factors, each with the fields
+            averaged over blocks; a factor beyond the points of a latent is left out.
+
+    Example:
+        Members at 0 and 2, truth 3: the mean error is 2, half the distance of the pair 1.
+
+        >>> members, truth = torch.tensor([[[0.0]], [[2.0]]]), torch.full((2, 1, 1), 3.0)
+        >>> CRPS(alpha=1.0).of(2)(members, truth).tolist()
+        [1.0, 1.0]
+    """
+
+    weighted = True
+
+    def __init__(self, alpha: float = 0.95, factors: Sequence[int] = (1,)) -> None:
+        super().__init__(alpha)
+        if not factors or min(factors) < 1 or 1 not in factors:
+            raise ValueError(
+                "CRPS.factors must be coarsening factors that include 1, the grid itself, got "
+                f"{list(factors)}."
+            )
+        self.factors = tuple(factors)
+
+    def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
+        difference = one - other
+        points = min(difference.shape[2:])
+        parts = [
+            self.average(coarsen(difference, factor).abs())
+            for factor in self.factors
+            if factor <= points
+        ]
+        return torch.stack(parts).mean(0)
+
+
+class EnergyScore(Objective):
+    """Energy score, with d the root mean square difference over channels and grid points.
+
+    It depends on how points vary together, which the mean of `CRPS` over points does not.
+
+    Example:
+        >>> members, truth = torch.tensor([[[0.0]], [[2.0]]]), torch.full((2, 1, 1), 3.0)
+        >>> EnergyScore(alpha=1.0).of(2)(members, truth).tolist()
+        [1.0, 1.0]
+    """
+
+    weighted = True
+
+    def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
+        return (self.average((one - other).square()) + TINY).sqrt()
+
+
+class SpectralCRPS(Objective, PeriodicOnly):
+    """CRPS of the logarithm of the energy of each ring of wavenumbers, mean over rings.
+
+    d is the mean over channels and rings of |log(E_x(k) + ε) - log(E_y(k) + ε)|, with E(k) as in
+    `BinnedSpectralPower`. It says nothing about phases: combine it with another objective by
+    `WeightedSum`.
+
+    Args:
+        alpha: Share of the fair score.
+        floor: Energy ε [variance of the data] below which differences do not count, above 0.
+
+    Raises:
+        ValueError: The floor is not positive.
+
+    Example:
+        Both members have the spectrum of the truth:
+
+        >>> wave = torch.tensor([[[1.0, 0.0, -1.0, 0.0]]])
+        >>> SpectralCRPS().of(2)(torch.cat((wave, -wave)), torch.cat((wave, wave))).tolist()
+        [0.0, 0.0]
+    """
+
+    def __init__(self, alpha: float = 0.95, floor: float = 1e-4) -> None:
+        check_finite("SpectralCRPS", floor=floor)
+        super().__init__(alpha)
+        if not floor > 0:
+            raise ValueError(f"SpectralCRPS.floor must be above 0, got {floor}.")
+        self.floor = floor
+
+    def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
+        ratio = (rings(one) + self.floor) / (rings(other) + self.floor)
+        return ratio.log().abs().flatten(1).mean(1)
+
+
+class WeightedSum(Objective):
+    """Weighted sum of objectives.
+
+    Args:
+        objectives: Objectives.
+        weights: Weight of each, above 0.
+
+    Raises:
+        ValueError: There are no objectives, or not one weight above 0 for each.
+
+    Example:
+        >>> members, truth = torch.tensor([[[0.0]], [[2.0]]]), torch.full((2, 1, 1), 3.0)
+        >>> both = WeightedSum([CRPS(alpha=1.0), EnergyScore(alpha=1.0)], [1.0, 0.5])
+        >>> both.of(2)(members, truth).tolist()
+        [1.5, 1.5]
+    """
+
+    def __init__(self, objectives: Sequence[Objective], weights: Sequence[float]) -> None:
+        check_finite("WeightedSum", weights=list(weights))
+        super().__init__()
+        if not objectives or len(objectives) != len(weights) or min(weights) <= 0:
+            raise ValueError(
+                "WeightedSum needs objectives and one weight above 0 for each, got "
+                f"{len(objectives)} objectives and the weights {list(weights)}."
+            )
+        self.objectives = nn.ModuleList(objectives)
+        self.weights = tuple(weights)
+
+    @property
+    def weighted(self) -> bool:  # type: ignore[override]
+        """True if all objectives weight grid points."""
+        return all(one.weighted for one in self.objectives)
+
+    def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
+        raise NotImplementedError("each objective has a distance of its own")
+
+    def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
+        parts = zip(self.weights, self.objectives, strict=True)
+        return torch.stack([w * one(prediction, target) for w, one in parts]).sum(0)
+
+
+def check_objective(objective: Objective | None, members: int, stochastic: bool) -> None:
+    """Check that an objective over members has members, which differ.
+
+    Args:
+        objective: Objective of an emulator, or None.
+        members: Number of members in training.
+        stochastic: Whether the network is given random numbers.
+
+    Raises:
+        ValueError: There are fewer than two members, or they would be equal.
+    """
+    if objective is None:
+        return
+    name = type(objective).__name__
+    if members < 2:
+        raise ValueError(
+            f"model.objective={name} needs model.members of at least 2, got {members}."
+        )
+    if not stochastic:
+        raise ValueError(
+            f"model.objective={name} compares members, and the network is given no random numbers "
+            "by which they would differ; set model.noise_fields or model.noise_numbers."
+        )
