@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
+from torch import Tensor
 
 from callbacks.diagnostics.options import is_whole
 from callbacks.run.provenance import provenance
@@ -16,7 +17,7 @@ from datamodules.files.growing_netcdf import GrowingNetCDF
 from datamodules.files.growing_zarr import GrowingZarr
 from datamodules.files.netcdf_writer import global_attributes
 from emulators.checkpoint_checks import described
-from emulators.rollout import RolloutBatch, RolloutObserver, State
+from emulators.rollout import Members, RolloutBatch, RolloutObserver, State
 
 ForecastFormat = Literal["netcdf", "zarr"]
 FORMATS: dict[str, type[GrowingFile]] = {"netcdf": GrowingNetCDF, "zarr": GrowingZarr}
@@ -30,7 +31,8 @@ class ForecastWriter(Callback, RolloutObserver):
 
     Dimensions and spatial coordinates are taken from the data. The time axis counts from the start
     of each forecast; `valid_time(trajectory, time)` is in the units and the calendar of the data
-    (`verification_time` if the data's dimension of time is called `valid_time`).
+    (`verification_time` if the data's dimension of time is called `valid_time`). Forecasts of an
+    ensemble (`data.predict_rollouts.members`) have a dimension `member` after the trajectory.
     The attribute `provenance` records the emulator, the data and the code.
 
     While it grows, the file is called `forecast_NNNN.partial.nc` (or `.zarr`). It is renamed when
@@ -76,6 +78,7 @@ class ForecastWriter(Callback, RolloutObserver):
         self.every = every
         self.format: ForecastFormat = format
         self.file: GrowingFile | None = None
+        self.has_members = False
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Store the description of the data and create the folder."""
@@ -102,21 +105,32 @@ class ForecastWriter(Callback, RolloutObserver):
                 "nothing would be stored; lower it."
             )
         self.times = np.asarray(start.times, float)
+        self.has_members = start.perturbed is not None
         contents = file_layout(self.data, start, start.steps // self.every, self.about)
         path = self.target / f"forecast_{int(start.index[0]):04d}.nc"
         self.file = FORMATS[self.format](path, contents)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        if self.file is not None and lead % self.every == 0:
-            elapsed = lead * self.data.interval
-            fields = self.data.with_missing(forecast).float().cpu().numpy()
-            self.file.append(
-                {
-                    self.data.time_dimension: elapsed,
-                    valid_time_name(self.data): self.times + elapsed,
-                    **{name: fields[:, c] for c, name in enumerate(self.data.variables)},
-                }
-            )
+        if not self.has_members:
+            self._write(lead, self.data.with_missing(forecast))
+
+    def observe_members(self, lead: int, members: Members, truth: State | None) -> None:
+        fields = self.data.with_missing(members.flatten(0, 1))
+        self._write(lead, fields.unflatten(0, members.shape[:2]).transpose(0, 1))
+
+    def _write(self, lead: int, fields: Tensor) -> None:
+        """Append the fields (trajectory, *member, channel, *space) of a lead."""
+        if self.file is None or lead % self.every:
+            return
+        elapsed, channel = lead * self.data.interval, 2 if self.has_members else 1
+        values = fields.float().cpu().numpy()
+        self.file.append(
+            {
+                self.data.time_dimension: elapsed,
+                valid_time_name(self.data): self.times + elapsed,
+                **{n: values.take(c, channel) for c, n in enumerate(self.data.variables)},
+            }
+        )
 
     def end(self) -> None:
         if self.file is not None:
@@ -157,10 +171,17 @@ def file_layout(
         NewVariable(names.time, "f8", time, {**period, "units": data.units[1], "axis": "T"}),
         NewVariable(valid_name, "f8", trajectory + time, valid),
     ]
+    members: dict[str, int] = {}
+    if start.perturbed is not None:
+        members = {member_name(data): 1 + len(start.perturbed)}
+        label = {"long_name": "member of the ensemble", "standard_name": "realization"}
+        for name, count in members.items():
+            variables.append(NewVariable(name, "i4", (name,), label, np.arange(count, dtype="i4")))
+    dimensions = (*trajectory, *members, *time, *names.space)
     for field in data.fields:
         labels = {"long_name": field.long_name, "units": field.units, "coordinates": valid_name}
-        variables.append(NewVariable(field.name, "f4", (*trajectory, *time, *names.space), labels))
-    sizes = {names.trajectory: len(start.initial), names.time: length, **dict(space)}
+        variables.append(NewVariable(field.name, "f4", dimensions, labels))
+    sizes = {names.trajectory: len(start.initial), **members, names.time: length, **dict(space)}
     attributes = global_attributes("Forecast of a neural emulator", provenance=about, comment="")
     return Definition(sizes, names.time, tuple(variables), attributes)
 
@@ -168,6 +189,13 @@ def file_layout(
 def valid_time_name(data: DataDescription) -> str:
     """Return the name of the variable of the times at which forecast states are valid."""
     return "verification_time" if data.time_dimension == "valid_time" else "valid_time"
+
+
+def member_name(data: DataDescription) -> str:
+    """Return the name of the dimension of the members of an ensemble."""
+    names = data.dimension_names
+    taken = {names.trajectory, names.time, *names.space, *data.variables, *data.parameters}
+    return "ensemble_member" if "member" in taken else "member"
 
 
 def check_names(data: DataDescription) -> None:
