@@ -10,7 +10,7 @@ the training split, which are buffers and travel in the checkpoint.
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import deepcopy
 from itertools import islice
 from typing import Any, ClassVar, Literal
@@ -76,17 +76,17 @@ class Emulator(Checkpointed, ABC):
         channels: Number of fields of a state; set by the data.
         dimensions: Number of spatial dimensions; set by the data.
         parameters: Number of physical parameters that condition the network; set by the data.
-        predict: Output of the network: the next state, or the increment, the change to it.
+        predict: Output of the network: the next state, or the change to it.
         distance: Distance d(prediction, target) of the training objective.
         objective: Score of an ensemble of predictions, such as `CRPS`, in place of the distance.
-        members: Number of predictions of each window in training, where there is an objective.
-        noise_fields: Coarsening factors of the fields of random numbers that the network is given.
-        noise_numbers: Number of further random numbers that condition the network by FiLM.
+        members: Members in training, where there is an objective.
+        noise_fields: Coarsening factors of random input fields.
+        noise_numbers: Random numbers that condition the network by FiLM.
         optimizer: Optimiser of all parameters.
         schedule: Learning rate over the training steps of the run; None keeps it constant.
         ema_decay: Decay of the averaged weights, used in evaluation; 0 uses the last weights.
-        noise: Standard deviation of the white noise that training adds to the input state, in
-            standard deviations of the data; the target stays the true next state.
+        noise: White noise that training adds to the input state, but not to the target
+            [standard deviations of the data].
         project: Constraints of the data onto which predictions are projected; `data` keeps the
             Fourier modes empty that are empty in the training data (`DataModes`).
         latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
@@ -123,7 +123,7 @@ class Emulator(Checkpointed, ABC):
         distance: Distance = L1L2(),
         objective: Objective | None = None,
         members: int = 2,
-        noise_fields: Sequence[int] = (),
+        noise_fields: list[int] = [],  # noqa: B006 - shown in --help
         noise_numbers: int = 0,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         schedule: Schedule | None = WarmupCosine,

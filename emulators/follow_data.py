@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from datamodules.description import DataDescription
 from emulators.checkpoint_checks import follow_boundaries
 from emulators.hierarchy.coarsening import LearnedCoarsening
-from emulators.training.losses import Distance
+from emulators.training.losses import Criterion
 
 if TYPE_CHECKING:
     from emulators.emulator import Emulator
@@ -29,7 +29,7 @@ def follow_data(emulator: "Emulator", data: DataDescription | None) -> None:
     emulator.standardize.set_mask(mask)
     emulator.input_fields.set_mask(mask)
     for module in emulator.modules():
-        if isinstance(module, Distance):
+        if isinstance(module, Criterion):
             if weights is not None and not module.weighted:
                 option = "data.weights" if mask is None else "data.mask"
                 raise ValueError(

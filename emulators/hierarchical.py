@@ -13,7 +13,6 @@ Reference: Jiang et al., "Hierarchical Implicit Neural Emulators", NeurIPS 2025,
 https://arxiv.org/abs/2506.04528, equations 9-12.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -36,20 +35,21 @@ LossWindow = Float[Tensor, "batch loss_time channel *space"]  # part of a window
 class Hierarchical(Emulator):
     """Hierarchical implicit emulator (Jiang et al. 2025): steps conditioned on coarse futures.
 
+    Latents `[[1, 8]]` are L = 2 of the paper; leads of 0 give its spatial hierarchy, negative ones
+    its histories. All cold starts share `masking`.
+
     Of `data.forcing` every call of a step from n to n + 1, also at a cold start, is given the
     fields at n and n + 1. The forcing up to the leads of the latents is not given.
 
     Args:
-        latents: (lead, factor) of each latent: intervals from the present, and coarsening factor.
-            `[[1, 8]]` is L = 2 and `[[1, 8], [2, 32]]` L = 3 of the paper; leads of 0 give its
-            spatial hierarchy and negative ones its histories.
-        masking: Probability that a training sample is a cold start, shared by all cold starts.
-        state_weight: Weight of the state in the loss, relative to one latent.
+        latents: (lead, factor) of each latent: intervals from the present, and coarsening factor;
+            `[[1, 8], [2, 32]]` is L = 3 of the paper.
+        masking: Probability that a training sample is a cold start.
+        state_weight: Weight of the state in the loss; a latent has 1.
         coarsening: Operation T that makes the latents of true states.
-        unrolled_steps: Number of steps that training unrolls. From the second on they start from
-            the emulator's own states and latents; the gradient flows through all of them.
-        latent_noise: Standard deviation of the white noise that training adds to each input
-            latent, as `noise` to the state.
+        unrolled_steps: Number of steps that training unrolls, with the gradient through all; from
+            the second on they start from the emulator's own states and latents.
+        latent_noise: Noise of input latents in training, as `noise`.
         latent_weights: Weight of each latent in the loss; 1 each by default.
 
     Example:
@@ -71,7 +71,7 @@ class Hierarchical(Emulator):
         coarsening: CoarseningFactory = Pooling,
         unrolled_steps: int = 1,
         latent_noise: float = 0.0,
-        latent_weights: Sequence[float] | None = None,
+        latent_weights: list[float] | None = None,
         **kwargs: Any,
     ) -> None:
         check_finite(

@@ -27,8 +27,7 @@ class HierarchicalPushforward(Hierarchical):
     """Hierarchical emulator trained on steps from its own states and latents, without gradient.
 
     Args:
-        detached_steps: Largest number R of steps without gradient; r is drawn from 0 .. R for
-            each batch.
+        detached_steps: Largest number R of steps without gradient.
 
     Example:
         >>> HierarchicalPushforward(detached_steps=1, latents=[(1, 4), (2, 16)]).window

@@ -16,22 +16,12 @@ from emulators.networks.interface import coarsen
 Fields = Float[Tensor, "batch channel *space"]
 
 
-class Distance(nn.Module, ABC):
-    """Distance between a prediction and its target, both standardised.
+class Criterion(nn.Module, ABC):
+    """Quantity that training minimises, one number per sample.
 
     Attributes:
         weighted: Whether it weights grid points, by averaging with `average`; others cannot be used
             for data with masked points or weights.
-
-    Example:
-        A distance of your own, the largest difference:
-
-        >>> import torch
-        >>> class Largest(Distance):
-        ...     def forward(self, prediction, target):
-        ...         return (prediction - target).abs().flatten(1).amax(1)
-        >>> Largest()(torch.tensor([[[1.0, 5.0]]]), torch.zeros(1, 1, 2)).tolist()
-        [5.0]
     """
 
     weighted: ClassVar[bool] = False
@@ -60,6 +50,30 @@ class Distance(nn.Module, ABC):
         if weights.shape[1:] != values.shape[2:]:
             weights = coarsen(weights[None], weights.shape[-1] // values.shape[-1])[0]
         return apply_weights(values, weights.to(values.dtype)).flatten(1).mean(1)
+
+    @abstractmethod
+    def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
+        """Return one number per sample.
+
+        Args:
+            prediction: Standardised prediction (batch, channel, *space).
+            target: Standardised target of the same shape.
+        """
+
+
+class Distance(Criterion):
+    """Distance between a prediction and its target, both standardised.
+
+    Example:
+        A distance of your own, the largest difference:
+
+        >>> import torch
+        >>> class Largest(Distance):
+        ...     def forward(self, prediction, target):
+        ...         return (prediction - target).abs().flatten(1).amax(1)
+        >>> Largest()(torch.tensor([[[1.0, 5.0]]]), torch.zeros(1, 1, 2)).tolist()
+        [5.0]
+    """
 
     @abstractmethod
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:

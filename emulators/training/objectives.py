@@ -27,13 +27,13 @@ from torch import Tensor, nn
 from datamodules.solvers.finite import check_finite
 from emulators.networks.interface import coarsen
 from emulators.networks.layers import PeriodicOnly
-from emulators.training.losses import Distance, Fields
+from emulators.training.losses import Criterion, Fields
 from emulators.training.spectral_losses import rings
 
 TINY = 1e-12  # keeps the derivative of a root finite where members are equal
 
 
-class Objective(Distance):
+class Objective(Criterion):
     """Score of an ensemble of predictions, all standardised, in place of a distance.
 
     Args:
