@@ -60,8 +60,6 @@ def lines(found: "Inspection", file: "TrajectoryFile | ValueError | None") -> li
         )
         units = variable.attributes.get("units", "")
         text.append(f"  {name} ({sizes}) {variable.dtype} [{units}]  {range_of(variable)}".rstrip())
-    if found.groups:
-        text.append(f"  groups: {', '.join(found.groups)}")
     if isinstance(file, ValueError):
         text.append(f"  not readable as it is: {file}")
     elif file is not None:

@@ -40,6 +40,11 @@ class DiskArray(ABC):
     def close(self) -> None:
         """Close the file; the next read opens it again."""
 
+    def absent_chunk(self) -> str:
+        """Return a file of the array that is not in its store; empty if there is none."""
+        inner = getattr(self, "array", None)  # of a view
+        return inner.absent_chunk() if isinstance(inner, DiskArray) else ""
+
 
 def viewed(
     open: Callable[[], DiskArray], kind: Callable[..., DiskArray], *options: Any

@@ -36,7 +36,6 @@ class Inspection:
         dimensions: Names of the dimensions of the fields, or None if there are no fields.
         other: Dimensions of the fields that are neither time, trajectory nor space.
         parameters: Names of attributes and variables that may be physical parameters.
-        groups: Names of the variables in groups.
         layout: Options of the format that are guessed, and what is missing in the file.
     """
 
@@ -47,7 +46,6 @@ class Inspection:
     dimensions: Dimensions | None
     other: tuple[str, ...]
     parameters: tuple[str, ...]
-    groups: dict[str, list[str]]
     layout: PlainLayout = field(default_factory=PlainLayout)
 
     @property
@@ -125,9 +123,8 @@ def inspect_file(path: Path, format: FileFormat | None = None, files: int = 1) -
             and _space(variable.dimensions, contents, time)
         }
         numbers = tuple(name for name, value in contents.attributes.items() if is_number(value))
-        groups = dict(contents.groups)
         if not candidates:
-            return Inspection(path, kind, variables, (), None, (), numbers, groups, layout)
+            return Inspection(path, kind, variables, (), None, (), numbers, layout)
         counted = Counter(tuple(sorted(names)) for names in candidates.values())
         most = max(counted, key=lambda names: (counted[names], len(names)))
         fields = tuple(name for name, names in candidates.items() if tuple(sorted(names)) == most)
@@ -137,7 +134,7 @@ def inspect_file(path: Path, format: FileFormat | None = None, files: int = 1) -
         member = next((name for name in rest if name.lower() in MEMBERS), None)
         other = tuple(name for name in rest if name != member)
     dimensions = Dimensions(member or Dimensions.trajectory, str(time), space)
-    return Inspection(path, kind, variables, fields, dimensions, other, numbers, groups, layout)
+    return Inspection(path, kind, variables, fields, dimensions, other, numbers, layout)
 
 
 def _may_be_field(variable: StoredVariable) -> bool:

@@ -250,6 +250,10 @@ class TrajectoryFile(TrajectoryReader):
         for c, array in enumerate(self._arrays):
             array.copy_to(out[:, c], key)
 
+    def absent_chunk(self, channel: int) -> str:
+        """Return a file of a channel that is not in its store; empty if there is none."""
+        return self._arrays[channel].absent_chunk() if self._arrays else ""
+
     def close(self) -> None:
         for array in self._arrays or ():
             array.close()
@@ -265,14 +269,4 @@ def _is_spectral(settings: dict[str, Any] | None) -> bool:
 def _instead(contents: Contents) -> str:
     """Return the end of a message on a missing variable: the existing variables, and the remedy."""
     available = [k for k in contents.variables if k not in contents.coordinates]
-    if available or not contents.groups:
-        return (
-            f"only {', '.join(available) or 'none'}; set data.variables to the names of the fields."
-        )
-    inside = "; ".join(
-        f"{name}: {', '.join(held) or 'none'}" for name, held in contents.groups.items()
-    )
-    return (
-        f"all its variables are in groups ({inside}), which are not read; write the fields at the "
-        "top level, for instance by xarray.open_dataset(..., group=...).to_netcdf(...)."
-    )
+    return f"only {', '.join(available) or 'none'}; set data.variables to the names of the fields."

@@ -107,6 +107,11 @@ def check_finite_window(window: np.ndarray, file: TrajectoryReader, index: int, 
     if abs(value) >= LARGEST:
         advice = f"it is {value:.3g} in single precision; rescale the variable, or fill or cut out"
         advice += " what was never written"
+    chunks = (part.absent_chunk(channel) for part in file.files)
+    if chunk := next(filter(None, chunks), ""):
+        advice = (
+            f"a chunk may be missing, since {chunk} is not in the store: restore it, or {advice}"
+        )
     raise ValueError(
         f"{file.path}: variable '{name}' is not finite at "
         f"trajectory {index}, snapshot {start + snapshot}, point {tuple(point)}; {advice}."

@@ -27,7 +27,7 @@ def refusals():
                     yield pytest.param(text, id=f"{path.name}:{node.lineno}")
 
 
-@pytest.mark.parametrize("text", refusals())
+@pytest.mark.parametrize("text", list(refusals()))
 def test_a_refusal_ends_with_what_helps(text):
     end = max(text.rfind("; "), 0)
     assert any(word in text[end:] for word in HELP), text[end:]

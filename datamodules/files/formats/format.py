@@ -67,13 +67,11 @@ class Contents:
         path: File, for messages.
         variables: Variables by name, coordinates included.
         attributes: Global attributes, among them parameters that the whole file shares.
-        groups: Names of the variables in groups that are not read, for messages.
     """
 
     path: Path
     variables: Mapping[str, StoredVariable]
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    groups: Mapping[str, list[str]] = field(default_factory=dict)
 
     @cached_property
     def coordinates(self) -> set[str]:

@@ -1,10 +1,12 @@
-"""Zarr stores, versions 2 and 3, in folders.
+"""Zarr stores, versions 2 and 3, in folders and zip archives.
 
 Chunks are read from their files and decoded by numcodecs, since `zarr` itself takes longer to start
 a read than a small chunk takes to decode. It reads arrays whose codecs are unknown here.
 """
 
 import json
+import zipfile
+import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from datamodules.files.decoded_chunks import ChunkedArray
 from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of, with_all_axes
 from datamodules.files.filled_array import FilledArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.store_files import Archive, StoreFiles, files_of
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 EMPTY = 2**64 - 1  # offset of a chunk that a shard does not hold
@@ -28,6 +31,9 @@ Decoder = Callable[[Any], Any]
 
 class Zarr(FileFormat):
     """Zarr stores, versions 2 and 3, with dimension names as xarray writes them.
+
+    A store is a folder, or a zip archive as `zarr.storage.ZipStore` writes it. An array of a group
+    is named `group/name`.
 
     Example:
         A store as xarray writes it:
@@ -45,18 +51,30 @@ class Zarr(FileFormat):
     label = "Zarr"
 
     def recognizes(self, path: Path) -> bool:
-        return path.is_dir() and any((path / mark).exists() for mark in MARKS)
+        if path.is_dir():
+            return any((path / mark).exists() for mark in MARKS)
+        try:
+            return zipfile.is_zipfile(path) and any(map(files_of(path).exists, MARKS))
+        except ValueError:  # an archive of another kind
+            return False
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Contents]:
-        variables, groups = {}, {}
-        for folder in sorted(child for child in path.iterdir() if child.is_dir()):
-            name, held = folder.name, metadata(folder)
-            if "shape" in held:
-                variables[name] = _variable(path, name, held)
-            elif held:
-                groups[name] = sorted(p.name for p in folder.iterdir() if "shape" in metadata(p))
-        yield Contents(path, variables, metadata(path).get("attributes", {}), groups)
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file.")
+        attributes = metadata(path).get("attributes", {})
+        yield Contents(path, dict(_variables(path, "")), attributes)
+
+
+def _variables(store: Path, group: str) -> Iterator[tuple[str, StoredVariable]]:
+    """Yield the arrays of a group and of the groups in it by their names."""
+    for folder in files_of(store / group).folders():
+        name = f"{group}{folder}"
+        held = metadata(store / name)
+        if "shape" in held:
+            yield name, _variable(store, name, held)
+        elif held:
+            yield from _variables(store, f"{name}/")
 
 
 def metadata(folder: Path) -> dict[str, Any]:
@@ -65,21 +83,20 @@ def metadata(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: The metadata are not valid JSON.
     """
+    files = files_of(folder)
     try:
-        if (folder / "zarr.json").exists():
-            return json.loads((folder / "zarr.json").read_bytes())
+        if (text := files.read("zarr.json")) is not None:
+            return json.loads(text)
         found: dict[str, Any] = {}
         for name in (".zgroup", ".zarray"):
-            if (folder / name).exists():
-                found |= json.loads((folder / name).read_bytes())
-        if found and (folder / ".zattrs").exists():
-            found["attributes"] = json.loads((folder / ".zattrs").read_bytes())
+            found |= json.loads(files.read(name) or b"{}")
+        attributes = files.read(".zattrs") if found else None
+        return found if attributes is None else {**found, "attributes": json.loads(attributes)}
     except ValueError as error:
         raise ValueError(
             f"{folder}: its metadata are not valid JSON ({error}); restore the store or remove it "
             "from data.SPLIT.files."
         ) from None
-    return found
 
 
 def _variable(store: Path, name: str, held: dict[str, Any]) -> StoredVariable:
@@ -154,6 +171,7 @@ class ZarrArray(ChunkedArray):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.path, held = folder, metadata(folder)
+        self.files = files_of(folder)
         self.shape = tuple(held["shape"])
         self.dtype = np.dtype(held.get("data_type", held.get("dtype")))
         self.fill = fill_of(held, self.dtype)
@@ -161,9 +179,7 @@ class ZarrArray(ChunkedArray):
         try:
             self._lay_out(held)
         except KeyError:
-            import zarr
-
-            self.library = zarr.open_array(str(folder), mode="r")
+            self.library = by_library(self.files, folder)
         except ImportError:
             raise ValueError(
                 f"{folder.parent} is a Zarr store, for which a package is missing; install "
@@ -221,9 +237,9 @@ class ZarrArray(ChunkedArray):
         Raises:
             ValueError: The file of the chunk is damaged.
         """
-        path = self._file(number)
+        name = self._file(number)
         try:
-            data: Any = self._bytes(path, number)
+            data: Any = self._bytes(name, number)
             if data is None:
                 return np.broadcast_to(self.fill, self.chunk)
             for decode in self.decoders:
@@ -231,42 +247,51 @@ class ZarrArray(ChunkedArray):
             block = np.frombuffer(data, self.dtype)
             columns = self.order == "F"
             return block.reshape(self.chunk[::-1]).T if columns else block.reshape(self.chunk)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, zlib.error) as error:
             raise ValueError(
-                f"{path} is damaged ({error}); restore the store or remove it from "
+                f"{self.path}/{name} is damaged ({error}); restore the store or remove it from "
                 "data.SPLIT.files."
             ) from None
 
     def _file(self, number: tuple[int, ...]) -> str:
-        """Return the file of a chunk, or of the shard that holds it."""
+        """Return the file of a chunk, or of the shard that holds it, below the array's folder."""
         if self.index is not None:
             number = tuple(n // i for n, i in zip(number, self.index, strict=True))
         words = [*filter(None, [self.prefix]), *map(str, number)]
-        return f"{self.path}/{self.separator.join(words or ['0'])}"
+        return self.separator.join(words or ["0"])
 
     def unwritten(self) -> np.ndarray:
         """Return a mask of the chunks whose file is not in the store, by their number."""
         counts = [-(-size // chunk) for size, chunk in zip(self.shape, self.chunk, strict=True)]
-        missing = [not Path(self._file(number)).exists() for number in np.ndindex(*counts)]
+        missing = [not self.files.exists(self._file(number)) for number in np.ndindex(*counts)]
         return np.reshape(missing, counts)
 
-    def _bytes(self, path: str, number: tuple[int, ...]) -> bytes | None:
+    def absent_chunk(self) -> str:
+        number = next(iter(np.argwhere(self.unwritten())), None)
+        return "" if number is None else f"{self.path}/{self._file(tuple(map(int, number)))}"
+
+    def _bytes(self, name: str, number: tuple[int, ...]) -> bytes | None:
         """Return the encoded bytes of a chunk; None if it was not written."""
-        try:
-            with open(path, "rb", buffering=0) as file:
-                if self.index is None:
-                    return file.read()
-                size = 16 * prod(self.index) + 4  # offsets and lengths, and a checksum
-                file.seek(-size, 2)
-                table = np.frombuffer(file.read(size - 4), "<u8").reshape(*self.index, 2)
-                place = tuple(n % i for n, i in zip(number, self.index, strict=True))
-                offset, length = map(int, table[place])
-                if offset == EMPTY:
-                    return None
-                file.seek(offset)
-                return file.read(length)
-        except FileNotFoundError:
+        if self.index is None:
+            return self.files.read(name)
+        size = 16 * prod(self.index) + 4  # offsets and lengths, and a checksum
+        index = self.files.read(name, -size, size - 4)
+        if index is None:
             return None
+        table = np.frombuffer(index, "<u8").reshape(*self.index, 2)
+        place = tuple(n % i for n, i in zip(number, self.index, strict=True))
+        offset, length = map(int, table[place])
+        return None if offset == EMPTY else self.files.read(name, offset, length)
+
+
+def by_library(files: StoreFiles, folder: Path) -> Any:
+    """Return an array that the package zarr reads."""
+    import zarr
+
+    if isinstance(files, Archive):
+        store = zarr.storage.ZipStore(files.path, mode="r")
+        return zarr.open_array(store, path=files.folder.strip("/"), mode="r")
+    return zarr.open_array(str(folder), mode="r")
 
 
 def _codec(config: dict[str, Any]) -> Decoder:

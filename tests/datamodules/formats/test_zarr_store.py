@@ -1,7 +1,9 @@
 """Zarr stores of both versions, as xarray and zarr write them, against the values written."""
 
 import json
+import pickle
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -143,9 +145,21 @@ def test_a_chunk_that_is_missing_is_a_missing_value(tmp_path):
     path = write(tmp_path / "a.zarr", "version 3")
     (path / "u/c/1/0/0/0").unlink()
     file = opened(path)
-    with pytest.raises(ValueError, match=r"a\.zarr.*'?u'?"):
+    with pytest.raises(ValueError, match=r"a\.zarr.*'?u'? is not finite") as error:
         data_of(path).trajectories("train").check()
+    assert f"a chunk may be missing, since {path}/u/c/1/0/0/0 is not in the store" in str(
+        error.value
+    )
     assert np.isfinite(file.read(0, 0, 9)).all()
+
+
+def test_a_missing_value_in_a_whole_store_is_not_blamed_on_a_chunk(tmp_path):
+    field = VALUES["u"].copy()
+    field[1, 2, 3, 4] = np.nan
+    path = write(tmp_path / "a.zarr", "version 3", {**VALUES, "u": field})
+    with pytest.raises(ValueError, match="'u' is not finite") as error:
+        data_of(path).trajectories("train").check()
+    assert "chunk" not in str(error.value)
 
 
 def test_damage_is_named(tmp_path):
@@ -167,10 +181,69 @@ def test_an_array_without_names_of_dimensions_is_refused(tmp_path):
         opened(path)
 
 
-def test_a_group_is_named_where_the_variable_is_missing(tmp_path):
-    dataset().to_zarr(tmp_path / "a.zarr", group="forecast", zarr_format=3, consolidated=False)
-    with pytest.raises(ValueError, match=r"forecast: .*u, v"):
-        opened(tmp_path / "a.zarr")
+@pytest.mark.parametrize("version", [2, 3])
+def test_groups_are_read_as_in_netcdf(tmp_path, version):
+    """Coordinates come from the group or its parents."""
+    path, options = tmp_path / "a.zarr", {"zarr_format": version, "consolidated": False}
+    dataset()[["time", "x"]].to_zarr(path, **options)
+    dataset().drop_vars(["time", "x"]).to_zarr(path, group="forecast/one", mode="a", **options)
+    file = opened(path, ("forecast/one/u", "forecast/one/v"))
+    assert [variable.name for variable in file.variables] == ["u", "v"]
+    np.testing.assert_array_equal(file.times, 2.5 + 0.25 * np.arange(9))
+    assert [axis.values[1] for axis in file.axes] == [0.25, 0.5]
+    np.testing.assert_array_equal(file.read(1, 2, 5)[:, 1].transpose(0, 2, 1), VALUES["v"][1, 2:5])
+    with pytest.raises(ValueError, match=r"no variable 'u', only .*forecast/one/u"):
+        opened(path, ("u",))
+
+
+def archive(folder, method, top):
+    """Return a zip archive of the store in a folder, or in a folder of its own."""
+    path = folder.with_name(f"{folder.name}.zip")
+    with zipfile.ZipFile(path, "w", method) as file:
+        for part in sorted(folder.rglob("*")):
+            if part.is_file():
+                file.write(part, f"{folder.name}/" * top + part.relative_to(folder).as_posix())
+    return path
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("top", [False, True])
+@pytest.mark.parametrize("layout", ["version 2", "shards", "transposed"])
+def test_a_store_in_a_zip_archive_is_read_as_the_folder(tmp_path, layout, method, top):
+    path = archive(write(tmp_path / "a.zarr", layout), method, top)
+    assert isinstance(format_of(path), Zarr)
+    file = opened(path)
+    np.testing.assert_array_equal(file.times, 2.5 + 0.25 * np.arange(9))
+    for channel, field in enumerate(VALUES.values()):
+        found = file.read(2, 3, 5)[:, channel].transpose(0, 2, 1)
+        np.testing.assert_array_equal(found, field[2, 3:5])
+    whole, data = data_of(path), data_of(tmp_path / "a.zarr")
+    assert whole.content_hash("train") == data.content_hash("train")
+    pickle.loads(pickle.dumps(file)).read(0, 0, 1)
+
+
+def test_an_archive_of_the_library_is_read(tmp_path):
+    store = zarr.storage.ZipStore(tmp_path / "a.zarr.zip", mode="w")
+    dataset().to_zarr(store, zarr_format=3, consolidated=False)
+    store.close()
+    file = opened(tmp_path / "a.zarr.zip")
+    np.testing.assert_array_equal(file.read(1, 0, 9)[:, 0].transpose(0, 2, 1), VALUES["u"][1])
+
+
+def test_archives_that_are_no_stores_or_damaged_are_refused(tmp_path):
+    path = archive(write(tmp_path / "a.zarr"), zipfile.ZIP_LZMA, False)
+    assert not isinstance(format_of(path), Zarr)
+    with pytest.raises(ValueError, match="compressed by a method that is not read"):
+        opened(path)
+    path = archive(tmp_path / "a.zarr", zipfile.ZIP_DEFLATED, False)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as file:
+        place = file.getinfo("u/0.0.0.0").header_offset + 60
+    content[place : place + 99] = bytes(99)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"zip/u/0\.0\.0\.0 is damaged"):
+        opened(path).read(0, 0, 1)
 
 
 def data_of(path, **options):
