@@ -115,6 +115,7 @@ def describe(
         mask=mask,
         missing=missing,
         weighting=weights,
+        levels=dict(reader.levels),
     )
 
 

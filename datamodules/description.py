@@ -15,6 +15,7 @@ import torch
 
 from datamodules.description_difference import first_difference
 from datamodules.files.dimensions import Dimensions
+from datamodules.files.levels import Levels
 from datamodules.files.space_axis import SpaceAxis, from_description, reason_not_uniform
 from datamodules.point_weights import (
     Mask,
@@ -53,6 +54,7 @@ DEFAULTS: dict[str, Any] = {
     "weighting": None,
     "mask": None,
     "missing": None,
+    "levels": {},
 }
 # entries that earlier versions lack because their data had none of these
 NONE_BEFORE = frozenset({"parameters", "static", "forcing", "weighting", "mask", "missing"})
@@ -88,6 +90,7 @@ class DataDescription:
         missing: True at masked points without a value in the files, which have none in forecasts
             either, (channel, *space); or None if there are no such points.
         weighting: `latitude` if means over space weight points by their area, or None.
+        levels: Value and units of each coordinate of one value that fields are at, such as a level.
         unknown: Entries that the checkpoint of an earlier version lacks; `difference` skips them.
 
     Example:
@@ -118,6 +121,7 @@ class DataDescription:
     mask: Mask | None = None
     missing: Mask | None = None
     weighting: str | None = None
+    levels: Levels = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -296,6 +300,7 @@ class DataDescription:
             "dimensions": [self.trajectory_dimension, self.time_dimension],
             "time attributes": dict(self.time_attributes),
             "hashes": dict(self.hashes),
+            "levels": {name: list(level) for name, level in self.levels.items()},
         }
         for name in ("static", "forcing"):
             if fields := getattr(self, name):
@@ -343,6 +348,7 @@ class DataDescription:
             mask=None if known["mask"] is None else unpacked(known["mask"]),
             missing=None if known["missing"] is None else unpacked(known["missing"]),
             weighting=known["weighting"],
+            levels={name: tuple(level) for name, level in known["levels"].items()},
             unknown=frozenset(DEFAULTS.keys() - entries.keys() - NONE_BEFORE),
         )
 

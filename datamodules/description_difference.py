@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from datamodules.files.levels import difference_of_levels
 from datamodules.files.time_axis import same_time
 from datamodules.files.units import same_units
 
@@ -45,6 +46,8 @@ def first_difference(
         before, now = earlier.parameter_units[name], present.parameter_units[name]
         if before and now and not same_units(before, now):
             return f"units of parameter '{name}'", before, now
+    if found := difference_of_levels(earlier.levels, present.levels):
+        return "level", found[0].removeprefix("the level "), found[1]
     if "axes" in unknown:
         return _lengths(earlier, present, unknown) or _inputs(earlier, present)
     for axis, other in zip(earlier.axes, present.axes, strict=True):

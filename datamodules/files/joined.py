@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from datamodules.files.levels import difference_of_levels
+from datamodules.files.levels import difference_of_levels, level_text
 from datamodules.files.numbered_names import check_order
 from datamodules.files.reader import TrajectoryReader, check_agreement
 from datamodules.files.selection import Range
@@ -176,9 +176,12 @@ def _difference_of_members(one: TrajectoryFile, two: TrajectoryFile) -> tuple[st
     """Return the difference in the numbers of trajectories, as text for each, or None."""
     if one.members is None or two.members is None:
         return difference_of_levels(one.levels, two.levels, run=True)
-    if np.array_equal(one.members, two.members, equal_nan=True):
+    texts = [
+        ", ".join(level_text((member, "")) for member in members)
+        for members in (one.members, two.members)
+    ]
+    if texts[0] == texts[1]:
         return None
     name = one.dimensions.trajectory
-    texts = [", ".join(f"{n:.10g}" for n in file.members[:8]) for file in (one, two)
-             if file.members is not None]  # fmt: skip
+    texts = [", ".join(text.split(", ")[:8]) for text in texts]
     return f"the trajectories {name} = {texts[0]}", texts[1]

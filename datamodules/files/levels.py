@@ -1,13 +1,16 @@
 """Levels at which fields are: coordinates of one value, whose dimensions are left out."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from datamodules.files.decoded_array import text
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.units import SECONDS, same_units, time_unit
 
-Levels = Mapping[str, tuple[float, str]]  # value and units, by the name of the coordinate
-COUNTED = {"number", "member", "ensemble", "ens", "realization", "sample", "trajectory", "run"}
+Level = tuple[float | str, str]  # value and units; a name has no units
+Levels = Mapping[str, Level]  # by the name of the coordinate
+COUNTED = {"number", "member", "member_id", "ensemble", "ens", "realization", "sample",
+           "trajectory", "run"}  # fmt: skip
 VERSIONS = {"expver"}  # ERA5 and its preliminary data, which continue each other
 HEIGHTS = {"air_pressure", "altitude", "depth", "height", "model_level_number"}
 VERTICAL = {"lev", "level", "levels", "plev", "pressure", "pressure_level", "isobaricinhpa",
@@ -15,32 +18,69 @@ VERTICAL = {"lev", "level", "levels", "plev", "pressure", "pressure_level", "iso
 
 
 def levels_of(
-    contents: Contents, field: StoredVariable, dropped: Sequence[str], parameters: Sequence[str]
+    contents: Contents,
+    field: StoredVariable,
+    dropped: Sequence[str],
+    parameters: Sequence[str],
+    select: Mapping[str, Any] = {},
 ) -> Levels:
-    """Return the levels of a field: of dimensions that were left out, and scalar vertical ones.
+    """Return the levels of a field: selected, of dimensions that were left out, and vertical ones.
 
-    Times and physical parameters are not among them, and no coordinates that are not numbers.
+    Times and physical parameters are not among them, and no texts but names of levels and members.
+
+    Args:
+        contents: Contents of the file.
+        field: Field with all its dimensions.
+        dropped: Dimensions of one item that are left out.
+        parameters: Names of physical parameters.
+        select: Items of further dimensions; lists become channels, whose names have the levels.
     """
     scalars = (text(field.attributes.get("coordinates")) or "").split()
-    found = {}
+    found: dict[str, Level] = {}
+    for name, value in select.items():
+        if name in field.dimensions and not (isinstance(value, list) or name in parameters):
+            units = _units(contents.variables.get(name))
+            if _is_level(name, units):
+                found[name] = float(value), units
     for name in dict.fromkeys([*dropped, *scalars, *VERTICAL]):
         variable = contents.variables.get(name)
         if (
             name in parameters
             or variable is None
-            or variable.kind not in "iuf"
-            or variable.size != 1
+            or not (name in dropped or (variable.shape == () and _is_vertical(variable)))
         ):
             continue
-        if name in dropped or (variable.shape == () and _is_vertical(variable)):
-            units = str(variable.attributes.get("units", ""))
-            if time_unit(units) not in SECONDS and name.lower() not in VERSIONS:
-                found[name] = float(variable.values().ravel()[0]), units
+        units = _units(variable)
+        if variable.kind in "iuf" and variable.size == 1 and _is_level(name, units):
+            found[name] = float(variable.values().ravel()[0]), units
+        elif name.lower() in COUNTED or _is_vertical(variable):
+            texts = variable.texts() or []
+            if len(texts) == 1:
+                found[name] = texts[0], ""
     return found
 
 
-def level_text(level: tuple[float, str]) -> str:
+def _units(coordinate: StoredVariable | None) -> str:
+    return "" if coordinate is None else str(coordinate.attributes.get("units", ""))
+
+
+def _is_level(name: str, units: str) -> bool:
+    """Return whether a coordinate is no time and no version of the data."""
+    return time_unit(units) not in SECONDS and name.lower() not in VERSIONS
+
+
+def members_of(coordinate: StoredVariable, size: int) -> list[float] | list[str] | None:
+    """Return the numbers or names of the trajectories of a file, or None if it has none."""
+    if coordinate.kind in "iuf" and coordinate.shape == (size,):
+        return coordinate.values().tolist()
+    texts = coordinate.texts()
+    return texts if texts and len(texts) == size else None
+
+
+def level_text(level: Level) -> str:
     """Return value and units of a level, such as `500 hPa`."""
+    if isinstance(level[0], str):
+        return level[0]
     return f"{level[0]:.10g} {level[1]}".removesuffix(" 1").strip()
 
 
@@ -57,7 +97,11 @@ def difference_of_levels(one: Levels, two: Levels, run: bool = False) -> tuple[s
         if name.lower() in COUNTED and not run:
             continue
         known = unit and other_unit
-        if abs(a - b) > 1e-5 * max(abs(a), abs(b)) or (known and not same_units(unit, other_unit)):
+        if isinstance(a, str) or isinstance(b, str):
+            differ = type(a) is type(b) and a != b
+        else:
+            differ = abs(a - b) > 1e-5 * max(abs(a), abs(b))
+        if differ or (known and not same_units(unit, other_unit)):
             return f"the level {name} = {level_text(one[name])}", level_text(two[name])
     return None
 

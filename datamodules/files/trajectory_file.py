@@ -14,7 +14,7 @@ from datamodules.files.formats.netcdf import NetCDF
 from datamodules.files.groups import scope_of
 from datamodules.files.input_fields import NO_INPUTS, FileInputs, InputNames
 from datamodules.files.integrity import checked_hash
-from datamodules.files.levels import levels_of
+from datamodules.files.levels import levels_of, members_of
 from datamodules.files.physical_parameters import read_parameters
 from datamodules.files.provenance import provenance_in
 from datamodules.files.reader import TrajectoryReader
@@ -22,7 +22,6 @@ from datamodules.files.selected import (
     Select,
     channel_names,
     check_used,
-    coordinate_of,
     items_of,
     note_dropped_dimensions,
     selected,
@@ -127,9 +126,11 @@ class TrajectoryFile(TrajectoryReader):
             axes = {name: sizes[name] for name in read}
             self.inputs = FileInputs(contents, inputs, dimensions, axes, down, select, subset)
             dropped = [name for each in chosen for name in each.dropped]
-            self.levels = levels_of(contents, stored[0], dropped, parameters)
-            members = coordinate_of(contents, dimensions.trajectory, self.trajectories)
-            self.members = members if self.has_trajectories else None
+            self.levels = levels_of(contents, stored[0], dropped, parameters, select)
+            counted = contents.variables.get(dimensions.trajectory)
+            self.members = None
+            if self.has_trajectories and counted is not None:
+                self.members = members_of(counted, self.trajectories)
             self.parameters = read_parameters(
                 contents, parameters, dimensions.trajectory, self.trajectories
             )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray
 
-from datamodules import SplitFiles, TrajectoryDataModule
+from datamodules import DataDescription, Dimensions, SplitFiles, TrajectoryDataModule, Xarray
 
 
 def write(path, name, value, start=0, scalar=False, units="hPa"):
@@ -59,3 +59,83 @@ def test_the_note_on_a_dimension_left_out_has_its_level(tmp_path, capsys):
     write(tmp_path / "train/a.nc", "lev", 500.0)
     module(tmp_path).readers("train")
     assert "left out: lev (500 hPa)" in "".join(capsys.readouterr())
+
+
+def write_levels(path, levels, start=0):
+    """Write five snapshots at several levels, each with its number as value."""
+    field = np.broadcast_to(np.asarray(levels)[:, None, None], (5, len(levels), 4, 6))
+    coordinates = {"time": start + np.arange(5.0), "lev": ("lev", levels, {"units": "hPa"})}
+    path.parent.mkdir(exist_ok=True)
+    xarray.Dataset({"q": (("time", "lev", "y", "x"), field)}, coordinates).to_netcdf(path)
+
+
+def test_the_level_is_in_the_description_however_it_is_given(tmp_path):
+    write_levels(tmp_path / "train/a.nc", [500.0, 850.0])
+    write(tmp_path / "val/b.nc", "lev", 500.0)
+    before = module(tmp_path, select={"lev": 500}).describe()
+    assert before.levels == {"lev": (500.0, "hPa")}
+    kept = DataDescription.from_dict(before.to_dict())
+    assert kept.levels == before.levels
+    assert kept.difference(module(tmp_path, select={"lev": 500}).describe()) is None
+    other = module(tmp_path, select={"lev": 850}).describe()
+    assert other.difference(kept) == "data with level lev = 500 hPa, these data have 850 hPa"
+    dropped = TrajectoryDataModule(tmp_path, ["q"], train=SplitFiles("val/*.nc"))
+    assert dropped.describe().difference(kept) is None
+    assert dropped.describe().difference(other) is not None
+    earlier = {name: value for name, value in kept.to_dict().items() if name != "levels"}
+    assert other.difference(DataDescription.from_dict(earlier)) is None  # not known
+
+
+def test_levels_that_are_channels_have_their_values_in_the_names(tmp_path):
+    write_levels(tmp_path / "train/a.nc", [500.0, 850.0])
+    data = module(tmp_path, select={"lev": [850, 500]}).describe()
+    assert (data.variables, dict(data.levels)) == (["q_850", "q_500"], {})
+
+
+FORMATS = ["netcdf", "netcdf characters", "zarr 2", "zarr 3", "xarray"]
+
+
+def write_names(path, name, labels, format, start=0):
+    """Write five snapshots per text label along a dimension."""
+    shape = (5, len(labels), 4, 6)
+    values = np.array(labels, "S8" if format == "netcdf characters" else object)
+    coordinates = {"time": start + np.arange(5.0), name: (name, values)}
+    data = xarray.Dataset({"q": (("time", name, "y", "x"), np.ones(shape))}, coordinates)
+    path.parent.mkdir(exist_ok=True)
+    if format.startswith("zarr"):
+        data.to_zarr(path, zarr_format=int(format[-1]), consolidated=False)
+    else:
+        data.to_netcdf(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("name", "join", "refused"),
+    [("lev", None, True), ("member", None, False), ("member", "time", True)],
+)
+def test_names_of_levels_and_members_are_compared(tmp_path, format, name, join, refused):
+    for number, label in enumerate(("one", "other")):
+        write_names(tmp_path / f"train/{number}.nc", name, [label], format, 5 * number)
+    kind = Xarray() if format == "xarray" else None
+    data = module(tmp_path, join=join, format=kind)
+    if not refused:
+        assert len(data.readers("train")) == 2
+        return
+    with pytest.raises(ValueError, match=f"the level {name} = other, .* one;"):
+        data.readers("train")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("same", [True, False])
+def test_names_of_trajectories_may_not_differ_within_a_run(tmp_path, format, same):
+    for number, labels in enumerate((["a", "b"], ["a", "b"] if same else ["b", "a"])):
+        write_names(tmp_path / f"train/{number}.nc", "member", labels, format, 5 * number)
+    kind = Xarray() if format == "xarray" else None
+    data = module(tmp_path, join="time", format=kind, dimensions=Dimensions("member"))
+    if same:
+        assert len(data.trajectories("train")) == 2
+        return
+    with pytest.raises(ValueError, match=r"has the trajectories member = b, a, .* a, b;"):
+        data.readers("train")

@@ -7,7 +7,7 @@ import torch
 from lightning import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
-from callbacks import EnergyStability, RolloutError, ZonalMean
+from callbacks import EnergyStability, FineTuning, RolloutError, ZonalMean
 from datamodules import DataDescription
 from datamodules.rollouts import Rollouts
 from datamodules.solvers import Grid, Variable
@@ -27,14 +27,14 @@ class Tides(LightningDataModule):
         "val": Rollouts(2, 3, 3), "test": Rollouts(2, 3, 3)
     }  # fmt: skip
 
-    def __init__(self, interval=600.0):
+    def __init__(self, interval=600.0, **entries):
         super().__init__()
-        self.interval, self.read = interval, []
+        self.interval, self.entries, self.read = interval, entries, []
 
     def describe(self):
         height = Variable("height", "height of the surface", "m")
         grid = Grid((8, 8), (1e6, 1e6))
-        return DataDescription.on_grid([height], grid, self.interval, "m", "s")
+        return DataDescription.on_grid([height], grid, self.interval, "m", "s", **self.entries)
 
     @property
     def statistics(self):
@@ -98,3 +98,18 @@ def test_description_travels_in_the_checkpoint(checkpoint, tmp_path):
     run, options = trainer(tmp_path), {"ckpt_path": checkpoint, "weights_only": True}
     with pytest.raises(ValueError, match=r"trained on data with interval 600 s, .* have 60 s"):
         run.test(Baseline(network=small), Tides(60.0), verbose=False, **options)
+
+
+def test_data_at_another_level_are_refused_and_noted_in_fine_tuning(tmp_path, single_precision):
+    levels = {"depth": (10.0, "m")}, {"depth": (500.0, "m")}
+    run, path = trainer(tmp_path), tmp_path / "a.ckpt"
+    run.fit(Baseline(network=small), Tides(levels=levels[0]))
+    run.save_checkpoint(path)
+    different, options = r"level depth = 10 m, .* have 500 m", {"ckpt_path": path}
+    run, options["weights_only"] = trainer(tmp_path), True
+    run.test(Baseline(network=small), Tides(levels=levels[0]), verbose=False, **options)
+    for stage in (run.test, run.fit):
+        with pytest.raises(ValueError, match=different):
+            stage(Baseline(network=small), datamodule=Tides(levels=levels[1]), **options)
+    with pytest.warns(match=different):
+        trainer(tmp_path, FineTuning(path)).fit(Baseline(network=small), Tides(levels=levels[1]))

@@ -18,6 +18,7 @@ import numpy as np
 from datamodules.files.disk_array import DiskArray
 from datamodules.files.paths import inspection_of
 
+MOST = 2**16  # texts or characters of a coordinate that are read
 FILL = netCDF4.default_fillvals["f8"]  # value of floats that were never written
 
 
@@ -32,6 +33,8 @@ class StoredVariable:
         dtype: Type of the values in the file.
         attributes: Attributes, such as `units` and `long_name`.
         open: Picklable function that returns the values as an array on disk.
+        read_texts: Picklable function that returns the values of a variable of texts; None where
+            there is none.
     """
 
     name: str
@@ -40,6 +43,7 @@ class StoredVariable:
     dtype: Any
     attributes: Mapping[str, Any]
     open: Callable[[], DiskArray]
+    read_texts: Callable[[], list[str]] | None = None
 
     @property
     def kind(self) -> str:
@@ -57,6 +61,12 @@ class StoredVariable:
         values = np.asarray(array[()], dtype=np.float64)
         array.close()
         return np.where(np.isclose(np.abs(values), FILL, rtol=1e-6, atol=0), np.nan, values)
+
+    def texts(self) -> list[str] | None:
+        """Return the values of a coordinate of texts, such as names of members; None of others."""
+        if self.kind not in "SUO" or self.read_texts is None or self.size > MOST:
+            return None
+        return [text.strip() for text in self.read_texts()]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import netCDF4
+import numpy as np
 
 from datamodules.files.arrays import open_array
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
@@ -67,6 +68,7 @@ class Variables(Mapping[str, StoredVariable]):
             variable.dtype,
             dict(Attributes(variable)),
             partial(open_array, self.path, name),
+            partial(read_texts, self.path, name),
         )
 
     def __iter__(self) -> Iterator[str]:
@@ -138,6 +140,15 @@ def open_dataset(path: Path) -> netCDF4.Dataset:
             "it may be truncated or of another format; restore it or remove it from "
             "data.SPLIT.files."
         ) from None
+
+
+def read_texts(path: Path, name: str) -> list[str]:
+    """Return the texts of a variable; characters are joined along the last dimension."""
+    with open_dataset(path) as dataset:
+        values = np.asarray(dataset[name][...])
+    if values.dtype == "S1" and values.ndim:
+        values = netCDF4.chartostring(values)
+    return [str(value) for value in values.ravel().tolist()]
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:

@@ -71,6 +71,7 @@ class Xarray(FileFormat):
                 variable.dtype,
                 dict(variable.attrs),
                 partial(EngineArray, path, str(name), *how),
+                partial(read_texts, path, str(name), *how),
             )
             for name, variable in dataset.variables.items()
         }
@@ -118,6 +119,12 @@ def _opened(path: Path, engine: str, options: str, *state: Any) -> "xarray.Datas
         ) from None
     single = "time" in found.coords and not found["time"].dims
     return found.expand_dims("time") if single else found
+
+
+def read_texts(path: Path, name: str, engine: str, options: str) -> list[str]:
+    """Return the texts of a variable."""
+    values = open_dataset(path, engine, options).variables[name].values
+    return [str(value) for value in np.ravel(values)]
 
 
 class EngineArray(DiskArray):

@@ -109,7 +109,7 @@ def _variable(store: Path, name: str, held: dict[str, Any]) -> StoredVariable:
             "open it by xarray.DataArray(zarr.open_array(...), dims=[...]) and write it again, or "
             "remove the store from data.SPLIT.files."
         )
-    dtype, version = np.dtype(held.get("data_type", held.get("dtype"))), held["zarr_format"]
+    dtype, version = type_of(held), held["zarr_format"]
     mark = attributes.get("_FillValue")
     if isinstance(mark, str) and dtype.kind == "f":  # as xarray writes it in version 3
         attributes["_FillValue"] = np.frombuffer(b64decode(mark), "<f8")[0]
@@ -122,7 +122,16 @@ def _variable(store: Path, name: str, held: dict[str, Any]) -> StoredVariable:
         dtype,
         attributes,
         partial(open_array, store / name, name, attributes),
+        partial(read_texts, store / name),
     )
+
+
+def type_of(held: dict[str, Any]) -> np.dtype:
+    """Return the type of an array; objects for types that NumPy does not know by this name."""
+    try:
+        return np.dtype(held.get("data_type", held.get("dtype")))
+    except (TypeError, ValueError):  # texts of version 3, or records
+        return np.dtype("O")
 
 
 def fill_of(held: dict[str, Any], dtype: np.dtype) -> Any:
@@ -173,7 +182,7 @@ class ZarrArray(ChunkedArray):
         self.path, held = folder, metadata(folder)
         self.files = files_of(folder)
         self.shape = tuple(held["shape"])
-        self.dtype = np.dtype(held.get("data_type", held.get("dtype")))
+        self.dtype = type_of(held)
         self.fill = fill_of(held, self.dtype)
         self.library: Any = None
         try:
@@ -282,6 +291,11 @@ class ZarrArray(ChunkedArray):
         place = tuple(n % i for n, i in zip(number, self.index, strict=True))
         offset, length = map(int, table[place])
         return None if offset == EMPTY else self.files.read(name, offset, length)
+
+
+def read_texts(folder: Path) -> list[str]:
+    """Return the texts of an array."""
+    return [str(value) for value in np.ravel(by_library(files_of(folder), folder)[...])]
 
 
 def by_library(files: StoreFiles, folder: Path) -> Any:
