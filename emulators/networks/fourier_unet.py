@@ -223,12 +223,10 @@ class FourierUNet(Network):
                     norm(wide),
                 ]
             )
-            for factor, wide in zip(
-                latent_inputs, (entering[level] for level in self.input_levels), strict=True
-            )
+            for factor, wide in list(
+                zip(latent_inputs, (entering[level] for level in self.input_levels), strict=True)
+            )[: interface.data_latents]
         )
-        for _, _, last in self.stems[interface.data_latents :]:  # no effect before training
-            nn.init.zeros_(last.weight)
         self.output_levels = [sizes.index(size // factor) for factor in latent_outputs]
         self.heads = nn.ModuleList(
             nn.Sequential(
@@ -240,6 +238,10 @@ class FourierUNet(Network):
             for level in self.output_levels
         )
         self.physical_parameters = parameters
+        self.noise_stems = nn.ModuleList(  # no effect before training
+            Convolution(2, channels, entering[level], 3, padding, zero=True)
+            for level in self.input_levels[interface.data_latents :]
+        )
         known, drawn = interface.data_parameters, interface.noise_parameters
         self.film = Perceptron(known, EMBEDDING) if known else None
         self.noise_film = Perceptron(drawn, EMBEDDING) if drawn else None
@@ -289,11 +291,12 @@ class FourierUNet(Network):
         return self.leave(x), tuple(outputs)
 
     def _add_latents(self, x: Features, level: int, latents: Latents) -> Features:
-        for (enter, block, leave), at, latent in zip(
-            self.stems, self.input_levels, latents, strict=True
-        ):
+        stems = [*self.stems, *self.noise_stems]
+        for stem, at, latent in zip(stems, self.input_levels, latents, strict=True):
             if at == level:
-                features = leave(block(enter(latent)))
+                features = latent
+                for layer in stem if isinstance(stem, nn.ModuleList) else [stem]:
+                    features = layer(features)
                 x = x + nn.functional.interpolate(features, size=x.shape[2:], mode="bilinear")
         return x
 

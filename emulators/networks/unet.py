@@ -233,9 +233,10 @@ class UNet(Network):
         self.noise_film = FiLM(drawn, modulated) if drawn else None
         for number, level in self.input_levels.items():
             if number >= interface.data_latents:  # no effect before training
-                self.stems[str(number)] = without_output(
-                    stem(dimensions, channels, widths[level], padding)
+                convolution = Convolution(
+                    dimensions, channels, widths[level], 3, padding, zero=True
                 )
+                self.stems[str(number)] = convolution
         if in_noise := sum(n >= interface.data_latents for n in self.fine_inputs):
             nn.init.zeros_(self.enter.layer.weight[:, -in_noise * channels * patch**dimensions :])
         if dimensions == 2:
@@ -307,13 +308,6 @@ class UNet(Network):
             if at == level:
                 features = resize(x, self.strides[level], self.latent_outputs[number])
                 outputs[number] = self.heads[str(number)](features)
-
-
-def without_output(layers: nn.Sequential) -> nn.Sequential:
-    """Return layers whose last convolution has been set to zero."""
-    for parameter in layers[-1].parameters():
-        nn.init.zeros_(parameter)
-    return layers
 
 
 def modulations(
