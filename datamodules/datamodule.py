@@ -27,7 +27,7 @@ from datamodules.generation.generator import Generator
 from datamodules.loading import WindowLoader
 from datamodules.notices import notify
 from datamodules.observations import Observations
-from datamodules.reading import Reading, remarks
+from datamodules.reading import Join, Reading, remarks
 from datamodules.reference_cache import Arrays, cached
 from datamodules.rollouts import InitialConditions, Rollouts
 from datamodules.solvers.finite import check_finite
@@ -65,7 +65,9 @@ class TrajectoryDataModule(LightningDataModule):
         vorticity: Vorticity of a flow, from which energies and velocities follow; `auto` takes the
             variable with that name or CF standard name, null means none.
         join: `time` if the files of a split are parts of one simulation, one after the other;
-            by default each file holds trajectories of its own, unless it holds a single snapshot.
+            `folder` if the files of each folder are, and `name` if files whose names differ in the
+            last number alone are; by default each file holds trajectories of its own, unless it
+            holds a single snapshot.
         parameters: Physical parameters on which the emulator is conditioned: variables with one
             number per trajectory or a single one, global attributes, or settings of the solver such
             as `solver.equation.viscosity`.
@@ -109,7 +111,7 @@ class TrajectoryDataModule(LightningDataModule):
         format: FileFormat | None = None,
         periodic: Periodic = "auto",
         vorticity: str | None = "auto",
-        join: Literal["time"] | None = None,
+        join: Join | None = None,
         parameters: list[str] = [],  # noqa: B006 - as above
         observations: Observations | None = None,
         generator: Generator | None = None,

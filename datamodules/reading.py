@@ -1,5 +1,6 @@
 """Options for reading a data set, and notes on the files of a split."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +13,7 @@ from datamodules.files.formats.detect import format_of
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.input_fields import NO_INPUTS, InputNames
 from datamodules.files.joined import JoinedFiles
+from datamodules.files.numbered_names import without_last_number
 from datamodules.files.paths import find_files
 from datamodules.files.reader import TrajectoryReader
 from datamodules.files.selected import Select
@@ -20,6 +22,8 @@ from datamodules.files.subset import WHOLE, Subset
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.overlap import overlaps
 from datamodules.solvers.finite import check_finite
+
+Join = Literal["time", "folder", "name"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Reading:
         format: Format of the files, or None to find it from the first file.
         select: Items of further dimensions.
         interval: Time between snapshots of files without time stamps, or None.
-        join: `time` if the files are parts of one run, or None.
+        join: `time` if the files are parts of one run, `folder` if the files of each folder are, or
+            `name` if files whose names differ in the last number alone are; or None.
         inputs: Names of static fields, forcing and the mask.
         subset: Part of the domain that is read, and blocks of points that are averaged.
 
@@ -47,7 +52,7 @@ class Reading:
     format: FileFormat | None = None
     select: Select = field(default_factory=dict)
     interval: float | None = None
-    join: Literal["time"] | None = None
+    join: Join | None = None
     inputs: InputNames = NO_INPUTS
     subset: Subset = WHOLE
 
@@ -82,19 +87,35 @@ class Reading:
             subset=self.subset,
         )
         first = read(paths[0], *names, times, part=True)
-        if self.join == "time" or (first.snapshots == 1 and len(paths) > 1):
+        readers: list[TrajectoryReader] = []
+        if self.join is not None or (first.snapshots == 1 and len(paths) > 1):
             parts = [first, *(read(path, *names, part=True) for path in paths[1:])]
             # files of one snapshot each can mean nothing else than one run
-            if self.join == "time" or all(part.snapshots == 1 for part in parts):
-                return [JoinedFiles(parts, times)]
-        first.interval = first.time.within(first.used).interval
-        readers: list[TrajectoryReader] = [first]
-        readers += (read(path, *names, times) for path in paths[1:])
+            if self.join is not None or all(part.snapshots == 1 for part in parts):
+                runs: dict[str, list[TrajectoryFile]] = defaultdict(list)
+                for part in parts:
+                    runs[run_of(part.path, self.join)].append(part)
+                readers = [JoinedFiles(run, times) for run in runs.values()]
+        if not readers:
+            first.interval = first.time.within(first.used).interval
+            readers = [first, *(read(path, *names, times) for path in paths[1:])]
         for reader in readers[1:]:
             time = reader.time.expressed_like(readers[0].time)
             if time is not reader.time:
                 reader.time, reader.interval = time, time.within(reader.used).interval
         return readers
+
+
+def run_of(path: Path, join: Join | None) -> str:
+    """Return a text that is the same for all files of one run.
+
+    Example:
+        >>> [run_of(Path(f"a/re40_{n}.nc"), join) for join in ("name", "folder") for n in (1, 20)]
+        ['a/re40_#', 'a/re40_#', 'a', 'a']
+    """
+    if join == "folder":
+        return str(path.parent)
+    return str(path.parent / without_last_number(path.stem)) if join == "name" else ""
 
 
 def remarks(
@@ -118,7 +139,8 @@ def remarks(
     seams = [
         (two.time.values[0] - one.time.values[-1]) / one.interval for one, two in pairwise(runs)
     ]
-    if seams and all(min(abs(gap), abs(gap - 1)) < 0.01 for gap in seams):
+    single = all(len(reader.files) == 1 for reader in readers)
+    if seams and single and all(min(abs(gap), abs(gap - 1)) < 0.01 for gap in seams):
         found.append(
             f"the stamps of the {len(readers)} files of the {split} split continue each other, "
             "but each file is read as separate trajectories; if they are one run, set "

@@ -106,7 +106,8 @@ class JoinedFiles(TrajectoryReader):
             if same and len(part.time) == 1 and len(before.time) == 1:
                 raise ValueError(
                     f"{before.path} and {part.path} both hold the stamp {last:g}, so that they are "
-                    "not parts of one run; name the files of one run by data.SPLIT.files."
+                    "not parts of one run; set data.join to folder or name if there are several "
+                    "runs, or name the files of one by data.SPLIT.files."
                 )
             shared.append(int(same))
         return shared
@@ -130,7 +131,8 @@ class JoinedFiles(TrajectoryReader):
                     f"{part.path} begins at {self.time.values[end]:.10g}, {before.path} ends at "
                     f"{self.time.values[end - 1]:.10g} with steps of {typical:g}: the stamps "
                     "neither meet nor follow each other, so that they cannot be joined; complete "
-                    "the run, or leave data.join out to read each file as separate trajectories."
+                    "the run, set data.join to folder or name if there are several runs, or leave "
+                    "data.join out to read each file as separate trajectories."
                 )
 
     @property

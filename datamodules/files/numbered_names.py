@@ -19,6 +19,17 @@ def numbers_in(name: str) -> list[float]:
     return [float(found) for found in NUMBER.findall(name)]
 
 
+def without_last_number(name: str) -> str:
+    """Return a name with `#` for its last number.
+
+    Example:
+        >>> without_last_number("re100_t0.25"), without_last_number("run")
+        ('re100_t#', 'run')
+    """
+    found = list(NUMBER.finditer(name))
+    return f"{name[: found[-1].start()]}#{name[found[-1].end() :]}" if found else name
+
+
 def check_order(paths: Sequence[Path]) -> None:
     """Check that the last number in the names of files orders them for certain.
 

@@ -92,6 +92,44 @@ def test_seams_that_neither_meet_nor_follow_are_refused(tmp_path, cuts):
         module(parts(tmp_path, cuts)).readers("train")
 
 
+RUNS = {"folder": "train/{run}/part{part}.nc", "name": "train/{run}_part{part}.nc"}
+
+
+def write_runs(folder, pattern):
+    """Write two runs of 41 and 20 snapshots, which begin at the same time, in parts."""
+    for run, values, cuts in (("re40", FIELD, APART), ("re80", -FIELD[:20], APART[:2])):
+        for part, cut in enumerate(cuts):
+            path = folder / pattern.format(run=run, part=part + 9)  # 10 comes after 9
+            own = values[cut]
+            write_file(path, own.shape, dims=("time", "y", "x"), fields={"u": own},
+                       lengths=(1.0, 2.0))  # fmt: skip
+            with netCDF4.Dataset(path, "a") as file:
+                file["time"][:] = np.arange(41.0)[cut]
+
+
+@pytest.mark.parametrize("join", RUNS)
+def test_several_runs_are_told_apart_by_folders_or_names(tmp_path, join, capsys):
+    write_runs(tmp_path, RUNS[join])
+    files = "train/*/*.nc" if join == "folder" else "train/*.nc"
+    options = {"train": SplitFiles(files, times=Range(2))}
+    train = TrajectoryDataModule(tmp_path, ["u"], join=join, **options).trajectories("train")
+    assert train.lengths == [39, 18]
+    np.testing.assert_array_equal(train.read(0, 0, 39)[:, 0], FIELD[2:])
+    np.testing.assert_array_equal(train.read(1, 3, 18)[:, 0], -FIELD[5:20])
+    assert "data.join" not in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"set data\.join to folder or name if there"):
+        TrajectoryDataModule(tmp_path, ["u"], join="time", **options).readers("train")
+
+
+@pytest.mark.parametrize("join", ["folder", "name"])
+def test_a_gap_within_one_of_several_runs_is_refused(tmp_path, join):
+    write_runs(tmp_path, RUNS[join])
+    (tmp_path / RUNS[join].format(run="re40", part=10)).unlink()
+    data = TrajectoryDataModule(tmp_path, ["u"], join=join, train=SplitFiles("train/**/*.nc"))
+    with pytest.raises(ValueError, match=r"re40.part11\.nc begins at 20.* cannot be joined"):
+        data.readers("train")
+
+
 def test_a_stamp_that_is_missing_at_every_seam_is_no_rounding_of_whole_stamps(tmp_path):
     for number in range(5):
         own = FIELD[8 * number : 8 * number + 8]
