@@ -387,5 +387,6 @@ class TrajectoryDataModule(LightningDataModule):
             plan.members,
             plan.initial_noise,
             self.seed,
+            plan.breeding,
         )
         return DataLoader(starts, batch_size=plan.batch_size, collate_fn=starts.collate)

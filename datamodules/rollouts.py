@@ -26,10 +26,10 @@ class Rollouts:
         truth_steps: Number of intervals with a truth; None for a quarter of the shortest
             trajectory, at most `steps`.
         batch_size: Number of rollouts that are computed together.
-        members: Size of the ensemble from each initial condition, the unperturbed member included.
-        initial_noise: Amplitude of the white noise added to the other members, in units of the
-            spatial standard deviation of the initial state; 0 starts all members from the same
-            state, where the emulator is stochastic.
+        members: Size of the ensemble from each initial condition.
+        initial_noise: White noise of the other members [spatial standard deviations of the initial
+            state]; a stochastic emulator needs none.
+        breeding: Steps before the start in which noise grows (bred vectors).
 
     Example:
         Ten thousand steps from eight states, the first hundred of which are compared with the
@@ -46,6 +46,7 @@ class Rollouts:
     batch_size: int = 16
     members: int = 1
     initial_noise: float = 0.0
+    breeding: int = 0
 
     def __post_init__(self) -> None:
         for name in ("initial_conditions", "steps", "batch_size", "members"):
@@ -59,20 +60,26 @@ class Rollouts:
                 "truth_steps of data.val_rollouts, test_rollouts or predict_rollouts must be at "
                 f"least 0, got {self.truth_steps}."
             )
-        check_ensemble(self.members, self.initial_noise)
+        check_ensemble(self.members, self.initial_noise, self.breeding)
 
 
-def check_ensemble(members: int, noise: float) -> None:
+def check_ensemble(members: int, noise: float, breeding: int = 0) -> None:
     """Check the size and the noise of an ensemble.
 
     Raises:
-        ValueError: There is noise without further members, or a number is out of its range.
+        ValueError: There is noise without further members, breeding without noise, or a number is
+            out of its range.
     """
     check_finite("Rollouts", initial_noise=noise)
     if members < 1 or noise < 0 or (members == 1 and noise > 0):
         raise ValueError(
             "An ensemble needs members above 1, and initial_noise of at least 0, got "
             f"members={members}, initial_noise={noise}."
+        )
+    if breeding < 0 or (breeding > 0 and not noise > 0):
+        raise ValueError(
+            "breeding of data.val_rollouts, test_rollouts or predict_rollouts must be at least 0, "
+            f"and needs initial_noise above 0, got breeding={breeding}, initial_noise={noise}."
         )
 
 
@@ -110,6 +117,8 @@ class TrajectoryRolloutBatch:
         perturbed: Further members of an ensemble, (member, batch, channel, *space), or None.
         parameters: Physical parameters of the trajectories, (batch, parameter), or None.
         static: Static fields of the trajectories, (batch, static, *space), or None.
+        breeding: Number of steps before the initial states in which perturbations are bred; so many
+            true states before them are known.
 
     Example:
         The truth after the second snapshot of a trajectory whose values are its times:
@@ -138,6 +147,7 @@ class TrajectoryRolloutBatch:
     perturbed: Float[Tensor, "member batch channel *space"] | None = None
     parameters: Float[Tensor, "batch parameter"] | None = None
     static: Float[Tensor, "batch static *space"] | None = None
+    breeding: int = 0
 
     @property
     def times(self) -> list[float]:
@@ -148,10 +158,12 @@ class TrajectoryRolloutBatch:
         """Return the true states `lead` intervals after the initial ones.
 
         Raises:
-            ValueError: The lead is negative or exceeds `truth_steps`.
+            ValueError: The lead is below `-breeding` or exceeds `truth_steps`.
         """
-        if not 0 <= lead <= self.truth_steps:
-            raise ValueError(f"lead must lie in 0..{self.truth_steps} (the truth), got {lead}.")
+        if not -self.breeding <= lead <= self.truth_steps:
+            raise ValueError(
+                f"lead must lie in {-self.breeding}..{self.truth_steps} (the truth), got {lead}."
+            )
         reads = [self.source.read(k, start + lead, start + lead + 1) for k, start in self.places]
         return torch.cat(reads)
 
@@ -186,6 +198,7 @@ class InitialConditions(Dataset):
             standard deviation of each channel of the initial state.
         seed: Seed of the noise, which depends only on the seed and the number of the initial
             condition.
+        breeding: Number of snapshots that must precede each start, in which noise is bred.
 
     Raises:
         ValueError: No trajectory is long enough, or there are not `count` different starts.
@@ -214,8 +227,10 @@ class InitialConditions(Dataset):
         members: int = 1,
         noise: float = 0.0,
         seed: int = 0,
+        breeding: int = 0,
     ) -> None:
-        check_ensemble(members, noise)
+        check_ensemble(members, noise, breeding)
+        self.breeding = breeding
         self.members = members
         self.noise = noise
         self.seed = seed
@@ -235,15 +250,17 @@ class InitialConditions(Dataset):
         starts = [
             (k, start)
             for k, length in enumerate(trajectories.lengths)
-            for start in range(length - needed)
+            for start in range(breeding, length - needed)
         ]
         if len(starts) < count:
             kind = "forced" if trajectories.forcings else "true"
+            bred = f" after {breeding} of breeding" if breeding else ""
             raise ValueError(
                 f"{trajectories.files[0].path} and the other files of the split have room for "
-                f"{len(starts)} rollouts of {needed} {kind} steps, {count} were requested; lower "
-                f"initial_conditions or {'steps' if trajectories.forcings else 'truth_steps'}, or "
-                "provide longer trajectories."
+                f"{len(starts)} rollouts of {needed} {kind} steps{bred}, {count} were requested; "
+                f"lower initial_conditions or "
+                f"{'steps' if trajectories.forcings else 'truth_steps'}, or provide longer "
+                "trajectories."
             )
         chosen = np.linspace(0, len(starts) - 1, count).round().astype(int)
         self.places = [starts[i] for i in chosen]
@@ -269,6 +286,7 @@ class InitialConditions(Dataset):
             self._perturbed(initial, indices) if self.members > 1 else None,
             None if parameters is None else parameters[[k for k, _ in places]],
             self.trajectories.static([k for k, _ in places]),
+            self.breeding,
         )
 
     def _perturbed(

@@ -102,7 +102,8 @@ class Context(NamedTuple):
                 "were asked for; draw one row per sample of the batch."
             )
         batch = 0 if self.batch is None else self.batch + 1
-        words = [self.seed % 2**32, batch, self.lead, crc32(purpose.encode())]
+        # leads before the initial states are negative
+        words = [self.seed % 2**32, batch, self.lead % 2**32, crc32(purpose.encode())]
         generator, rows = torch.Generator(), []
         for key in self.keys.tolist():  # on the CPU, so that all devices have the same numbers
             seed = np.random.SeedSequence([*words, *key]).generate_state(1, np.uint64)

@@ -3,6 +3,7 @@
 import torch
 from lightning import Trainer
 
+from emulators.breeding import breed
 from emulators.context import Context, rollout_keys
 from emulators.rollout import (
     RolloutBatch,
@@ -43,6 +44,9 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
     members = 1 if start.perturbed is None else 1 + len(start.perturbed)
     seed = getattr(model, "training_seed" if trainer.state.fn == "fit" else "run_seed", 0)
     context = context._replace(keys=rollout_keys(start.index, members), seed=seed)
+    breeding = getattr(start, "breeding", 0)
+    if breeding:
+        start.perturbed = breed(model, start, breeding, context)
     ends = [callback for callback in trainer.callbacks if isinstance(callback, StopRequest)]
     stop = ends[0].raise_if_requested if ends and trainer.state.fn != "fit" else None
     run_rollout(model, start, observers, stage if bar else None, saver, stop, context)

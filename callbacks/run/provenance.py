@@ -34,6 +34,7 @@ def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[
             "truth_steps": plan.truth_steps,
             "members": plan.members,
             "initial_noise": plan.initial_noise,
+            "breeding": plan.breeding,
         },
         "precision": str(trainer.precision),
         "steps": emulator.trained_steps,

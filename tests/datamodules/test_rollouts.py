@@ -94,3 +94,14 @@ def test_ensemble_that_does_not_fit_into_memory_is_refused(files, monkeypatch):
         starts.collate([0, 1])
     monkeypatch.setattr("datamodules.rollouts.free_memory", lambda: 2 * 4 * state * 100)
     assert len(starts.collate([0, 1]).perturbed) == 99
+
+
+def test_true_states_before_the_start_are_known(files):
+    starts = InitialConditions(Trajectories(files), 4, 5, 5, members=2, noise=0.1, breeding=6)
+    assert min(snapshot for _, snapshot in starts.places) == 6
+    batch = starts.collate([0, 3])
+    assert_close(batch.truth(-6), batch.initial - 6)
+    with pytest.raises(ValueError, match=r"lead must lie in -6\.\.5 \(the truth\), got -7"):
+        batch.truth(-7)
+    with pytest.raises(ValueError, match=r"room for 4 rollouts of 5 true steps after 14 of breed"):
+        InitialConditions(Trajectories(files), 9, 5, 5, members=2, noise=0.1, breeding=14)
