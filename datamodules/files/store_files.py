@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 from datamodules.files.open_files import file_stamp
 
@@ -91,15 +92,14 @@ class Archive(StoreFiles):
         if member is None:
             return None
         with open(self.path, "rb", buffering=0) as file:
-            file.seek(member.header + 26)
-            named, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+            first = data_offset(file, member.header)
             if member.compressed:
-                file.seek(named + extra, 1)
+                file.seek(first)
                 data = zlib.decompress(file.read(member.size), -zlib.MAX_WBITS)
                 return data[start:][: None if size < 0 else size]
-            first = start if start >= 0 else member.size + start
-            file.seek(named + extra + first, 1)
-            return file.read(member.size - first if size < 0 else size)
+            start = start if start >= 0 else member.size + start
+            file.seek(first + start)
+            return file.read(member.size - start if size < 0 else size)
 
     def exists(self, name: str) -> bool:
         return self.folder + name in self.members
@@ -107,6 +107,22 @@ class Archive(StoreFiles):
     def folders(self) -> list[str]:
         own = (n.removeprefix(self.folder) for n in self.members if n.startswith(self.folder))
         return sorted({name.partition("/")[0] for name in own if "/" in name})
+
+
+def names_in(path: Path) -> list[str]:
+    """Return the names in a zip archive; none of other files."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return []
+
+
+def data_offset(archive: IO[bytes], header: int) -> int:
+    """Return the place of the data of a file in an open zip archive, after its local header."""
+    archive.seek(header + 26)
+    name, extra = (int.from_bytes(archive.read(2), "little") for _ in range(2))
+    return header + 30 + name + extra
 
 
 def files_of(path: Path) -> StoreFiles:

@@ -147,6 +147,14 @@ class FileFormat(ABC):
         """
 
 
+def beginning(path: Path, size: int) -> bytes:
+    """Return the first bytes of a file, by which formats are recognised; none of a folder."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(size)
+
+
 def unreadable(path: Path, label: str, error: Exception) -> ValueError:
     """Return the error for a file that a library cannot read.
 

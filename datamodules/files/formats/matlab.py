@@ -11,7 +11,7 @@ import numpy as np
 from datamodules.files.arrays import open_array
 from datamodules.files.decoded_array import text
 from datamodules.files.disk_array import viewed
-from datamodules.files.formats.format import unreadable
+from datamodules.files.formats.format import beginning, unreadable
 from datamodules.files.formats.plain_arrays import OTHER, PlainArrays, StoredArray, refuse
 from datamodules.files.formats.plain_hdf5 import read_arrays
 from datamodules.files.loaded_array import LoadedArray
@@ -47,22 +47,15 @@ class MATLAB(PlainArrays):
     label = "MATLAB"
 
     def recognizes(self, path: Path) -> bool:
-        return begins(path) in BEGINS
+        return beginning(path, len(BEGINS[0])) in BEGINS
 
     def arrays(self, path: Path) -> Mapping[str, StoredArray]:
-        found = of_hdf5(path) if begins(path) == BEGINS[1] else of_version_5(path)
+        of_hdf5 = beginning(path, len(BEGINS[1])) == BEGINS[1]
+        found = in_hdf5(path) if of_hdf5 else of_version_5(path)
         return {name: _without_single_axes(array) for name, array in found.items()}
 
 
-def begins(path: Path) -> bytes:
-    """Return the first bytes of a file, which name its version; none for folders."""
-    if not path.is_file():
-        return b""
-    with path.open("rb") as file:
-        return file.read(len(BEGINS[0]))
-
-
-def of_hdf5(path: Path) -> dict[str, StoredArray]:
+def in_hdf5(path: Path) -> dict[str, StoredArray]:
     """Return the matrices in a file of version 7.3, with the axes in the order of MATLAB."""
     found = {}
     for name, array in read_arrays(path, MATLAB.label).items():

@@ -10,7 +10,7 @@ import netCDF4
 import numpy as np
 
 from datamodules.files.arrays import open_array
-from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable, beginning
 from datamodules.files.provenance import provenance_in
 
 OTHERS = {  # first bytes of files that are often found among data
@@ -128,10 +128,8 @@ def open_dataset(path: Path) -> netCDF4.Dataset:
     try:
         return netCDF4.Dataset(path)
     except (OSError, RuntimeError) as error:
-        with path.open("rb") as file:
-            begin = file.read(2)
         for mark, kind in OTHERS.items():
-            if begin.startswith(mark):
+            if beginning(path, len(mark)) == mark:
                 raise ValueError(
                     f"{path} is not a NetCDF file, but {kind}, or remove it from data.SPLIT.files."
                 ) from None

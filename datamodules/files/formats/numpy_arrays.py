@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from datamodules.files.formats.format import beginning
 from datamodules.files.formats.plain_arrays import REAL, PlainArrays, StoredArray, refuse
 from datamodules.files.loaded_array import LoadedArray
 from datamodules.files.mapped_array import MappedArray
+from datamodules.files.store_files import data_offset, names_in
 from datamodules.notices import notify
 
 
@@ -40,38 +42,24 @@ class NumPy(PlainArrays):
     label = "NumPy"
 
     def recognizes(self, path: Path) -> bool:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            if file.read(6) == b"\x93NUMPY":
-                return True
-        if not zipfile.is_zipfile(path):
-            return False
-        with zipfile.ZipFile(path) as file:
-            return all(name.endswith(".npy") for name in file.namelist())
+        if names := names_in(path):
+            return all(name.endswith(".npy") for name in names)
+        return beginning(path, len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
 
     def arrays(self, path: Path) -> Mapping[str, StoredArray]:
         if not zipfile.is_zipfile(path):
             with path.open("rb") as file:
                 return {path.stem: _array(path, file, path.stem, 0)}
         found = {}
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path) as archive, path.open("rb") as whole:
             for part in archive.infolist():
                 name = part.filename.removesuffix(".npy")
                 with archive.open(part) as file:
                     place = None
                     if part.compress_type == zipfile.ZIP_STORED:
-                        place = _data_offset(path, part.header_offset)
+                        place = data_offset(whole, part.header_offset)
                     found[name] = _array(path, file, name, place)
         return found
-
-
-def _data_offset(path: Path, header: int) -> int:
-    """Return the place of a member of a zip file, after its local header."""
-    with path.open("rb") as file:
-        file.seek(header + 26)
-        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
-    return header + 30 + name + extra
 
 
 def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:

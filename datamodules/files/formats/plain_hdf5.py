@@ -12,6 +12,7 @@ import numpy as np
 
 from datamodules.files.arrays import open_array
 from datamodules.files.disk_array import viewed
+from datamodules.files.formats.format import beginning
 from datamodules.files.formats.hdf5_format import open_hdf5
 from datamodules.files.formats.plain_arrays import OTHER, PlainArrays, StoredArray
 from datamodules.files.hdf5 import damaged
@@ -115,9 +116,8 @@ def is_of_julia(path: Path) -> bool:
     Raises:
         ValueError: The file was written by JLD2 in another layout.
     """
-    with path.open("rb") as file:
-        if not file.read(len(JULIA[0])).startswith(JULIA):
-            return False
+    if not beginning(path, len(JULIA[0])).startswith(JULIA):
+        return False
     with open_hdf5(path, "JLD2") as held:
         if "snapshots/t" in held:
             return True

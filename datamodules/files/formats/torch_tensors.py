@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from datamodules.files.disk_array import ArrayKey, DiskArray, viewed
-from datamodules.files.formats.format import unreadable
+from datamodules.files.formats.format import beginning, unreadable
 from datamodules.files.formats.plain_arrays import PlainArrays, StoredArray
 from datamodules.files.mapped_array import MappedArray
+from datamodules.files.store_files import names_in
 
 FORMER = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number as a pickle
 KINDS = {
@@ -44,12 +45,7 @@ class TorchTensors(PlainArrays):
     label = "PyTorch"
 
     def recognizes(self, path: Path) -> bool:
-        if not path.is_file():
-            return False
-        if not zipfile.is_zipfile(path):
-            return is_former(path)
-        with zipfile.ZipFile(path) as file:
-            return any(name.endswith("/data.pkl") for name in file.namelist())
+        return is_former(path) or any(name.endswith("/data.pkl") for name in names_in(path))
 
     def arrays(self, path: Path) -> Mapping[str, StoredArray]:
         return {name: _array(path, tensor) for name, tensor in tensors(path).items()}
@@ -121,8 +117,7 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
 def is_former(path: Path) -> bool:
     """Return whether a file has the format from before PyTorch 1.6, a sequence of pickles."""
-    with path.open("rb") as file:
-        return file.read(len(FORMER)) == FORMER
+    return beginning(path, len(FORMER)) == FORMER
 
 
 def check_order(path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
-from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable, beginning
 from datamodules.files.open_files import file_stamp
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ class Xarray(FileFormat):
         self.engine, self.options = engine, dict(options)
 
     def recognizes(self, path: Path) -> bool:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(len(GRIB)) == GRIB
+        return beginning(path, len(GRIB)) == GRIB
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Contents]:

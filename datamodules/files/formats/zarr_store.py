@@ -5,7 +5,6 @@ a read than a small chunk takes to decode. It reads arrays whose codecs are unkn
 """
 
 import json
-import zipfile
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from datamodules.files.decoded_chunks import ChunkedArray
 from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of, with_all_axes
 from datamodules.files.filled_array import FilledArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
-from datamodules.files.store_files import Archive, StoreFiles, files_of
+from datamodules.files.store_files import Archive, StoreFiles, files_of, names_in
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 EMPTY = 2**64 - 1  # offset of a chunk that a shard does not hold
@@ -53,10 +52,8 @@ class Zarr(FileFormat):
     def recognizes(self, path: Path) -> bool:
         if path.is_dir():
             return any((path / mark).exists() for mark in MARKS)
-        try:
-            return zipfile.is_zipfile(path) and any(map(files_of(path).exists, MARKS))
-        except ValueError:  # an archive of another kind
-            return False
+        places = (name.split("/") for name in names_in(path))
+        return any(place[-1] in MARKS for place in places if len(place) <= 2)
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Contents]:
