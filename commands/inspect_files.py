@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from datamodules.files.trajectory_file import TrajectoryFile
 
 
+MOST = 60  # levels of which the configuration lists all
+
+
 def inspect_paths(args: list[str]) -> None:
     """Describe data files, draw a snapshot of each variable, and write a configuration."""
     from commands.help import Parser
@@ -161,6 +164,10 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
     if first.select:
         more = ", ".join(first.select)
         text += f"# select one item of {more}, or a list of the ones that become channels\n"
+        for name, items in first.items.items():
+            if len(items) <= MOST:
+                every = ", ".join(f"{item:.10g}" for item in items)
+                text += f"# all of them as channels:  select: {{{name}: [{every}]}}\n"
     if first.static:
         text += "# to give fields without time to the emulator, add to data:  "
         text += f"static: [{', '.join(first.static)}]\n"

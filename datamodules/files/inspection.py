@@ -82,18 +82,24 @@ class Inspection:
         return tuple(found)
 
     @property
-    def select(self) -> dict[str, int | float | list[int | float]]:
-        """First item of each further dimension of several items, as `data.select` names it."""
-        first: dict[str, int | float | list[int | float]] = {}
-        stored = self.variables[self.fields[0]] if self.fields else None
+    def items(self) -> dict[str, list[int | float]]:
+        """Items of each further dimension of several, as `data.select` names them."""
+        found: dict[str, list[int | float]] = {}
         for name in self.other:
-            assert stored is not None
+            stored = self.variables[self.fields[0]]
             size = stored.shape[stored.dimensions.index(name)]
             coordinate = self.variables.get(name)
             if size > 1:
                 known = coordinate is not None and coordinate.kind in "iuf"
-                first[name] = float(coordinate.values()[0]) if coordinate and known else 0
-        return first
+                found[name] = (
+                    coordinate.values().tolist() if coordinate and known else [*range(size)]
+                )
+        return found
+
+    @property
+    def select(self) -> dict[str, int | float | list[int | float]]:
+        """First item of each further dimension of several items, as `data.select` names it."""
+        return {name: items[0] for name, items in self.items.items()}
 
 
 def inspect_file(path: Path, format: FileFormat | None = None, files: int = 1) -> Inspection:

@@ -166,3 +166,22 @@ def test_the_reason_for_periodicity_is_said(tmp_path, monkeypatch, capsys, attri
     assert f", {words}\n" in capsys.readouterr().out
     asked = "if the domain is periodic, add" in Path("data.yaml").read_text()
     assert asked == (not attributes)
+
+
+@pytest.mark.parametrize(
+    ("levels", "first", "listed"),
+    [([1000.0, 850.0, 500.0], 1000.0, "[1000, 850, 500]"), (None, 0, "[0, 1, 2]")],
+)
+def test_all_levels_as_channels_are_at_hand(tmp_path, monkeypatch, levels, first, listed):
+    monkeypatch.chdir(tmp_path)
+    field = np.random.default_rng(0).normal(size=(9, 3, 4, 6))
+    known = {"time": np.arange(9.0)} | ({"lev": levels} if levels else {})
+    xarray.Dataset({"q": (("time", "lev", "y", "x"), field)}, known).to_netcdf("a.nc")
+    cli.run(["inspect", "a.nc"])
+    text = Path("data.yaml").read_text()
+    options = yaml.safe_load(text)["data"]
+    assert options["select"] == {"lev": first}
+    every = f"select: {{lev: {listed}}}"
+    assert f"# all of them as channels:  {every}\n" in text
+    data = TrajectoryDataModule(tmp_path, ["q"], train=SplitFiles("a.nc"), **yaml.safe_load(every))
+    np.testing.assert_array_equal(data.trajectories("train").read(0, 0, 9), field.astype("f4"))
