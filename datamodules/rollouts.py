@@ -29,7 +29,7 @@ class Rollouts:
         members: Size of the ensemble from each initial condition.
         initial_noise: White noise of the other members [spatial standard deviations of the initial
             state]; a stochastic emulator needs none.
-        breeding: Steps before the start in which noise grows (bred vectors).
+        breeding: Steps before the start in which the noise grows.
 
     Example:
         Ten thousand steps from eight states, the first hundred of which are compared with the
