@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from datamodules.files.inspection import Inspection
+    from datamodules.files.joined import JoinedFiles
+    from datamodules.files.space_axis import SpaceAxis
     from datamodules.files.trajectory_file import TrajectoryFile
 
-
+SPLITS = ("train", "val", "test")
 MOST = 60  # levels of which the configuration lists all
 
 
@@ -43,7 +47,7 @@ def inspect_paths(args: list[str]) -> None:
         )
     folder = options.output.expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    text = configuration(readable, files[found.index(readable[0])])
+    text = configuration(readable, [file for file in files if file is not None])
     atomic_write(folder / "data.yaml", text)
     picture = folder / "data.png"
     atomic_write(picture, draw_snapshots(first_snapshots(readable[0])))
@@ -107,29 +111,27 @@ def opened(found: "Inspection") -> "TrajectoryFile | ValueError | None":
         return error
 
 
-def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError | None") -> str:
-    """Return the YAML of the data: a split for each of three files, or else ranges of times.
+def configuration(found: "list[Inspection]", files: "list[TrajectoryFile | ValueError]") -> str:
+    """Return the YAML of the data, with comments on what is guessed or may be added.
 
     Args:
         found: Files with fields.
-        file: First of these files, or the reason why it cannot be read.
+        files: Each of these files, or the reason why it cannot be read.
     """
     import yaml
 
     from datamodules.files.inspection import has_masked_points
 
     first = found[0]
-    paths = [inspection.path.resolve() for inspection in found]
-    root = paths[0].parent
     names, layout = first.dimensions, first.layout
     assert names is not None
     dimensions: dict[str, Any] = {"space": list(names.space)}
     if names.time != "time":
         dimensions["time"] = names.time
-    field = first.variables[first.fields[0]]
-    sizes = dict(zip(field.dimensions, field.shape, strict=True))
-    if names.trajectory in sizes and names.trajectory != "trajectory":
+    if names.trajectory in _sizes(first) and names.trajectory != "trajectory":
         dimensions["trajectory"] = names.trajectory
+    paths = [inspection.path.resolve() for inspection in found]
+    root = Path(os.path.commonpath([path.parent for path in paths]))
     data: dict[str, Any] = {
         "root": str(root),
         "variables": list(first.fields),
@@ -142,25 +144,78 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
         **({"select": first.select} if first.select else {}),
         **({"mask": "missing"} if has_masked_points(first) else {}),
     }
-    splits, count = ("train", "val", "test"), sizes[names.time]
-    if count == 1:  # files of one snapshot are joined
+    run = None if _named([path.relative_to(root) for path in paths]) else joined(files)
+    count = _sizes(first)[names.time]
+    if count == 1:  # files of one snapshot are joined in any case
         count = len(paths)
-    same = len(paths) != len(splits) and count < 2 * len(splits)  # too few for three ranges
-    if len(paths) == len(splits):
-        for split, path in zip(splits, paths, strict=True):
-            data[split] = {"files": os.path.relpath(path, root)}
-    elif same:
-        data |= {split: {"files": _pattern([path.name for path in paths])} for split in splits}
-    else:
-        part = max(2, int(0.15 * count))
-        ends = [0, count - 2 * part, count - part, None]
-        for split, start, stop in zip(splits, ends[:-1], ends[1:], strict=True):
-            times = {"start": start, **({} if stop is None else {"stop": stop})}
-            data[split] = {"files": _pattern([path.name for path in paths]), "times": times}
-    text = yaml.safe_dump({"data": data}, sort_keys=False, default_flow_style=None, width=100)
+    elif run is not None:
+        data["join"], count = "time", run.snapshots
+    splits = _splits([path.relative_to(root) for path in paths], count, run is not None)
+    text = yaml.safe_dump(
+        {"data": data | splits}, sort_keys=False, default_flow_style=None, width=100
+    )
     text += "".join(f"# {remark}\n" for remark in layout.remarks)
-    if same:
+    if splits["train"] == splits["test"]:
         text += "# all splits have the same snapshots: name other files for val and test\n"
+    return text + _suggestions(first, getattr(files[0], "axes", ()))
+
+
+def _sizes(found: "Inspection") -> dict[str, int]:
+    """Return the sizes of the dimensions of the fields."""
+    field = found.variables[found.fields[0]]
+    return dict(zip(field.dimensions, field.shape, strict=True))
+
+
+def joined(files: "list[TrajectoryFile | ValueError]") -> "JoinedFiles | None":
+    """Return files as one run if their stamps continue each other, or None."""
+    from datamodules.files.joined import JoinedFiles
+    from datamodules.files.trajectory_file import TrajectoryFile
+
+    parts = [file for file in files if isinstance(file, TrajectoryFile)]
+    if len(parts) < max(2, len(files)):
+        return None
+    try:
+        return JoinedFiles(parts)
+    except ValueError:  # they do not
+        return None
+
+
+def _named(paths: list[Path]) -> dict[str, list[Path]]:
+    """Return the files of each split by the words in their names; none if these do not decide."""
+    words = [[split for split in SPLITS if split in str(path).lower()] for path in paths]
+    if any(len(found) != 1 for found in words) or {found[0] for found in words} != {*SPLITS}:
+        return {}
+    return {
+        split: [p for p, [w] in zip(paths, words, strict=True) if w == split] for split in SPLITS
+    }
+
+
+def _splits(paths: list[Path], count: int, run: bool) -> dict[str, Any]:
+    """Return the files of each split: by their names, one of three each, or ranges of times.
+
+    Args:
+        paths: Files, relative to the root.
+        count: Number of snapshots of a trajectory.
+        run: Whether the files are one run.
+    """
+    if named := _named(paths):
+        return {split: {"files": _pattern(own)} for split, own in named.items()}
+    if len(paths) == len(SPLITS) and not run:
+        return {split: {"files": str(path)} for split, path in zip(SPLITS, paths, strict=True)}
+    pattern = _pattern(paths)
+    if count < 2 * len(SPLITS):  # too few for three ranges
+        return {split: {"files": pattern} for split in SPLITS}
+    part = max(2, int(0.15 * count))
+    ends = [0, count - 2 * part, count - part, None]
+    return {
+        split: {"files": pattern, "times": {"start": a, **({} if b is None else {"stop": b})}}
+        for split, a, b in zip(SPLITS, ends[:-1], ends[1:], strict=True)
+    }
+
+
+def _suggestions(first: "Inspection", axes: "Sequence[SpaceAxis]") -> str:
+    """Return comments on options that may be added."""
+    text = ""
     if first.select:
         more = ", ".join(first.select)
         text += f"# select one item of {more}, or a list of the ones that become channels\n"
@@ -174,7 +229,6 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
     if first.forcing:
         text += "# to give fields that are known ahead to the emulator, add to data:  "
         text += f"forcing: [{', '.join(first.forcing)}]\n"
-    axes = getattr(file, "axes", ())
     if any(axis.spherical and axis.role == "y" for axis in axes):
         text += "# to weight points by the area of their cells, add to data:  weights: latitude\n"
     if not all(axis.periodicity[1] for axis in axes):
@@ -182,7 +236,14 @@ def configuration(found: "list[Inspection]", file: "TrajectoryFile | ValueError 
     return text
 
 
-def _pattern(names: list[str]) -> str:
+def _pattern(paths: list[Path]) -> str:
+    """Return a pattern that matches some paths, with a pattern for each folder."""
+    if len({len(path.parts) for path in paths}) > 1:
+        return f"**/{_of_names([path.name for path in paths])}"
+    return "/".join(map(_of_names, map(list, zip(*(path.parts for path in paths), strict=True))))
+
+
+def _of_names(names: list[str]) -> str:
     """Return a pattern that matches some names: their common beginning and ending."""
     least, most = min(names), max(names)
     if least == most:

@@ -1,6 +1,7 @@
 """Guess of the configuration that reads a file: its fields and their axes."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from datamodules.files.axis_roles import FIRM, role_of_attributes, role_of_name
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import LARGEST, ArrayKey
 from datamodules.files.formats.detect import format_of
-from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.formats.format import FileFormat, StoredVariable
 from datamodules.files.formats.plain_arrays import PlainArrays
+from datamodules.files.groups import Scope
 from datamodules.files.physical_parameters import is_number
 from datamodules.files.plain_inspection import PlainLayout, layout_of
 from datamodules.files.units import SECONDS, time_unit
@@ -36,6 +38,7 @@ class Inspection:
         dimensions: Names of the dimensions of the fields, or None if there are no fields.
         other: Dimensions of the fields that are neither time, trajectory nor space.
         parameters: Names of attributes and variables that may be physical parameters.
+        coordinates: Coordinates of the fields, by the name of their dimension.
         layout: Options of the format that are guessed, and what is missing in the file.
     """
 
@@ -46,6 +49,7 @@ class Inspection:
     dimensions: Dimensions | None
     other: tuple[str, ...]
     parameters: tuple[str, ...]
+    coordinates: dict[str, StoredVariable] = field(default_factory=dict)
     layout: PlainLayout = field(default_factory=PlainLayout)
 
     @property
@@ -88,7 +92,7 @@ class Inspection:
         for name in self.other:
             stored = self.variables[self.fields[0]]
             size = stored.shape[stored.dimensions.index(name)]
-            coordinate = self.variables.get(name)
+            coordinate = self.coordinates.get(name)
             if size > 1:
                 known = coordinate is not None and coordinate.kind in "iuf"
                 found[name] = (
@@ -126,21 +130,29 @@ def inspect_file(path: Path, format: FileFormat | None = None, files: int = 1) -
             if name not in contents.coordinates
             and _may_be_field(variable)
             and time in variable.dimensions
-            and _space(variable.dimensions, contents, time)
+            and _space(variable.dimensions, _near(variables, name), time)
         }
         numbers = tuple(name for name, value in contents.attributes.items() if is_number(value))
         if not candidates:
-            return Inspection(path, kind, variables, (), None, (), numbers, layout)
+            return Inspection(path, kind, variables, (), None, (), numbers, {}, layout)
         counted = Counter(tuple(sorted(names)) for names in candidates.values())
         most = max(counted, key=lambda names: (counted[names], len(names)))
         fields = tuple(name for name, names in candidates.items() if tuple(sorted(names)) == most)
         names = candidates[fields[0]]
-        space = _space(names, contents, time)
+        near = _near(variables, fields[0])
+        space = _space(names, near, time)
         rest = [name for name in names if name not in (time, *space)]
         member = next((name for name in rest if name.lower() in MEMBERS), None)
         other = tuple(name for name in rest if name != member)
     dimensions = Dimensions(member or Dimensions.trajectory, str(time), space)
-    return Inspection(path, kind, variables, fields, dimensions, other, numbers, layout)
+    found = {name: near[name] for name in names if name in near}
+    return Inspection(path, kind, variables, fields, dimensions, other, numbers, found, layout)
+
+
+def _near(variables: Mapping[str, StoredVariable], name: str) -> Mapping[str, StoredVariable]:
+    """Return the variables in the scope of the group of a variable."""
+    group = name.rpartition("/")[0]
+    return Scope(variables, group) if group else variables
 
 
 def _may_be_field(variable: StoredVariable) -> bool:
@@ -159,14 +171,18 @@ def _time(variables: dict[str, StoredVariable]) -> str | None:
     return next((name for word in TIMES for name in sorted(names) if name.lower() == word), None)
 
 
-def _space(names: tuple[str, ...], contents: Contents, time: str | None) -> tuple[str, ...]:
+def _space(
+    names: tuple[str, ...], variables: Mapping[str, StoredVariable], time: str | None
+) -> tuple[str, ...]:
     """Return the spatial dimensions among some, in the order (y, x), or none."""
     roles = {}
     for name in names:
-        coordinate = contents.variables.get(name)
+        coordinate = variables.get(name)
         said = role_of_attributes(coordinate.attributes) if coordinate else None
         roles[name] = said or role_of_name(name, FIRM)
     found = tuple(name for name in names if roles[name] and name != time)
+    if len(found) == 1 and "z" in names:  # a vertical plane
+        found = tuple(name for name in names if name in (*found, "z"))
     if not found:  # axes without names of their own are the last ones, in the order of the file
         rest = [n for n in names if n != time and n.lower() not in MEMBERS and n != "lev"]
         found = tuple(rest[-2:])

@@ -107,6 +107,16 @@ def _orders(shape: Sequence[int], lengths: Mapping[str, int], one: bool) -> Iter
         for names in permutations(order):
             pairs = list(zip(names, shape, strict=True))
             fits = all(lengths.get(axis, size) == size for axis, size in pairs)
-            first = names[0] == CHANNEL and "time" in names
-            if fits and not (several and (first or dict(pairs).get(CHANNEL, 0) > FEW)):
+            if fits and (not several or _few_channels(names, dict(pairs))):
                 yield list(names)
+
+
+def _few_channels(names: Sequence[str], sizes: Mapping[str, int]) -> bool:
+    """Return whether an axis of channels, if there is one, is short, next to space, not first."""
+    if CHANNEL not in names:
+        return True
+    place, space = names.index(CHANNEL), {*names} - {"trajectory", "time", CHANNEL}
+    before = names[max(0, place - len(space)) : place]
+    after = names[place + 1 : place + 1 + len(space)]
+    near = space in ({*before}, {*after})
+    return sizes[CHANNEL] <= FEW and near and (place > 0 or "time" not in names)

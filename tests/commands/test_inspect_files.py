@@ -76,6 +76,49 @@ def test_three_files_are_the_splits_and_others_are_divided_in_time(path, monkeyp
     assert ("times" in options["train"]) == (count != 3)
 
 
+@pytest.mark.parametrize(
+    ("names", "root", "files"),
+    [
+        (["test.nc", "train.nc", "valid.nc"], ".", ["train.nc", "valid.nc", "test.nc"]),
+        (
+            ["test/a.nc", "train/a1.nc", "train/a2.nc", "val/a.nc"],
+            ".",
+            ["train/a*.nc", "val/a.nc", "test/a.nc"],
+        ),
+        (["one/a1.nc", "one/a2.nc", "other/a3.nc", "other/a4.nc"], ".", ["o*/a*.nc"] * 3),
+    ],
+)
+def test_the_names_of_files_and_folders_tell_the_splits(path, monkeypatch, names, root, files):
+    monkeypatch.chdir(path.parent)
+    for name in names:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(path.read_bytes())
+    cli.run(["inspect", *names])
+    options = yaml.safe_load(Path("data.yaml").read_text())["data"]
+    assert [options[split]["files"] for split in ("train", "val", "test")] == files
+    assert Path(options["root"]) == Path(root).resolve()
+
+
+def test_files_that_continue_each_other_are_joined(path, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    with xarray.open_dataset(path, decode_times=False) as data:
+        for number in range(3):
+            data.isel(time=slice(6 * number, 6 * number + 6)).to_netcdf(f"run{number}.nc")
+    cli.run(["inspect", *(f"run{number}.nc" for number in range(3))])
+    options = yaml.safe_load(Path("data.yaml").read_text())["data"]
+    assert (options["join"], options["train"]["files"]) == ("time", "run*.nc")
+    assert options["test"]["times"] == {"start": 16}  # of 18 snapshots
+
+
+def test_a_vertical_plane_has_two_axes_of_space(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    field = np.ones((9, 4, 6))
+    xarray.Dataset({"b": (("time", "z", "x"), field)}, {"time": np.arange(9.0)}).to_netcdf("a.nc")
+    cli.run(["inspect", "a.nc"])
+    options = yaml.safe_load(Path("data.yaml").read_text())["data"]
+    assert options["dimensions"] == {"space": ["z", "x"]}
+
+
 @pytest.mark.parametrize(("count", "stop"), [(4, None), (5, None), (6, 2)])
 def test_a_run_that_is_too_short_is_not_divided(path, monkeypatch, count, stop):
     monkeypatch.chdir(path.parent)

@@ -114,6 +114,25 @@ def test_layout_is_trained_on_tested_and_forecast_from(tmp_path, single_precisio
             np.testing.assert_array_equal(np.isnan(field[0, 1]), missing)
 
 
+@pytest.mark.parametrize("make", LAYOUTS)
+def test_the_configuration_of_inspect_reads_the_layout(tmp_path, make):
+    if make is grib:
+        pytest.importorskip("cfgrib")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    layout = make(folder)
+    with working_in(tmp_path):
+        cli.run(["inspect", *map(str, sorted(folder.glob(layout.files)))])
+    options = yaml.safe_load((tmp_path / "data.yaml").read_text())["data"]
+    data = parser().instantiate(parser().parse_object({"data": options})).data
+    train = data.trajectories("train")
+    points, wanted = train.read(0, 0, 1).shape[2:], layout.fields.shape[3:]
+    assert sorted(points) == sorted(wanted)  # MATLAB does not say which axis is x
+    times = data.readers("train")[0].snapshots
+    assert times == layout.fields.shape[1]
+    assert len(train) in (1, len(layout.fields))
+
+
 def test_a_forecast_in_zarr_is_trained_on(tmp_path, single_precision):
     layout = zarr_store(tmp_path)
     data = data_of(layout, tmp_path)
