@@ -127,6 +127,7 @@ class DataDescription:
     def __post_init__(self) -> None:
         if "interval" not in self.unknown:
             check_finite("DataDescription", interval=self.interval)
+        check_finite("DataDescription", levels=self.levels)
         if self.weighting not in (None, "latitude"):
             raise ValueError(f"data.weights must be latitude or null, got '{self.weighting}'.")
 
