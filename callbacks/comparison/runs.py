@@ -19,6 +19,9 @@ from callbacks.comparison.summary_file import read_own
 from callbacks.diagnostics.compared import Run
 from callbacks.run.run_folder import newer_weights
 
+ENSEMBLE = ("members", "initial_noise", "breeding")
+"""Entries of the rollouts that may differ between compared runs."""
+
 
 def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Run]:
     """Return the scores of tested runs.
@@ -101,12 +104,18 @@ def warn_of_newer_weights(run: Run) -> None:
 def compared_settings(run: Run, *among: Run) -> dict[str, Any]:
     """Return the settings that compared runs must share: data, rollouts, options and shapes.
 
+    The ensemble is part of a method: a deterministic run is compared with a stochastic one, and
+    ensembles of several sizes with each other.
+
     Args:
         run: Run to describe.
         among: Runs that are compared; only metrics and scores that all of them have are included.
     """
     keys = ("data_hash", "training_data_hash", "training_std", "rollouts")
     entries = {key: run.about.get(key) for key in keys}
+    if isinstance(entries["rollouts"], dict):
+        rollouts = entries["rollouts"].items()
+        entries["rollouts"] = {key: value for key, value in rollouts if key not in ENSEMBLE}
     if all("domain" in one.about for one in among):  # scores of earlier versions have none
         entries["domain"] = run.about["domain"]
     shared = set.intersection(*(set(one.about.get("metrics", {})) for one in among))

@@ -110,11 +110,12 @@ def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
 
 
 def inequalities(runs: Sequence[Run]) -> list[str]:
-    """Return a phrase for each of parameters, steps and batch size that differs by over 5 %."""
+    """Return a phrase for each of parameters, steps, ... that differs by over 5 %."""
     means = {
         "parameters": lambda run: run.about.get("parameters"),
         "training steps": lambda run: run.about.get("steps"),
         "batch size": lambda run: cost(run, "samples_per_step"),
+        "members": lambda run: run.about.get("rollouts", {}).get("members"),
     }
     found = []
     for name, read in means.items():

@@ -294,25 +294,30 @@ def valid_time(run: Run) -> float | None:
     return run.mean("valid_prediction_time")
 
 
-def mse_column(lead: int, unit: float | None = None) -> Column:
+def mse_column(
+    lead: int, unit: float | None = None, name: str = "mse", heading: str = "MSE"
+) -> Column:
     """Return the column of the MSE, in units of the training variance or of the square of `unit`.
 
     Args:
         lead: Lead time, in steps.
         unit: Unit of the error, in units of the data.
+        name: Name of the score; with the ending `_physical` it is in squared units of the data.
+        heading: Name of the score in the heading.
     """
-    name, square = ("mse", 1.0) if unit is None else ("mse_physical", unit**2)
+    score, square = (name, 1.0) if unit is None else (f"{name}_physical", unit**2)
 
     def value(run: Run) -> float | None:
-        if name not in run.scores or lead > run.scores.sizes["lead_time"]:
+        if score not in run.scores or lead > run.scores.sizes["lead_time"]:
             return None
-        mean = run.mean(name, lead_time=lead - 1)
+        mean = run.mean(score, lead_time=lead - 1)
         return None if mean is None else mean / square
 
     def spread(run: Run) -> float | None:
         if value(run) is None:
             return None
-        return float(run.scores[name].isel(lead_time=lead - 1).std(skipna=False)) / square
+        return float(run.scores[score].isel(lead_time=lead - 1).std(skipna=False)) / square
 
-    heading = f"MSE at {lead}" if unit is None else f"MSE at {lead}, in {unit:g}²"
-    return Column(heading, value, spread=spread, in_unit=partial(mse_column, lead), place=0)
+    text = f"{heading} at {lead}" if unit is None else f"{heading} at {lead}, in {unit:g}²"
+    in_unit = partial(mse_column, lead, name=name, heading=heading)
+    return Column(text, value, spread=spread, in_unit=in_unit, place=0)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from callbacks.metrics.spatial_mean import spatial_mean
-from datamodules.point_weights import Weights
+from datamodules.point_weights import Weights, apply_weights
 from datamodules.solvers.variable import State
 
 Members = Float[Tensor, "member batch channel *space"]
@@ -20,7 +20,7 @@ def crps(members: Members, truth: State, weights: Weights | None = None) -> Scor
     is 2 Σ_m (2m - M - 1) x_(m), so that it costs a sort and no loop over pairs.
 
     Args:
-        members: Forecasts x of at least two members.
+        members: Forecasts x. The score of one member is its absolute error.
         truth: Truth y.
         weights: Weight w of each point in the mean, (channel, *space); None if all are equal.
 
@@ -41,8 +41,55 @@ def crps(members: Members, truth: State, weights: Weights | None = None) -> Scor
     error = (values - truth.double()).abs().mean(0)
     rank = 2 * torch.arange(1, count + 1, dtype=torch.float64, device=values.device) - count - 1
     ordered = values.sort(dim=0).values
-    pairs = torch.tensordot(rank, ordered, dims=1) / (count * (count - 1))
+    pairs = torch.tensordot(rank, ordered, dims=1) / max(count * (count - 1), 1)
     return spatial_mean(error - pairs, weights)
+
+
+def energy_score(
+    members: Members,
+    truth: State,
+    std: Float[Tensor, " channel"],
+    weights: Weights | None = None,
+) -> Float[Tensor, " batch"]:
+    """Return the fair energy score of whole fields, lower is better.
+
+    ES = (1/M) Σ_m ‖x_m - y‖ - 1/(2 M (M - 1)) Σ_m Σ_k ‖x_m - x_k‖, with ‖v‖² the mean over channels
+    of Σ w v² / Σ w / σ². Other than the CRPS it depends on correlations between points.
+
+    Args:
+        members: Forecasts x. The score of one member is its root mean square error.
+        truth: Truth y.
+        std: Standard deviation σ of each channel.
+        weights: Weight w of each point in the mean, (channel, *space); None if all are equal.
+
+    Returns:
+        Score of each sample in standard deviations, in float64.
+
+    References: T. Gneiting and A. E. Raftery, J. Am. Stat. Assoc. 102 (2007) 359-378, section 4.3.
+
+    Example:
+        Two points. Members 0 and (6, 8), truth 0: the mean error is 5/√2, half the distance of the
+        pair as much.
+
+        >>> members = torch.tensor([[0.0, 0.0], [6.0, 8.0]]).reshape(2, 1, 1, 2)
+        >>> energy_score(members, torch.zeros(1, 1, 2), torch.ones(1)).tolist()
+        [0.0]
+    """
+    fields = torch.cat((truth[None], members)).double()
+    channels, *space = fields.shape[2:]
+    shape = (channels, *[1] * len(space))
+    fields = fields / std.to(fields).reshape(shape)
+    if weights is None:
+        fields = fields / fields[0, 0, 0].numel() ** 0.5
+    else:
+        share = weights / weights.flatten(1).sum(1).reshape(shape)
+        fields = apply_weights(fields, share.sqrt())
+    points = fields.flatten(2).transpose(0, 1) / channels**0.5
+    # not by products of fields, whose rounding errors would be those of the largest distance
+    distance = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    count = len(members)
+    pairs = distance[:, 1:, 1:].sum((1, 2)) / max(2 * count * (count - 1), 1)
+    return distance[:, 0, 1:].mean(1) - pairs
 
 
 def ensemble_spread(members: Members, weights: Weights | None = None) -> Score:

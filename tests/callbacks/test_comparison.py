@@ -20,6 +20,7 @@ from callbacks import (
 )
 from callbacks.comparison import load_runs
 from callbacks.comparison.found_diagnostics import library_diagnostics
+from callbacks.comparison.table import note
 from callbacks.diagnostics.compared import Run, methods
 from callbacks.plotting.style import styles
 
@@ -182,6 +183,15 @@ def test_shared_metrics_must_have_the_same_version_and_options(tmp_path):
     longer = write(tmp_path / "longer", rollouts={"steps": 7})
     with pytest.raises(ValueError, match=r"their rollouts differ \(\{'steps': 7\} and \{\}\)"):
         load_runs([first, longer])
+
+
+def test_ensembles_are_compared_with_single_forecasts(tmp_path):
+    one = {"steps": 7, "members": 1, "initial_noise": 0.0, "breeding": 0}
+    several = {"steps": 7, "members": 8, "initial_noise": 0.1, "breeding": 3}
+    runs = load_runs(
+        [write(tmp_path / "one", rollouts=one), write(tmp_path / "several", rollouts=several)]
+    )
+    assert "They differ in members (one: 1, several: 8)" in note(runs)
 
 
 def test_scores_of_another_version_are_refused(tmp_path):

@@ -1,8 +1,14 @@
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
 from callbacks import EnsembleSkill, RolloutError
-from callbacks.metrics.ensemble import crps, ensemble_spread, ensemble_square_error
+from callbacks.diagnostics.compared import Run, methods
+from callbacks.diagnostics.ensemble import spread_skill_ratio
+from callbacks.metrics.ensemble import crps, energy_score, ensemble_spread, ensemble_square_error
+from callbacks.plotting.style import sheet
 from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
 
@@ -46,10 +52,10 @@ def test_spread_grows_with_the_members_and_skill_with_their_mean(evaluate, plane
     np.testing.assert_allclose(
         scores["ensemble_spread"].mean("initial_condition"), spread, rtol=0.03
     )
-    assert scores.sizes == {"initial_condition": 2, "lead_time": 4}
+    assert scores.sizes == {"initial_condition": 2, "lead_time": 4, "channel": 1}
     assert (np.diff(scores["ensemble_skill"].mean("initial_condition")) > 0).all()
     assert set(diagnostic.figures(scores)) == {"ensemble"}
-    assert set(emulator.summary) == {"crps", "spread_skill_ratio"}
+    assert set(emulator.summary) == {"crps", "energy_score", "spread_skill_ratio"}
 
 
 def test_reliable_ensemble_has_a_ratio_of_one(evaluate, plane):
@@ -93,10 +99,85 @@ def test_others_see_the_unperturbed_member_alone(evaluate, plane):
     assert one.identical(several)
 
 
-def test_is_left_out_without_an_ensemble(plane):
-    diagnostic = EnsembleSkill()
-    diagnostic.attach(data(plane, members=1))
-    assert "members is 1" in diagnostic.unsupported_reason()
+def test_single_forecast_is_scored_as_an_ensemble_of_one_member(evaluate, plane):
+    alone = start(0.5)
+    alone.perturbed = None
+    diagnostic, known = EnsembleSkill(), data(plane, members=1)
+    scores = evaluate(diagnostic, Exact(0.9, std=2.0), known, [alone])
+    u = alone.initial.numpy()
+    factor = 1 - 0.9 ** np.arange(1, 5)
+    error = np.abs(u).mean((1, 2, 3))[:, None] * factor / 2
+    np.testing.assert_allclose(scores["crps"], error, rtol=1e-6)
+    root = np.sqrt((u**2).mean((1, 2, 3)))[:, None] * factor / 2
+    np.testing.assert_allclose(scores["energy_score"], root, rtol=1e-6)
+    assert set(scores.data_vars) == {"crps", "energy_score"}
+    assert set(diagnostic.summary(scores)) == {"crps", "energy_score"}
+    assert set(diagnostic.figures(scores)) == {"ensemble"}
+
+
+def test_single_forecast_and_ensemble_share_columns_and_panel(evaluate, plane):
+    alone = start(0.5)
+    alone.perturbed = None
+    one = evaluate(EnsembleSkill(), Exact(0.9), data(plane, members=1), [alone])
+    several = evaluate(EnsembleSkill(), Exact(0.9), data(plane), [start(0.5)])
+    runs = [
+        Run("one", one, {}, Path("one")),
+        Run("two", several, {}, Path("two")),
+    ]
+    shown = {c.heading: [c.value(run) for run in runs] for c in EnsembleSkill.columns()}
+    assert shown["CRPS"] == [
+        pytest.approx(one["crps"].mean()),
+        pytest.approx(several["crps"].mean()),
+    ]
+    error = several["ensemble_skill"][:, 0] ** 2
+    assert shown["MSE of mean at 1"] == [None, pytest.approx(error.mean())]
+    assert shown["MSE of mean at 10"] == [None, None]  # past the truth
+    assert shown["spread / skill"] == [None, pytest.approx(several["spread_skill_ratio"].mean())]
+    (column,) = [c for c in EnsembleSkill.columns() if c.heading == "MSE of mean at 1"]
+    assert column.in_unit(3.0).value(runs[1]) == pytest.approx(error.mean() * 4 / 9)  # std 2
+    assert column.in_unit(3.0).heading == "MSE of mean at 1, in 3²"
+    axes = sheet(4, 3).subplots()
+    EnsembleSkill.panel(axes, methods(runs), one)
+    assert len(axes.lines) == 3  # two scores, and one spread
+
+
+def test_energy_score_is_its_double_sum_over_whole_fields():
+    torch.manual_seed(3)
+    members, truth = torch.randn(3, 2, 2, 4, 5), torch.randn(2, 2, 4, 5)
+    weights, std = torch.rand(2, 4, 5), torch.tensor([2.0, 0.3])
+    weights[1, 2:] = 0
+    members[0, 0, 1, 2:] = truth[1, 1, 3] = float("nan")  # at masked points
+    x, y, w = (value.double().numpy() for value in (members, truth, weights))
+    s = std.double().numpy()[:, None, None]
+
+    def norm(v):
+        square = np.nansum(w * (v / s) ** 2, (-2, -1)) / w.sum((-2, -1))
+        return np.sqrt(square.mean(-1))
+
+    wanted = norm(x - y).mean(0) - norm(x[:, None] - x[None]).sum((0, 1)) / (2 * 3 * 2)
+    np.testing.assert_allclose(energy_score(members, truth, std, weights), wanted)
+    weights = torch.ones(2, 4, 5)
+    plain = energy_score(members[:, 1:, :, :2], truth[1:, :, :2], std)
+    equal = energy_score(members[:, 1:, :, :2], truth[1:, :, :2], std, weights[:, :2])
+    np.testing.assert_allclose(plain, equal)
+    broken = members.clone()
+    broken[2, 1, 0, 0] = float("nan")
+    assert torch.isnan(energy_score(broken, truth, std, weights)).all()
+
+
+def test_error_of_members_is_the_mean_over_members(evaluate, plane):
+    found = start(0.5)
+    scores = evaluate(EnsembleSkill(), Exact(0.9, std=2.0), data(plane), [found])
+    x = torch.cat((found.initial[None], found.perturbed)).double().numpy() * 0.9**2
+    y = found.initial.double().numpy()
+    wanted = ((x - y) ** 2).mean((0, 2, 3, 4)) / 4
+    np.testing.assert_allclose(scores["mse_of_members"][:, 1], wanted, rtol=1e-5)
+    wanted = ((x.mean(0) - y) ** 2).mean((1, 2, 3))
+    np.testing.assert_allclose(scores["mse_of_mean_physical"][:, 1, 0], wanted, rtol=1e-5)
+
+
+def test_members_that_are_equal_to_the_truth_have_no_ratio():
+    assert np.isnan(spread_skill_ratio(np.zeros(1), np.zeros(1), 3)).all()
 
 
 def test_member_that_breaks_down_is_not_left_out_in_silence(evaluate, plane):

@@ -29,6 +29,7 @@ from callbacks import (
     ZonalMean,
     score_forecasts,
 )
+from callbacks.diagnostics.ensemble_diagnostic import EnsembleDiagnostic
 from callbacks.metrics.spatial_mean import spatial_mean
 from callbacks.run.score_writer import domain
 from datamodules import DataDescription
@@ -85,11 +86,12 @@ def pair():
 
 def scored(diagnostic, forecast, truth, data):
     """Return the scores of forecasts; of an ensemble, of the forecasts and two copies."""
-    if not isinstance(diagnostic, EnsembleSkill):
+    if not isinstance(diagnostic, EnsembleDiagnostic):
         return score_forecasts(diagnostic, forecast, truth, data)
     source, start = Data(Grid((4, 4), (1.0, 1.0)), truth[0]), RolloutBatch(truth[:, 0], None, 1, 1)
     source.description, start.index = data, torch.arange(STARTS)
     source.rollouts["test"].members, start.truth_steps = 3, STEPS
+    start.perturbed = truth[None, :, 0].expand(2, *truth[:, 0].shape)
     diagnostic.attach(source, Exact(channels=2))
     diagnostic.start(torch.device("cpu"))
     diagnostic.begin(start)
@@ -200,6 +202,14 @@ def test_skill_and_spread_of_ensembles():
     pairs = np.abs(members[:, None] - members[None]).sum((0, 1)) / (2 * 3 * 2)
     crps = np.abs(members - true).mean(0) - pairs
     np.testing.assert_allclose(scores["crps"], average(crps).mean(-1) / 2)  # its std is 2
+
+    def norm(difference):
+        return np.sqrt(average(difference**2).mean(-1)) / 2
+
+    pairs = norm(members[:, None] - members[None]).sum((0, 1)) / (2 * 3 * 2)
+    np.testing.assert_allclose(scores["energy_score"], norm(members - true).mean(0) - pairs)
+    error = average((members - true) ** 2).mean((0, -1)) / 4
+    np.testing.assert_allclose(scores["mse_of_members"], error)
     spread = average(members.var(0, ddof=1)).mean(-1)
     np.testing.assert_allclose(scores["ensemble_spread"], np.sqrt(spread) / 2)
     skill = average((members.mean(0) - true) ** 2).mean(-1)

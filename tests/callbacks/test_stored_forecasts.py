@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from callbacks import EnergyStability, EnsembleSkill, Moments, RolloutError, score_forecasts
+from callbacks import EnergyStability, Moments, PredictabilityLimit, RolloutError, score_forecasts
 from datamodules import DataDescription
 from datamodules.solvers import Grid, Variable
 from tests.callbacks.conftest import Data, Exact, RolloutBatch
@@ -53,5 +53,7 @@ def test_channels_have_their_own_statistics():
 
 def test_diagnostic_without_scores_for_the_data_is_refused_with_the_reason():
     truth = states(1, 3, 1, 8)
-    with pytest.raises(ValueError, match=r"EnsembleSkill has no scores of .*members is 1"):
-        score_forecasts(EnsembleSkill(), truth[:, 1:], truth, data())
+    with pytest.raises(
+        ValueError, match=r"PredictabilityLimit has no scores of .*there is no solver"
+    ):
+        score_forecasts(PredictabilityLimit(), truth[:, 1:], truth, data())

@@ -109,6 +109,9 @@ def test_ensemble_skill(case, evaluate):
     np.testing.assert_allclose(scores["ensemble_skill"][:, lead - 1], np.sqrt(skill))
     ratio = np.sqrt(6 / 5 * spread.mean() / skill.mean())
     np.testing.assert_allclose(scores["spread_skill_ratio"][lead - 1], ratio)
+    np.testing.assert_allclose(scores["mse_of_mean"][:, lead - 1], skill)
+    error = (((x - y) ** 2).mean(GRID) / STD**2).mean((0, -1))
+    np.testing.assert_allclose(scores["mse_of_members"][:, lead - 1], error)
 
 
 def test_moments(case, evaluate):

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from callbacks.metrics.distribution import histogram
 from callbacks.metrics.energy import mean_square
-from callbacks.metrics.ensemble import crps, ensemble_spread, ensemble_square_error
+from callbacks.metrics.ensemble import crps, energy_score, ensemble_spread, ensemble_square_error
 from callbacks.metrics.relative_error import relative_l1
 from callbacks.metrics.rollout_mse import (
     anomaly_correlation,
@@ -27,6 +27,7 @@ METRICS = {  # of members (member, batch, channel, *space), of which the last on
     "pattern_correlation": lambda u, w: pattern_correlation(u[0], u[-1], w),
     "anomaly_correlation": lambda u, w: anomaly_correlation(u[0], u[-1], CLIMATE, w),
     "crps": lambda u, w: crps(u[:-1], u[-1], w),
+    "energy_score": lambda u, w: energy_score(u[:-1], u[-1], torch.tensor([2.0, 0.3]), w),
     "ensemble_spread": lambda u, w: ensemble_spread(u[:-1], w),
     "ensemble_square_error": lambda u, w: ensemble_square_error(u[:-1], u[-1], w),
     "relative_l1": lambda u, w: relative_l1(u[0], u[-1], weights=w),
