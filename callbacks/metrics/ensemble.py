@@ -85,7 +85,7 @@ def energy_score(
         share = weights / weights.flatten(1).sum(1).reshape(shape)
         fields = apply_weights(fields, share.sqrt())
     points = fields.flatten(2).transpose(0, 1) / channels**0.5
-    # not by products of fields, whose rounding errors would be those of the largest distance
+    # products of fields would have rounding errors as large as in the largest distance
     distance = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
     count = len(members)
     pairs = distance[:, 1:, 1:].sum((1, 2)) / max(2 * count * (count - 1), 1)
