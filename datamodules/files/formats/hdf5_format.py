@@ -12,6 +12,8 @@ import h5py
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable, unreadable
 from datamodules.files.part import Part, open_part
 
+DAMAGE = (OSError, RuntimeError, KeyError)  # errors of h5py
+
 
 class HDF5Format(FileFormat):
     """Base class of formats that are a layout of HDF5 files."""
@@ -32,18 +34,22 @@ class HDF5Format(FileFormat):
         try:
             with h5py.File(path, "r", locking=False) as file:
                 return self.fits(file)
-        except OSError:  # a folder, a damaged file, or no HDF5
+        except DAMAGE:  # a folder, a damaged file, or no HDF5
             return False
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Contents]:
         with open_hdf5(path, self.label) as file:
-            if not self.fits(file):
-                raise ValueError(
-                    f"{path} is not a file of {self.label}: it holds {', '.join(file) or 'nothing'}"
-                    "; set data.format to the format of the file, or leave it out."
-                )
-            contents = self.contents(file, path)
+            try:
+                if not self.fits(file):
+                    raise ValueError(
+                        f"{path} is not a file of {self.label}: it holds "
+                        f"{', '.join(file) or 'nothing'}; set data.format to the format of the "
+                        "file, or leave it out."
+                    )
+                contents = self.contents(file, path)
+            except DAMAGE as error:
+                raise unreadable(path, self.label, error) from None
         yield contents
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from datamodules.files.arrays import open_array
 from datamodules.files.disk_array import viewed
 from datamodules.files.formats.format import beginning
-from datamodules.files.formats.hdf5_format import open_hdf5
+from datamodules.files.formats.hdf5_format import DAMAGE, open_hdf5
 from datamodules.files.formats.plain_arrays import OTHER, PlainArrays, StoredArray
 from datamodules.files.hdf5 import damaged
 from datamodules.files.oriented_array import OrientedArray
@@ -56,7 +56,7 @@ class HDF5(PlainArrays):
         try:
             with h5py.File(path, "r", locking=False) as file:
                 return not is_netcdf(file)
-        except OSError:  # a damaged file
+        except DAMAGE:
             return False
 
     def arrays(self, path: Path) -> Mapping[str, StoredArray]:
@@ -97,7 +97,7 @@ def read_arrays(path: Path, label: str) -> dict[str, StoredArray]:
     with open_hdf5(path, label) as file:
         try:
             file.visititems(add)
-        except (OSError, RuntimeError) as error:
+        except DAMAGE as error:
             raise damaged(path, "/", error) from None
     return found
 
