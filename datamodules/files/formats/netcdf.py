@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,13 @@ import netCDF4
 import numpy as np
 
 from datamodules.files.arrays import open_array
-from datamodules.files.formats.format import Contents, FileFormat, StoredVariable, beginning
+from datamodules.files.formats.format import (
+    Contents,
+    FileFormat,
+    StoredVariable,
+    beginning,
+    unreadable,
+)
 from datamodules.files.provenance import provenance_in
 
 OTHERS = {  # first bytes of files that are often found among data
@@ -96,8 +102,21 @@ class Attributes(Mapping[str, Any]):
     def __init__(self, owner: netCDF4.Dataset | netCDF4.Variable) -> None:
         self.owner = owner
 
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the attributes.
+
+        Raises:
+            ValueError: The file is damaged.
+        """
+        try:
+            return self.owner.ncattrs()
+        except (AttributeError, RuntimeError) as error:
+            file = self.owner if isinstance(self.owner, netCDF4.Dataset) else self.owner.group()
+            raise unreadable(Path(file.filepath()), NetCDF.label, error) from None
+
     def __getitem__(self, name: str) -> Any:
-        if name not in self.owner.ncattrs():
+        if name not in self.names:
             raise KeyError(name)
         try:
             return self.owner.getncattr(name)
@@ -105,10 +124,10 @@ class Attributes(Mapping[str, Any]):
             return None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.owner.ncattrs())
+        return iter(self.names)
 
     def __len__(self) -> int:
-        return len(self.owner.ncattrs())
+        return len(self.names)
 
 
 def open_dataset(path: Path) -> netCDF4.Dataset:
