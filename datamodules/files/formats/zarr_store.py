@@ -69,7 +69,8 @@ def _variables(store: Path, group: str) -> Iterator[tuple[str, StoredVariable]]:
         name = f"{group}{folder}"
         held = metadata(store / name)
         if "shape" in held:
-            yield name, _variable(store, name, held)
+            if names_of(held) or not group:  # a group without them may hold other data
+                yield name, _variable(store, name, held)
         elif held:
             yield from _variables(store, f"{name}/")
 
@@ -98,8 +99,8 @@ def metadata(folder: Path) -> dict[str, Any]:
 
 def _variable(store: Path, name: str, held: dict[str, Any]) -> StoredVariable:
     """Return the description of an array."""
-    attributes = dict(held.get("attributes", {}))
-    names = attributes.pop("_ARRAY_DIMENSIONS", None) or held.get("dimension_names")
+    attributes, names = dict(held.get("attributes", {})), names_of(held)
+    attributes.pop("_ARRAY_DIMENSIONS", None)
     if names is None:
         raise ValueError(
             f"{store}: array '{name}' has no dimension names, expected those that xarray writes; "
@@ -121,6 +122,11 @@ def _variable(store: Path, name: str, held: dict[str, Any]) -> StoredVariable:
         partial(open_array, store / name, name, attributes),
         partial(read_texts, store / name),
     )
+
+
+def names_of(held: dict[str, Any]) -> list[str] | None:
+    """Return the names of the dimensions of an array, or None if there are none."""
+    return held.get("attributes", {}).get("_ARRAY_DIMENSIONS") or held.get("dimension_names")
 
 
 def type_of(held: dict[str, Any]) -> np.dtype:

@@ -196,6 +196,15 @@ def test_groups_are_read_as_in_netcdf(tmp_path, version):
         opened(path, ("u",))
 
 
+def test_groups_of_other_data_do_not_matter(tmp_path):
+    path = write(tmp_path / "a.zarr", "version 3")
+    group = zarr.open_group(path, mode="a").create_group("other")
+    group.create_array("weights", shape=(4,), dtype="f4")
+    np.testing.assert_array_equal(opened(path).read(0, 0, 1)[0, 1].T, VALUES["v"][0, 0])
+    with Zarr().open(path) as contents:
+        assert "other/weights" not in contents.variables
+
+
 def archive(folder, method, top):
     """Return a zip archive of the store in a folder, or in a folder of its own."""
     path = folder.with_name(f"{folder.name}.zip")
