@@ -14,6 +14,7 @@ SOLVERS = "datamodules.solvers"
 DESCRIPTION = "datamodules.description"
 POINT_WEIGHTS = "datamodules.point_weights"
 SOURCE = "datamodules.source"
+FORECASTS = "datamodules.forecast_layout"
 MAY_IMPORT = {  # the innermost room first
     "datamodules/solvers/implicit": {"datamodules.solvers.implicit", "datamodules.solvers.finite"},
     "datamodules/solvers": {SOLVERS},
@@ -32,6 +33,15 @@ MAY_IMPORT = {  # the innermost room first
     },
     "datamodules": {"datamodules"},
     "emulators/networks": {"emulators.networks"},
+    # forecasts are datasets with the coordinates and times of files, or are written to files
+    "emulators/forecasting": {
+        "emulators",
+        "datamodules.files",
+        "datamodules.storage.free_memory",
+        DESCRIPTION,
+        FORECASTS,
+        SOLVERS,
+    },
     "emulators": {"emulators", DESCRIPTION, POINT_WEIGHTS, SOLVERS},
     "callbacks/metrics": {"callbacks.metrics", POINT_WEIGHTS, SOLVERS},
     "callbacks/plotting": {"callbacks.plotting"},
@@ -61,6 +71,7 @@ MAY_IMPORT = {  # the innermost room first
         "emulators",
         "datamodules.files",
         DESCRIPTION,
+        FORECASTS,
         SOURCE,
         SOLVERS,
     },
@@ -81,6 +92,7 @@ LIBRARIES = {  # what each room may use besides the standard library
     "datamodules/description.py": TENSORS,
     "datamodules": TRAINING | {"netCDF4", "h5py"},
     "emulators/networks": TENSORS,
+    "emulators/forecasting": TENSORS | {"xarray"},
     "emulators": TRAINING | {"lightning_utilities", "yaml"},
     "callbacks/metrics": TENSORS | {"torchmetrics"},
     "callbacks/plotting": DRAWING | {"numpy", "lightning"},

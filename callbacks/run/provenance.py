@@ -1,16 +1,14 @@
 """Provenance of scores and forecasts: emulator, data, rollouts, code, machine."""
 
 import platform
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import LightningModule, Trainer
 
 from callbacks.run.training_cost import cost_of
 from datamodules.source import DataSource
+from emulators.code_version import commit, versions
 
 
 def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[str, Any]:
@@ -40,22 +38,7 @@ def provenance(trainer: Trainer, emulator: LightningModule, stage: str) -> dict[
         "steps": emulator.trained_steps,
         "training": cost_of(Path(trainer.default_root_dir)),
         "commit": commit(),
-        "versions": {
-            "implicit-emulators": version("implicit-emulators"),
-            "torch": torch.__version__,
-            "lightning": version("lightning"),
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "machine": f"{platform.machine()}, {trainer.accelerator.__class__.__name__}, "
         f"{trainer.world_size} process(es)",
     }
-
-
-def commit() -> str:
-    """Return the commit of the code, with `-dirty` if files were changed, or `unknown`."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.strip()

@@ -7,8 +7,8 @@ import xarray
 
 import cli
 from callbacks.diagnostics.space_names import RESERVED, space_names
-from callbacks.run.forecast_writer import check_names
 from datamodules import DataDescription
+from datamodules.forecast_layout import check_names
 from datamodules.solvers import Grid, Variable
 from tests.conftest import DIAGNOSTICS, SMOKE
 

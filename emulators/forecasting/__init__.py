@@ -1,0 +1,1 @@
+"""Forecasts of states in datasets of xarray."""
