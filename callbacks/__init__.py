@@ -25,6 +25,7 @@ from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.run.checkpoints import Checkpoints
 from callbacks.run.compile import Compile
 from callbacks.run.divergence import Divergence
+from callbacks.run.evaluation import evaluate
 from callbacks.run.fine_tuning import FineTuning
 from callbacks.run.forecast_writer import ForecastWriter
 from callbacks.run.graceful_shutdown import GracefulShutdown
@@ -67,6 +68,7 @@ __all__ = [
     "TrainingCost",
     "ZonalMean",
     "axis_label",
+    "evaluate",
     "plot_seeds",
     "score_forecasts",
 ]

@@ -281,14 +281,14 @@ class DataDescription:
     def to_dict(self) -> dict[str, Any]:
         """Return what an emulator depends on, as plain numbers and strings for a checkpoint.
 
-        The interval and the lengths of the domain are rounded to five digits.
+        The lengths of the domain are rounded to five digits.
         """
         grid = self.uniform_grid
         entries = {
             "variables": self.variables,
             "shape": list(self.shape),
             "domain lengths": [float(f"{length:.5g}") for length in grid.lengths] if grid else None,
-            "interval": float(f"{self.interval:.5g}"),
+            "interval": float(self.interval),
             "time unit": self.time_unit,
             "calendar": self.calendar,
             "parameters": list(self.parameters),

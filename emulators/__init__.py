@@ -19,6 +19,7 @@ from emulators.hierarchy.coarsening import (
     SpectralTruncation,
 )
 from emulators.im_pindiff import ImPiNDiff
+from emulators.loading import load
 from emulators.networks.dilated_resnet import DilatedResNet
 from emulators.networks.fno import FNO
 from emulators.networks.fourier_unet import FourierUNet
@@ -84,4 +85,5 @@ __all__ = [
     "WarmupConstant",
     "WarmupCosine",
     "WeightedSum",
+    "load",
 ]

@@ -32,7 +32,6 @@ from emulators.checkpoint_checks import (
     keep_plain_hyperparameters,
     trained_on,
 )
-from emulators.checkpointed import Checkpointed
 from emulators.constraints.constraint import Constraint
 from emulators.constraints.projection import Projection
 from emulators.context import (
@@ -52,6 +51,7 @@ from emulators.context import (
 )
 from emulators.evaluation import evaluate
 from emulators.follow_data import follow_data, learn_from
+from emulators.forecasting.forecasts import Forecasting
 from emulators.input_fields import InputFields
 from emulators.networks.from_module import as_network
 from emulators.networks.interface import Latents, NetworkFactory, NetworkInterface, Parameters
@@ -68,7 +68,7 @@ from emulators.training.randomness import add_noise, generator_of, seed_layers, 
 from emulators.training.schedules import WarmupCosine
 
 
-class Emulator(Checkpointed, ABC):
+class Emulator(Forecasting, ABC):
     """Learned map from a state to the state one snapshot interval later.
 
     Args:

@@ -1,7 +1,9 @@
 """The rollouts of `validate`, `test` and `predict`, observed by the callbacks of the trainer."""
 
 import torch
+from jaxtyping import Int
 from lightning import Trainer
+from torch import Tensor
 
 from emulators.breeding import breed
 from emulators.context import Context, rollout_keys
@@ -40,10 +42,8 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
     bar = trainer.is_global_zero and trainer.progress_bar_callback is not None
     savers = [callback for callback in trainer.callbacks if isinstance(callback, RolloutSaver)]
     saver = savers[0] if savers and stage == "test" else None
-    context = first_context(start)
-    members = 1 if start.perturbed is None else 1 + len(start.perturbed)
     seed = getattr(model, "training_seed" if trainer.state.fn == "fit" else "run_seed", 0)
-    context = context._replace(keys=rollout_keys(start.index, members), seed=seed)
+    context = keyed_context(start, start.index, seed)
     breeding = getattr(start, "breeding", 0)
     if breeding:
         start.perturbed = breed(model, start, breeding, context)
@@ -69,6 +69,18 @@ def check_members_differ(model: Steps, start: RolloutBatch, stage: str) -> None:
             "model.noise_fields or model.noise_numbers (an emulator of your own that draws random "
             "numbers has the attribute `stochastic = True`)."
         )
+
+
+def keyed_context(start: RolloutBatch, index: Int[Tensor, " batch"], seed: int) -> Context:
+    """Return the first context of all members, from which their random numbers are drawn.
+
+    Args:
+        start: Initial conditions.
+        index: Numbers of the initial conditions, on which the random numbers depend.
+        seed: Seed of the random numbers.
+    """
+    members = 1 if start.perturbed is None else 1 + len(start.perturbed)
+    return first_context(start)._replace(keys=rollout_keys(index, members), seed=seed)
 
 
 def first_context(start: RolloutBatch) -> Context:

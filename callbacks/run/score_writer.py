@@ -80,19 +80,13 @@ class ScoreWriter(Callback):
             for callback in trainer.callbacks
             if isinstance(callback, RolloutDiagnostic) and callback.results is not None
         ]
-        datasets = [diagnostic.results for diagnostic in diagnostics]
-        warn_of_names(diagnostics)
-        scores = xarray.merge(datasets, compat="override", join="outer")
+        scores = merged_scores(trainer, pl_module, diagnostics)
         summary = {
             name: value
             for diagnostic in diagnostics
             for name, value in diagnostic.summary(diagnostic.results).items()
         }
-        about = scores_provenance(trainer, pl_module, diagnostics)
-        for name, text in SHARED.items():
-            if name in scores.coords:
-                scores[name].attrs = {"long_name": text, "units": "1", **scores[name].attrs}
-        scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
+        about = json.loads(scores.attrs["provenance"])
         written = [save_netcdf(scores, folder / "scores.nc")]
         text = json.dumps({"scores": as_json(summary), **about}, indent=2, default=str)
         written.append(atomic_write(folder / "scores.json", text + "\n"))
@@ -108,6 +102,27 @@ class ScoreWriter(Callback):
             if new != old:
                 print(f"The dimension '{old}' of the data is '{new}' among the scores.")
         print("\n".join(f"wrote {path}" for path in written))
+
+
+def merged_scores(
+    trainer: Trainer, emulator: LightningModule, diagnostics: Sequence[RolloutDiagnostic]
+) -> xarray.Dataset:
+    """Return the scores of all diagnostics in one dataset, with their provenance.
+
+    Args:
+        trainer: Trainer that rolled out.
+        emulator: Emulator that was rolled out.
+        diagnostics: Diagnostics that have scores.
+    """
+    warn_of_names(diagnostics)
+    datasets = [diagnostic.results for diagnostic in diagnostics]
+    scores = xarray.merge(datasets, compat="override", join="outer")
+    for name, text in SHARED.items():
+        if name in scores.coords:
+            scores[name].attrs = {"long_name": text, "units": "1", **scores[name].attrs}
+    about = scores_provenance(trainer, emulator, diagnostics)
+    scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
+    return scores
 
 
 def warn_of_names(diagnostics: Sequence[RolloutDiagnostic]) -> None:
@@ -177,6 +192,7 @@ def domain(data: DataDescription) -> dict[str, Any]:
     names = ("domain lengths", "interval", "time unit", "units", "periodic")
     lengths = [axis["attributes"].get("units", "1") for axis in description["axes"]]
     entries = {name: description[name] for name in names}
+    entries["interval"] = float(f"{entries['interval']:.5g}")
     return {**entries, "length units": lengths, **data.mask_and_weighting}
 
 

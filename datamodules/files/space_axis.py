@@ -223,22 +223,38 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
             f"{path}: coordinate '{name}' is missing or not finite at point {wrong[0]}; write it, "
             f"or remove the variable to read the points without coordinates; {inspection_of(path)}"
         )
-    resolution = _resolution(values, variable.dtype)
-    axis = SpaceAxis(name, size, values, attributes)
-    if axis.role == "x" and axis.spherical and not _monotonic(values):
-        values = np.unwrap(values, period=full_turn(attributes))  # a region across the date line
-    steps = np.diff(values)
-    if not _monotonic(values):
+    axis = axis_of(name, values, attributes, variable.dtype)
+    if axis.values is not None and not _monotonic(axis.values):
+        values = axis.values[::-1] if axis.descending else axis.values
+        steps = np.diff(values)
         where = int(np.flatnonzero(np.sign(steps) != np.sign(steps[0] or 1.0))[0])
         raise ValueError(
             f"{path}: coordinate '{name}' must increase or decrease along the axis, but goes "
             f"{values[where]:.8g}, {values[where + 1]:.8g} at point {where}; correct the file, or "
             f"roll the axis so that it does; {inspection_of(path)}"
         )
-    descending = bool(size > 1 and steps[0] < 0)
+    return axis
+
+
+def axis_of(
+    name: str, values: np.ndarray, attributes: dict[str, Any], dtype: np.dtype
+) -> SpaceAxis:
+    """Return the axis of a coordinate, which increases or decreases, or crosses the date line.
+
+    Args:
+        name: Name of the dimension.
+        values: Coordinates, float64, in the order in which they are stored.
+        attributes: Attributes of the coordinate.
+        dtype: Type in which it is stored.
+    """
+    resolution, size = _resolution(values, dtype), len(values)
+    axis = SpaceAxis(name, size, values, attributes)
+    if axis.role == "x" and axis.spherical and not _monotonic(values):
+        values = np.unwrap(values, period=full_turn(attributes))  # a region across the date line
+    descending = bool(size > 1 and values[1] < values[0])
     if descending:
         values = values[::-1]
-    held = type_for(values, np.dtype(variable.dtype).newbyteorder("="))
+    held = type_for(values, np.dtype(dtype).newbyteorder("="))
     return SpaceAxis(name, size, values.copy(), attributes, resolution, descending, held)
 
 
