@@ -1,9 +1,11 @@
 """Callbacks of a run: diagnostics of rollouts, their scores and figures, and files of the run."""
 
+from callbacks.diagnostics.band_crps import BandCRPS
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.compared import Column, Panel, ScoreLayout
 from callbacks.diagnostics.distribution import Distribution
 from callbacks.diagnostics.ensemble import EnsembleSkill
+from callbacks.diagnostics.exceedance_reliability import ExceedanceReliability
 from callbacks.diagnostics.extremes import Extremes
 from callbacks.diagnostics.hovmoeller import Hovmoeller
 from callbacks.diagnostics.latent_fields import LatentFields
@@ -14,6 +16,7 @@ from callbacks.diagnostics.panels import Panels
 from callbacks.diagnostics.pca_autocorrelation import PCAAutocorrelation
 from callbacks.diagnostics.perturbation_growth import PerturbationGrowth
 from callbacks.diagnostics.predictability import PredictabilityLimit
+from callbacks.diagnostics.rank_histogram import RankHistogram
 from callbacks.diagnostics.relative_error import RelativeError
 from callbacks.diagnostics.rollout_error import RolloutError
 from callbacks.diagnostics.spectrum import Spectrum
@@ -35,6 +38,7 @@ from callbacks.run.score_writer import ScoreWriter
 from callbacks.run.training_cost import TrainingCost
 
 __all__ = [
+    "BandCRPS",
     "Checkpoints",
     "Column",
     "Compile",
@@ -42,6 +46,7 @@ __all__ = [
     "Divergence",
     "EnergyStability",
     "EnsembleSkill",
+    "ExceedanceReliability",
     "Extremes",
     "FineTuning",
     "ForecastWriter",
@@ -57,6 +62,7 @@ __all__ = [
     "PerSampleMetric",
     "PerturbationGrowth",
     "PredictabilityLimit",
+    "RankHistogram",
     "RelativeError",
     "RolloutCheckpoint",
     "RolloutDiagnostic",

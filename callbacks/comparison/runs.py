@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import xarray
+
 from callbacks.comparison.found_diagnostics import (
     all_diagnostics,
     columns_of,
@@ -21,6 +23,9 @@ from callbacks.run.run_folder import newer_weights
 
 ENSEMBLE = ("members", "initial_noise", "breeding")
 """Entries of the rollouts that may differ between compared runs."""
+
+OF_MEMBERS = ("rank", "forecast_probability")
+"""Dimensions of scores that have as many entries as an ensemble has members, and one more."""
 
 
 def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Run]:
@@ -123,8 +128,13 @@ def compared_settings(run: Run, *among: Run) -> dict[str, Any]:
         options = sorted({key for one in among for key in one.about["metrics"][name]})
         entries |= {f"{name}.{key}": run.about["metrics"][name].get(key) for key in options}
     shapes = {
-        f"shape of {name}": run.scores[name].shape
+        f"shape of {name}": shape_among_runs(run.scores[name])
         for name in layouts(all_diagnostics(among))
         if all(name in one.scores.data_vars for one in among)
     }
     return entries | shapes
+
+
+def shape_among_runs(score: xarray.DataArray) -> tuple[int, ...]:
+    """Return the sizes of the dimensions of a score that are equal in runs that are compared."""
+    return tuple(size for name, size in score.sizes.items() if name not in OF_MEMBERS)

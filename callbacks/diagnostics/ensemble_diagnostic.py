@@ -1,6 +1,7 @@
-"""The base class of diagnostics that score all members of an ensemble."""
+"""The base classes of diagnostics that score all members of an ensemble."""
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -8,7 +9,8 @@ import xarray
 from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
-from emulators.rollout import RolloutBatch, State
+from callbacks.diagnostics.lead_times import whole_leads
+from emulators.rollout import Members, RolloutBatch, State
 
 
 class EnsembleDiagnostic(RolloutDiagnostic):
@@ -60,3 +62,38 @@ class EnsembleDiagnostic(RolloutDiagnostic):
     def means(scores: xarray.Dataset, *names: str) -> Mapping[str, float]:
         """Return the means of the scores that were computed; NaN if an ensemble has broken down."""
         return {n: float(scores[n].mean(skipna=False)) for n in names if n in scores}
+
+
+class EnsembleAtLeads(EnsembleDiagnostic):
+    """Diagnostic of all members of each ensemble at chosen leads within the truth.
+
+    Args:
+        leads: Leads [intervals] at which the members are scored.
+
+    Attributes:
+        column: Position of each lead within the truth among the scored leads.
+    """
+
+    of_forecasts = frozenset({"leads", "reference"})
+
+    def __init__(self, leads: Sequence[int]) -> None:
+        super().__init__()
+        self.leads = whole_leads(type(self).__name__, leads)
+        self.column: dict[int, int] = {}
+
+    def begin(self, start: RolloutBatch) -> None:
+        super().begin(start)
+        self.truth_steps = start.truth_steps
+        shown = [lead for lead in self.leads if lead <= start.truth_steps]
+        self.column = {lead: column for column, lead in enumerate(shown)}
+
+    def observe_members(self, lead: int, members: Members, truth: State | None) -> None:
+        if truth is not None and lead in self.column:
+            self.observe_at(self.column[lead], members, truth)
+
+    @abstractmethod
+    def observe_at(self, column: int, members: Members, truth: State) -> None:
+        """Record all members at one of the leads, given its position among them."""
+
+    def remarks(self, scores: xarray.Dataset) -> list[str]:
+        return self.beyond(self.leads, self.truth_steps, "the truth")

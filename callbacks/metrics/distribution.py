@@ -1,5 +1,7 @@
 """Histograms of fields, and the distance between two histograms."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -56,6 +58,54 @@ def histogram(
     bars.index_add_(0, flat, counts)  # a GPU would wait in bincount
     shares = bars.reshape(*values.shape[:2], bins).double() / total
     return torch.where(known.all(2, keepdim=True), shares, float("nan"))
+
+
+def quantiles_of_data(
+    chunks: Callable[[], Iterable[Tensor]],
+    quantiles: Sequence[float],
+    weights: Weights | None = None,
+    bins: int = 4000,
+) -> Float[np.ndarray, "quantile channel"]:
+    """Return quantiles of each channel over all points and times of the data.
+
+    They are interpolated in a histogram of equal bins from the smallest to the largest value, so
+    that data of any size are read twice and never kept.
+
+    Args:
+        chunks: Function that returns an iterable over pieces (time, channel, *space) of the data.
+        quantiles: Quantiles between 0 and 1.
+        weights: Weight w of each point, (channel, *space); None if all are equal.
+        bins: Number of bins.
+
+    Returns:
+        Quantiles in the units of the channels, exact to the width of a bin.
+
+    Example:
+        Of the values 0 ... 100, 95 % are smaller than 95:
+
+        >>> values = torch.arange(101.0).reshape(101, 1, 1)
+        >>> quantiles_of_data(lambda: values.split(40), (0.5, 0.95)).round().tolist()
+        [[50.0], [95.0]]
+    """
+    low, high = torch.tensor(torch.inf), torch.tensor(-torch.inf)
+    for chunk in chunks():
+        least = most = chunk.double()
+        if weights is not None:
+            least = torch.where(weights > 0, chunk, torch.inf).double()
+            most = torch.where(weights > 0, chunk, -torch.inf).double()
+        channels = least.transpose(0, 1).flatten(1), most.transpose(0, 1).flatten(1)
+        low, high = low.minimum(channels[0].amin(1)), high.maximum(channels[1].amax(1))
+    middle, half = (low + high) / 2, ((high - low) / 2).clamp_min(torch.finfo(low.dtype).tiny)
+    total, count = torch.zeros(len(low), bins, dtype=torch.float64), 0
+    for chunk in chunks():
+        shape = (-1, *[1] * (chunk.dim() - 2))
+        place = (chunk.double() - middle.reshape(shape)) / half.reshape(shape)
+        total += histogram(place, bins, 1.0, weights).sum(0)
+        count += len(chunk)
+    below = np.pad((total / count).cumsum(1).numpy(), ((0, 0), (1, 0)))
+    edges = np.linspace(low.numpy(), high.numpy(), bins + 1, axis=1)
+    found = [np.interp(quantiles, *pair) for pair in zip(below, edges, strict=True)]
+    return np.stack(found, axis=1)
 
 
 def wasserstein(

@@ -1,16 +1,20 @@
 """Spectra of states, and errors between spectra."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from datamodules.solvers import Grid
+from datamodules.solvers.pseudo_spectral.operators import to_field, to_spectrum
 from datamodules.solvers.pseudo_spectral.spectra import (
     energy_density,
     isotropic,
     meridional,
+    ring_count,
+    ring_numbers,
     variance_density,
     zonal,
 )
@@ -70,6 +74,48 @@ def bands(rings: int) -> list[tuple[str, slice]]:
     edges = [1, *(round((rings - 1) ** (third / 3)) + 1 for third in (1, 2)), rings]
     names = ("low", "mid", "high")
     return [(n, slice(a, b)) for n, a, b in zip(names, edges[:-1], edges[1:], strict=True)]
+
+
+def band_masks(grid: Grid) -> Bool[Tensor, "band *spectrum"]:
+    """Return masks of the Fourier modes in the low, mid and high band of wavenumbers.
+
+    The mean and the modes beyond the last whole ring are in no band.
+
+    Example:
+        >>> band_masks(Grid((8,), (1.0,))).int().tolist()
+        [[0, 1, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]]
+    """
+    numbers = ring_numbers(grid)
+    parts = [(numbers >= ring.start) & (numbers < ring.stop) for _, ring in bands(ring_count(grid))]
+    return torch.stack(parts)
+
+
+def filtered(
+    fields: Float[Tensor, "*any"], masks: Bool[Tensor, "band *spectrum"], grid: Grid
+) -> Iterator[Float[Tensor, "*any2"]]:
+    """Yield fields that are filtered to the Fourier modes of each mask, one after the other.
+
+    Args:
+        fields: Fields (..., *grid.shape).
+        masks: Masks of the modes that are kept, as `band_masks` returns them.
+        grid: Periodic grid of the fields.
+
+    Yields:
+        Filtered fields of the same shape, in float64.
+
+    Example:
+        The constant is in no band, and sin(x) in the first:
+
+        >>> from math import pi
+        >>> grid = Grid((8,), (2 * pi,))
+        >>> fields = 5 + grid.points()[0].sin()
+        >>> low, mid, high = filtered(fields, band_masks(grid), grid)
+        >>> round(low.max().item(), 6), round(mid.abs().max().item(), 6)
+        (1.0, 0.0)
+    """
+    spectrum = to_spectrum(fields.double(), grid)
+    for mask in masks:
+        yield to_field(spectrum * mask, grid)
 
 
 def band_error(

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 import callbacks
 from callbacks import (
+    BandCRPS,
     Distribution,
     EnergyStability,
     EnsembleSkill,
@@ -43,7 +44,7 @@ KINDS = [
     if isinstance(kind, type) and issubclass(kind, RolloutDiagnostic) and not isabstract(kind)
     if kind not in (callbacks.LatentFields, callbacks.LearnedCurves)  # look at the emulator alone
 ]
-OF_A_GRID = (Spectrum, PerturbationGrowth, PredictabilityLimit)
+OF_A_GRID = (BandCRPS, Spectrum, PerturbationGrowth, PredictabilityLimit)
 STARTS, STEPS, ROWS, COLUMNS = 2, 11, 6, 8
 LATITUDES = np.array([-80.0, -50.0, -20.0, 10.0, 40.0, 70.0])
 

@@ -28,8 +28,10 @@ BAD = [
     ("bands", "EnergyStability", ()),
     *[("threshold", "RolloutError", value) for value in (0.0, -1.0, NAN, INF)],
     *[("leads", kind, value)
-      for kind in ("RolloutError", "RelativeError", "Spectrum", "Panels", "PredictabilityLimit")
+      for kind in ("RolloutError", "RelativeError", "Spectrum", "Panels", "PredictabilityLimit",
+                   "RankHistogram", "ExceedanceReliability")
       for value in ((), (0,), (-3, 4))],
+    *[("quantiles", "ExceedanceReliability", value) for value in ((), (0.0,), (0.5, 1.0), (NAN,))],
     ("components", "PCAAutocorrelation", 0),
     *[("lags", "PCAAutocorrelation", value) for value in (0, 200)],
     *[("length", "PCAAutocorrelation", value) for value in (0, 50)],

@@ -81,7 +81,9 @@ def watched(data):
              callbacks.ZonalMean(), callbacks.Distribution(), callbacks.Moments(),
              callbacks.Extremes(), callbacks.PCAAutocorrelation(length=60, lags=9),
              callbacks.RelativeError(), callbacks.PredictabilityLimit(),
-             callbacks.EnsembleSkill(), callbacks.Panels(), callbacks.Hovmoeller()]  # fmt: skip
+             callbacks.EnsembleSkill(), callbacks.BandCRPS(), callbacks.RankHistogram(leads=(1, 9)),
+             callbacks.ExceedanceReliability(leads=(1, 9)), callbacks.Panels(),
+             callbacks.Hovmoeller()]  # fmt: skip
     late = {"burn_in": 100, "every": 7}  # when what is lost is no longer computed
     kinds += [kind(**late) for kind in (callbacks.Spectrum, callbacks.ZonalMean,
               callbacks.Distribution, callbacks.Moments)]  # fmt: skip
