@@ -1,28 +1,61 @@
 """A comparison as one web page that needs no other file."""
 
-import base64
 import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from callbacks.comparison.pictures import compressed
 from callbacks.comparison.table import cells, note
+from callbacks.comparison.words import summary
 from callbacks.diagnostics.compared import Run
 
 SIGNATURES = {".png": b"\x89PNG", ".gif": b"GIF8"}
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem }
-table { border-collapse: collapse; display: block; overflow-x: auto }
-th, td { border-bottom: 1px solid #ccc; padding: .3rem .7rem }
-th, td { text-align: right; white-space: nowrap }
-th:first-child, td:first-child { text-align: left }
-img { max-width: 100% }
-.runs { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)) }
-figure { margin: 0 }
+:root { color-scheme: light dark; --text: #1f2328; --soft: #59636e; --back: #fff; --line: #d1d9e0;
+  --shade: #f6f8fa; --focus: #0969da }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #f0f6fc; --soft: #9198a1; --back: #0d1117; --line: #3d444d; --shade: #151b23;
+    --focus: #4493f8 } }
+* { box-sizing: border-box }
+body { font: 1rem/1.5 system-ui, sans-serif; color: var(--text); background: var(--back);
+  margin: 2rem auto; max-width: 80rem; padding: 0 1rem; overflow-wrap: anywhere }
+.words { font-size: 1.15rem; max-width: 50rem }
+.note { color: var(--soft); font-size: .9rem; max-width: 60rem }
+.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem }
+table { border-collapse: separate; border-spacing: 0; min-width: 100% }
+caption { position: absolute; width: 1px; height: 1px; overflow: hidden }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .75rem; text-align: right }
+td { white-space: nowrap; font-variant-numeric: tabular-nums }
+thead th { vertical-align: bottom; min-width: 5.5rem; background: var(--shade); font-size: .85rem;
+  overflow-wrap: normal }
+tr > :first-child { position: sticky; left: 0; text-align: left; min-width: 6rem; max-width: 40vw;
+  background: var(--back); border-right: 1px solid var(--line) }
+thead tr > :first-child { background: var(--shade) }
+tbody tr:last-child > * { border-bottom: 0 }
+details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; padding: 0 1rem }
+summary { cursor: pointer; padding: .6rem 0; font-weight: 600 }
+summary:hover { color: var(--focus) }
+:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px }
+img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: .25rem }
+.points { image-rendering: pixelated }
+.runs { display: grid; gap: 1rem; padding-bottom: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)) }
+figure { margin: 0; min-width: 0 }
+.whole { margin: 1rem 0 }
+figcaption { color: var(--soft) }
 """
+HEAD = (
+    "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n"
+    '<meta name=viewport content="width=device-width, initial-scale=1">\n'
+    "<title>Comparison of emulators</title>"
+)
+FIGURES = ("Error, stability and forecast fields of all runs", "Climate of all runs")
 
 
 def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = None) -> str:
-    """Return the page: the table, the figures of the comparison, and all figures of all runs.
+    """Return the page: words, the table, figures of the comparison, and all figures of all runs.
+
+    The figures of the runs are folded, one fold for each kind of figure.
 
     Args:
         runs: Runs that are compared.
@@ -30,37 +63,65 @@ def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = No
         unit: Unit of the error, whose square is the unit of the MSE; by default the MSE is in
             units of the training variance.
     """
-    header, *rows = cells(runs, unit)
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in rows
-    )
     about = runs[0].about
     data, commit = (str(about.get(key) or "unknown") for key in ("data_hash", "commit"))
+    words = " ".join(html.escape(sentence) for sentence in summary(runs, unit))
+    titles = [FIGURES[n] if n < len(FIGURES) else "Comparison" for n in range(len(pictures))]
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Comparison of emulators</title>",
-        f"<style>{STYLE}</style><h1>Comparison of emulators</h1>",
-        f"<table><tr>{head}</tr>{body}</table><p>{html.escape(note(runs, unit))}</p>",
-        *(embedded(picture, "png", "comparison") for picture in pictures),
+        HEAD,
+        f"<style>{STYLE}</style>\n<main>\n<h1>Comparison of emulators</h1>",
+        f"<p class=words>{words}</p>" if words else "",
+        table(runs, unit),
+        f"<p class=note>{html.escape(note(runs, unit))}</p>",
+        *(whole(picture, title) for picture, title in zip(pictures, titles, strict=True)),
+        "<h2>Figures of each run</h2>",
         *all_figures(runs),
-        f"<p>Data {html.escape(data[:16])}, commit {html.escape(commit)}.</p></html>",
+        f"<p class=note>Data {html.escape(data[:16])}, commit {html.escape(commit)}.</p>",
+        "</main>\n</html>",
     ]
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
+
+
+def table(runs: Sequence[Run], unit: float | None = None) -> str:
+    """Return the table in a box of its own, in which it scrolls by touch, wheel and arrow keys."""
+    header, *rows = cells(runs, unit)
+    head = "".join(f"<th scope=col>{html.escape(text)}</th>" for text in header)
+    body = "".join(
+        f"<tr><th scope=row>{html.escape(name)}</th>"
+        + "".join(f"<td>{html.escape(text)}</td>" for text in row)
+        + "</tr>\n"
+        for name, *row in rows
+    )
+    return (
+        '<div class=scroll tabindex=0 role=region aria-label="Scores of all runs">\n<table>'
+        "<caption>Scores of all runs</caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+    )
+
+
+def whole(picture: bytes, title: str) -> str:
+    """Return a figure of the comparison, PNG, with its heading."""
+    image = compressed(picture, "png").element(title)
+    return f"<h2>{html.escape(title)}</h2>\n<figure class=whole>{image}</figure>"
 
 
 def all_figures(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield the figures of all runs in alphabetical order, figures of one name in a row."""
+    """Yield the figures of all runs in alphabetical order, folded, figures of one name in a row."""
     pictures = [own_figures(run.folder) for run in runs]
     for name in sorted(set().union(*pictures)):
         stem, _, kind = name.rpartition(".")
+        title = stem.replace("_", " ").capitalize()
         found = [
             f"<figure><figcaption>{html.escape(run.name)}</figcaption>"
-            f"{embedded(own[name], kind, run.name)}</figure>"
+            f"{compressed(own[name], kind).element(f'{title}, {run.name}')}</figure>"
             for run, own in zip(runs, pictures, strict=True)
             if name in own
         ]
-        title = html.escape(stem.replace("_", " "))
-        yield f"<h2>{title}</h2><div class=runs>{''.join(found)}</div>"
+        shown = "\n".join(found)
+        yield (
+            f"<details><summary>{html.escape(title)}</summary>\n"
+            f"<div class=runs>{shown}</div></details>"
+        )
 
 
 def own_figures(folder: Path) -> dict[str, bytes]:
@@ -73,15 +134,3 @@ def own_figures(folder: Path) -> dict[str, bytes]:
             if content.startswith(start):
                 found[path.name] = content
     return found
-
-
-def embedded(image: bytes, kind: str, text: str) -> str:
-    """Return an image element that contains the image.
-
-    Args:
-        image: PNG or GIF.
-        kind: Format of the image, `png` or `gif`.
-        text: Alternative text.
-    """
-    data = base64.b64encode(image).decode()
-    return f'<img alt="{html.escape(text)}" src="data:image/{kind};base64,{data}">'
