@@ -4,7 +4,9 @@ from callbacks.diagnostics.band_crps import BandCRPS
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.compared import Column, Panel, ScoreLayout
 from callbacks.diagnostics.distribution import Distribution
+from callbacks.diagnostics.energy_plume import EnergyPlume
 from callbacks.diagnostics.ensemble import EnsembleSkill
+from callbacks.diagnostics.ensemble_panels import EnsemblePanels
 from callbacks.diagnostics.exceedance_reliability import ExceedanceReliability
 from callbacks.diagnostics.extremes import Extremes
 from callbacks.diagnostics.hovmoeller import Hovmoeller
@@ -44,7 +46,9 @@ __all__ = [
     "Compile",
     "Distribution",
     "Divergence",
+    "EnergyPlume",
     "EnergyStability",
+    "EnsemblePanels",
     "EnsembleSkill",
     "ExceedanceReliability",
     "Extremes",

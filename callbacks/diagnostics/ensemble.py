@@ -83,7 +83,8 @@ class EnsembleSkill(EnsembleDiagnostic):
         if truth is None:
             return
         self.crps[:, lead - 1] = crps(members, truth, self.weights)
-        self.energy_score[:, lead - 1] = energy_score(members, truth, self.std, self.weights)
+        std = self.emulator.standardize.std
+        self.energy_score[:, lead - 1] = energy_score(members, truth, std, self.weights)
         if self.size > 1:
             self.spread[:, lead - 1] = ensemble_spread(members, self.weights)
             self.skill[:, lead - 1] = ensemble_square_error(members, truth, self.weights)

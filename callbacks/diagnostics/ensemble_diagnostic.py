@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import numpy as np
 import xarray
-from torch import Tensor
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.lead_times import whole_leads
@@ -36,11 +35,6 @@ class EnsembleDiagnostic(RolloutDiagnostic):
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if self.size == 1:
             self.observe_members(lead, forecast[None], truth)
-
-    @property
-    def std(self) -> Tensor:
-        """Standard deviation of each channel over the training split, on the emulator's device."""
-        return self.emulator.standardize.std.double()
 
     def remark_on_broken(self, values: xarray.DataArray) -> list[str]:
         """Return a remark on ensembles with a member that is not finite, if any.

@@ -19,10 +19,11 @@ from callbacks.metrics.spectra import band_error, bands, spectra
 from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, DATA, EACH, at_time, mean_of_finite, sheet
 from datamodules.solvers.pseudo_spectral.spectra import spacing
-from emulators.rollout import RolloutBatch, State
+from emulators.rollout import Members, RolloutBatch, State
 
 EMPTY = 1e-12  # share of the energy below which modes of the data are empty
 SEEN = 1e-8  # share of the energy in empty modes that is remarked on
+OF_MEMBERS = {"members": "members, mean over members", "mean": "the ensemble mean"}
 
 
 class Spectrum(ClimateDiagnostic):
@@ -34,6 +35,10 @@ class Spectrum(ClimateDiagnostic):
     long run is the mean over wavenumbers k >= 1 of |⟨E(k)⟩ - ⟨E_ref(k)⟩| in units of the training
     variance, after Jiang et al. (2025, 5.1); the error of a band is the relative error of its
     sum, with bands of equal width in log k.
+
+    Of an ensemble these are spectra of the first member. At single lead times the mean of the
+    spectra of all members is compared with the spectrum of their mean, whose high wavenumbers, on
+    which members disagree, are too weak.
 
     Args:
         leads: Leads [intervals] at which forecast and truth are compared.
@@ -85,7 +90,7 @@ class Spectrum(ClimateDiagnostic):
     ) -> None:
         super().__init__(every, burn_in, reference)
         self.leads = whole_leads("Spectrum", leads)
-        self.at_leads = PerSampleMetric("forecast", "truth")
+        self.at_leads = PerSampleMetric("forecast", "truth", *OF_MEMBERS)
 
     def unsupported_reason(self) -> str | None:
         if self.no_grid:
@@ -106,6 +111,7 @@ class Spectrum(ClimateDiagnostic):
     def begin(self, start: RolloutBatch) -> None:
         super().begin(start)
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self.of_members: dict[int, tuple[Tensor, Tensor]] = {}
         self.truth_steps = start.truth_steps
         self.shown = [lead for lead in self.leads if lead <= start.truth_steps]
 
@@ -116,14 +122,20 @@ class Spectrum(ClimateDiagnostic):
             if self.diverged is not None:
                 own = torch.where(self.diverged[:, None], float("nan"), own)
             self.kept[lead] = own, true
+            self.of_members[lead] = (torch.full_like(own, float("nan")),) * 2
+
+    def observe_members(self, lead: int, members: Members, truth: State | None) -> None:
+        if lead in self.shown:
+            each = self.evaluate(members.flatten(0, 1))["isotropic"]
+            mean = self.evaluate(members.double().mean(0))["isotropic"]
+            self.of_members[lead] = each.unflatten(0, (len(members), -1)).mean(0), mean
 
     def end(self) -> None:
         super().end()
         if self.shown:
-            forecast, truth = zip(*(self.kept[lead] for lead in self.shown), strict=True)
-            self.at_leads.update(
-                self.index, forecast=torch.stack(forecast, 1), truth=torch.stack(truth, 1)
-            )
+            kept = [(*self.kept[lead], *self.of_members[lead]) for lead in self.shown]
+            parts = [torch.stack(part, 1) for part in zip(*kept, strict=True)]
+            self.at_leads.update(self.index, **dict(zip(self.at_leads.names, parts, strict=True)))
 
     def scores(self) -> xarray.Dataset:
         rows, grid = self.rows(), self.periodic_grid
@@ -165,8 +177,11 @@ class Spectrum(ClimateDiagnostic):
         if self.at_leads.index:
             kept = self.at_leads.compute()
             dims = ("initial_condition", "spectrum_lead_time", "wavenumber")
-            for name in ("forecast", "truth"):
-                label = {"long_name": f"{kind} of the {name}", "units": self._units("isotropic")}
+            names = {"forecast": "the forecast", "truth": "the truth"}
+            if self.source.rollouts["test"].members > 1:
+                names |= OF_MEMBERS
+            for name, text in names.items():
+                label = {"long_name": f"{kind} of {text}", "units": self._units("isotropic")}
                 data[f"spectrum_at_lead_{name}"] = (dims, kept[name], label)
             difference = np.abs(kept["forecast"] - kept["truth"])[..., 1:].mean(-1) / unit
             text = "mean over wavenumbers of |E - E_truth|"
@@ -248,8 +263,11 @@ class Spectrum(ClimateDiagnostic):
         long.set(xlabel=wavenumber, ylabel=label, title="Mean over the rollout")
         if "spectrum_at_lead_truth" in scores:
             at = scores.mean("initial_condition")
+            lines = {"forecast": "-", "truth": "--"}
+            if "spectrum_at_lead_members" in scores:
+                lines = {"members": "-", "mean": ":", "truth": "--"}
             for colour, lead in zip(COLOURS, scores["spectrum_lead_time"].values, strict=False):
-                for name, line in (("forecast", "-"), ("truth", "--")):
+                for name, line in lines.items():
                     curve = at[f"spectrum_at_lead_{name}"].sel(spectrum_lead_time=lead).values[1:]
                     label = f"{name}, {at_time(lead, self.data.units[1])}"
                     short.loglog(k, curve, color=colour, linestyle=line, label=label)

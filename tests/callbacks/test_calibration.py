@@ -226,7 +226,7 @@ def test_resumed_scores_are_those_of_an_uninterrupted_rollout(kind):
     xarray.testing.assert_identical(second.scores(), whole(kind)[1])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.columns()])
 def test_member_that_breaks_is_not_left_out_in_silence(kind):
     diagnostic, scores = whole(kind, broken=True)
     (text,) = diagnostic.remarks(scores)
@@ -266,3 +266,85 @@ def test_is_left_out_without_an_ensemble(kind, plane):
     assert diagnostic.unsupported_reason() == (
         "there is no ensemble: data.test_rollouts.members is 1"
     )
+
+
+# Figures ------------------------------------------------------------------------------------------
+
+
+def test_plume_has_the_energy_of_every_member_and_of_the_mean_state():
+    diagnostic = callbacks.EnergyPlume(initial_conditions=2)
+    scores = scored(diagnostic, *pair(), sphere())
+    x, y = members_and_truth()
+    climate = pair()[1][0].double().numpy().mean(0)
+
+    def energy(state):
+        square = average(((state - climate) / 2) ** 2)  # its std is 2
+        return 0.5 * square.mean(-1)
+
+    np.testing.assert_allclose(scores["plume"], np.moveaxis(energy(x), 0, -1), rtol=1e-6)
+    np.testing.assert_allclose(scores["plume_of_mean"], energy(x.mean(0)), rtol=1e-6)
+    np.testing.assert_allclose(scores["plume_truth"], energy(y), rtol=1e-6)
+    one = scored(callbacks.EnergyPlume(initial_conditions=1), *pair(), sphere())
+    xarray.testing.assert_identical(one.isel(plume_start=0), scores.isel(plume_start=0))
+
+
+def test_panels_are_of_the_first_initial_condition_and_hide_masked_points():
+    scores = scored(callbacks.EnsemblePanels(leads=(3, 99), channel=1), *pair(), sphere())
+    x, y = (values[..., 0, 2, 1, :, :] for values in members_and_truth())
+    wanted = {
+        "truth": y,
+        "first": x[0],
+        "second": x[1],
+        "mean": x.mean(0),
+        "spread": x.std(0, ddof=1),
+    }
+    for name, field in wanted.items():
+        found = scores[f"ensemble_panel_{name}"]
+        assert found.sizes["ensemble_panel_lead_time"] == 1
+        np.testing.assert_allclose(found[0], np.where(weights()[1] > 0, field, np.nan), rtol=1e-5)
+
+
+def test_spectrum_of_the_mean_of_independent_members_has_a_part_of_their_energy(evaluate):
+    # of M independent members the energy of the mean is 1/M of the energy of each
+    torch.manual_seed(0)
+    found = RolloutBatch(torch.randn(2, 1, 64, 64), torch.arange(2), 10, 10)
+    found.perturbed = torch.randn(3, 2, 1, 64, 64)
+    known = Data(Grid((64, 64), (2.0, 2.0)), torch.randn(3, 1, 64, 64), variables=("p",))
+    known.rollouts["test"].members = 4
+    diagnostic = callbacks.Spectrum(leads=(1, 5))
+    scores = evaluate(diagnostic, Exact(), known, [found])
+    members, mean = (scores[f"spectrum_at_lead_{name}"] for name in ("members", "mean"))
+    assert members.shape == scores["spectrum_at_lead_forecast"].shape
+    total = [part[..., 1:].sum("wavenumber").values for part in (mean, members)]
+    np.testing.assert_allclose(total[0] / total[1], 1 / 4, rtol=0.1)
+    each = torch.cat((found.initial[None], found.perturbed)).double().numpy()
+    density = np.abs(np.fft.fft2(each, norm="forward")) ** 2 / 2
+    k = np.sqrt(sum(np.meshgrid(*2 * [np.fft.fftfreq(64, 1 / 64) ** 2])))
+    ring = np.ceil(k - 0.5) == 7
+    wanted = (density * ring).sum((-3, -2, -1)).mean(0)
+    np.testing.assert_allclose(members[:, 0, 7], wanted, rtol=1e-6)
+    assert diagnostic.figures(scores)
+
+
+CLIMATE = ("EnergyStability", "Spectrum", "ZonalMean", "Distribution", "Moments", "Extremes",
+           "PCAAutocorrelation", "Hovmoeller", "Panels", "RolloutError")  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CLIMATE)
+def test_the_climate_is_of_the_first_member_and_never_of_the_mean(kind, evaluate, plane):
+    torch.manual_seed(0)
+    initial = torch.randn(2, 1, 8, 8)
+    perturbed = 3 + torch.randn(2, 2, 1, 8, 8)
+    scores = []
+    for members in (1, 3):
+        known = Data(plane, torch.randn(40, 1, 8, 8, generator=torch.Generator().manual_seed(2)))
+        known.rollouts["test"].members = members
+        start = RolloutBatch(initial, torch.arange(2), 20, 8)
+        start.perturbed = perturbed if members > 1 else None
+        options = {"length": 15, "lags": 4} if kind == "PCAAutocorrelation" else {}
+        diagnostic = getattr(callbacks, kind)(**options)
+        scores.append(evaluate(diagnostic, Exact(0.9), known, [start]))
+    alone, several = scores
+    assert len(alone)
+    shared = several[list(alone.data_vars)]
+    xarray.testing.assert_identical(shared, alone)

@@ -16,7 +16,7 @@ OTHER = {"every": 2, "burn_in": 3, "leads": (2, 3), "periods": 7, "length": 150,
          "normalise": False, "threshold": 0.3, "width": 2.0, "points": 7, "stop_at": 2.0,
          "bins": 30, "reach": 3.0, "components": 2, "centre": False, "channel": 1,
          "bands": ("enstrophy",), "reference": "val", "scale": 10.0,
-         "quantiles": (0.3, 0.8)}  # fmt: skip
+         "quantiles": (0.3, 0.8), "initial_conditions": 2}  # fmt: skip
 KINDS = [
     kind
     for kind in vars(callbacks).values()

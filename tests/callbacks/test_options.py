@@ -29,13 +29,14 @@ BAD = [
     *[("threshold", "RolloutError", value) for value in (0.0, -1.0, NAN, INF)],
     *[("leads", kind, value)
       for kind in ("RolloutError", "RelativeError", "Spectrum", "Panels", "PredictabilityLimit",
-                   "RankHistogram", "ExceedanceReliability")
+                   "RankHistogram", "ExceedanceReliability", "EnsemblePanels")
       for value in ((), (0,), (-3, 4))],
     *[("quantiles", "ExceedanceReliability", value) for value in ((), (0.0,), (0.5, 1.0), (NAN,))],
     ("components", "PCAAutocorrelation", 0),
     *[("lags", "PCAAutocorrelation", value) for value in (0, 200)],
     *[("length", "PCAAutocorrelation", value) for value in (0, 50)],
     ("initial_conditions", "PredictabilityLimit", 0),
+    ("initial_conditions", "EnergyPlume", 0),
     ("points", "Hovmoeller", 0),
     ("frames", "Movie", 0),
     ("steps", "Movie", 0),
@@ -43,7 +44,7 @@ BAD = [
     *[("points", "LearnedCurves", value) for value in (1, 10**12)],
     *[("times", "LatentFields", value) for value in ((), (NAN,), (0.0, INF))],
 ]  # fmt: skip
-CHANNELS = ("Extremes", "Hovmoeller", "Movie", "Panels")
+CHANNELS = ("EnsemblePanels", "Extremes", "Hovmoeller", "Movie", "Panels")
 
 
 @pytest.mark.parametrize(("option", "kind", "value"), BAD)
@@ -75,6 +76,7 @@ def test_channel_that_the_data_do_not_have_is_refused_before_anything_is_compute
 ):
     diagnostic = getattr(callbacks, kind)(channel=channel)
     diagnostic.attach(Data(plane, torch.randn(9, 2, 8, 8), variables=("a", "b")))
+    diagnostic.source.rollouts["test"].members = 3
     wanted = rf"{kind}.channel must be one of 0 \(a\), 1 \(b\), got {channel}"
     with pytest.raises(ValueError, match=wanted):
         diagnostic.start(torch.device("cpu"))
