@@ -15,13 +15,12 @@ from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.lead_times import whole_leads
 from callbacks.diagnostics.units import energy_units, enstrophy_units, raised
 from callbacks.metrics.per_sample import PerSampleMetric
-from callbacks.metrics.spectra import band_error, bands, spectra
+from callbacks.metrics.spectra import EMPTY, band_error, bands, energy_log_ratio, spectra
 from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, DATA, EACH, at_time, mean_of_finite, sheet
 from datamodules.solvers.pseudo_spectral.spectra import spacing
 from emulators.rollout import Members, RolloutBatch, State
 
-EMPTY = 1e-12  # share of the energy below which modes of the data are empty
 SEEN = 1e-8  # share of the energy in empty modes that is remarked on
 OF_MEMBERS = {"members": "members, mean over members", "mean": "the ensemble mean"}
 
@@ -34,7 +33,9 @@ class Spectrum(ClimateDiagnostic):
     ½(u² + v²) and ½ζ²; elsewhere the spectrum of ½u² of all channels together. The error of the
     long run is the mean over wavenumbers k >= 1 of |⟨E(k)⟩ - ⟨E_ref(k)⟩| in units of the training
     variance, after Jiang et al. (2025, 5.1); the error of a band is the relative error of its
-    sum, with bands of equal width in log k.
+    sum, with bands of equal width in log k. The mean energy log ratio (MELR) of Schiff et al.
+    (2024) is Σ w_k |ln(E(k)/E_ref(k))| of the mean spectrum E of all rollouts, over the wavenumbers
+    k >= 1 that the data occupy, with equal weights w_k or with weights in proportion to E_ref(k).
 
     Of an ensemble these are spectra of the first member. At single lead times the mean of the
     spectra of all members is compared with the spectrum of their mean, whose high wavenumbers, on
@@ -72,6 +73,8 @@ class Spectrum(ClimateDiagnostic):
     quantities = ("isotropic", "zonal", "meridional", "enstrophy")
     layouts = (
         ScoreLayout("spectrum_error", ("initial_condition",)),
+        ScoreLayout("energy_log_ratio", ()),
+        ScoreLayout("energy_log_ratio_weighted", ()),
         ScoreLayout(
             "spectrum_isotropic",
             ("initial_condition", "wavenumber"),
@@ -165,6 +168,12 @@ class Spectrum(ClimateDiagnostic):
             band_error(mean, reference),
             {"long_name": "relative error of the energy of a band", "units": "1"},
         )
+        ratios = energy_log_ratio(mean_of_finite(mean), reference)
+        for name, ratio in zip(("", "_weighted"), ratios, strict=True):
+            label = {"long_name": "mean over wavenumbers of |ln(E / E_ref)|", "units": "1"}
+            if name:
+                label["long_name"] += ", weighted by E_ref"
+            data[f"energy_log_ratio{name}"] = ((), ratio, label)
         coordinates: dict[str, Any] = {
             "wavenumber": (
                 "wavenumber",
@@ -223,12 +232,15 @@ class Spectrum(ClimateDiagnostic):
         for band in scores["wavenumber_band"].values:
             error = scores["spectrum_band_error"].sel(wavenumber_band=band).mean()
             named[f"spectrum_error/{band}"] = float(error)
-        return named
+        ratios = ("energy_log_ratio", "energy_log_ratio_weighted")
+        return named | {name: float(scores[name]) for name in ratios}
 
     @classmethod
     def columns(cls) -> list[Column]:
         return [
             Column("spectrum error", lambda run: run.mean("spectrum_error"), place=2),
+            Column("MELR", lambda run: run.mean("energy_log_ratio"), place=2),
+            Column("weighted MELR", lambda run: run.mean("energy_log_ratio_weighted"), place=2),
         ]
 
     @classmethod

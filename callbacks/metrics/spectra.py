@@ -20,6 +20,8 @@ from datamodules.solvers.pseudo_spectral.spectra import (
 )
 from datamodules.solvers.variable import State
 
+EMPTY = 1e-12  # share of the energy below which modes of the data are empty
+
 
 def spectra(state: State, grid: Grid, vorticity: int | None) -> Mapping[str, Tensor]:
     """Return the spectra of each state.
@@ -138,3 +140,40 @@ def band_error(
         spectrum[:, ring].sum(1) / reference[ring].sum() - 1 for _, ring in bands(len(reference))
     ]
     return np.stack(parts, axis=1)
+
+
+def energy_log_ratio(
+    spectrum: Float[np.ndarray, " ring"], reference: Float[np.ndarray, " ring"]
+) -> tuple[float, float]:
+    """Return the mean energy log ratio Σ_k w_k |ln(E(k) / E_ref(k))|, unweighted and weighted.
+
+    The weights w_k are equal in the first number and proportional to E_ref(k) in the second. The
+    sum is over the rings k >= 1 that the reference occupies.
+
+    Args:
+        spectrum: Spectrum E.
+        reference: Spectrum E_ref of the reference.
+
+    Returns:
+        Mean energy log ratio without and with weights; infinite if an occupied ring has no energy,
+        NaN if the spectrum is not finite or no ring is occupied.
+
+    References:
+        Schiff et al., DySLIM: Dynamics Stable Learning by Invariant Measure for Chaotic Systems,
+        ICML 2024, https://arxiv.org/abs/2402.04467
+
+    Example:
+        Of the occupied rings 1 and 2 the first, with ¾ of the energy, is too strong by e:
+
+        >>> reference = np.array([9.0, 3.0, 1.0, 0.0])
+        >>> energy_log_ratio(np.array([0.0, 3 * np.e, 1.0, 5.0]), reference)
+        (0.5, 0.75)
+    """
+    occupied = reference > EMPTY * reference.sum()
+    occupied[0] = False
+    if not occupied.any():
+        return float("nan"), float("nan")
+    with np.errstate(divide="ignore"):
+        ratio = np.abs(np.log(spectrum[occupied] / reference[occupied]))
+    weights = reference[occupied] / reference[occupied].sum()
+    return float(ratio.mean()), float((weights * ratio).sum())

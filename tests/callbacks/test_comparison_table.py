@@ -36,6 +36,8 @@ def unequal(factor=1.0):
         "energy": ((start, "long_lead_time"), factor * np.array([[30.0], [40.0], [80.0]])),
         "reference_energy_mean": ((), 2.0),
         "spectrum_error": (start, factor * np.array([0.1, 0.2, 0.6])),
+        "energy_log_ratio": ((), factor * 0.7),
+        "energy_log_ratio_weighted": ((), factor * 0.8),
         "zonal_mean_error": ((start, "channel"), 99 * np.ones((3, 1))),
         "zonal_mean_error_absolute": ((start, "channel"), factor * np.array([[1.0], [2], [6]])),
         "wasserstein": ((start, "field"), factor * np.array([[0.01, 0.03], [0.02, 0.1], [0, 0.2]])),
@@ -56,6 +58,8 @@ EXPECTED = {
     "stable": 200 / 3,
     "energy / data": 25.0,
     "spectrum error": 0.3,
+    "MELR": 0.7,
+    "weighted MELR": 0.8,
     "zonal mean error": 3.0,
     "Wasserstein distance": 0.06,
     "CRPS": 0.001 * 2 * 100.5,  # mean lead time of 1..200

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from callbacks import Spectrum
-from callbacks.metrics.spectra import bands
+from callbacks.metrics.spectra import bands, energy_log_ratio
 from datamodules.solvers import Grid
 from datamodules.solvers.pseudo_spectral.vorticity import energy, enstrophy
 from tests.callbacks.conftest import Data, Exact, RolloutBatch
@@ -40,6 +40,47 @@ def test_errors_of_a_field_that_is_twice_too_strong(evaluate):
     np.testing.assert_allclose(scores["spectrum_error"], 3 * (9 / 4 / 25) / 8 / 4)
     (name,) = [name for name, ring in bands(9) if ring.start <= 5 < ring.stop]
     np.testing.assert_allclose(scores["spectrum_band_error"].sel(wavenumber_band=name), 3)
+
+
+def waves(*amplitudes, channels=1):
+    """States of waves (m_x, m_y) = (1, 0), (3, 4), (0, 7) of some amplitudes."""
+    y, x = PLANE.points()
+    modes = (torch.cos(x), torch.cos(3 * x + 4 * y), torch.cos(7 * y))
+    field = sum(a * mode for a, mode in zip(amplitudes, modes, strict=True))
+    return torch.stack([(n + 1.0) * field for n in range(channels)])[None]
+
+
+def test_energy_log_ratio_is_of_the_mean_spectrum_of_all_rollouts(evaluate):
+    # energies a²/4/m² of rings 1, 5, 7 with a = 2, 5, 0 in the data; ring 7 counts in neither score
+    initial = torch.cat((waves(2.0, 10.0, 1.0), waves(4.0, 5.0, 1.0)))
+    start = RolloutBatch(initial, torch.arange(2), 20, 0)
+    spectrum = Spectrum(every=5)
+    scores = evaluate(spectrum, Exact(), Data(PLANE, waves(2.0, 5.0, 0.0)), [start])
+    ratio = np.log([(2**2 + 4**2) / 2 / 2**2, (10**2 + 5**2) / 2 / 5**2])
+    energy = np.array([2**2, 5**2 / 25])
+    assert float(scores["energy_log_ratio"]) == pytest.approx(ratio.mean())
+    weighted = (ratio * energy).sum() / energy.sum()
+    assert float(scores["energy_log_ratio_weighted"]) == pytest.approx(weighted)
+    summary = spectrum.summary(scores)
+    assert summary["energy_log_ratio"] == pytest.approx(ratio.mean())
+    assert summary["energy_log_ratio_weighted"] == pytest.approx(weighted)
+
+
+def test_energy_log_ratio_counts_missing_energy_as_surplus(evaluate):
+    for factor in (0.5, 2.0):
+        start = RolloutBatch(factor * waves(2.0, 5.0, 3.0, channels=2), torch.arange(1), 20, 0)
+        data = Data(PLANE, waves(2.0, 5.0, 3.0, channels=2), variables=("u", "v"))
+        scores = evaluate(Spectrum(every=5), Exact(channels=2), data, [start])
+        for name in ("energy_log_ratio", "energy_log_ratio_weighted"):
+            assert float(scores[name]) == pytest.approx(math.log(4))
+
+
+def test_energy_log_ratio_of_rings_without_energy():
+    reference = np.array([5.0, 1.0, 3.0, 0.0])
+    assert energy_log_ratio(np.array([9.0, 1.0, 0.0, 1.0]), reference) == (math.inf, math.inf)
+    assert np.isnan(energy_log_ratio(np.full(4, math.nan), reference)).all()
+    assert np.isnan(energy_log_ratio(reference, np.array([5.0, 0.0, 0.0, 0.0]))).all()
+    assert reference[0] == 5
 
 
 def test_forecast_and_truth_at_a_lead_time(evaluate):
@@ -113,5 +154,6 @@ def test_figure(evaluate):
     )  # fmt: skip
     assert set(diagnostic.figures(scores)) == {"spectrum"}
     assert set(diagnostic.summary(scores)) == {
-        "spectrum_error", "spectrum_error/low", "spectrum_error/mid", "spectrum_error/high"
+        "spectrum_error", "spectrum_error/low", "spectrum_error/mid", "spectrum_error/high",
+        "energy_log_ratio", "energy_log_ratio_weighted",
     }  # fmt: skip
