@@ -41,7 +41,8 @@ def draw_panels(
     places = list(figure.subplots(max(1, -(-len(shown) // 2)), 2, squeeze=False).flat)
     for number, (axes, panel) in enumerate(zip(places, shown, strict=False)):
         try:
-            panel.draw(axes, groups, groups[0].runs[0].scores)
+            drawn = panel.drawn(groups)
+            panel.draw(axes, drawn, drawn[0].runs[0].scores)
         except Exception as error:  # raised by a diagnostic of the user
             note(f"{panel.draw.__qualname__} cannot be drawn: {reason(error)}")
             axes.clear()

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import callbacks.diagnostics
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.diagnostics.compared import Column, Panel, Run, ScoreLayout
+from callbacks.diagnostics.compared import Column, Panel, Run, ScoreLayout, methods
 
 Diagnostic = type[RolloutDiagnostic]
 Part = TypeVar("Part", Column, Panel)
@@ -168,17 +168,13 @@ def layouts(kinds: Iterable[Diagnostic]) -> dict[str, ScoreLayout]:
 
 
 def panels(runs: Sequence[Run], figure: str) -> list[Panel]:
-    """Return the panels of a figure whose scores all runs have."""
+    """Return the panels of a figure whose scores the runs have."""
     shared = [
         kind
         for kind in all_diagnostics(runs)
         if kind in library_diagnostics() or all(kind in run.diagnostics for run in runs)
     ]
     found = dict.fromkeys(panel for kind in shared for panel in panels_of(kind))
-    known = [
-        panel
-        for panel in found
-        if panel.figure == figure
-        and (panel.score is None or all(panel.score in run.scores for run in runs))
-    ]
+    compared = methods(runs)
+    known = [panel for panel in found if panel.figure == figure and panel.drawn(compared)]
     return sorted(known, key=lambda panel: panel.place)

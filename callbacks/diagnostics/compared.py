@@ -194,12 +194,13 @@ class Panel:
 
     Attributes:
         draw: Function that draws the methods, given axes, methods and the scores of the first run.
-        score: Name of the score that the panel needs; the panel is left out of the figure if a run
-            lacks it. None for a panel that is always drawn.
+        score: Name of the score that the panel needs. None for a panel that is always drawn.
         figure: Figure of the panel: `forecast` for `comparison.png`, `climate` for
             `comparison_climate.png`.
         place: Place among the panels of the figure; panels with equal places are in the order of
             their lists. The panels of this program have places below 100.
+        of_all: True if the panel is left out where a run lacks the score; False if it is drawn of
+            the methods that have it, such as ensembles.
 
     Example:
         A curve for each method, drawn for one run:
@@ -219,3 +220,20 @@ class Panel:
     score: str | None = None
     figure: Literal["forecast", "climate"] = "climate"
     place: int = 100
+    of_all: bool = True
+
+    def drawn(self, methods: Sequence[Method]) -> list[Method]:
+        """Return the methods that are drawn: all, or the methods whose runs all have the score.
+
+        Args:
+            methods: Methods that are compared.
+
+        Returns:
+            Methods; none if the panel is left out.
+        """
+        known = [
+            method
+            for method in methods
+            if self.score is None or all(self.score in run.scores for run in method.runs)
+        ]
+        return known if len(known) == len(methods) or not self.of_all else []

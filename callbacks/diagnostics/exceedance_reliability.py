@@ -168,7 +168,7 @@ class ExceedanceReliability(EnsembleAtLeads):
 
     @classmethod
     def panels(cls) -> list[Panel]:
-        return [Panel(cls.panel, "brier_score", "climate", 9)]
+        return [Panel(cls.panel, "brier_score", "climate", 9, of_all=False)]
 
     @staticmethod
     def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:

@@ -104,7 +104,7 @@ class RankHistogram(EnsembleAtLeads):
 
     @classmethod
     def panels(cls) -> list[Panel]:
-        return [Panel(cls.panel, "rank_deviation", "climate", 8)]
+        return [Panel(cls.panel, "rank_deviation", "climate", 8, of_all=False)]
 
     @staticmethod
     def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:

@@ -13,13 +13,15 @@ from callbacks import (
     EnergyStability,
     Extremes,
     PCAAutocorrelation,
+    RankHistogram,
     RolloutDiagnostic,
     RolloutError,
     Spectrum,
     ZonalMean,
 )
 from callbacks.comparison import load_runs
-from callbacks.comparison.found_diagnostics import library_diagnostics
+from callbacks.comparison.figures import draw_climate
+from callbacks.comparison.found_diagnostics import library_diagnostics, panels
 from callbacks.comparison.table import note
 from callbacks.diagnostics.compared import Run, methods
 from callbacks.plotting.style import styles
@@ -192,6 +194,40 @@ def test_ensembles_are_compared_with_single_forecasts(tmp_path):
         [write(tmp_path / "one", rollouts=one), write(tmp_path / "several", rollouts=several)]
     )
     assert "They differ in members (one: 1, several: 8)" in note(runs)
+
+
+def test_panels_of_ensembles_are_drawn_of_the_runs_that_have_one():
+    def ensemble(members):
+        dims = ("initial_condition", "rank_lead_time", "channel", "rank")
+        shares = (dims, np.full((STARTS, 1, 1, members + 1), 1 / (members + 1)))
+        entries = {"rank_histogram": shares, "rank_deviation": (dims[1:3], np.zeros((1, 1)))}
+        return scores(1.0).assign(entries).assign_coords(rank_lead_time=[0.5])
+
+    alone, few, many = (
+        Run(name, found, {}, Path(name))
+        for name, found in (("alone", scores(1.0)), ("few", ensemble(2)), ("many", ensemble(5)))
+    )
+    assert RankHistogram.panels()[0] in panels([alone, few, many], "climate")
+    assert RankHistogram.panels()[0] not in panels([alone], "climate")
+    axes = [axes for axes in draw_climate([alone, few, many]).axes if "Rank" in axes.get_title()]
+    assert axes[0].get_legend_handles_labels()[1] == ["few", "many"]
+    without = few.scores.drop_vars("autocorrelation")
+    shared = [panel.score for panel in panels([alone, Run("few", without, {}, Path())], "climate")]
+    assert "autocorrelation" not in shared
+    assert "density" in shared
+
+
+def test_ensembles_of_several_sizes_have_scores_of_one_shape(tmp_path):
+    folders = []
+    for members in (3, 8):
+        folder = write(tmp_path / str(members))
+        dims = ("initial_condition", "rank_lead_time", "channel", "rank")
+        with xarray.open_dataset(folder / "scores.nc") as found:
+            changed = found.load()
+        changed["rank_histogram"] = (dims, np.ones((STARTS, 1, 1, members + 1)))
+        changed.assign_coords(rank_lead_time=[0.5]).to_netcdf(folder / "scores.nc")
+        folders.append(folder)
+    assert len(load_runs(folders)) == 2
 
 
 def test_scores_of_another_version_are_refused(tmp_path):

@@ -25,6 +25,11 @@ KINDS = [
     "PCAAutocorrelation",
     "Hovmoeller",
     "Movie",
+    "EnsembleSkill",
+    "RankHistogram",
+    "ExceedanceReliability",
+    "EnergyPlume",
+    "EnsemblePanels",
 ]
 
 
@@ -39,6 +44,8 @@ def test_names_and_units_are_drawn_as_they_are(kind, evaluate, plane, capsys):
     )
     diagnostic = getattr(callbacks, kind)()
     starts = [RolloutBatch(torch.randn(2, 2, 8, 8), torch.arange(2), 20, 9)]
+    starts[0].perturbed = torch.randn(2, 2, 2, 8, 8)
+    known.rollouts["test"].members = 3
     scores = evaluate(diagnostic, Exact(channels=2), known, starts)
     assert pictures(diagnostic, scores)
     assert capsys.readouterr().out == ""
