@@ -18,18 +18,19 @@ STYLE = """
     --focus: #4493f8 } }
 * { box-sizing: border-box }
 body { font: 1rem/1.5 system-ui, sans-serif; color: var(--text); background: var(--back);
-  margin: 2rem auto; max-width: 80rem; padding: 0 1rem; overflow-wrap: anywhere }
+  margin: 2rem auto; max-width: 90rem; padding: 0 1rem; overflow-wrap: break-word }
 .words { font-size: 1.15rem; max-width: 50rem }
+h1, h2, .words, .note { overflow-wrap: anywhere }
 .note { color: var(--soft); font-size: .9rem; max-width: 60rem }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem }
-table { border-collapse: separate; border-spacing: 0; min-width: 100% }
+table { border-collapse: separate; border-spacing: 0; min-width: 100%; font-size: .76rem }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden }
-th, td { border-bottom: 1px solid var(--line); padding: .35rem .75rem; text-align: right }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .3rem; text-align: right }
+td small { color: var(--soft); font-size: .85em }
 td { white-space: nowrap; font-variant-numeric: tabular-nums }
-thead th { vertical-align: bottom; min-width: 5.5rem; background: var(--shade); font-size: .85rem;
-  overflow-wrap: normal }
-tr > :first-child { position: sticky; left: 0; text-align: left; min-width: 6rem; max-width: 40vw;
-  background: var(--back); border-right: 1px solid var(--line) }
+thead th { vertical-align: bottom; background: var(--shade) }
+tr > :first-child { position: sticky; left: 0; text-align: left; max-width: min(40vw, 16rem);
+  padding-left: .75rem; background: var(--back); border-right: 1px solid var(--line) }
 thead tr > :first-child { background: var(--shade) }
 tbody tr:last-child > * { border-bottom: 0 }
 details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; padding: 0 1rem }
@@ -65,7 +66,7 @@ def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = No
     """
     about = runs[0].about
     data, commit = (str(about.get(key) or "unknown") for key in ("data_hash", "commit"))
-    words = " ".join(html.escape(sentence) for sentence in summary(runs, unit))
+    words = html.escape(" ".join(summary(runs, unit))).replace(" %", "\u00a0%")
     titles = [FIGURES[n] if n < len(FIGURES) else "Comparison" for n in range(len(pictures))]
     parts = [
         HEAD,
@@ -88,7 +89,7 @@ def table(runs: Sequence[Run], unit: float | None = None) -> str:
     head = "".join(f"<th scope=col>{html.escape(text)}</th>" for text in header)
     body = "".join(
         f"<tr><th scope=row>{html.escape(name)}</th>"
-        + "".join(f"<td>{html.escape(text)}</td>" for text in row)
+        + "".join(f"<td>{cell(text)}</td>" for text in row)
         + "</tr>\n"
         for name, *row in rows
     )
@@ -97,6 +98,12 @@ def table(runs: Sequence[Run], unit: float | None = None) -> str:
         "<caption>Scores of all runs</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )
+
+
+def cell(text: str) -> str:
+    """Return a number of the table as HTML, its spread in small letters."""
+    number, sign, spread = html.escape(text).partition(" ± ")
+    return f"{number}<small>{sign}{spread}</small>" if sign else number
 
 
 def whole(picture: bytes, title: str) -> str:

@@ -47,7 +47,7 @@ def summary(runs: Sequence[Run], unit: float | None = None) -> list[str]:
         ...     for name, error in (("fno", 1.0), ("unet", 2.0))
         ... ]
         >>> summary(runs)[0]
-        'fno has the least mean squared error at lead 1 (1; 50 % below unet).'
+        'The mean squared error is least for fno at lead 1 (1; 50 % below unet).'
     """
     groups = methods(runs)
     found = [best for lead in COMPARED if (best := least(groups, lead, unit))]
@@ -72,23 +72,28 @@ def least(groups: Sequence[Method], lead: int, unit: float | None) -> Best | Non
 
 def errors(found: Sequence[Best]) -> str:
     """Return a sentence on the least error at each lead; empty without any."""
-    parts: list[str] = []
+    if not found:
+        return ""
+    if found[0].next is None:
+        leads, numbers = listed([f"{best.lead}" for best in found]), listed(written(found))
+        plural = "s" if len(found) > 1 else ""
+        return f"The mean squared error of {found[0].name} is {numbers} at lead{plural} {leads}."
+    parts = []
     for name, group in groupby(found, key=lambda best: best.name):
         same = list(group)
-        leads = listed([f"{best.lead}" for best in same])
-        numbers = [f"{best.error:.2g}" for best in same]
-        text = f"{name} has the least mean squared error" if not parts else name
-        text += f" at lead{'s' if len(same) > 1 else ''} {leads} ({listed(numbers)}"
+        leads, plural = listed([f"{best.lead}" for best in same]), "s" if len(same) > 1 else ""
+        text = f"for {name} at lead{plural} {leads} ({listed(written(same))}"
         followers = {best.next for best in same}
         if None not in followers:
             after = "the next" if len(followers) > 1 else f"{same[0].next}"
             text += f"; {shares(same)} below {after}"
         parts.append(f"{text})")
-    if not parts:
-        return ""
-    if found[0].next is None:
-        parts = [part.replace("has the least", "has a") for part in parts]
-    return f"{listed(parts)}."
+    return f"The mean squared error is least {listed(parts)}."
+
+
+def written(found: Sequence[Best]) -> list[str]:
+    """Return the errors as texts."""
+    return [f"{best.error:.2g}" for best in found]
 
 
 def shares(found: Sequence[Best]) -> str:
