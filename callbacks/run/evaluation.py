@@ -76,13 +76,14 @@ def evaluate(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out what Lightning says of devices and workers."""
+    """Leave out what Lightning says of devices, workers and its own code."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*does not have many workers.*")
+            for text in ("does not have many workers", "LeafSpec"):
+                warnings.filterwarnings("ignore", f".*{text}.*")
             yield
     finally:
         logger.setLevel(level)

@@ -102,7 +102,7 @@ class Forecasting(Checkpointed):
             )
         recorder = _Recorder(every, None if path is None else Path(path).expanduser())
         recorder.data = start.data
-        recorder.about = self._about(members, seed)
+        recorder.about = self._about(initial, members, seed)
         check_names(recorder.data)
         context = keyed_context(start, torch.arange(len(start.initial)), seed)
         training = self.training
@@ -131,13 +131,16 @@ class Forecasting(Checkpointed):
         mixed = self.precision.endswith("mixed")
         return torch.autocast(self.device.type, dtype=half, cache_enabled=False, enabled=mixed)
 
-    def _about(self, members: int, seed: int) -> dict[str, Any]:
+    def _about(self, initial: xarray.Dataset, members: int, seed: int) -> dict[str, Any]:
         """Return the provenance of forecasts, as JSON values."""
+        source, digest = initial.encoding.get("source"), initial.attrs.get("content_hash")
         return {
             "emulator": type(self).__name__,
             "parameters": sum(p.numel() for p in self.parameters() if p.requires_grad),
             "data_hashes": dict(self._data().hashes),
             "steps": getattr(self, "trained_steps", 0),
+            "initial": None if source is None else str(source),
+            "initial_hash": None if digest is None else str(digest),
             "members": members,
             "seed": seed,
             "precision": self.precision,

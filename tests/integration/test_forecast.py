@@ -48,6 +48,11 @@ def test_forecast_is_that_of_predict_to_the_last_bit(workplace):
     assert found["valid_time"].values[1, 0] == np.datetime64("2000-01-01T00:00:16.5")
     about = json.loads(found.attrs["provenance"])
     assert (about["emulator"], about["steps"], about["members"]) == ("Hierarchical", 6, 1)
+    assert len(about["initial_hash"]) == 64
+    whole = xarray.open_dataset("data/test/test_0000.nc")
+    about = json.loads(emulator.forecast(whole.isel(time=0), 1).attrs["provenance"])
+    assert about["initial"].endswith("data/test/test_0000.nc")
+    whole.close()
 
     whole = emulator.forecast(starts(), steps=8)  # further from where another one ends
     later = emulator.forecast(starts(), steps=4, every=4).isel(time=0)
