@@ -11,6 +11,7 @@ import callbacks
 from callbacks import BandCRPS, ExceedanceReliability, RankHistogram
 from callbacks.diagnostics.compared import Run, methods
 from callbacks.diagnostics.ensemble_diagnostic import EnsembleDiagnostic
+from callbacks.diagnostics.space_names import RESERVED
 from callbacks.metrics.calibration import brier_score, rank_histogram
 from callbacks.metrics.distribution import quantiles_of_data
 from callbacks.plotting.style import sheet
@@ -236,6 +237,13 @@ def test_member_that_breaks_is_not_left_out_in_silence(kind):
     assert np.isnan(late).all()
     early = [v for n, v in diagnostic.summary(scores).items() if "lead_2" in n]
     assert np.isfinite(early).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_among_the_scores_are_reserved(kind):
+    _, scores = whole(kind)
+    names = {*map(str, scores.variables), *map(str, scores.dims)} - {"y", "x"}
+    assert [name for name in sorted(names) if not RESERVED.fullmatch(name)] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
