@@ -34,7 +34,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Any:
         FileNotFoundError: runs/missing: no such run; give the folder of a run or a checkpoint.
     """
     file = checkpoint_of(Path(path).expanduser())
-    checkpoint = read_checkpoint(file, "path", "meta")
+    checkpoint = read_checkpoint(file, "path")
     name = rename(checkpoint.get("hyper_parameters", {})).get("_class_path")
     if name is None:
         raise ValueError(
@@ -53,6 +53,8 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Any:
     settings = yaml.load(checkpoint.get("settings", "{}"), LOADER)
     emulator.precision = str(settings.get("trainer", {}).get("precision") or "32-true")
     emulator.run_seed = emulator.training_seed
+    if emulator.precision == "64-true":  # weights were rounded when they were loaded
+        emulator.double().load_state_dict(checkpoint["state_dict"])
     return emulator
 
 

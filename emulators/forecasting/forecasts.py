@@ -21,6 +21,7 @@ from emulators.evaluation import keyed_context
 from emulators.forecasting.initial_states import InitialStates
 from emulators.forecasting.recorder import ForecastRecorder
 from emulators.rollout import RolloutBatch, run_rollout
+from emulators.standardize import Standardize
 
 FILES: dict[str, type[GrowingFile]] = {".nc": GrowingNetCDF, ".zarr": GrowingZarr}
 
@@ -36,6 +37,7 @@ class Forecasting(Checkpointed):
     precision: str = "32-true"
     stochastic: bool
     interval: float | None
+    standardize: Standardize
 
     def forecast(
         self,
@@ -92,7 +94,8 @@ class Forecasting(Checkpointed):
         """
         data = self._data()
         check_counts(steps, members, every)
-        options = steps, members, static, forcing, self.device
+        dtype = self.standardize.mean.dtype  # float64 in double precision
+        options = steps, members, static, forcing, self.device, dtype
         start = InitialStates(initial, data, *options)
         if members > 1 and not self.stochastic:
             raise ValueError(

@@ -26,6 +26,7 @@ class InitialStates:
         static: Static fields; by default they are in `initial`.
         forcing: Forcing from the time of the initial states on.
         device: Device of the states.
+        dtype: Type of the states, of the parameters and of the input fields.
 
     Attributes:
         data: Description of the training data with the coordinates of `initial`.
@@ -46,15 +47,17 @@ class InitialStates:
         static: xarray.Dataset | None = None,
         forcing: xarray.Dataset | None = None,
         device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         given = GivenFields(initial, data, "initial")
-        self.given, self.steps, self.device = given, steps, torch.device(device)
+        self.given, self.steps = given, steps
+        self.kind = {"device": torch.device(device), "dtype": dtype}
         self.data = replace(data, axes=given.axes)
         masked = None if data.mask is None else ~data.mask.cpu().numpy()
         states = given.filled(given.fields(data.fields), data.variables, masked)
         first = initial[data.variables[0]]
         self.single = data.trajectory_dimension not in first.dims
-        self.initial: State = torch.from_numpy(np.array(states)).to(self.device)
+        self.initial: State = torch.from_numpy(np.array(states)).to(**self.kind)
         self.index = torch.from_numpy(self._numbers())
         self.perturbed = None
         if members > 1:
@@ -121,7 +124,7 @@ class InitialStates:
                     f"`assign({{'{name}': ...}})`."
                 )
         values = np.stack(columns, axis=1).astype(np.float64)
-        return torch.from_numpy(values).float().to(self.device)
+        return torch.from_numpy(values).float().to(**self.kind)
 
     def _static(
         self, static: xarray.Dataset | None, masked: np.ndarray | None
@@ -134,7 +137,8 @@ class InitialStates:
         names = [field.name for field in self.data.static]
         space = None if masked is None else np.broadcast_to(masked, fields.shape[1:])
         values = given.filled(fields, names, space)
-        return torch.from_numpy(np.array(np.broadcast_to(values, self._shape(len(names)))))
+        whole = np.array(np.broadcast_to(values, self._shape(len(names))))
+        return torch.from_numpy(whole).to(**self.kind)
 
     def _shape(self, count: int) -> tuple[int, ...]:
         """Return the shape of a number of fields of all trajectories."""
@@ -163,7 +167,7 @@ class InitialStates:
         names = [field.name for field in self.data.forcing]
         masked = None if self.data.mask is None else ~self.data.mask.cpu().numpy()
         ground = None if masked is None else np.broadcast_to(masked.all(0), found.shape[1:])
-        return torch.from_numpy(given.filled(found, names, ground))
+        return torch.from_numpy(given.filled(found, names, ground)).to(**self.kind)
 
     def _forcing_of(
         self, forcing: xarray.Dataset | None
