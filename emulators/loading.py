@@ -53,9 +53,8 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Any:
     settings = yaml.load(checkpoint.get("settings", "{}"), LOADER)
     emulator.precision = str(settings.get("trainer", {}).get("precision") or "32-true")
     emulator.run_seed = emulator.training_seed
-    if emulator.precision == "64-true":  # weights were rounded when they were loaded
-        emulator.double().load_state_dict(checkpoint["state_dict"])
-    return emulator
+    # as in a stage, which loads the weights in single precision before it converts them
+    return emulator.double() if emulator.precision == "64-true" else emulator
 
 
 def checkpoint_of(path: Path) -> Path:

@@ -77,7 +77,6 @@ def test_forecast_with_all_inputs_is_that_of_predict(
     emulator = emulators.load("runs/ocean")
     assert emulator.precision == precision
     saved = torch.load("runs/ocean/last.ckpt", weights_only=True)["state_dict"]
-    assert all(torch.equal(value, saved[name]) for name, value in emulator.state_dict().items())
     assert emulator.standardize.mean.dtype == saved["standardize.mean"].dtype
     with xarray.open_dataset("runs/ocean/forecast_0000.nc", decode_timedelta=False) as wanted:
         for number, first in enumerate((0, TIMES - 1 - STEPS)):
