@@ -60,7 +60,7 @@ def test_test_needs_only_the_checkpoint(tested):
     assert about["scores"]["mse/lead_1"] == pytest.approx(float(scores["mse_mean"][0]))
     watched = {"EnergyStability", "Panels", "Spectrum", "Hovmoeller", "Distribution", "Moments"}
     watched |= {"Extremes", "PCAAutocorrelation"}  # no zonal mean in 1-D
-    watched |= {"RolloutError", "PredictabilityLimit"}
+    watched |= {"RolloutError", "PredictabilityLimit", "EnsembleSkill", "BandCRPS"}
     versions = {name: metric["version"] for name, metric in about["metrics"].items()}
     assert versions == {name: getattr(callbacks, name).version for name in watched}
     assert about["metrics"]["RolloutError"]["leads"] == [1, 5]
