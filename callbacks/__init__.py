@@ -3,6 +3,7 @@
 from callbacks.diagnostics.band_crps import BandCRPS
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.compared import Column, Panel, ScoreLayout
+from callbacks.diagnostics.covariance import CovarianceError
 from callbacks.diagnostics.distribution import Distribution
 from callbacks.diagnostics.energy_plume import EnergyPlume
 from callbacks.diagnostics.ensemble import EnsembleSkill
@@ -44,6 +45,7 @@ __all__ = [
     "Checkpoints",
     "Column",
     "Compile",
+    "CovarianceError",
     "Distribution",
     "Divergence",
     "EnergyPlume",

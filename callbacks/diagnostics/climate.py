@@ -89,8 +89,12 @@ class ClimateDiagnostic(RolloutDiagnostic):
         absent = {} if self.weights is None else {n: np.isnan(self.reference[n]) for n in shapes}
         self.absent = {n: torch.from_numpy(a).to(self.count.device) for n, a in absent.items()}
 
+    def samples(self, lead: int) -> bool:
+        """Return whether the states at a lead enter the means."""
+        return lead > self.burn_in and (lead - self.burn_in) % self.every == 0
+
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
-        if lead <= self.burn_in or (lead - self.burn_in) % self.every:
+        if not self.samples(lead):
             return
         values = self.evaluate(forecast)
         if self.diverged is not None:

@@ -17,6 +17,7 @@ BAD = [
     *[("every", kind, value) for kind in ("Spectrum", "ZonalMean", "Distribution", "Moments")
       for value in (0, -1, True)],
     ("burn_in", "Moments", -1),
+    *[("coarsen", "CovarianceError", value) for value in (0, -2, 1.5)],
     *[("bins", "Distribution", value) for value in (1, 10**9)],
     *[("reach", "Distribution", value) for value in (0.0, -1.0, NAN, INF, 1e300)],
     ("every", "Extremes", 0),

@@ -79,6 +79,7 @@ def watched(data):
     """Return all diagnostics, some of them also late and seldom."""
     kinds = [callbacks.RolloutError(), callbacks.EnergyStability(), callbacks.Spectrum(),
              callbacks.ZonalMean(), callbacks.Distribution(), callbacks.Moments(),
+             callbacks.CovarianceError(),
              callbacks.Extremes(), callbacks.PCAAutocorrelation(length=60, lags=9),
              callbacks.RelativeError(), callbacks.PredictabilityLimit(),
              callbacks.EnsembleSkill(), callbacks.BandCRPS(), callbacks.RankHistogram(leads=(1, 9)),
