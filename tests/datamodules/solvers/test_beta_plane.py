@@ -2,8 +2,10 @@ import math
 
 import pytest
 import torch
+import yaml
 from torch.testing import assert_close
 
+from commands.shipped import HOME
 from datamodules.solvers import (
     ETDRK2,
     ETDRK4,
@@ -90,6 +92,34 @@ def test_balance_of_forcing_and_drag_is_steady(scheme):
     solver = SpectralSolver(equation, dt=0.1, interval=1.0, scheme=scheme)
     steady = (4 * torch.cos(4 * x) / (0.2 + 16 * 0.05))[None, None]
     assert_close(solver.step(steady), steady)
+
+
+def test_laminar_kolmogorov_flow_follows_the_force_of_the_momentum():
+    # u_t = sin(4y) - μu + ν u_yy has the steady flow u = sin(4y)/(μ + 16ν); the curl of the force
+    # is -4 cos(4y). At the Reynolds number u/(4ν) = 0.016 any perturbation decays to it
+    drag, viscosity = 0.1, 1.0
+    forcing = (Wave(-4.0, mode_y=4),)
+    equation = BetaPlane(SQUARE, drag=drag, viscosity=viscosity, forcing=forcing)
+    solver = SpectralSolver(equation, dt=0.05, interval=200.0)
+    state = solver.step(random_vorticity(SQUARE, std=1.0))
+    u, v = velocity(state, SQUARE)
+    y, _ = SQUARE.points()
+    laminar = torch.sin(4 * y) / (drag + 16 * viscosity)
+    assert_close(u[0, 0], laminar.expand_as(u[0, 0]), rtol=0, atol=1e-7)
+    assert_close(v, torch.zeros_like(v), rtol=0, atol=1e-7)
+    # what the force puts in, ⟨u sin 4y⟩ = ½/(μ + 16ν), drag and viscosity take out
+    power = (u * torch.sin(4 * y)).mean()
+    loss = 2 * drag * energy(state, SQUARE) + 2 * viscosity * enstrophy(state)
+    assert_close(power, torch.tensor(0.5 / (drag + 16 * viscosity)), rtol=1e-6, atol=0)
+    assert_close(power, loss.squeeze(), rtol=1e-6, atol=0)
+
+
+def test_shipped_kolmogorov_flow_has_that_force():
+    text = (HOME / "configs/data/kolmogorov64.yaml").read_text()
+    equation = yaml.safe_load(text)["data"]["generator"]["solver"]["init_args"]["equation"]
+    forcing = [Wave(**wave) for wave in equation["init_args"]["forcing"]]
+    y, _ = SQUARE.points()
+    assert_close(BetaPlane(SQUARE, forcing=forcing).force(), -4 * torch.cos(4 * y).expand(32, 32))
 
 
 def test_forcing_follows_the_mode_numbers_of_a_stretched_domain():
