@@ -16,6 +16,7 @@ from datamodules.point_weights import Weights, apply_weights
 from emulators.rollout import RolloutBatch, State
 
 MOST = 4096  # points, whose covariance takes 128 MiB per channel
+MEMORY = 2**30  # largest size of the covariances of all channels [bytes]
 
 
 class CovarianceError(ClimateDiagnostic):
@@ -25,8 +26,8 @@ class CovarianceError(ClimateDiagnostic):
     is the covariance between the points of a field, over the states of all rollouts and all times;
     C_ref is over all states of the reference. A perfect emulator has an error, too, which falls
     with the number of independent states. Where points have weights, fields are multiplied by √w.
-    Two covariances are stored for each channel, of at most 4096 points (64 x 64), 128 MiB each; on
-    larger grids it needs `coarsen`.
+    Two covariances are stored for each channel, of at most 4096 points (64 x 64), 128 MiB each, and
+    1 GiB for all channels; larger states need `coarsen`.
 
     Args:
         coarsen: Number of points along each axis of the blocks over which fields are averaged
@@ -84,13 +85,18 @@ class CovarianceError(ClimateDiagnostic):
             )
 
     def unsupported_reason(self) -> str | None:
-        if self.points > MOST:
+        channels, sizes = len(self.data.variables), [axis.size for axis in self.data.axes]
+
+        def fits(points: int) -> bool:
+            return points <= MOST and 8 * channels * points**2 <= MEMORY
+
+        if not fits(self.points):
             factor = self.coarsen
-            while prod(-(-axis.size // factor) for axis in self.data.axes) > MOST:
+            while not fits(prod(-(-size // factor) for size in sizes)):
                 factor += 1
             return (
-                f"a covariance of {self.points} points needs "
-                f"{8 * self.points**2 / 2**30:.0f} GiB per channel; average over blocks with "
+                f"the covariance of {self.points} points needs "
+                f"{8 * channels * self.points**2 / 2**30:.0f} GiB; average over blocks with "
                 f"CovarianceError.coarsen of at least {factor}"
             )
         return super().unsupported_reason()
@@ -146,6 +152,11 @@ class CovarianceError(ClimateDiagnostic):
         if self.samples(lead):
             states = self.evaluate(forecast)["state"] - self.centre
             self.covariance.update(states, self.alive & self.own)
+
+    def end(self) -> None:
+        super().end()
+        if not self.covariance.update_called:  # torchmetrics warns of a metric without updates
+            self.covariance.update(self.centre[None], torch.zeros_like(self.own[:1]))
 
     def scores(self) -> xarray.Dataset:
         self.rows()

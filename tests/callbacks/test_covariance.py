@@ -170,11 +170,21 @@ def test_covariance_of_many_points_is_left_out():
     diagnostic = CovarianceError()
     diagnostic.attach(source, Exact(channels=2))
     reason = diagnostic.unsupported_reason()
-    assert "12288 points needs 1 GiB per channel" in reason
+    assert "12288 points needs 2 GiB" in reason  # 8 · 2 · 12288² bytes
     assert "CovarianceError.coarsen of at least 2" in reason  # 64 · 48 = 3072 points
     diagnostic = CovarianceError(coarsen=2)
     diagnostic.attach(source, Exact(channels=2))
     assert not diagnostic.unsupported_reason()
+
+
+def test_covariance_of_many_channels_is_left_out():
+    names = [f"q{n}" for n in range(12)]
+    square = Grid((64, 64), (1.0, 1.0))
+    for count, left_out in ((8, False), (12, True)):  # 1 and 1.5 GiB
+        source = Data(square, torch.zeros(1, count, 64, 64), variables=names[:count])
+        diagnostic = CovarianceError()
+        diagnostic.attach(source, Exact(channels=count))
+        assert bool(diagnostic.unsupported_reason()) == left_out
 
 
 def test_blocks_that_do_not_fit_are_refused():
@@ -182,6 +192,15 @@ def test_blocks_that_do_not_fit_are_refused():
     diagnostic.attach(data(), Exact(channels=2))
     with pytest.raises(ValueError, match=r"CovarianceError.coarsen must divide .*\[4, 8\], got 3"):
         diagnostic.start(torch.device("cpu"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_rollouts_that_end_before_the_first_state_have_no_error(evaluate):
+    start = RolloutBatch(states(3), torch.arange(3), 4, 0)
+    diagnostic = CovarianceError(burn_in=9)
+    scores = evaluate(diagnostic, Exact(channels=2), data(), [start])
+    assert np.isnan(scores["covariance_error"]).all()
+    assert "3 of 3 rollouts diverged" in diagnostic.remarks(scores)[0]
 
 
 def test_constant_reference_has_no_error(evaluate):
