@@ -24,6 +24,7 @@ from datamodules.files.formats.format import Contents, FileFormat, StoredVariabl
 from datamodules.files.store_files import Archive, StoreFiles, files_of, names_in
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
+COMPRESSORS = ("blosc", "gzip", "zstd")  # of version 3 itself, without a prefix
 EMPTY = 2**64 - 1  # offset of a chunk that a shard does not hold
 Decoder = Callable[[Any], Any]
 
@@ -79,7 +80,7 @@ def metadata(folder: Path) -> dict[str, Any]:
     """Return the metadata of an array or group in the form of version 3; empty for other folders.
 
     Raises:
-        ValueError: The metadata are not valid JSON.
+        ValueError: The metadata are not valid JSON, or their file is damaged.
     """
     files = files_of(folder)
     try:
@@ -90,9 +91,9 @@ def metadata(folder: Path) -> dict[str, Any]:
             found |= json.loads(files.read(name) or b"{}")
         attributes = files.read(".zattrs") if found else None
         return found if attributes is None else {**found, "attributes": json.loads(attributes)}
-    except ValueError as error:
+    except (ValueError, zlib.error) as error:
         raise ValueError(
-            f"{folder}: its metadata are not valid JSON ({error}); restore the store or remove it "
+            f"{folder}: its metadata are damaged or not valid JSON ({error}); restore the store or remove it "
             "from data.SPLIT.files."
         ) from None
 
@@ -224,14 +225,30 @@ class ZarrArray(ChunkedArray):
         self.decoders = [_decoder(codec) for codec in reversed(codecs) if codec["name"] != "bytes"]
         for codec in codecs:
             if codec.get("configuration", {}).get("endian") == "big":
+                if codec is not codecs[0]:  # the values are encoded before their bytes are swapped
+                    raise KeyError("bytes")
                 self.dtype = self.dtype.newbyteorder(">")
 
     def __getitem__(self, key: ArrayKey) -> np.ndarray:
         key = as_tuple(key)
         ranges = ranges_of(key, self.shape, self.path)
         if self.library is not None:
-            return np.asarray(self.library[key])
+            return self._by_library(key)
         return self._of_chunks(key, ranges)
+
+    def _by_library(self, key: ArrayKey) -> np.ndarray:
+        """Return values that the package zarr decodes.
+
+        Raises:
+            ValueError: It cannot decode them, since they are damaged.
+        """
+        try:
+            return np.asarray(self.library[key])
+        except (OSError, RuntimeError, TypeError, ValueError, zlib.error) as error:
+            raise ValueError(
+                f"{self.path} has chunks that cannot be decoded ({error}); restore the store or "
+                "remove it from data.SPLIT.files."
+            ) from None
 
     def copy_to(self, out: np.ndarray, key: ArrayKey) -> None:
         parts = as_tuple(key)
@@ -302,31 +319,45 @@ def read_texts(folder: Path) -> list[str]:
 
 
 def by_library(files: StoreFiles, folder: Path) -> Any:
-    """Return an array that the package zarr reads."""
+    """Return an array that the package zarr reads.
+
+    Raises:
+        ValueError: The package does not know a codec of the array, or its configuration.
+    """
     import zarr
 
-    if isinstance(files, Archive):
-        store = zarr.storage.ZipStore(files.path, mode="r")
-        return zarr.open_array(store, path=files.folder.strip("/"), mode="r")
-    return zarr.open_array(str(folder), mode="r")
+    try:
+        if isinstance(files, Archive):
+            store = zarr.storage.ZipStore(files.path, mode="r")
+            return zarr.open_array(store, path=files.folder.strip("/"), mode="r")
+        return zarr.open_array(str(folder), mode="r")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder} is stored in a way that the package zarr does not read ({error}), expected "
+            "codecs of zarr or numcodecs; write the array again with other codecs, or install the "
+            "package that has them."
+        ) from None
 
 
 def _codec(config: dict[str, Any]) -> Decoder:
-    """Return the decoder of a codec of numcodecs."""
+    """Return the decoder of a codec of numcodecs; KeyError if it is unknown there."""
     from numcodecs import get_codec
     from numcodecs.errors import UnknownCodecError
 
     try:
         return get_codec(config).decode
-    except UnknownCodecError:
+    except (TypeError, UnknownCodecError, ValueError):  # unknown, or configured in another way
         raise KeyError(config["id"]) from None
 
 
 def _decoder(codec: dict[str, Any]) -> Decoder:
     """Return the decoder of a codec of version 3; KeyError if it is unknown here."""
-    name = codec["name"].removeprefix("numcodecs.")
+    name = codec["name"]
     if name == "crc32c":
         return lambda data: data[:-4]
-    if name in ("transpose", "vlen-utf8", "sharding_indexed"):
+    if name in COMPRESSORS:  # which need no configuration to decode
+        return _codec({"id": name})
+    own = name.removeprefix("numcodecs.")
+    if own == name:
         raise KeyError(name)
-    return _codec({"id": name})
+    return _codec({**codec.get("configuration", {}), "id": own})
