@@ -68,11 +68,13 @@ class Member:
         header: Offset of its header in the archive [bytes].
         size: Size of its data in the archive [bytes].
         compressed: Whether the data are compressed by Deflate.
+        checksum: CRC-32 of the file.
     """
 
     header: int
     size: int
     compressed: bool
+    checksum: int
 
 
 class Archive(StoreFiles):
@@ -96,10 +98,23 @@ class Archive(StoreFiles):
             if member.compressed:
                 file.seek(first)
                 data = zlib.decompress(file.read(member.size), -zlib.MAX_WBITS)
+                self._check(member, data)
                 return data[start:][: None if size < 0 else size]
             start = start if start >= 0 else member.size + start
             file.seek(first + start)
-            return file.read(member.size - start if size < 0 else size)
+            data = file.read(member.size - start if size < 0 else size)
+            if len(data) == member.size:
+                self._check(member, data)
+            return data
+
+    def _check(self, member: Member, data: bytes) -> None:
+        """Check the bytes of a whole file.
+
+        Raises:
+            ValueError: They have another checksum than the archive has stored.
+        """
+        if zlib.crc32(data) != member.checksum:
+            raise ValueError("its checksum differs from the one in the archive")
 
     def exists(self, name: str) -> bool:
         return self.folder + name in self.members
@@ -164,7 +179,10 @@ def members_of(path: Path, *stamp: object) -> tuple[str, dict[str, Member]]:
             )
     members = {
         member.filename: Member(
-            member.header_offset, member.compress_size, member.compress_type != zipfile.ZIP_STORED
+            member.header_offset,
+            member.compress_size,
+            member.compress_type != zipfile.ZIP_STORED,
+            member.CRC,
         )
         for member in held
     }

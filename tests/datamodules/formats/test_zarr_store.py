@@ -257,6 +257,28 @@ def test_archives_that_are_no_stores_or_damaged_are_refused(tmp_path):
         opened(path).read(0, 0, 1)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [("u/c/0/0/0/0", r"u/c/0/0/0/0 is damaged \(its checksum"), ("zarr.json", "metadata are dam")],
+)
+def test_a_changed_bit_in_an_archive_is_found_by_its_checksum(tmp_path, method, member, message):
+    path = archive(write(tmp_path / "a.zarr", "uncompressed"), method, False)
+    with zipfile.ZipFile(path) as file:
+        stored = file.getinfo(member)
+        place = file.read(member)[:40] if method == zipfile.ZIP_STORED else None
+    content = bytearray(path.read_bytes())
+    if place is not None:
+        content[content.index(place) + 2] ^= 4
+    else:  # the checksum itself, in the list of the archive
+        name = content.rindex(member.encode())
+        assert content[name - 30 : name - 26] == stored.CRC.to_bytes(4, "little")
+        content[name - 30] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        opened(path).read(0, 0, 1)
+
+
 def data_of(path, **options):
     one = SplitFiles(path.name)
     return TrajectoryDataModule(
