@@ -19,41 +19,47 @@ VERTICAL = {"lev", "level", "levels", "plev", "pressure", "pressure_level", "iso
 
 def levels_of(
     contents: Contents,
-    field: StoredVariable,
+    fields: Sequence[StoredVariable],
     dropped: Sequence[str],
     parameters: Sequence[str],
     select: Mapping[str, Any] = {},
 ) -> Levels:
-    """Return the levels of a field: selected, of dimensions that were left out, and vertical ones.
+    """Return the levels of fields: selected, of dimensions that were left out, and coordinates.
 
-    Times and physical parameters are not among them, and no texts but names of levels and members.
+    A coordinate of one value is among them if it is vertical or counts members. Times and physical
+    parameters are not, and no texts but names of levels and members.
 
     Args:
         contents: Contents of the file.
-        field: Field with all its dimensions.
+        fields: Fields with all their dimensions.
         dropped: Dimensions of one item that are left out.
         parameters: Names of physical parameters.
         select: Items of further dimensions; lists become channels, whose names have the levels.
     """
-    scalars = (text(field.attributes.get("coordinates")) or "").split()
+    scalars = [
+        name
+        for field in fields
+        for name in (text(field.attributes.get("coordinates")) or "").split()
+    ]
+    dimensions = {name for field in fields for name in field.dimensions}
     found: dict[str, Level] = {}
     for name, value in select.items():
-        if name in field.dimensions and not (isinstance(value, list) or name in parameters):
+        if name in dimensions and not (isinstance(value, list) or name in parameters):
             units = _units(contents.variables.get(name))
             if _is_level(name, units):
                 found[name] = float(value), units
-    for name in dict.fromkeys([*dropped, *scalars, *VERTICAL]):
+    for name in dict.fromkeys([*dropped, *scalars, *VERTICAL, *sorted(COUNTED)]):
         variable = contents.variables.get(name)
         if (
             name in parameters
             or variable is None
-            or not (name in dropped or (variable.shape == () and _is_vertical(variable)))
+            or not (name in dropped or (variable.shape == () and _is_level_or_member(variable)))
         ):
             continue
         units = _units(variable)
         if variable.kind in "iuf" and variable.size == 1 and _is_level(name, units):
             found[name] = float(variable.values().ravel()[0]), units
-        elif name.lower() in COUNTED or _is_vertical(variable):
+        elif _is_level_or_member(variable):
             texts = variable.texts() or []
             if len(texts) == 1:
                 found[name] = texts[0], ""
@@ -104,6 +110,11 @@ def difference_of_levels(one: Levels, two: Levels, run: bool = False) -> tuple[s
         if differ or (known and not same_units(unit, other_unit)):
             return f"the level {name} = {level_text(one[name])}", level_text(two[name])
     return None
+
+
+def _is_level_or_member(variable: StoredVariable) -> bool:
+    """Return whether a coordinate counts members or is vertical."""
+    return variable.name.lower() in COUNTED or _is_vertical(variable)
 
 
 def _is_vertical(variable: StoredVariable) -> bool:

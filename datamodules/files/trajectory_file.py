@@ -126,7 +126,7 @@ class TrajectoryFile(TrajectoryReader):
             axes = {name: sizes[name] for name in read}
             self.inputs = FileInputs(contents, inputs, dimensions, axes, down, select, subset)
             dropped = [name for each in chosen for name in each.dropped]
-            self.levels = levels_of(contents, stored[0], dropped, parameters, select)
+            self.levels = levels_of(contents, stored, dropped, parameters, select)
             counted = contents.variables.get(dimensions.trajectory)
             self.members = None
             if self.has_trajectories and counted is not None:

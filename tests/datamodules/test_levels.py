@@ -48,11 +48,14 @@ def test_other_coordinates_may_differ_between_files(tmp_path, name, units, optio
     assert len(module(tmp_path, **options).readers("train")) == 2
 
 
-def test_members_may_not_differ_within_a_run(tmp_path):
+@pytest.mark.parametrize("scalar", [False, True])
+@pytest.mark.parametrize("name", ["number", "member", "realization"])
+def test_members_may_not_differ_within_a_run(tmp_path, name, scalar):
     for value in (1.0, 2.0):
-        write(tmp_path / f"train/{value:g}.nc", "number", value, 5 * (value - 1), units="1")
-    with pytest.raises(ValueError, match=r"2.nc has the level number = 2, .* 1;"):
+        write(tmp_path / f"train/{value:g}.nc", name, value, 5 * (value - 1), scalar, units="1")
+    with pytest.raises(ValueError, match=rf"2.nc has the level {name} = 2, .* 1;"):
         module(tmp_path, join="time").readers("train")
+    assert len(module(tmp_path).readers("train")) == 2  # runs of their own
 
 
 def test_the_note_on_a_dimension_left_out_has_its_level(tmp_path, capsys):
@@ -90,6 +93,25 @@ def test_levels_that_are_channels_have_their_values_in_the_names(tmp_path):
     write_levels(tmp_path / "train/a.nc", [500.0, 850.0])
     data = module(tmp_path, select={"lev": [850, 500]}).describe()
     assert (data.variables, dict(data.levels)) == (["q_850", "q_500"], {})
+
+
+@pytest.mark.parametrize("variables", [["sp", "q"], ["q", "sp"]])
+@pytest.mark.parametrize("select", [{"lev": 500}, {}])
+def test_levels_of_all_variables_are_compared(tmp_path, variables, select):
+    for folder, level in (("train", 500.0), ("val", 850.0)):
+        levels = [500.0, 850.0] if select else [level]
+        write_levels(tmp_path / folder / "a.nc", levels)
+        with xarray.open_dataset(tmp_path / folder / "a.nc") as file:
+            data = file.load().assign(sp=file.q[:, 0].drop_vars("lev"))
+        data.to_netcdf(tmp_path / folder / "a.nc")
+    one, other = (
+        TrajectoryDataModule(
+            tmp_path, variables, train=SplitFiles(f"{folder}/a.nc"), select=chosen
+        ).describe()
+        for folder, chosen in (("train", select), ("val", {"lev": 850} if select else {}))
+    )
+    assert one.levels == {"lev": (500.0, "hPa")}
+    assert "level lev = 500 hPa" in other.difference(one)
 
 
 FORMATS = ["netcdf", "netcdf characters", "zarr 2", "zarr 3", "xarray"]
