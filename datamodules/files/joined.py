@@ -19,14 +19,15 @@ class JoinedFiles(TrajectoryReader):
     """Trajectories whose snapshots are in several files, one after the other in time.
 
     Files are sorted by their time stamps. A stamp that a file shares with the end of the previous
-    one (a restart) is used once.
+    one (a restart) is used once; both must hold the same snapshot there.
 
     Args:
         parts: Files, each opened with `part=True`.
         times: Range of the snapshots that are used, counted over all files.
 
     Raises:
-        ValueError: There is a gap or overlap in time between two files, or the files differ.
+        ValueError: There is a gap or overlap in time between two files, or the files differ, in
+            the snapshot of a stamp that they share or in their grid, units or trajectories.
     """
 
     def __init__(self, parts: Sequence[TrajectoryFile], times: Range = Range()) -> None:
@@ -92,6 +93,7 @@ class JoinedFiles(TrajectoryReader):
                     "all parts of a run; leave data.join out, or list them in data.forcing if they "
                     "change with time."
                 )
+        self._check_shared_snapshots(spans)
         self._skip = spans
         self._starts = np.cumsum([0, *(len(part) for part in stamps)])
 
@@ -111,6 +113,29 @@ class JoinedFiles(TrajectoryReader):
                 )
             shared.append(int(same))
         return shared
+
+    def _check_shared_snapshots(self, spans: Sequence[int]) -> None:
+        """Check that parts that share a stamp hold the same snapshot there, up to rounding.
+
+        Raises:
+            ValueError: The snapshots differ, so that the parts are of different runs.
+        """
+        for before, part, skip in zip(self.parts, self.parts[1:], spans[1:], strict=False):
+            for trajectory in range(part.trajectories if skip else 0):
+                last = before.read(trajectory, len(before.time) - 1, len(before.time))[0]
+                first = part.read(trajectory, 0, 1)[0]
+                for channel, one, two in zip(part.variables, last, first, strict=False):
+                    if not _same_up_to_rounding(one, two):
+                        raise ValueError(
+                            f"{before.path} and {part.path} share the stamp "
+                            f"{part.time.values[0]:.10g}, at which '{channel.name}' differs by up "
+                            f"to {np.nanmax(np.abs(one - two), initial=0):.3g}, expected the same "
+                            "snapshot in parts of one run; name the files of one run by "
+                            "data.SPLIT.files, or set data.join to folder or name."
+                        )
+            if skip:
+                before.close()
+                part.close()
 
     def _check_seams(self, stamps: Sequence[np.ndarray]) -> None:
         """Check that the stamps of each part continue the stamps of the previous one.
@@ -174,6 +199,15 @@ class JoinedFiles(TrajectoryReader):
             part.close()
 
 
+def _same_up_to_rounding(one: np.ndarray, two: np.ndarray) -> bool:
+    """Return whether two fields are the same, as far as files of packed numbers can tell."""
+    if not np.array_equal(np.isnan(one), np.isnan(two)):
+        return False
+    there = one[~np.isnan(one)]
+    slack = 1e-4 * np.ptp(there) + 1e-6 * np.abs(there).max(initial=0) if there.size else 0.0
+    return bool(np.nanmax(np.abs(one - two), initial=0) <= slack)
+
+
 def _difference_of_members(one: TrajectoryFile, two: TrajectoryFile) -> tuple[str, str] | None:
     """Return the difference in the numbers of trajectories, as text for each, or None."""
     if one.members is None or two.members is None:
@@ -183,7 +217,7 @@ def _difference_of_members(one: TrajectoryFile, two: TrajectoryFile) -> tuple[st
         for members in (one.members, two.members)
     ]
     if texts[0] == texts[1]:
-        return None
+        return difference_of_levels(one.levels, two.levels, run=True)
     name = one.dimensions.trajectory
     texts = [", ".join(text.split(", ")[:8]) for text in texts]
     return f"the trajectories {name} = {texts[0]}", texts[1]

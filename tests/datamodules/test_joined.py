@@ -158,6 +158,29 @@ def test_parts_that_differ_are_refused(tmp_path):
         module(tmp_path).readers("train")
 
 
+@pytest.mark.parametrize("change", ["value", "missing"])
+def test_parts_that_share_a_stamp_hold_the_same_snapshot_there(tmp_path, change):
+    parts(tmp_path, SHARED)
+    path = tmp_path / "train" / "part02.nc"
+    with netCDF4.Dataset(path, "a") as file:
+        file["u"][3, 2, 1] += 1.0  # not shared
+    assert module(tmp_path).trajectories("train").lengths == [41]
+    with netCDF4.Dataset(path, "a") as file:
+        file["u"][0, 2, 1] = np.nan if change == "missing" else file["u"][0, 2, 1] + 0.5
+    with pytest.raises(ValueError, match=r"part03.nc and .*part02.nc share the stamp 20, at which"):
+        module(tmp_path).readers("train")
+
+
+def test_missing_values_and_rounding_are_the_same_in_parts_that_share_a_stamp(tmp_path):
+    parts(tmp_path, SHARED)
+    for path in (tmp_path / "train").iterdir():
+        with netCDF4.Dataset(path, "a") as file:
+            file["u"][:, 1, 1] = np.nan
+    with netCDF4.Dataset(tmp_path / "train" / "part02.nc", "a") as file:
+        file["u"][0] += 1e-5
+    assert [len(reader.files) for reader in module(tmp_path).readers("train")] == [4]
+
+
 def test_hash_depends_on_every_part(tmp_path):
     before = module(parts(tmp_path, APART)).content_hash("train")
     with netCDF4.Dataset(tmp_path / "train" / "part01.nc", "a") as file:
