@@ -1,6 +1,6 @@
 """Contents of a file in the scope of one of its groups."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +11,21 @@ from datamodules.files.formats.format import Contents, StoredVariable
 class Scope(Mapping[str, StoredVariable]):
     """Variables in the scope of a group: its own, then the variables of its parent groups.
 
+    The coordinate of a dimension that a group defines itself is not looked for in its parents.
+
     Args:
         variables: Variables of the file; in groups they have names such as `group/name`.
         group: Path of the group.
+        defined: Names of the dimensions that each group defines, by the path of the group.
     """
 
-    def __init__(self, variables: Mapping[str, StoredVariable], group: str) -> None:
-        self.variables = variables
+    def __init__(
+        self,
+        variables: Mapping[str, StoredVariable],
+        group: str,
+        defined: Mapping[str, Collection[str]] = {},
+    ) -> None:
+        self.variables, self.defined = variables, defined
         parts = group.split("/")
         self.prefixes = ["/".join([*parts[:n], ""]) for n in range(len(parts), 0, -1)]
 
@@ -25,6 +33,8 @@ class Scope(Mapping[str, StoredVariable]):
         for prefix in self.prefixes:
             if prefix + name in self.variables:
                 return self.variables[prefix + name]
+            if name in self.defined.get(prefix.removesuffix("/"), ()):
+                raise KeyError(name)
         return self.variables[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -34,7 +44,7 @@ class Scope(Mapping[str, StoredVariable]):
             for name in self.variables
             if name.startswith(prefix)
         )
-        return iter(names)
+        return (name for name in names if name in self)
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -47,7 +57,10 @@ def scope_of(contents: Contents, names: Sequence[str]) -> Contents:
         ValueError: Variables of two groups have different coordinates.
     """
     groups = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
-    views = [Scope(contents.variables, group) if group else contents.variables for group in groups]
+    views = [
+        Scope(contents.variables, group, contents.defined) if group else contents.variables
+        for group in groups
+    ]
     shared = {d for name in names for d in contents.variables[name].dimensions}
     for dimension in sorted(shared):
         found = [view.get(dimension) for view in views]

@@ -249,6 +249,23 @@ def test_variables_of_groups_have_the_coordinates_of_their_parents(tmp_path):
     np.testing.assert_array_equal(found, np.stack([u, -u], 1)[3:5])
 
 
+def test_dimensions_that_a_group_defines_have_no_coordinates_of_its_parents(tmp_path):
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in {"time": TIMES, "y": SHAPE[0], "x": SHAPE[1]}.items():
+            file.createDimension(name, size)
+            file.createVariable(name, "f8", (name,))[:] = 10.0 * np.arange(size)
+        group = file.createGroup("a")
+        for name, size in {"time": TIMES, "x": SHAPE[1]}.items():
+            group.createDimension(name, size)
+        group.createVariable("time", "f8", ("time",))[:] = 0.5 * np.arange(TIMES)
+        inner = group.createGroup("b")
+        inner.createVariable("u", "f4", ("time", "y", "x"))[:] = numbers(TIMES, *SHAPE)
+    file = TrajectoryFile(path, ["a/b/u"])
+    assert file.interval == 0.5
+    assert [axis.step for axis in file.axes] == [10, None]
+
+
 def test_groups_of_different_coordinates_are_refused(tmp_path):
     grouped(tmp_path / "a.nc", 0.6 * np.arange(8))
     message = refused(tmp_path / "a.nc", ["a/b/u", "c/w"])

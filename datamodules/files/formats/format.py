@@ -5,7 +5,7 @@ lazily. Everything above (axes, time, parameters, windows, hashes, storage) know
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -77,11 +77,14 @@ class Contents:
         path: File, for messages.
         variables: Variables by name, coordinates included.
         attributes: Global attributes, among them parameters that the whole file shares.
+        defined: Names of the dimensions that each group defines, by the path of the group, where
+            the format has dimensions of groups.
     """
 
     path: Path
     variables: Mapping[str, StoredVariable]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    defined: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @cached_property
     def coordinates(self) -> set[str]:

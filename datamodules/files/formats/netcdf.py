@@ -50,7 +50,9 @@ class NetCDF(FileFormat):
     @contextmanager
     def open(self, path: Path) -> Iterator[Contents]:
         with open_dataset(path) as dataset:
-            yield Contents(path, Variables(dataset, path), Attributes(dataset))
+            variables = Variables(dataset, path)
+            defined = {name: set(group.dimensions) for name, group in variables.groups.items()}
+            yield Contents(path, variables, Attributes(dataset), defined)
 
 
 class Variables(Mapping[str, StoredVariable]):
