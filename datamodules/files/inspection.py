@@ -11,7 +11,7 @@ from datamodules.files.axis_roles import FIRM, role_of_attributes, role_of_name
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import LARGEST, ArrayKey
 from datamodules.files.formats.detect import format_of
-from datamodules.files.formats.format import FileFormat, StoredVariable
+from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.formats.plain_arrays import PlainArrays
 from datamodules.files.groups import Scope
 from datamodules.files.physical_parameters import is_number
@@ -130,7 +130,7 @@ def inspect_file(path: Path, format: FileFormat | None = None, files: int = 1) -
             if name not in contents.coordinates
             and _may_be_field(variable)
             and time in variable.dimensions
-            and _space(variable.dimensions, _near(variables, name), time)
+            and _space(variable.dimensions, _near(contents, name), time)
         }
         numbers = tuple(name for name, value in contents.attributes.items() if is_number(value))
         if not candidates:
@@ -139,20 +139,20 @@ def inspect_file(path: Path, format: FileFormat | None = None, files: int = 1) -
         most = max(counted, key=lambda names: (counted[names], len(names)))
         fields = tuple(name for name, names in candidates.items() if tuple(sorted(names)) == most)
         names = candidates[fields[0]]
-        near = _near(variables, fields[0])
+        near = _near(contents, fields[0])
         space = _space(names, near, time)
         rest = [name for name in names if name not in (time, *space)]
         member = next((name for name in rest if name.lower() in MEMBERS), None)
         other = tuple(name for name in rest if name != member)
+        found = {name: near[name] for name in names if name in near}
     dimensions = Dimensions(member or Dimensions.trajectory, str(time), space)
-    found = {name: near[name] for name in names if name in near}
     return Inspection(path, kind, variables, fields, dimensions, other, numbers, found, layout)
 
 
-def _near(variables: Mapping[str, StoredVariable], name: str) -> Mapping[str, StoredVariable]:
+def _near(contents: Contents, name: str) -> Mapping[str, StoredVariable]:
     """Return the variables in the scope of the group of a variable."""
     group = name.rpartition("/")[0]
-    return Scope(variables, group) if group else variables
+    return Scope(contents.variables, group, contents.defined) if group else contents.variables
 
 
 def _may_be_field(variable: StoredVariable) -> bool:

@@ -93,8 +93,8 @@ def metadata(folder: Path) -> dict[str, Any]:
         return found if attributes is None else {**found, "attributes": json.loads(attributes)}
     except (ValueError, zlib.error) as error:
         raise ValueError(
-            f"{folder}: its metadata are damaged or not valid JSON ({error}); restore the store or remove it "
-            "from data.SPLIT.files."
+            f"{folder}: its metadata are damaged or not valid JSON ({error}); restore the store or "
+            "remove it from data.SPLIT.files."
         ) from None
 
 
