@@ -18,6 +18,7 @@ from torch import Tensor
 
 from emulators.context import Context, Steps, checked_step
 from emulators.rollout import Members, RolloutBatch, StepInputs, copy_to_device
+from emulators.step_in_parts import step_in_parts
 
 
 def breed(model: Steps, start: RolloutBatch, steps: int, context: Context) -> Members:
@@ -35,8 +36,10 @@ def breed(model: Steps, start: RolloutBatch, steps: int, context: Context) -> Me
     """
     initial, device = start.initial, start.initial.device
     noise = start.perturbed - initial
-    axes = (0, *range(3, noise.dim()))  # members and points
-    scale = noise.square().mean(axes, keepdim=True).sqrt()[0]
+    points = tuple(range(2, noise.dim() - 1))
+    scale = torch.stack(  # one at a time: sums over a batch round by its size
+        [one.square().mean((0, *points), keepdim=True).sqrt()[0] for one in noise.unbind(1)]
+    )
     step, interval = checked_step(model), getattr(model, "interval", None)
     inputs = StepInputs(start, getattr(model, "steps_per_call", 1))
     count = 1 + len(noise)
@@ -47,7 +50,8 @@ def breed(model: Steps, start: RolloutBatch, steps: int, context: Context) -> Me
     for lead in range(-steps, 0):
         state = copy_to_device(start.truth(lead), device)
         states = torch.cat((state, (state + noise).flatten(0, 1)))
-        found, _ = step(states, None, inputs.at(lead, context, everyone))
+        given = inputs.at(lead, context, everyone)
+        found, _ = step_in_parts(step, states, None, given, len(initial))
         control, *perturbed = found.split(len(initial))
         noise = rescale(torch.stack(perturbed) - control, scale)
         context = context.after(interval)
@@ -67,5 +71,6 @@ def rescale(noise: Tensor, scale: Tensor) -> Tensor:
         [2.0, 2.0, 2.0, 2.0]
     """
     units = torch.where(scale > 0, noise / scale, 0.0)
-    size = units.square().mean(tuple(range(2, noise.dim())), keepdim=True).sqrt()
+    sizes = [one.square().mean().sqrt() for sample in units for one in sample]
+    size = torch.stack(sizes).reshape(*noise.shape[:2], *[1] * (noise.dim() - 2))
     return torch.where(size > 0, noise / size, noise)

@@ -180,9 +180,11 @@ def check_grid(emulator: LightningModule, shape: tuple[int, ...]) -> None:
         if isinstance(error, TypeError) and not raising_module(error).startswith("torch."):
             raise
         reason = str(error).splitlines()[0].rstrip(".")
+        inputs = getattr(emulator.trained, "inputs", None)
+        given = f" (the network is given {inputs} channels)" if inputs else ""
         raise ValueError(
-            f"{type(emulator).__name__} cannot step on a grid of {tuple(shape)}: {reason}; change "
-            "model.network or the data."
+            f"{type(emulator).__name__} cannot step on a grid of {tuple(shape)}: {reason}{given}; "
+            "change model.network or the data."
         ) from error
     finally:
         emulator.train(training)

@@ -49,7 +49,7 @@ from emulators.context import (
     rollout_keys,
     training_context,
 )
-from emulators.evaluation import evaluate
+from emulators.evaluation import check_ensembles, evaluate
 from emulators.follow_data import follow_data, learn_from
 from emulators.forecasting.forecasts import Forecasting
 from emulators.input_fields import InputFields
@@ -61,7 +61,7 @@ from emulators.rollout import RolloutBatch
 from emulators.standardize import Standardize
 from emulators.training.losses import L1L2, Distance
 from emulators.training.members import repeat_members
-from emulators.training.objectives import Objective, check_objective
+from emulators.training.objectives import Objective, check_dropout, check_objective
 from emulators.training.optimizers import Schedule
 from emulators.training.precision import check_precision
 from emulators.training.randomness import add_noise, generator_of, seed_layers, training_position
@@ -150,7 +150,7 @@ class Emulator(Forecasting, ABC):
         self.predict = predict
         self.noise_input = NoiseInput(noise_fields, noise_numbers)
         self.stochastic = self.stochastic or self.noise_input.given
-        check_objective(objective, members, self.stochastic)
+        check_objective(objective, distance, members, self.stochastic)
         self.members = 1 if objective is None else members
         # options are shared by emulators, their weights are not
         self.distance = deepcopy(distance if objective is None else objective.of(members))
@@ -171,6 +171,7 @@ class Emulator(Forecasting, ABC):
         counts = masks, parameters, self.input_fields.count
         interface = NetworkInterface(channels, dimensions, *latents, *counts)
         self.trained = self.make_trained(network, self.noise_input.extend(interface))
+        check_dropout(self.trained, objective)
         self.averaged = deepcopy(self.trained).requires_grad_(False) if ema_decay else None
 
     def make_trained(
@@ -233,7 +234,7 @@ class Emulator(Forecasting, ABC):
         """Return standardised states with the noise of training."""
         if not self.noise:
             return u
-        noisy = add_noise(u, self.noise, self.random("noise", u.device))
+        noisy = add_noise(u, self.noise, self.random("noise", u.device), self.members)
         return self.standardize.masked(self.projection(noisy, u))
 
     # Rollouts -----------------------------------------------------------------------------------
@@ -346,6 +347,7 @@ class Emulator(Forecasting, ABC):
         check_conditioning(self, self.conditioning.count + self.input_fields.count)
         follow_data(self, data)
         self.check(data.shape)
+        check_ensembles(self, source, stage)
         if stage == "fit":
             learn_from(self, source, data)
             self.trained_on = data.with_statistics(source.statistics)

@@ -1,8 +1,11 @@
 """The rollouts of `validate`, `test` and `predict`, observed by the callbacks of the trainer."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from jaxtyping import Int
 from lightning import Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from emulators.breeding import breed
@@ -15,6 +18,11 @@ from emulators.rollout import (
     StopRequest,
     run_rollout,
 )
+
+if TYPE_CHECKING:
+    from emulators.emulator import Emulator
+
+ROLLOUTS = {"validate": "val", "test": "test", "predict": "predict"}  # options of the data
 
 
 def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) -> None:
@@ -52,23 +60,50 @@ def evaluate(model: Steps, start: RolloutBatch, trainer: Trainer, stage: str) ->
     run_rollout(model, start, observers, stage if bar else None, saver, stop, context)
 
 
+def check_ensembles(model: "Emulator", source: object, stage: str) -> None:
+    """Check before a run that members would differ in the rollouts that the run needs.
+
+    Args:
+        model: Emulator.
+        source: Data module; one without `rollouts` is not checked before its first rollout.
+        stage: `fit`, `validate`, `test` or `predict`.
+
+    Raises:
+        ValueError: Members would be equal.
+    """
+    if stage == "fit" and model.noise_input.given and model.members == 1:
+        rank_zero_warn(
+            "The network is given random inputs, and model.distance scores single predictions, "
+            "which teaches it to ignore them; set model.objective to a score of members, such as "
+            "CRPS."
+        )
+    name = "validate" if stage == "fit" else stage
+    plan = getattr(source, "rollouts", {}).get(ROLLOUTS[name])
+    if plan is not None and plan.members > 1 and not plan.initial_noise:
+        refuse_equal(model, plan.members, name)
+
+
+def refuse_equal(model: Steps, members: int, stage: str) -> None:
+    """Raise an error if members that start from the same state are given no random numbers."""
+    if getattr(model, "stochastic", False):
+        return
+    raise ValueError(
+        f"The {members} members of an ensemble start from the same state, and "
+        f"{type(model).__name__} draws no random numbers by which they would differ; set "
+        f"data.{ROLLOUTS[stage]}_rollouts.initial_noise above 0, or train an emulator with "
+        "model.noise_fields or model.noise_numbers (an emulator of your own that draws random "
+        "numbers has the attribute `stochastic = True`)."
+    )
+
+
 def check_members_differ(model: Steps, start: RolloutBatch, stage: str) -> None:
     """Check that members that start from the same state are given random numbers.
 
     Raises:
         ValueError: They would be equal.
     """
-    if start.perturbed is None or getattr(model, "stochastic", False):
-        return
-    if start.perturbed[0].equal(start.initial):
-        rollouts = {"validate": "val", "test": "test", "predict": "predict"}[stage]
-        raise ValueError(
-            f"The {1 + len(start.perturbed)} members of an ensemble start from the same state, and "
-            f"{type(model).__name__} draws no random numbers by which they would differ; set "
-            f"data.{rollouts}_rollouts.initial_noise above 0, or train an emulator with "
-            "model.noise_fields or model.noise_numbers (an emulator of your own that draws random "
-            "numbers has the attribute `stochastic = True`)."
-        )
+    if start.perturbed is not None and start.perturbed[0].equal(start.initial):
+        refuse_equal(model, 1 + len(start.perturbed), stage)
 
 
 def keyed_context(start: RolloutBatch, index: Int[Tensor, " batch"], seed: int) -> Context:

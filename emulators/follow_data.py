@@ -6,6 +6,7 @@ from datamodules.description import DataDescription
 from emulators.checkpoint_checks import follow_boundaries
 from emulators.hierarchy.coarsening import LearnedCoarsening
 from emulators.training.losses import Criterion
+from emulators.training.objectives import Objective
 
 if TYPE_CHECKING:
     from emulators.emulator import Emulator
@@ -32,10 +33,13 @@ def follow_data(emulator: "Emulator", data: DataDescription | None) -> None:
         if isinstance(module, Criterion):
             if weights is not None and not module.weighted:
                 option = "data.weights" if mask is None else "data.mask"
+                kind, others = ("distance", "L1, L2 or L1L2")
+                if isinstance(module, Objective):
+                    kind, others = "objective", "CRPS or EnergyScore"
                 raise ValueError(
                     f"{type(module).__name__} does not weight grid points, and the data have "
-                    f"{option}; set model.distance to L1, L2 or L1L2, or, in a distance of your "
-                    "own, average by `self.average` and set `weighted = True`."
+                    f"{option}; set model.{kind} to {others}, or, in a class of your own, average "
+                    "by `self.average` and set `weighted = True`."
                 )
             if module.weighted:
                 module.set_weights(weights)

@@ -262,7 +262,8 @@ class Hierarchical(Emulator):
         for i, (lead, factor) in enumerate(self.layout.latents):
             z = self._coarse(window[:, self.layout.history + lead], factor)
             if self.latent_noise:
-                z = add_noise(z, self.latent_noise, self.random(f"latent {i}", z.device))
+                source = self.random(f"latent {i}", z.device)
+                z = add_noise(z, self.latent_noise, source, self.members)
             inputs.append(self._without_masked(z * like(self.input_mask[mask_id, i], z)))
         return tuple(inputs)
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from datamodules.solvers.variable import State
 from emulators.context import NO_CONTEXT, Context, Steps, checked_step
+from emulators.step_in_parts import step_in_parts
 
 Members = Float[Tensor, "member batch channel *space"]
 Choice = Bool[Tensor, " batch"]
@@ -260,7 +261,7 @@ def run_rollout(
         total=start.steps,
     ):
         given = inputs.at(lead - 1, current.context, current.active)
-        state, memory = step(current.state, current.memory, given)
+        state, memory = step_in_parts(step, current.state, current.memory, given, batch)
         current = RolloutState(lead, state, memory, current.context.after(interval), current.active)
         forecast = state
         if len(state) < len(initial):

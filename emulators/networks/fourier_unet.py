@@ -213,8 +213,16 @@ class FourierUNet(Network):
 
         self.input_levels = [
             sizes.index(min(size, max(size // factor, 64 >> number)))
-            for number, factor in enumerate(latent_inputs)
+            for number, factor in enumerate(latent_inputs[: interface.data_latents])
         ]
+        for factor in latent_inputs[interface.data_latents :]:
+            if size % factor or size // factor not in sizes:
+                raise ValueError(
+                    f"model.noise_fields has the factor {factor}, with {size / factor:g} points "
+                    f"along an axis, but the levels of this FourierUNet have {sizes}; choose "
+                    "another factor."
+                )
+            self.input_levels.append(sizes.index(size // factor))
         self.stems = nn.ModuleList(
             nn.ModuleList(
                 [

@@ -143,6 +143,7 @@ def check_parameters(network: nn.Module, interface: NetworkInterface) -> None:
     if found != interface.parameters:
         raise ValueError(
             f"The network {type(network).__name__} is conditioned on {found} physical parameters, "
-            f"the data have {interface.parameters}; read `interface.parameters` as "
-            "emulators.Network describes, or change data.parameters."
+            f"the data have {interface.data_parameters} and model.noise_numbers is "
+            f"{interface.noise_parameters}; read `interface.parameters` as emulators.Network "
+            "describes, or change data.parameters or model.noise_numbers."
         )

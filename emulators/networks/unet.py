@@ -172,8 +172,9 @@ class UNet(Network):
         for factor in (*latent_inputs, *latent_outputs):
             if factor % patch and patch % factor:
                 raise ValueError(
-                    f"A latent of factor {factor} does not fit patches of {patch} points; choose "
-                    "factors that are multiples or divisors of UNet.patch."
+                    f"A latent or random field of factor {factor} does not fit patches of {patch} "
+                    "points; choose factors (model.latents, model.noise_fields) that are multiples "
+                    "or divisors of UNet.patch."
                 )
         self.patch = patch
         self.latent_inputs = tuple(latent_inputs)

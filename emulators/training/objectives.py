@@ -100,17 +100,24 @@ class Objective(Criterion):
         x = prediction.unflatten(0, (self.members, -1))
         y = target.unflatten(0, (self.members, -1))[0]
         pairs = list(combinations(range(self.members), 2))
-        error = torch.stack([self.between(one, y) for one in x]).mean(0)
+        errors = [self.between(one, y) for one in x]
+        if errors[0].shape != (len(y),):
+            raise ValueError(
+                f"{type(self).__name__}.between returned a tensor of shape "
+                f"{tuple(errors[0].shape)}, expected {(len(y),)}: one number for each sample."
+            )
+        error = torch.stack(errors).mean(0)
         apart = torch.stack([self.between(x[m], x[k]) for m, k in pairs]).mean(0)
         score = error - 0.5 * (1 - (1 - self.alpha) / self.members) * apart
         return score.repeat(self.members)
 
     def check_targets(self, target: Fields) -> None:
-        """Check at the first call that all members have the same target."""
-        if self.checked:
+        """Check that all members have the same target; on a GPU, which would wait, once."""
+        if self.checked and target.device.type != "cpu":
             return
         samples, apart = divmod(len(target), max(self.members, 1))
-        if self.members < 2 or apart or not target[samples:].equal(target[:-samples]):
+        one, other = target[samples:], target[:-samples]
+        if self.members < 2 or apart or not torch.allclose(one, other, 0.0, 0.0, equal_nan=True):
             raise ValueError(
                 f"{type(self).__name__} compares {self.members} members of each window, and the "
                 f"{len(target)} windows given are not such members one after the other; call the "
@@ -150,11 +157,24 @@ class CRPS(Objective):
         difference = one - other
         points = min(difference.shape[2:])
         parts = [
-            self.average(coarsen(difference, factor).abs())
+            self.average(self.coarse(difference, factor).abs())
             for factor in self.factors
             if factor <= points
         ]
         return torch.stack(parts).mean(0)
+
+    def coarse(self, field: Fields, factor: int) -> Float[Tensor, "batch channel ..."]:
+        """Return averages over blocks.
+
+        Raises:
+            ValueError: The factor does not divide the grid.
+        """
+        if any(size % factor for size in field.shape[2:]):
+            raise ValueError(
+                f"CRPS.factors has the factor {factor}, which does not divide the grid "
+                f"{tuple(field.shape[2:])} of the states or of a latent; choose another factor."
+            )
+        return coarsen(field, factor)
 
 
 class EnergyScore(Objective):
@@ -249,20 +269,52 @@ class WeightedSum(Objective):
         return torch.stack([w * one(prediction, target) for w, one in parts]).sum(0)
 
 
-def check_objective(objective: Objective | None, members: int, stochastic: bool) -> None:
+def check_dropout(network: nn.Module, objective: Objective | None) -> None:
+    """Check that members differ in training by nothing that is absent from rollouts.
+
+    Args:
+        network: Network of an emulator.
+        objective: Objective of the emulator, or None.
+
+    Raises:
+        ValueError: There is an objective, and the network has dropout.
+    """
+    for module in network.modules() if objective is not None else ():
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
+            raise ValueError(
+                f"The network has dropout of {module.p:g}, by which members would differ in "
+                f"training and not in a rollout; set it to 0 with model.objective="
+                f"{type(objective).__name__}."
+            )
+
+
+def check_objective(
+    objective: Objective | None, distance: object, members: int, stochastic: bool
+) -> None:
     """Check that an objective over members has members, which differ.
 
     Args:
         objective: Objective of an emulator, or None.
+        distance: Distance of the emulator.
         members: Number of members in training.
         stochastic: Whether the network is given random numbers.
 
     Raises:
         ValueError: There are fewer than two members, or they would be equal.
     """
+    if isinstance(distance, Objective):
+        raise ValueError(
+            f"model.distance is {type(distance).__name__}, which scores an ensemble; set "
+            "model.objective to it."
+        )
     if objective is None:
         return
-    name = type(objective).__name__
+    name = getattr(objective, "__name__", type(objective).__name__)
+    if not isinstance(objective, Objective):
+        raise ValueError(
+            f"model.objective is {name}, expected an object such as CRPS() that scores an "
+            "ensemble; a distance of single predictions is given as model.distance."
+        )
     if members < 2:
         raise ValueError(
             f"model.objective={name} needs model.members of at least 2, got {members}."

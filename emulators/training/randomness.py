@@ -42,13 +42,18 @@ def seed_layers(generator: torch.Generator | None, device: torch.device) -> None
         torch.get_device_module(device).manual_seed(seed)
 
 
-def add_noise(field: Tensor, amplitude: float, generator: torch.Generator | None) -> Tensor:
+def add_noise(
+    field: Tensor, amplitude: float, generator: torch.Generator | None, members: int = 1
+) -> Tensor:
     """Return a field plus white noise.
 
     Args:
         field: Field of any shape.
         amplitude: Standard deviation of the noise, in the units of the field.
         generator: Source of random numbers; None uses the global one.
+        members: Number of members of each window, one after the other, which have the same noise:
+            they are predictions from the same state.
     """
-    noise = torch.randn(field.shape, generator=generator, device=field.device, dtype=field.dtype)
-    return field + amplitude * noise
+    shape = (-(-len(field) // members), *field.shape[1:])
+    noise = torch.randn(shape, generator=generator, device=field.device, dtype=field.dtype)
+    return field + amplitude * noise.repeat(members, *[1] * (field.dim() - 1))[: len(field)]

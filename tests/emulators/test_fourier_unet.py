@@ -202,3 +202,25 @@ def test_stems_and_heads_are_those_of_the_paper():
     h = F.silu(F.group_norm(h, 4, head["1.weight"], head["1.bias"]))
     expected = F.conv2d(h, head["3.layer.weight"], head["3.layer.bias"], padding=1)
     assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_sample_alone_is_stepped_as_in_a_batch():
+    # the layout of a single sample was not recognised behind the attention
+    torch.set_default_dtype(torch.float32)
+    network = FourierUNet(NetworkInterface(1, 2), size=16, width=8, multipliers=(1, 2, 2)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        state = torch.randn(3, 1, 16, 16)
+        assert torch.equal(network(state[:1])[0], network(state)[0][:1])
+
+
+def test_random_field_of_any_level_is_taken_and_others_are_refused():
+    def network(fields):
+        factors = (4, *fields)
+        interface = NetworkInterface(1, 2, factors, noise_latents=len(fields))
+        return FourierUNet(interface, size=64, width=4, multipliers=(1, 1, 1, 1))
+
+    assert network((8, 1, 2)).input_levels[1:] == [3, 0, 1]
+    with pytest.raises(ValueError, match=r"noise_fields has the factor 16, with 4 points"):
+        network((16,))

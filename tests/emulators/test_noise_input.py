@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from datamodules.rollouts import Rollouts
 from emulators import (
     CRPS,
     FNO,
@@ -20,8 +21,9 @@ from emulators import (
     UNet,
 )
 from emulators.context import rollout_keys
-from emulators.evaluation import check_members_differ
+from emulators.evaluation import check_ensembles, check_members_differ
 from emulators.noise_input import NoiseInput
+from emulators.step_in_parts import step_in_parts
 from emulators.training.members import repeat_members
 from tests.emulators.networks_for_tests import small_unet
 from tests.emulators.test_im_pindiff import build
@@ -32,7 +34,7 @@ NETWORKS = {
     "U-Net with random fields finer than its patches": partial(
         UNet, width=4, multipliers=(1, 2), patch=4
     ),
-    "Fourier U-Net": partial(FourierUNet, size=32, width=4, multipliers=(1, 2, 2), dropout=0.0),
+    "Fourier U-Net": partial(FourierUNet, size=32, width=4, multipliers=(1, 2, 2, 2), dropout=0.0),
     "FNO": partial(FNO, width=4, modes=4, layers=1),
     "dilated": partial(DilatedResNet, width=4, blocks=1, dilations=(1, 2)),
 }
@@ -270,6 +272,64 @@ def test_equal_members_are_refused():
     check_members_differ(Baseline(network=small_unet, noise_numbers=1), start, "test")
     start.perturbed = start.perturbed + 0.1
     check_members_differ(Baseline(network=small_unet), start, "test")
+
+
+def test_noise_of_training_is_the_same_for_all_members():
+    emulator = Hierarchical(
+        latents=[(1, 2)], network=small_unet, noise=0.3, latent_noise=0.2, members=3,
+        objective=CRPS(), noise_fields=[2],
+    )  # fmt: skip
+    window = torch.randn(2, emulator.window, 1, 8, 8).repeat(3, 1, 1, 1, 1)
+    _, (state,), (latent,) = emulator.training_start(window, torch.ones(6).long(), Context())
+    for field, true in ((state, window[:, 0]), (latent, None)):
+        members = field.unflatten(0, (3, 2))
+        assert torch.equal(members[0], members[1])
+        assert torch.equal(members[0], members[2])
+        assert not torch.equal(members[0, 0], members[0, 1])
+        assert true is None or not torch.equal(field, true)
+
+
+def test_dropout_by_which_members_would_differ_in_training_alone_is_refused():
+    network = partial(FourierUNet, size=32, width=4, multipliers=(1, 2))
+    options = {"noise_fields": [2], "objective": CRPS()}
+    with pytest.raises(ValueError, match=r"dropout of 0\.2, .* set it to 0 with model"):
+        Baseline(network=network, **options)
+    Baseline(network=partial(network, dropout=0.0), **options)
+    Baseline(network=network, noise_fields=[2])
+
+
+@pytest.mark.parametrize("stage", ["fit", "validate", "test", "predict"])
+def test_equal_members_are_refused_before_a_run(stage):
+    name = {"fit": "val", "validate": "val"}.get(stage, stage)
+    source = SimpleNamespace(rollouts={**dict.fromkeys(("val", "test", "predict"), Rollouts())})
+    emulator = Baseline(network=small_unet)
+    check_ensembles(emulator, source, stage)
+    source.rollouts[name] = Rollouts(members=3)
+    with pytest.raises(ValueError, match=rf"The 3 members .* set data\.{name}_rollouts.initial_no"):
+        check_ensembles(emulator, source, stage)
+    source.rollouts[name] = Rollouts(members=3, initial_noise=0.1)
+    check_ensembles(emulator, source, stage)
+
+
+def test_random_inputs_without_an_objective_are_remarked_on():
+    source = SimpleNamespace(rollouts=dict.fromkeys(("val", "test", "predict"), Rollouts()))
+    with pytest.warns(UserWarning, match=r"teaches it to ignore them; set model\.objective"):
+        check_ensembles(Baseline(network=small_unet, noise_fields=[2]), source, "fit")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_members_are_stepped_a_part_at_a_time_with_the_same_result(kind, monkeypatch):
+    monkeypatch.setattr("emulators.step_in_parts.SMALLEST", 2)
+    emulator = trained(make(kind)).eval().float()
+    state = torch.randn(6, 1, 16, dtype=torch.float32)
+    context = Context(keys=rollout_keys([0, 1], 3), seed=5)
+    memory = parts = None
+    with torch.no_grad():
+        for _ in range(3):
+            whole, memory = emulator.step(state, memory, context)
+            found, parts = step_in_parts(emulator.step, state, parts, context, 2)
+            assert torch.equal(found, whole)
+            state, context = whole, context.after(None)
 
 
 def test_emulator_of_ones_own_may_draw_by_itself():

@@ -1,13 +1,16 @@
 """Scores of ensembles in training, against a few lines of NumPy."""
 
+import inspect
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from torch.testing import assert_close
 
-from emulators import CRPS, EnergyScore, Objective, SpectralCRPS, WeightedSum
+from emulators import CRPS, L2, EnergyScore, Objective, SpectralCRPS, WeightedSum
+from emulators.training.objectives import check_objective
 
 M, BATCH = 3, 2
 
@@ -165,6 +168,37 @@ def test_targets_that_differ_between_members_are_refused():
         CRPS().of(2)(torch.zeros(4, 1, 4), torch.randn(4, 1, 4))
     with pytest.raises(ValueError, match="the 3 windows given"):
         CRPS().of(2)(torch.zeros(3, 1, 4), torch.zeros(3, 1, 4))
+
+
+def test_factor_that_does_not_divide_the_grid_is_refused():
+    with pytest.raises(ValueError, match=r"CRPS.factors has the factor 3, .* the grid \(8,\)"):
+        CRPS(factors=[1, 3]).of(2)(torch.zeros(2, 1, 8), torch.zeros(2, 1, 8))
+
+
+def test_every_call_is_checked_and_missing_values_are_equal():
+    objective, x = CRPS().of(2), torch.zeros(4, 1, 4)
+    objective(x, x)
+    with pytest.raises(ValueError, match="and the 4 windows given"):
+        objective(x, torch.randn(4, 1, 4))
+    assert objective(x, torch.full((4, 1, 4), torch.nan)).isnan().all()
+
+
+def test_an_objective_is_no_distance_and_has_one_number_per_sample():
+    for options, message in (
+        ({"distance": CRPS()}, "model.distance is CRPS, which scores an ensemble; set model.obj"),
+        ({"objective": L2(), "noise_fields": [2]}, "model.objective is L2, expected an object"),
+        ({"objective": CRPS, "noise_fields": [2]}, "model.objective is CRPS, expected an object"),
+    ):
+        check = {"objective": None, "distance": L2(), **options}
+        with pytest.raises(ValueError, match=message):
+            inspect.unwrap(check_objective)(check["objective"], check["distance"], 2, True)
+
+    class Scalar(Objective):
+        def between(self, one, other):
+            return (one - other).abs().mean()
+
+    with pytest.raises((ValueError, TypeCheckError)):
+        Scalar().of(2)(torch.zeros(4, 1, 4), torch.zeros(4, 1, 4))
 
 
 def test_an_objective_of_ones_own_is_its_distance():

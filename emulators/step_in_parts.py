@@ -1,0 +1,62 @@
+"""Steps of the members of an ensemble, a part of them at a time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor
+
+from datamodules.solvers.variable import State
+from emulators.context import Context
+
+SMALLEST = 16  # samples of a call, below which networks are less efficient
+
+
+def step_in_parts(
+    step: Callable[[Tensor, Any, Context], tuple[Tensor, Any]],
+    state: State,
+    memory: Any,
+    context: Context,
+    size: int,
+) -> tuple[State, Any]:
+    """Return the result of a step of many members, a part of them at a time.
+
+    What a network keeps of a call is many times the size of its states; the members of an ensemble
+    need room for their states and memories only.
+
+    Args:
+        step: Step of a model.
+        state: States of all members.
+        memory: Memory of all members.
+        context: Context of all members.
+        size: Number of samples in a call of the step, if it is above `SMALLEST`.
+    """
+    size = max(size, SMALLEST)
+    if len(state) <= size:
+        return step(state, memory, context)
+    parts = []
+    for first in range(0, len(state), size):
+        chosen = slice(first, first + size)
+        part = apply_to_collection((memory, context), Tensor, lambda value, at=chosen: value[at])
+        parts.append(step(state[chosen], *part))
+    states, memories = zip(*parts, strict=True)
+    return torch.cat(states), concatenated(memories)
+
+
+def concatenated(parts: Sequence[Any]) -> Any:
+    """Return nested tensors of several parts, concatenated along their first axis.
+
+    Example:
+        >>> concatenated([(torch.zeros(1), None), (torch.ones(2), None)])
+        (tensor([0., 1., 1.]), None)
+    """
+    first = parts[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(parts))
+    if isinstance(first, Mapping):
+        return {key: concatenated([part[key] for part in parts]) for key in first}
+    if isinstance(first, tuple | list):
+        items = [concatenated(items) for items in zip(*parts, strict=True)]
+        return type(first)(*items) if hasattr(first, "_fields") else type(first)(items)
+    return first
