@@ -144,7 +144,13 @@ class EnsembleSkill(EnsembleDiagnostic):
         }
 
     def remarks(self, scores: xarray.Dataset) -> list[str]:
-        return self.remark_on_broken(scores["crps"])
+        found = self.remark_on_broken(scores["crps"])
+        if "ensemble_spread" in scores and float(scores["ensemble_spread"].max()) == 0:
+            found.append(
+                "EnsembleSkill: all members are equal, so that the network does not use its random "
+                "inputs, or was not trained to."
+            )
+        return found
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         # an ensemble that breaks down is no reason to leave it out

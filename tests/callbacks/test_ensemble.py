@@ -198,3 +198,12 @@ def test_member_that_breaks_down_is_not_left_out_in_silence(evaluate, plane):
     assert np.isnan(diagnostic.summary(scores)["crps"])
     (text,) = diagnostic.remarks(scores)
     assert "1 of 2 ensembles" in text
+
+
+def test_members_that_are_all_equal_are_remarked_on(evaluate, plane):
+    diagnostic, unperturbed = EnsembleSkill(), start(0.0)
+    scores = evaluate(diagnostic, Exact(0.9, std=2.0), data(plane), [unperturbed])
+    (text,) = diagnostic.remarks(scores)
+    assert "all members are equal" in text
+    scores = evaluate(diagnostic, Exact(0.9, std=2.0), data(plane), [start(0.5)])
+    assert diagnostic.remarks(scores) == []
