@@ -83,12 +83,11 @@ class Emulator(Forecasting, ABC):
         noise_fields: Coarsening factors of random input fields.
         noise_numbers: Random numbers that condition the network by FiLM.
         optimizer: Optimiser of all parameters.
-        schedule: Learning rate over the training steps of the run; None keeps it constant.
-        ema_decay: Decay of the averaged weights, used in evaluation; 0 uses the last weights.
+        schedule: Learning rate over the run; None keeps it constant.
+        ema_decay: Decay of the averaged weights; 0 for none.
         noise: White noise that training adds to the input state, but not to the target
             [standard deviations of the data].
-        project: Constraints of the data onto which predictions are projected; `data` keeps the
-            Fourier modes empty that are empty in the training data (`DataModes`).
+        project: Constraints of predictions; `data` keeps empty Fourier modes of the data empty.
         latent_inputs: Coarsening factors of the latents that a subclass gives to the network.
         latent_outputs: Coarsening factors of the latents that the network returns.
         static: Number of static fields that the network is given; set by the data.

@@ -47,8 +47,8 @@ class Hierarchical(Emulator):
         masking: Probability that a training sample is a cold start.
         state_weight: Weight of the state in the loss; a latent has 1.
         coarsening: Operation T that makes the latents of true states.
-        unrolled_steps: Number of steps that training unrolls, with the gradient through all; from
-            the second on they start from the emulator's own states and latents.
+        unrolled_steps: Number of steps that training unrolls from its own states and latents,
+            with the gradient through all.
         latent_noise: Noise of input latents in training, as `noise`.
         latent_weights: Weight of each latent in the loss; 1 each by default.
 
