@@ -83,7 +83,7 @@ class Emulator(Forecasting, ABC):
         noise_fields: Coarsening factors of random input fields.
         noise_numbers: Random numbers that condition the network by FiLM.
         optimizer: Optimiser of all parameters.
-        schedule: Learning rate over the run; None keeps it constant.
+        schedule: Learning rate over the training steps; None: constant.
         ema_decay: Decay of the averaged weights; 0 for none.
         noise: White noise that training adds to the input state, but not to the target
             [standard deviations of the data].
