@@ -66,8 +66,8 @@ class TrajectoryDataModule(LightningDataModule):
             variable with that name or CF standard name, null means none.
         join: `time` if the files of a split are parts of one simulation, one after the other;
             `folder` if the files of each folder are, and `name` if files whose names differ in the
-            last number alone are; by default each file holds trajectories of its own, unless it
-            holds a single snapshot.
+            last number or date alone are; by default each file holds trajectories of its own,
+            unless it holds a single snapshot.
         parameters: Physical parameters on which the emulator is conditioned: variables with one
             number per trajectory or a single one, global attributes, or settings of the solver such
             as `solver.equation.viscosity`.

@@ -1,29 +1,24 @@
 """Options for reading a data set, and notes on the files of a split."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.formats.detect import format_of
 from datamodules.files.formats.format import FileFormat
 from datamodules.files.input_fields import NO_INPUTS, InputNames
-from datamodules.files.joined import JoinedFiles
-from datamodules.files.numbered_names import without_last_number
 from datamodules.files.paths import find_files
 from datamodules.files.reader import TrajectoryReader
+from datamodules.files.runs import Join, join_runs
 from datamodules.files.selected import Select
 from datamodules.files.selection import Range, SplitFiles
 from datamodules.files.subset import WHOLE, Subset
 from datamodules.files.trajectory_file import TrajectoryFile
 from datamodules.overlap import overlaps
 from datamodules.solvers.finite import check_finite
-
-Join = Literal["time", "folder", "name"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Reading:
         select: Items of further dimensions.
         interval: Time between snapshots of files without time stamps, or None.
         join: `time` if the files are parts of one run, `folder` if the files of each folder are, or
-            `name` if files whose names differ in the last number alone are; or None.
+            `name` if files whose names differ in the last number or date alone are; or None.
         inputs: Names of static fields, forcing and the mask.
         subset: Part of the domain that is read, and blocks of points that are averaged.
 
@@ -92,10 +87,7 @@ class Reading:
             parts = [first, *(read(path, *names, part=True) for path in paths[1:])]
             # files of one snapshot each can mean nothing else than one run
             if self.join is not None or all(part.snapshots == 1 for part in parts):
-                runs: dict[str, list[TrajectoryFile]] = defaultdict(list)
-                for part in parts:
-                    runs[run_of(part.path, self.join)].append(part)
-                readers = [JoinedFiles(run, times) for run in runs.values()]
+                readers = [*join_runs(parts, self.join, times)]
         if not readers:
             first.interval = first.time.within(first.used).interval
             readers = [first, *(read(path, *names, times) for path in paths[1:])]
@@ -104,18 +96,6 @@ class Reading:
             if time is not reader.time:
                 reader.time, reader.interval = time, time.within(reader.used).interval
         return readers
-
-
-def run_of(path: Path, join: Join | None) -> str:
-    """Return a text that is the same for all files of one run.
-
-    Example:
-        >>> [run_of(Path(f"a/re40_{n}.nc"), join) for join in ("name", "folder") for n in (1, 20)]
-        ['a/re40_#', 'a/re40_#', 'a', 'a']
-    """
-    if join == "folder":
-        return str(path.parent)
-    return str(path.parent / without_last_number(path.stem)) if join == "name" else ""
 
 
 def remarks(

@@ -7,6 +7,12 @@ from pathlib import Path
 
 # a sign only where it cannot be a hyphen between two words
 NUMBER = re.compile(r"(?:(?<=[_=])-)?\d+(?:\.\d+)?(?:[eE][-+]?\d+(?![^\W_]))?")
+DAY = r"(?:\d{4}-[01]\d(?:-[0-3]\d)?|(?:1[6-9]|2[0-3])\d\d([_.])[01]\d\1[0-3]\d)"
+CLOCK = r"(?:[-_T][0-2]\d(?:[-:_.]?[0-5]\d){0,2}Z?)?"
+DATE = re.compile(
+    rf"(?<![^\W_]){DAY}{CLOCK}(?![^\W_])|(?<!\d)(?:\d\d){{3,7}}-(?:\d\d){{3,7}}(?!\d)"
+)
+SIZE = re.compile(r"(?<![^\W_])\d+(?:x\d+)+(?![^\W_])")
 
 
 def numbers_in(name: str) -> list[float]:
@@ -20,14 +26,23 @@ def numbers_in(name: str) -> list[float]:
 
 
 def without_last_number(name: str) -> str:
-    """Return a name with `#` for its last number.
+    """Return a name with `#` for its last number or date, not counting the size of a grid.
 
     Example:
         >>> without_last_number("re100_t0.25"), without_last_number("run")
         ('re100_t#', 'run')
+        >>> without_last_number("a_2000-01-01"), without_last_number("re100_part3_64x64")
+        ('a_#', 're100_part#_64x64')
     """
-    found = list(NUMBER.finditer(name))
-    return f"{name[: found[-1].start()]}#{name[found[-1].end() :]}" if found else name
+    dates = list(DATE.finditer(name))
+    longer = [*dates, *SIZE.finditer(name)]
+    numbers = [
+        number
+        for number in NUMBER.finditer(name)
+        if not any(one.start() < number.end() and number.start() < one.end() for one in longer)
+    ]
+    last = max([*dates, *numbers], key=lambda one: one.end(), default=None)
+    return f"{name[: last.start()]}#{name[last.end() :]}" if last else name
 
 
 def check_order(paths: Sequence[Path]) -> None:

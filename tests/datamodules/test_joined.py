@@ -199,3 +199,75 @@ def test_parts_with_other_trajectories_are_refused(tmp_path):
             file.createVariable("trajectory", "i4", ("trajectory",))[:] = members
     with pytest.raises(ValueError, match=r"1.nc has the trajectories .* = 2, 0, 1, .* 0, 1, 2;"):
         module(tmp_path).trajectories("train")
+
+
+def write_split_runs(folder, pattern, names):
+    """Write two runs of 12 snapshots, each in parts of 4."""
+    for run, sign in enumerate((1, -1)):
+        for part, name in enumerate(names):
+            cut = slice(4 * part, 4 * part + 4)
+            path = folder / pattern.format(run=run, part=name)
+            own = sign * FIELD[cut]
+            write_file(path, own.shape, dims=("time", "y", "x"), fields={"u": own},
+                       lengths=(1.0, 2.0))  # fmt: skip
+            with netCDF4.Dataset(path, "a") as file:
+                file["time"][:] = np.arange(12.0)[cut]
+
+
+@pytest.mark.parametrize("pattern", ["train/m{run}_{part}.nc", "train/m{run}_{part}_4x6.nc"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1", "2", "3"],
+        ["2000-01-01", "2000-02-01", "2001-01-01"],
+        ["2000_01_01", "2000_02_01", "2001_01_01"],
+        ["1999-11", "1999-12", "2000-01"],
+        ["0001-11", "0001-12", "0002-01"],
+        ["2000-01-01T00", "2000-01-01T12", "2000-01-02T00"],
+        ["200001-200012", "200101-200112", "200201-200212"],
+    ],
+)
+def test_dates_and_sizes_in_names_are_no_names_of_runs(tmp_path, pattern, names):
+    write_split_runs(tmp_path, pattern, names)
+    train = module(tmp_path, join="name").trajectories("train")
+    assert train.lengths == [12, 12]
+    np.testing.assert_array_equal(train.read(1, 0, 12)[:, 0], -FIELD[:12])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "join", "run"),
+    [
+        ("train/run_{run}/{part}/out.nc", "folder", "train/run_0/1"),
+        ("train/r{run}_p{part}_v2.nc", "name", "train/r0_p1_v#"),
+    ],
+)
+def test_runs_of_a_single_part_that_continue_each_other_are_refused(tmp_path, pattern, join, run):
+    write_split_runs(tmp_path, pattern, ["1", "2", "3"])
+    files = SplitFiles("train/**/*.nc")
+    with pytest.raises(ValueError, match=rf"the run '.*{run}' has the single file .* begins where"):
+        TrajectoryDataModule(tmp_path, ["u"], join=join, train=files).readers("train")
+
+
+def test_a_run_of_a_single_part_among_others_deserves_a_word(tmp_path, capsys):
+    write_split_runs(tmp_path, "train/m{run}_{part}.nc", ["1", "2", "3"])
+    for part in (2, 3):
+        (tmp_path / f"train/m1_{part}.nc").unlink()
+    assert module(tmp_path, join="name").trajectories("train").lengths == [12, 4]
+    assert "m1_#' has the single file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pattern", ["train/run_{run}/u_{number}.nc", "train/{letter}_{number}.nc"])
+def test_files_of_one_snapshot_in_several_series_are_not_joined_unasked(tmp_path, pattern):
+    for number in range(12):
+        name = pattern.format(run=number // 6, letter="ab"[number // 6], number=f"{number:04d}")
+        own = FIELD[number : number + 1]
+        write_file(tmp_path / name, own.shape, dims=("time", "y", "x"), fields={"u": own},
+                   lengths=(1.0, 2.0))  # fmt: skip
+        with netCDF4.Dataset(tmp_path / name, "a") as file:
+            file["time"][:] = number
+    files = SplitFiles("train/**/*.nc")
+    with pytest.raises(ValueError, match=r"0000.nc and .*0006.nc hold one snapshot each in diff"):
+        TrajectoryDataModule(tmp_path, ["u"], train=files).readers("train")
+    for join, lengths in {"time": [12], "folder" if "run" in pattern else "name": [6, 6]}.items():
+        data = TrajectoryDataModule(tmp_path, ["u"], join=join, train=files)
+        assert data.trajectories("train").lengths == lengths

@@ -15,11 +15,11 @@ SAVE = {
 }
 
 
-def read(folder, names, kind=NumPy):
+def read(folder, names, kind=NumPy, pattern="*"):
     suffix, save = SAVE[kind]
     for name, state in zip(names, STATES, strict=False):
         save(folder / f"{name}{suffix}", state[None] if kind is not MATLAB else state)
-    splits = dict.fromkeys(("train", "val", "test"), SplitFiles(f"*{suffix}"))
+    splits = dict.fromkeys(("train", "val", "test"), SplitFiles(f"{pattern}{suffix}"))
     options = (["y", "x"],) if kind is MATLAB else (["channel", "y", "x"], ["u"])
     format = kind(*options, interval=2.0)
     (reader,) = TrajectoryDataModule(folder, ["u"], **splits, format=format).readers("train")
@@ -56,3 +56,12 @@ def test_numbers_are_read_whole_and_ordered_by_value(tmp_path, names, times, kin
 def test_names_that_cannot_be_ordered_for_certain_are_refused(tmp_path, names):
     with pytest.raises(ValueError, match=r"npy and .*npy hold one snapshot each.*rename them"):
         read(tmp_path, names)
+
+
+@pytest.mark.parametrize("kind", SAVE)
+@pytest.mark.parametrize("names", [["run_0/w_0", "run_1/w_1"], ["a_0", "b_1"]])
+def test_snapshots_of_several_runs_are_not_joined(tmp_path, names, kind):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+    with pytest.raises(ValueError, match="hold one snapshot each"):
+        read(tmp_path, names, kind, "**/*")
