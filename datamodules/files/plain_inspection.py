@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.files.axis_roles import role_of_name
+from datamodules.files.formats.matlab import MATLAB
 from datamodules.files.formats.plain_arrays import CHANNEL, PlainArrays, StoredArray, axis_of
 from datamodules.files.numbered_names import numbers_in
 
@@ -51,7 +52,7 @@ def layout_of(path: Path, format: PlainArrays, files: int = 1) -> PlainLayout:
     one = own_time or ("time" not in lengths and files > 3 and bool(numbers_in(path.stem)))
     largest = max(arrays.items(), key=_axes_and_size, default=("", None))
     name, shape = largest[0], () if largest[1] is None else largest[1].shape
-    order = next(_orders(shape, lengths, one), None)
+    order = next(_orders(shape, lengths, one, isinstance(format, MATLAB)), None)
     if order is None:
         return PlainLayout()
     sizes = dict(zip(order, shape, strict=True))
@@ -85,13 +86,16 @@ def _axes_and_size(item: tuple[str, StoredArray]) -> tuple[bool, int]:
     return len(shape) > 1, size
 
 
-def _orders(shape: Sequence[int], lengths: Mapping[str, int], one: bool) -> Iterator[list[str]]:
+def _orders(
+    shape: Sequence[int], lengths: Mapping[str, int], one: bool, columns: bool = False
+) -> Iterator[list[str]]:
     """Yield the orders of the axes of an array that fit its sizes, the most usual one first.
 
     Args:
         shape: Shape of the array.
         lengths: Number of points of the coordinates, by the name of their axis.
         one: Whether the file holds one snapshot.
+        columns: Whether arrays are stored by columns, as in MATLAB, so that x comes before y.
     """
     named = {str(role): axis for axis in lengths if (role := role_of_name(axis))}
     few = [size <= FEW for size in shape]
@@ -99,6 +103,10 @@ def _orders(shape: Sequence[int], lengths: Mapping[str, int], one: bool) -> Iter
     snapshot = [o for o in OF_ONE_SNAPSHOT.get(len(shape), []) if (CHANNEL in o) == several]
     usual = snapshot if one and snapshot else ORDERS.get(len(shape), [])
     chosen = [o for o in usual if (CHANNEL in o) == several] or usual
+    if columns:
+        swapped = {"x": "y", "y": "x"}
+        turned = [[swapped.get(a, a) if "y" in o else a for a in o] for o in [*chosen, *usual]]
+        chosen, usual = turned, []
     found = [[named.get(a, a) if a in ("x", "y") else a for a in o] for o in [*chosen, *usual]]
     if named:  # a file with coordinates has them for all axes of space
         found.sort(key=lambda order: len({"x", "y"} & {*order} - lengths.keys()))

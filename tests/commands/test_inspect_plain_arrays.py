@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 import torch
 import yaml
 
@@ -152,3 +153,23 @@ def test_a_file_without_such_arrays_is_refused_with_the_options(tmp_path):
     np.save(tmp_path / "a.npy", np.arange(5.0))
     with pytest.raises(ValueError, match=r"without names of axes.*data\.format"):
         cli.run(["inspect", str(tmp_path / "a.npy")])
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "order"),
+    [((9, 6, 20), 20, ["x", "y", "time"]), ((20, 9, 6), 20, ["time", "x", "y"])],
+)
+def test_arrays_of_matlab_have_x_before_y(tmp_path, monkeypatch, shape, axis, order):
+    monkeypatch.chdir(tmp_path)
+    scipy.io.savemat("a.mat", {"u": RANDOM.normal(size=shape), "t": 0.5 * np.arange(axis)})
+    _, options = inspected("a.mat")
+    assert options["format"]["init_args"]["order"] == order
+
+
+def test_snapshots_of_matlab_have_x_before_y(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(8):
+        scipy.io.savemat(f"{number}.mat", {"Omega": FIELDS[0, number].T, "time": 0.5 * number})
+    _, options = inspected(*(f"{number}.mat" for number in range(8)))
+    assert options["format"]["init_args"]["order"] == ["x", "y"]
+    np.testing.assert_array_equal(first_split(options).read(0, 0, 4)[:, 0], FIELDS[0, :4])
