@@ -69,7 +69,8 @@ class Subset:
             path: File, for messages.
 
         Raises:
-            ValueError: No points are left, or the blocks do not divide them.
+            ValueError: An end is beyond the axis, no points are left, or the blocks do not divide
+                them.
         """
         name, factor = axis.name, self.factor(axis.name)
         kept = self.crop.get(name, Range()).of(axis.size)
@@ -78,6 +79,14 @@ class Subset:
                 f"{path}: data.crop.{name} leaves none of the {axis.size} points of '{name}'; "
                 f"set data.crop.{name} to indices that exist."
             )
+        ends = self.crop.get(name, Range())
+        for end, index in (("start", ends.start), ("stop", ends.stop)):
+            if index is not None and not -axis.size <= index <= axis.size:
+                raise ValueError(
+                    f"{path}: data.crop.{name}.{end} is {index}, but '{name}' has {axis.size} "
+                    f"points, expected an index in -{axis.size}..{axis.size}; set "
+                    f"data.crop.{name} to indices that exist."
+                )
         if len(kept) % factor:
             raise ValueError(
                 f"{path}: '{name}' has {len(kept)} points, which data.coarsen: {factor} does not "

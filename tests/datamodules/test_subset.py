@@ -134,6 +134,8 @@ def test_values_that_were_never_written_do_not_enter_means():
         ({"coarsen": 0}, "data.coarsen must be at least 1 along each axis, got 0"),
         ({"coarsen": {"y": 2}}, r"data.coarsen names 'y', expected one of .*\(lat, lon\)"),
         ({"crop": {"time": Range(2)}}, "data.crop names 'time', expected one of"),
+        ({"crop": {"lat": Range(stop=721)}}, "data.crop.lat.stop is 721, but 'lat' has 6 points"),
+        ({"crop": {"lon": Range(-9)}}, "data.crop.lon.start is -9, but 'lon' has 8 points"),
         ({"crop": {"lon": Range(9)}}, "data.crop.lon leaves none of the 8 points of 'lon'"),
         ({"coarsen": 2, "crop": {"lat": Range(1, 3), "lon": Range(2, 4)}, "mask": "wet"},
          r"all points of 't' are masked by data.mask: wet"),

@@ -60,7 +60,14 @@ class Zarr(FileFormat):
     def open(self, path: Path) -> Iterator[Contents]:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file.")
-        attributes = metadata(path).get("attributes", {})
+        held = metadata(path)
+        if "shape" in held:
+            raise ValueError(
+                f"{path} is a single Zarr array, expected a group of arrays with names of "
+                "dimensions, as xarray writes it; open it by xarray.DataArray(zarr.open_array("
+                "...), dims=[...]) and write it with a name by to_dataset(...).to_zarr(...)."
+            )
+        attributes = held.get("attributes", {})
         yield Contents(path, dict(_variables(path, "")), attributes)
 
 

@@ -182,6 +182,14 @@ def test_an_array_without_names_of_dimensions_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("version", [2, 3])
+def test_a_single_array_is_refused_with_the_remedy(tmp_path, version):
+    zarr.save_array(str(tmp_path / "a.zarr"), VALUES["u"], zarr_format=version)
+    assert isinstance(format_of(tmp_path / "a.zarr"), Zarr)
+    with pytest.raises(ValueError, match=r"a.zarr is a single Zarr array, .*to_zarr"):
+        opened(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("version", [2, 3])
 def test_groups_are_read_as_in_netcdf(tmp_path, version):
     """Coordinates come from the group or its parents."""
     path, options = tmp_path / "a.zarr", {"zarr_format": version, "consolidated": False}
