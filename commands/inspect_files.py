@@ -1,7 +1,7 @@
 """The command that describes data files and writes a configuration that reads them."""
 
 import os
-from itertools import takewhile
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from datamodules.files.inspection import Inspection
-    from datamodules.files.joined import JoinedFiles
+    from datamodules.files.runs import Join
     from datamodules.files.space_axis import SpaceAxis
     from datamodules.files.trajectory_file import TrajectoryFile
 
 SPLITS = ("train", "val", "test")
+JOINS: "tuple[Join, ...]" = ("time", "folder", "name")
 MOST = 60  # levels of which the configuration lists all
 
 
@@ -120,6 +121,7 @@ def configuration(found: "list[Inspection]", files: "list[TrajectoryFile | Value
     """
     import yaml
 
+    from commands.file_patterns import named_splits
     from datamodules.files.inspection import has_masked_points
 
     first = found[0]
@@ -144,17 +146,26 @@ def configuration(found: "list[Inspection]", files: "list[TrajectoryFile | Value
         **({"select": first.select} if first.select else {}),
         **({"mask": "missing"} if has_masked_points(first) else {}),
     }
-    run = None if _named([path.relative_to(root) for path in paths]) else joined(files)
     count = _sizes(first)[names.time]
-    if count == 1:  # files of one snapshot are joined in any case
-        count = len(paths)
-    elif run is not None:
-        data["join"], count = "time", run.snapshots
-    splits = _splits([path.relative_to(root) for path in paths], count, run is not None)
+    relative = [path.relative_to(root) for path in paths]
+    named = named_splits(relative)
+    in_splits = [
+        [file for path, file in zip(relative, files, strict=True) if path in own]
+        for own in named.values()
+    ]
+    run = joined(in_splits or [files])
+    if run is not None:
+        folders = [{path.parent for path in own} for own in (*named.values(), relative)]
+        one_folder = all(len(own) == 1 for own in (folders[:-1] or folders))
+        alone = count == 1 and run[0] == "time" and one_folder
+        count = run[1]
+        if not alone:  # files of one snapshot in one folder are joined in any case
+            data["join"] = run[0]
+    splits, remarks = _splits(relative, root, count, run is not None)
     text = yaml.safe_dump(
         {"data": data | splits}, sort_keys=False, default_flow_style=None, width=100
     )
-    text += "".join(f"# {remark}\n" for remark in layout.remarks)
+    text += "".join(f"# {remark}\n" for remark in (*layout.remarks, *remarks))
     if splits["train"] == splits["test"]:
         text += "# all splits have the same snapshots: name other files for val and test\n"
     return text + _suggestions(first, getattr(files[0], "axes", ()))
@@ -166,51 +177,70 @@ def _sizes(found: "Inspection") -> dict[str, int]:
     return dict(zip(field.dimensions, field.shape, strict=True))
 
 
-def joined(files: "list[TrajectoryFile | ValueError]") -> "JoinedFiles | None":
-    """Return files as one run if their stamps continue each other, or None."""
+def joined(
+    splits: "Sequence[Sequence[TrajectoryFile | ValueError]]",
+) -> "tuple[Join, int] | None":
+    """Return how the files of splits are joined, and the length of the shortest run, or None.
+
+    Args:
+        splits: Files of each split, or the reasons why they cannot be read.
+    """
     from datamodules.files.joined import JoinedFiles
+    from datamodules.files.runs import run_of
     from datamodules.files.trajectory_file import TrajectoryFile
 
-    parts = [file for file in files if isinstance(file, TrajectoryFile)]
-    if len(parts) < max(2, len(files)):
+    splits = [files for files in splits if len(files) > 1]
+    parts = [[file for file in files if isinstance(file, TrajectoryFile)] for files in splits]
+    if not parts or parts != splits:
         return None
-    try:
-        return JoinedFiles(parts)
-    except ValueError:  # they do not
-        return None
+    for join in JOINS:
+        runs: dict[tuple[int, str], list[TrajectoryFile]] = defaultdict(list)
+        for number, own in enumerate(parts):
+            for part in own:
+                runs[number, run_of(part.path, join)].append(part)
+        if min(map(len, runs.values())) > 1:
+            try:
+                return join, min(JoinedFiles(run).snapshots for run in runs.values())
+            except ValueError:  # their stamps do not continue each other
+                continue
+    return None
 
 
-def _named(paths: list[Path]) -> dict[str, list[Path]]:
-    """Return the files of each split by the words in their names; none if these do not decide."""
-    words = [[split for split in SPLITS if split in str(path).lower()] for path in paths]
-    if any(len(found) != 1 for found in words) or {found[0] for found in words} != {*SPLITS}:
-        return {}
-    return {
-        split: [p for p, [w] in zip(paths, words, strict=True) if w == split] for split in SPLITS
-    }
+def _splits(
+    paths: list[Path], root: Path, count: int, run: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the files of each split, and remarks on patterns that match other files, too.
 
-
-def _splits(paths: list[Path], count: int, run: bool) -> dict[str, Any]:
-    """Return the files of each split: by their names, one of three each, or ranges of times.
+    Splits are told by the names of the files, are one of three files each, or ranges of times.
 
     Args:
         paths: Files, relative to the root.
+        root: Folder of the data set.
         count: Number of snapshots of a trajectory.
-        run: Whether the files are one run.
+        run: Whether files are joined.
     """
-    if named := _named(paths):
-        return {split: {"files": _pattern(own)} for split, own in named.items()}
-    if len(paths) == len(SPLITS) and not run:
-        return {split: {"files": str(path)} for split, path in zip(SPLITS, paths, strict=True)}
-    pattern = _pattern(paths)
-    if count < 2 * len(SPLITS):  # too few for three ranges
-        return {split: {"files": pattern} for split in SPLITS}
-    part = max(2, int(0.15 * count))
-    ends = [0, count - 2 * part, count - part, None]
-    return {
-        split: {"files": pattern, "times": {"start": a, **({} if b is None else {"stop": b})}}
-        for split, a, b in zip(SPLITS, ends[:-1], ends[1:], strict=True)
-    }
+    from commands.file_patterns import named_splits, pattern_of
+
+    if named := named_splits(paths):
+        found = {split: pattern_of(own, root) for split, own in named.items()}
+    elif len(paths) == len(SPLITS) and not run:
+        found = {split: (str(path), []) for split, path in zip(SPLITS, paths, strict=True)}
+    else:
+        found = dict.fromkeys(SPLITS, pattern_of(paths, root))
+    remarks = [
+        f"{pattern} also matches files that were not inspected ({more[0].relative_to(root)}): "
+        "move them, or name files by another pattern"
+        for pattern, more in dict.fromkeys((p, tuple(m)) for p, m in found.values())
+        if more
+    ]
+    splits: dict[str, Any] = {split: {"files": pattern} for split, (pattern, _) in found.items()}
+    whole = len({pattern for pattern, _ in found.values()}) > 1
+    if not whole and count >= 2 * len(SPLITS):  # not too few for three ranges
+        part = max(2, int(0.15 * count))
+        ends = [0, count - 2 * part, count - part, None]
+        for split, a, b in zip(SPLITS, ends[:-1], ends[1:], strict=True):
+            splits[split]["times"] = {"start": a, **({} if b is None else {"stop": b})}
+    return splits, remarks
 
 
 def _suggestions(first: "Inspection", axes: "Sequence[SpaceAxis]") -> str:
@@ -234,23 +264,3 @@ def _suggestions(first: "Inspection", axes: "Sequence[SpaceAxis]") -> str:
     if not all(axis.periodicity[1] for axis in axes):
         text += "# if the domain is periodic, add to data:  periodic: true\n"
     return text
-
-
-def _pattern(paths: list[Path]) -> str:
-    """Return a pattern that matches some paths, with a pattern for each folder."""
-    if len({len(path.parts) for path in paths}) > 1:
-        return f"**/{_of_names([path.name for path in paths])}"
-    return "/".join(map(_of_names, map(list, zip(*(path.parts for path in paths), strict=True))))
-
-
-def _of_names(names: list[str]) -> str:
-    """Return a pattern that matches some names: their common beginning and ending."""
-    least, most = min(names), max(names)
-    if least == most:
-        return least
-    front = sum(
-        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(least, most, strict=False))
-    )
-    rest = [name[front:][::-1] for name in names]
-    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*rest, strict=False))
-    return f"{least[:front]}*{''.join(letters[0] for letters in same)[::-1]}"

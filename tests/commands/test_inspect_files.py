@@ -11,6 +11,7 @@ from PIL import Image
 
 import cli
 from datamodules import Dimensions, SplitFiles, TrajectoryDataModule
+from datamodules.files.paths import find_files
 from datamodules.files.selection import Range
 from tests.datamodules.test_inputs import LAND, fields, write
 
@@ -228,3 +229,96 @@ def test_all_levels_as_channels_are_at_hand(tmp_path, monkeypatch, levels, first
     assert f"# all of them as channels:  {every}\n" in text
     data = TrajectoryDataModule(tmp_path, ["q"], train=SplitFiles("a.nc"), **yaml.safe_load(every))
     np.testing.assert_array_equal(data.trajectories("train").read(0, 0, 9), field.astype("f4"))
+
+
+def write_part(path, run, part, snapshots=4):
+    """Write a part of a run of which each value is the number of its snapshot."""
+    times = snapshots * part + np.arange(float(snapshots))
+    field = np.broadcast_to(100 * run + times[:, None, None], (snapshots, 4, 6))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coordinates = {"time": ("time", times, {"units": "s"})}
+    xarray.Dataset({"u": (("time", "y", "x"), field)}, coordinates).to_netcdf(path)
+
+
+def written(*paths):
+    """Return the text and the data of the configuration that the command writes."""
+    cli.run(["inspect", *map(str, paths)])
+    text = Path("data.yaml").read_text()
+    return text, yaml.safe_load(text)["data"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "join"),
+    [
+        ("run_{run}/part_{part}.nc", "folder"),
+        ("run_{run}_part_{part}.nc", "name"),
+        ("run_{run}_2000-0{part}-01.nc", "name"),
+    ],
+)
+def test_several_runs_of_parts_are_joined_by_folder_or_name(tmp_path, monkeypatch, pattern, join):
+    monkeypatch.chdir(tmp_path)
+    paths = []
+    for run in range(2):
+        for part in range(3):
+            paths.append(Path(pattern.format(run=run, part=part + 1)))
+            write_part(paths[-1], run, part)
+    _, options = written(*paths)
+    assert options["join"] == join
+    assert options["test"]["times"] == {"start": 10}  # of 12 snapshots
+    train = SplitFiles(options["train"]["files"])
+    data = TrajectoryDataModule(Path(options["root"]), ["u"], join=join, train=train)
+    assert data.trajectories("train").lengths == [12, 12]
+
+
+@pytest.mark.parametrize("pattern", ["{split}/part_{part}.nc", "{split}_{part}.nc"])
+@pytest.mark.parametrize("snapshots", [4, 1])
+def test_parts_of_named_splits_are_joined(tmp_path, monkeypatch, pattern, snapshots):
+    monkeypatch.chdir(tmp_path)
+    paths = []
+    for run, split in enumerate(("train", "val", "test")):
+        for part in range(2 if split == "test" else 4):
+            paths.append(Path(pattern.format(split=split, part=part)))
+            write_part(paths[-1], run, part, snapshots)
+    _, options = written(*paths)
+    # single snapshots in one folder are joined in any case
+    assert options.get("join") == ("time" if snapshots > 1 else None)
+    assert "times" not in options["train"]
+
+
+@pytest.mark.parametrize("folder", [".", "a[1]"])
+def test_patterns_match_the_files_that_were_named_alone(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        write_part(Path(folder) / f"u{number}.nc", number, 0, 9)
+    named = [Path(folder) / f"u{number}.nc" for number in (1, 3)]
+    (Path(folder) / "w1.nc").write_bytes(b"")
+    text, options = written(*named)
+    found = find_files(Path(options["root"]), options["train"]["files"])
+    assert [path.name for path in found] == ["u1.nc", "u3.nc"]
+    assert "also matches" not in text
+    write_part(Path(folder) / "u10.nc", 10, 0, 9)
+    text, _ = written(*named, Path(folder) / "u10.nc", Path(folder) / "u0.nc")
+    assert "# u*.nc also matches files that were not inspected (u2.nc): move them" in text
+
+
+def test_patterns_of_folders_with_brackets_match(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    named = [Path(f"re[{run}]/u{part}.nc") for run in range(2) for part in range(2)]
+    for path in named:
+        write_part(path, 0, 0, 9)
+    _, options = written(*named)
+    assert len(find_files(Path(options["root"]), options["train"]["files"])) == 4
+
+
+def test_splits_are_told_by_whole_words(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["constraint", "interval", "latest"]  # which contain train, val and test
+    for run, name in enumerate(names):
+        write_part(Path(f"{name}_0.nc"), run, 0, 9)
+    _, options = written(*(f"{name}_0.nc" for name in names))
+    assert [options[split]["files"] for split in ("train", "val", "test")] == [
+        f"{name}_0.nc" for name in names
+    ]
+    write_part(Path("interval_1.nc"), 3, 0, 9)
+    _, options = written(*(f"{name}_0.nc" for name in names), "interval_1.nc")
+    assert options["train"]["files"] == options["test"]["files"] == "*.nc"
