@@ -211,7 +211,7 @@ def _splits(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the files of each split, and remarks on patterns that match other files, too.
 
-    Splits are told by the names of the files, are one of three files each, or ranges of times.
+    Splits are given by the names of files, or are one of three files each, or ranges of times.
 
     Args:
         paths: Files, relative to the root.

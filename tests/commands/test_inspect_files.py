@@ -310,7 +310,7 @@ def test_patterns_of_folders_with_brackets_match(tmp_path, monkeypatch):
     assert len(find_files(Path(options["root"]), options["train"]["files"])) == 4
 
 
-def test_splits_are_told_by_whole_words(tmp_path, monkeypatch):
+def test_splits_are_found_by_whole_words(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ["constraint", "interval", "latest"]  # which contain train, val and test
     for run, name in enumerate(names):
