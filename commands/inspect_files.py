@@ -256,7 +256,11 @@ def _suggestions(first: "Inspection", axes: "Sequence[SpaceAxis]") -> str:
     if first.static:
         text += "# to give fields without time to the emulator, add to data:  "
         text += f"static: [{', '.join(first.static)}]\n"
-    if first.forcing:
+    if first.forcing and first.items:  # such as a pressure at the surface
+        names = ", ".join(first.forcing)
+        text += f"# without {', '.join(first.items)}: {names}; add fields of the state to "
+        text += "data.variables, and fields that are known ahead to data.forcing\n"
+    elif first.forcing:
         text += "# to give fields that are known ahead to the emulator, add to data:  "
         text += f"forcing: [{', '.join(first.forcing)}]\n"
     if any(axis.spherical and axis.role == "y" for axis in axes):

@@ -110,7 +110,7 @@ def inspect_file(path: Path, format: FileFormat | None = None, files: int = 1) -
     """Return a guess of the options that read a file.
 
     The fields are the variables with the most frequent dimensions among those that have a time and
-    one or two spatial dimensions.
+    one or two spatial dimensions, without those that are the same at all times.
 
     Args:
         path: File, or folder of a store.
@@ -145,6 +145,8 @@ def inspect_file(path: Path, format: FileFormat | None = None, files: int = 1) -
         member = next((name for name in rest if name.lower() in MEMBERS), None)
         other = tuple(name for name in rest if name != member)
         found = {name: near[name] for name in names if name in near}
+    changing = tuple(name for name in fields if _changes(variables[name], str(time)))
+    fields = changing or fields
     dimensions = Dimensions(member or Dimensions.trajectory, str(time), space)
     return Inspection(path, kind, variables, fields, dimensions, other, numbers, found, layout)
 
@@ -153,6 +155,23 @@ def _near(contents: Contents, name: str) -> Mapping[str, StoredVariable]:
     """Return the variables in the scope of the group of a variable."""
     group = name.rpartition("/")[0]
     return Scope(contents.variables, group, contents.defined) if group else contents.variables
+
+
+def _changes(variable: StoredVariable, time: str) -> bool:
+    """Return whether a variable is not the same at all times, or has one time.
+
+    Of a large variable, the first, the middle and the last time are compared.
+    """
+    axis = variable.dimensions.index(time)
+    count = variable.shape[axis]
+    if count == 1 or not variable.size:
+        return True
+    times = range(1, count) if variable.size <= SMALL else (count // 2, count - 1)
+    first, *others = (
+        _read(variable, (*[slice(None)] * axis, slice(number, number + 1)))
+        for number in (0, *times)
+    )
+    return not all(np.array_equal(first, other, equal_nan=True) for other in others)
 
 
 def _may_be_field(variable: StoredVariable) -> bool:

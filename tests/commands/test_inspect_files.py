@@ -322,3 +322,28 @@ def test_splits_are_found_by_whole_words(tmp_path, monkeypatch):
     write_part(Path("interval_1.nc"), 3, 0, 9)
     _, options = written(*(f"{name}_0.nc" for name in names), "interval_1.nc")
     assert options["train"]["files"] == options["test"]["files"] == "*.nc"
+
+
+def test_fields_that_are_the_same_at_all_times_are_no_channels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random, dims = np.random.default_rng(0), ("Time", "south_north", "west_east")
+    height = np.broadcast_to(random.normal(size=(4, 6)), (9, 4, 6))
+    data = xarray.Dataset({"T2": (dims, random.normal(size=(9, 4, 6))), "HGT": (dims, height)})
+    data.assign_coords(Time=np.arange(9.0)).to_netcdf("a.nc")
+    text, options = written("a.nc")
+    assert options["variables"] == ["T2"]
+    assert "add to data:  forcing: [HGT]\n" in text
+
+
+def test_fields_without_levels_are_not_taken_for_forcing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random, coordinates = np.random.default_rng(0), {"time": np.arange(9.0), "lev": [850.0, 500.0]}
+    fields = {
+        **{n: (("time", "lev", "y", "x"), random.normal(size=(9, 2, 4, 6))) for n in "qt"},
+        "sp": (("time", "y", "x"), random.normal(size=(9, 4, 6))),
+    }
+    xarray.Dataset(fields, coordinates).to_netcdf("a.nc")
+    text, options = written("a.nc")
+    assert options["variables"] == ["q", "t"]
+    assert "forcing: [" not in text
+    assert "# without lev: sp; add fields of the state to data.variables" in text
