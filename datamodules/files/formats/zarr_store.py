@@ -65,7 +65,8 @@ class Zarr(FileFormat):
             raise ValueError(
                 f"{path} is a single Zarr array, expected a group of arrays with names of "
                 "dimensions, as xarray writes it; open it by xarray.DataArray(zarr.open_array("
-                "...), dims=[...]) and write it with a name by to_dataset(...).to_zarr(...)."
+                "...), dims=[...]) and write it with a name by to_dataset(...).to_zarr(...), or "
+                "remove it from data.SPLIT.files."
             )
         attributes = held.get("attributes", {})
         yield Contents(path, dict(_variables(path, "")), attributes)
