@@ -45,14 +45,13 @@ class TrajectoryDataModule(LightningDataModule):
         root: Folder of the data set.
         variables: Names of the variables that become channels; `group/name` in a group of a file.
         dimensions: Names of the dimensions in the files.
-        select: Items of further dimensions, such as `{level: 500}` for one level or
-            `{level: [500, 850]}` for a channel of each, by the value of the coordinate, or by index
-            if there is none.
+        select: Items of further dimensions by value, or by index without a coordinate, such as
+            `{level: 500}`, or `{level: [500, 850]}` for a channel of each.
         interval: Time between snapshots, if the files have no time stamps.
         static: Fields without time that are given to each step, such as orography.
         forcing: Fields or series of time that are known ahead and given to each step.
-        mask: `missing` for points without values, such as land; or a variable that is 1 where there
-            are values, or 0 there (`not NAME`). Masked points count in no mean.
+        mask: `missing` for points without values, such as land, or a variable that is 1 where there
+            are values (`not NAME`: 0).
         weights: `latitude` weights points by their area in statistics, losses and scores.
         crop: Range of points of some axes that is read, such as `{latitude: {stop: 720}}`.
         coarsen: Number of points per block that is averaged, along all axes or by name; a block
@@ -62,15 +61,12 @@ class TrajectoryDataModule(LightningDataModule):
         periodic: Whether the domain is periodic along each axis (y, x); one value means all axes.
             `auto` takes it from attributes of the files, the generator, or a full circle of
             longitude. Spectra, velocities from vorticity and the padding of networks follow it.
-        vorticity: Vorticity of a flow, from which energies and velocities follow; `auto` takes the
-            variable with that name or CF standard name, null means none.
-        join: `time` if the files of a split are parts of one simulation, one after the other;
-            `folder` if the files of each folder are, and `name` if files whose names differ in the
-            last number or date alone are; by default each file holds trajectories of its own,
-            unless it holds a single snapshot.
+        vorticity: Vorticity of a flow, which gives energies and velocities; `auto` takes the
+            variable with that name or CF standard name.
+        join: Files that are parts of one simulation: all of a split (`time`), of each `folder`, or
+            those whose names differ in the last number or date alone (`name`).
         parameters: Physical parameters on which the emulator is conditioned: variables with one
-            number per trajectory or a single one, global attributes, or settings of the solver such
-            as `solver.equation.viscosity`.
+            number per trajectory, attributes, or settings such as `solver.equation.viscosity`.
         observations: Observed part of the training trajectories; all by default.
         generator: Generator of missing files; files made with other settings are refused.
         train: Files of the training split.
@@ -78,9 +74,8 @@ class TrajectoryDataModule(LightningDataModule):
         test: Files of the test split; forecasts start from them too.
         batch_size: Number of training windows per step and process.
         workers: Number of processes that read training windows; 0 reads in the training process.
-        storage: Place where splits are kept: RAM of each process (`memory`), RAM `shared` by the
-            processes of a node, files that are read window by window (`stream`), or the `device`
-            that trains; `auto` is the fastest with room for the split.
+        storage: Place of splits: RAM of each process (`memory`) or of all (`shared`), the files
+            (`stream`), or the training `device`; `auto` is the fastest with room.
         seed: Seed for shuffling the training windows.
         val_rollouts: Rollouts on the validation split, during and after training.
         test_rollouts: Rollouts on the test split.

@@ -32,7 +32,10 @@ from tests.conftest import SMOKE, says
             ["--data.periodic=maybe"],
             "data.periodic must be one of 'auto', true, false, a list, got",
         ),
-        (["--data.join=space"], "data.join must be one of 'time', null, got space"),
+        (
+            ["--data.join=space"],
+            "data.join must be one of 'time', 'folder', 'name', null, got space",
+        ),
         (["--model.optimizer.lr=0.5"], "model.optimizer.lr=0.001, this emulator has 0.5"),
         (["--data.batch_size=x"], "data.batch_size must be of type int, got x"),
         (["--model=Nothere"], "model names the class 'Nothere', which is neither"),
