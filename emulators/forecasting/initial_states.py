@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.description import DataDescription
+from datamodules.solvers import Variable
 from datamodules.solvers.variable import State
 from emulators.forecasting.given_fields import GivenFields
 
@@ -64,8 +65,8 @@ class InitialStates:
             self.perturbed = self.initial.expand(members - 1, *self.initial.shape)
         self.times: Sequence[float] = self._times()
         self.parameters = self._parameters()
-        ground = None if masked is None else masked.all(0)
-        self.static = self._static(static, ground)
+        self.ground = None if masked is None else masked.all(0)
+        self.static = self._static(static)
         self._forcing = None
         if data.forcing:
             self._forcing = self._forcing_of(forcing)
@@ -126,19 +127,23 @@ class InitialStates:
         values = np.stack(columns, axis=1).astype(np.float64)
         return torch.from_numpy(values).float().to(**self.kind)
 
-    def _static(
-        self, static: xarray.Dataset | None, masked: np.ndarray | None
-    ) -> Float[Tensor, "batch static *space"] | None:
+    def _static(self, static: xarray.Dataset | None) -> Float[Tensor, "batch static *space"] | None:
         """Return the static fields, 0 at masked points without a value."""
         if not self.data.static:
             return None
         given = self.given if static is None else GivenFields(static, self.data, "static")
         fields = given.fields(self.data.static)
-        names = [field.name for field in self.data.static]
-        space = None if masked is None else np.broadcast_to(masked, fields.shape[1:])
-        values = given.filled(fields, names, space)
-        whole = np.array(np.broadcast_to(values, self._shape(len(names))))
+        values = self._filled(given, fields, self.data.static)
+        whole = np.array(np.broadcast_to(values, self._shape(len(self.data.static))))
         return torch.from_numpy(whole).to(**self.kind)
+
+    def _filled(
+        self, given: GivenFields, fields: np.ndarray, variables: Sequence[Variable]
+    ) -> np.ndarray:
+        """Return fields that are 0 at points without a value where all channels are masked."""
+        names = [variable.name for variable in variables]
+        masked = None if self.ground is None else np.broadcast_to(self.ground, fields.shape[1:])
+        return given.filled(fields, names, masked)
 
     def _shape(self, count: int) -> tuple[int, ...]:
         """Return the shape of a number of fields of all trajectories."""
@@ -164,10 +169,7 @@ class InitialStates:
                 if own.dims:
                     own = own.transpose(*space)
                 found[row, column] = own.values
-        names = [field.name for field in self.data.forcing]
-        masked = None if self.data.mask is None else ~self.data.mask.cpu().numpy()
-        ground = None if masked is None else np.broadcast_to(masked.all(0), found.shape[1:])
-        return torch.from_numpy(given.filled(found, names, ground)).to(**self.kind)
+        return torch.from_numpy(self._filled(given, found, self.data.forcing)).to(**self.kind)
 
     def _forcing_of(
         self, forcing: xarray.Dataset | None

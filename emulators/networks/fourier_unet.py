@@ -211,18 +211,11 @@ class FourierUNet(Network):
         nn.init.kaiming_normal_(self.leave[2].layer.weight, nonlinearity="linear")
         nn.init.zeros_(self.leave[2].layer.bias)
 
+        given = latent_inputs[: interface.data_latents]
         self.input_levels = [
             sizes.index(min(size, max(size // factor, 64 >> number)))
-            for number, factor in enumerate(latent_inputs[: interface.data_latents])
+            for number, factor in enumerate(given)
         ]
-        for factor in latent_inputs[interface.data_latents :]:
-            if size % factor or size // factor not in sizes:
-                raise ValueError(
-                    f"model.noise_fields has the factor {factor}, with {size / factor:g} points "
-                    f"along an axis, but the levels of this FourierUNet have {sizes}; choose "
-                    "another factor."
-                )
-            self.input_levels.append(sizes.index(size // factor))
         self.stems = nn.ModuleList(
             nn.ModuleList(
                 [
@@ -231,9 +224,9 @@ class FourierUNet(Network):
                     norm(wide),
                 ]
             )
-            for factor, wide in list(
-                zip(latent_inputs, (entering[level] for level in self.input_levels), strict=True)
-            )[: interface.data_latents]
+            for factor, wide in zip(
+                given, (entering[level] for level in self.input_levels), strict=True
+            )
         )
         self.output_levels = [sizes.index(size // factor) for factor in latent_outputs]
         self.heads = nn.ModuleList(
@@ -246,10 +239,18 @@ class FourierUNet(Network):
             for level in self.output_levels
         )
         self.physical_parameters = parameters
-        self.noise_stems = nn.ModuleList(  # no effect before training
-            Convolution(2, channels, entering[level], 3, padding, zero=True)
-            for level in self.input_levels[interface.data_latents :]
-        )
+        for factor in latent_inputs[interface.data_latents :]:
+            if size % factor or size // factor not in sizes:
+                raise ValueError(
+                    f"model.noise_fields has the factor {factor}, with {size / factor:g} points "
+                    f"along an axis, but the levels of this FourierUNet have {sizes}; choose "
+                    "another factor."
+                )
+            level = sizes.index(size // factor)
+            self.input_levels.append(level)
+            # no effect before training
+            random = Convolution(2, channels, entering[level], 3, padding, zero=True)
+            self.stems.append(nn.ModuleList([random]))
         known, drawn = interface.data_parameters, interface.noise_parameters
         self.film = Perceptron(known, EMBEDDING) if known else None
         self.noise_film = Perceptron(drawn, EMBEDDING) if drawn else None
@@ -299,11 +300,10 @@ class FourierUNet(Network):
         return self.leave(x), tuple(outputs)
 
     def _add_latents(self, x: Features, level: int, latents: Latents) -> Features:
-        stems = [*self.stems, *self.noise_stems]
-        for stem, at, latent in zip(stems, self.input_levels, latents, strict=True):
+        for stem, at, latent in zip(self.stems, self.input_levels, latents, strict=True):
             if at == level:
                 features = latent
-                for layer in stem if isinstance(stem, nn.ModuleList) else [stem]:
+                for layer in stem:
                     features = layer(features)
                 x = x + nn.functional.interpolate(features, size=x.shape[2:], mode="bilinear")
         return x
