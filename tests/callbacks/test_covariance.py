@@ -1,4 +1,4 @@
-"""The covariance between points over the rollouts, and how it differs from that of the data."""
+"""Covariance between grid points over the rollouts, and its error."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Random inputs: no effect before training, and the same forecast in whatever batch."""
+"""Random inputs have no effect before training, and forecasts do not depend on the batch."""
 
 from functools import partial
 from types import SimpleNamespace

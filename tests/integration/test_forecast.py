@@ -1,4 +1,4 @@
-"""Forecasts and scores in Python, which are those of the command line."""
+"""Forecasts and scores in Python equal the results of the command line."""
 
 import json
 import sys
