@@ -88,6 +88,21 @@ def test_a_mode_of_one_snapshot_counts_and_rounding_does_not():
     assert_close(modes.occupied, torch.from_numpy(expected))
 
 
+def test_a_mean_that_wanders_by_the_rounding_of_a_solver_is_empty():
+    generator = np.random.default_rng(2)
+    waves = truncated(generator.normal(size=(400, 1, *SHAPE))[:, 0], (3, 2))[:, None]
+    waves -= waves.mean((2, 3), keepdims=True)
+    rms = np.sqrt((waves**2).mean())
+    # 20,000 steps, 50 between snapshots; each adds a unit of rounding of either sign to the norm
+    walk = np.sqrt(50) * generator.normal(size=400).cumsum() * 2.0**-24 * rms
+    drifted = waves + walk[:, None, None, None] / np.sqrt(np.prod(SHAPE))
+    modes = DataModes()
+    modes.learn([torch.from_numpy(drifted)], description(fields=FIELDS[:1]), Standardize(1))
+    expected = kept_modes(SHAPE, (3, 2))[None, :, :5]
+    expected[0, 0, 0] = False
+    assert_close(modes.occupied, torch.from_numpy(expected))
+
+
 def test_no_modes_are_removed_where_there_is_no_spectrum():
     standardize, states = standardized(), [snapshots()]
     mask = torch.ones(2, *SHAPE, dtype=torch.bool)
