@@ -34,6 +34,7 @@ from emulators.training.muon import Muon
 from emulators.training.objectives import (
     CRPS,
     EnergyScore,
+    KernelScore,
     Objective,
     SpectralCRPS,
     WeightedSum,
@@ -67,6 +68,7 @@ __all__ = [
     "Hierarchical",
     "HierarchicalPushforward",
     "ImPiNDiff",
+    "KernelScore",
     "LearnedCoarsening",
     "Muon",
     "Network",

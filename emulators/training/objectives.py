@@ -36,51 +36,44 @@ TINY = 1e-12  # keeps the derivative of a root finite where members are equal
 class Objective(Criterion):
     """Score of an ensemble of predictions, all standardised, in place of a distance.
 
-    Args:
-        alpha: Share α of the fair score, at most 1; 1 - α is the share of the score whose pairs
-            include each member with itself.
-
-    Raises:
-        ValueError: α does not lie in [0, 1].
+    Attributes:
+        sees_phases: Whether the score depends on where waves are, not on their energy alone.
 
     Example:
-        An objective of your own, from the largest difference. Two members at 0 and 2 have the
-        errors 3 and 1 and the distance 2:
+        An objective of your own, the squared error of the mean and of the spread of the members
+        about it:
 
-        >>> class Largest(Objective):
-        ...     def between(self, one, other):
-        ...         return (one - other).abs().flatten(1).amax(1)
+        >>> class MeanAndSpread(Objective):
+        ...     def score(self, members, truth):
+        ...         error = (members.mean(0) - truth).square()
+        ...         return (error - members.var(0)).square().flatten(1).mean(1)
         >>> members, truth = torch.tensor([[[0.0]], [[2.0]]]), torch.full((2, 1, 1), 3.0)
-        >>> Largest(alpha=1.0).of(2)(members, truth).tolist()
-        [1.0, 1.0]
+        >>> MeanAndSpread().of(2)(members, truth).tolist()
+        [4.0, 4.0]
     """
 
-    def __init__(self, alpha: float = 0.95) -> None:
-        check_finite(type(self).__name__, alpha=alpha)
+    sees_phases = True
+
+    def __init__(self) -> None:
         super().__init__()
-        if not 0 <= alpha <= 1:
-            raise ValueError(
-                f"{type(self).__name__} needs alpha between 0 and 1, got alpha={alpha}."
-            )
-        self.alpha = alpha
         self.members = 0
         self.checked = False
 
     def of(self, members: int) -> "Objective":
         """Return a copy for a number M of members."""
         copy = deepcopy(self)
-        for module in copy.modules():
-            if isinstance(module, Objective):
-                module.members = members
+        copy.members = members
         return copy
 
     @abstractmethod
-    def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
-        """Return the distance d of each sample.
+    def score(
+        self, members: Float[Tensor, "member batch channel *space"], truth: Fields
+    ) -> Float[Tensor, " batch"]:
+        """Return the score of each sample; the lower, the better.
 
         Args:
-            one: Standardised fields (batch, channel, *space).
-            other: Standardised fields of the same shape.
+            members: Standardised predictions of each member.
+            truth: Standardised fields (batch, channel, *space).
         """
 
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
@@ -94,22 +87,22 @@ class Objective(Criterion):
             Scores (M · batch), so that the mean over samples is the mean score.
 
         Raises:
-            ValueError: The targets of members differ.
+            ValueError: The targets of members differ, or there is not one score per sample.
         """
         self.check_targets(target)
-        x = prediction.unflatten(0, (self.members, -1))
-        y = target.unflatten(0, (self.members, -1))[0]
-        pairs = list(combinations(range(self.members), 2))
-        errors = [self.between(one, y) for one in x]
-        if errors[0].shape != (len(y),):
-            raise ValueError(
-                f"{type(self).__name__}.between returned a tensor of shape "
-                f"{tuple(errors[0].shape)}, expected {(len(y),)}: one number for each sample."
-            )
-        error = torch.stack(errors).mean(0)
-        apart = torch.stack([self.between(x[m], x[k]) for m, k in pairs]).mean(0)
-        score = error - 0.5 * (1 - (1 - self.alpha) / self.members) * apart
+        members = prediction.unflatten(0, (self.members, -1))
+        truth = target.unflatten(0, (self.members, -1))[0]
+        score = self.score(members, truth)
+        self.check_shape("score", score, truth)
         return score.repeat(self.members)
+
+    def check_shape(self, method: str, result: Tensor, truth: Fields) -> None:
+        """Check that a method returned one number per sample."""
+        if result.shape != (len(truth),):
+            raise ValueError(
+                f"{type(self).__name__}.{method} returned a tensor of shape "
+                f"{tuple(result.shape)}, expected {(len(truth),)}: one number for each sample."
+            )
 
     def check_targets(self, target: Fields) -> None:
         """Check that all members have the same target; on a GPU, which would wait, once."""
@@ -126,7 +119,57 @@ class Objective(Criterion):
         self.checked = True
 
 
-class CRPS(Objective):
+class KernelScore(Objective):
+    """Score S of the distances d between members and truth, and between members.
+
+    Args:
+        alpha: Share α of the fair score, at most 1; 1 - α is the share of the score whose pairs
+            include each member with itself.
+
+    Raises:
+        ValueError: α does not lie in [0, 1].
+
+    Example:
+        A score of your own, from the largest difference. Two members at 0 and 2 have the
+        errors 3 and 1 and the distance 2:
+
+        >>> class Largest(KernelScore):
+        ...     def between(self, one, other):
+        ...         return (one - other).abs().flatten(1).amax(1)
+        >>> members, truth = torch.tensor([[[0.0]], [[2.0]]]), torch.full((2, 1, 1), 3.0)
+        >>> Largest(alpha=1.0).of(2)(members, truth).tolist()
+        [1.0, 1.0]
+    """
+
+    def __init__(self, alpha: float = 0.95) -> None:
+        check_finite(type(self).__name__, alpha=alpha)
+        super().__init__()
+        if not 0 <= alpha <= 1:
+            raise ValueError(
+                f"{type(self).__name__} needs alpha between 0 and 1, got alpha={alpha}."
+            )
+        self.alpha = alpha
+
+    @abstractmethod
+    def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
+        """Return the distance d of each sample.
+
+        Args:
+            one: Standardised fields (batch, channel, *space).
+            other: Standardised fields of the same shape.
+        """
+
+    def score(
+        self, members: Float[Tensor, "member batch channel *space"], truth: Fields
+    ) -> Float[Tensor, " batch"]:
+        errors = [self.between(one, truth) for one in members]
+        self.check_shape("between", errors[0], truth)
+        error = torch.stack(errors).mean(0)
+        apart = torch.stack([self.between(*pair) for pair in combinations(members, 2)]).mean(0)
+        return error - 0.5 * (1 - (1 - self.alpha) / len(members)) * apart
+
+
+class CRPS(KernelScore):
     """Continuous ranked probability score, d = |x - y| at each point and channel.
 
     Args:
@@ -177,7 +220,7 @@ class CRPS(Objective):
         return coarsen(field, factor)
 
 
-class EnergyScore(Objective):
+class EnergyScore(KernelScore):
     """Energy score, with d the root mean square difference over channels and grid points.
 
     It depends on how points vary together, which the mean of `CRPS` over points does not.
@@ -194,7 +237,7 @@ class EnergyScore(Objective):
         return (self.average((one - other).square()) + TINY).sqrt()
 
 
-class SpectralCRPS(Objective, PeriodicOnly):
+class SpectralCRPS(KernelScore, PeriodicOnly):
     """CRPS of the logarithm of the energy of each ring of wavenumbers, mean over rings.
 
     d is the mean over channels and rings of |log(E_x(k) + ε) - log(E_y(k) + ε)|, with E(k) as in
@@ -215,6 +258,8 @@ class SpectralCRPS(Objective, PeriodicOnly):
         >>> SpectralCRPS().of(2)(torch.cat((wave, -wave)), torch.cat((wave, wave))).tolist()
         [0.0, 0.0]
     """
+
+    sees_phases = False
 
     def __init__(self, alpha: float = 0.95, floor: float = 1e-4) -> None:
         check_finite("SpectralCRPS", floor=floor)
@@ -261,12 +306,16 @@ class WeightedSum(Objective):
         """True if all objectives weight grid points."""
         return all(one.weighted for one in self.objectives)
 
-    def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
-        raise NotImplementedError("each objective has a distance of its own")
+    @property
+    def sees_phases(self) -> bool:  # type: ignore[override]
+        """True if any of the objectives does."""
+        return any(one.sees_phases for one in self.objectives)
 
-    def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
+    def score(
+        self, members: Float[Tensor, "member batch channel *space"], truth: Fields
+    ) -> Float[Tensor, " batch"]:
         parts = zip(self.weights, self.objectives, strict=True)
-        return torch.stack([w * one(prediction, target) for w, one in parts]).sum(0)
+        return torch.stack([w * one.score(members, truth) for w, one in parts]).sum(0)
 
 
 def check_dropout(network: nn.Module, objective: Objective | None) -> None:
@@ -300,7 +349,8 @@ def check_objective(
         stochastic: Whether the network is given random numbers.
 
     Raises:
-        ValueError: There are fewer than two members, or they would be equal.
+        ValueError: There are fewer than two members, they would be equal, or nothing would say
+            where waves are.
     """
     if isinstance(distance, Objective):
         raise ValueError(
@@ -314,6 +364,11 @@ def check_objective(
         raise ValueError(
             f"model.objective is {name}, expected an object such as CRPS() that scores an "
             "ensemble; a distance of single predictions is given as model.distance."
+        )
+    if not objective.sees_phases:
+        raise ValueError(
+            f"model.objective={name} compares the energy of wavenumbers, which does not say where "
+            "waves are; give it a share of a WeightedSum with CRPS."
         )
     if members < 2:
         raise ValueError(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import TypeCheckError
 from torch.testing import assert_close
 
-from emulators import CRPS, L2, EnergyScore, Objective, SpectralCRPS, WeightedSum
+from emulators import CRPS, L2, EnergyScore, KernelScore, Objective, SpectralCRPS, WeightedSum
 from emulators.training.objectives import check_objective
 
 M, BATCH = 3, 2
@@ -188,23 +188,42 @@ def test_an_objective_is_no_distance_and_has_one_number_per_sample():
         ({"distance": CRPS()}, "model.distance is CRPS, which scores an ensemble; set model.obj"),
         ({"objective": L2(), "noise_fields": [2]}, "model.objective is L2, expected an object"),
         ({"objective": CRPS, "noise_fields": [2]}, "model.objective is CRPS, expected an object"),
+        ({"objective": SpectralCRPS()}, "model.objective=SpectralCRPS compares the energy of wave"),
+        ({"objective": WeightedSum([SpectralCRPS()], [1.0])}, "does not say where waves are; give"),
     ):
         check = {"objective": None, "distance": L2(), **options}
         with pytest.raises(ValueError, match=message):
             inspect.unwrap(check_objective)(check["objective"], check["distance"], 2, True)
 
-    class Scalar(Objective):
+    check_objective(WeightedSum([SpectralCRPS(), CRPS()], [1.0, 1.0]), L2(), 2, True)
+
+    class Scalar(KernelScore):
         def between(self, one, other):
             return (one - other).abs().mean()
 
-    with pytest.raises((ValueError, TypeCheckError)):
-        Scalar().of(2)(torch.zeros(4, 1, 4), torch.zeros(4, 1, 4))
+    class Whole(Objective):
+        def score(self, members, truth):
+            return (members - truth).abs().mean()
+
+    for kind in (Scalar, Whole):
+        with pytest.raises((ValueError, TypeCheckError), match=r"one number|type"):
+            kind().of(2)(torch.zeros(4, 1, 4), torch.zeros(4, 1, 4))
 
 
 def test_an_objective_of_ones_own_is_its_distance():
-    class Mean(Objective):
+    class Mean(KernelScore):
         def between(self, one, other):
             return (one - other).flatten(1).mean(1).abs()
 
     x = torch.tensor([0.0, 4.0]).reshape(2, 1, 1)
     assert Mean(alpha=1.0).of(2)(x, torch.ones(2, 1, 1)).tolist() == [0.0, 0.0]
+
+    class OfTheMean(Objective):
+        def score(self, members, truth):
+            return (members.mean(0) - truth).abs().flatten(1).mean(1)
+
+    x = torch.tensor([0.0, 1.0, 4.0, 3.0]).reshape(4, 1, 1)  # two members of two windows
+    truth = torch.tensor([1.0, 5.0, 1.0, 5.0]).reshape(4, 1, 1)
+    assert OfTheMean().of(2)(x, truth).tolist() == [1.0, 3.0, 1.0, 3.0]
+    total = WeightedSum([OfTheMean(), CRPS(alpha=1.0)], [2.0, 1.0]).of(2)(x, truth)
+    assert total.tolist() == [2 + 2 - 2, 6 + 3 - 1] * 2
