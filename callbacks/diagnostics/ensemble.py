@@ -21,6 +21,8 @@ from callbacks.plotting.style import COLOURS, quantity, sheet
 from emulators.rollout import Members, RolloutBatch, State
 
 Values = TypeVar("Values", np.ndarray, xarray.DataArray)
+OF_ENSEMBLES = {"energy_score": "fair energy score", "crps": "fair CRPS"}
+OF_SINGLE_FORECASTS = {"energy_score": "root mean square error", "crps": "absolute error"}
 
 
 class EnsembleSkill(EnsembleDiagnostic):
@@ -102,11 +104,13 @@ class EnsembleSkill(EnsembleDiagnostic):
     def scores(self) -> xarray.Dataset:
         rows = self.rows.compute()
         dims = ("initial_condition", "lead_time")
+        ensemble = rows["members"].max() > 1
+        names = OF_ENSEMBLES if ensemble else OF_SINGLE_FORECASTS
         score = (rows["crps"] / self.training_std).mean(-1)
         data = {
-            "crps": (dims, score, in_std("fair CRPS")),
-            "energy_score": (dims, rows["energy_score"], in_std("fair energy score")),
-            **(self._of_members(rows) if rows["members"].max() > 1 else {}),
+            "crps": (dims, score, in_std(names["crps"])),
+            "energy_score": (dims, rows["energy_score"], in_std(names["energy_score"])),
+            **(self._of_members(rows) if ensemble else {}),
         }
         lead = self.times("lead_time", range(1, score.shape[1] + 1), "lead time")
         coordinates = {"lead_time": lead, "initial_condition": rows["index"]}
@@ -174,12 +178,14 @@ class EnsembleSkill(EnsembleDiagnostic):
     def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
         """Draw the continuous ranked probability score, and dotted the spread of ensembles."""
         lead = scores["lead_time"]
+        title = "CRPS, for single forecasts the absolute error"
         for method in methods:
             plot_seeds(axes, method, lead, method.per_seed("crps"))
             if all("ensemble_spread" in run.scores for run in method.runs):
+                title = "CRPS (lines) and spread of the ensemble (dotted)"
                 spread = method.per_seed("ensemble_spread").mean(0)
                 axes.plot(lead, spread, color=method.style["color"], linestyle=":")
-        axes.set(yscale="log", title="CRPS (lines) and spread of the ensemble (dotted)")
+        axes.set(yscale="log", title=title)
         axes.set_ylabel("CRPS, spread [training std]")
         axes.set_xlabel(axis_label("lead time", lead))
 
@@ -187,8 +193,7 @@ class EnsembleSkill(EnsembleDiagnostic):
         names = {
             "ensemble_skill": "root mean square error of the ensemble mean",
             "ensemble_spread": "spread of the ensemble members",
-            "energy_score": "fair energy score",
-            "crps": "fair CRPS",
+            **{name: scores[name].attrs["long_name"] for name in OF_ENSEMBLES},
         }
         ensemble = "ensemble_skill" in scores
         figure = sheet(11 if ensemble else 7, 4)
@@ -199,7 +204,8 @@ class EnsembleSkill(EnsembleDiagnostic):
                 mean = scores[name].mean("initial_condition", skipna=False)
                 left.plot(lead, mean, color=colour, label=label)
                 draw_range(left, lead, scores[name], colour)
-        left.set(yscale="log", ylabel="score, error and spread [training std]")
+        drawn = "score, error and spread" if ensemble else "error"
+        left.set(yscale="log", ylabel=f"{drawn} [training std]")
         for axes in right:
             spread, skill = (scores[f"ensemble_{name}"] ** 2 for name in ("spread", "skill"))
             ratio = spread_skill_ratio(spread, skill, int(scores["ensemble_size"]))

@@ -23,7 +23,7 @@ class DataModes(Constraint):
 
     where N is the number of points and the |û_m|² add up to the mean square of u less its mean.
     A solver in float32 adds about one unit of rounding, 2⁻²⁴, of random sign at each step to a mode
-    that it conserves, as the mean: √n units in n steps. ε is that of 260,000 steps.
+    that it conserves, as the mean: √n units in n steps. ε allows for 260,000 steps.
     There is no constraint if no mode is empty, on domains that are not periodic, and where points
     are masked.
 

@@ -112,7 +112,10 @@ def test_single_forecast_is_scored_as_an_ensemble_of_one_member(evaluate, plane)
     np.testing.assert_allclose(scores["energy_score"], root, rtol=1e-6)
     assert set(scores.data_vars) == {"crps", "energy_score"}
     assert set(diagnostic.summary(scores)) == {"crps", "energy_score"}
-    assert set(diagnostic.figures(scores)) == {"ensemble"}
+    (axes,) = diagnostic.figures(scores)["ensemble"].axes
+    assert axes.get_ylabel() == "error [training std]"
+    labels = {text.get_text() for text in axes.get_legend().get_texts()}
+    assert labels == {"absolute error", "root mean square error"}
 
 
 def test_single_forecast_and_ensemble_share_columns_and_panel(evaluate, plane):
@@ -139,6 +142,10 @@ def test_single_forecast_and_ensemble_share_columns_and_panel(evaluate, plane):
     axes = sheet(4, 3).subplots()
     EnsembleSkill.panel(axes, methods(runs), one)
     assert len(axes.lines) == 3  # two scores, and one spread
+    assert axes.get_title() == "CRPS (lines) and spread of the ensemble (dotted)"
+    axes = sheet(4, 3).subplots()
+    EnsembleSkill.panel(axes, methods(runs[:1]), one)
+    assert axes.get_title() == "CRPS, for single forecasts the absolute error"
 
 
 def test_energy_score_is_its_double_sum_over_whole_fields():
