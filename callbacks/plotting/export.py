@@ -8,9 +8,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 
+from callbacks.plotting.style import label_log_ticks
+
 
 def png(figure: Figure) -> bytes:
     """Return the bytes of a PNG of a figure."""
+    for axes in figure.axes:
+        label_log_ticks(axes)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 # Okabe and Ito's palette, distinguishable with any colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -56,6 +57,33 @@ def visible_range(values: np.ndarray, least: float, most: float) -> tuple[float,
     low, high = (float(known.min()), float(known.max())) if known.size else (least, most)
     margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     return max(least, low - margin), min(most, high + margin)
+
+
+def label_log_ticks(axes: Axes) -> None:
+    """Label few ticks, by plain numbers, of logarithmic axes of less than two decades.
+
+    Matplotlib labels 2, 3, 4, ... where less than a decade is shown, which overlap in small panels.
+    Here 1, 2 and 5 of each decade have labels, and a few round numbers below a factor of five.
+
+    Args:
+        axes: Axes with their curves.
+
+    Example:
+        >>> axes = Figure().subplots()
+        >>> axes.set(xscale="log", xlim=(0.15, 3.0)) and label_log_ticks(axes)
+        >>> [f"{x:g}" for x in axes.xaxis.get_majorticklocs() if 0.15 <= x <= 3]
+        ['0.2', '0.5', '1', '2']
+        >>> axes.set(yscale="log", ylim=(0.7, 1.2)) and label_log_ticks(axes)
+        >>> [f"{y:g}" for y in axes.yaxis.get_majorticklocs() if 0.7 <= y <= 1.2]
+        ['0.8', '1', '1.2']
+    """
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        if axis.get_scale() == "log" and high < 100 * low:
+            few, more = MaxNLocator(5, steps=[1, 2, 5, 10]), LogLocator(subs=(1.0, 2.0, 5.0))
+            axis.set_major_locator(few if high < 5 * low else more)
+            axis.set_major_formatter(FormatStrFormatter("%g"))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def sheet(width: float | int, height: float | int) -> Figure:
