@@ -210,4 +210,4 @@ def test_paths_named_in_a_page_exist(page):
 
 
 def test_readme_is_short():
-    assert len((ROOT / "README.md").read_text().split()) <= 800
+    assert len((ROOT / "README.md").read_text().split()) <= 700
