@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"),
-    *("docs/*.md", "docs/*.png", "docs/*.gif", "docs/api/*.md", "benchmarks/*.md", "benchmarks/results/*.md"),
+    *("docs/*.md", "docs/*.png", "docs/*.gif", "docs/api/*.md"),
+    *("benchmarks/*.md", "benchmarks/results/*.md"),
 )
 ENTRY = re.compile(r"^- \[`([\w.]+)`\]\((\.\./[\w./]+\.py)\)$", re.MULTILINE)
 
