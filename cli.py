@@ -57,10 +57,14 @@ def main() -> None:
     except (OSError, ImportError) as error:
         print(f"emulate: error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    from commands.kept_help import keeping, print_kept
     from commands.messages import is_expected, sentence
 
+    words = sys.argv[1:]
     try:
-        run(sys.argv[1:])
+        if not print_kept(words):
+            with keeping(words):
+                run(words)
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
@@ -68,7 +72,7 @@ def main() -> None:
         if os.environ.get("EMULATE_TRACEBACK") or not is_expected(error):
             raise
         program = [HOME / name for name in (*OURS, "cli.py")]
-        print(f"emulate: error: {sentence(error, program, *sys.argv[1:2])}", file=sys.stderr)
+        print(f"emulate: error: {sentence(error, program, *words[:1])}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -52,17 +52,19 @@ def simulate(args: Sequence[str]) -> bool:
 
 def parser_of_data() -> Any:
     """Return the parser of `generate`."""
+    import datamodules
+    from commands.exported import exported
     from commands.help import Parser
     from commands.option_values import check_values
-    from datamodules import TrajectoryDataModule
 
+    exported(datamodules)
     check_values()
     parser = Parser(prog="emulate generate", usage=USAGE, description=generate.__doc__)
     parser.add_argument("-c", "--config", action="config", help="Data configuration in YAML.")
     parser.add_argument(
         "--device", type=str | None, default=None, help="Device, such as cpu or cuda:0."
     )
-    parser.add_class_arguments(TrajectoryDataModule, "data")
+    parser.add_class_arguments(datamodules.TrajectoryDataModule, "data")
     for other in ("model", "trainer", "seed_everything"):  # a file for `fit` will do
         parser.add_argument(f"--{other}", type=Any, help=SUPPRESS)
     return parser

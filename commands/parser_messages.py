@@ -182,6 +182,7 @@ def module(inner: str, key: str, value: str | None, command: str, outer: str) ->
 def attribute(inner: str, key: str, value: str | None, command: str, outer: str) -> str | None:
     """Return the message for a class that its module lacks, or whose module is hidden."""
     found = re.search(r"module '([\w.]+)' has no attribute '(\w+)'", inner)
+    found = found or re.search(r"No ([\w.]+) attribute (\w+)", inner)  # lazy_loader
     if found is None:
         return None
     name, wanted = found.groups()
@@ -193,7 +194,7 @@ def attribute(inner: str, key: str, value: str | None, command: str, outer: str)
                 f"'{name}.{wanted}' is not there: '{top}' is a module of {Path(file).parent}, "
                 f"which comes before {own} in this folder; rename {own}."
             )
-    public = [one for one in vars(sys.modules[name]) if not one.startswith("_")]
+    public = [one for one in dir(sys.modules[name]) if not one.startswith("_")]
     meant = did_you_mean(wanted, public, f"{name}.")
     return f"'{name}.{wanted}' is not there: the module '{name}' has no '{wanted}'{meant}."
 

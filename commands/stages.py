@@ -15,9 +15,11 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 
-import callbacks  # noqa: F401 - names its classes for class_path
+import callbacks
+import datamodules
 import emulators
 from callbacks.run.run_folder import lies_in
+from commands.exported import exported
 from commands.former_options import with_present_names
 from commands.help import Parser
 from commands.option_values import expand_home, refuse_no_group, refuse_null
@@ -28,6 +30,8 @@ from datamodules import TrajectoryDataModule
 from datamodules.files.netcdf_writer import atomic_write
 from emulators.checkpoint_file import read_checkpoint
 from emulators.former_names import rename
+
+exported(callbacks, datamodules, emulators)
 
 TRAINER_DEFAULTS = str(Path(__file__).parents[1] / "configs" / "trainer.yaml")
 USAGES = {

@@ -135,6 +135,7 @@ def say(monkeypatch, capsys):
 
     def run(*words):
         monkeypatch.setattr("sys.argv", ["emulate", *map(str, words)])
+        monkeypatch.setattr("commands.kept_help.is_help", lambda words: False)
         status = 0
         try:
             cli.main()

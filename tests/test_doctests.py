@@ -127,7 +127,8 @@ def exported():
     """Return the classes and functions of ours that a package exports, by full name."""
     found = {}
     for package in (module for module in modules(*PACKAGES) if hasattr(module, "__path__")):
-        for name, thing in vars(package).items():
+        members = vars(package) | {name: getattr(package, name) for name in dir(package)}
+        for name, thing in members.items():
             ours = getattr(thing, "__module__", "").split(".")[0] in PACKAGES
             if ours and not name.startswith("_") and callable(thing):
                 found[f"{package.__name__}.{name}"] = thing

@@ -1,14 +1,17 @@
 """Pictures as files and in TensorBoard."""
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
-from lightning import Trainer
 from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from callbacks.plotting.style import label_log_ticks
+
+if TYPE_CHECKING:  # Lightning takes seconds to load, which a picture in a file needs not
+    from lightning import Trainer
 
 
 def png(figure: Figure) -> bytes:
@@ -34,7 +37,7 @@ def gif(frames: np.ndarray, milliseconds: int = 80) -> bytes:
     return buffer.getvalue()
 
 
-def show(trainer: Trainer, tag: str, content: bytes, step: int) -> None:
+def show(trainer: "Trainer", tag: str, content: bytes, step: int) -> None:
     """Log a PNG or GIF to TensorBoard, for the loggers of a run that write there.
 
     Args:

@@ -45,3 +45,7 @@ class SplitFiles:
     files: str
     trajectories: Range = field(default_factory=Range)
     times: Range = field(default_factory=Range)
+
+
+Source = SplitFiles
+"""Former name, accepted until 0.3."""

@@ -15,6 +15,7 @@ from callbacks.diagnostics.space_names import RESERVED
 from callbacks.metrics.calibration import brier_score, rank_histogram
 from callbacks.metrics.distribution import quantiles_of_data
 from callbacks.plotting.style import sheet
+from commands.exported import exported
 from datamodules.solvers import Grid
 from tests.callbacks.conftest import Data, Exact, RolloutBatch
 from tests.callbacks.test_masked_points import average, pair, scored, sphere, weights
@@ -22,7 +23,7 @@ from tests.callbacks.test_masked_points import average, pair, scored, sphere, we
 STD = (2.0, 0.3)
 KINDS = [
     kind
-    for kind in vars(callbacks).values()
+    for kind in exported(callbacks)
     if isinstance(kind, type) and issubclass(kind, EnsembleDiagnostic)
 ]
 

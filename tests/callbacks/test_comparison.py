@@ -25,6 +25,7 @@ from callbacks.comparison.found_diagnostics import library_diagnostics, panels
 from callbacks.comparison.table import note
 from callbacks.diagnostics.compared import Run, methods
 from callbacks.plotting.style import styles
+from commands.exported import exported
 
 STARTS = 4
 
@@ -288,7 +289,7 @@ def test_a_panel_is_that_of_the_class_or_none():
 
 
 def test_every_diagnostic_of_the_program_says_which_columns_it_has():
-    kinds = [kind for kind in vars(callbacks).values() if isinstance(kind, type)]
+    kinds = [kind for kind in exported(callbacks) if isinstance(kind, type)]
     kinds = [k for k in kinds if issubclass(k, RolloutDiagnostic) and not inspect.isabstract(k)]
     for kind in kinds:
         if kind.summary is not RolloutDiagnostic.summary:

@@ -7,6 +7,7 @@ import torch
 
 import callbacks
 from callbacks.diagnostics.base import RolloutDiagnostic
+from commands.exported import exported
 from datamodules.solvers import Grid
 from tests.callbacks.conftest import Data, Exact
 
@@ -19,7 +20,7 @@ OTHER = {"every": 2, "burn_in": 3, "leads": (2, 3), "periods": 7, "length": 150,
          "quantiles": (0.3, 0.8), "initial_conditions": 2}  # fmt: skip
 KINDS = [
     kind
-    for kind in vars(callbacks).values()
+    for kind in exported(callbacks)
     if isinstance(kind, type) and issubclass(kind, RolloutDiagnostic)
     if not inspect.isabstract(kind) and "reference" in inspect.signature(kind).parameters
 ]

@@ -33,6 +33,7 @@ from callbacks import (
 from callbacks.diagnostics.ensemble_diagnostic import EnsembleDiagnostic
 from callbacks.metrics.spatial_mean import spatial_mean
 from callbacks.run.score_writer import domain
+from commands.exported import exported
 from datamodules import DataDescription
 from datamodules.files.space_axis import SpaceAxis
 from datamodules.solvers import Grid, Variable
@@ -40,7 +41,7 @@ from tests.callbacks.conftest import Data, Exact, RolloutBatch
 
 KINDS = [
     kind
-    for kind in vars(callbacks).values()
+    for kind in exported(callbacks)
     if isinstance(kind, type) and issubclass(kind, RolloutDiagnostic) and not isabstract(kind)
     if kind not in (callbacks.LatentFields, callbacks.LearnedCurves)  # look at the emulator alone
 ]

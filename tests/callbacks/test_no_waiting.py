@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import callbacks
 from callbacks import RolloutDiagnostic
+from commands.exported import exported
 from datamodules.solvers import BetaPlane, Grid, SpectralSolver
 from emulators.rollout import run_rollout
 from tests.callbacks.conftest import Data, Exact, RolloutBatch
@@ -21,7 +22,7 @@ PLANE = Grid((16, 16), (6.0, 6.0))
 LAND = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.3
 KINDS = [
     kind
-    for kind in vars(callbacks).values()
+    for kind in exported(callbacks)
     if isinstance(kind, type) and issubclass(kind, RolloutDiagnostic) and not isabstract(kind)
     if kind not in (callbacks.LatentFields, callbacks.LearnedCurves)  # look at the emulator alone
 ]

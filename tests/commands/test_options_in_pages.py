@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-import callbacks  # noqa: F401 - classes are looked up where they are
+import callbacks
 import cli
-import emulators  # noqa: F401 - as above
+import datamodules
+import emulators
+from commands.exported import exported
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -25,6 +27,7 @@ OPTION = r"(?<![\w-])--[a-z]\w*(?:\.\w+)*"
 
 def arguments_of_classes():
     """Return the names of arguments of all classes that a file may name."""
+    exported(callbacks, datamodules, emulators)
     modules = [m for name, m in sys.modules.items() if name.split(".")[0] in cli.OURS]
     kinds = {kind for module in modules for kind in vars(module).values() if inspect.isclass(kind)}
     found = {"class_path", "init_args", "help"}

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-import callbacks  # noqa: F401 - classes are looked up where they are
+import callbacks
 import emulators
+from commands.exported import exported
 from commands.shipped import close_file
 from commands.suggestions import classes_for, closest, concrete, did_you_mean, options_of_class
 
+exported(callbacks, emulators)
 KNOWN = ["trainer.max_steps", "trainer.max_time", "data.batch_size", "data.root", "model"]
 
 

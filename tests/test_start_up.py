@@ -1,0 +1,36 @@
+"""What an import loads, in a process of its own: large libraries take seconds."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LARGE = {"torch", "numpy", "lightning", "torchmetrics", "xarray", "pandas", "matplotlib", "h5py"}
+LARGE |= {"netCDF4", "jsonargparse", "tensorboard", "scipy", "sympy", "PIL"}
+NEEDED = {
+    "import callbacks, datamodules, emulators": set(),
+    "from datamodules.solvers import BetaPlane, SpectralSolver": {"torch", "numpy"},
+    "import commands.inspect_files, commands.compare, commands.generate, commands.study": set(),
+    "import callbacks.plotting.snapshots, datamodules.files.inspection": {
+        *("torch", "numpy", "matplotlib", "PIL", "tensorboard", "h5py", "netCDF4"),
+    },
+}
+
+
+@pytest.mark.parametrize("statement", NEEDED)
+def test_import_loads_no_library_that_it_does_not_need(statement):
+    program = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    words = [sys.executable, "-c", program]
+    loaded = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert LARGE & {*loaded.split()} <= NEEDED[statement]
+
+
+def test_exported_names_are_found_and_others_are_not():
+    import emulators  # as users write it
+
+    assert {"Baseline", "UNet", "load"} <= {*dir(emulators)} == {*emulators.__all__}
+    assert emulators.Baseline.__name__ == "Baseline"
+    with pytest.raises(AttributeError, match="Basline"):
+        emulators.Basline  # noqa: B018
