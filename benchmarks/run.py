@@ -14,9 +14,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
 FOLDER = Path(__file__).parent
 SHARED = ("machine", "systems", "run")
 NEEDS_PEERS = ("solvers",)
+NEEDS_GPU = ("gpu",)
 
 
 def benchmarks() -> dict[str, str]:
@@ -74,6 +77,9 @@ def main() -> None:
     for name in options.names or known:
         if name in NEEDS_PEERS and not (options.peers and options.peers.is_file()):
             print(f"{name} is skipped: --peers names no interpreter with exponax and jax-cfd.")
+            continue
+        if name in NEEDS_GPU and not torch.cuda.is_available():
+            print(f"{name} is skipped: this machine has no GPU that PyTorch can use.")
             continue
         print(f"{name}: {known[name]}", flush=True)
         if not run(name, options.peers):
