@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from callbacks.comparison.figures import draw, draw_climate
+from callbacks.comparison.json_file import comparison_json
 from callbacks.comparison.page import page
 from callbacks.comparison.runs import load_runs
 from callbacks.comparison.table import table, table_csv
@@ -17,7 +18,7 @@ def compare(
     mse_unit: float | None = None,
     modules: Collection[str] = (),
 ) -> tuple[str, list[Path]]:
-    """Write `comparison.md`, `.csv`, `.png`, `.html` and `comparison_climate.png` into a folder.
+    """Write `comparison.md`, `.csv`, `.json`, `.html` and two figures, `.png`, into a folder.
 
     Args:
         folders: Folders of tested runs.
@@ -36,6 +37,7 @@ def compare(
     contents: dict[str, bytes | str] = {
         "comparison.md": text + "\n",
         "comparison.csv": table_csv(runs, mse_unit),
+        "comparison.json": comparison_json(runs, mse_unit),
         "comparison.png": figures[0],
         "comparison_climate.png": figures[1],
         "comparison.html": page(runs, figures, mse_unit),

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from callbacks.comparison.found_diagnostics import note, reason
 from callbacks.diagnostics.compared import Column, Run
 
@@ -51,5 +53,13 @@ def guarded(column: Column, diagnostic: str) -> Column:
 
         return value_or_none
 
+    def safe_each(run: Run) -> np.ndarray | None:
+        try:
+            found = column.each(run) if column.each else None
+            return None if found is None else np.asarray(found, float).reshape(-1)
+        except Exception as error:
+            note(f"{diagnostic}: column '{column.heading}' has no intervals: {reason(error)}")
+            return None
+
     spread = None if column.spread is None else safe(column.spread)
-    return replace(column, value=safe(column.value), spread=spread)
+    return replace(column, value=safe(column.value), spread=spread, each=safe_each)

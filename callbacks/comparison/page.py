@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from callbacks.comparison.pictures import compressed
-from callbacks.comparison.table import cells, note
+from callbacks.comparison.table import cells, certain_cells, note
 from callbacks.comparison.words import summary
 from callbacks.diagnostics.compared import Run
 
@@ -86,12 +86,18 @@ def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = No
 def table(runs: Sequence[Run], unit: float | None = None) -> str:
     """Return the table in a box of its own, in which it scrolls by touch, wheel and arrow keys."""
     header, *rows = cells(runs, unit)
+    certain = certain_cells(runs, unit)
     head = "".join(f"<th scope=col>{html.escape(text)}</th>" for text in header)
     body = "".join(
         f"<tr><th scope=row>{html.escape(name)}</th>"
-        + "".join(f"<td>{cell(text)}</td>" for text in row)
+        + "".join(
+            f"<td><b>{cell(text)}</b></td>"
+            if (number, column) in certain
+            else f"<td>{cell(text)}</td>"
+            for column, text in enumerate(row, start=1)
+        )
         + "</tr>\n"
-        for name, *row in rows
+        for number, (name, *row) in enumerate(rows, start=1)
     )
     return (
         '<div class=scroll tabindex=0 role=region aria-label="Scores of all runs">\n<table>'

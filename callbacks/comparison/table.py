@@ -7,9 +7,11 @@ from functools import partial
 
 import numpy as np
 
+from callbacks.comparison.differences import Best, best_of
 from callbacks.comparison.escaping import in_csv, in_markdown
 from callbacks.comparison.found_diagnostics import all_diagnostics, columns_of
 from callbacks.comparison.guarded_columns import guarded, has_cells, in_unit
+from callbacks.comparison.independence import independence
 from callbacks.diagnostics.compared import Column, Run, methods
 
 
@@ -109,6 +111,31 @@ def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
     return rows
 
 
+def bests(runs: Sequence[Run], unit: float | None = None) -> dict[str, Best]:
+    """Return the best method of each column that has a best, by the heading of the column.
+
+    Args:
+        runs: Runs that are compared.
+        unit: Unit of the error [units of the data]; by default the training standard deviation.
+    """
+    groups, independent = methods(runs), independence(runs).count
+    if len(groups) < 2:
+        return {}
+    found = {c.heading: best_of(c, groups, independent) for c in columns(runs, unit)}
+    return {heading: best for heading, best in found.items() if best}
+
+
+def certain_cells(runs: Sequence[Run], unit: float | None = None) -> set[tuple[int, int]]:
+    """Return the (row, column) of the cells whose method is best by more than chance."""
+    found = bests(runs, unit)
+    names = [method.name for method in methods(runs)]
+    return {
+        (names.index(found[column.heading].name) + 1, number)
+        for number, column in enumerate(columns(runs, unit), start=2)
+        if column.heading in found and found[column.heading].more_than_chance
+    }
+
+
 def inequalities(runs: Sequence[Run]) -> list[str]:
     """Return a phrase for each of parameters, steps, ... that differs by over 5 %."""
     means = {
@@ -139,7 +166,8 @@ def note(runs: Sequence[Run], unit: float | None = None) -> str:
     if any(len(method.runs) > 1 for method in methods(runs)):
         spread = f"the seeds of a method with several, else over {spread}"
     text = (
-        f"MSE in units of {square(unit)}; mean ± standard deviation over {spread}. Stable: "
+        f"MSE in units of {square(unit)}; mean ± standard deviation over {spread}. "
+        f"{certainty(runs)}Stable: "
         "trajectories whose energy stays within the band of the reference for "
         f"{about.get('steps', 'all')} steps. Scores of the climate leave out rollouts that "
         "diverged before their first sample. All runs were trained and tested on the same data"
@@ -147,6 +175,19 @@ def note(runs: Sequence[Run], unit: float | None = None) -> str:
     text += f" ({runs[0].about.get('data_hash', 'unknown')[:16]}), at {commits(runs)}."
     unequal = inequalities(runs)
     return f"{text} They differ in {'; '.join(unequal)}." if unequal else text
+
+
+def certainty(runs: Sequence[Run]) -> str:
+    """Return a sentence on the methods in bold; empty for a single method."""
+    groups = methods(runs)
+    if len(groups) < 2:
+        return ""
+    single = any(len(group.runs) < 2 for group in groups)
+    over = "initial conditions" + (", for these seeds alone" if single else " and seeds")
+    return (
+        "Bold: better than every other method by more than chance (95 % intervals of the paired "
+        f"differences, over {over}). "
+    )
 
 
 def square(unit: float | None) -> str:
@@ -164,7 +205,14 @@ def table(runs: Sequence[Run], unit: float | None = None) -> str:
         unit: Unit of the error [units of the data], whose square is the unit of the MSE; by default
             the MSE is in units of the training variance.
     """
-    rows = [[in_markdown(text) for text in row] for row in cells(runs, unit)]
+    certain = certain_cells(runs, unit)
+    rows = [
+        [
+            f"**{in_markdown(text)}**" if (row, column) in certain else in_markdown(text)
+            for column, text in enumerate(texts)
+        ]
+        for row, texts in enumerate(cells(runs, unit))
+    ]
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return f"{text}\n\n{in_markdown(note(runs, unit))}"

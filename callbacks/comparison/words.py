@@ -1,4 +1,4 @@
-"""The first paragraph of a comparison: which method has the least error, and which are stable."""
+"""The first paragraph of a comparison: the least error, whether by chance, and stability."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from callbacks.comparison.differences import best_of
+from callbacks.comparison.independence import Independence, independence
 from callbacks.diagnostics.compared import Method, Run, methods
 from callbacks.diagnostics.rollout_error import COMPARED, mse_column
 
 
-class Best(NamedTuple):
+class Least(NamedTuple):
     """Method with the least error at a lead.
 
     Attributes:
@@ -19,6 +21,7 @@ class Best(NamedTuple):
         error: Its mean squared error.
         next: Name of the method with the next larger error, or None if it is the only one.
         below: Difference to that method, as a share of its error.
+        certain: True if the differences to all other methods are more than chance.
     """
 
     lead: int
@@ -26,6 +29,7 @@ class Best(NamedTuple):
     error: float
     next: str | None
     below: float
+    certain: bool
 
 
 def summary(runs: Sequence[Run], unit: float | None = None) -> list[str]:
@@ -37,40 +41,69 @@ def summary(runs: Sequence[Run], unit: float | None = None) -> list[str]:
             units of the training variance.
 
     Example:
-        Two methods, whose errors at lead 1 are 1 and 2:
+        Two methods, whose errors at lead 1 are 1 and 2 from one initial condition, and 2 and 3 from
+        another:
 
         >>> from pathlib import Path
         >>> import xarray
+        >>> dims = ("initial_condition", "lead_time")
         >>> runs = [
-        ...     Run(name, xarray.Dataset({"mse": (("initial_condition", "lead_time"), [[error]])}),
-        ...         {}, Path(name))
+        ...     Run(name, xarray.Dataset({"mse": (dims, [[error], [error + 1]])}), {}, Path(name))
         ...     for name, error in (("fno", 1.0), ("unet", 2.0))
         ... ]
-        >>> summary(runs)[0]
-        'The mean squared error is least for fno at lead 1 (1; 50 % below unet).'
+        >>> summary(runs)[:2]  # doctest: +NORMALIZE_WHITESPACE
+        ['The mean squared error is least for fno at lead 1 (1.5; 40 % below unet).',
+         'This is more than chance (95 % intervals).']
     """
-    groups = methods(runs)
-    found = [best for lead in COMPARED if (best := least(groups, lead, unit))]
-    sentences = [errors(found), caution(groups) if found and len(groups) > 1 else ""]
+    groups, starts = methods(runs), independence(runs)
+    found = [best for lead in COMPARED if (best := least(groups, lead, unit, starts.count))]
+    compared = bool(found) and len(groups) > 1
+    sentences = [errors(found)]
+    sentences += [chance(found), caution(groups, starts)] if compared else []
     return [sentence for sentence in (*sentences, stability(groups)) if sentence]
 
 
-def least(groups: Sequence[Method], lead: int, unit: float | None) -> Best | None:
+def least(
+    groups: Sequence[Method], lead: int, unit: float | None, independent: int | None
+) -> Least | None:
     """Return the method with the least error at a lead, or None if there is no finite error."""
     column = mse_column(lead, unit)
-    known = []
-    for group in groups:
-        values = [value for run in group.runs if (value := column.value(run)) is not None]
-        if values and np.isfinite(np.mean(values)):
-            known.append((float(np.mean(values)), group.name))
-    if not known:
+    best = best_of(column, groups, independent)
+    if best is None:
         return None
-    (error, name), *others = sorted(known)
-    below = 1 - error / others[0][0] if others and others[0][0] > 0 else 0.0
-    return Best(lead, name, error, others[0][1] if others else None, below)
+    (method,) = [group for group in groups if group.name == best.name]
+    values = [value for run in method.runs if (value := column.value(run)) is not None]
+    error = float(np.mean(values))
+    if not best.others:
+        return Least(lead, best.name, error, None, 0.0, False)
+    after = best.others[0]
+    other = error - after.difference
+    below = 1 - error / other if other > 0 else 0.0
+    return Least(lead, best.name, error, after.other, below, best.more_than_chance)
 
 
-def errors(found: Sequence[Best]) -> str:
+def chance(found: Sequence[Least]) -> str:
+    """Return a sentence on the leads at which the differences are more than chance."""
+    groups = {
+        certain: [f"{one.lead}" for one in found if one.certain is certain]
+        for certain in (True, False)
+    }
+    leads = {
+        certain: f"at lead{'s' if len(own) > 1 else ''} {listed(own)}" if own else ""
+        for certain, own in groups.items()
+    }
+    if all(one.next is None for one in found):
+        return ""
+    if not leads[True]:
+        return "No such difference is more than chance (95 % intervals)."
+    if not leads[False]:
+        return "This is more than chance (95 % intervals)."
+    return (
+        f"This is more than chance {leads[True]} (95 % intervals); {leads[False]} it may be chance."
+    )
+
+
+def errors(found: Sequence[Least]) -> str:
     """Return a sentence on the least error at each lead; empty without any."""
     if not found:
         return ""
@@ -91,12 +124,12 @@ def errors(found: Sequence[Best]) -> str:
     return f"The mean squared error is least {listed(parts)}."
 
 
-def written(found: Sequence[Best]) -> list[str]:
+def written(found: Sequence[Least]) -> list[str]:
     """Return the errors as texts."""
     return [f"{best.error:.2g}" for best in found]
 
 
-def shares(found: Sequence[Best]) -> str:
+def shares(found: Sequence[Least]) -> str:
     """Return the differences to the next method in percent, such as `4 to 8 %`."""
     percent = sorted({round(100 * best.below) for best in found})
     if percent[-1] < 1:
@@ -105,16 +138,14 @@ def shares(found: Sequence[Best]) -> str:
     return f"{low} %" if low == high else f"{low} to {high} %"
 
 
-def caution(groups: Sequence[Method]) -> str:
+def caution(groups: Sequence[Method], starts: Independence) -> str:
     """Return a sentence on the number of samples behind a difference."""
     seeds = min(len(group.runs) for group in groups)
-    starts = groups[0].runs[0].about.get("rollouts", {}).get("initial_conditions")
-    over = f" {starts} initial conditions" if starts else " the initial conditions"
     if seeds > 1:
-        return f"These are means over{over} and at least {seeds} seeds of each method."
+        return f"These are means over {starts.phrase} and at least {seeds} seeds of each method."
     return (
-        f"These are means over{over}, and some methods have a single seed: another seed may change "
-        "the order where differences are small."
+        f"These are means over {starts.phrase}; some methods have a single seed, and another seed "
+        "may change the order where differences are small."
     )
 
 

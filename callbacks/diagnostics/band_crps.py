@@ -144,7 +144,13 @@ def band_column(number: int, name: str) -> Column:
         number: Number of the band.
         name: Name of the band.
     """
-    return Column(f"CRPS, {name} wavenumbers", partial(band_mean, number=number), place=6)
+    return Column(
+        f"CRPS, {name} wavenumbers",
+        partial(band_mean, number=number),
+        place=6,
+        each=lambda run: run.each("crps_band", wavenumber_band=number),
+        best="least",
+    )
 
 
 def band_mean(run: Run, number: int) -> float | None:

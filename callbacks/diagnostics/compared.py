@@ -73,6 +73,21 @@ class Run:
             return None
         return float(self.mean_over(name, self.scores[name].dims, **at))
 
+    def each(self, name: str, **at: int) -> np.ndarray | None:
+        """Return a score of each initial condition, its mean over other dimensions.
+
+        Args:
+            name: Name of the score.
+            at: Index along dimensions at which the score is taken, such as `lead_time=0`.
+
+        Returns:
+            Scores (initial condition,), or None if the score was not computed for each.
+        """
+        if name not in self.scores or "initial_condition" not in self.scores[name].dims:
+            return None
+        values = self.scores[name].isel(at).transpose("initial_condition", ...).values
+        return values.reshape(len(values), -1).mean(1)
+
     def mean_over(self, name: str, over: Collection[Hashable], **at: int) -> np.ndarray:
         """Return the mean of a score over the dimensions among `over` that it has.
 
@@ -167,6 +182,9 @@ class Column:
             the table shows the standard deviation over seeds.)
         in_unit: Function of a unit of the data [unit of the data] that returns this column in the
             square of the unit, for `--mse_unit`; None for a number without the unit.
+        each: Function of a run that returns the numbers (initial condition,) whose mean is `value`,
+            from which follows whether a difference between methods is more than chance.
+        best: Whether the least or the largest number is best; None for a number without a best.
         place: Place among the columns of all diagnostics; columns with equal places are in the
             order of their lists. The columns of this program have places below 100, the cost of the
             training has 50.
@@ -186,6 +204,8 @@ class Column:
     spread: Callable[[Run], float | None] | None = None
     in_unit: Callable[[float], "Column"] | None = None
     place: int = 100
+    each: Callable[[Run], np.ndarray | None] | None = None
+    best: Literal["least", "largest"] | None = None
 
 
 @dataclass(frozen=True)

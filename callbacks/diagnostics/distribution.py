@@ -186,7 +186,13 @@ class Distribution(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("Wasserstein distance", lambda run: run.mean("wasserstein"), place=4),
+            Column(
+                "Wasserstein distance",
+                lambda run: run.mean("wasserstein"),
+                place=4,
+                each=lambda run: run.each("wasserstein"),
+                best="least",
+            ),
         ]
 
     @classmethod

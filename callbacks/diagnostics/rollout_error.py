@@ -44,7 +44,9 @@ class RolloutError(RolloutDiagnostic):
     correlation of û_n and u_n over the grid, and their anomaly correlation Σab/√(Σa²Σb²), with a
     and b the departures from the time mean of the data at each point, both mean over channels. In
     means and sums over the grid masked points do not count, and with `data.weights: latitude` the
-    others count by their area.
+    others count by their area. The anomaly correlation of u_n with u_0, the score of a forecast
+    that never changes, and the place of each initial condition in the data tell a comparison how
+    many of them are independent.
 
     Args:
         threshold: Largest √MSE [standard deviations] within the valid prediction time.
@@ -82,6 +84,9 @@ class RolloutError(RolloutDiagnostic):
         ScoreLayout(
             "anomaly_correlation", ("initial_condition", "lead_time"), needs=("lead_time",)
         ),
+        ScoreLayout("persistence_correlation", ("initial_condition", "lead_time")),
+        ScoreLayout("initial_trajectory", ("initial_condition",), needs=("initial_snapshot",)),
+        ScoreLayout("initial_snapshot", ("initial_condition",)),
         ScoreLayout("valid_prediction_time", ("initial_condition",)),
         ScoreLayout("lead_time", ("lead_time",)),
     )
@@ -107,7 +112,9 @@ class RolloutError(RolloutDiagnostic):
         self.leads = whole_leads("RolloutError", leads)
         self.reference_split = reference
         self.reference: Mapping[str, np.ndarray] = {}
-        self.rows = PerSampleMetric("error", "variance", "correlation", "anomaly")
+        self.rows = PerSampleMetric(
+            "error", "variance", "correlation", "anomaly", "persistence", "place"
+        )
 
     def prepare(self) -> None:
         if not self.reference:
@@ -122,7 +129,12 @@ class RolloutError(RolloutDiagnostic):
         self.index = start.index
         self.error = self.unknown(start, start.truth_steps, start.initial.shape[1])
         self.variance, self.correlation = self.error.clone(), self.error.clone()
-        self.anomaly = self.error.clone()
+        self.anomaly, self.persistence = self.error.clone(), self.error.clone()
+        self.initial = start.initial.double()
+        self.place = self.unknown(start, 2)
+        places = getattr(start, "places", None)  # of a data module of this program
+        if places is not None:
+            self.place[:] = torch.tensor(places)
         self.climate = self.climate.to(start.initial.device)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
@@ -131,9 +143,8 @@ class RolloutError(RolloutDiagnostic):
             self.error[:, lead - 1] = mean_squared_error(forecast, truth, self.weights)
             self.variance[:, lead - 1] = spatial_variance(truth, self.weights)
             self.correlation[:, lead - 1] = pattern_correlation(forecast, truth, self.weights)
-            self.anomaly[:, lead - 1] = anomaly_correlation(
-                forecast, truth, self.climate, self.weights
-            )
+            for kept, state in ((self.anomaly, forecast), (self.persistence, self.initial)):
+                kept[:, lead - 1] = anomaly_correlation(state, truth, self.climate, self.weights)
 
     def end(self) -> None:
         self.rows.update(
@@ -142,6 +153,8 @@ class RolloutError(RolloutDiagnostic):
             variance=self.variance,
             correlation=self.correlation,
             anomaly=self.anomaly,
+            persistence=self.persistence,
+            place=self.place,
         )
 
     def scores(self) -> xarray.Dataset:
@@ -178,6 +191,14 @@ class RolloutError(RolloutDiagnostic):
                     rows["anomaly"].mean(-1),
                     {"long_name": "anomaly correlation", "units": "1"},
                 ),
+                "persistence_correlation": (
+                    dims,
+                    rows["persistence"].mean(-1),
+                    {
+                        "long_name": "anomaly correlation of the truth with the initial condition",
+                        "units": "1",
+                    },
+                ),
                 "mse_physical": (
                     (*dims, "channel"),
                     physical,
@@ -198,6 +219,12 @@ class RolloutError(RolloutDiagnostic):
                 "channel": self.data.variables,
             },
         )
+        if np.isfinite(rows["place"]).all():
+            for column, name in enumerate(("trajectory", "snapshot")):
+                text = f"number of the {name} of the split that is the initial condition"
+                label = {"long_name": text, "units": "1"}
+                number = rows["place"][:, column].astype(int)
+                dataset[f"initial_{name}"] = (("initial_condition",), number, label)
         unit = dataset["mse"].attrs
         dataset["mse_mean"] = dataset["mse"].mean("initial_condition", skipna=False)
         dataset["mse_std"] = dataset["mse"].std("initial_condition", skipna=False, ddof=0)
@@ -230,7 +257,14 @@ class RolloutError(RolloutDiagnostic):
     def columns(cls) -> list[Column]:
         return [
             *map(mse_column, COMPARED),
-            Column("valid prediction time", valid_time, "{:.3g}", place=0),
+            Column(
+                "valid prediction time",
+                lambda run: run.mean("valid_prediction_time"),
+                "{:.3g}",
+                place=0,
+                each=lambda run: run.each("valid_prediction_time"),
+                best="largest",
+            ),
         ]
 
     @classmethod
@@ -289,11 +323,6 @@ class RolloutError(RolloutDiagnostic):
         return {"rollout_error": figure}
 
 
-def valid_time(run: Run) -> float | None:
-    """Return the mean valid prediction time."""
-    return run.mean("valid_prediction_time")
-
-
 def mse_column(
     lead: int, unit: float | None = None, name: str = "mse", heading: str = "MSE"
 ) -> Column:
@@ -318,6 +347,10 @@ def mse_column(
             return None
         return float(run.scores[score].isel(lead_time=lead - 1).std(skipna=False)) / square
 
+    def each(run: Run) -> np.ndarray | None:
+        found = None if value(run) is None else run.each(score, lead_time=lead - 1)
+        return None if found is None else found / square
+
     text = f"{heading} at {lead}" if unit is None else f"{heading} at {lead}, in {unit:g}²"
     in_unit = partial(mse_column, lead, name=name, heading=heading)
-    return Column(text, value, spread=spread, in_unit=in_unit, place=0)
+    return Column(text, value, spread=spread, in_unit=in_unit, place=0, each=each, best="least")

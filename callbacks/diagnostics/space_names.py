@@ -6,10 +6,10 @@ from collections.abc import Sequence
 RESERVED = re.compile(
     "anomaly_correlation|autocorrelation.*|band|bin|brier.*|channel|climate|component|crps.*"
     "|curve.*|density|energy.*|ensemble.*|enstrophy|exceedance.*|explained_variance|failed"
-    "|failure|field|forecast_probability|hovmoeller.*|initial_condition|lag|last_good_state"
-    "|latent.*|lead_time|limit.*|long_lead_time|mean_map.*|member|mse.*|panel.*"
-    "|pattern_correlation|plume.*|predictability.*|quantile|rank.*|reference.*|relative_error.*"
-    "|return.*|rmse|spectrum.*|spread.*|stability_rate|stable|survival_time|twin|valid.*|value"
+    "|failure|field|forecast_probability|hovmoeller.*|initial_.*|lag|last_good_state"
+    "|latent.*|lead_time|limit.*|long_lead_time|mean_map.*|member|movie.*|mse.*|panel.*"
+    "|pattern_correlation|persistence_correlation|plume.*|predictability.*|quantile|rank.*"
+    "|reference.*|relative_error.*|return.*|rmse|spectrum.*|spread.*|stability_rate|stable|survival_time|twin|valid.*|value"
     "|variance_map.*|vrmse|wasserstein|wavenumber.*|zonal.*"
 )
 

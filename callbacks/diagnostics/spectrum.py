@@ -238,7 +238,13 @@ class Spectrum(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("spectrum error", lambda run: run.mean("spectrum_error"), place=2),
+            Column(
+                "spectrum error",
+                lambda run: run.mean("spectrum_error"),
+                place=2,
+                each=lambda run: run.each("spectrum_error"),
+                best="least",
+            ),
             Column("MELR", lambda run: run.mean("energy_log_ratio"), place=2),
             Column("weighted MELR", lambda run: run.mean("energy_log_ratio_weighted"), place=2),
         ]

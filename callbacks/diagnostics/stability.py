@@ -307,7 +307,14 @@ class EnergyStability(EnergyDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("stable", percentage_stable, "{:.0f} %", place=1),
+            Column(
+                "stable",
+                percentage_stable,
+                "{:.0f} %",
+                place=1,
+                each=percentage_of_each,
+                best="largest",
+            ),
             Column("energy / data", energy_ratio, "{:.3g}", place=1),
         ]
 
@@ -373,6 +380,12 @@ def percentage_stable(run: Run) -> float | None:
     """Return the percentage of stable rollouts."""
     share = run.mean("stable")
     return None if share is None else 100 * share
+
+
+def percentage_of_each(run: Run) -> np.ndarray | None:
+    """Return 100 for each stable rollout and 0 for each other one."""
+    stable = run.each("stable")
+    return None if stable is None else 100 * stable
 
 
 def energy_ratio(run: Run) -> float | None:

@@ -118,7 +118,13 @@ class ZonalMean(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column("zonal mean error", lambda run: run.mean("zonal_mean_error_absolute"), place=3),
+            Column(
+                "zonal mean error",
+                lambda run: run.mean("zonal_mean_error_absolute"),
+                place=3,
+                each=lambda run: run.each("zonal_mean_error_absolute"),
+                best="least",
+            ),
         ]
 
     @classmethod

@@ -43,8 +43,10 @@ def test_the_least_error_is_named_at_each_lead():
     assert found == [
         "The mean squared error is least for a at lead 1 (1; 50 % below b) and for b at leads 10 "
         "and 25 (3 and 6; 25 % below a).",
-        "These are means over 4 initial conditions, and some methods have a single seed: another "
-        "seed may change the order where differences are small.",
+        "This is more than chance (95 % intervals).",
+        "These are means over 4 initial conditions (taken to be independent: the scores do not say "
+        "where in the data they are); some methods have a single seed, and another seed may change "
+        "the order where differences are small.",
         "100 % of the rollouts of every method are stable for all 1,000 steps.",
     ]
 
@@ -63,16 +65,16 @@ def test_seeds_are_one_method():
     runs[0].scores["mse"][:, 0] = 2.0  # the mean of a is 1.5
     found = summary(runs)
     assert found[0].startswith("The mean squared error is least for a at leads 1, 10 and 25 (1.5, ")
-    assert (
-        found[1] == "These are means over 4 initial conditions and at least 2 seeds of each method."
-    )
+    assert found[1] == "No such difference is more than chance (95 % intervals)."
+    assert found[2].startswith("These are means over 4 initial conditions (taken")
+    assert found[2].endswith("and at least 2 seeds of each method.")
 
 
 def test_methods_that_diverge_are_not_the_best():
     runs = [run("a", (1, np.nan, np.nan), 0.25), run("b", (2, 3, 4), 0.5), run("c", (3, 4, 5))]
     found = summary(runs)
     assert "b at leads 10 and 25 (3 and 4" in found[0]
-    assert found[2] == "Stable for all 1,000 steps are 100 % of c, 50 % of b and 25 % of a."
+    assert found[-1] == "Stable for all 1,000 steps are 100 % of c, 50 % of b and 25 % of a."
 
 
 def test_one_run_is_compared_with_none():

@@ -230,6 +230,9 @@ def test_own_diagnostics_reach_every_file_of_a_comparison(tmp_path):
     assert "| largest | lost |" in text
     assert "| 7.25 | not finite |" in text
     assert "largest" in (tmp_path / "comparison.html").read_text()
+    numbers = json.loads((tmp_path / "comparison.json").read_text())
+    assert numbers["methods"]["run"]["scores"]["largest"]["mean"] == 7.25
+    assert numbers["methods"]["run"]["scores"]["lost"]["mean"] is None
     (row,) = csv.DictReader((tmp_path / "comparison.csv").open())
     assert (row["largest"], row["lost"]) == ("7.25", "nan")
 
