@@ -75,7 +75,7 @@ def end(active: Sequence["Job"], patience: float) -> None:
 
 def run_jobs(waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int) -> list[StudyRun]:
     """Run the waiting jobs, keep the list `active` up to date, and return the runs that failed."""
-    failed = []
+    failed, taken = [], list[float]()
     display = Display()
     while waiting or active:
         threads = max(1, cores // min(jobs, len(active) + len(waiting)))
@@ -86,10 +86,41 @@ def run_jobs(waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int
         for job in list(active):
             if job.advance(threads):
                 active.remove(job)
-                display.leave(f"{job.run.name}: {'failed' if job.failed else 'done'}")
+                taken.append(time.monotonic() - job.began)
+                ended = f"{'failed' if job.failed else 'done'} after {minutes(taken[-1])}"
+                left = what_is_left(taken, len(waiting) + len(active), jobs)
+                display.leave(f"{job.run.name}: {ended}{left}")
                 if job.failed:
                     failed.append(job.run)
     return failed
+
+
+def what_is_left(taken: Sequence[float], left: int, jobs: int) -> str:
+    """Return how many runs are left, and how long they last if each takes as long as those before.
+
+    Args:
+        taken: Time that each ended run took [s].
+        left: Number of runs that wait or have begun.
+        jobs: Number of runs at a time.
+
+    Example:
+        Three runs, two at a time, of which each takes 90 seconds:
+
+        >>> what_is_left([60.0, 120.0], left=3, jobs=2)
+        '; 3 more, about 3 min'
+    """
+    rounds = -(-left // jobs)
+    return f"; {left} more, about {minutes(rounds * sum(taken) / len(taken))}" if left else ""
+
+
+def minutes(seconds: float) -> str:
+    """Return a duration for people.
+
+    Example:
+        >>> minutes(40.2), minutes(150.0), minutes(4500.0)
+        ('40 s', '2 min', '75 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 class Job:
@@ -103,6 +134,7 @@ class Job:
         self.run = run
         self.stages = run.commands()
         self.failed = False
+        self.began = time.monotonic()
         run.folder.mkdir(parents=True, exist_ok=True)
         self.log = run.folder / "log.txt"
         self.output = self.log.open("a")

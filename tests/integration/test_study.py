@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -127,12 +128,16 @@ def test_every_run_on_every_data_set_is_compared_within_its_set(tmp_path):
     assert groups == {"runs/jet": 4, "runs/calm": 4}
 
 
-def test_cores_are_shared_among_the_runs_that_are_left(tmp_path, monkeypatch):
+def test_cores_are_shared_among_the_runs_that_are_left(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("commands.jobs.PROGRAM", tmp_path / "program.py")
     (tmp_path / "program.py").write_text("import os\nprint(os.environ['OMP_NUM_THREADS'])\n")
     monkeypatch.setattr(StudyRun, "commands", lambda run: [["fit"]])
     runs = [StudyRun(name, tmp_path / name, []) for name in ("one", "two", "three")]
     assert run_all(runs, jobs=2, cores=8) == []
+    ended = re.findall(
+        r"^(\w+): done after \d+ s(?:; (\d) more, about \d+ s)?$", capsys.readouterr().out, re.M
+    )
+    assert sorted(left for _, left in ended) == ["", "1", "2"]
     threads = [(tmp_path / run.name / "log.txt").read_text().strip() for run in runs]
     assert threads[:2] == ["4", "4"]
     run_all(runs[2:], jobs=2, cores=8)
