@@ -5,14 +5,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray
 
+from callbacks.diagnostics.compared import ScoreLayout
 from callbacks.diagnostics.lead_times import spaced_leads
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.snapshots import Snapshots
+from callbacks.plotting.levels import coarsened, to_levels
 from callbacks.plotting.style import colour_map
+
+KEPT = 40  # most states that are kept as scores
 
 
 class Movie(Snapshots):
     """GIF of the first initial condition: truth on the left, forecast on the right.
+
+    At most 40 of its states, averaged over blocks of points to at most 128 along an axis, are kept
+    as grey levels in `scores.nc`, for the page of a comparison: level n from 1 to 255 is the value
+    (n - 128) / 127 of three standard deviations, 0 is not finite.
 
     Args:
         frames: Number of frames, evenly spaced over the rollout.
@@ -38,6 +46,15 @@ class Movie(Snapshots):
     """
 
     version = 1
+    layouts = (
+        ScoreLayout(
+            "movie_forecast",
+            ("movie_lead_time", "movie_y", "movie_x"),
+            needs=("movie_truth", "movie_lead_time"),
+        ),
+        ScoreLayout("movie_truth", ("movie_lead_time", "movie_y", "movie_x")),
+        ScoreLayout("movie_lead_time", ("movie_lead_time",)),
+    )
 
     def __init__(
         self, frames: int = 100, steps: int | None = 200, channel: int = 0, width: int = 128
@@ -59,12 +76,29 @@ class Movie(Snapshots):
     def kept_leads(self, steps: int) -> Sequence[int]:
         return spaced_leads(min(steps, self.steps or steps), self.frames)
 
+    @property
+    def limit(self) -> float:
+        """Value of the ends of the colours [units of the channel]."""
+        return 3 * float(self.training_std[self.channel])
+
     def scores(self) -> xarray.Dataset:
         self.fields = self.forecast_and_truth()  # all ranks gather; one draws
-        return xarray.Dataset()
+        shown = [*range(0, len(self.leads), max(1, -(-len(self.leads) // KEPT)))]
+        if not shown:
+            return xarray.Dataset()
+        variable = self.data.fields[self.channel]
+        label = {"long_name": variable.long_name, "units": variable.units, "limit": self.limit}
+        dims = ("movie_lead_time", "movie_y", "movie_x")
+        named = zip(("forecast", "truth"), self.fields, strict=True)
+        levels = {name: to_levels(coarsened(fields[shown]), self.limit) for name, fields in named}
+        leads = [self.leads[number] for number in shown]
+        return xarray.Dataset(
+            {f"movie_{name}": (dims, level, label) for name, level in levels.items()},
+            coords={"movie_lead_time": self.times("movie_lead_time", leads, "lead time")},
+        )
 
     def movies(self, scores: xarray.Dataset) -> Mapping[str, np.ndarray]:
-        limit = 3 * float(self.training_std[self.channel])
+        limit = self.limit
         in_colour = colour_map("RdBu_r")
         parts = []
         forecast, truth = self.fields
