@@ -97,7 +97,7 @@ LIBRARIES = {  # what each room may use besides the standard library
     "callbacks/metrics": TENSORS | {"torchmetrics"},
     "callbacks/plotting": DRAWING | {"numpy", "lightning"},
     "callbacks/diagnostics": TRAINING | {"torchmetrics", "xarray"} | DRAWING,
-    "callbacks/comparison": {"numpy", "xarray"} | DRAWING,
+    "callbacks/comparison": {"numpy", "xarray", "yaml"} | DRAWING,
     "callbacks/run": TRAINING | {"lightning_utilities", "xarray", "netCDF4"} | DRAWING,
     "callbacks": {"lazy_loader"},
     "commands": {"torch", "lightning", "jsonargparse", "yaml"},

@@ -40,6 +40,6 @@ def compare(
         "comparison.json": comparison_json(runs, mse_unit),
         "comparison.png": figures[0],
         "comparison_climate.png": figures[1],
-        "comparison.html": page(runs, figures, mse_unit),
+        "comparison.html": page(runs, mse_unit),
     }
     return text, [atomic_write(output / name, content) for name, content in contents.items()]

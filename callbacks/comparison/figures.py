@@ -25,6 +25,17 @@ def draw(runs: Sequence[Run]) -> Figure:
     return figure
 
 
+def draw_forecasts(groups: Sequence[Method]) -> Figure | None:
+    """Return the figure of truth and forecast fields; None if the runs have no equal lead times."""
+    leads = [method.runs[0].scores.sizes.get("panel_lead_time", 0) for method in groups]
+    columns = min(4, leads[0])
+    if not columns or len(set(leads)) > 1:
+        return None
+    figure = sheet(11, 0.4 + 1.4 * (1 + len(groups)))
+    draw_fields(figure.subplots(1 + len(groups), 2 * columns, squeeze=False), groups, columns)
+    return figure
+
+
 def draw_climate(runs: Sequence[Run]) -> Figure:
     """Return the figure of energy, densities, autocorrelation and other panels of the climate."""
     shown = panels(runs, "climate")
@@ -35,10 +46,21 @@ def draw_climate(runs: Sequence[Run]) -> Figure:
 
 
 def draw_panels(
-    figure: Figure | SubFigure, shown: Sequence[Panel], groups: Sequence[Method]
+    figure: Figure | SubFigure,
+    shown: Sequence[Panel],
+    groups: Sequence[Method],
+    columns: int = 2,
 ) -> None:
-    """Draw panels, two in a row; a panel that raises an error is left empty, with a note."""
-    places = list(figure.subplots(max(1, -(-len(shown) // 2)), 2, squeeze=False).flat)
+    """Draw panels; a panel that raises an error is left empty, with a note.
+
+    Args:
+        figure: Figure to draw into.
+        shown: Panels.
+        groups: Methods that are compared.
+        columns: Number of panels in a row.
+    """
+    rows = max(1, -(-len(shown) // columns))
+    places = list(figure.subplots(rows, columns, squeeze=False).flat)
     for number, (axes, panel) in enumerate(zip(places, shown, strict=False)):
         try:
             drawn = panel.drawn(groups)

@@ -1,126 +1,216 @@
 """A comparison as one web page that needs no other file."""
 
 import html
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from matplotlib.colors import to_hex
+
+from callbacks.comparison.curves import panel_curves
+from callbacks.comparison.fields import field_pictures
+from callbacks.comparison.figures import draw_forecasts, draw_panels
+from callbacks.comparison.found_diagnostics import panels
+from callbacks.comparison.page_tables import (
+    all_differences,
+    all_scores,
+    chosen_table,
+    fold,
+    options_table,
+)
 from callbacks.comparison.pictures import compressed
-from callbacks.comparison.table import cells, certain_cells, note
+from callbacks.comparison.table import note
 from callbacks.comparison.words import summary
-from callbacks.diagnostics.compared import Run
+from callbacks.diagnostics.compared import Panel, Run, methods
+from callbacks.plotting.curves import STARTS
+from callbacks.plotting.export import png
+from callbacks.plotting.style import colour_map, sheet
 
 SIGNATURES = {".png": b"\x89PNG", ".gif": b"GIF8"}
-STYLE = """
-:root { color-scheme: light dark; --text: #1f2328; --soft: #59636e; --back: #fff; --line: #d1d9e0;
-  --shade: #f6f8fa; --focus: #0969da }
-@media (prefers-color-scheme: dark) {
-  :root { --text: #f0f6fc; --soft: #9198a1; --back: #0d1117; --line: #3d444d; --shade: #151b23;
-    --focus: #4493f8 } }
-* { box-sizing: border-box }
-body { font: 1rem/1.5 system-ui, sans-serif; color: var(--text); background: var(--back);
-  margin: 2rem auto; max-width: 90rem; padding: 0 1rem; overflow-wrap: break-word }
-.words { font-size: 1.15rem; max-width: 50rem }
-h1, h2, .words, .note { overflow-wrap: anywhere }
-.note { color: var(--soft); font-size: .9rem; max-width: 60rem }
-.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem }
-table { border-collapse: separate; border-spacing: 0; min-width: 100%; font-size: .76rem }
-caption { position: absolute; width: 1px; height: 1px; overflow: hidden }
-th, td { border-bottom: 1px solid var(--line); padding: .35rem .3rem; text-align: right }
-td small { color: var(--soft); font-size: .85em }
-td { white-space: nowrap; font-variant-numeric: tabular-nums }
-thead th { vertical-align: bottom; background: var(--shade) }
-tr > :first-child { position: sticky; left: 0; text-align: left; max-width: min(40vw, 16rem);
-  padding-left: .75rem; background: var(--back); border-right: 1px solid var(--line) }
-thead tr > :first-child { background: var(--shade) }
-tbody tr:last-child > * { border-bottom: 0 }
-details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; padding: 0 1rem }
-summary { cursor: pointer; padding: .6rem 0; font-weight: 600 }
-summary:hover { color: var(--focus) }
-:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px }
-img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: .25rem }
-.points { image-rendering: pixelated }
-.runs { display: grid; gap: 1rem; padding-bottom: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)) }
-figure { margin: 0; min-width: 0 }
-.whole { margin: 1rem 0 }
-figcaption { color: var(--soft) }
-"""
+FILES = Path(__file__).with_name("page_files")
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 HEAD = (
     "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n"
     '<meta name=viewport content="width=device-width, initial-scale=1">\n'
+    f'<meta http-equiv=Content-Security-Policy content="{POLICY}">\n'
     "<title>Comparison of emulators</title>"
 )
-FIGURES = ("Error, stability and forecast fields of all runs", "Climate of all runs")
+TOOLS = (  # of a plot: what a button does, its sign and its name
+    ("in", "+", "Zoom in"),
+    ("out", "−", "Zoom out"),
+    ("left", "←", "Move to the left"),
+    ("right", "→", "Move to the right"),
+    ("all", "All", "Show all of it"),
+)
 
 
-def page(runs: Sequence[Run], pictures: Sequence[bytes], unit: float | None = None) -> str:
-    """Return the page: words, the table, figures of the comparison, and all figures of all runs.
-
-    The figures of the runs are folded, one fold for each kind of figure.
+def page(runs: Sequence[Run], unit: float | None = None) -> str:
+    """Return the page: words, tables, curves, fields, and all figures of all runs.
 
     Args:
         runs: Runs that are compared.
-        pictures: Figures of the comparison, PNG.
         unit: Unit of the error, whose square is the unit of the MSE; by default the MSE is in
             units of the training variance.
     """
     about = runs[0].about
     data, commit = (str(about.get(key) or "unknown") for key in ("data_hash", "commit"))
     words = html.escape(" ".join(summary(runs, unit))).replace(" %", "\u00a0%")
-    titles = [FIGURES[n] if n < len(FIGURES) else "Comparison" for n in range(len(pictures))]
+    fields = field_pictures(methods(runs))
+    scripts = ("uPlot.iife.min.js", "tables.js", "curves.js", "fields.js")
     parts = [
         HEAD,
-        f"<style>{STYLE}</style>\n<main>\n<h1>Comparison of emulators</h1>",
+        f"<style>{file('uPlot.min.css')}\n{file('style.css')}</style>",
+        "<main>\n<h1>Comparison of emulators</h1>",
         f"<p class=words>{words}</p>" if words else "",
-        table(runs, unit),
+        chosen_table(runs, unit),
         f"<p class=note>{html.escape(note(runs, unit))}</p>",
-        *(whole(picture, title) for picture, title in zip(pictures, titles, strict=True)),
-        "<h2>Figures of each run</h2>",
-        *all_figures(runs),
+        all_scores(runs, unit),
+        all_differences(runs, unit),
+        options_table(runs),
+        *curve_section(runs),
+        *field_section(runs, fields),
+        *figure_section(runs, fields is not None),
         f"<p class=note>Data {html.escape(data[:16])}, commit {html.escape(commit)}.</p>",
-        "</main>\n</html>",
+        "</main>",
+        f"<!-- uPlot, which draws the curves:\n{file('uPlot.LICENSE')}-->",
+        *(f"<script>\n{file(name)}</script>" for name in scripts),
+        "</html>",
     ]
     return "\n".join(part for part in parts if part)
 
 
-def table(runs: Sequence[Run], unit: float | None = None) -> str:
-    """Return the table in a box of its own, in which it scrolls by touch, wheel and arrow keys."""
-    header, *rows = cells(runs, unit)
-    certain = certain_cells(runs, unit)
-    head = "".join(f"<th scope=col>{html.escape(text)}</th>" for text in header)
-    body = "".join(
-        f"<tr><th scope=row>{html.escape(name)}</th>"
-        + "".join(
-            f"<td><b>{cell(text)}</b></td>"
-            if (number, column) in certain
-            else f"<td>{cell(text)}</td>"
-            for column, text in enumerate(row, start=1)
-        )
-        + "</tr>\n"
-        for number, (name, *row) in enumerate(rows, start=1)
-    )
+def file(name: str) -> str:
+    """Return the text of a file that is a part of every page."""
+    return (FILES / name).read_text(encoding="utf-8")
+
+
+def json_element(name: str, value: Any) -> str:
+    """Return JSON values as an element that scripts read."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return (
-        '<div class=scroll tabindex=0 role=region aria-label="Scores of all runs">\n<table>'
-        "<caption>Scores of all runs</caption>\n"
-        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+        f"<script type=application/json id={name}>{text.replace('<', chr(92) + 'u003c')}</script>"
     )
 
 
-def cell(text: str) -> str:
-    """Return a number of the table as HTML, its spread in small letters."""
-    number, sign, spread = html.escape(text).partition(" ± ")
-    return f"{number}<small>{sign}{spread}</small>" if sign else number
+def curve_section(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield the curves of all panels; panels without lines as pictures."""
+    groups = methods(runs)
+    shown = [*panels(runs, "forecast"), *panels(runs, "climate")]
+    found = [(panel, drawn) for panel in shown if (drawn := panel_curves(panel, groups))]
+    if not found:
+        return
+    yield "<h2>Curves</h2>"
+    yield (
+        "<p class=note>Drag to zoom, double-click to see all. With the keyboard: arrows move the "
+        "cursor, + and − zoom, 0 shows all.</p>"
+    )
+    names = "".join(
+        f"<label><input type=checkbox checked data-method={number}>"
+        f"<span data-swatch={number}></span>{html.escape(method.name)}</label>"
+        for number, method in enumerate(groups)
+    )
+    yield f"<fieldset><legend>Methods</legend>{names}</fieldset>"
+    kinds = {band["of"] for _, drawn in found for band in drawn["bands"]}
+    texts = {"seeds": "range over seeds", STARTS: "10 to 90 % of the initial conditions"}
+    spreads = "".join(
+        f'<label><input type=checkbox{" checked" if kind == "seeds" else ""} data-spread="{kind}">'
+        f"{text}</label>"
+        for kind, text in texts.items()
+        if kind in kinds
+    )
+    if spreads:
+        yield f"<fieldset><legend>Spread</legend>{spreads}</fieldset>"
+    yield "<div class=plots>"
+    for number, (panel, drawn) in enumerate(found):
+        yield plot(number, drawn) if drawn["lines"] else picture_of(panel, drawn["title"], runs)
+    yield "</div>"
+    colours = [{"name": m.name, "colour": to_hex(m.style["color"])} for m in groups]
+    yield json_element("curves-data", {"methods": colours, "panels": [one for _, one in found]})
 
 
-def whole(picture: bytes, title: str) -> str:
-    """Return a figure of the comparison, PNG, with its heading."""
-    image = compressed(picture, "png").element(title)
-    return f"<h2>{html.escape(title)}</h2>\n<figure class=whole>{image}</figure>"
+def plot(number: int, drawn: dict[str, Any]) -> str:
+    """Return the place of a plot with its buttons.
+
+    Args:
+        number: Number of the panel.
+        drawn: Curves of the panel.
+    """
+    title = html.escape(drawn["title"])
+    buttons = "".join(
+        f'<button type=button data-do={name} aria-label="{text}" title="{text}">{sign}</button>'
+        for name, sign, text in TOOLS
+    )
+    log = "<label><input type=checkbox data-do=log>logarithmic</label>"
+    return (
+        f"<section class=plot data-plot={number}><h3>{title}</h3>"
+        f'<div class=canvas tabindex=0 role=application aria-label="{title}"></div>'
+        f"<div class=tools>{buttons}{log}</div><output></output></section>"
+    )
 
 
-def all_figures(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield the figures of all runs in alphabetical order, folded, figures of one name in a row."""
+def picture_of(panel: Panel, title: str, runs: Sequence[Run]) -> str:
+    """Return a panel as a picture."""
+    figure = sheet(6, 4)
+    draw_panels(figure, [panel], methods(runs), columns=1)
+    image = compressed(png(figure), "png").element(title)
+    return f"<section class=plot><h3>{html.escape(title)}</h3>{image}</section>"
+
+
+def field_section(runs: Sequence[Run], found: dict[str, Any] | None) -> Iterator[str]:
+    """Yield the fields of all methods and the truth with a slider, or else a picture of them.
+
+    Args:
+        runs: Runs that are compared.
+        found: Fields at many lead times, or None if there are none in two dimensions.
+    """
+    if found is None:
+        figure = draw_forecasts(methods(runs))
+        if figure is not None:
+            image = compressed(png(figure), "png").element("Truth and forecasts of all methods")
+            yield f"<h2>Forecasts</h2>\n<figure>{image}</figure>"
+        return
+    yield "<h2>Fields</h2>"
+    yield (
+        "<p class=note>Truth and forecasts from the first initial condition, by the first seed of "
+        "each method.</p>"
+    )
+    yield (
+        "<div class=slider><input type=range id=lead aria-label='Lead time' min=0 step=1 value=0 "
+        f"max={len(found['leads']) - 1}><span id=lead-text></span><button type=button id=play>Play"
+        "</button><label><input type=checkbox id=errors> errors</label></div>"
+    )
+    size = f"width={found['width']} height={found['height']}"
+    pictures = "".join(
+        f"<figure><figcaption><span></span>{html.escape(row['name'])}<small></small></figcaption>"
+        f'<canvas {size} data-field={number} role=img aria-label="{html.escape(row["name"])}">'
+        "</canvas></figure>"
+        for number, row in enumerate(found["rows"])
+    )
+    yield f"<div class=fields aria-busy=true>{pictures}</div>"
+    limit, name = f"{found['limit']:.3g}", html.escape(found["name"])
+    yield (
+        f"<div class=scale>−{limit}<canvas id=scale width=255 height=1 aria-hidden=true></canvas>"
+        f"{limit} {name}</div>"
+    )
+    table = colour_map("RdBu_r")(range(256))
+    colours = "".join(to_hex(colour)[1:] for colour in table)
+    yield json_element("fields-data", {**found, "colours": colours})
+
+
+def figure_section(runs: Sequence[Run], fields: bool) -> Iterator[str]:
+    """Yield the figures of all runs in alphabetical order, folded, figures of one name in a row.
+
+    Args:
+        runs: Runs that are compared.
+        fields: True if the page shows the frames of the movies among the fields.
+    """
     pictures = [own_figures(run.folder) for run in runs]
+    if any(pictures):
+        yield "<h2>Figures of each run</h2>"
+    if fields and all("movie_forecast" in run.scores for run in runs):
+        for own in pictures:
+            own.pop("movie.gif", None)
     for name in sorted(set().union(*pictures)):
         stem, _, kind = name.rpartition(".")
         title = stem.replace("_", " ").capitalize()
@@ -131,10 +221,7 @@ def all_figures(runs: Sequence[Run]) -> Iterator[str]:
             if name in own
         ]
         shown = "\n".join(found)
-        yield (
-            f"<details><summary>{html.escape(title)}</summary>\n"
-            f"<div class=runs>{shown}</div></details>"
-        )
+        yield fold(title, f"<div class=runs>{shown}</div>")
 
 
 def own_figures(folder: Path) -> dict[str, bytes]:

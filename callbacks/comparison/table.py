@@ -12,7 +12,7 @@ from callbacks.comparison.escaping import in_csv, in_markdown
 from callbacks.comparison.found_diagnostics import all_diagnostics, columns_of
 from callbacks.comparison.guarded_columns import guarded, has_cells, in_unit
 from callbacks.comparison.independence import independence
-from callbacks.diagnostics.compared import Column, Run, methods
+from callbacks.diagnostics.compared import Column, Method, Run, methods
 
 
 def cost(run: Run, name: str) -> int | float | None:
@@ -45,9 +45,11 @@ def columns(runs: Sequence[Run], unit: float | None = None) -> list[Column]:
     """
     check_unit(runs, unit)
     training = [
-        Column("training steps", lambda run: run.about.get("steps"), "{:,.0f}", place=50),
-        Column("batch size", lambda run: cost(run, "samples_per_step"), "{:.0f}", place=50),
-        Column("s per training step", lambda run: cost(run, "seconds_per_step"), place=50),
+        Column("training steps", lambda r: r.about.get("steps"), "{:,.0f}", place=50, folded=True),
+        Column(
+            "batch size", lambda r: cost(r, "samples_per_step"), "{:.0f}", place=50, folded=True
+        ),
+        Column("s per training step", lambda r: cost(r, "seconds_per_step"), place=50, folded=True),
         Column("training time [min]", minutes, place=50),
     ]
     found = [column for column in training if has_cells(column, runs)]
@@ -77,6 +79,12 @@ def check_unit(runs: Sequence[Run], unit: float | None) -> None:
                 f"--mse_unit={unit:g} is for data of one field; {run.name} has "
                 f"{', '.join(map(str, np.asarray(fields)))}; leave it out."
             )
+
+
+def mean_of(column: Column, method: Method) -> float | None:
+    """Return the mean over the seeds of a method of the number in a column, None without any."""
+    values = [value for run in method.runs if (value := column.value(run)) is not None]
+    return float(np.mean(values)) if values else None
 
 
 def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:

@@ -150,6 +150,7 @@ def band_column(number: int, name: str) -> Column:
         place=6,
         each=lambda run: run.each("crps_band", wavenumber_band=number),
         best="least",
+        folded=True,
     )
 
 

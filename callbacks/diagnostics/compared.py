@@ -132,6 +132,11 @@ class Method:
         """Return the means (seed, ...) of a labelled array over a dimension, if it has it."""
         return np.stack([run.mean_over(name, [over]) for run in self.runs])
 
+    def each(self, name: str) -> np.ndarray:
+        """Return a score of all initial conditions of all seeds, (seed x condition, ...)."""
+        rows = [run.scores[name].transpose("initial_condition", ...).values for run in self.runs]
+        return np.concatenate(rows)
+
 
 def methods(runs: Sequence[Run]) -> list[Method]:
     """Return the methods in the order of their first runs.
@@ -185,6 +190,7 @@ class Column:
         each: Function of a run that returns the numbers (initial condition,) whose mean is `value`,
             from which follows whether a difference between methods is more than chance.
         best: Whether the least or the largest number is best; None for a number without a best.
+        folded: True if the page of the comparison shows the column in the table of all scores only.
         place: Place among the columns of all diagnostics; columns with equal places are in the
             order of their lists. The columns of this program have places below 100, the cost of the
             training has 50.
@@ -206,6 +212,7 @@ class Column:
     place: int = 100
     each: Callable[[Run], np.ndarray | None] | None = None
     best: Literal["least", "largest"] | None = None
+    folded: bool = False
 
 
 @dataclass(frozen=True)

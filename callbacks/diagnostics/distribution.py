@@ -204,7 +204,8 @@ class Distribution(ClimateDiagnostic):
         """Draw the probability density of the first field."""
         reference, value = scores["reference_density"][0].values, scores["value"][0]
         for method in methods:
-            plot_seeds(axes, method, value, method.per_seed("density")[:, 0])
+            mean, each = (f("density")[:, 0] for f in (method.per_seed, method.each))
+            plot_seeds(axes, method, value, mean, each)
         axes.plot(value, reference, **DATA)
         name = str(scores["field"].values[0])
         axes.set(yscale="log", title=escape(f"Probability density of {name}, over the rollout"))

@@ -188,7 +188,7 @@ class EnsembleSkill(EnsembleDiagnostic):
         lead = scores["lead_time"]
         title = "CRPS, for single forecasts the absolute error"
         for method in methods:
-            plot_seeds(axes, method, lead, method.per_seed("crps"))
+            plot_seeds(axes, method, lead, method.per_seed("crps"), method.each("crps"))
             if all("ensemble_spread" in run.scores for run in method.runs):
                 title = "CRPS (lines) and spread of the ensemble (dotted)"
                 spread = method.per_seed("ensemble_spread").mean(0)

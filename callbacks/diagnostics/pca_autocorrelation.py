@@ -247,7 +247,8 @@ class PCAAutocorrelation(RolloutDiagnostic):
     def panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
         """Draw the autocorrelation of the first principal component."""
         for method in methods:
-            plot_seeds(axes, method, scores["lag"], method.per_seed("autocorrelation")[:, 0])
+            mean, each = (f("autocorrelation")[:, 0] for f in (method.per_seed, method.each))
+            plot_seeds(axes, method, scores["lag"], mean, each)
         axes.plot(scores["lag"], scores["reference_autocorrelation"][0], **DATA)
         axes.set_xlabel(axis_label("lag", scores["lag"]))
         axes.set_ylabel(axis_label("autocorrelation", scores["autocorrelation"]))

@@ -31,6 +31,9 @@ from emulators.rollout import RolloutBatch, State
 COMPARED = (1, 10, 25, 50, 75, 100, 200)
 """Lead times of the columns in a comparison, in steps."""
 
+SHOWN = (1, 25, 100)
+"""Lead times of the columns that the page of a comparison does not fold, in steps."""
+
 
 class RolloutError(RolloutDiagnostic):
     """Mean squared error against lead time, in units of the training variance.
@@ -279,7 +282,7 @@ class RolloutError(RolloutDiagnostic):
         """Draw the error against lead time, and the predictability limit of the first method."""
         lead = scores["lead_time"]
         for method in methods:
-            plot_seeds(axes, method, lead, method.per_seed("mse"))
+            plot_seeds(axes, method, lead, method.per_seed("mse"), method.each("mse"))
         if "limit_once" in scores:
             first = methods[0]
             limits = [first.per_seed(f"limit_{k}", "twin").mean(0) for k in ("once", "always")]
@@ -294,7 +297,8 @@ class RolloutError(RolloutDiagnostic):
     def correlation_panel(axes: Axes, methods: Sequence[Method], scores: xarray.Dataset) -> None:
         """Draw the anomaly correlation against lead time."""
         for method in methods:
-            plot_seeds(axes, method, scores["lead_time"], method.per_seed("anomaly_correlation"))
+            mean, each = (f("anomaly_correlation") for f in (method.per_seed, method.each))
+            plot_seeds(axes, method, scores["lead_time"], mean, each)
         axes.set(ylim=(-0.1, 1.02), ylabel="correlation", title="Anomaly correlation")
         axes.set_xlabel(axis_label("lead time", scores["lead_time"]))
 
@@ -353,4 +357,13 @@ def mse_column(
 
     text = f"{heading} at {lead}" if unit is None else f"{heading} at {lead}, in {unit:g}²"
     in_unit = partial(mse_column, lead, name=name, heading=heading)
-    return Column(text, value, spread=spread, in_unit=in_unit, place=0, each=each, best="least")
+    return Column(
+        text,
+        value,
+        spread=spread,
+        in_unit=in_unit,
+        place=0,
+        each=each,
+        best="least",
+        folded=lead not in SHOWN or name != "mse",
+    )

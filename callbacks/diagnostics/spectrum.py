@@ -246,7 +246,12 @@ class Spectrum(ClimateDiagnostic):
                 best="least",
             ),
             Column("MELR", lambda run: run.mean("energy_log_ratio"), place=2),
-            Column("weighted MELR", lambda run: run.mean("energy_log_ratio_weighted"), place=2),
+            Column(
+                "weighted MELR",
+                lambda run: run.mean("energy_log_ratio_weighted"),
+                place=2,
+                folded=True,
+            ),
         ]
 
     @classmethod
@@ -260,8 +265,11 @@ class Spectrum(ClimateDiagnostic):
         reference = scores["reference_spectrum_isotropic"][1:].values
         known = reference > 1e-12 * reference.max()
         for method in methods:
-            ratio = method.per_seed("spectrum_isotropic")[:, 1:][:, known] / reference[known]
-            plot_seeds(axes, method, k[known], ratio)
+            mean, each = (
+                f("spectrum_isotropic")[:, 1:][:, known] / reference[known]
+                for f in (method.per_seed, method.each)
+            )
+            plot_seeds(axes, method, k[known], mean, each)
         axes.axhline(1, color="0.4", linewidth=0.8)
         axes.set(xscale="log", yscale="log", ylabel="forecast / data")
         axes.set_xlabel(axis_label("wavenumber", k))

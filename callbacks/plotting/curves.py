@@ -1,5 +1,6 @@
-"""Curves of several methods in one panel: the mean over their seeds, and the range."""
+"""Curves of several methods in one panel: the mean over their seeds, and the ranges."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -7,6 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from callbacks.plotting.style import DATA, quantity, visible_range
+
+STARTS = "initial conditions"
+"""Name of the bands over initial conditions, which the page of a comparison shows on request."""
+
+MOST_OF_THEM = (0.1, 0.9)
+"""Quantiles between which the bands over initial conditions are."""
 
 
 @runtime_checkable
@@ -23,6 +30,9 @@ class Drawn(Protocol):
 
     def per_seed(self, name: str) -> np.ndarray:
         """Return the means (seed, ...) of a score over initial conditions."""
+
+    def each(self, name: str) -> np.ndarray:
+        """Return a score of all initial conditions of all seeds, (seed x condition, ...)."""
 
 
 def axis_label(name: str, values: Any) -> str:
@@ -41,7 +51,9 @@ def axis_label(name: str, values: Any) -> str:
     return quantity(name, str(values.attrs.get("units", "1")).split(", ")[0])
 
 
-def plot_seeds(axes: Axes, method: Drawn, x: Any, values: np.ndarray) -> None:
+def plot_seeds(
+    axes: Axes, method: Drawn, x: Any, values: np.ndarray, each: np.ndarray | None = None
+) -> None:
     """Draw the mean over seeds of values (seed, x), and their range if there are several seeds.
 
     Args:
@@ -49,6 +61,8 @@ def plot_seeds(axes: Axes, method: Drawn, x: Any, values: np.ndarray) -> None:
         method: Label, colour and dashes of the curve.
         x: Values along the x axis, such as lead times.
         values: Values (seed, x).
+        each: Values (seed x initial condition, x), such as `method.each(name)`. The band between
+            their 10 % and 90 % quantiles is hidden in a figure, and shown on request in a page.
 
     Example:
         The curve of two seeds is their mean, 2 and 3:
@@ -67,6 +81,13 @@ def plot_seeds(axes: Axes, method: Drawn, x: Any, values: np.ndarray) -> None:
     if len(values) > 1:
         low, high = values.min(0), values.max(0)
         axes.fill_between(x, low, high, color=method.style["color"], alpha=0.15, linewidth=0)
+    if each is not None and len(each) > len(values):
+        finite = np.where(np.isfinite(each), each, np.nan)
+        with warnings.catch_warnings():  # where no value is finite
+            warnings.simplefilter("ignore", RuntimeWarning)
+            low, high = np.nanquantile(finite, MOST_OF_THEM, axis=0)
+        band = axes.fill_between(x, low, high, color=method.style["color"], alpha=0.08, linewidth=0)
+        band.set(visible=False, gid=method.label)
 
 
 def plot_ratios(
@@ -85,7 +106,7 @@ def plot_ratios(
     drawn = [np.array([1 - band, 1 + band])]
     for method in methods:
         values = method.per_seed(name) / mean
-        plot_seeds(axes, method, lead, values)
+        plot_seeds(axes, method, lead, values, method.each(name) / mean)
         drawn.append(values.ravel())
     axes.axhline(1, **{**DATA, "label": "_"})
     axes.set(xlabel=axis_label("lead time", lead), ylabel="forecast / mean of the data")

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,14 +12,23 @@ import pytest
 import xarray
 from PIL import Image
 
-from callbacks.comparison.page import STYLE, page
+from callbacks.comparison.options import differing_options, options_of
+from callbacks.comparison.page import file, page
+from callbacks.comparison.page_tables import (
+    MOST,
+    all_differences,
+    all_scores,
+    chosen_table,
+    options_table,
+)
 from callbacks.comparison.pictures import COLOURS, FRAMES, compressed
 from callbacks.comparison.words import summary
 from callbacks.diagnostics.compared import Run
 from callbacks.plotting.export import gif, png
 from callbacks.plotting.style import colour_map, sheet
 
-VOID = {"meta", "img"}
+STYLE = file("style.css")
+VOID = {"meta", "img", "input"}
 STARTS, STEPS = 4, 30
 
 
@@ -131,35 +141,109 @@ def tree(folder):
         run("one", (1, 2, 3), folder=folder / "one"),
         run("<two>", (2, 3, 4), folder=folder / "two"),
     ]
-    text = page(runs, [(folder / "one/energy.png").read_bytes()] * 2)
-    return Tree(text)
+    return Tree(page(runs))
 
 
 def test_page_is_whole_html_that_loads_nothing(tree):
     assert tree.of("html", "main")[0][1]["lang"] == "en"
     assert tree.of("meta")[1][1]["content"] == "width=device-width, initial-scale=1"
-    assert len(tree.of("img")) == 2 + 2 * 2
+    assert tree.of("meta")[2][1]["content"].startswith("default-src 'none'; img-src data:;")
+    assert len(tree.of("img")) == 2 * 2
     for _, attributes, _ in tree.found:
         assert attributes.get("src", "data:").startswith("data:")
         assert "href" not in attributes
-    assert tree.of("script", "link") == []
+    assert tree.of("link") == []
 
 
-def test_table_scrolls_in_its_box_also_by_keys(tree):
-    (table,) = tree.of("table")
-    assert table[2][-1] == "div"
-    (box,) = [attributes for _, attributes, _ in tree.of("div") if "tabindex" in attributes]
-    assert (box["class"], box["tabindex"], box["role"]) == ("scroll", "0", "region")
-    assert box["aria-label"]
+def test_licence_of_the_library_is_in_the_page(tmp_path):
+    text = page([run("a", (1, 2, 3), folder=tmp_path)])
+    assert "The MIT License (MIT)" in text
+    assert "Leon Sorokin" in text
+
+
+def test_rows_are_sorted_by_buttons_in_the_headings(tree):
+    headings = [
+        own for _, own, around in tree.of("th") if "thead" in around and "div" not in around
+    ]
+    assert len(headings) == len([1 for *_, around in tree.of("button") if "thead" in around]) == 4
+    assert {own["aria-sort"] for own in headings} == {"none"}
+    cells = [own for _, own, around in tree.of("td") if "div" not in around]
+    assert [own["data-label"] for own in cells[:4]] == [
+        "MSE at 1",
+        "MSE at 25",
+        "stable",
+        "MSE at 1",
+    ]
+    assert [own["data-sort"] for own in cells[:2]] == ["1", "3"]
+
+
+def test_long_tables_are_folded_and_scroll_in_their_boxes_also_by_keys(tree):
+    boxes = [own for _, own, _ in tree.of("div") if own.get("class") == "scroll"]
+    assert [own["aria-label"] for own in boxes] == ["All scores", "Differences and their intervals"]
+    for box in boxes:
+        assert (box["tabindex"], box["role"]) == ("0", "region")
+    assert all("details" in around for _, own, around in tree.of("div") if own in boxes)
     assert re.search(r"\.scroll \{[^}]*overflow-x: auto", STYLE)
-    rows = [attributes for _, attributes, around in tree.of("th") if "tbody" in around]
-    assert [row["scope"] for row in rows] == ["row", "row"]
     assert re.search(
         r"tr > :first-child \{ position: sticky; left: 0[^}]*max-width: min\(40vw", STYLE
     )
 
 
-def test_nothing_but_the_table_is_wider_than_a_narrow_screen():
+def test_no_more_scores_than_fit_are_shown_and_all_are_in_the_fold(tmp_path):
+    own = {f"own {n}": float(n) for n in range(20)}
+    runs = [replace(run(name, (1, 2, 3), folder=tmp_path), own=own) for name in "ab"]
+    text = chosen_table(runs)
+    assert text.count("<th scope=col") == 1 + MOST
+    assert all(f"<th scope=row>{name}</th>" in all_scores(runs) for name in own)
+
+
+def test_the_best_is_in_bold_and_the_differences_are_listed(tmp_path):
+    both = (("a", (1, 5, 3)), ("b", (2, 4, 3)))
+    runs = [run(name, errors, folder=tmp_path) for name, errors in both]
+    assert "<b>1</b>" in chosen_table(runs)
+    assert ">MSE at 10</th><td>b</td><td>a</td><td>-1</td><td>-1 to -1</td><td>yes<" in (
+        all_differences(runs)
+    )
+
+
+def test_options_that_differ_are_listed_for_each_run(tmp_path):
+    texts = {
+        "a": "seed_everything: 0\nmodel: {class_path: Baseline, init_args: {width: 8, lr: 1}}\n",
+        "b": "seed_everything: 0\nmodel: {class_path: '<Other>', init_args: {width: 16, lr: 1}}\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(text)
+    runs = [run(name, (1, 2, 3), folder=tmp_path / name) for name in texts]
+    assert differing_options(runs) == {"model": ["Baseline", "<Other>"], "model.width": ["8", "16"]}
+    assert "<td class=text>&lt;Other&gt;</td>" in options_table(runs)
+    assert options_table(runs[:1]) == ""
+
+
+BOMB = (
+    "[&a0 [0, {}]"
+    + "".join(f", &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))
+    + "]"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "while parsing"),
+        ("x: 1\n" * 200_001, "too large"),
+        ("".join(f"n{n}: 1\n" for n in range(5002)), "too many options"),
+        ("trainer: {callbacks: " + BOMB + "}", "too many options"),
+        ("a: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_noted(text, message, tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text(text)
+    assert options_of(tmp_path) == {}
+    assert message in capsys.readouterr().err
+
+
+def test_nothing_but_the_boxes_is_wider_than_a_narrow_screen():
     assert re.search(r"\bimg \{[^}]*max-width: 100%; height: auto", STYLE)
     assert "minmax(min(24rem, 100%), 1fr)" in STYLE
     fixed = re.findall(r"[\s;{](?:min-)?width: ([\d.]+)rem", STYLE)
@@ -168,7 +252,7 @@ def test_nothing_but_the_table_is_wider_than_a_narrow_screen():
 
 def test_figures_of_runs_are_folded_and_named(tree):
     folds = tree.of("details")
-    assert len(folds) == len(tree.of("summary")) == 2
+    assert len(folds) == len(tree.of("summary")) == 2 + 2
     assert all("open" not in attributes for _, attributes, _ in folds)
     texts = [attributes["alt"] for _, attributes, around in tree.of("img") if "details" in around]
     assert texts == ["Energy, one", "Energy, <two>", "Movie, one", "Movie, <two>"]
@@ -182,7 +266,7 @@ def luminance(colour):
 
 
 def test_text_is_readable_in_light_and_dark_mode():
-    light, dark = STYLE.split("@media (prefers-color-scheme: dark)")
+    light, dark = STYLE.split("@media (prefers-color-scheme: dark)")[:2]
     for mode in (light, dark.split("* {")[0]):
         named = dict(re.findall(r"--(\w+): (#\w+)", mode))
         named = {
@@ -262,8 +346,8 @@ def test_a_run_of_the_quickstart_takes_a_quarter_of_five_megabytes(tmp_path):
         (tmp_path / f"figure_{number}.png").write_bytes(content)
     panels = np.concatenate([turbulence(100, 64)] * 2, axis=2)
     (tmp_path / "movie.gif").write_bytes(gif(panels))
-    text = page([run("a", (1, 2, 3), folder=tmp_path)], [content] * 2)
-    assert text.count("<img") == 14
+    text = page([run("a", (1, 2, 3), folder=tmp_path)])
+    assert text.count("<img") == 12
     assert len(text) < 1.25e6
 
 

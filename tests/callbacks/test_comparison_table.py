@@ -148,7 +148,7 @@ def test_error_in_a_unit_of_the_data():
     assert "MSE in units of 10² (squared units of the data)" in table([run()], 10.0)
     assert "MSE in units of the training variance" in table([run()])
     assert "MSE at 25, in 10²" in table_csv([run()], 10.0).splitlines()[0]
-    assert "MSE at 25, in 10²" in page([run_in(Path())], [], 10.0)
+    assert "MSE at 25, in 10²" in page([run_in(Path())], 10.0)
 
 
 def run_in(folder, name="ours"):
@@ -194,7 +194,7 @@ def test_any_name_is_shown_as_it_is_and_breaks_nothing(name, tmp_path):
     *_, row = csv.reader(io.StringIO(table_csv(runs)))
     assert row[0] in (name, f"'{name}")
     assert not row[0].startswith(("=", "+", "-", "@"))
-    text = page([run_in(tmp_path, name)], [])
+    text = page([run_in(tmp_path, name)])
     assert "<b>" not in text
     figure = sheet(4, 3)
     axes = figure.subplots()
@@ -220,7 +220,7 @@ def test_headings_of_own_diagnostics_are_written_for_their_format(tmp_path):
     one = Run("a", unequal(), {}, tmp_path, {"=x|<b>": 2.0})
     assert "=x\\|&lt;b>" in table([one]).splitlines()[0]
     assert "'=x|<b>" in table_csv([one]).splitlines()[0]
-    assert "=x|&lt;b&gt;" in page([one], [])
+    assert "=x|&lt;b&gt;" in page([one])
 
 
 def test_own_diagnostics_reach_every_file_of_a_comparison(tmp_path):
@@ -248,7 +248,7 @@ def test_only_pictures_of_the_run_itself_are_embedded(tmp_path):
     (run_folder / "text.png").write_text("no picture")
     (run_folder / "folder.png").mkdir()
     os.mkfifo(run_folder / "pipe.png")
-    text = page([run_in(run_folder)], [])
+    text = page([run_in(run_folder)])
     assert text.count("<img") == 2
     for name in ("own", "also"):
         assert f"<summary>{name.capitalize()}</summary>" in text
