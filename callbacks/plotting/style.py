@@ -73,8 +73,8 @@ def label_log_ticks(axes: Axes) -> None:
         >>> axes.set(xscale="log", xlim=(0.15, 3.0)) and label_log_ticks(axes)
         >>> [f"{x:g}" for x in axes.xaxis.get_majorticklocs() if 0.15 <= x <= 3]
         ['0.2', '0.5', '1', '2']
-        >>> axes.set(yscale="log", ylim=(0.7, 1.2)) and label_log_ticks(axes)
-        >>> [f"{y:g}" for y in axes.yaxis.get_majorticklocs() if 0.7 <= y <= 1.2]
+        >>> axes.set(yscale="log", ylim=(0.65, 1.25)) and label_log_ticks(axes)
+        >>> [f"{y:g}" for y in axes.yaxis.get_majorticklocs() if 0.65 <= y <= 1.25]
         ['0.8', '1', '1.2']
     """
     for axis in (axes.xaxis, axes.yaxis):
