@@ -265,7 +265,7 @@ class Emulator(Forecasting, ABC):
             ValueError: The context has another number of parameters than the network needs.
         """
         parameters = self.conditioning(context.parameters)
-        if parameters is not None and len(parameters) != len(u):
+        if parameters is not None and parameters.shape[0] != u.shape[0]:
             raise ValueError(
                 f"The network was called with {len(u)} states, but parameters of {len(parameters)} "
                 "trajectories are known; call it with one state per trajectory of the context."

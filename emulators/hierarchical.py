@@ -188,7 +188,7 @@ class Hierarchical(Emulator):
     def _call(
         self, u: State, context: Context, inputs: Latents, mask_id: int
     ) -> tuple[State, Latents]:
-        ids = torch.full((len(u),), mask_id, device=u.device)
+        ids = torch.full((u.shape[0],), mask_id, device=u.device)
         # the calls of a cold start are within one step
         output, latents = self.predict_from(u, context, inputs, ids, call=mask_id)
         return output, tuple(self._without_masked(z.to(u.dtype)) for z in latents)

@@ -130,7 +130,7 @@ class InputFields(nn.Module):
                     "The emulator is made for data with masked points, but no mask is known; train "
                     "it on data with data.mask, or set model.masked to false."
                 )
-            parts.append(self.share.expand(len(state), 1, *self.share.shape))
+            parts.append(self.share.expand(state.shape[0], 1, *self.share.shape))
         if not parts:
             return None
         fields = torch.cat([part.to(state) for part in parts], dim=1)

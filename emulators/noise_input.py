@@ -102,7 +102,7 @@ class NoiseInput:
         channels, *space = u.shape[1:]
         shapes = [(channels, *(size // factor for size in space)) for factor in self.fields]
         sizes = [*map(prod, shapes), self.numbers]
-        drawn = context.normal(u.new_empty(len(u), sum(sizes)), f"network input {call}")
+        drawn = context.normal(u.new_empty(u.shape[0], sum(sizes)), f"network input {call}")
         *fields, numbers = drawn.split(sizes, dim=1)
         noise: list[Tensor] = [
             field.reshape(-1, *shape) for field, shape in zip(fields, shapes, strict=True)

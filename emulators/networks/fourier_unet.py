@@ -311,7 +311,7 @@ class FourierUNet(Network):
 
 def sinusoids(mask_id: Int[Tensor, " batch"] | None, like: State) -> Float[Tensor, "batch 16"]:
     """Return cosines and sines of the mask id at the eight frequencies 10000^(-k/8), k = 0 .. 7."""
-    number = torch.zeros(len(like), device=like.device) if mask_id is None else mask_id.float()
+    number = torch.zeros(like.shape[0], device=like.device) if mask_id is None else mask_id.float()
     frequency = 10000.0 ** (-torch.arange(8, device=like.device) / 8)
     angle = number[:, None] * frequency
     return torch.cat((angle.cos(), angle.sin()), dim=1).to(like.dtype)

@@ -77,7 +77,7 @@ class SpectralConvolution(nn.Module):
             if x.dim() == 3:  # the inverse transform pads with zeros
                 result = mix_modes(spectrum[..., last], weight[..., last])
             else:
-                result = spectrum.new_zeros(len(x), weight.shape[1], *spectrum.shape[2:])
+                result = spectrum.new_zeros(x.shape[0], weight.shape[1], *spectrum.shape[2:])
                 half = self.modes // 2
                 rows = torch.arange(-half, self.modes - half, device=x.device)
                 part = mix_modes(spectrum[:, :, rows][..., last], weight[..., last])

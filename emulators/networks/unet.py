@@ -89,7 +89,7 @@ class Block(nn.Module):
             factors = self.modulation(mask_id) if film is None else self.modulation(mask_id) + film
         if factors is not None:
             factors = factors.to(h.dtype)
-            scale, shift = factors.reshape(len(h), -1, *[1] * (h.dim() - 2)).chunk(2, dim=1)
+            scale, shift = factors.reshape(h.shape[0], -1, *[1] * (h.dim() - 2)).chunk(2, dim=1)
             h = torch.addcmul(shift, h, 1 + scale)
         return self.skip(x) + self.last(h)
 
