@@ -1,6 +1,7 @@
 """The command line, `emulate COMMAND`.
 
-The commands are `inspect`, `generate`, `fit`, `validate`, `test`, `predict`, `compare`, `study`.
+The commands are `inspect`, `generate`, `fit`, `validate`, `test`, `predict`, `compare`, `study`,
+`export`.
 
 `python cli.py` is the same program as `emulate`. Settings come, each overriding the one before,
 from `configs/trainer.yaml`, the checkpoint named by --ckpt_path, the files given by -c in their
@@ -35,6 +36,7 @@ HELP = """Train, compare and stress-test neural emulators of dynamical systems.
   emulate predict --ckpt_path RUN/last.ckpt --steps N    forecast to NetCDF or Zarr
   emulate compare RUN RUN ...                            scores side by side
   emulate study STUDY.yaml                               several runs and their comparison
+  emulate export RUN                                     a program for PyTorch alone
 
 `emulate COMMAND --help` describes the options of each. In any folder configs/... names the files
 that come with the program, such as configs/data/quickstart.yaml and configs/model/baseline.yaml.
@@ -200,6 +202,7 @@ def run(args: Sequence[str]) -> Any:
     if command in ("-h", "--help"):
         return print(HELP)
     from commands.compare import compare_runs
+    from commands.export import export_run
     from commands.generate import generate
     from commands.inspect_files import inspect_paths
     from commands.run_study import run_study
@@ -210,6 +213,7 @@ def run(args: Sequence[str]) -> Any:
         "generate": generate,
         "compare": compare_runs,
         "study": run_study,
+        "export": export_run,
     }
     if command in (*STAGES, "generate", "study"):
         rest = with_shipped_files(rest)

@@ -8,6 +8,7 @@ from .constraints.fixed_boundary import FixedBoundary
 from .context import Context
 from .distributed import Sharded
 from .emulator import Emulator
+from .exporting.export import export
 from .hierarchical import Hierarchical
 from .hierarchical_pushforward import HierarchicalPushforward
 from .hierarchy.coarsening import (
@@ -85,5 +86,6 @@ __all__ = [
     "WarmupConstant",
     "WarmupCosine",
     "WeightedSum",
+    "export",
     "load",
 ]

@@ -42,6 +42,8 @@ MAY_IMPORT = {  # the innermost room first
         FORECASTS,
         SOLVERS,
     },
+    # an exported emulator is a folder that is written whole
+    "emulators/exporting": {"emulators", "datamodules.files.atomic", DESCRIPTION, SOLVERS},
     "emulators": {"emulators", DESCRIPTION, POINT_WEIGHTS, SOLVERS},
     "callbacks/metrics": {"callbacks.metrics", POINT_WEIGHTS, SOLVERS},
     "callbacks/plotting": {"callbacks.plotting"},
@@ -93,6 +95,7 @@ LIBRARIES = {  # what each room may use besides the standard library
     "datamodules": TRAINING | {"netCDF4", "h5py", "lazy_loader"},
     "emulators/networks": TENSORS,
     "emulators/forecasting": TENSORS | {"xarray"},
+    "emulators/exporting": TENSORS | {"lightning_utilities"},
     "emulators": TRAINING | {"lightning_utilities", "yaml", "lazy_loader"},
     "callbacks/metrics": TENSORS | {"torchmetrics"},
     "callbacks/plotting": DRAWING | {"numpy", "lightning"},

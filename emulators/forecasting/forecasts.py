@@ -92,7 +92,7 @@ class Forecasting(Checkpointed):
             >>> forecast["u"].dims, forecast["time"].values.tolist(), forecast["u"].units
             (('time', 'x'), [12.0, 24.0], 'm s-1')
         """
-        data = self._data()
+        data = self.described_data()
         check_counts(steps, members, every)
         dtype = self.standardize.mean.dtype  # float64 in double precision
         options = steps, members, static, forcing, self.device, dtype
@@ -119,7 +119,7 @@ class Forecasting(Checkpointed):
         names = data.dimension_names
         return forecast.isel({names.trajectory: 0}, drop=True) if start.single else forecast
 
-    def _data(self) -> DataDescription:
+    def described_data(self) -> DataDescription:
         """Return the description of the training data."""
         if self.trained_on is None:
             raise ValueError(
@@ -140,7 +140,7 @@ class Forecasting(Checkpointed):
         return {
             "emulator": type(self).__name__,
             "parameters": sum(p.numel() for p in self.parameters() if p.requires_grad),
-            "data_hashes": dict(self._data().hashes),
+            "data_hashes": dict(self.described_data().hashes),
             "steps": getattr(self, "trained_steps", 0),
             "initial": None if source is None else str(source),
             "initial_hash": None if digest is None else str(digest),

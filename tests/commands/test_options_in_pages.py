@@ -16,7 +16,7 @@ from commands.exported import exported
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = (*cli.STAGES, "generate", "compare", "study")
+COMMANDS = (*cli.STAGES, "generate", "compare", "study", "export")
 OF_OTHER_PROGRAMS = (
     *("--array", "--cpus", "--gpus", "--job", "--nodes", "--ntasks", "--open", "--requeue"),
     *("--signal", "--time", "--wrap"),  # SLURM

@@ -38,13 +38,13 @@ def test_help_describes_every_argument(kind, say):
 def test_help_lists_the_commands(say):
     status, out, _ = say("--help")
     assert status == 0
-    for command in ("fit", "validate", "test", "predict", "generate", "compare", "study"):
+    for command in ("fit", "validate", "test", "predict", "generate", "compare", "study", "export"):
         assert f"emulate {command}" in out
     assert "EMULATE_TRACEBACK=1" in out
 
 
 @pytest.mark.parametrize("words", [
-    *[(command, "--help") for command in (*cli.STAGES, "generate", "compare", "study")],
+    *[(command, "--help") for command in (*cli.STAGES, "generate", "compare", "study", "export")],
     ("fit", "--model.help", "Baseline"),
     ("fit", "--trainer.callbacks.help", "Movie"),
     ("fit", "--model=Baseline", "--model.network.help", "UNet"),

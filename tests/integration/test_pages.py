@@ -40,7 +40,17 @@ EXAMPLES = [
 
 def test_pages_have_command_lines():
     assert {words[0] for _, words in EXAMPLES} == set(INSTEAD)
-    known = {"fit", "validate", "test", "predict", "generate", "compare", "study", "inspect"}
+    known = {
+        "fit",
+        "validate",
+        "test",
+        "predict",
+        "generate",
+        "compare",
+        "study",
+        "inspect",
+        "export",
+    }
     assert {words[0] for page in PAGES for words in commands(page)} <= known
 
 

@@ -1,0 +1,1 @@
+"""Export of emulators to programs of PyTorch that need no other library."""
