@@ -86,7 +86,7 @@ INPUTS = {
     "stochastic U-Net": {"noise": (8 + 3,)},
     "conditioned U-Net": {"parameters": (2,)},
 }
-FORMS = {"bundled": 4, "part of a bundle": 3, "history": 4, "input fields": 3}
+FORMS = {"bundled": 4, "part of a bundle": 3, "history": 3, "input fields": 3}
 
 
 @pytest.mark.parametrize(
