@@ -1,17 +1,12 @@
-"""Pictures as files and in TensorBoard."""
+"""Pictures as the contents of files."""
 
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
-from tensorboard.compat.proto.summary_pb2 import Summary
 
 from callbacks.plotting.style import label_log_ticks
-
-if TYPE_CHECKING:  # Lightning takes seconds to load, which a picture in a file needs not
-    from lightning import Trainer
 
 
 def png(figure: Figure) -> bytes:
@@ -35,24 +30,3 @@ def gif(frames: np.ndarray, milliseconds: int = 80) -> bytes:
     options = {"save_all": True, "append_images": others, "duration": milliseconds, "loop": 0}
     first.save(buffer, format="GIF", **options)
     return buffer.getvalue()
-
-
-def show(trainer: "Trainer", tag: str, content: bytes, step: int) -> None:
-    """Log a PNG or GIF to TensorBoard, for the loggers of a run that write there.
-
-    Args:
-        trainer: Trainer with the loggers.
-        tag: Name of the picture.
-        content: Bytes of the file.
-        step: Training step of the picture.
-    """
-    for logger in trainer.loggers:
-        writer = getattr(logger.experiment, "_get_file_writer", lambda: None)()
-        if writer is None:
-            continue
-        width, height = Image.open(io.BytesIO(content)).size
-        image = Summary.Image(
-            encoded_image_string=content, height=height, width=width, colorspace=3
-        )
-        summary = Summary(value=[Summary.Value(tag=tag, image=image)])
-        writer.add_summary(summary, step)

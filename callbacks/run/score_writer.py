@@ -1,4 +1,4 @@
-"""Writes the scores of diagnostics: files, figures, TensorBoard, and a table in the terminal."""
+"""Writes the scores of diagnostics: files, figures, trackers, and a table in the terminal."""
 
 import json
 import math
@@ -12,7 +12,8 @@ from lightning.pytorch import Callback
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.space_names import space_names
-from callbacks.plotting.export import gif, png, show
+from callbacks.plotting.export import gif, png
+from callbacks.plotting.trackers import show
 from callbacks.run.provenance import provenance
 from callbacks.run.scores_seal import seal
 from datamodules.description import DataDescription
