@@ -2,11 +2,13 @@
 
 Pages keep their paths in the repository, so that a link between two of them is right both on GitHub
 and on the site. An item of a list such as ``- [`emulators.Baseline`](../../emulators/baseline.py)``
-links to the source on GitHub and becomes the documentation of the class on the site.
+links to the source on GitHub and becomes the documentation of the class on the site. A notebook
+becomes a page with its outputs.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -22,6 +24,7 @@ PAGES = (
     *("docs/*.md", "docs/*.png", "docs/*.gif", "docs/api/*.md"),
     *("benchmarks/*.md", "benchmarks/results/*.md"),
 )
+NOTEBOOKS = "docs/notebooks/*.ipynb"
 ENTRY = re.compile(r"^- \[`([\w.]+)`\]\((\.\./[\w./]+\.py)\)$", re.MULTILINE)
 
 CODE = re.compile(r"<(a|pre|h\d|autoref)\b.*?</\1>|<code>(?P<name>\w+)</code>", re.DOTALL)
@@ -45,11 +48,31 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         file = File(name, str(ROOT), config.site_dir, config.use_directory_urls)
         file.dest_uri = file.dest_uri.removeprefix("docs/")
         files.append(file)
+    for path in sorted(ROOT.glob(NOTEBOOKS)):
+        name = path.relative_to(ROOT).with_suffix(".md").as_posix()
+        file = File.generated(config, name, content=page_of(json.loads(path.read_text())))
+        file.dest_uri = file.dest_uri.removeprefix("docs/")
+        files.append(file)
     return files
+
+
+def page_of(notebook: dict[str, Any]) -> str:
+    """Return a notebook as a page: text, code, and what the code printed and drew."""
+    parts = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "stream":
+                parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
+            else:
+                parts.append(f"![figure](data:image/png;base64,{output['data']['image/png']})")
+    return "\n\n".join(parts) + "\n"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Return a page with each entry of the API replaced by its documentation."""
+    markdown = re.sub(r"(notebooks/\w+)\.ipynb\)", r"\1.md)", markdown)
     return ENTRY.sub(r"\n::: \1\n", markdown)
 
 

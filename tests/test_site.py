@@ -42,6 +42,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *(ROOT / "docs").rglob("*.md"),
 ]
+NOTEBOOKS = sorted(ROOT.glob(site.NOTEBOOKS))
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 
 
@@ -161,12 +162,25 @@ def named(entry):
 
 def test_every_page_is_in_the_navigation_once():
     pages = [page for page in named(SITE["nav"]) if not page.startswith("benchmarks/")]
-    assert sorted(pages) == sorted(str(page.relative_to(ROOT)) for page in PAGES)
+    shown = [*PAGES, *(notebook.with_suffix(".md") for notebook in NOTEBOOKS)]
+    assert sorted(pages) == sorted(str(page.relative_to(ROOT)) for page in shown)
 
 
 def test_navigation_names_only_pages_of_the_site():
     shown = {path for pattern in site.PAGES for path in ROOT.glob(pattern)}
+    shown |= {notebook.with_suffix(".md") for notebook in NOTEBOOKS}
     assert {ROOT / page for page in named(SITE["nav"])} <= shown
+
+
+def test_notebook_becomes_a_page_with_its_outputs():
+    output = {"output_type": "stream", "text": ["2\n"]}
+    figure = {"output_type": "display_data", "data": {"image/png": "AAAA"}}
+    code = {"cell_type": "code", "source": ["1 +", " 1"], "outputs": [output, figure]}
+    page = site.page_of({"cells": [{"cell_type": "markdown", "source": ["# A"]}, code]})
+    assert page == (
+        "# A\n\n```python\n1 + 1\n```\n\n```text\n2\n```\n\n![figure](data:image/png;base64,AAAA)\n"
+    )
+    assert site.on_page_markdown("[a](notebooks/a.ipynb)") == "[a](notebooks/a.md)"
 
 
 def anchors(text):
@@ -175,7 +189,7 @@ def anchors(text):
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda page: page.name)
 def test_links_of_a_page_lead_somewhere(page):
     for path, anchor in LINK.findall(page.read_text()):
         target = (page.parent / path).resolve() if path else page
