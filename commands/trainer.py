@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning import Trainer
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
@@ -30,6 +30,7 @@ from callbacks import (
 from callbacks.run.checkpoints import Checkpoints, WholeFiles
 from callbacks.run.divergence import Divergence
 from callbacks.run.forecast_writer import ForecastFormat
+from callbacks.run.loss_bar import LossBar
 from callbacks.run.run_folder import (
     REMEDY,
     locked_folder,
@@ -74,7 +75,7 @@ def with_bar(callbacks: list[Callback], silent: bool) -> list[Callback]:
     bars = [callback for callback in callbacks if isinstance(callback, ProgressBar)]
     if silent:  # Lightning refuses a bar that is given
         return [callback for callback in callbacks if callback not in bars]
-    return callbacks if bars else [*callbacks, TQDMProgressBar(refresh_rate=REFRESH)]
+    return callbacks if bars else [*callbacks, LossBar(refresh_rate=REFRESH)]
 
 
 class RunTrainer(Trainer):

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from emulators.context import Context, Steps, checked_step
-from emulators.rollout import Members, RolloutBatch, StepInputs, copy_to_device
+from emulators.host_copies import copy_to_device
+from emulators.rollout import Members, RolloutBatch, StepInputs
 from emulators.step_in_parts import step_in_parts
 
 

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from datamodules.solvers.variable import State
+from emulators.host_copies import copy_to_device
 from emulators.networks.interface import Parameters
 from emulators.standardize import Standardize
 
@@ -109,7 +110,7 @@ class Context(NamedTuple):
             seed = np.random.SeedSequence([*words, *key]).generate_state(1, np.uint64)
             generator.manual_seed(int(seed[0]) >> 1)
             rows.append(draw(like.shape[1:], generator=generator, dtype=like.dtype))
-        return torch.stack(rows).to(like.device)
+        return copy_to_device(torch.stack(rows), like.device)
 
 
 def rollout_keys(

@@ -366,7 +366,8 @@ class Emulator(Forecasting, ABC):
         context = training_context(batch, self.training_seed, *position)
         window = batch if isinstance(batch, Tensor) else batch.states
         loss = checked_loss(self)(*repeat_members(window, context, self.members))
-        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(window))
+        # with prog_bar=True Lightning would read the loss in every step, and wait for a GPU
+        self.log("train/loss", loss.detach(), batch_size=len(window))
         return loss
 
     def validation_step(self, start: RolloutBatch, batch_idx: int) -> None:

@@ -25,6 +25,7 @@ from emulators.emulator import Emulator, State, Window
 from emulators.former_names import rename_weights
 from emulators.hierarchy.coarsening import Coarse, CoarseningFactory, Pooling
 from emulators.hierarchy.latent_layout import LatentLayout
+from emulators.host_copies import copy_to_device
 from emulators.networks.interface import Latents, coarsen
 from emulators.training.randomness import add_noise
 
@@ -206,7 +207,7 @@ class Hierarchical(Emulator):
             mask_id = torch.where(
                 masked, torch.randint(others, (samples,), generator=generator), mask_id
             )
-        return mask_id.repeat(self.members)[:members].to(self.device)
+        return copy_to_device(mask_id.repeat(self.members)[:members], self.device)
 
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
         """Return the objective of Jiang et al. (2025), equation 12, for randomly drawn masks."""

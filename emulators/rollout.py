@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from datamodules.solvers.variable import State
 from emulators.context import NO_CONTEXT, Context, Steps, checked_step
+from emulators.host_copies import copy_to_device
 from emulators.step_in_parts import step_in_parts
 
 Members = Float[Tensor, "member batch channel *space"]
@@ -335,13 +336,6 @@ class StepInputs:
             return self.known.get(lead)
         found = self.read(lead)
         return None if found is None else copy_to_device(found, self.device)
-
-
-def copy_to_device(state: State, device: torch.device) -> State:
-    """Return a state on a device; a copy to a GPU does not wait for the GPU's computations."""
-    if device.type == "cuda" and state.device.type == "cpu":
-        return state.pin_memory().to(device, non_blocking=True)
-    return state.to(device)
 
 
 def finds_divergence(observer: RolloutObserver) -> bool:

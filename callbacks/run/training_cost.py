@@ -5,8 +5,10 @@ import math
 import resource
 import sys
 import time
+from collections import deque
 from collections.abc import Sized
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
@@ -15,11 +17,14 @@ from lightning.pytorch import Callback
 from datamodules.files.netcdf_writer import atomic_write
 from datamodules.files.sizes import readable
 
+Mark = Any  # a time [s], or an event of a GPU
+
 
 class TrainingCost(Callback):
     """Writes `training.json` into the run's folder at the end of training, and prints it.
 
-    Time includes forward pass, backward pass and optimiser, not reading of data or validation. The
+    Time includes forward pass, backward pass and optimiser, not reading of data or validation. On a
+    GPU it is the time between two marks among the GPU's computations, which are not waited for. The
     first batches, during which the hardware warms up, are left out; a training step may take
     several batches. `data_wait` is the time spent waiting for data, relative to that time. A
     resumed run reports only the part after it resumed.
@@ -39,8 +44,10 @@ class TrainingCost(Callback):
     """
 
     WARM_UP = 10
+    LAG = 100  # batches after which the marks of a GPU are read
 
     def __init__(self) -> None:
+        self.marks: deque[tuple[Mark, Mark]] = deque()
         self.seconds = 0.0
         self.iterations = 0
         self.samples = 0
@@ -51,8 +58,7 @@ class TrainingCost(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int
     ) -> None:
         """Start the clock."""
-        self._wait(pl_module)
-        self.began = time.perf_counter()
+        self.began = mark(pl_module.device)
 
     def on_train_batch_end(
         self,
@@ -67,17 +73,19 @@ class TrainingCost(Callback):
             self.skipped += 1
             self.waited_before = waited(trainer)
             return
-        self._wait(pl_module)
-        self.seconds += time.perf_counter() - self.began
+        self.marks.append((self.began, mark(pl_module.device)))
+        self._read_marks(self.LAG)
         self.iterations += 1
         self.samples += len(batch) * trainer.world_size
 
-    def _wait(self, pl_module: LightningModule) -> None:
-        if pl_module.device.type == "cuda":
-            torch.cuda.synchronize(pl_module.device)
+    def _read_marks(self, keep: int) -> None:
+        """Add the time between all marks but the last."""
+        while len(self.marks) > keep:
+            self.seconds += seconds_between(*self.marks.popleft())
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write and print the cost."""
+        self._read_marks(0)
         if not (trainer.is_global_zero and self.iterations):
             return
         waiting = waited(trainer) - self.waited_before
@@ -99,6 +107,23 @@ class TrainingCost(Callback):
             f"{readable(cost['peak_memory_bytes'])}",
             flush=True,
         )
+
+
+def mark(device: torch.device) -> Mark:
+    """Return the time, or on a GPU an event that has it when the GPU arrives there."""
+    if device.type != "cuda":
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)
+    event.record(torch.cuda.current_stream(device))
+    return event
+
+
+def seconds_between(began: Mark, ended: Mark) -> float:
+    """Return the time between two marks [s], when the GPU has arrived at the second."""
+    if isinstance(began, float):
+        return ended - began
+    ended.synchronize()
+    return began.elapsed_time(ended) / 1e3
 
 
 def cost_of(folder: Path) -> dict[str, int | float]:

@@ -37,6 +37,52 @@ def test_waiting_for_data_is_counted_after_the_warm_up(tmp_path, monkeypatch):
     assert found["samples_per_second"] == pytest.approx(2 * 3 / 2.0)
 
 
+class Event:
+    """An event of a GPU that computes for 3 s per mark, of which nothing may be known too early."""
+
+    made = 0
+
+    def __init__(self, enable_timing):
+        assert enable_timing
+        self.arrived = False
+
+    def record(self, stream):
+        Event.made += 1
+        self.time = 3e3 * Event.made
+
+    def synchronize(self):
+        self.arrived = True
+
+    def elapsed_time(self, other):
+        assert other.arrived
+        return other.time - self.time
+
+
+def test_on_a_gpu_no_step_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr("callbacks.run.training_cost.peak_memory", lambda device: 1)
+    module = Mock(spec=LightningModule, device=torch.device("cuda:0"))
+    trainer = Mock(
+        spec=Trainer,
+        train_dataloader=SimpleNamespace(waited=0.0),
+        world_size=1,
+        is_global_zero=True,
+        default_root_dir=tmp_path,
+        global_step=130,
+        accumulate_grad_batches=1,
+    )
+    cost = TrainingCost()
+    for number in range(130):
+        cost.on_train_batch_start(trainer, module, None, number)
+        cost.on_train_batch_end(trainer, module, None, [0], number)
+        assert len(cost.marks) <= cost.LAG
+        assert not any(end.arrived for _, end in cost.marks)
+    cost.on_train_end(trainer, module)
+    found = json.loads((tmp_path / "training.json").read_text())
+    assert found["seconds_per_step"] == pytest.approx(3.0)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"3", b"null", b'{"steps": "10"}', b'{"steps": null}', b'{"steps": NaN}',

@@ -72,13 +72,18 @@ data:
 @pytest.fixture
 def settings(tmp_path, monkeypatch, single_precision):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.yaml").write_text(with_physics())
+    return tmp_path
+
+
+def with_physics():
+    """Return the settings, complete."""
     text = SETTINGS
     for place in ("    physics: PHYSICS", "        balance: PHYSICS"):
         depth = len(place) - len(place.lstrip()) + 2
         block = "\n".join(" " * depth + line for line in PHYSICS.strip().splitlines())
         text = text.replace(place, place.replace(" PHYSICS", "\n" + block))
-    (tmp_path / "settings.yaml").write_text(text)
-    return tmp_path
+    return text
 
 
 def test_fit_test_and_resume(settings, monkeypatch):
