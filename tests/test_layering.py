@@ -95,7 +95,7 @@ LIBRARIES = {  # what each room may use besides the standard library
     "datamodules": TRAINING | {"netCDF4", "h5py", "lazy_loader"},
     "emulators/networks": TENSORS,
     "emulators/forecasting": TENSORS | {"xarray"},
-    "emulators/exporting": TENSORS | {"lightning_utilities"},
+    "emulators/exporting": TENSORS | {"lightning_utilities", "safetensors"},
     "emulators": TRAINING | {"lightning_utilities", "yaml", "lazy_loader"},
     "callbacks/metrics": TENSORS | {"torchmetrics"},
     "callbacks/plotting": DRAWING | {"numpy", "lightning"},

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save
+
 from datamodules.files.atomic import atomic_write, writing
 from emulators.emulator import Emulator
 from emulators.exporting.card import card_of, readme_of
 from emulators.exporting.program import StepProgram
-from emulators.exporting.safetensors_file import safetensors
 
 TOLERANCE = 1e-5
 """Largest difference between program and emulator, relative to the size of the state."""
@@ -88,7 +89,7 @@ def export(
     card = card_of(step, emulator, data, parity, about or {}, licence)
     contents: dict[str, bytes | str] = {
         "step.pt2": step.content,
-        "weights.safetensors": safetensors(step.emulator.state_dict()),
+        "weights.safetensors": weights_of(step.emulator),
         "card.json": json.dumps(card, indent=2, default=str) + "\n",
         "README.md": readme_of(card, folder.name),
     }
@@ -103,3 +104,20 @@ def export(
         finally:
             shutil.rmtree(new, ignore_errors=True)
     return folder
+
+
+def weights_of(emulator: Emulator) -> bytes:
+    """Return the bytes of a file of weights and statistics in the format safetensors.
+
+    Raises:
+        ValueError: The format has no such type.
+    """
+    weights = emulator.state_dict()
+    try:
+        return save({name: w.detach().cpu().contiguous().clone() for name, w in weights.items()})
+    except KeyError as reason:
+        kinds = {str(w.dtype): name for name, w in weights.items()}
+        raise ValueError(
+            f"The weight '{kinds[str(reason.args[0])]}' is of {reason.args[0]}, which files of "
+            "safetensors cannot hold; convert it to a real type."
+        ) from reason

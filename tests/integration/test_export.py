@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from commands.about_run import about_run
 from emulators import Baseline, export, load
@@ -66,6 +67,11 @@ def test_export_is_used_by_pytorch_alone(run, say):
     assert card["parity"]["steps"] == 5
     assert card["parity"]["largest_relative_difference"] < 1e-5
     assert {"torch", "implicit-emulators"} <= card["versions"].keys()
+    weights = load_file("smoke-export/weights.safetensors")
+    known = load(run).state_dict()
+    averaged = {name: known[name.replace("trained.", "averaged.")] for name in weights}
+    torch.testing.assert_close(weights, averaged)
+    assert sum(name.startswith("trained.") for name in weights) > 40
 
     status, _, err = say("export", run)
     assert (status, "smoke-export exists already" in err) == (1, True)
