@@ -20,10 +20,10 @@ def main(folder: Path = Path("data/waves")) -> float:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "waves.npy", waves)
     format = NumPy(["trajectory", "time", "x"], interval=0.2, lengths=[2 * np.pi])
-    train, val = SplitFiles("waves.npy", Range(0, 6)), SplitFiles("waves.npy", Range(6, 7))
-    data = TrajectoryDataModule(
-        folder, ["waves"], Dimensions(space=("x",)), format=format, train=train, val=val
-    )
+    splits = {"train": Range(0, 6), "val": Range(6, 7)}
+    files = {split: SplitFiles("waves.npy", chosen) for split, chosen in splits.items()}
+    x_axis = Dimensions(space=("x",))
+    data = TrajectoryDataModule(folder, ["waves"], x_axis, format=format, periodic=True, **files)
     network = nn.Conv1d(1, 1, kernel_size=3, padding=1, padding_mode="circular")
     optimizer = partial(torch.optim.Adam, lr=0.03)
     emulator = Baseline(network=network, optimizer=optimizer, ema_decay=0.9, dimensions=1)
