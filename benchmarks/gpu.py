@@ -2,12 +2,12 @@
 
     python benchmarks/run.py gpu
 
-Each part is measured against eager float32 (without TF32) and against a floor: the longer of its
-floating-point operations at the speed of a product of matrices, and of the bytes that its
-operations read and write at the speed of a copy, both measured here. The bytes are those of the
-eager operations, one by one, so that a compiled network may be faster. A time is the median of
-groups of calls after which the GPU is waited for. The page is `results/gpu.md`; 25 minutes, most of
-which are compilations. `--small` runs every part in seconds, also on a CPU, and measures nothing.
+Each part is measured against eager float32 (without TF32) and against a floor: the time of its
+floating-point operations at the speed of a product of matrices, or, if longer, the time of its
+memory traffic at the speed of a copy. Traffic is counted for eager operations, one by one, so that
+a compiled network may be faster. A time is the median over groups of calls, each of which ends with
+a synchronisation. The page, `results/gpu.md`, takes at most 25 minutes, mostly for compilation.
+`--small` runs every part in seconds, also on a CPU, and measures nothing.
 """
 
 import argparse
@@ -28,9 +28,8 @@ from diagnostics_cost import KINDS
 from lightning import Trainer
 from machine import Row, record
 from systems import RandomData, RolloutBatch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
+from traffic import Traffic
 
 from callbacks import Compile, RolloutError, TrainingCost
 from datamodules import SplitFiles, TrajectoryDataModule
@@ -89,30 +88,6 @@ def seconds(run: Callable[[], object], device: torch.device, least: float, group
     return statistics.median(times)
 
 
-class Traffic(TorchDispatchMode):
-    """Counts the bytes that operations read and write, and keeps their Fourier transforms.
-
-    Attributes:
-        bytes: Bytes of all arguments and results, without views.
-        transforms: Fourier transforms, each a function without arguments.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bytes = 0
-        self.transforms: list[Callable[[], object]] = []
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        found = function(*args, **(kwargs or {}))
-        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
-        made = [x for x in tree_leaves(found) if isinstance(x, torch.Tensor)]
-        if not function.is_view:
-            self.bytes += sum(x.numel() * x.element_size() for x in (*given, *made))
-        if "fft_" in function.name():
-            self.transforms.append(partial(function, *args, **(kwargs or {})))
-        return found
-
-
 def limits(device: torch.device, sizes: Sizes) -> dict[str, float]:
     """Return floating-point operations per second in both precisions, and bytes per second."""
     found = {}
@@ -153,14 +128,15 @@ def rows_of(
         **first: First cells of each row.
     """
     rows: list[dict] = []
+    kinds = {precision for _, precision in runs.values()}
+    floors = {precision: floor(runs[eager][0], speed, precision) for precision in kinds}
     for name, (run, precision) in runs.items():
-        least = floor(runs[eager][0], speed, precision)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         taken = seconds(run, device, sizes.seconds)
         peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
         row = {"variant": name, "ms": 1e3 * taken, "/ eager float32": None}
-        rows.append({**first, **row, "/ floor": taken / least, "peak MiB": peak})
+        rows.append({**first, **row, "/ floor": taken / floors[precision], "peak MiB": peak})
     base = next(row["ms"] for row in rows if row["variant"] == eager)
     return [{**row, "/ eager float32": row["ms"] / base} for row in rows]
 
@@ -310,13 +286,13 @@ def write_data(folder: Path, points: int) -> None:
 
 def storages(device: torch.device, speed: dict[str, float], sizes: Sizes) -> list[Row]:
     """Measure how long training waits for data, by storage; and two ranks where there are two."""
-    rows: list[Row] = []
-    points = sizes.grids[0][0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_data(folder, points)
-        for storage in ("memory", "shared", "device", "stream"):
-            rows.append(cost_row(storage, train_on(folder, device, sizes, storage=storage)))
+        write_data(folder, sizes.grids[0][0])
+        rows = [
+            cost_row(storage, train_on(folder, device, sizes, storage=storage))
+            for storage in ("memory", "shared", "device", "stream")
+        ]
         if device.type == "cuda" and torch.cuda.device_count() > 1:
             command = [sys.executable, __file__, "--ranks", name]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 FOLDER = Path(__file__).parent
-SHARED = ("machine", "systems", "run")
+SHARED = ("machine", "systems", "traffic", "run")
 NEEDS_PEERS = ("solvers",)
 NEEDS_GPU = ("gpu",)
 

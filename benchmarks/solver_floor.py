@@ -8,31 +8,16 @@ keeps, on which all the rest is computed. With one thread, the time of the proce
 """
 
 import argparse
-from collections.abc import Callable
-from functools import partial
 
 import torch
 from machine import clock, compared, record
-from torch.utils._python_dispatch import TorchDispatchMode
+from traffic import Traffic
 
 from datamodules import solvers
 from datamodules.solvers.cpu import threads_for
 
 VISCOSITY = {64: 0.1, 128: 0.025, 256: 6e-3, 512: 1.6e-3}
 SCHEMES = {"ETDRK2": solvers.ETDRK2, "ETDRK4": solvers.ETDRK4}
-
-
-class Transforms(TorchDispatchMode):
-    """Keeps the Fourier transforms of a computation, each as a function without arguments."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[Callable[[], torch.Tensor]] = []
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        if "fft_" in function.name():
-            self.calls.append(partial(function, *args, **(kwargs or {})))
-        return function(*args, **(kwargs or {}))
 
 
 @torch.inference_mode()
@@ -43,7 +28,7 @@ def measure(scheme: str, size: int, fields: int, rounds: int) -> dict[str, str |
     solver = solvers.SpectralSolver(equation, 1e-5, 1e-5, SCHEMES[scheme]).float()
     columns = solver.equation.columns
     state_hat = torch.fft.rfft2(torch.randn(fields, 1, size, size))[..., :columns] * solver.mask
-    with Transforms() as transforms:
+    with Traffic() as traffic:
         solver.advance(state_hat, 1)
     repeats = max(2, int(2e6 / (size * size * fields)))
     seconds: dict[str, list[float]] = {"transforms": [], "step": []}
@@ -53,7 +38,7 @@ def measure(scheme: str, size: int, fields: int, rounds: int) -> dict[str, str |
         middle = clock()
         with threads_for(state_hat):  # as the solver does: one for small fields
             for _ in range(repeats):
-                for call in transforms.calls:
+                for call in traffic.transforms:
                     call()
         if turn:  # the first warms up
             seconds["step"].append((middle - began) / repeats)
@@ -61,7 +46,7 @@ def measure(scheme: str, size: int, fields: int, rounds: int) -> dict[str, str |
     both = compared(seconds, "transforms")
     return {
         "grid": f"{size}²", "fields": fields, "scheme": scheme, "threads": torch.get_num_threads(),
-        "kept": columns / (size // 2 + 1), "transforms": len(transforms.calls),
+        "kept": columns / (size // 2 + 1), "transforms": len(traffic.transforms),
         "transforms ms": both["transforms"]["median ms"], "step ms": both["step"]["median ms"],
         "step / transforms": both["step"]["/ transforms"],
         "of the fastest": both["step"]["of the fastest"],
