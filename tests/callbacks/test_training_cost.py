@@ -10,19 +10,23 @@ from callbacks import TrainingCost
 from callbacks.run.training_cost import cost_of
 
 
+def a_trainer(folder, loader, processes, steps):
+    return Mock(
+        spec=Trainer,
+        train_dataloader=loader,
+        world_size=processes,
+        is_global_zero=True,
+        default_root_dir=folder,
+        global_step=steps,
+        accumulate_grad_batches=1,
+    )
+
+
 def test_waiting_for_data_is_counted_after_the_warm_up(tmp_path, monkeypatch):
     now, loader = [0.0], SimpleNamespace(waited=0.0)
     monkeypatch.setattr("callbacks.run.training_cost.time.perf_counter", lambda: now[0])
     module = Mock(spec=LightningModule, device=torch.device("cpu"))
-    trainer = Mock(
-        spec=Trainer,
-        train_dataloader=loader,
-        world_size=2,
-        is_global_zero=True,
-        default_root_dir=tmp_path,
-        global_step=14,
-        accumulate_grad_batches=1,
-    )
+    trainer = a_trainer(tmp_path, loader, processes=2, steps=14)
     cost = TrainingCost()
     for number in range(14):
         loader.waited += 5.0 if number < 10 else 0.25
@@ -63,15 +67,7 @@ def test_on_a_gpu_no_step_is_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
     monkeypatch.setattr("callbacks.run.training_cost.peak_memory", lambda device: 1)
     module = Mock(spec=LightningModule, device=torch.device("cuda:0"))
-    trainer = Mock(
-        spec=Trainer,
-        train_dataloader=SimpleNamespace(waited=0.0),
-        world_size=1,
-        is_global_zero=True,
-        default_root_dir=tmp_path,
-        global_step=130,
-        accumulate_grad_batches=1,
-    )
+    trainer = a_trainer(tmp_path, SimpleNamespace(waited=0.0), processes=1, steps=130)
     cost = TrainingCost()
     for number in range(130):
         cost.on_train_batch_start(trainer, module, None, number)
