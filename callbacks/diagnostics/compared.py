@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, Literal
@@ -213,6 +214,28 @@ class Column:
     each: Callable[[Run], np.ndarray | None] | None = None
     best: Literal["least", "largest"] | None = None
     folded: bool = False
+
+    @classmethod
+    def of_score(
+        cls, heading: str, score: str, best: Literal["least", "largest"], **options: Any
+    ) -> "Column":
+        """Return the column of the mean of a score (initial_condition, ...).
+
+        Args:
+            heading: Heading.
+            score: Name of the score.
+            best: Whether the least or the largest mean is best.
+            **options: Further attributes of the column.
+
+        Example:
+            >>> scores = xarray.Dataset({"error": ("initial_condition", [2.0, 6.0])})
+            >>> run = Run("unet", scores, {}, Path("runs/unet"))
+            >>> column = Column.of_score("largest error", "error", best="least")
+            >>> column.value(run), column.each(run).tolist()
+            (4.0, [2.0, 6.0])
+        """
+        mean, each = methodcaller("mean", score), methodcaller("each", score)
+        return cls(heading, mean, each=each, best=best, **options)
 
 
 @dataclass(frozen=True)

@@ -186,13 +186,7 @@ class Distribution(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column(
-                "Wasserstein distance",
-                lambda run: run.mean("wasserstein"),
-                place=4,
-                each=lambda run: run.each("wasserstein"),
-                best="least",
-            ),
+            Column.of_score("Wasserstein distance", "wasserstein", best="least", place=4),
         ]
 
     @classmethod

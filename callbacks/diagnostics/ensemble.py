@@ -11,7 +11,7 @@ import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from callbacks.diagnostics.compared import Column, Method, Panel, Run, ScoreLayout
+from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.ensemble_diagnostic import EnsembleDiagnostic
 from callbacks.diagnostics.rollout_error import COMPARED, mse_column
 from callbacks.metrics.ensemble import crps, energy_score, ensemble_spread, ensemble_square_error
@@ -165,16 +165,8 @@ class EnsembleSkill(EnsembleDiagnostic):
         of_mean = partial(mse_column, name="mse_of_mean", heading="MSE of mean")
         return [
             *(replace(of_mean(lead), place=1) for lead in COMPARED),
-            *(
-                Column(
-                    heading,
-                    partial(Run.mean, name=name),
-                    place=5,
-                    each=partial(Run.each, name=name),
-                    best="least",
-                )
-                for heading, name in (("CRPS", "crps"), ("energy score", "energy_score"))
-            ),
+            Column.of_score("CRPS", "crps", best="least", place=5),
+            Column.of_score("energy score", "energy_score", best="least", place=5),
             Column("spread / skill", lambda run: run.mean("spread_skill_ratio"), place=5),
         ]
 

@@ -260,13 +260,12 @@ class RolloutError(RolloutDiagnostic):
     def columns(cls) -> list[Column]:
         return [
             *map(mse_column, COMPARED),
-            Column(
+            Column.of_score(
                 "valid prediction time",
-                lambda run: run.mean("valid_prediction_time"),
-                "{:.3g}",
-                place=0,
-                each=lambda run: run.each("valid_prediction_time"),
+                "valid_prediction_time",
                 best="largest",
+                form="{:.3g}",
+                place=0,
             ),
         ]
 

@@ -9,7 +9,8 @@ RESERVED = re.compile(
     "|failure|field|forecast_probability|hovmoeller.*|initial_.*|lag|last_good_state"
     "|latent.*|lead_time|limit.*|long_lead_time|mean_map.*|member|movie.*|mse.*|panel.*"
     "|pattern_correlation|persistence_correlation|plume.*|predictability.*|quantile|rank.*"
-    "|reference.*|relative_error.*|return.*|rmse|spectrum.*|spread.*|stability_rate|stable|survival_time|twin|valid.*|value"
+    "|reference.*|relative_error.*|return.*|rmse|spectrum.*|spread.*|stability_rate|stable"
+    "|survival_time|twin|valid.*|value"
     "|variance_map.*|vrmse|wasserstein|wavenumber.*|zonal.*"
 )
 

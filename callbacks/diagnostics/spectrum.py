@@ -238,13 +238,7 @@ class Spectrum(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column(
-                "spectrum error",
-                lambda run: run.mean("spectrum_error"),
-                place=2,
-                each=lambda run: run.each("spectrum_error"),
-                best="least",
-            ),
+            Column.of_score("spectrum error", "spectrum_error", best="least", place=2),
             Column("MELR", lambda run: run.mean("energy_log_ratio"), place=2),
             Column(
                 "weighted MELR",

@@ -118,13 +118,7 @@ class ZonalMean(ClimateDiagnostic):
     @classmethod
     def columns(cls) -> list[Column]:
         return [
-            Column(
-                "zonal mean error",
-                lambda run: run.mean("zonal_mean_error_absolute"),
-                place=3,
-                each=lambda run: run.each("zonal_mean_error_absolute"),
-                best="least",
-            ),
+            Column.of_score("zonal mean error", "zonal_mean_error_absolute", best="least", place=3),
         ]
 
     @classmethod
