@@ -68,13 +68,14 @@ class BandCRPS(EnsembleDiagnostic):
         super().begin(start)
         self.masks = band_masks(self.periodic_grid).to(start.initial.device)
         self.crps = self.unknown(start, start.truth_steps, start.initial.shape[1], len(self.masks))
+        self.nothing = torch.zeros_like(start.initial)
 
     def observe_members(self, lead: int, members: Members, truth: State | None) -> None:
         if truth is None:
             return
-        fields = torch.cat((truth[None], members))
-        for number, band in enumerate(filtered(fields, self.masks, self.periodic_grid)):
-            self.crps[:, lead - 1, :, number] = crps(band[1:], band[0])
+        errors = members.double() - truth.double()  # the score and the filter are the same for them
+        for number, band in enumerate(filtered(errors, self.masks, self.periodic_grid)):
+            self.crps[:, lead - 1, :, number] = crps(band, self.nothing)
 
     def end(self) -> None:
         self.rows.update(self.index, crps=self.crps)

@@ -39,9 +39,11 @@ def crps(members: Members, truth: State, weights: Weights | None = None) -> Scor
     values = members.double()
     count = len(values)
     error = (values - truth.double()).abs().mean(0)
+    if count == 1:
+        return spatial_mean(error, weights)
     rank = 2 * torch.arange(1, count + 1, dtype=torch.float64, device=values.device) - count - 1
     ordered = values.sort(dim=0).values
-    pairs = torch.tensordot(rank, ordered, dims=1) / max(count * (count - 1), 1)
+    pairs = torch.tensordot(rank, ordered, dims=1) / (count * (count - 1))
     return spatial_mean(error - pairs, weights)
 
 
@@ -75,6 +77,10 @@ def energy_score(
         >>> energy_score(members, torch.zeros(1, 1, 2), torch.ones(1)).tolist()
         [0.0]
     """
+    count = len(members)
+    if count == 1:
+        square = (members[0].double() - truth.double()).square()
+        return (spatial_mean(square, weights) / std.to(square).square()).mean(1).sqrt()
     fields = torch.cat((truth[None], members)).double()
     channels, *space = fields.shape[2:]
     shape = (channels, *[1] * len(space))
@@ -87,8 +93,7 @@ def energy_score(
     points = fields.flatten(2).transpose(0, 1) / channels**0.5
     # products of fields would have rounding errors as large as in the largest distance
     distance = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-    count = len(members)
-    pairs = distance[:, 1:, 1:].sum((1, 2)) / max(2 * count * (count - 1), 1)
+    pairs = distance[:, 1:, 1:].sum((1, 2)) / (2 * count * (count - 1))
     return distance[:, 0, 1:].mean(1) - pairs
 
 
