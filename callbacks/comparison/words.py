@@ -21,7 +21,8 @@ class Least(NamedTuple):
         error: Its mean squared error.
         next: Name of the method with the next larger error, or None if it is the only one.
         below: Difference to that method, as a share of its error.
-        certain: True if the differences to all other methods are more than chance.
+        others: Number of other methods.
+        surely_above: Names of the methods whose difference to this one is more than chance.
     """
 
     lead: int
@@ -29,7 +30,8 @@ class Least(NamedTuple):
     error: float
     next: str | None
     below: float
-    certain: bool
+    others: int
+    surely_above: tuple[str, ...]
 
 
 def summary(runs: Sequence[Run], unit: float | None = None) -> list[str]:
@@ -75,32 +77,43 @@ def least(
     values = [value for run in method.runs if (value := column.value(run)) is not None]
     error = float(np.mean(values))
     if not best.others:
-        return Least(lead, best.name, error, None, 0.0, False)
+        return Least(lead, best.name, error, None, 0.0, 0, ())
     after = best.others[0]
     other = error - after.difference
     below = 1 - error / other if other > 0 else 0.0
-    return Least(lead, best.name, error, after.other, below, best.more_than_chance)
+    surely_above = tuple(one.other for one in best.others if one.more_than_chance)
+    return Least(lead, best.name, error, after.other, below, len(best.others), surely_above)
 
 
 def chance(found: Sequence[Least]) -> str:
-    """Return a sentence on the leads at which the differences are more than chance."""
-    groups = {
-        certain: [f"{one.lead}" for one in found if one.certain is certain]
-        for certain in (True, False)
-    }
-    leads = {
-        certain: f"at lead{'s' if len(own) > 1 else ''} {listed(own)}" if own else ""
-        for certain, own in groups.items()
-    }
-    if all(one.next is None for one in found):
+    """Return a sentence on the differences that are more than chance, and at which leads."""
+    compared = [one for one in found if one.others]
+    groups: dict[tuple[str, ...] | None, list[str]] = {}  # None: the differences to all
+    for one in compared:
+        whole = len(one.surely_above) == one.others
+        groups.setdefault(None if whole else one.surely_above, []).append(f"{one.lead}")
+    if not compared:
         return ""
-    if not leads[True]:
+    if set(groups) == {()}:
         return "No such difference is more than chance (95 % intervals)."
-    if not leads[False]:
+    if set(groups) == {None}:
         return "This is more than chance (95 % intervals)."
-    return (
-        f"This is more than chance {leads[True]} (95 % intervals); {leads[False]} it may be chance."
-    )
+    several = max(one.others for one in compared) > 1
+    parts = []
+    for names, leads in sorted(groups.items(), key=lambda group: group[0] is not None):
+        at = f"at lead{'s' if len(leads) > 1 else ''} {listed(leads)}"
+        if names is None:
+            to = "the difference to each other method" if several else "the difference"
+            parts.append(f"{at} {to} is more than chance")
+        elif names:
+            which = "differences" if len(names) > 1 else "difference"
+            are = "are" if len(names) > 1 else "is"
+            more = "" if parts else " more than chance"
+            parts.append(f"{at} only the {which} to {listed(names)} {are}{more}")
+        else:
+            parts.append(f"{at} {'none is' if several else 'it may be chance'}")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]} (95 % intervals)."
 
 
 def errors(found: Sequence[Least]) -> str:
@@ -143,9 +156,11 @@ def caution(groups: Sequence[Method], starts: Independence) -> str:
     seeds = min(len(group.runs) for group in groups)
     if seeds > 1:
         return f"These are means over {starts.phrase} and at least {seeds} seeds of each method."
+    single = all(len(group.runs) == 1 for group in groups)
+    who = "each method has" if single else "some methods have"
     return (
-        f"These are means over {starts.phrase}; some methods have a single seed, and another seed "
-        "may change the order where differences are small."
+        f"These are means over {starts.phrase}; {who} a single seed, and another "
+        "seed may change the order where differences are small."
     )
 
 

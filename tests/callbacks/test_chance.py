@@ -206,8 +206,46 @@ def test_the_words_name_the_leads_at_which_a_difference_is_more_than_chance():
         for n, r in (("a", rows), ("b", rows + 1 + noise + [[0.1], [0.0], [0.0]]))
     ]
     assert summary(runs)[1] == (
-        "This is more than chance at leads 1 and 10 (95 % intervals); at lead 25 it may be chance."
+        "At leads 1 and 10 the difference is more than chance; at lead 25 it may be chance "
+        "(95 % intervals)."
     )
+
+
+@pytest.mark.parametrize(
+    ("sure", "sentence"),
+    [
+        (
+            ([1, 1, 1], [1, 1, 0], [0, 0, 0]),
+            "At lead 1 the difference to each other method is more than chance; at lead 10 only "
+            "the differences to b and c are; at lead 25 none is (95 % intervals).",
+        ),
+        (
+            ([0, 1, 0], [0, 1, 0], [0, 0, 0]),
+            "At leads 1 and 10 only the difference to c is more than chance; at lead 25 none is "
+            "(95 % intervals).",
+        ),
+        (([1, 1, 1],) * 3, "This is more than chance (95 % intervals)."),
+        (([0, 0, 0],) * 3, "No such difference is more than chance (95 % intervals)."),
+    ],
+)
+def test_the_words_name_the_methods_from_which_the_best_differs_by_more_than_chance(sure, sentence):
+    starts, wide = np.array([1.0, 2.0, 3.0]), np.array([30.0, -20.0, 0.0])
+    rows = {"a": np.ones((3, 25)) * starts[:, None]}
+    for number, name in enumerate("bcd"):
+        certain = np.zeros(25, dtype=bool)
+        for lead, flags in zip((1, 10, 25), sure, strict=True):
+            certain[lead - 1] = flags[number]
+        noise = np.where(certain, 0.0, wide[:, None])
+        rows[name] = rows["a"] + number + 1 + noise + 0.01 * starts[::-1, None] ** 2
+    dims = ("initial_condition", "lead_time")
+    runs = [Run(n, xarray.Dataset({"mse": (dims, r)}), {}, Path(n)) for n, r in rows.items()]
+    assert summary(runs)[1] == sentence
+
+
+def test_the_caution_says_whether_all_methods_or_some_have_a_single_seed():
+    some = [errors("a0", (1.0, 2.0), 0), errors("a1", (1.0, 2.0), 1), errors("b0", (3.0, 4.0), 0)]
+    assert "; some methods have a single seed" in summary(some)[2]
+    assert "; each method has a single seed" in summary(some[1:])[2]
 
 
 def test_json_has_every_difference_with_its_interval():

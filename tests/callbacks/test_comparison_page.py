@@ -55,7 +55,7 @@ def test_the_least_error_is_named_at_each_lead():
         "and 25 (3 and 6; 25 % below a).",
         "This is more than chance (95 % intervals).",
         "These are means over 4 initial conditions (taken to be independent: the scores do not say "
-        "where in the data they are); some methods have a single seed, and another seed may change "
+        "where in the data they are); each method has a single seed, and another seed may change "
         "the order where differences are small.",
         "100 % of the rollouts of every method are stable for all 1,000 steps.",
     ]
