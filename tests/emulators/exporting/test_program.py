@@ -7,15 +7,19 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from datamodules import DataDescription
 from datamodules.solvers import Grid, Variable
 from datamodules.solvers.finite_volume import RK4, Balance, Diffusion, Domain, ThetaScheme
 from emulators import (
     FNO,
     Baseline,
     Bundled,
+    ConservedMean,
     Context,
     DataModes,
     DilatedResNet,
+    DivergenceFree,
+    FixedBoundary,
     FourierUNet,
     FromModule,
     Hierarchical,
@@ -152,6 +156,55 @@ def test_constraints_are_inside_the_program():
     state, _ = step.loaded(torch.randn(2, 1, *LINE), ())
     assert_close(torch.fft.rfft(state)[..., 4:], torch.zeros(2, 1, 5, dtype=torch.complex128))
     assert step.largest_difference(3) < 1e-12
+
+
+def square_flow():
+    """Return velocities on 8 x 8 points, u = sin(y) and v = cos(2x), and what they lie on."""
+    grid = Grid((8, 8), (2 * torch.pi,) * 2)
+    y, x = grid.points()
+    fields = [Variable(name, "velocity", "m s-1") for name in ("u", "v")]
+    data = DataDescription.on_grid(fields, grid, interval=1.0)
+    return torch.stack([y.sin() + 0 * x, (2 * x).cos() + 0 * y])[None], data
+
+
+def divergence_of(u):
+    k = torch.fft.fftfreq(8, 1 / 8)
+    k[4] = 0  # counts as constant
+    spectrum = torch.fft.fft2(u.double())
+    return float((k * spectrum[:, 0] + k[:, None] * spectrum[:, 1]).abs().max() / 64)
+
+
+def change_of_mean(u, before):
+    return float((u - before).double().mean((2, 3)).abs().max())
+
+
+def change_at_edge(u, before):
+    return float((u - before)[..., 0, :].abs().max())
+
+
+@pytest.mark.parametrize(
+    ("constraint", "deviation"),
+    [
+        (DivergenceFree(), lambda u, before: divergence_of(u)),
+        (ConservedMean(), change_of_mean),
+        (FixedBoundary(), change_at_edge),
+    ],
+)
+def test_each_learned_constraint_is_inside_the_program(constraint, deviation):
+    emulators = [
+        trained(Baseline(channels=2, network=TINY, project=project))
+        for project in (None, [constraint])
+    ]
+    flow, data = square_flow()
+    (learned,) = emulators[1].projection
+    if isinstance(learned, FixedBoundary):
+        data = DataDescription.on_grid(data.fields, data.grid, 1.0, periodic=(False, True))
+    learned.learn([flow.float()], data, emulators[1].standardize)
+    states = torch.randn(2, 2, 8, 8)
+    bound = deviation(StepProgram(emulators[1], (8, 8)).loaded(states, ())[0], states)
+    free = deviation(emulators[0].step(states)[0], states)
+    assert free > 1e-2
+    assert bound < 1e-5
 
 
 def test_masked_points_keep_their_values():
