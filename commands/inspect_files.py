@@ -161,7 +161,8 @@ def configuration(found: "list[Inspection]", files: "list[TrajectoryFile | Value
         count = run[1]
         if not alone:  # files of one snapshot in one folder are joined in any case
             data["join"] = run[0]
-    splits, remarks = _splits(relative, root, count, run is not None)
+    trajectories = _sizes(first).get(names.trajectory, 1)
+    splits, remarks = _splits(relative, root, count, trajectories, run is not None)
     text = yaml.safe_dump(
         {"data": data | splits}, sort_keys=False, default_flow_style=None, width=100
     )
@@ -207,16 +208,18 @@ def joined(
 
 
 def _splits(
-    paths: list[Path], root: Path, count: int, run: bool
+    paths: list[Path], root: Path, count: int, trajectories: int, run: bool
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the files of each split, and remarks on patterns that match other files, too.
 
-    Splits are given by the names of files, or are one of three files each, or ranges of times.
+    Splits are given by the names of files, or are one of three files each, or ranges of
+    trajectories, or of times.
 
     Args:
         paths: Files, relative to the root.
         root: Folder of the data set.
         count: Number of snapshots of a trajectory.
+        trajectories: Number of trajectories of a file.
         run: Whether files are joined.
     """
     from commands.file_patterns import named_splits, pattern_of
@@ -235,12 +238,20 @@ def _splits(
     ]
     splits: dict[str, Any] = {split: {"files": pattern} for split, (pattern, _) in found.items()}
     whole = len({pattern for pattern, _ in found.values()}) > 1
-    if not whole and count >= 2 * len(SPLITS):  # not too few for three ranges
-        part = max(2, int(0.15 * count))
-        ends = [0, count - 2 * part, count - part, None]
-        for split, a, b in zip(SPLITS, ends[:-1], ends[1:], strict=True):
-            splits[split]["times"] = {"start": a, **({} if b is None else {"stop": b})}
+    enough = 2 * len(SPLITS)  # for three ranges
+    if not whole and trajectories >= enough:
+        _divide(splits, "trajectories", trajectories, least=1)
+    elif not whole and count >= enough:
+        _divide(splits, "times", count, least=2)
     return splits, remarks
+
+
+def _divide(splits: dict[str, Any], name: str, count: int, least: int) -> None:
+    """Give splits ranges of a dimension: the last two 15 % each, and no less than `least`."""
+    part = max(least, int(0.15 * count))
+    ends = [0, count - 2 * part, count - part, None]
+    for split, a, b in zip(SPLITS, ends[:-1], ends[1:], strict=True):
+        splits[split][name] = {"start": a, **({} if b is None else {"stop": b})}
 
 
 def _suggestions(first: "Inspection", axes: "Sequence[SpaceAxis]") -> str:

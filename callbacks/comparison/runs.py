@@ -24,6 +24,15 @@ from callbacks.run.run_folder import newer_weights
 ENSEMBLE = ("members", "initial_noise", "breeding")
 """Entries of the rollouts that may differ between compared runs."""
 
+REMEDIES = {
+    "data_hash": "test both on the same data",
+    **dict.fromkeys(
+        ("training_data_hash", "training_std"),
+        "their scores are in units of different training data; train both on the same",
+    ),
+}
+"""What to do about settings that differ."""
+
 OF_MEMBERS = ("rank", "forecast_probability")
 """Dimensions of scores that have as many entries as an ensemble has members, and one more."""
 
@@ -61,7 +70,8 @@ def load_runs(folders: Sequence[Path], modules: Collection[str] = ()) -> list[Ru
                 verb = "differ" if key == "rollouts" else "differs"
                 raise ValueError(
                     f"{run.name} and {runs[0].name} cannot be compared: their {key} {verb} "
-                    f"({found.get(key)} and {wanted.get(key)}); test both in the same way."
+                    f"({found.get(key)} and {wanted.get(key)}); "
+                    f"{REMEDIES.get(key, 'test both in the same way')}."
                 )
     return runs
 

@@ -88,7 +88,7 @@ def global_attributes(title: str, **attributes: object) -> dict[str, str]:
         "institution": "not specified",
         "source": f"implicit-emulators {version('implicit-emulators')}",
         "history": "written by implicit-emulators",
-        "references": "https://arxiv.org/abs/2506.04528",
+        "references": "not specified",
         "comment": Solver.unit_system,
         **{k: v if isinstance(v, str) else canonical(v) for k, v in attributes.items()},
     }

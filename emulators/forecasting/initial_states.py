@@ -80,7 +80,7 @@ class InitialStates:
         count, name = len(self.initial), self.data.trajectory_dimension
         coordinates = self.given.dataset.coords
         if name in coordinates and coordinates[name].dtype.kind in "iu" and not self.single:
-            return np.asarray(coordinates[name].values, np.int64)
+            return np.array(coordinates[name].values, np.int64)  # a copy that may be written
         return np.arange(count)
 
     def _per_trajectory(self, values: xarray.DataArray, what: str) -> np.ndarray:

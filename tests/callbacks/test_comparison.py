@@ -178,10 +178,10 @@ def test_shared_metrics_must_have_the_same_version_and_options(tmp_path):
     with pytest.raises(ValueError, match=r"Spectrum.version differs \(0 and 1\)"):
         load_runs([first, older])
     scaled = write(tmp_path / "scaled", training_std=[2.0])
-    with pytest.raises(ValueError, match="their training_std differs"):
+    with pytest.raises(ValueError, match=r"their training_std differs.*; train both on the"):
         load_runs([first, scaled])
     units = write(tmp_path / "units", training_data_hash="c")
-    with pytest.raises(ValueError, match="their training_data_hash differs"):
+    with pytest.raises(ValueError, match=r"training_data_hash differs.*; train both on the"):
         load_runs([first, units])
     longer = write(tmp_path / "longer", rollouts={"steps": 7})
     with pytest.raises(ValueError, match=r"their rollouts differ \(\{'steps': 7\} and \{\}\)"):

@@ -100,6 +100,25 @@ def test_the_names_of_files_and_folders_tell_the_splits(path, monkeypatch, names
     assert Path(options["root"]) == Path(root).resolve()
 
 
+@pytest.mark.parametrize(
+    ("count", "train", "val", "test"),
+    [(6, (0, 4), (4, 5), 5), (20, (0, 14), (14, 17), 17)],
+)
+def test_several_trajectories_are_divided_among_the_splits(
+    tmp_path, monkeypatch, count, train, val, test
+):
+    monkeypatch.chdir(tmp_path)
+    values = np.random.default_rng(0).normal(size=(count, 9, 8))
+    dims, time = ("run", "time", "x"), 0.5 * np.arange(9)
+    xarray.Dataset({"u": (dims, values)}, {"time": time, "x": np.arange(8.0)}).to_netcdf("a.nc")
+    _, options = written(Path("a.nc"))
+    assert options["dimensions"]["trajectory"] == "run"
+    for split, ends in {"train": train, "val": val}.items():
+        assert options[split]["trajectories"] == dict(zip(("start", "stop"), ends, strict=True))
+    assert options["test"]["trajectories"] == {"start": test}
+    assert not any("times" in options[split] for split in ("train", "val", "test"))
+
+
 def test_files_that_continue_each_other_are_joined(path, monkeypatch):
     monkeypatch.chdir(path.parent)
     with xarray.open_dataset(path, decode_times=False) as data:
