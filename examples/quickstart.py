@@ -27,7 +27,8 @@ def main(folder: Path = Path("data/waves")) -> float:
     network = nn.Conv1d(1, 1, kernel_size=3, padding=1, padding_mode="circular")
     optimizer = partial(torch.optim.Adam, lr=0.03)
     emulator = Baseline(network=network, optimizer=optimizer, ema_decay=0.9, dimensions=1)
-    Trainer(max_steps=300, logger=False, enable_checkpointing=False).fit(emulator, data)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    Trainer(max_steps=300, **quiet).fit(emulator, data)
     start, truth = torch.from_numpy(waves[7:, :1]), torch.from_numpy(waves[7, 50])
     with torch.no_grad():
         forecast = emulator.eval().rollout(start, steps=50)  # batch, time, channel, x
