@@ -82,19 +82,26 @@ def _axes(file: "TrajectoryFile") -> list[str]:
     time = file.time
     text = [f"  time: {len(time)} snapshots"]
     try:
-        text[0] += f", interval {time.interval:g} {time.unit}"
+        text[0] += f", interval {with_units(f'{time.interval:g}', time.unit)}"
     except ValueError as error:
         text[0] += f"; {error}"
     for axis in file.axes:
         spacing = "no coordinate"
         if axis.values is not None:
-            spacing = f"spacing {axis.step:.6g} {axis.units}" if axis.step else "uneven spacing"
+            spacing = "uneven spacing"
+            if axis.step:
+                spacing = f"spacing {with_units(f'{axis.step:.6g}', axis.units)}"
         periodic, reason = axis.periodicity
         around = f"{'periodic' if periodic else 'not periodic'} ({reason})"
         if not reason:
             around = "not periodic unless data.periodic says so (the file says nothing)"
         text.append(f"  {axis.name}: {axis.size} points, {spacing}, {around}")
     return text
+
+
+def with_units(number: str, units: str) -> str:
+    """Return a number with its units, which are left out where they are 1."""
+    return number if units in ("", "1") else f"{number} {units}"
 
 
 def opened(found: "Inspection") -> "TrajectoryFile | ValueError | None":

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from functools import partial
 
@@ -110,13 +111,44 @@ def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
             if values and not np.isfinite(np.mean(values)):
                 text = "not finite"
             elif len(set(values)) > 1:
-                text += f" ± {column.form.format(np.std(values, ddof=1))}"
+                spread = float(np.std(values, ddof=1))
+                text = with_spread(text, np.mean(values), column.form.format(spread))
             elif values and column.spread:
-                spread = column.spread(method.runs[0])
-                text += "" if spread is None else f" ± {spread:.1g}"
+                own = column.spread(method.runs[0])
+                text = text if own is None else with_spread(text, values[0], rounded(own))
             row.append(text)
         rows.append(row)
     return rows
+
+
+def with_spread(text: str, mean: float, spread: str) -> str:
+    """Return a mean and its spread, the mean with no fewer decimals than the spread.
+
+    Args:
+        text: The mean as a text.
+        mean: The mean.
+        spread: The spread as a text.
+
+    Example:
+        >>> with_spread("2", 1.9995, "0.0074"), with_spread("0.35", 0.351, "0.1")
+        ('1.9995 ± 0.0074', '0.35 ± 0.1')
+    """
+    decimals = len(spread.partition(".")[2])
+    plain = re.fullmatch(r"-?[\d.]+", text) and re.fullmatch(r"[\d.]+", spread)
+    if plain and len(text.partition(".")[2]) < decimals <= 6:
+        text = f"{mean:.{decimals}f}"
+    return f"{text} ± {spread}"
+
+
+def rounded(spread: float) -> str:
+    """Return a spread with one digit, without an exponent from 1e-4 to 1e5.
+
+    Example:
+        >>> rounded(36.8), rounded(0.072)
+        ('40', '0.07')
+    """
+    text = f"{spread:.1g}"
+    return f"{float(text):.0f}" if "e" in text and 1 <= spread < 1e5 else text
 
 
 def bests(runs: Sequence[Run], unit: float | None = None) -> dict[str, Best]:

@@ -95,7 +95,7 @@ class ScoreWriter(Callback):
             for name, content in pictures(diagnostic, scores).items():
                 written.append(atomic_write(folder / name, content))
                 show(trainer, f"test/{Path(name).stem}", content, pl_module.trained_steps)
-        print(table(summary))
+        print(table(summary, scores))
         for diagnostic in diagnostics:
             print("".join(f"{text}\n" for text in diagnostic.remarks(diagnostic.results)), end="")
         known = trainer.datamodule.describe().dimension_names.space
@@ -213,7 +213,23 @@ def as_json(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def table(summary: dict[str, float]) -> str:
-    """Return the scores as lines for a terminal."""
+def table(summary: dict[str, float], scores: xarray.Dataset) -> str:
+    """Return a line for a terminal with the name, the value and the units of each score.
+
+    Args:
+        summary: Value of each score; `NAME/PART` is a part of the score NAME.
+        scores: Scores with their units.
+
+    Example:
+        >>> time = xarray.DataArray([1.0, 2.0], dims="start", attrs={"units": "h"})
+        >>> print(table({"time": 1.5, "stable": 1.0}, xarray.Dataset({"time": time})))
+          time    1.5 h
+          stable  1
+    """
     width = max((len(name) for name in summary), default=0)
-    return "\n".join(f"  {name:<{width}}  {value:.4g}" for name, value in summary.items())
+    lines = []
+    for name, value in summary.items():
+        score = scores.get(name.split("/")[0])
+        units = "1" if score is None else score.attrs.get("units", "1")
+        lines.append(f"  {name:<{width}}  {value:.4g}{'' if units in ('', '1') else f' {units}'}")
+    return "\n".join(lines)

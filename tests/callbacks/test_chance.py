@@ -182,7 +182,7 @@ def errors(name, rows, seed=None):
 def test_only_a_method_that_differs_from_all_others_is_in_bold():
     best, next_best = errors("a", (1.0, 2.0, 3.0)), errors("b", (1.9, 3.1, 4.0))
     assert certain_cells([next_best, best]) == {(2, 2)}
-    assert "| a | - | **2 ± " in table([next_best, best])
+    assert "| a | - | **2.0 ± " in table([next_best, best])
     assert "Bold: better than every other method" in table([next_best, best])
     alike = errors("c", (0.0, 3.0, 4.0))  # a mean of 2.33, which the pairs do not tell from 2
     assert certain_cells([next_best, best, alike]) == set()

@@ -89,7 +89,7 @@ def test_rows_of_table_and_file_agree_with_their_headings():
     header, row = cells([run()])
     shown = dict(zip(header, row, strict=True))
     assert (shown["run"], shown["parameters"]) == ("ours", "1,234")
-    assert shown["MSE at 25"] == "50 ± 4e+01"  # 25 times 1.472
+    assert shown["MSE at 25"] == "50 ± 40"  # 25 times 1.472
     assert (shown["stable"], shown["training steps"], shown["batch size"]) == (
         "67 %",
         "8,000",
@@ -110,8 +110,8 @@ def test_seeds_of_any_number_of_digits_are_one_method(seeds):
     header, row = cells(runs)
     shown = dict(zip(header, row, strict=True))
     assert shown["run"] == "ours (2 seeds)"
-    assert shown["MSE at 1"] == "4 ± 2.8"  # of 2 and 6
-    assert shown["largest"] == "10.5 ± 7.42"
+    assert shown["MSE at 1"] == "4.0 ± 2.8"  # of 2 and 6
+    assert shown["largest"] == "10.50 ± 7.42"
     assert [m.name for m in methods([run("a-seed10"), run("a-seed"), run("a-seed1b")])] == [
         "a",
         "a-seed",

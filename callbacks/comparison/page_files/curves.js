@@ -55,6 +55,15 @@
     return `${first === 1 ? "" : `${first}·`}10${superscript(power)}`;
   }
 
+  // Digits enough to tell ticks from each other: 280.5 and 281, not 281 twice.
+  function labels(ticks) {
+    const gaps = ticks.slice(1).map((tick, number) => Math.abs(tick - ticks[number]));
+    const wrong = 0.01 * Math.min(...gaps);
+    let digits = 3;
+    while (digits < 8 && ticks.some((tick) => Math.abs(Number(tick.toPrecision(digits)) - tick) > wrong)) digits++;
+    return ticks.map((tick) => text(tick, digits));
+  }
+
   function linearTicks(low, high, most) {
     const rough = (high - low) / most, size = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((one) => one * size).find((one) => one >= rough * 0.999);
@@ -151,7 +160,7 @@
         const length = number === 0 ? this.size().width / 75 : this.size().height / 40;
         return (isLog ? logTicks : linearTicks)(low, high, Math.max(3, Math.floor(length)));
       };
-      const values = (_, splits) => splits.map((value) => text(value)), filter = (_, splits) => splits;
+      const values = (_, splits) => labels(splits), filter = (_, splits) => splits;
       const old = this.plot?.scales.x;
       this.plot?.destroy();
       this.plot = new uPlot({
