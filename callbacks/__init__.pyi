@@ -37,6 +37,7 @@ from .run.report import RunReport
 from .run.rollout_checkpoint import RolloutCheckpoint
 from .run.score_writer import ScoreWriter
 from .run.training_cost import TrainingCost
+from .run.validation_scores import ValidationScores
 
 __all__ = [
     "BandCRPS",
@@ -76,6 +77,7 @@ __all__ = [
     "ScoreWriter",
     "Spectrum",
     "TrainingCost",
+    "ValidationScores",
     "ZonalMean",
     "axis_label",
     "evaluate",

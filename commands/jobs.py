@@ -31,10 +31,21 @@ def run_all(runs: Sequence[StudyRun], jobs: int, cores: int) -> list[StudyRun]:
     Raises:
         SystemExit: SIGTERM was received; all runs have been terminated.
     """
+    with jobs_that_end() as active:
+        return run_jobs([run for run in runs if not run.finished], active, jobs, cores)
+
+
+@contextmanager
+def jobs_that_end() -> Iterator[list["Job"]]:
+    """Give a list for active jobs, which are ended if the `with` block ends with an error.
+
+    Raises:
+        SystemExit: SIGTERM was received; all jobs have been terminated.
+    """
     active: list[Job] = []
     try:
         with exit_on_sigterm():
-            return run_jobs([run for run in runs if not run.finished], active, jobs, cores)
+            yield active
     except BaseException as reason:
         end(active, PATIENCE if isinstance(reason, KeyboardInterrupt) else 0.0)
         raise

@@ -13,8 +13,10 @@ A study is a YAML file:
     runs:                             # configuration files and options of each run
       baseline: [../model/baseline.yaml]
       noisy: [../model/baseline.yaml, --model.noise=0.03]
+    search: {trials: 40, ...}         # if given, trials of each run with other options: see
+                                      # `commands.search_section`
 
-`commands.jobs` runs them.
+`commands.jobs` runs them, `commands.search` the trials of a search.
 """
 
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+from commands.search_section import Search, read_search
 from commands.shipped import shipped_file
 from commands.study_checks import check_study
 from commands.yaml_files import read_mapping
@@ -30,11 +33,19 @@ from commands.yaml_files import read_mapping
 
 @dataclass
 class StudyRun:
-    """One run of a study: its folder and the commands that make it."""
+    """One run of a study: its folder and the commands that make it.
+
+    Attributes:
+        name: Name of the run.
+        folder: Folder of the run.
+        arguments: Arguments of its training.
+        stages: Stages of the run, `fit`, `test` or both.
+    """
 
     name: str
     folder: Path
     arguments: list[str]
+    stages: tuple[str, ...] = ("fit", "test")
 
     @property
     def finished(self) -> bool:
@@ -52,7 +63,8 @@ class StudyRun:
         fit = ["fit", *self.arguments, f"--trainer.default_root_dir={self.folder}", *resume]
         rollouts = [a for a in self.arguments if a.startswith("--data.test_rollouts")]
         resume = ["--resume=true"] if (self.folder / "rollout-0.ckpt").exists() else []
-        return [fit, ["test", *rollouts, *resume, f"--ckpt_path={last}"]]
+        test = ["test", *rollouts, *resume, f"--ckpt_path={last}"]
+        return [command for command in (fit, test) if command[0] in self.stages]
 
 
 @dataclass
@@ -64,11 +76,13 @@ class Study:
         data: Arguments of `generate` for each data set, to be simulated before the runs if it has
             a generator.
         runs: Runs in the order of the file.
+        search: Search of options of each run, if there is one.
     """
 
     root: Path
     data: list[list[str]]
     runs: list[StudyRun]
+    search: Search | None = None
 
     def compared(self) -> dict[Path, list[StudyRun]]:
         """Return the runs grouped by data set; the keys are the folders of the comparisons."""
@@ -89,6 +103,7 @@ def read_study(file: Path) -> Study:
         raise FileNotFoundError(f"{file}: no such study; give the path of its YAML file.")
     study = read_mapping(file)
     check_study(file, study)
+    search = read_search(file, study)
 
     def existing(names: list[str]) -> list[Path]:
         paths = [shipped_file(name, file.parent) for name in names]
@@ -130,7 +145,8 @@ def read_study(file: Path) -> Study:
             if seed is not None:
                 arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
             runs.append(StudyRun(name, folder / name, arguments))
-    return Study(root, [one for n, one in enumerate(made) if one and one not in made[:n]], runs)
+    data_sets = [one for n, one in enumerate(made) if one and one not in made[:n]]
+    return Study(root, data_sets, runs, search)
 
 
 def split(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-OPTIONAL = ("common", "data", "options", "seeds")
+OPTIONAL = ("common", "data", "options", "search", "seeds")
 KEYS = tuple(sorted(("root", "runs", *OPTIONAL)))
 LARGEST_SEED = 2**32 - 1  # of numpy's generators, which Lightning seeds too
 
@@ -70,7 +70,7 @@ def check_texts(file: Path, key: str, words: list[Any]) -> None:
             raise wrong_type(file, f"{key}[{number}]", word, "a file or an option, as text")
 
 
-def check_options(file: Path, options: list[Any]) -> None:
+def check_options(file: Path, options: list[Any], key: str = "options") -> None:
     """Raise an error unless each word is an option or the value of the option before it."""
     for number, word in enumerate(options):
         before = str(options[number - 1]) if number else ""
@@ -78,7 +78,7 @@ def check_options(file: Path, options: list[Any]) -> None:
         option = isinstance(word, str) and word.startswith("--") and "\0" not in word
         if not option and not (awaited and isinstance(word, str | int | float)):
             expected = "an option such as --trainer.max_steps=3"
-            raise wrong_type(file, f"options[{number}]", word, expected)
+            raise wrong_type(file, f"{key}[{number}]", word, expected)
 
 
 def check_seeds(file: Path, seeds: list[Any]) -> None:

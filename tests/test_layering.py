@@ -78,6 +78,7 @@ MAY_IMPORT = {  # the innermost room first
         SOLVERS,
     },
     "callbacks": {"callbacks"},
+    "commands/search.py": {"commands"},  # which alone knows Optuna
     "commands": {"callbacks", "commands", "emulators", "datamodules"},
 }
 TENSORS = {"torch", "numpy", "jaxtyping"}
@@ -103,6 +104,7 @@ LIBRARIES = {  # what each room may use besides the standard library
     "callbacks/comparison": {"numpy", "xarray", "yaml"} | DRAWING,
     "callbacks/run": TRAINING | {"lightning_utilities", "xarray", "netCDF4"} | DRAWING,
     "callbacks": {"lazy_loader"},
+    "commands/search.py": {"optuna"},
     "commands": {"torch", "lightning", "jsonargparse", "yaml"},
 }
 FILES = [

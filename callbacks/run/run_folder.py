@@ -14,7 +14,10 @@ from pathlib import Path
 import torch
 
 SCORES = ("scores.nc", "scores.json", "*.png", "*.gif", "forecast_*.nc")
-RUN = ("*.ckpt", "config.yaml", "hparams.yaml", "training.json", "events.out.tfevents.*", *SCORES)
+RUN = (
+    *("*.ckpt", "config.yaml", "hparams.yaml", "training.json", "validation.jsonl"),
+    *("events.out.tfevents.*", *SCORES),
+)
 REMEDY = "set trainer.default_root_dir to another folder"
 
 
