@@ -68,11 +68,9 @@ def search_of(study: Study) -> Callable[..., list[SearchReport]] | None:
     try:
         from commands.search import search_options
     except ImportError as error:
-        if error.name != "optuna":
-            raise
         raise ValueError(
-            f"{study.search.file}: 'search' needs the library Optuna; run `pip install "
-            "'implicit-emulators[search]'`."
+            f"{study.search.file}: 'search' needs the library {error.name}; run "
+            "`pip install 'implicit-emulators[search]'`."
         ) from None
     from commands.trial_options import check_trials
 

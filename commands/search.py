@@ -36,6 +36,8 @@ FEWEST = 8
 """Fewest complete trials from which importances are computed."""
 WAIT = 60.0
 """Longest time that a process waits for another one to write into the storage [s]."""
+POLL = 0.5
+"""Time between two looks at the trials that run [s]."""
 FAILURES = 3
 """Number of failed trials after which a search ends if no trial has been scored."""
 
@@ -205,6 +207,8 @@ class Trials:
     def follow(self, job: Job) -> None:
         """Save the objective of new validations; end the trial if it is worse than others."""
         one = self.active[job]
+        if one.pruned:
+            return
         for line in lines_of(job.run.folder):
             if line["step"] in one.reported:
                 continue
@@ -246,10 +250,18 @@ class Trials:
         Raises:
             ValueError: The trial was never validated, or trials fail before they are scored.
         """
+        with locked(self.root):  # else another process could find it between its two ends
+            try:
+                return self.result(job)
+            finally:
+                job.advance(1)  # which unlocks its log
+
+    def result(self, job: Job) -> str:
+        """Save the result of a trial, and return it in words."""
         one, lines = self.active.pop(job), list(lines_of(job.run.folder))
         if one.pruned:
             return f"pruned at step {max(one.reported)}"
-        if job.failed:
+        if job.process.returncode:
             self.tell(one.trial, "failed")
             self.check_failures()
             return f"failed ({job.log} says why)"
@@ -317,12 +329,12 @@ def run_trials(trials: Trials, active: list[Job], jobs: int, cores: int) -> None
             active += [job] if job is not None else []
         if not active:
             return
-        time.sleep(0.5)
+        time.sleep(POLL)
         display.show([job.status() for job in active])
         for job in list(active):
             ended = job.process.poll() is not None  # before the last scores are read
             trials.follow(job)
-            if ended and job.advance(1):
+            if ended:
                 active.remove(job)
                 taken.append(time.monotonic() - job.began)
                 result = trials.end(job)

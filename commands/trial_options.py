@@ -1,11 +1,14 @@
 """Check of the options of trials by the parser, before any of them is run."""
 
+from argparse import ArgumentError
 from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from commands.messages import explain, is_expected
+from yaml import YAMLError
+
+from commands.messages import explain
 from commands.option_values import check_values
 from commands.search_section import corners
 from commands.stages import EmulatorCLI
@@ -28,9 +31,7 @@ def check_trials(study: Study) -> None:
                 try:
                     with suppress(SystemExit):  # after the configuration is printed
                         EmulatorCLI.run("fit", given, Path(folder))
-                except Exception as error:
-                    if not is_expected(error):
-                        raise
+                except (ArgumentError, ValueError, OSError, YAMLError) as error:
                     raise ValueError(
                         f"{study.search.file}: a trial of '{run.name}' with {' '.join(words)} is "
                         f"refused: {explain(str(error))}"

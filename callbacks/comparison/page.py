@@ -20,6 +20,7 @@ from callbacks.comparison.page_tables import (
     options_table,
 )
 from callbacks.comparison.pictures import compressed
+from callbacks.comparison.searches import Searched, search_section
 from callbacks.comparison.table import note
 from callbacks.comparison.words import summary
 from callbacks.diagnostics.compared import Panel, Run, methods
@@ -45,13 +46,14 @@ TOOLS = (  # of a plot: what a button does, its sign and its name
 )
 
 
-def page(runs: Sequence[Run], unit: float | None = None) -> str:
+def page(runs: Sequence[Run], unit: float | None = None, searches: Sequence[Searched] = ()) -> str:
     """Return the page: words, tables, curves, fields, and all figures of all runs.
 
     Args:
         runs: Runs that are compared.
         unit: Unit of the error, whose square is the unit of the MSE; by default the MSE is in
             units of the training variance.
+        searches: Searches by which options of the runs were chosen.
     """
     about = runs[0].about
     data, commit = (str(about.get(key) or "unknown") for key in ("data_hash", "commit"))
@@ -68,6 +70,7 @@ def page(runs: Sequence[Run], unit: float | None = None) -> str:
         all_scores(runs, unit),
         all_differences(runs, unit),
         options_table(runs),
+        *search_section(searches),
         *curve_section(runs),
         *field_section(runs, fields),
         *figure_section(runs, fields is not None),
