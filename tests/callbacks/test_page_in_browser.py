@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from callbacks.comparison.page import page
+from callbacks.comparison.searches import Searched, Trial
 from callbacks.diagnostics.compared import Run
 from callbacks.plotting.levels import to_levels
 from tests.callbacks.test_comparison import scores
@@ -40,6 +41,18 @@ def run(name, factor, seed, folder):
     return Run(f"{name}-seed{seed}", found, about, folder, own)
 
 
+def search():
+    """Return a search of options, two of which have long names."""
+    shares = {
+        f"model.{'a_long_name_' * n}of_an_option": share for n, share in ((0, 0.75), (4, 0.25))
+    }
+    trials = [
+        Trial(n, "complete", 0.1 * n, 200, dict.fromkeys(shares, "0.0123456789")) for n in range(3)
+    ]
+    command = f"emulate fit {' '.join(f'--{name}=0.0123456789' for name in shares)}"
+    return Searched("b", "val/mse/lead_25", trials, shares, 0, command)
+
+
 @pytest.fixture(scope="module")
 def browser():
     path = next(filter(None, map(shutil.which, NAMES)), None)
@@ -66,7 +79,7 @@ def address(tmp_path_factory):
         run(n, f + seed / 10, seed, folder / f"{n}{seed}") for n, f in methods for seed in (0, 1)
     ]
     file = Path(folder / "page.html")
-    file.write_text(page(runs), encoding="utf-8")
+    file.write_text(page(runs, searches=[search()]), encoding="utf-8")
     return file.as_uri()
 
 
@@ -228,3 +241,17 @@ def test_methods_and_spreads_are_switched_on_and_off(open_page):
     view.locator(".canvas").first.press("ArrowRight")
     assert "c: " in output.inner_text()
     assert LONG not in output.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_bars_are_as_long_as_the_importances(open_page, scheme):
+    view = open_page(1400, scheme)
+    bars = view.locator(".bars span")
+    long, short = (bars.nth(n).bounding_box()["width"] for n in (0, 1))
+    assert long == pytest.approx(3 * short, abs=1)  # 75 % and 25 %
+    assert view.locator(".bars tr").nth(1).inner_text().split()[-2:] == ["25", "%"]
+    colour, behind = view.evaluate(
+        "[getComputedStyle(document.querySelector('.bars span')).backgroundColor,"
+        " getComputedStyle(document.body).backgroundColor]"
+    )
+    assert colour != behind
