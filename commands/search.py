@@ -34,6 +34,8 @@ BEST_SHARE = 0.25
 """Share of the trials that importances refer to."""
 FEWEST = 8
 """Fewest complete trials from which importances are computed."""
+OF_NO_TRIAL = ("--config=", "--data.test_rollouts")
+"""Arguments that may differ between trials: paths depend on the folder, and no trial is tested."""
 WAIT = 60.0
 """Longest time that a process waits for another one to write into the storage [s]."""
 POLL = 0.5
@@ -132,7 +134,7 @@ class Trials:
             storage=storage, study_name=name, pruner=pruner, load_if_exists=True
         )
         self.active: dict[Job, Active] = {}
-        words = [word for word in run.arguments if not word.startswith("--config=")]
+        words = [word for word in run.arguments if not word.startswith(OF_NO_TRIAL)]
         self.define(
             {
                 "objective": search.objective,

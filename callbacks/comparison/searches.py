@@ -13,7 +13,7 @@ from callbacks.comparison.page_tables import fold, scrolled
 
 NAME = "search.json"
 LARGEST = 10_000_000  # bytes of a file that is read
-SHORT = 12
+SHORT = 20
 """Most trials of a table that is not folded."""
 
 
@@ -107,6 +107,9 @@ def search_section(searches: Sequence[Searched]) -> Iterator[str]:
             yield bars(one.importances)
         table = trials_table(one)
         yield table if len(one.trials) <= SHORT else fold(f"{len(one.trials)} trials", table)
+        if one.best is not None:
+            command = f"<p class=note><code>{html.escape(one.command)}</code></p>"
+            yield fold("Command that trains the best options", command)
 
 
 def words(one: Searched) -> str:
@@ -114,11 +117,11 @@ def words(one: Searched) -> str:
     objective = f"<code>{html.escape(one.objective)}</code>"
     text = (
         f"{len(one.trials)} trials, chosen by Optuna to have a small {objective} of the validation "
-        "split; the test split has no part in it. "
+        "split; the test split has no part in it."
     )
-    if one.best is not None:
-        command = f"<code>{html.escape(one.command)}</code>"
-        text += f"Trial {one.best} is the best, and the run above. To train it: {command}."
+    for trial in (trial for trial in one.trials if trial.number == one.best):
+        options = ", ".join(f"{name} = {short(value)}" for name, value in trial.options.items())
+        text += f" Trial {trial.number} is the best, and the run above: {html.escape(options)}."
     return text if one.importances else f"{text} Too few trials are complete for importances."
 
 

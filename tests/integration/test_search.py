@@ -186,7 +186,7 @@ def test_trials_of_another_search_are_not_mixed(place, changed, key):
         ValueError, match=rf"the 1 trials of 'm' in runs/search\.db have other {key}"
     ):
         search(SQUARE, trials=2, **changed)
-    same = ["--config=the/same/file/by/another/path.yaml"]
+    same = ["--config=the/same/file/by/another/path.yaml", "--data.test_rollouts.steps=9"]
     assert len(search(SQUARE, trials=2, arguments=same).rows) == 2  # their number may grow
 
 
