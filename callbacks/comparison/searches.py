@@ -13,6 +13,8 @@ from callbacks.comparison.page_tables import fold, scrolled
 
 NAME = "search.json"
 LARGEST = 10_000_000  # bytes of a file that is read
+MANY = 20
+"""Number of complete trials whose best quarter has the five that PED-ANOVA should have."""
 SHORT = 20
 """Most trials of a table that is not folded."""
 
@@ -104,7 +106,7 @@ def search_section(searches: Sequence[Searched]) -> Iterator[str]:
         yield f"<h3>{html.escape(one.run)}</h3>"
         yield f"<p class=note>{words(one)}</p>"
         if one.importances:
-            yield bars(one.importances)
+            yield bars(one.importances, sum(t.outcome == "complete" for t in one.trials))
         table = trials_table(one)
         yield table if len(one.trials) <= SHORT else fold(f"{len(one.trials)} trials", table)
         if one.best is not None:
@@ -125,8 +127,15 @@ def words(one: Searched) -> str:
     return text if one.importances else f"{text} Too few trials are complete for importances."
 
 
-def bars(importances: dict[str, float]) -> str:
-    """Return the importances as bars with their numbers."""
+def bars(importances: dict[str, float], complete: int) -> str:
+    """Return the importances as bars with their numbers.
+
+    Args:
+        importances: Importance of each option.
+        complete: Number of complete trials, from which importances are computed.
+    """
+    source = f"PED-ANOVA of {complete} complete trials"
+    source += f", rough below {MANY}" if complete < MANY else ""
     name = "Importance of each option for being among the best quarter of the trials"
     rows = "\n".join(
         f"<tr><th scope=row>{html.escape(option).replace('.', '.<wbr>')}</th>"
@@ -134,7 +143,7 @@ def bars(importances: dict[str, float]) -> str:
         for option, share in sorted(importances.items(), key=lambda pair: -pair[1])
     )
     return (
-        f"<figure><figcaption>{name} (PED-ANOVA; the sum is 100 %)</figcaption>\n"
+        f"<figure><figcaption>{name} ({source})</figcaption>\n"
         f"<table class=bars><caption>{name}</caption>\n<tbody>{rows}</tbody></table></figure>"
     )
 

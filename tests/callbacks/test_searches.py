@@ -53,6 +53,7 @@ def test_page_has_importances_as_bars_and_numbers_and_all_trials(tmp_path):
     assert "Trial 3 is the best, and the run above: a.b = 0.00443, a.c = x&lt;y." in section
     assert "<code>emulate fit &#x27;--a.c=x&lt;y&#x27;</code>" in section
     assert "<b>0.1235</b>" in section
+    assert "(PED-ANOVA of 1 complete trials, rough below 20)" in section
     assert re.findall("<summary>(.*?)<", section) == ["Command that trains the best options"]
 
 
@@ -63,6 +64,8 @@ def test_bars_have_the_colours_of_the_page():
 
 def test_long_table_is_folded(tmp_path):
     trials = [{**TRIALS[0], "number": number} for number in range(SHORT + 1)]
+    many = search_section(read(tmp_path, {**FOUND, "trials": trials}))
+    assert not any("rough" in part for part in many)
     text, _ = [
         part
         for part in search_section(read(tmp_path, {**FOUND, "trials": trials}))
