@@ -149,9 +149,10 @@ class Trials:
         An objective of which no trial has a value, as its scores do not exist, may be changed.
         """
         definition = json.loads(json.dumps(definition))
-        earlier, trials = self.study.user_attrs.get("definition"), self.study.get_trials()
+        earlier: dict[str, Any] = self.study.user_attrs.get("definition") or {}
+        trials = self.study.get_trials()
         scored = any(trial.intermediate_values for trial in trials)
-        for key in definition if earlier and trials else ():
+        for key in definition if earlier and trials else {}:
             if definition[key] != earlier[key] and (scored or key != "objective"):
                 raise ValueError(
                     f"{self.search.file}: the {len(trials)} trials of '{self.run.name}' in "

@@ -112,7 +112,7 @@ def cells(runs: Sequence[Run], unit: float | None = None) -> list[list[str]]:
                 text = "not finite"
             elif len(set(values)) > 1:
                 spread = float(np.std(values, ddof=1))
-                text = with_spread(text, np.mean(values), column.form.format(spread))
+                text = with_spread(text, float(np.mean(values)), column.form.format(spread))
             elif values and column.spread:
                 own = column.spread(method.runs[0])
                 text = text if own is None else with_spread(text, values[0], rounded(own))
