@@ -1,4 +1,7 @@
-"""Draws docs/methods_64.png from the table of docs/methods.md: python docs/draw_methods.py"""
+"""Draws docs/methods_64.png from the table of docs/methods.md.
+
+python docs/draw_methods.py
+"""
 
 import re
 from pathlib import Path
@@ -20,7 +23,9 @@ def rows() -> list[list[str]]:
 def draw(table: list[list[str]]) -> plt.Figure:
     """Return the figure: error, stability and energy of the smallest scales of each method."""
     *methods, solver = table
-    numbers = [[[float(one) for one in re.findall(NUMBER, cell)] for cell in row] for row in methods]
+    numbers = [
+        [[float(one) for one in re.findall(NUMBER, cell)] for cell in row] for row in methods
+    ]
     names = [row[0] for row in methods]
     colours = ["C0" if name.startswith("hierarchical") else "C1" for name in names]
     heights = range(len(names), 0, -1)
