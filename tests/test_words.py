@@ -1,4 +1,4 @@
-"""Prose of the library and of its pages: words that docs/glossary.md avoids are not in it."""
+"""Prose of the library and of its pages: words that CONTRIBUTING.md avoids are not in it."""
 
 import ast
 import io
@@ -20,15 +20,16 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
     *(ROOT / "docs").rglob("*.md")
 ]
 CONFIGS = [*(ROOT / "configs").rglob("*.yaml")]
-GLOSSARY = ROOT / "docs/glossary.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 SECTION = "## Words that are avoided"
 ARGUMENT = re.compile(r" +[\w, *]+: (What|How|Where|Of|Whose|Which|Who|That|Those|When)\b")
 OPENINGS = re.compile(r"(What|Whether|How|Where|Whose|Who|That|Of|Whatever|Whoever)\b")
 
 
 def avoided():
-    """Return the words to write for each avoided one, from the table of the glossary."""
-    rows = re.findall(r"^\| (.*?) \| (.*?) \|$", GLOSSARY.read_text().partition(SECTION)[2], re.M)
+    """Return the words to write for each avoided one, from the table of CONTRIBUTING.md."""
+    section = CONTRIBUTING.read_text().partition(SECTION)[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.*?) \| (.*?) \|$", section, re.M)
     return {words: better for words, better in rows if not set(words) <= set("-| ")}
 
 
@@ -66,8 +67,9 @@ def prose(path):
     """
     text = path.read_text()
     if path.suffix == ".md":
-        text = text.partition(SECTION)[0] if path == GLOSSARY else text
-        text = re.sub(r"\[[^\]\n]*\] \|$", "|", text, flags=re.M) if path == GLOSSARY else text
+        if path == CONTRIBUTING:
+            before, _, section = text.partition(SECTION)
+            text = before + section.partition("\n## ")[2]
         return [(0, plain(part)) for part in re.split(r"\n\s*\n|\n- |\n\|", text)]
     if path.suffix == ".yaml":
         return [(0, plain(part)) for part in re.findall(r"#(.*)", text)]

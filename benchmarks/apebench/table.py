@@ -106,7 +106,7 @@ def main() -> None:
             r["updates"],
         )
     )
-    print(header("APEBench: error and time beside APEBench's own training"))
+    print(header("APEBench: error and time against APEBench's own training"))
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     for scenario, title in PROBLEMS.items():
         for network, error in PUBLISHED.get(scenario, {}).items():
