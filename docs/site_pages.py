@@ -1,15 +1,16 @@
 """Hook of MkDocs: the pages of the repository with its links, and the entries of the API.
 
 Pages keep their paths in the repository, so that a link between two of them is right both on GitHub
-and on the site. An item of a list such as ``- [`emulators.Baseline`](../../emulators/baseline.py)``
-links to the source on GitHub and becomes the documentation of the class on the site. A notebook
-becomes a page with its outputs.
+and on the site. An item of a list such as ``- [`emulators.L2`](../../emulators/training/losses.py):
+Mean squared difference`` links to the source on GitHub, with the first line of the docstring, and
+becomes the documentation of the class on the site. A notebook becomes a page with its outputs.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"),
-    *("docs/*.md", "docs/*.png", "docs/*.gif", "docs/api/*.md"),
+    *("docs/*.md", "docs/*.png", "docs/*.gif", "docs/*.css", "docs/api/*.md"),
     *("benchmarks/*.md", "benchmarks/results/*.md"),
 )
 NOTEBOOKS = "docs/notebooks/*.ipynb"
-ENTRY = re.compile(r"^- \[`([\w.]+)`\]\((\.\./[\w./]+\.py)\)$", re.MULTILINE)
+ENTRY = re.compile(r"^- \[`([\w.]+)`\]\((\.\./[\w./]+\.py)\): .+$", re.MULTILINE)
 
 CODE = re.compile(r"<(a|pre|h\d|autoref)\b.*?</\1>|<code>(?P<name>\w+)</code>", re.DOTALL)
 
@@ -35,6 +36,15 @@ def entries() -> dict[str, Path]:
     pages = sorted((ROOT / "docs/api").glob("*.md"))
     found = [(page, *entry) for page in pages for entry in ENTRY.findall(page.read_text())]
     return {name: (page.parent / path).resolve() for page, name, path in found}
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Return the configuration with the version, and the repository if the project names one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    config.copyright = f"Version {project['version']}. {config.copyright}"
+    if "Repository" in project.get("urls", {}):
+        config.repo_url, config.repo_name = project["urls"]["Repository"], "Repository"
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -25,6 +25,7 @@ class Bundled(Emulator):
         advance: Number of states of a call that the rollout takes before the next; K by default.
 
     Example:
+        >>> import torch
         >>> emulator = Bundled(bundle=4).eval()
         >>> emulator.window
         5

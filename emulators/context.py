@@ -52,6 +52,7 @@ class Context(NamedTuple):
             call of `Bundled` K + 1.
 
     Example:
+        >>> import torch
         >>> state = torch.zeros(3, 1, 4)
         >>> context = Context(keys=torch.tensor([[0, 0], [1, 0], [2, 0]]))
         >>> alone = Context(keys=torch.tensor([[2, 0]]))

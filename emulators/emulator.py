@@ -71,6 +71,9 @@ from emulators.training.schedules import WarmupCosine
 class Emulator(Forecasting, ABC):
     """Learned map from a state to the state one snapshot interval later.
 
+    A subclass computes its step and its loss from the attributes `standardize`, `projection` and
+    `distance`, which is called with standardised states, `distance(prediction, target)`.
+
     Args:
         network: Trained part: `Network` class with options, or module on (batch, channel, *space).
         channels: Number of fields of a state; set by the data.
@@ -100,8 +103,13 @@ class Emulator(Forecasting, ABC):
         timed: Whether `loss` needs the start times of windows.
         sparse: Whether `loss` accepts NaN.
         stochastic: Whether steps draw random numbers, so that members of an ensemble differ.
+        standardize: Map of states to mean 0 and standard deviation 1 of the training split,
+            `standardize(state)`, with `standardize.inverse` back to physical units (`Standardize`).
+        projection: Projection of a standardised prediction from a state onto the constraints in
+            `project`, `projection(prediction, state)`.
 
     Example:
+        >>> import torch
         >>> from emulators import Baseline
         >>> emulator = Baseline(channels=2).eval()
         >>> emulator.rollout(torch.zeros(1, 2, 16, 16), steps=3).shape

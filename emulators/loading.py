@@ -2,7 +2,6 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
@@ -14,7 +13,7 @@ from emulators.former_names import rename
 NAMES = ("last.ckpt", "best.ckpt")
 
 
-def load(path: Path | str, device: torch.device | str = "cpu") -> Any:
+def load(path: Path | str, device: torch.device | str = "cpu") -> Emulator:
     """Return the trained emulator of a run, in evaluation mode, with its averaged weights.
 
     A class of your own is imported by the name under which it was trained: the folder with its

@@ -43,6 +43,7 @@ PAGES = [
     *(ROOT / "docs").rglob("*.md"),
 ]
 NOTEBOOKS = sorted(ROOT.glob(site.NOTEBOOKS))
+DESCRIBED = r"- \[`([\w.]+)`\]\([^)]*\): (.+)$"
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 
 
@@ -97,8 +98,31 @@ def test_no_entry_is_written_in_another_form():
         assert len(items) == len(site.ENTRY.findall(page.read_text())), page.name
 
 
+def first_line(name, path):
+    """Return the first line of the docstring of a class, function or constant in a file."""
+    body = ast.parse(path.read_text()).body
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        match node, after:
+            case (ast.ClassDef() | ast.FunctionDef(), _) if node.name == name:
+                return ast.get_docstring(node).splitlines()[0]
+            case ast.Assign(targets=[ast.Name(id=one)]), ast.Expr(ast.Constant(str(text))):
+                if one == name:
+                    return text.splitlines()[0]
+    raise AssertionError(f"{path} does not define {name} with a docstring")
+
+
+def test_entries_are_described_by_the_first_line_of_their_docstring():
+    entries = site.entries()
+    lines = "\n".join(page.read_text() for page in (ROOT / "docs/api").glob("*.md")).splitlines()
+    described = {found[1]: found[2] for line in lines if (found := re.match(DESCRIBED, line))}
+    assert described.keys() == entries.keys()
+    for name, path in entries.items():
+        assert described[name] == first_line(name.rpartition(".")[2], path), name
+
+
 def test_entry_becomes_the_documentation_of_its_object():
-    page = "# A\n\n- [`emulators.UNet`](../../emulators/networks/unet.py)\n- [more](x.md)\n"
+    entry = "- [`emulators.UNet`](../../emulators/networks/unet.py): U-Net.\n"
+    page = f"# A\n\n{entry}- [more](x.md)\n"
     assert site.on_page_markdown(page) == "# A\n\n\n::: emulators.UNet\n\n- [more](x.md)\n"
 
 
@@ -164,6 +188,14 @@ def test_every_page_is_in_the_navigation_once():
     pages = [page for page in named(SITE["nav"]) if not page.startswith("benchmarks/")]
     shown = [*PAGES, *(notebook.with_suffix(".md") for notebook in NOTEBOOKS)]
     assert sorted(pages) == sorted(str(page.relative_to(ROOT)) for page in shown)
+
+
+def test_site_shows_the_version_and_the_repository_of_the_project(tmp_path, monkeypatch):
+    text = '[project]\nversion = "1.2"\n[project.urls]\nRepository = "https://a.org/b"\n'
+    (tmp_path / "pyproject.toml").write_text(text)
+    monkeypatch.setattr(site, "ROOT", tmp_path)
+    config = site.on_config(SimpleNamespace(copyright="Ours."))
+    assert (config.copyright, config.repo_url) == ("Version 1.2. Ours.", "https://a.org/b")
 
 
 def test_navigation_names_only_pages_of_the_site():
