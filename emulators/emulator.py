@@ -71,16 +71,13 @@ from emulators.training.schedules import WarmupCosine
 class Emulator(Forecasting, ABC):
     """Learned map from a state to the state one snapshot interval later.
 
-    A subclass computes its step and its loss from the attributes `standardize`, `projection` and
-    `distance`, which is called with standardised states, `distance(prediction, target)`.
-
     Args:
         network: Trained part: `Network` class with options, or module on (batch, channel, *space).
         channels: Number of fields of a state; set by the data.
         dimensions: Number of spatial dimensions; set by the data.
         parameters: Number of physical parameters that condition the network; set by the data.
         predict: Output of the network: the next state, or the change to it.
-        distance: Distance d(prediction, target) of the training objective.
+        distance: Distance d(prediction, target) of standardised states in the training objective.
         objective: Score of an ensemble of predictions, such as `CRPS`, in place of the distance.
         members: Members in training, where there is an objective.
         noise_fields: Coarsening factors of random input fields.
@@ -103,10 +100,8 @@ class Emulator(Forecasting, ABC):
         timed: Whether `loss` needs the start times of windows.
         sparse: Whether `loss` accepts NaN.
         stochastic: Whether steps draw random numbers, so that members of an ensemble differ.
-        standardize: Map of states to mean 0 and standard deviation 1 of the training split,
-            `standardize(state)`, with `standardize.inverse` back to physical units (`Standardize`).
-        projection: Projection of a standardised prediction from a state onto the constraints in
-            `project`, `projection(prediction, state)`.
+        standardize: Map `standardize(state)` to standardised states; `standardize.inverse(u)` back.
+        projection: Map onto the constraints in `project`, `projection(prediction, state)`.
 
     Example:
         >>> import torch
@@ -210,7 +205,7 @@ class Emulator(Forecasting, ABC):
 
     @abstractmethod
     def loss(self, window: Window, context: Context = NO_CONTEXT) -> Float[Tensor, ""]:
-        """Return the training objective.
+        """Return the training objective, such as `self.distance` of standardised states.
 
         Args:
             window: Consecutive true snapshots in physical units; with an objective each window
