@@ -40,13 +40,13 @@ def emulate(folder, *words):
 def working_alone_in(folder):
     """Run in a folder in this process, which forgets the modules of the folder afterwards."""
     before = [*sys.path]
-    sys.modules.pop("mine", None)  # of another test
+    sys.modules.pop("largest", None)  # of another test
     try:
         with working_in(folder):
             yield
     finally:
         sys.path[:] = before
-        sys.modules.pop("mine", None)
+        sys.modules.pop("largest", None)
 
 
 def compare(folder, *words):
@@ -62,9 +62,9 @@ def scored(trained, tmp_path_factory):
     """A folder with the page's diagnostic and a run that it scored."""
     folder = tmp_path_factory.mktemp("own") / "work"
     shutil.copytree(trained, folder)
-    (folder / "mine.py").write_text(block("python"))
-    (folder / "mine.yaml").write_text(block("yaml"))
-    emulate(folder, "test", f"--ckpt_path={LAST}", "-c=mine.yaml")
+    (folder / "largest.py").write_text(block("python"))
+    (folder / "largest.yaml").write_text(block("yaml"))
+    emulate(folder, "test", f"--ckpt_path={LAST}", "-c=largest.yaml")
     return folder
 
 
@@ -93,7 +93,7 @@ def test_page_is_short():
 
 def test_scores_say_whose_they_are(scored):
     found = json.loads((scored / "runs/smoke/scores.json").read_text())
-    assert found["diagnostics"]["Largest"] == {"module": "mine", "summary": ["largest"]}
+    assert found["diagnostics"]["Largest"] == {"module": "largest", "summary": ["largest"]}
     assert found["diagnostics"]["EnergyStability"]["module"] == "callbacks.diagnostics.stability"
     assert (found["method"], found["seed"]) == (None, 0)
 
@@ -111,16 +111,16 @@ def test_diagnostic_of_the_page_has_a_column_and_a_panel(scored):
 def test_module_elsewhere_is_named_and_leaves_its_numbers(scored, tmp_path):
     done = compare(tmp_path, str(scored / "runs/smoke"), "--output=.")
     assert done.stderr.count("note: ") == 1
-    assert "mine.Largest" in done.stderr
+    assert "largest.Largest" in done.stderr
     assert done.stdout.splitlines()[0].endswith("| training steps | largest |")
 
 
 def test_scores_cannot_have_a_module_run_that_does_not_define_the_class(scored, tmp_path):
-    (tmp_path / "mine.py").write_text("import os\nos.mkdir('harmed')\n")
+    (tmp_path / "largest.py").write_text("import os\nos.mkdir('harmed')\n")
     done = compare(tmp_path, str(scored / "runs/smoke"), "--output=.")
     assert "defines no such class" in done.stderr
     assert not (tmp_path / "harmed").exists()
-    compare(tmp_path, str(scored / "runs/smoke"), "--output=.", "--diagnostics", "mine")
+    compare(tmp_path, str(scored / "runs/smoke"), "--output=.", "--diagnostics", "largest")
     assert (tmp_path / "harmed").exists()
 
 
@@ -128,7 +128,7 @@ def test_panel_that_fails_leaves_the_others(scored, tmp_path):
     shutil.copytree(scored / "runs", tmp_path / "runs")
     text = block("python").replace("axes.set_xlabel(", "1 / 0; axes.set_xlabel(")
     assert "1 / 0" in text
-    (tmp_path / "mine.py").write_text(text)
+    (tmp_path / "largest.py").write_text(text)
     done = compare(tmp_path, "runs/smoke")
     assert "Largest.panel cannot be drawn: ZeroDivisionError" in done.stderr
     assert (tmp_path / "comparison_climate.png").exists()
@@ -138,7 +138,7 @@ def test_column_that_fails_leaves_the_others(scored, tmp_path):
     shutil.copytree(scored / "runs", tmp_path / "runs")
     text = block("python").replace('lambda run: run.mean("largest")', "lambda run: 1 / 0")
     assert "1 / 0" in text
-    (tmp_path / "mine.py").write_text(text)
+    (tmp_path / "largest.py").write_text(text)
     done = compare(tmp_path, "runs/smoke")
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
     for word in ("Largest", "'largest value'", "ZeroDivisionError"):
@@ -148,10 +148,12 @@ def test_column_that_fails_leaves_the_others(scored, tmp_path):
     assert row.endswith("| - |")
 
 
-def test_fields_of_columns_and_panels_are_on_the_page():
+def test_fields_of_columns_and_panels_are_documented():
     for kind in (Column, Panel):
-        table = PAGE.partition(f"| `{kind.__name__}` |")[2].partition("\n\n")[0]
-        assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(kind.__annotations__)
+        listed = kind.__doc__.partition("Attributes:\n")[2].partition("\n\n")[0]
+        named = re.findall(r"^ {8}(\w+): ", listed, re.MULTILINE)
+        assert sorted(named) == sorted(kind.__annotations__)
+        assert f"[`{kind.__name__}`](api/diagnostics.md#base-class)" in PAGE
 
 
 def test_runs_without_the_diagnostic_have_no_such_panel(scored, tested):
