@@ -160,7 +160,7 @@ class Emulator(Forecasting, ABC):
         self.schedule = schedule
         self.ema_decay = ema_decay
         self.noise = noise
-        self.standardize = Standardize(channels)
+        self.standardize = Standardize(channels, dimensions)
         self.projection = Projection(project)
         self.conditioning = Conditioning(parameters)
         self.steps_per_call = steps_per_call

@@ -15,6 +15,10 @@ class Standardize(nn.Module):
 
     Args:
         channels: Number of fields of a state.
+        dimensions: Number of dimensions of space; None for any number.
+
+    Raises:
+        ValueError: In calls, if a state has other channels or dimensions.
 
     Example:
         >>> standardize = Standardize(channels=1)
@@ -32,8 +36,9 @@ class Standardize(nn.Module):
     increment_std: Tensor
     mask: Tensor | None
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, dimensions: int | None = None) -> None:
         super().__init__()
+        self.dimensions = dimensions
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
         self.register_buffer("increment_std", torch.ones(channels))
@@ -69,6 +74,16 @@ class Standardize(nn.Module):
         )
 
     def _per_channel(self, statistic: Tensor, like: State) -> Tensor:
+        axes = like.dim() if self.dimensions is None else 2 + self.dimensions
+        if like.dim() != axes or like.shape[1] != len(statistic):
+            space = (
+                "*space" if self.dimensions is None else ", ".join(["y", "x"][-self.dimensions :])
+            )
+            raise ValueError(
+                f"A state of shape {tuple(like.shape)} cannot be standardised: expected (batch, "
+                f"{len(statistic)}, {space}); of a window (batch, time, channel, {space}) take one "
+                "time, window[:, n]."
+            )
         return statistic.to(like.dtype).reshape(-1, *[1] * (like.dim() - 2))
 
     def forward(self, state: State) -> State:

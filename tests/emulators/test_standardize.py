@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -37,3 +38,19 @@ def test_statistics_travel_in_the_state():
 
 def test_single_precision_states_stay_single():
     assert build()(torch.zeros(1, 2, 4, dtype=torch.float32)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "shape", "expected"),
+    [
+        (2, (4, 2, 2, 8, 8), r"\(4, 2, 2, 8, 8\).*\(batch, 2, y, x\).*window\[:, n\]"),
+        (1, (4, 2, 2, 8), r"\(batch, 2, x\)"),
+        (2, (4, 3, 8, 8), r"\(4, 3, 8, 8\)"),
+        (None, (4, 3, 8), r"\(batch, 2, \*space\)"),
+    ],
+)
+def test_windows_and_other_channels_are_refused(dimensions, shape, expected):
+    standardize = Standardize(2, dimensions)
+    for call in (standardize, standardize.inverse, standardize.increment_scale):
+        with pytest.raises(ValueError, match=expected):
+            call(torch.zeros(shape))
