@@ -73,6 +73,10 @@ def main() -> None:
     variants = {"coarse at first": [], "all on the solver's grid": fine}
     seconds, values = {}, {}
     with tempfile.TemporaryDirectory() as place:
+        tiny = "--data.generator.splits={train: {trajectories: 1, snapshots: 2}}"
+        simulated(
+            options.config, Path(place) / "first", [tiny, *fine, "--data.generator.spin_up=0"]
+        )
         for name, own in variants.items():
             folder = Path(place) / name.split()[0]
             seconds[name] = simulated(options.config, folder, [size, *own])

@@ -22,7 +22,7 @@ from tests.conftest import SMOKE
 
 RECORDS = {  # made by the program, of numbers that were checked before
     "Run", "Column", "MeanSquaredError", "SpaceAxis", "TimeAxis", "Observations", "SplitSize",
-    "AffineStep", "BoundStep", "ThetaStep", "TimeStepper", "Independence",
+    "AffineStep", "BoundStep", "ThetaStep", "TimeStepper", "Independence", "Trial", "Searched",
 }  # fmt: skip
 BAD = (math.nan, math.inf, -math.inf)
 

@@ -58,7 +58,7 @@ class ScoreWriter(Callback):
         >>> trainer = Trainer(callbacks=callbacks, accelerator="cpu", **off)
         >>> emulator = Baseline(network=nn.Identity(), dimensions=1)
         >>> _ = trainer.test(emulator, data, verbose=False)  # doctest: +ELLIPSIS
-          mse/lead_3 ... 9
+          mse/lead_3 ... 9 training variance
         ...
         wrote scores/scores.nc
         wrote scores/scores.json
