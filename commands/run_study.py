@@ -3,10 +3,13 @@
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from commands.compare import compare_runs
-from commands.search_report import SearchReport, write_reports
 from commands.study import Study, StudyRun, read_study
+
+if TYPE_CHECKING:
+    from commands.search_report import SearchReport
 
 
 def run_study(args: list[str]) -> None:
@@ -57,7 +60,7 @@ def run_study(args: list[str]) -> None:
         )
 
 
-def search_of(study: Study) -> Callable[..., list[SearchReport]] | None:
+def search_of(study: Study) -> "Callable[..., list[SearchReport]] | None":
     """Return the function that runs trials, if the study has a search.
 
     Raises:
@@ -78,7 +81,7 @@ def search_of(study: Study) -> Callable[..., list[SearchReport]] | None:
     return search_options
 
 
-def best_runs(reports: Sequence[SearchReport], root: Path) -> list[StudyRun]:
+def best_runs(reports: "Sequence[SearchReport]", root: Path) -> list[StudyRun]:
     """Print the reports of searches, write them for the page, and return the best runs.
 
     There are none while another process runs trials of the study, which tests the best afterwards.
@@ -86,6 +89,8 @@ def best_runs(reports: Sequence[SearchReport], root: Path) -> list[StudyRun]:
     Raises:
         ValueError: No trial of a run is complete.
     """
+    from commands.search_report import write_reports
+
     print(*(report.text() for report in reports), sep="\n\n")
     running = sum(report.running for report in reports)
     if running:

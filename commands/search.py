@@ -23,10 +23,12 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from callbacks.comparison.searches import Trial
+from callbacks.run.validation_scores import NAME as SCORES
 from commands.jobs import Display, Job, jobs_that_end, minutes, what_is_left
 from commands.objective import objective
-from commands.search_report import Row, SearchReport
-from commands.search_section import Search, text_of
+from commands.search_report import SearchReport
+from commands.search_section import Search, text_of, words_of
 from commands.study import StudyRun
 
 CALLBACK = "--trainer.callbacks+=callbacks.ValidationScores"
@@ -292,27 +294,29 @@ class Trials:
 
     def report(self) -> SearchReport:
         """Return the trials, the importance of each option, and the best run."""
-        rows = []
+        trials = []
         for trial in self.study.get_trials(deepcopy=False):
             step = trial.last_step
             outcome = trial.user_attrs.get("outcome", "running")
             last = math.inf if step is None else trial.intermediate_values[step]
             value = last if math.isfinite(last) else None
-            rows.append(Row(trial.number, outcome, value, step, options_of(trial.params)))
-        best = min((row for row in rows if row.outcome == "complete"), key=by_value, default=None)
+            options = {name: text_of(own) for name, own in trial.params.items()}
+            trials.append(Trial(trial.number, outcome, value, step, options))
+        complete = [one for one in trials if one.outcome == "complete"]
+        best = min(complete, key=by_value, default=None)
         run = None
         if best is not None:
             words = [*self.run.arguments, *self.search.options, *words_of(best.options)]
             run = StudyRun(self.run.name, self.folder(best.number), words, stages=("test",))
         full = replace(self.run, folder=self.run.folder.with_name(f"{self.run.name}-best"))
         return SearchReport(
-            full, self.search.objective, rows, best, run, importances(self.study, self.search)
+            full, self.search.objective, trials, best, run, importances(self.study, self.search)
         )
 
 
-def by_value(row: Row) -> float:
+def by_value(trial: Trial) -> float:
     """Return the objective of a complete trial."""
-    return math.inf if row.value is None else row.value
+    return math.inf if trial.value is None else trial.value
 
 
 def run_trials(trials: Trials, active: list[Job], jobs: int, cores: int) -> None:
@@ -360,19 +364,9 @@ def suggest(trial: optuna.trial.Trial, name: str, values: dict[str, Any]) -> Non
             trial.suggest_float(name, low, high, step=step, log=log)
 
 
-def options_of(params: dict[str, Any]) -> dict[str, str]:
-    """Return the options of a trial as texts."""
-    return {name: text_of(value) for name, value in params.items()}
-
-
-def words_of(params: dict[str, Any]) -> list[str]:
-    """Return the options of a trial as arguments."""
-    return [f"--{name}={text}" for name, text in options_of(params).items()]
-
-
 def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines that `ValidationScores` has written, the last one of each step."""
-    path = folder / "validation.jsonl"
+    path = folder / SCORES
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     found: dict[int, dict[str, Any]] = {}
     for line in text.splitlines(keepends=True):

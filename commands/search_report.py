@@ -7,30 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from callbacks.comparison.searches import NAME, Searched, Trial, short
+from commands.search_section import words_of
 from commands.study import StudyRun
 from datamodules.files.atomic import atomic_write
 
 WIDTH = 100
-NAME = "search.json"
-
-
-@dataclass(frozen=True)
-class Row:
-    """Trial in a table.
-
-    Attributes:
-        number: Number of the trial.
-        outcome: `complete`, `pruned`, `failed`, `not finite` or `running`.
-        value: Objective at its last validation, None if there is none or it is not finite.
-        step: Training step of its last validation.
-        options: Options of the trial.
-    """
-
-    number: int
-    outcome: str
-    value: float | None
-    step: int | None
-    options: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -40,7 +22,7 @@ class SearchReport:
     Attributes:
         full: Run that is trained with the best options at full length.
         objective: Objective of the search.
-        rows: Trials.
+        rows: Trials, in the order of their numbers.
         best: Best complete trial.
         run: Run of the best trial, to be tested.
         importances: Importance of each option.
@@ -48,8 +30,8 @@ class SearchReport:
 
     full: StudyRun
     objective: str
-    rows: list[Row]
-    best: Row | None
+    rows: list[Trial]
+    best: Trial | None
     run: StudyRun | None
     importances: dict[str, float]
 
@@ -61,9 +43,8 @@ class SearchReport:
     def command(self) -> str:
         """Return the command that trains the run with the best options at full length."""
         options = self.best.options if self.best else {}
-        words = [f"--{name}={text}" for name, text in options.items()]
         folder = f"--trainer.default_root_dir={self.full.folder}"
-        return shlex.join(["emulate", "fit", *self.full.arguments, *words, folder])
+        return shlex.join(["emulate", "fit", *self.full.arguments, *words_of(options), folder])
 
     def text(self) -> str:
         """Return the table of the trials, the best first, and the best options."""
@@ -75,12 +56,12 @@ class SearchReport:
             lines.append(f"importance for the best quarter: {shares}"[:WIDTH])
         if self.best is not None:
             lines.append(f"best of {name}: trial {self.best.number}")
-            lines += [f"  --{option}={text}" for option, text in self.best.options.items()]
+            lines += [f"  {word}" for word in words_of(self.best.options)]
             lines += ["train it at full length by", f"  {self.command()}"]
         return "\n".join(lines)
 
 
-def order(row: Row) -> tuple[bool, bool, float, int]:
+def order(row: Trial) -> tuple[bool, bool, float, int]:
     """Return the order of a trial in the table: complete ones first, by their objective."""
     return (
         row.outcome != "complete",
@@ -90,18 +71,18 @@ def order(row: Row) -> tuple[bool, bool, float, int]:
     )
 
 
-def table(rows: Sequence[Row]) -> list[str]:
+def table(rows: Sequence[Trial]) -> list[str]:
     r"""Return trials as lines of at most 100 columns.
 
     Example:
-        >>> print(*table([Row(3, "complete", 0.5, 200, {"model.noise": "0.1"})]), sep="\n")
+        >>> print(*table([Trial(3, "complete", 0.5, 200, {"model.noise": "0.1"})]), sep="\n")
           trial  outcome     objective     step  options
               3  complete          0.5      200  noise=0.1
     """
     names = short_names([name for row in rows for name in row.options])
     lines = ["  trial  outcome     objective     step  options"]
     for row in rows:
-        options = " ".join(f"{names[name]}={brief(text)}" for name, text in row.options.items())
+        options = " ".join(f"{names[name]}={short(text)}" for name, text in row.options.items())
         value = "" if row.value is None else f"{row.value:.4g}"
         step = "" if row.step is None else row.step
         line = f"  {row.number:>5}  {row.outcome:<10}  {value:>9}  {step:>7}  {options}"
@@ -122,30 +103,18 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     return {name: last[name] if count[last[name]] == 1 else name for name in unique}
 
 
-def brief(text: str) -> str:
-    """Return the text of a value with at most four digits of a number.
-
-    Example:
-        >>> brief("0.0123456"), brief("64"), brief("AdamW")
-        ('0.01235', '64', 'AdamW')
-    """
-    try:
-        return f"{float(text):.4g}" if "." in text or "e" in text else text
-    except ValueError:
-        return text
-
-
 def write_reports(reports: Sequence[SearchReport], folder: Path) -> Path:
     """Write the searches of a comparison into its folder, for its page."""
     found = [
-        {
-            "run": report.full.name,
-            "objective": report.objective,
-            "trials": [asdict(row) for row in sorted(report.rows, key=order)],
-            "importances": report.importances,
-            "best": None if report.best is None else report.best.number,
-            "command": report.command(),
-        }
+        Searched(
+            report.full.name,
+            report.objective,
+            sorted(report.rows, key=order),
+            report.importances,
+            None if report.best is None else report.best.number,
+            report.command(),
+        )
         for report in reports
     ]
-    return atomic_write(folder / NAME, json.dumps({"searches": found}, indent=2) + "\n")
+    text = json.dumps({"searches": [asdict(one) for one in found]}, indent=2)
+    return atomic_write(folder / NAME, text + "\n")

@@ -13,7 +13,7 @@ The section is
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,16 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, allow_nan=False)
 
 
+def words_of(options: Mapping[str, Any]) -> list[str]:
+    """Return values of options as arguments of the command line.
+
+    Example:
+        >>> words_of({"model.noise": 0.02, "model.network": "FNO"})
+        ['--model.noise=0.02', '--model.network=FNO']
+    """
+    return [f"--{name}={text_of(value)}" for name, value in options.items()]
+
+
 def corners(space: dict[str, dict[str, Any]]) -> list[list[str]]:
     """Return options of a few trials, in which each end of a range and each choice is once.
 
@@ -200,6 +210,6 @@ def corners(space: dict[str, dict[str, Any]]) -> list[list[str]]:
     ends = {n: v["choices"] if "choices" in v else [v["low"], v["high"]] for n, v in space.items()}
     most = max(len(values) for values in ends.values())
     return [
-        [f"--{name}={text_of(values[min(n, len(values) - 1)])}" for name, values in ends.items()]
+        words_of({name: values[min(n, len(values) - 1)] for name, values in ends.items()})
         for n in range(most)
     ]

@@ -25,9 +25,9 @@ class Trial:
 
     Attributes:
         number: Number of the trial.
-        outcome: End of the trial in a word, such as `complete` or `pruned`.
-        value: Objective, None if it is not known.
-        step: Training step of the objective, None if it is not known.
+        outcome: `complete`, `pruned`, `failed`, `not finite` or `running`.
+        value: Objective at its last validation, None if there is none or it is not finite.
+        step: Training step of its last validation, None if there is none.
         options: Options by name.
     """
 
@@ -179,6 +179,6 @@ def short(text: str) -> str:
         ('0.00443', '32', 'AdamW')
     """
     try:
-        return text if text.isdecimal() else number(float(text))
+        return f"{float(text):.4g}" if "." in text or "e" in text else text
     except ValueError:
         return text

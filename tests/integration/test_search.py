@@ -29,7 +29,7 @@ def scores(options, step):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A working directory in which trainings are those of `plan.py`, and are looked at often."""
+    """A working directory in which trainings run `plan.py`, and are watched closely."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("commands.jobs.PROGRAM", FAKE)
     monkeypatch.setattr("commands.search.POLL", 0.02)
