@@ -1,5 +1,6 @@
 """Forecasts from datasets: what is checked, and how fields, times and inputs are passed on."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -79,6 +80,14 @@ def test_dimensions_may_have_any_order_and_direction():
     assert found.equals(wanted)
     assert found["lat"].values.tolist() == Y.tolist()
     np.testing.assert_array_equal(found["T"][:, 2], initial()["T"] + 3)
+
+
+def test_numbered_trajectories_of_a_selection_cause_no_warning():
+    numbered = initial(3).assign_coords(run=[4, 7, 9])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = adding().forecast(numbered, 1)
+    assert found["run"].values.tolist() == [4, 7, 9]
 
 
 def test_times_are_dates_of_the_calendar_of_the_data():
