@@ -23,11 +23,9 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from callbacks.comparison.searches import Trial
-from callbacks.run.validation_scores import NAME as SCORES
 from commands.jobs import Display, Job, jobs_that_end, minutes, what_is_left
 from commands.objective import objective
-from commands.search_report import SearchReport
+from commands.search_report import SearchReport, Trial
 from commands.search_section import Search, text_of, words_of
 from commands.study import StudyRun
 
@@ -366,7 +364,7 @@ def suggest(trial: optuna.trial.Trial, name: str, values: dict[str, Any]) -> Non
 
 def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines that `ValidationScores` has written, the last one of each step."""
-    path = folder / SCORES
+    path = folder / "validation.jsonl"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     found: dict[int, dict[str, Any]] = {}
     for line in text.splitlines(keepends=True):

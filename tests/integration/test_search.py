@@ -94,7 +94,7 @@ def test_values_are_those_of_the_space(place):
 
 def test_important_option_is_found(place):
     plan = SQUARE.replace("** 2}", "** 2 + 1e-6 * options['y']}")
-    report = search(plan, trials=16, space=LINE | {"a.y": {"low": 0.0, "high": 1.0}}, jobs=2)
+    report = search(plan, trials=16, space=LINE | {"a.y": {"low": 0.0, "high": 1.0}})
     assert list(report.importances) == ["a.x", "a.y"]
     assert sum(report.importances.values()) == pytest.approx(1)
     assert report.importances["a.x"] > 0.6
