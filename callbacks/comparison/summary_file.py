@@ -8,6 +8,7 @@ from pathlib import Path
 OURS = {  # first parts of names, for scores of versions that recorded no diagnostics
     "autocorrelation_deviation",
     "crps",
+    "crps_band",
     "curve",
     "energy_log_ratio",
     "energy_log_ratio_weighted",
@@ -21,6 +22,7 @@ OURS = {  # first parts of names, for scores of versions that recorded no diagno
     "mse",
     "relative_error",
     "return_level_ratio",
+    "spectrum_band_error",
     "spectrum_error",
     "spread_skill_ratio",
     "stability_rate",
@@ -29,6 +31,7 @@ OURS = {  # first parts of names, for scores of versions that recorded no diagno
     "variance_map_error",
     "wasserstein",
     "zonal_mean_error",
+    "zonal_mean_error_absolute",
 }
 
 

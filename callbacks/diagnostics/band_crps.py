@@ -103,7 +103,7 @@ class BandCRPS(EnsembleDiagnostic):
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
         mean = scores["crps_band"].mean(("initial_condition", "lead_time"), skipna=False)
-        return {f"crps/{name}": float(mean.sel(wavenumber_band=name)) for name in DASHES}
+        return {f"crps_band/{name}": float(mean.sel(wavenumber_band=name)) for name in DASHES}
 
     @classmethod
     def columns(cls) -> list[Column]:

@@ -231,7 +231,7 @@ class Spectrum(ClimateDiagnostic):
         named = {"spectrum_error": float(scores["spectrum_error"].mean())}
         for band in scores["wavenumber_band"].values:
             error = scores["spectrum_band_error"].sel(wavenumber_band=band).mean()
-            named[f"spectrum_error/{band}"] = float(error)
+            named[f"spectrum_band_error/{band}"] = float(error)
         ratios = ("energy_log_ratio", "energy_log_ratio_weighted")
         return named | {name: float(scores[name]) for name in ratios}
 

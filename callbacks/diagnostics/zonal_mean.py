@@ -113,7 +113,7 @@ class ZonalMean(ClimateDiagnostic):
         return [*super().remarks(scores), *self.flow_is_left_out("the zonal velocity")]
 
     def summary(self, scores: xarray.Dataset) -> Mapping[str, float]:
-        return {"zonal_mean_error": float(scores["zonal_mean_error_absolute"].mean())}
+        return {"zonal_mean_error_absolute": float(scores["zonal_mean_error_absolute"].mean())}
 
     @classmethod
     def columns(cls) -> list[Column]:

@@ -154,6 +154,7 @@ def test_figure(evaluate):
     )  # fmt: skip
     assert set(diagnostic.figures(scores)) == {"spectrum"}
     assert set(diagnostic.summary(scores)) == {
-        "spectrum_error", "spectrum_error/low", "spectrum_error/mid", "spectrum_error/high",
+        "spectrum_error", "spectrum_band_error/low", "spectrum_band_error/mid",
+        "spectrum_band_error/high",
         "energy_log_ratio", "energy_log_ratio_weighted",
     }  # fmt: skip

@@ -142,7 +142,7 @@ def test_zonal_mean(case, evaluate):
         "scaled_rms": np.sqrt((scaled**2).mean(-1)),
     }.items():
         np.testing.assert_allclose(scores[f"zonal_mean_error_{name}"], wanted)
-    assert summary["zonal_mean_error"] == pytest.approx(np.abs(d).mean())
+    assert summary["zonal_mean_error_absolute"] == pytest.approx(np.abs(d).mean())
 
 
 def test_distribution(case, evaluate):

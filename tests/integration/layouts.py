@@ -1,4 +1,4 @@
-"""Small files of every layout of docs/your-data.md, with what their own tools read of them.
+"""Small files of every layout of docs/formats.md, with what their own tools read of them.
 
 Each function writes files into a folder, by the tool itself where it can be installed, or copies
 those that the tool wrote, and returns the YAML that reads them and the values.

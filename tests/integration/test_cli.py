@@ -69,6 +69,20 @@ def test_test_needs_only_the_checkpoint(tested):
     assert {"commit", "versions", "machine", "parameters"} <= set(about)
 
 
+def test_numbers_of_a_test_are_of_the_score_whose_units_they_are_printed_with(tested):
+    folder = tested / "runs" / "smoke"
+    scores = xarray.open_dataset(folder / "scores.nc", decode_times=False)
+    numbers = json.loads((folder / "scores.json").read_text())["scores"]
+    assert len(numbers) > 20
+    for name, number in numbers.items():
+        score = scores.get(name.split("/")[0])
+        if score is None:  # of several scores: a ratio, without units
+            assert name.endswith("_ratio")
+        else:
+            low, high = float(score.min()), float(score.max())
+            assert low - 1e-6 * abs(low) <= number <= high + 1e-6 * abs(high), name
+
+
 def test_scores_that_are_not_defined_are_left_out_in_a_sentence(workplace, say):
     status, out, _ = say("test", "--ckpt_path", CHECKPOINT, NO_BATCHES, "-c", DIAGNOSTICS)
     assert status == 0
