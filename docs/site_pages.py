@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"),
-    *("docs/*.md", "docs/*.png", "docs/*.gif", "docs/*.css", "docs/api/*.md"),
+    *("docs/*.md", "docs/*.png", "docs/*.svg", "docs/*.gif", "docs/*.css", "docs/api/*.md"),
     *("benchmarks/*.md", "benchmarks/results/*.md"),
 )
 NOTEBOOKS = "docs/notebooks/*.ipynb"
