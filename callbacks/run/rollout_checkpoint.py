@@ -22,6 +22,7 @@ from emulators.checkpoint_file import load
 from emulators.context import Context
 from emulators.rollout import RolloutBatch, RolloutObserver, RolloutState
 
+REMEDY = "remove the file, or test without --resume"
 PARTS = {"purpose": str, "batch": int, "place": tuple, "notes": dict, "options": dict}
 
 
@@ -72,7 +73,7 @@ class RolloutCheckpoint(Callback):
             if found["purpose"] != self.purpose:
                 raise ValueError(
                     f"{self.path} was left by another test (other weights, data, lengths or number "
-                    "of processes); test without --resume."
+                    f"of processes); {REMEDY}."
                 )
             self.found = found
 
@@ -97,14 +98,13 @@ class RolloutCheckpoint(Callback):
 
     def read(self, device: torch.device) -> dict[str, Any]:
         """Return the contents of the file, if it is complete."""
-        remedy = "remove it, or test without --resume"
         try:
             found = load(self.path, "--resume", device)
         except ValueError:
-            raise ValueError(f"{self.path} cannot be read; {remedy}.") from None
+            raise ValueError(f"{self.path} cannot be read; {REMEDY}.") from None
         for part, kind in PARTS.items():
             if not isinstance(found.get(part), kind):
-                raise ValueError(f"{self.path} was not left by a test ('{part}'); {remedy}.")
+                raise ValueError(f"{self.path} was not left by a test ('{part}'); {REMEDY}.")
         return found
 
     # Methods that `run_rollout` calls -----------------------------------------------------------
@@ -123,7 +123,7 @@ class RolloutCheckpoint(Callback):
             if name not in self.found["notes"]:
                 raise ValueError(
                     f"{self.path} has no state of {name.split('/')[0]}, which was not a callback "
-                    "when the test began; leave it out or test without --resume."
+                    f"when the test began; leave it out, {REMEDY}."
                 )
             options = self.found["options"][name]
             if options != observer.options:
@@ -132,7 +132,7 @@ class RolloutCheckpoint(Callback):
                 ]
                 raise ValueError(
                     f"{self.path} is of a test in which {name.split('/')[0]}.{changed[0]} was "
-                    f"{options.get(changed[0])}; set it so, or test without --resume."
+                    f"{options.get(changed[0])}; set it so, {REMEDY}."
                 )
             observer.load_rollout_state(self.found["notes"][name])
         (lead, state, memory, context, going), self.found = self.found["place"], None

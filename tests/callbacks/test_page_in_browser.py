@@ -228,6 +228,40 @@ def test_curves_are_zoomed_by_mouse_and_buttons(open_page):
     assert picture(view, "[data-plot='0'] canvas") != linear
 
 
+RECORD_TEXTS = """() => {
+  const draw = CanvasRenderingContext2D.prototype.fillText;
+  window.texts = [];
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    window.texts.push([text, Math.round(x), Math.round(y)]);
+    return draw.apply(this, arguments);
+  };
+}"""
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_ticks_of_an_axis_have_different_labels_at_every_zoom(open_page, log):
+    view = open_page()
+    plot = view.locator(".canvas").first
+    view.locator("[data-plot='0'] [data-do=log]").set_checked(log)
+    plot.press("ArrowRight")
+    for _ in range(20):
+        plot.press("ArrowRight")
+    view.evaluate(RECORD_TEXTS)
+    for _ in range(7):  # to a range of a few hundredths of the first one
+        view.evaluate("() => { window.texts = []; }")
+        plot.press("+")
+        view.wait_for_function("() => window.texts.length > 4")
+        texts = view.evaluate("() => window.texts")
+        for place in (1, 2):  # labels of y are above each other, labels of x side by side
+            axes = {}
+            for text in texts:
+                axes.setdefault(text[place], []).append(text[0])
+            labels = max(axes.values(), key=len)
+            assert len(labels) >= 2
+            assert len(set(labels)) == len(labels), labels
+            assert all(np.isfinite(float(label.replace("\u2212", "-"))) for label in labels)
+
+
 def test_methods_and_spreads_are_switched_on_and_off(open_page):
     view = open_page()
     output = view.locator("[data-plot='0'] output")
