@@ -59,6 +59,7 @@ def gpu(monkeypatch, tmp_path):
     return importlib.import_module("gpu")
 
 
+@pytest.mark.slow
 def test_page_on_a_gpu_is_written_in_small_on_a_cpu(gpu, monkeypatch, tmp_path, single_precision):
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--small", "--device=cpu"])
     gpu.main()

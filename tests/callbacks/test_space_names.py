@@ -26,7 +26,7 @@ def test_every_name_among_the_scores_is_reserved(tested):
     assert [name for name in sorted(names) if not RESERVED.fullmatch(name)] == []
 
 
-@pytest.mark.parametrize("name", ["lead_time", "mse"])
+@pytest.mark.parametrize("name", [pytest.param("lead_time", marks=pytest.mark.slow), "mse"])
 def test_run_on_data_with_such_a_name_is_scored(workplace, capsys, name):
     for path in workplace.glob("data/*/*.nc"):
         with xarray.open_dataset(path, decode_times=False) as file:

@@ -227,6 +227,7 @@ def test_told_parameters_are_coefficients_in_their_units():
         assert_close(forecast[k : k + 1, 0], expected)
 
 
+@pytest.mark.slow
 def test_neural_field_learns_a_uniform_velocity():
     truth = build(RK4(), ema_decay=0.0)
     states = torch.cat((fields()[0].detach()[:, None],) * 3, 1)

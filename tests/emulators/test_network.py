@@ -1,3 +1,5 @@
+import inspect
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -58,7 +60,7 @@ def test_plain_module_with_the_wrong_channels_is_refused():
 @pytest.mark.parametrize("option", [None, "UNet", 3, {"class_path": "UNet"}])
 def test_what_is_no_network_is_refused(option):
     with pytest.raises(ValueError, match=r"model\.network is .*, expected a network; name its"):
-        as_network.__wrapped__(option, NetworkInterface(1, 2))
+        inspect.unwrap(as_network)(option, NetworkInterface(1, 2))
 
 
 @pytest.mark.parametrize("dimensions", [0, 3])

@@ -68,8 +68,12 @@ def ended_and_resumed(stop, batch, number):
 
 @pytest.mark.parametrize(
     ("number", "batches"),
-    [(15, {4: 1, 5: 1, 10: 3, 11: 4}), (2, {13: 4}), (0, {7: 2, 12: 4})],
-    ids=["sigterm", "sigint", "interruption"],
+    [
+        pytest.param(15, {5: 1, 11: 4}, id="sigterm"),
+        pytest.param(15, {4: 1, 10: 3}, id="sigterm-within", marks=pytest.mark.slow),
+        pytest.param(2, {13: 4}, id="sigint", marks=pytest.mark.slow),
+        pytest.param(0, {7: 2, 12: 4}, id="interruption", marks=pytest.mark.slow),
+    ],
 )
 def test_resumed_equals_uninterrupted_to_the_last_bit(stopping, number, batches):
     for batch, steps in batches.items():

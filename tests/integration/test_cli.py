@@ -211,7 +211,10 @@ model:
 """
 
 
-@pytest.mark.parametrize("model", [None, CURRICULUM, LEARNED_LATENTS, DROPOUT])
+SLOW = [pytest.param(model, marks=pytest.mark.slow) for model in (LEARNED_LATENTS, DROPOUT)]
+
+
+@pytest.mark.parametrize("model", [None, CURRICULUM, *SLOW])
 def test_resumed_training_equals_the_uninterrupted_one(workplace, monkeypatch, model):
     # 9 batches per epoch: interrupted in the second, after the checkpoint of step 12
     smoke = SMOKE.read_text()

@@ -37,6 +37,7 @@ def run(tested, tmp_path, monkeypatch, single_precision):
     return Path("runs/smoke")
 
 
+@pytest.mark.slow
 def test_export_is_used_by_pytorch_alone(run, say):
     status, out, err = say("export", run, "--steps=5", "--licence=CC-BY-4.0")
     assert (status, err) == (0, "")

@@ -1,6 +1,7 @@
 import runpy
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
@@ -51,6 +52,7 @@ def test_a_good_start_saves_iterations_and_changes_nothing():
     assert (from_near.iterations <= from_zero.iterations).all()
 
 
+@pytest.mark.slow
 def test_example_learns_a_field_that_reaches_further_than_its_kernel(capsys):
     torch.set_default_dtype(torch.float32)
     error = runpy.run_path(str(EXAMPLE))["main"](epochs=60)

@@ -48,6 +48,7 @@ def compare(hours):
                 assert_close(measures(states[n, hour - 1]), expected, rtol=0.01, atol=0.0)
 
 
+@pytest.mark.slow
 def test_reference_runs_to_10_hours():
     compare([10])
 
