@@ -12,14 +12,16 @@ import ast
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 FOLDER = Path(__file__).parent
-SHARED = ("machine", "systems", "traffic", "run")
+SHARED = ("machine", "optimisers", "systems", "traffic", "run")
 NEEDS_PEERS = ("solvers",)
 NEEDS_GPU = ("gpu",)
+NEEDS_OPTIMISERS = ("time_to_error",)
 
 
 def benchmarks() -> dict[str, str]:
@@ -80,6 +82,9 @@ def main() -> None:
             continue
         if name in NEEDS_GPU and not torch.cuda.is_available():
             print(f"{name} is skipped: this machine has no GPU that PyTorch can use.")
+            continue
+        if name in NEEDS_OPTIMISERS and find_spec("pytorch_optimizer") is None:
+            print(f"{name} is skipped: run `pip install pytorch_optimizer`.")
             continue
         print(f"{name}: {known[name]}", flush=True)
         if not run(name, options.peers):

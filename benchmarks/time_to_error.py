@@ -38,24 +38,24 @@ import lightning
 import torch
 import yaml
 from lightning.pytorch.callbacks import Callback
-from machine import Row, clock, quiet, record
+from machine import Row, quiet, record
+from optimisers import BASE, Kind, optimisers, step_costs
 
 import cli
 from callbacks import RolloutError
 from datamodules import Rollouts, TrajectoryDataModule
 from datamodules.files.dimensions import Dimensions
-from emulators import L2, Baseline, Muon, UNet
+from emulators import L2, Baseline, UNet
 from emulators.training.schedules import WarmupConstant, WarmupCosine
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-BASE = "AdamW"
 BATCHES = (8, 4, 16)  # the rates are searched at the first
 SPACING = 10**0.5
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1)
 KEPT = (3, 2, 1)  # settings that have the second, third and last budget
 FURTHER = 3  # rates beyond the first three, at most
 SEEDS = (0, 1)
-Errors = Mapping[float, float]
+DIVERGED = 1e9  # in place of an error that is not finite
 
 
 @dataclass(frozen=True)
@@ -106,21 +106,6 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Optimiser of the comparison.
-
-    Args:
-        make: Function that makes it from the weights and `lr`.
-        rate: Published learning rate, the middle of the search.
-        averages: Whether it has neither a decay nor averaged weights of ours, but its own average.
-    """
-
-    make: Callable
-    rate: float
-    averages: bool = False
-
-
-@dataclass(frozen=True)
 class Setting:
     """Optimiser with a learning rate and a batch size."""
 
@@ -133,33 +118,6 @@ PROBLEMS = {
     "flow": Problem(CONFIGS / "data" / "quickstart.yaml", {"width": 32}, 700, 0.2, 16),
     "ks": Problem(CONFIGS / "data" / "ks1d.yaml", {}, 1000, 0.1, 32),
 }
-
-
-def optimisers() -> dict[str, Kind]:
-    """Return the optimisers by name, with their defaults unless a reason is given here."""
-    try:
-        import pytorch_optimizer as library
-        from pytorch_optimizer.optimizer.utils.graft import LayerWiseGrafting
-    except ImportError:
-        raise SystemExit(
-            "time_to_error.py needs SOAP, Shampoo and schedule-free AdamW: run "
-            "`pip install pytorch_optimizer`."
-        ) from None
-    shampoo = partial(
-        library.ScalableShampoo,
-        graft_type=LayerWiseGrafting.RMSPROP,  # by default it steps as far as SGD would
-        start_preconditioning_step=10,
-        preconditioning_compute_steps=10,  # as often as SOAP; the default is every 1000 steps
-        weight_decay=0.01,  # as the others have
-        decoupled_weight_decay=True,
-    )
-    return {
-        BASE: Kind(torch.optim.AdamW, 1e-3),
-        "Muon": Kind(Muon, 2e-3),
-        "SOAP": Kind(library.SOAP, 3e-3),
-        "Shampoo": Kind(shampoo, 1e-3),
-        "schedule-free AdamW": Kind(library.ScheduleFreeAdamW, 2.5e-3, averages=True),
-    }
 
 
 class Bench:
@@ -210,45 +168,9 @@ class Bench:
         """Seconds of a training step, by optimiser and batch."""
         return self.kept("costs", self._costs)
 
-    def _costs(self, rounds: int = 5) -> dict[str, dict[str, float]]:
-        emulators = {name: self.emulator(kind, 1e-4, 100) for name, kind in self.kinds.items()}
-        weights = {n: [p for p in e.parameters() if p.requires_grad] for n, e in emulators.items()}
-        made = {name: self.kinds[name].make(weights[name], lr=1e-4) for name in emulators}
-        network: dict[int, list[float]] = {batch: [] for batch in BATCHES}
-        own: dict[str, list[float]] = {name: [] for name in emulators}
-        shape = self.problem.shape
-
-        def gradients(name: str, batch: int) -> float:
-            window = torch.randn(batch, emulators[name].window, 1, *shape)
-            began = clock()
-            emulators[name].loss(window).backward()
-            torch.nn.utils.clip_grad_norm_(weights[name], 1.0)
-            return clock() - began
-
-        for _ in range(rounds):
-            for batch in BATCHES:
-                for _ in range(5):
-                    network[batch].append(gradients(BASE, batch))
-                    began = clock()
-                    emulators[BASE].update_average(1000)
-                    network[batch][-1] += clock() - began
-                    made[BASE].zero_grad()
-            for name, optimizer in made.items():
-                elapsed = 0.0
-                for _ in range(10):  # some do more in every tenth step
-                    gradients(name, min(BATCHES))
-                    began = clock()
-                    optimizer.step()
-                    optimizer.zero_grad()
-                    elapsed += clock() - began
-                own[name].append(elapsed / 10)
-        return {
-            name: {
-                str(batch): statistics.median(network[batch]) + statistics.median(own[name][1:])
-                for batch in BATCHES
-            }
-            for name in own
-        }
+    def _costs(self) -> dict[str, dict[str, float]]:
+        make = partial(self.emulator, self.kinds[BASE], 1e-4, 100)
+        return step_costs(self.kinds, make, self.problem.shape, BATCHES)
 
     def cost(self, setting: Setting) -> float:
         """Return the seconds of a training step."""
@@ -280,7 +202,7 @@ class Bench:
             found = judge.validate(emulator, data)[0] | judge.test(emulator, data)[0]
         # the scores of each stage begin with its name
         errors = {split: found[f"{split}/mse/lead_{lead}"] for split in ("val", "test")}
-        errors = {k: v if math.isfinite(v) else 1e9 for k, v in errors.items()}
+        errors = {k: v if math.isfinite(v) else DIVERGED for k, v in errors.items()}
         return {**asdict(setting), "steps": steps, "seed": seed, **errors, **watch.seconds}
 
     def validated(self, setting: Setting, budget: float) -> float:
