@@ -1,11 +1,14 @@
 """Optimisers of `time_to_error.py`, and the seconds of their training steps, measured in turns."""
 
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import lightning
 import torch
+from lightning.pytorch.callbacks import Callback
 from machine import clock
 
 from emulators import Baseline, Muon
@@ -40,7 +43,7 @@ def optimisers() -> dict[str, Kind]:
         ) from None
     shampoo = partial(
         library.ScalableShampoo,
-        graft_type=LayerWiseGrafting.RMSPROP,  # by default its steps are as long as those of SGD
+        graft_type=LayerWiseGrafting.SQRTN,  # steps as long as a sign's; by default as SGD's
         start_preconditioning_step=10,
         preconditioning_compute_steps=10,  # as often as SOAP; the default is every 1000 steps
         weight_decay=0.01,  # as AdamW, Muon and SOAP have
@@ -53,6 +56,30 @@ def optimisers() -> dict[str, Kind]:
         "Shampoo": Kind(shampoo, 1e-3),
         "schedule-free AdamW": Kind(library.ScheduleFreeAdamW, 2.5e-3, averages=True),
     }
+
+
+class Watch(Callback):
+    """Measures a training, and shows a schedule-free optimiser where it begins and ends.
+
+    Args:
+        averages: Whether the optimiser averages the weights itself.
+    """
+
+    def __init__(self, averages: bool) -> None:
+        self.averages = averages
+        self.seconds: dict[str, float] = {}
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        if self.averages:
+            trainer.optimizers[0].train()
+        self.began = time.process_time(), time.perf_counter()
+
+    def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        now = time.process_time(), time.perf_counter()
+        names = ("processor", "clock")
+        self.seconds = {n: b - a for n, a, b in zip(names, self.began, now, strict=True)}
+        if self.averages:
+            trainer.optimizers[0].eval()  # the averaged weights
 
 
 def step_costs(

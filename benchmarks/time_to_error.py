@@ -9,14 +9,15 @@ at batch 8. Within each run the learning rate warms up and decays to the end, as
 The search is alike for all optimisers, by the error on validation trajectories with seed 0. At the
 least budget: three learning rates around the published default at batch 8, each half a decade from
 the next, and further ones where the best is at an edge; then the best rate at batches 4 and 16. The
-best three of these have twice the time, the best two of them four times, the best one all of it.
-What is reported are errors on test trajectories, for seeds 0 and 1, and the time at which they fall
-to a target, interpolated in logarithms between budgets.
+best of these have twice the time, the best of them four times, and the best one all of it. What is
+reported are errors on test trajectories, for seeds 0 and 1, and the time at which they fall to a
+target, interpolated in logarithms between budgets.
 
 Needs `pip install pytorch_optimizer`. A run that has ended is kept in the folder, so that what is
-interrupted resumes.
+interrupted resumes; `--kept` reports what is there after the search.
 
-    python benchmarks/time_to_error.py [--problems flow ks] [--folder build/time_to_error]
+    python benchmarks/time_to_error.py [--problems flow ks] [--optimisers AdamW Muon ...] [--kept]
+        [--folder build/time_to_error]
 """
 
 import argparse
@@ -26,9 +27,8 @@ import math
 import os
 import statistics
 import sys
-import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -39,7 +39,7 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import Callback
 from machine import Row, quiet, record
-from optimisers import BASE, Kind, optimisers, step_costs
+from optimisers import BASE, Kind, Watch, optimisers, step_costs
 
 import cli
 from callbacks import RolloutError
@@ -48,11 +48,10 @@ from datamodules.files.dimensions import Dimensions
 from emulators import L2, Baseline, UNet
 from emulators.training.schedules import WarmupConstant, WarmupCosine
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+DATA = Path(__file__).parents[1] / "configs" / "data"
 BATCHES = (8, 4, 16)  # the rates are searched at the first
 SPACING = 10**0.5
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1)
-KEPT = (3, 2, 1)  # settings that have the second, third and last budget
 FURTHER = 3  # rates beyond the first three, at most
 SEEDS = (0, 1)
 DIVERGED = 1e9  # in place of an error that is not finite
@@ -68,7 +67,10 @@ class Problem:
         steps: Training steps of AdamW at batch 8 whose time is the largest budget.
         target: Mean squared error to be reached [training variance].
         rollouts: Number of initial conditions, in validation and again in the test.
-        lead: Lead time of the error [intervals].
+        kept: Number of settings that have the second, third and last budget.
+        search_lead: Lead time of the errors of the search [intervals], shorter where little
+            training leaves the error at the other one near that of the mean state.
+        lead: Lead time of the error that is reported [intervals].
     """
 
     config: Path
@@ -76,6 +78,8 @@ class Problem:
     steps: int
     target: float
     rollouts: int
+    kept: tuple[int, int, int] = (3, 2, 1)
+    search_lead: int = 25
     lead: int = 25
 
     @cached_property
@@ -92,16 +96,15 @@ class Problem:
 
     def data(self, folder: Path, batch: int, seed: int) -> TrajectoryDataModule:
         """Return the data module; the data must have been simulated."""
-        names = {"variables": self.options["variables"]} if "variables" in self.options else {}
         rollouts = Rollouts(self.rollouts, self.lead, self.lead, batch_size=16)
         return TrajectoryDataModule(
             folder / self.config.stem,
+            variables=self.options.get("variables", ["vorticity"]),
             dimensions=Dimensions(**self.options.get("dimensions", {})),
             batch_size=batch,
             seed=seed,
             val_rollouts=rollouts,
             test_rollouts=rollouts,
-            **names,
         )
 
 
@@ -115,8 +118,8 @@ class Setting:
 
 
 PROBLEMS = {
-    "flow": Problem(CONFIGS / "data" / "quickstart.yaml", {"width": 32}, 700, 0.2, 16),
-    "ks": Problem(CONFIGS / "data" / "ks1d.yaml", {}, 1000, 0.1, 32),
+    "flow": Problem(DATA / "quickstart.yaml", {"width": 32}, 400, 0.5, 16, (1, 1, 1), 5),
+    "ks": Problem(DATA / "ks1d.yaml", {}, 1000, 0.01, 32),
 }
 
 
@@ -128,27 +131,36 @@ class Bench:
         problem: Problem.
         kinds: Optimisers by name.
         folder: Folder of data and results.
+        only_kept: Whether nothing is trained after the search.
     """
 
     def __init__(
-        self, name: str, problem: Problem, kinds: Mapping[str, Kind], folder: Path
+        self,
+        name: str,
+        problem: Problem,
+        kinds: Mapping[str, Kind],
+        folder: Path,
+        only_kept: bool = False,
     ) -> None:
         self.name, self.problem, self.kinds, self.folder = name, problem, kinds, folder
+        self.only_kept = only_kept
         folder.mkdir(parents=True, exist_ok=True)
         root = f"--data.root={folder / problem.config.stem}"
         with quiet():
             cli.run(["generate", "-c", str(problem.config), root])
 
+    def path(self, name: str) -> Path:
+        """Return the file of what is kept under a name."""
+        return self.folder / f"{self.name}-{name}.json"
+
     def kept(self, name: str, make: Callable[[], dict]) -> dict:
         """Return what is kept under a name, made first if nothing is."""
-        path = self.folder / f"{self.name}-{name}.json"
+        path = self.path(name)
         if not path.exists():
-            began = time.perf_counter()
-            partial_file = path.with_suffix(".partial")
-            partial_file.write_text(json.dumps(make()))
-            os.replace(partial_file, path)
-            seconds = time.perf_counter() - began
-            print(f"{self.name} {name}: {seconds:.0f} s", file=sys.stderr, flush=True)
+            whole = path.with_suffix(".partial")
+            whole.write_text(json.dumps(make()))
+            os.replace(whole, path)
+            print(f"{self.name} {name}", file=sys.stderr, flush=True)
         return json.loads(path.read_text())
 
     def emulator(self, kind: Kind, rate: float, steps: int) -> Baseline:
@@ -169,8 +181,8 @@ class Bench:
         return self.kept("costs", self._costs)
 
     def _costs(self) -> dict[str, dict[str, float]]:
-        make = partial(self.emulator, self.kinds[BASE], 1e-4, 100)
-        return step_costs(self.kinds, make, self.problem.shape, BATCHES)
+        emulator = partial(self.emulator, self.kinds[BASE], 1e-4, 100)
+        return step_costs(self.kinds, emulator, self.problem.shape, BATCHES)
 
     def cost(self, setting: Setting) -> float:
         """Return the seconds of a training step."""
@@ -184,10 +196,14 @@ class Bench:
 
     def run(self, setting: Setting, budget: float, seed: int = 0) -> dict[str, float]:
         """Return errors of a run and its time, which differs from the budget on a busy machine."""
-        steps = max(1, round(budget / self.cost(setting)))
-        name = f"{setting.optimizer.replace(' ', '_')}-{setting.rate:.3g}-{setting.batch}"
-        name = f"{name}-{steps}-{seed}"
+        name, steps = self.named(setting, budget, seed)
         return self.kept(name, partial(self._run, setting, steps, seed))
+
+    def named(self, setting: Setting, budget: float, seed: int) -> tuple[str, int]:
+        """Return the name of a run and its number of steps."""
+        steps = max(1, round(budget / self.cost(setting)))
+        optimiser = setting.optimizer.replace(" ", "_")
+        return f"{optimiser}-{setting.rate:.3g}-{setting.batch}-{steps}-{seed}", steps
 
     def _run(self, setting: Setting, steps: int, seed: int) -> dict[str, float]:
         with quiet():
@@ -197,17 +213,13 @@ class Bench:
             data = self.problem.data(self.folder, setting.batch, seed)
             watch = Watch(kind.averages)
             trainer(self.folder, watch, max_steps=steps, limit_val_batches=0).fit(emulator, data)
-            lead = self.problem.lead
-            judge = trainer(self.folder, RolloutError(leads=(lead,)))
+            leads = {"val": self.problem.search_lead, "test": self.problem.lead}
+            judge = trainer(self.folder, RolloutError(leads=sorted({*leads.values()})))
             found = judge.validate(emulator, data)[0] | judge.test(emulator, data)[0]
         # the scores of each stage begin with its name
-        errors = {split: found[f"{split}/mse/lead_{lead}"] for split in ("val", "test")}
+        errors = {split: found[f"{split}/mse/lead_{lead}"] for split, lead in leads.items()}
         errors = {k: v if math.isfinite(v) else DIVERGED for k, v in errors.items()}
         return {**asdict(setting), "steps": steps, "seed": seed, **errors, **watch.seconds}
-
-    def validated(self, setting: Setting, budget: float) -> float:
-        """Return the error on validation trajectories with seed 0."""
-        return self.run(setting, budget)["val"]
 
     def first(self, name: str) -> list[Setting]:
         """Return the settings of an optimiser that have the least budget."""
@@ -217,7 +229,7 @@ class Bench:
             return Setting(name, middle * SPACING**power, batch)
 
         def error(power: int) -> float:
-            return self.validated(setting(power), self.budgets[0])
+            return self.run(setting(power), self.budgets[0])["val"]
 
         powers = extended(error)
         fastest = min(powers, key=error)
@@ -227,87 +239,71 @@ class Bench:
         """Return the errors of each setting for the budgets that it had."""
         settings = {name: self.first(name) for name in self.kinds}
         found: dict[Setting, list[float]] = {}
-        for budget, count in zip(self.budgets, (None, *KEPT), strict=True):
+        for budget, count in zip(self.budgets, (None, *self.problem.kept), strict=True):
             for name, tried in settings.items():
                 if count:
                     settings[name] = sorted(tried, key=lambda one: found[one][-1])[:count]
                 for setting in settings[name]:
-                    found.setdefault(setting, []).append(self.validated(setting, budget))
+                    found.setdefault(setting, []).append(self.run(setting, budget)["val"])
         return found
 
     def test_errors(self, setting: Setting) -> dict[int, dict[float, float]]:
         """Return errors on test trajectories, by seed and by the seconds of the budget."""
         return {
-            seed: {budget: self.run(setting, budget, seed)["test"] for budget in self.budgets}
+            seed: {
+                budget: self.run(setting, budget, seed)["test"]
+                for budget in self.budgets
+                if not self.only_kept or self.path(self.named(setting, budget, seed)[0]).exists()
+            }
             for seed in SEEDS
         }
 
     def tables(self) -> dict[str, list[Row]]:
         """Return the tables of the problem, under their captions."""
-        found, target = self.search(), self.problem.target
+        found, target, lead = self.search(), self.problem.target, self.problem.lead
         chosen = {one.optimizer: one for one in found if len(found[one]) == len(self.budgets)}
         errors = {name: self.test_errors(setting) for name, setting in chosen.items()}
         seconds = {
             name: {seed: time_to(curve, target) for seed, curve in curves.items()}
             for name, curves in errors.items()
         }
-        columns = [f"{budget:.3g} s" for budget in self.budgets]
-        title = f"{self.name}, {self.problem.lead} steps"
+        columns = {budget: f"{budget:.3g} s" for budget in self.budgets}
         return {
-            f"{title}: seconds of the processor to an error of {target}, test": [
+            f"Seconds of the processor to an error of {target} at {lead} steps, test": [
                 {
                     "optimiser": name,
                     "learning rate": f"{chosen[name].rate:.2g}",
                     "batch": chosen[name].batch,
                     "ms per step": 1e3 * self.cost(chosen[name]),
-                    **{f"seed {seed}": shown(each[seed], self.budgets) for seed in SEEDS},
+                    **{f"seed {seed}": shown(each[seed], errors[name][seed]) for seed in SEEDS},
                     f"/ {BASE}": ratio(each, seconds[BASE]),
                 }
                 for name, each in seconds.items()
             ],
-            f"{title}: error after some seconds, test": [
-                {"optimiser": name, "seed": seed, **dict(zip(columns, curve.values(), strict=True))}
+            f"Error at {lead} steps after some seconds, test": [
+                {
+                    "optimiser": name,
+                    "seed": seed,
+                    **{column: curve.get(budget, "") for budget, column in columns.items()},
+                }
                 for name, curves in errors.items()
                 for seed, curve in curves.items()
+                if curve
             ],
-            f"{title}: search, error on validation trajectories": [
+            f"Search: error at {self.problem.search_lead} steps, validation": [
                 {
                     "optimiser": one.optimizer,
                     "learning rate": f"{one.rate:.2g}",
                     "batch": one.batch,
-                    **dict(zip(columns, [*values, *[""] * len(columns)], strict=False)),
+                    **dict(zip(columns.values(), [*values, *[""] * len(columns)], strict=False)),
                 }
                 for one, values in found.items()
             ],
-            f"{title}: ms of a training step": [
+            "Milliseconds of a training step": [
                 {"optimiser": name, **{f"batch {b}": 1e3 * cost for b, cost in row.items()}}
                 for name, row in self.costs.items()
             ],
         }
-
-
-class Watch(Callback):
-    """Measures a training, and shows a schedule-free optimiser where it begins and ends.
-
-    Args:
-        averages: Whether the optimiser averages the weights itself.
-    """
-
-    def __init__(self, averages: bool) -> None:
-        self.averages = averages
-        self.seconds: dict[str, float] = {}
-
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        if self.averages:
-            trainer.optimizers[0].train()
-        self.began = time.process_time(), time.perf_counter()
-
-    def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        now = time.process_time(), time.perf_counter()
-        names = ("processor", "clock")
-        self.seconds = {n: b - a for n, a, b in zip(names, self.began, now, strict=True)}
-        if self.averages:
-            trainer.optimizers[0].eval()  # the averaged weights
 
 
 def trainer(folder: Path, callback: Callback, **options: int) -> lightning.Trainer:
@@ -357,38 +353,47 @@ def ratio(seconds: Mapping[int, float | None], base: Mapping[int, float | None])
     """Return the geometric mean over seeds of the ratios to another's seconds, and each of them."""
     pairs = [(seconds[seed], base[seed]) for seed in seconds]
     ratios = [own / other for own, other in pairs if own is not None and other is not None]
-    if not ratios or len(ratios) < len(pairs):
+    if not ratios:
         return ""
-    mean = statistics.geometric_mean(ratios)
-    return f"{mean:.2f} ({', '.join(f'{each:.2f}' for each in ratios)})"
+    each = ", ".join(f"{value:.2f}" for value in ratios)
+    return f"{statistics.geometric_mean(ratios):.2f} ({each})"
 
 
-def shown(seconds: float | None, budgets: Sequence[float]) -> str:
-    """Return seconds, or the bound that is known."""
+def shown(seconds: float | None, errors: Mapping[float, float]) -> str:
+    """Return the seconds to the target, or the bound that errors by their seconds give."""
+    if not errors:
+        return ""
     if seconds is None:
-        return f"> {budgets[-1]:.3g}"
-    return f"≤ {seconds:.3g}" if seconds == budgets[0] else f"{seconds:.3g}"
+        return f"> {max(errors):.3g}"
+    return f"≤ {seconds:.3g}" if seconds == min(errors) else f"{seconds:.3g}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", nargs="*", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--folder", type=Path, default=Path("build/time_to_error"))
+    parser.add_argument("--optimisers", nargs="*", help="Names; all by default.")
+    parser.add_argument("--kept", action="store_true", help="Train nothing after the search.")
     options = parser.parse_args()
     kinds = optimisers()
+    kinds = {name: kinds[name] for name in options.optimisers or kinds}
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    tables: dict[str, list[Row]] = {}
     for name in options.problems:
-        tables |= Bench(name, PROBLEMS[name], kinds, options.folder).tables()
-    record(
-        "time_to_error",
-        "Time to a given error",
-        tables,
-        f"pytorch_optimizer {version('pytorch_optimizer')}. `python benchmarks/time_to_error.py`: "
-        "one-step emulator, mean squared error in units of the training variance.",
-    )
+        bench = Bench(name, PROBLEMS[name], kinds, options.folder, options.kept)
+        tables = bench.tables()
+        runs = [json.loads(path.read_text()) for path in options.folder.glob(f"{name}-*-*.json")]
+        totals = {kind: sum(run[kind] for run in runs) for kind in ("processor", "clock")}
+        record(
+            f"time_to_error_{name}",
+            f"Time to a given error, {PROBLEMS[name].config.name}",
+            tables,
+            f"pytorch_optimizer {version('pytorch_optimizer')}, `{' '.join(sys.argv)}`. "
+            "One-step emulator; mean squared error in units of the training variance. "
+            f"{len(runs)} trainings, {totals['processor']:.0f} s of the processor and "
+            f"{totals['clock']:.0f} s by the clock, in which other programs ran if it is more.",
+        )
 
 
 if __name__ == "__main__":

@@ -100,9 +100,10 @@ def test_time_to_a_target_is_interpolated_in_logarithms(time_to_error):
     assert time_to_error.time_to(errors, 0.04) == pytest.approx(2 * math.sqrt(2))
     assert time_to_error.time_to(errors, 0.16) == 2.0
     assert time_to_error.time_to(errors, 0.001) is None
-    assert time_to_error.shown(None, [1.0, 4.0]) == "> 4"
+    assert time_to_error.shown(None, errors) == "> 4"
     assert time_to_error.time_to(errors, 2.0) == 1.0
-    assert time_to_error.shown(1.0, [1.0, 4.0]) == "≤ 1"
+    assert time_to_error.shown(1.0, errors) == "≤ 1"
+    assert time_to_error.shown(None, {}) == ""
 
 
 def test_diverged_run_does_not_reach_a_target(time_to_error):
@@ -120,30 +121,73 @@ def test_search_is_extended_while_the_best_is_at_an_edge(time_to_error):
 
 def test_ratio_of_times_is_their_geometric_mean(time_to_error):
     assert time_to_error.ratio({0: 1.0, 1: 8.0}, {0: 2.0, 1: 4.0}) == "1.00 (0.50, 2.00)"
-    assert time_to_error.ratio({0: 1.0, 1: None}, {0: 2.0, 1: 4.0}) == ""
+    assert time_to_error.ratio({0: 1.0, 1: None}, {0: 2.0, 1: 4.0}) == "0.50 (0.50)"
+    assert time_to_error.ratio({0: None}, {0: 2.0}) == ""
+
+
+@pytest.fixture
+def small_bench(time_to_error, tmp_path, single_precision):
+    """Runs of seconds, by optimisers of which none needs the other library."""
+    kinds = importlib.import_module("optimisers")
+    two = {"AdamW": kinds.Kind(torch.optim.AdamW, 1e-3), "Muon": kinds.Kind(kinds.Muon, 1e-3)}
+    smoke, network = Path(__file__).with_name("smoke.yaml"), {"width": 4, "multipliers": (1, 2)}
+    problem = time_to_error.Problem(smoke, network, 8, 1.0, 2, search_lead=3, lead=5)
+    # what steps take is known, so that their numbers are
+    costs = {name: {"4": 1.0, "8": 2.0, "16": 4.0} for name in two}
+    (tmp_path / "small-costs.json").write_text(json.dumps(costs))
+    return time_to_error.Bench("small", problem, two, tmp_path)
 
 
 def test_search_keeps_the_best_and_an_interrupted_one_resumes(
-    time_to_error, monkeypatch, tmp_path, single_precision
+    small_bench, time_to_error, monkeypatch
 ):
-    smoke, kinds = Path(__file__).with_name("smoke.yaml"), importlib.import_module("optimisers")
-    network = {"width": 4, "multipliers": (1, 2)}
-    problem = time_to_error.Problem(smoke, network, steps=16, target=1.0, rollouts=2, lead=5)
-    two = {name: kinds.Kind(make, 1e-3) for name, make in (
-        ("AdamW", torch.optim.AdamW), ("Muon", kinds.Muon))}  # fmt: skip
-    bench = time_to_error.Bench("small", problem, two, tmp_path)
-    found = bench.search()
-    lengths = sorted(len(errors) for one, errors in found.items() if one.optimizer == "Muon")
-    assert lengths[-3:] == [2, 3, 4]  # three have the second budget, two the third, one the last
-    assert len(lengths) >= 5
-    for count in (1, 2, 3):  # who is dropped has the larger error for the last budget
-        left = [e[count - 1] for s, e in found.items() if s.optimizer == "Muon" and len(e) > count]
-        dropped = [
-            e[count - 1] for s, e in found.items() if s.optimizer == "Muon" and len(e) == count
-        ]
-        assert max(left) <= min(dropped)
-    monkeypatch.setattr(time_to_error, "trainer", None)  # nothing is trained twice
-    assert time_to_error.Bench("small", problem, two, tmp_path).search() == found
+    def error(setting, steps, seed):
+        # least for the rate 2.5e-3, of the four that are tried 3.2e-3, and the batch 4
+        error = (math.log10(setting.rate) + 2.6) ** 2 + setting.batch / 10
+        return {"val": error, "test": error / steps}
+
+    monkeypatch.setattr(small_bench, "_run", error)
+    found = small_bench.search()
+    tried = [(f"{one.rate:.1e}", one.batch, len(e)) for one, e in found.items()][:6]
+    # the third rate is at an edge, hence the fourth; three settings have the second budget, two
+    # the third, and one the last
+    assert tried == [
+        ("3.2e-04", 8, 1), ("1.0e-03", 8, 2), ("3.2e-03", 8, 3), ("1.0e-02", 8, 1),
+        ("3.2e-03", 4, 4), ("3.2e-03", 16, 1),
+    ]  # fmt: skip
+
+    def refuse(setting, steps, seed):
+        pytest.fail("what has ended is trained again")
+
+    monkeypatch.setattr(small_bench, "_run", refuse)
+    assert small_bench.search() == found
+    small_bench.only_kept = True
+    times, errors, search, costs = small_bench.tables().values()
+    assert [row["seed"] for row in errors] == [0, 0]  # seed 1 was not run
+    # budgets of 2, 4, 8 and 16 s hold 2, 4, 8 and 16 steps of batch 4, with errors of 0.41 / steps
+    assert [errors[0][column] for column in ("2 s", "16 s")] == pytest.approx(
+        [0.41 / 2, 0.41 / 16], abs=1e-3
+    )
+    assert times[1]["/ AdamW"] == "1.00 (1.00)"
+    assert len(search) == 12
+    assert costs[0]["batch 8"] == 2000.0
+
+
+def test_run_has_its_errors_and_the_time_of_its_training(small_bench, time_to_error):
+    run = small_bench.run(time_to_error.Setting("AdamW", 1e-3, 8), small_bench.budgets[1], seed=1)
+    assert (run["steps"], run["seed"], run["batch"]) == (2, 1, 8)
+    assert all(run[name] > 0 for name in ("val", "test", "processor", "clock"))
+
+
+def test_steps_cost_more_in_larger_batches(small_bench, time_to_error):
+    costs = importlib.import_module("optimisers").step_costs(
+        small_bench.kinds,
+        lambda: small_bench.emulator(small_bench.kinds["AdamW"], 1e-3, 1),
+        small_bench.problem.shape,
+        batches=(256, 1),
+        rounds=2,
+    )
+    assert all(costs[name]["256"] > costs[name]["1"] > 0 for name in ("AdamW", "Muon"))
 
 
 def test_optimisers_that_are_not_installed_are_named_in_a_sentence(time_to_error, monkeypatch):
