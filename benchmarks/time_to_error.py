@@ -14,7 +14,7 @@ reported are errors on test trajectories, for seeds 0 and 1, and the time at whi
 target, interpolated in logarithms between budgets.
 
 Needs `pip install pytorch_optimizer`. A run that has ended is kept in the folder, so that what is
-interrupted resumes; `--kept` reports what is there after the search.
+interrupted resumes; `--kept` trains nothing and reports what is there.
 
     python benchmarks/time_to_error.py [--problems flow ks] [--optimisers AdamW Muon ...] [--kept]
         [--folder build/time_to_error]
@@ -24,7 +24,6 @@ import argparse
 import json
 import logging
 import math
-import os
 import statistics
 import sys
 import warnings
@@ -32,6 +31,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 
 import lightning
@@ -55,6 +55,7 @@ SHARES = (1 / 8, 1 / 4, 1 / 2, 1)
 FURTHER = 3  # rates beyond the first three, at most
 SEEDS = (0, 1)
 DIVERGED = 1e9  # in place of an error that is not finite
+NONE = math.nan  # error of a run that was not made
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class Bench:
         problem: Problem.
         kinds: Optimisers by name.
         folder: Folder of data and results.
-        only_kept: Whether nothing is trained after the search.
+        only_kept: Whether nothing is trained; errors of runs that are missing are NaN.
     """
 
     def __init__(
@@ -159,7 +160,7 @@ class Bench:
         if not path.exists():
             whole = path.with_suffix(".partial")
             whole.write_text(json.dumps(make()))
-            os.replace(whole, path)
+            whole.replace(path)
             print(f"{self.name} {name}", file=sys.stderr, flush=True)
         return json.loads(path.read_text())
 
@@ -178,11 +179,9 @@ class Bench:
     @cached_property
     def costs(self) -> dict[str, dict[str, float]]:
         """Seconds of a training step, by optimiser and batch."""
-        return self.kept("costs", self._costs)
-
-    def _costs(self) -> dict[str, dict[str, float]]:
         emulator = partial(self.emulator, self.kinds[BASE], 1e-4, 100)
-        return step_costs(self.kinds, emulator, self.problem.shape, BATCHES)
+        measure = partial(step_costs, self.kinds, emulator, self.problem.shape, BATCHES)
+        return self.kept("costs", measure)
 
     def cost(self, setting: Setting) -> float:
         """Return the seconds of a training step."""
@@ -196,14 +195,12 @@ class Bench:
 
     def run(self, setting: Setting, budget: float, seed: int = 0) -> dict[str, float]:
         """Return errors of a run and its time, which differs from the budget on a busy machine."""
-        name, steps = self.named(setting, budget, seed)
-        return self.kept(name, partial(self._run, setting, steps, seed))
-
-    def named(self, setting: Setting, budget: float, seed: int) -> tuple[str, int]:
-        """Return the name of a run and its number of steps."""
         steps = max(1, round(budget / self.cost(setting)))
-        optimiser = setting.optimizer.replace(" ", "_")
-        return f"{optimiser}-{setting.rate:.3g}-{setting.batch}-{steps}-{seed}", steps
+        name = f"{setting.optimizer}-{setting.rate:.3g}-{setting.batch}-{steps}-{seed}"
+        name = name.replace(" ", "_")
+        if self.only_kept and not self.path(name).exists():
+            return {"val": NONE, "test": NONE}
+        return self.kept(name, partial(self._run, setting, steps, seed))
 
     def _run(self, setting: Setting, steps: int, seed: int) -> dict[str, float]:
         with quiet():
@@ -251,9 +248,9 @@ class Bench:
         """Return errors on test trajectories, by seed and by the seconds of the budget."""
         return {
             seed: {
-                budget: self.run(setting, budget, seed)["test"]
+                budget: error
                 for budget in self.budgets
-                if not self.only_kept or self.path(self.named(setting, budget, seed)[0]).exists()
+                if not math.isnan(error := self.run(setting, budget, seed)["test"])
             }
             for seed in SEEDS
         }
@@ -295,7 +292,10 @@ class Bench:
                     "optimiser": one.optimizer,
                     "learning rate": f"{one.rate:.2g}",
                     "batch": one.batch,
-                    **dict(zip(columns.values(), [*values, *[""] * len(columns)], strict=False)),
+                    **{
+                        column: "" if math.isnan(error) else error
+                        for column, error in zip_longest(columns.values(), values, fillvalue=NONE)
+                    },
                 }
                 for one, values in found.items()
             ],
@@ -373,7 +373,7 @@ def main() -> None:
     parser.add_argument("--problems", nargs="*", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--folder", type=Path, default=Path("build/time_to_error"))
     parser.add_argument("--optimisers", nargs="*", help="Names; all by default.")
-    parser.add_argument("--kept", action="store_true", help="Train nothing after the search.")
+    parser.add_argument("--kept", action="store_true", help="Train nothing.")
     options = parser.parse_args()
     kinds = optimisers()
     kinds = {name: kinds[name] for name in options.optimisers or kinds}
@@ -384,15 +384,15 @@ def main() -> None:
         bench = Bench(name, PROBLEMS[name], kinds, options.folder, options.kept)
         tables = bench.tables()
         runs = [json.loads(path.read_text()) for path in options.folder.glob(f"{name}-*-*.json")]
-        totals = {kind: sum(run[kind] for run in runs) for kind in ("processor", "clock")}
+        used, passed = (sum(run[time] for run in runs) for time in ("processor", "clock"))
         record(
             f"time_to_error_{name}",
             f"Time to a given error, {PROBLEMS[name].config.name}",
             tables,
             f"pytorch_optimizer {version('pytorch_optimizer')}, `{' '.join(sys.argv)}`. "
             "One-step emulator; mean squared error in units of the training variance. "
-            f"{len(runs)} trainings, {totals['processor']:.0f} s of the processor and "
-            f"{totals['clock']:.0f} s by the clock, in which other programs ran if it is more.",
+            f"{len(runs)} runs, {used:.0f} s of the processor and {passed:.0f} s by the clock, "
+            "in which other programs ran if it is more.",
         )
 
 
