@@ -119,7 +119,7 @@ class Setting:
 
 
 PROBLEMS = {
-    "flow": Problem(DATA / "quickstart.yaml", {"width": 32}, 400, 0.5, 16, (1, 1, 1), 5),
+    "flow": Problem(DATA / "quickstart.yaml", {"width": 32}, 400, 0.55, 16, (1, 1, 1), 5),
     "ks": Problem(DATA / "ks1d.yaml", {}, 1000, 0.01, 32),
 }
 
