@@ -90,8 +90,9 @@ def run_jobs(waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int
     display = Display()
     while waiting or active:
         threads = max(1, cores // min(jobs, len(active) + len(waiting)))
-        while waiting and len(active) < jobs:
-            active.append(Job(waiting.pop(0), threads))
+        while len(active) < jobs and (run := next_run(waiting, [job.run for job in active])):
+            waiting.remove(run)
+            active.append(Job(run, threads))
         time.sleep(0.5)
         display.show([job.status() for job in active])
         for job in list(active):
@@ -104,6 +105,23 @@ def run_jobs(waiting: list[StudyRun], active: list["Job"], jobs: int, cores: int
                 if job.failed:
                     failed.append(job.run)
     return failed
+
+
+def next_run(waiting: Sequence[StudyRun], active: Sequence[StudyRun]) -> StudyRun | None:
+    """Return the first waiting run whose arguments name no folder of a run that has not ended.
+
+    A run that is fine-tuned from another one begins after it. Of runs that wait for each other the
+    first one is returned.
+
+    Args:
+        waiting: Runs that have not begun.
+        active: Runs that have begun and not ended.
+    """
+    for run in waiting:
+        others = [f"{other.folder}/" for other in (*waiting, *active) if other is not run]
+        if not any(folder in word for folder in others for word in run.arguments):
+            return run
+    return waiting[0] if waiting and not active else None
 
 
 def what_is_left(taken: Sequence[float], left: int, jobs: int) -> str:

@@ -13,7 +13,7 @@ import xarray
 import commands.jobs
 from callbacks.comparison import compare, load_runs, table
 from callbacks.comparison.table import note
-from commands.jobs import Job, run_all
+from commands.jobs import Job, next_run, run_all
 from commands.study import StudyRun, read_study
 from tests.conftest import SMOKE
 from tests.processes import start, wait, wait_for
@@ -142,6 +142,21 @@ def test_cores_are_shared_among_the_runs_that_are_left(tmp_path, monkeypatch, ca
     assert threads[:2] == ["4", "4"]
     run_all(runs[2:], jobs=2, cores=8)
     assert (tmp_path / "three" / "log.txt").read_text().split()[-1] == "8"
+
+
+def test_run_that_continues_another_begins_after_it():
+    first = StudyRun("first", Path("runs/first"), [])
+    words = ["--trainer.callbacks.checkpoint=runs/first/last.ckpt", "--data.root=runs/first-data"]
+    second = StudyRun("second", Path("runs/second"), words[:1])
+    third = StudyRun("third", Path("runs/third"), words[1:])
+    assert next_run([second, first, third], []) is first
+    assert next_run([second, third], [first]) is third
+    assert next_run([second], [first]) is None
+    assert next_run([second], []) is second  # which says so if the first has failed
+    assert next_run([], []) is None
+    one = StudyRun("one", Path("one"), ["--ckpt_path=other/last.ckpt"])
+    other = StudyRun("other", Path("other"), ["--ckpt_path=one/last.ckpt"])
+    assert next_run([one, other], []) is one
 
 
 def test_dry_run_prints_the_commands_of_what_is_unfinished(tmp_path, say, monkeypatch):
