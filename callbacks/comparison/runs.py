@@ -21,10 +21,12 @@ from callbacks.comparison.summary_file import read_own
 from callbacks.diagnostics.compared import Run
 from callbacks.run.run_folder import newer_weights
 
-ENSEMBLE = ("members", "initial_noise", "breeding")
+ENSEMBLE = ("members", "initial_noise")
 """Entries of the rollouts that may differ between compared runs."""
 
 REMEDIES = {
+    "breeding": "it moves the initial conditions; test both with the same "
+    "data.test_rollouts.breeding, which leaves the first member as it is",
     "data_hash": "test both on the same data",
     **dict.fromkeys(
         ("training_data_hash", "training_std"),
@@ -129,8 +131,9 @@ def compared_settings(run: Run, *among: Run) -> dict[str, Any]:
     keys = ("data_hash", "training_data_hash", "training_std", "rollouts")
     entries = {key: run.about.get(key) for key in keys}
     if isinstance(entries["rollouts"], dict):
-        rollouts = entries["rollouts"].items()
-        entries["rollouts"] = {key: value for key, value in rollouts if key not in ENSEMBLE}
+        rollouts = {key: v for key, v in entries["rollouts"].items() if key not in ENSEMBLE}
+        entries["breeding"] = rollouts.pop("breeding", 0)
+        entries["rollouts"] = rollouts
     if all("domain" in one.about for one in among):  # scores of earlier versions have none
         entries["domain"] = run.about["domain"]
     shared = set.intersection(*(set(one.about.get("metrics", {})) for one in among))

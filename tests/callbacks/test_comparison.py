@@ -190,11 +190,17 @@ def test_shared_metrics_must_have_the_same_version_and_options(tmp_path):
 
 def test_ensembles_are_compared_with_single_forecasts(tmp_path):
     one = {"steps": 7, "members": 1, "initial_noise": 0.0, "breeding": 0}
-    several = {"steps": 7, "members": 8, "initial_noise": 0.1, "breeding": 3}
+    several = {"steps": 7, "members": 8, "initial_noise": 0.1, "breeding": 0}
     runs = load_runs(
         [write(tmp_path / "one", rollouts=one), write(tmp_path / "several", rollouts=several)]
     )
     assert "They differ in members (one: 1, several: 8)" in note(runs)
+    # bred vectors need snapshots before the initial condition, which move it
+    bred = write(tmp_path / "bred", rollouts={**several, "breeding": 3})
+    with pytest.raises(ValueError, match=r"their breeding differs \(3 and 0\); it moves"):
+        load_runs([tmp_path / "one", bred])
+    earlier = {name: value for name, value in one.items() if name != "breeding"}
+    assert load_runs([tmp_path / "one", write(tmp_path / "earlier", rollouts=earlier)])
 
 
 def test_panels_of_ensembles_are_drawn_of_the_runs_that_have_one():
