@@ -34,6 +34,9 @@ NEEDS = {
 
 PARSER = ("Expected", "Not a valid", "Import path", "Option", "Key", "Group", "Parser", "Subclass")
 
+ROOMS = ("emulators", "datamodules", "callbacks")
+"""Packages whose classes options may name without a module."""
+
 
 def explain_parser(message: str, command: str) -> str:
     """Return a message of the parser as one sentence."""
@@ -203,7 +206,12 @@ def wrong_class(inner: str, key: str, value: str | None, command: str, outer: st
     """Return the message for a name that is not a class, or is a class of the wrong type."""
     name = last_match(r"Expected a dot import path string: (\S*)", inner)
     if name is not None:
-        meant = did_you_mean(name, classes_of(inner, key, outer))
+        known = classes_of(inner, key, outer)
+        exported = (getattr(sys.modules.get(room), "__all__", ()) for room in ROOMS)
+        if name not in known and any(name in names for names in exported):
+            takes = f"; it takes {', '.join(sorted(known))}" if known else ""
+            return f"{key} names the class '{name}', which is of another kind{takes}."
+        meant = did_you_mean(name, known)
         return (
             f"{key} names the class '{name}', which is neither one of this project nor an "
             f"import path such as my_module.MyClass{meant}."

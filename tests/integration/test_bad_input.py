@@ -47,6 +47,21 @@ def rewrite(workplace, **options):
     write_file(path, lengths=options.pop("lengths", (22.0,)), **options)
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("model.objective=L2", "is of another kind; it takes CRPS, EnergyScore, "),
+        ("model.distance=CRPS", "is of another kind; it takes BinnedSpectralPower, L1, L1L2, L2, "),
+        ("model.network=Muon", "is of another kind; it takes DilatedResNet, FNO, FourierUNet, "),
+        ("model.network=Nobody", "is neither one of this project nor an import path"),
+    ],
+)
+def test_class_of_another_kind(refused, option, words):
+    sentence = refused("fit", "-c", str(SMOKE), f"--{option}")
+    key, _, name = option.partition("=")
+    assert says(sentence, f"{key} names the class '{name}', which {words}")
+
+
 def test_misnamed_variable(workplace, refused):
     rewrite(workplace, names=("height",))
     sentence = refused("test", "--ckpt_path", CHECKPOINT, FOREIGN)
