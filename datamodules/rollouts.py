@@ -10,10 +10,8 @@ from torch.utils.data import Dataset
 
 from datamodules.files.provenance import random_seed
 from datamodules.solvers.finite import check_finite
-from datamodules.storage.free_memory import free_memory
+from datamodules.storage.free_memory import check_memory
 from datamodules.trajectories import Trajectories
-
-STATES = 4  # states of a rollout in memory at once: initial, present, next, and its output
 
 
 @dataclass(frozen=True)
@@ -80,26 +78,6 @@ def check_ensemble(members: int, noise: float, breeding: int = 0) -> None:
         raise ValueError(
             "breeding of data.val_rollouts, test_rollouts or predict_rollouts must be at least 0, "
             f"and needs initial_noise above 0, got breeding={breeding}, initial_noise={noise}."
-        )
-
-
-def check_memory(initial: Float[Tensor, "batch channel *space"], members: int) -> None:
-    """Check that the states of an ensemble, before and after a step, fit into the free memory.
-
-    Args:
-        initial: Initial states of a batch.
-        members: Number of members.
-
-    Raises:
-        ValueError: They do not; the number that fits is named.
-    """
-    free, each = free_memory(), STATES * initial.nbytes
-    if members * each > free:
-        raise ValueError(
-            f"An ensemble of {members} members from {len(initial)} initial conditions of "
-            f"{tuple(initial.shape[1:])} needs {members * each / 2**30:.1f} GiB, and "
-            f"{free / 2**30:.1f} GiB are free; lower members to {max(free // each, 1)} or "
-            "batch_size of data.val_rollouts, test_rollouts or predict_rollouts."
         )
 
 

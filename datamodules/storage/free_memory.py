@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+STATES = 4  # states of a rollout in memory at once: initial, present, next, and its output
 UNKNOWN = 2**33  # bytes assumed to be free where the system does not report any
 
 
@@ -67,3 +70,24 @@ def free_on(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return free_memory()
+
+
+def check_memory(initial: Float[Tensor, "batch channel *space"], members: int) -> None:
+    """Check that the states of an ensemble, before and after a step, fit into the free memory.
+
+    Args:
+        initial: Initial states of a batch.
+        members: Number of members.
+
+    Raises:
+        ValueError: They do not; the number that fits is named.
+    """
+    free, each = free_memory(), STATES * initial.nbytes
+    if members * each > free:
+        raise ValueError(
+            f"An ensemble of {members} members from {len(initial)} initial conditions of "
+            f"{tuple(initial.shape[1:])} needs {members * each / 2**30:.1f} GiB, and "
+            f"{free / 2**30:.1f} GiB are free; lower members to {max(free // each, 1)}, or start "
+            "from fewer initial conditions at a time: batch_size of data.val_rollouts, "
+            "test_rollouts or predict_rollouts."
+        )

@@ -12,6 +12,7 @@ from torch import Tensor
 from datamodules.description import DataDescription
 from datamodules.solvers import Variable
 from datamodules.solvers.variable import State
+from datamodules.storage.free_memory import check_memory
 from emulators.forecasting.given_fields import GivenFields
 
 
@@ -34,7 +35,7 @@ class InitialStates:
         single: True if `initial` has no dimension of trajectories.
 
     Raises:
-        ValueError: A dataset does not fit the training data.
+        ValueError: A dataset does not fit the training data, or an ensemble the free memory.
     """
 
     truth_steps = 0
@@ -62,6 +63,7 @@ class InitialStates:
         self.index = torch.from_numpy(self._numbers())
         self.perturbed = None
         if members > 1:
+            check_memory(self.initial, members)
             self.perturbed = self.initial.expand(members - 1, *self.initial.shape)
         self.times: Sequence[float] = self._times()
         self.parameters = self._parameters()

@@ -15,6 +15,7 @@ from datamodules.solvers import Variable
 from emulators import Baseline, Bundled
 from emulators.context import NO_CONTEXT
 from emulators.forecasting import forecasts
+from emulators.forecasting.initial_states import InitialStates
 
 pytestmark = pytest.mark.usefixtures("single_precision")
 Y, X = np.linspace(-30.0, 30.0, 4), np.arange(6.0)
@@ -266,6 +267,16 @@ def test_a_forecast_larger_than_the_memory_is_refused(monkeypatch):
     monkeypatch.setattr(forecasts, "free_memory", lambda: 1000)
     with pytest.raises(ValueError, match="1000 bytes of memory are free; give a `path`"):
         adding().forecast(initial(), 10)
+
+
+def test_an_ensemble_larger_than_the_memory_is_refused(tmp_path, monkeypatch):
+    state = InitialStates(initial(), description(), 3).initial
+    monkeypatch.setattr("datamodules.storage.free_memory.free_memory", lambda: 4 * state.nbytes * 6)
+    emulator = adding()
+    emulator.stochastic = True
+    with pytest.raises(ValueError, match=r"7 members from 2 initial .* lower members to 6, or"):
+        emulator.forecast(initial(), 3, members=7, path=tmp_path / "forecast.nc")
+    assert emulator.forecast(initial(), 3, members=6).sizes["member"] == 6
 
 
 def test_the_averaged_weights_forecast_and_the_mode_is_kept():
