@@ -50,16 +50,16 @@ def rewrite(workplace, **options):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("model.objective=L2", "is of another kind; it takes CRPS, EnergyScore, "),
-        ("model.distance=CRPS", "is of another kind; it takes BinnedSpectralPower, L1, L1L2, L2, "),
-        ("model.network=Muon", "is of another kind; it takes DilatedResNet, FNO, FourierUNet, "),
-        ("model.network=Nobody", "is neither one of this project nor an import path"),
+        ("model.objective=L2", ["is of another kind; it takes ", "SpectralCRPS"]),
+        ("model.distance=CRPS", ["is of another kind; it takes ", "Sobolev"]),
+        ("model.network=Muon", ["is of another kind; it takes ", "FourierUNet"]),
+        ("model.network=Nobody", ["is neither one of this project nor an import path"]),
     ],
 )
 def test_class_of_another_kind(refused, option, words):
     sentence = refused("fit", "-c", str(SMOKE), f"--{option}")
     key, _, name = option.partition("=")
-    assert says(sentence, f"{key} names the class '{name}', which {words}")
+    assert says(sentence, f"{key} names the class '{name}', which {words[0]}", *words[1:])
 
 
 def test_misnamed_variable(workplace, refused):
