@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datamodules.files.sizes import readable
+
 STATES = 4  # states of a rollout in memory at once: initial, present, next, and its output
 UNKNOWN = 2**33  # bytes assumed to be free where the system does not report any
 
@@ -76,18 +78,18 @@ def check_memory(initial: Float[Tensor, "batch channel *space"], members: int) -
     """Check that the states of an ensemble, before and after a step, fit into the free memory.
 
     Args:
-        initial: Initial states of a batch.
+        initial: Initial states of a batch, on the device that must have room.
         members: Number of members.
 
     Raises:
         ValueError: They do not; the number that fits is named.
     """
-    free, each = free_memory(), STATES * initial.nbytes
+    free, each = free_on(initial.device), STATES * initial.nbytes
     if members * each > free:
         raise ValueError(
             f"An ensemble of {members} members from {len(initial)} initial conditions of "
-            f"{tuple(initial.shape[1:])} needs {members * each / 2**30:.1f} GiB, and "
-            f"{free / 2**30:.1f} GiB are free; lower members to {max(free // each, 1)}, or start "
-            "from fewer initial conditions at a time: batch_size of data.val_rollouts, "
-            "test_rollouts or predict_rollouts."
+            f"{tuple(initial.shape[1:])} needs {readable(members * each)}, and {readable(free)} "
+            f"are free; lower members to {max(free // each, 1)}, or start from fewer initial "
+            "conditions at a time: batch_size of data.val_rollouts, test_rollouts or "
+            "predict_rollouts."
         )
