@@ -94,15 +94,15 @@ class Forecasting(Checkpointed):
         """
         data = self.described_data()
         check_counts(steps, members, every)
-        dtype = self.standardize.mean.dtype  # float64 in double precision
-        options = steps, members, static, forcing, self.device, dtype
-        start = InitialStates(initial, data, *options)
         if members > 1 and not self.stochastic:
             raise ValueError(
                 f"members is {members}, but {type(self).__name__} draws no random numbers, so that "
                 "all would be equal; give perturbed states as further trajectories of `initial`, "
                 "or train an emulator with model.noise_fields or model.noise_numbers."
             )
+        dtype = self.standardize.mean.dtype  # float64 in double precision
+        options = steps, members, static, forcing, self.device, dtype
+        start = InitialStates(initial, data, *options)
         recorder = _Recorder(every, None if path is None else Path(path).expanduser())
         recorder.data = start.data
         recorder.about = self._about(initial, members, seed)
