@@ -209,7 +209,7 @@ def wrong_class(inner: str, key: str, value: str | None, command: str, outer: st
         known = classes_of(inner, key, outer)
         exported = (getattr(sys.modules.get(room), "__all__", ()) for room in ROOMS)
         if name not in known and any(name in names for names in exported):
-            takes = f"; it takes {', '.join(sorted(known))}" if known else ""
+            takes = f"; it takes {', '.join(known)}" if known else ""
             return f"{key} names the class '{name}', which is of another kind{takes}."
         meant = did_you_mean(name, known)
         return (
