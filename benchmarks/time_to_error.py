@@ -44,6 +44,7 @@ from optimisers import BASE, Kind, Watch, optimisers, step_costs
 import cli
 from callbacks import RolloutError
 from datamodules import Rollouts, TrajectoryDataModule
+from datamodules.files.atomic import atomic_write
 from datamodules.files.dimensions import Dimensions
 from emulators import L2, Baseline, UNet
 from emulators.training.schedules import WarmupConstant, WarmupCosine
@@ -69,8 +70,8 @@ class Problem:
         target: Mean squared error to be reached [training variance].
         rollouts: Number of initial conditions, in validation and again in the test.
         kept: Number of settings that have the second, third and last budget.
-        search_lead: Lead time of the errors of the search [intervals], shorter where little
-            training leaves the error at the other one near that of the mean state.
+        search_lead: Lead time of the errors of the search [intervals]. It is shorter than `lead`
+            if the least budgets do not reduce the error at `lead`.
         lead: Lead time of the error that is reported [intervals].
     """
 
@@ -158,9 +159,7 @@ class Bench:
         """Return what is kept under a name, made first if nothing is."""
         path = self.path(name)
         if not path.exists():
-            whole = path.with_suffix(".partial")
-            whole.write_text(json.dumps(make()))
-            whole.replace(path)
+            atomic_write(path, json.dumps(make()))
             print(f"{self.name} {name}", file=sys.stderr, flush=True)
         return json.loads(path.read_text())
 
