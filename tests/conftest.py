@@ -129,6 +129,17 @@ def says(text, *parts):
     return True
 
 
+def check_units(numbers, scores):
+    """Check that each number lies among the values of the score whose units it is printed with."""
+    for name, number in numbers.items():
+        score = scores.get(name.split("/")[0])
+        if score is None:  # of several scores: a ratio, without units
+            assert name.endswith("_ratio"), name
+        else:
+            low, high = float(score.min()), float(score.max())
+            assert low - 1e-6 * abs(low) <= number <= high + 1e-6 * abs(high), name
+
+
 @pytest.fixture
 def say(monkeypatch, capsys):
     """Run the program as a user would type it; return its exit status and what it said."""

@@ -10,6 +10,7 @@ import torch
 
 import callbacks
 from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
+from tests.conftest import check_units
 
 STD = np.array([2.0, 0.3])
 STEPS, TRUTH, COUNT = 12, 6, 3
@@ -45,7 +46,9 @@ def run(kind, case, evaluate, **options):
     known, emulator, start, _, _ = case
     diagnostic = getattr(callbacks, kind)(**options)
     scores = evaluate(diagnostic, emulator, known, [start])
-    return scores, diagnostic.summary(scores)
+    summary = diagnostic.summary(scores)
+    check_units(summary, scores)
+    return scores, summary
 
 
 GRID = (-2, -1)

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import callbacks
 import cli
 import emulators
-from tests.conftest import DIAGNOSTICS, SMOKE
+from tests.conftest import DIAGNOSTICS, SMOKE, check_units
 
 CHECKPOINT = "runs/smoke/last.ckpt"
 NO_BATCHES = "--trainer.limit_test_batches=0"
@@ -74,13 +74,7 @@ def test_numbers_of_a_test_are_of_the_score_whose_units_they_are_printed_with(te
     scores = xarray.open_dataset(folder / "scores.nc", decode_times=False)
     numbers = json.loads((folder / "scores.json").read_text())["scores"]
     assert len(numbers) > 20
-    for name, number in numbers.items():
-        score = scores.get(name.split("/")[0])
-        if score is None:  # of several scores: a ratio, without units
-            assert name.endswith("_ratio")
-        else:
-            low, high = float(score.min()), float(score.max())
-            assert low - 1e-6 * abs(low) <= number <= high + 1e-6 * abs(high), name
+    check_units(numbers, scores)
 
 
 def test_scores_that_are_not_defined_are_left_out_in_a_sentence(workplace, say):
