@@ -73,7 +73,7 @@ def search_of(study: Study) -> "Callable[..., list[SearchReport]] | None":
     except ImportError as error:
         raise ValueError(
             f"{study.search.file}: 'search' needs the library {error.name}; run "
-            "`pip install 'implicit-emulators[search]'`."
+            '`pip install "implicit-emulators[search]"`.'
         ) from None
     from commands.trial_options import check_trials
 

@@ -34,7 +34,7 @@ class GrowingZarr(GrowingFile):
         if not installed:
             raise ValueError(
                 "Zarr stores are written by the package zarr, version 3 or later, which is "
-                "missing; install implicit-emulators[zarr]."
+                'missing; run `pip install "implicit-emulators[zarr]"`.'
             )
 
     def _create(self) -> None:

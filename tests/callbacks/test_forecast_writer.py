@@ -182,5 +182,5 @@ def test_an_interrupted_store_keeps_what_it_had(tmp_path, plane, small_chunks):
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
     trainer = Trainer(logger=False, enable_checkpointing=False)
-    with pytest.raises(ValueError, match=r"package zarr, .*implicit-emulators\[zarr\]"):
+    with pytest.raises(ValueError, match=r"zarr, .*run `pip install \"implicit-emulators\[zarr\]"):
         ForecastWriter(tmp_path, format="zarr").on_predict_start(trainer, LightningModule())

@@ -345,7 +345,7 @@ def test_missing_library_is_one_sentence(workplace, say, monkeypatch):
     monkeypatch.delitem(__import__("sys").modules, "commands.search")
     status, _, err = say("study", study(workplace, {"model.noise": {"low": 0.0, "high": 1.0}}))
     assert status == 1
-    assert "study.yaml: 'search' needs the library optuna; run `pip install 'implicit-em" in err
+    assert "study.yaml: 'search' needs the library optuna; run `pip install \"implicit-em" in err
 
 
 def test_dry_run_names_what_trials_vary(workplace, say):

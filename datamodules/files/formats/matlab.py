@@ -87,8 +87,9 @@ def of_version_5(path: Path) -> dict[str, StoredArray]:
         from scipy.io import whosmat
     except ImportError:
         raise ValueError(
-            f"{path} is a file of MATLAB before version 7.3, for which SciPy is missing; install "
-            "implicit-emulators[matlab], or write it in MATLAB by save(..., '-v7.3')."
+            f"{path} is a file of MATLAB before version 7.3, for which SciPy is missing; run "
+            '`pip install "implicit-emulators[matlab]"`, or write it in MATLAB by '
+            "save(..., '-v7.3')."
         ) from None
     try:
         held = whosmat(path)

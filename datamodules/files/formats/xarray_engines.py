@@ -96,9 +96,11 @@ def _opened(path: Path, engine: str, options: str, *state: Any) -> "xarray.Datas
 
     if engine and engine not in xarray.backends.list_engines():
         installed = ", ".join(xarray.backends.list_engines())
-        advice = "implicit-emulators[grib]" if engine == "cfgrib" else "the package that has it"
+        advice = "install the package that has it"
+        if engine == "cfgrib":
+            advice = 'run `pip install "implicit-emulators[grib]"`'
         raise ValueError(
-            f"{path} needs the engine '{engine}' of xarray, found {installed}; install {advice}, "
+            f"{path} needs the engine '{engine}' of xarray, found {installed}; {advice}, "
             "or set data.format.init_args.engine."
         )
     settings = yaml.safe_load(options)

@@ -203,8 +203,8 @@ class ZarrArray(ChunkedArray):
             self.library = by_library(self.files, folder)
         except ImportError:
             raise ValueError(
-                f"{folder.parent} is a Zarr store, for which a package is missing; install "
-                "implicit-emulators[zarr]."
+                f"{folder.parent} is a Zarr store, for which a package is missing; run "
+                '`pip install "implicit-emulators[zarr]"`.'
             ) from None
 
     def _lay_out(self, held: dict[str, Any]) -> None:

@@ -129,7 +129,10 @@ def test_values_of_cells_are_no_variables(version_73):
 def test_former_versions_need_scipy(version_5, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.io", None)
     with (
-        pytest.raises(ValueError, match=r"SciPy is missing; install implicit-emulators\[matlab\]"),
+        pytest.raises(
+            ValueError,
+            match=r"SciPy is missing; run `pip install \"implicit-emulators\[matlab\]",
+        ),
         MATLAB(ORDER).open(version_5),
     ):
         pass

@@ -91,7 +91,7 @@ def test_a_file_that_was_replaced_is_opened_again(tmp_path):
 def test_engines_that_are_missing_are_named_with_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "a.grib").write_bytes(b"GRIB0000")
     monkeypatch.setattr(xarray.backends, "list_engines", lambda: {"netcdf4": None})
-    cases = [(None, r"'cfgrib'.*found netcdf4; install implicit-emulators\[grib\]")]
+    cases = [(None, r"'cfgrib'.*found netcdf4; run `pip install \"implicit-emulators\[grib\]\"`")]
     cases += [("rasterio", r"'rasterio'.*install the package that has it, or set data\.format")]
     for engine, match in cases:
         with pytest.raises(ValueError, match=match), Xarray(engine).open(tmp_path / "a.grib"):
