@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -66,3 +67,52 @@ def test_equation_of_ones_own(page, say, single_precision):
     # d⟨u²⟩/dt = -2 ν ⟨u_x²⟩: advection changes no energy
     change, lost = energy[2:] - energy[:-2], -2 * 0.05 * slope[1:-1] * 2 * 0.05
     torch.testing.assert_close(change, lost, rtol=0.02, atol=2e-4)
+
+
+NETWORK = ["--model=Baseline", "--model.network=DilatedResNet", "--model.network.dilations=[1]"]
+FEW = ["--data.val_rollouts.initial_conditions=1", "--data.val_rollouts.steps=1"]
+
+
+def write_turbulent_layer(path, cooling):
+    """Write a file with the fields, axes and scalar of The Well's turbulent radiative layer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        dimensions = file.create_group("dimensions")
+        dimensions.attrs["spatial_dims"] = ["x", "y"]
+        for name, size in (("time", 5), ("x", 8), ("y", 12)):
+            dimensions[name] = np.arange(size) / 2
+        for axis, kind in (("x", "PERIODIC"), ("y", "OPEN")):
+            edge = file.create_group(f"boundary_conditions/{axis}")
+            edge.attrs.update({"bc_type": kind, "associated_dims": [axis]})
+        values = np.random.default_rng(0).standard_normal((2, 5, 8, 12, 4), dtype="f4")
+        file["t0_fields/density"], file["t0_fields/pressure"] = values[..., 0], values[..., 1]
+        file["t1_fields/velocity"] = values[..., 2:]
+        file["scalars/tcool"] = cooling
+
+
+@pytest.mark.parametrize("page", ["formats.md"], indirect=True)
+def test_configuration_of_the_well(page, single_precision):
+    for split in ("train", "valid", "test"):
+        for cooling in (0.03, 0.1):
+            name = f"{split}/turbulent_radiative_layer_tcool_{cooling:.2f}.hdf5"
+            folder = Path("datasets/turbulent_radiative_layer_2D/data")
+            write_turbulent_layer(folder / name, cooling)
+    data = cli.run(["fit", "-c", "the_well.yaml", *NETWORK, *FEW, *SHORT]).datamodule.describe()
+    assert data.variables == ["density", "pressure", "velocity_x", "velocity_y"]
+    assert data.dimension_names.space == ("y", "x")
+    assert list(data.periodic) == [False, True]
+
+
+@pytest.mark.parametrize("page", ["formats.md"], indirect=True)
+def test_configuration_of_pdebench(page, single_precision):
+    (name,) = set(re.findall(r"files: (2D_CFD\w[\w.]*hdf5)", page))
+    Path("data").mkdir()
+    with h5py.File(f"data/{name}", "w") as file:
+        shape = (10_000, 2, 4, 6)
+        for number, field in enumerate(("Vx", "Vy", "density", "pressure")):
+            file[field] = np.random.default_rng(number).standard_normal(shape, dtype="f4")
+        for axis, size in (("t", 3), ("x", 4), ("y", 6)):
+            file[f"{axis}-coordinate"] = np.arange(size) / size
+    data = cli.run(["fit", "-c", "pdebench.yaml", *NETWORK, *FEW, *SHORT]).datamodule.describe()
+    assert data.variables == ["density", "pressure", "Vx", "Vy"]
+    assert list(data.periodic) == [True, True]
