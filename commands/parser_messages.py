@@ -32,6 +32,7 @@ NEEDS = {
 }
 """Arguments without a name that commands need."""
 
+NOT_FINITE = ("nan", "inf", "infinity")  # without their sign
 PARSER = ("Expected", "Not a valid", "Import path", "Option", "Key", "Group", "Parser", "Subclass")
 
 ROOMS = ("emulators", "datamodules", "callbacks")
@@ -262,6 +263,9 @@ def allowed_types(inner: str, key: str, value: str | None, command: str, outer: 
     found = re.search(
         r"Expected a <class '([\w.]+)'>\. Got value: (.+?)(?:\. Got value|$)", inner, re.M
     )
+    got = found[2] if found else value
+    if "float" in named and got is not None and got.strip("'+-.").lower() in NOT_FINITE:
+        return f"{key} must be a finite number, got {got}."
     if found:
         return f"{key} must be of type {found[1]}, got {found[2]}."
     null = " or null" if "NoneType" in names else ""
