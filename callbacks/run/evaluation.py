@@ -67,9 +67,10 @@ def evaluate(
             emulator.to(device).train(training)
     found = [diagnostic for diagnostic in diagnostics if diagnostic.results is not None]
     if not found:
-        names = ", ".join(type(diagnostic).__name__ for diagnostic in diagnostics) or "none"
+        reasons = [f"{type(one).__name__} ({one.unsupported_reason()})" for one in diagnostics]
         raise ValueError(
-            f"No diagnostic of {names} has scores of these data; give others, such as RolloutError."
+            f"No scores are defined for these data; left out: {', '.join(reasons) or 'none'}; "
+            "change that, or give other diagnostics, such as RolloutError."
         )
     return merged_scores(trainer, emulator, found)
 

@@ -11,7 +11,14 @@ import xarray
 
 import cli
 import emulators
-from callbacks import EnergyStability, RolloutError, Spectrum, evaluate
+from callbacks import (
+    EnergyStability,
+    RankHistogram,
+    RolloutError,
+    Spectrum,
+    ZonalMean,
+    evaluate,
+)
 from datamodules import Dimensions, Rollouts, TrajectoryDataModule
 
 RUN = "runs/smoke"
@@ -107,6 +114,16 @@ def test_scores_are_those_of_a_test(workplace):
     assert found["mse"].attrs == wanted["mse"].attrs
     assert json.loads(found.attrs["provenance"])["data_hash"]
     assert not emulator.training
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - the whole message is compared
+        evaluate(emulator, data, [RankHistogram(), ZonalMean()])
+    reasons = (
+        "RankHistogram (there is no ensemble: data.test_rollouts.members is 1)",
+        "ZonalMean (a zonal mean needs two dimensions)",
+    )
+    assert str(error.value) == (
+        f"No scores are defined for these data; left out: {', '.join(reasons)}; change that, or "
+        "give other diagnostics, such as RolloutError."
+    )
 
 
 def test_own_class_is_loaded_if_it_can_be_imported(workplace, monkeypatch):
