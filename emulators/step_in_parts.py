@@ -8,9 +8,11 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
 from datamodules.solvers.variable import State
+from datamodules.storage.free_memory import check_memory
 from emulators.context import Context
 
-SMALLEST = 16  # samples of a call, below which networks are less efficient
+SMALLEST = 16  # samples of a call, below which networks are less efficient,
+POINTS = 2**16  # unless they have this many points
 
 
 def step_in_parts(
@@ -30,9 +32,14 @@ def step_in_parts(
         state: States of all members.
         memory: Memory of all members.
         context: Context of all members.
-        size: Number of samples in a call of the step, if it is above `SMALLEST`.
+        size: Number of initial conditions, which is the number of samples in a call of the step if
+            that is above `SMALLEST`.
+
+    Raises:
+        ValueError: The states and memories of all members do not fit into the free memory.
     """
-    size = max(size, SMALLEST)
+    batch, points = size, state[0, 0].numel()
+    size = max(size, min(SMALLEST, POINTS // points))
     if len(state) <= size:
         return step(state, memory, context)
     parts = []
@@ -40,8 +47,24 @@ def step_in_parts(
         chosen = slice(first, first + size)
         part = apply_to_collection((memory, context), Tensor, lambda value, at=chosen: value[at])
         parts.append(step(state[chosen], *part))
+        if memory is None and not first:
+            # the parts of a step and their concatenation, and the states before it
+            each = 2 * size_of(parts[0]) * batch // size + state[:batch].nbytes
+            check_memory(state[:batch], len(state) // batch, each)
     states, memories = zip(*parts, strict=True)
     return torch.cat(states), concatenated(memories)
+
+
+def size_of(values: Any) -> int:
+    """Return the size of all tensors in nested values [bytes].
+
+    Example:
+        >>> size_of((torch.zeros(3), [None, torch.zeros(2)]))
+        20
+    """
+    sizes: list[int] = []
+    apply_to_collection(values, Tensor, lambda value: sizes.append(value.nbytes))
+    return sum(sizes)
 
 
 def concatenated(parts: Sequence[Any]) -> Any:

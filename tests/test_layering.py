@@ -14,6 +14,7 @@ SOLVERS = "datamodules.solvers"
 DESCRIPTION = "datamodules.description"
 POINT_WEIGHTS = "datamodules.point_weights"
 SOURCE = "datamodules.source"
+FREE_MEMORY = "datamodules.storage.free_memory"
 FORECASTS = "datamodules.forecast_layout"
 MAY_IMPORT = {  # the innermost room first
     "datamodules/solvers/implicit": {"datamodules.solvers.implicit", "datamodules.solvers.finite"},
@@ -37,14 +38,22 @@ MAY_IMPORT = {  # the innermost room first
     "emulators/forecasting": {
         "emulators",
         "datamodules.files",
-        "datamodules.storage.free_memory",
+        FREE_MEMORY,
         DESCRIPTION,
         FORECASTS,
         SOLVERS,
     },
     # an exported emulator is a folder that is written whole
     "emulators/exporting": {"emulators", "datamodules.files.atomic", DESCRIPTION, SOLVERS},
-    "emulators": {"emulators", DESCRIPTION, POINT_WEIGHTS, SOLVERS},
+    # whether an ensemble fits into the memory
+    "emulators": {
+        "emulators",
+        "datamodules.files.sizes",
+        DESCRIPTION,
+        FREE_MEMORY,
+        POINT_WEIGHTS,
+        SOLVERS,
+    },
     "callbacks/metrics": {"callbacks.metrics", POINT_WEIGHTS, SOLVERS},
     "callbacks/plotting": {"callbacks.plotting"},
     "callbacks/diagnostics": {

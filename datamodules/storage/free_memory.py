@@ -68,23 +68,30 @@ def _left(folder: Path, limit: str, used: str, cache: str) -> Iterator[int]:
 
 
 def free_on(device: torch.device) -> int:
-    """Return the free memory of a device, which for a CPU is the memory of this node [bytes]."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+    """Return the free memory of a device, which for a CPU is the memory of this node [bytes].
+
+    Memory that torch has reserved on a GPU and does not use is free.
+    """
+    if device.type == "cuda" and torch.cuda.is_available():
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
     return free_memory()
 
 
-def check_memory(initial: Float[Tensor, "batch channel *space"], members: int) -> None:
+def check_memory(
+    initial: Float[Tensor, "batch channel *space"], members: int, each: int | None = None
+) -> None:
     """Check that the states of an ensemble, before and after a step, fit into the free memory.
 
     Args:
         initial: Initial states of a batch, on the device that must have room.
         members: Number of members.
+        each: Memory of a member of all initial conditions [bytes], by default of `STATES` states.
 
     Raises:
         ValueError: They do not; the number that fits is named.
     """
-    free, each = free_on(initial.device), STATES * initial.nbytes
+    free, each = free_on(initial.device), each or STATES * initial.nbytes
     if members * each > free:
         raise ValueError(
             f"An ensemble of {members} members from {len(initial)} initial conditions of "

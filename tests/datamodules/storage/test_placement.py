@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from datamodules.storage import placement
-from datamodules.storage.free_memory import free_memory
+from datamodules.storage.free_memory import free_memory, free_on
 from datamodules.storage.in_memory import InMemory
 from datamodules.storage.on_device import OnDevice
 from datamodules.storage.placement import StorageRequest, choose, choose_storage, to_device
@@ -112,6 +112,14 @@ def test_device_without_room_is_refused(storage, tmp_path, monkeypatch):
 def write(path: Path, text: str):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+def test_memory_that_torch_has_reserved_on_a_gpu_and_does_not_use_is_free(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (1000, 5000))
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda device: 700)
+    monkeypatch.setattr("torch.cuda.memory_allocated", lambda device: 300)
+    assert free_on(torch.device("cuda", 0)) == 1000 + 400
 
 
 def test_free_memory_is_what_the_node_and_the_groups_allow(tmp_path):
