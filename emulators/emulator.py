@@ -47,7 +47,6 @@ from emulators.context import (
     checked_loss,
     checked_step,
     rollout_keys,
-    training_context,
 )
 from emulators.evaluation import check_ensembles, evaluate
 from emulators.follow_data import follow_data, learn_from
@@ -60,8 +59,9 @@ from emulators.noise_input import NoiseInput
 from emulators.rollout import RolloutBatch
 from emulators.standardize import Standardize
 from emulators.training.losses import L1L2, Distance
-from emulators.training.members import repeat_members
-from emulators.training.objectives import Objective, check_dropout, check_objective
+from emulators.training.members import windows_of_members
+from emulators.training.objective_checks import check_dropout, check_objective
+from emulators.training.objectives import Objective
 from emulators.training.optimizers import Schedule
 from emulators.training.precision import check_precision
 from emulators.training.randomness import add_noise, generator_of, seed_layers, training_position
@@ -154,6 +154,7 @@ class Emulator(Forecasting, ABC):
         self.stochastic = self.stochastic or self.noise_input.given
         check_objective(objective, distance, members, self.stochastic)
         self.members = 1 if objective is None else members
+        self.members_fit = False  # into the memory, which the first training step tells
         # options are shared by emulators, their weights are not
         self.distance = deepcopy(distance if objective is None else objective.of(members))
         self.optimizer_option = optimizer
@@ -169,9 +170,9 @@ class Emulator(Forecasting, ABC):
         self.interval: float | None = None
         self.trained_steps = 0
         self.run_seed = self.training_seed = torch.initial_seed()  # before layers draw from it
-        latents = tuple(latent_inputs), tuple(latent_outputs)
+        inputs, self.latent_factors = tuple(latent_inputs), tuple(latent_outputs)
         counts = masks, parameters, self.input_fields.count
-        interface = NetworkInterface(channels, dimensions, *latents, *counts)
+        interface = NetworkInterface(channels, dimensions, inputs, self.latent_factors, *counts)
         self.trained = self.make_trained(network, self.noise_input.extend(interface))
         check_dropout(self.trained, objective)
         self.averaged = deepcopy(self.trained).requires_grad_(False) if ema_decay else None
@@ -360,17 +361,16 @@ class Emulator(Forecasting, ABC):
         """Check that the network accepts a grid."""
         self.noise_input.check(shape)
         self.trained.check(shape)
+        self.distance.check(shape, [tuple(n // f for n in shape) for f in self.latent_factors])
         check_grid(self, shape)
 
     def training_step(self, batch: Window | Windows, batch_idx: int) -> Tensor:
         """Return the training objective of a batch."""
+        window, context = windows_of_members(self, batch)
         seed_layers(self.random("layers"), self.device)
-        position = training_position(self) or (0, 0)
-        context = training_context(batch, self.training_seed, *position)
-        window = batch if isinstance(batch, Tensor) else batch.states
-        loss = checked_loss(self)(*repeat_members(window, context, self.members))
+        loss = checked_loss(self)(window, context)
         # with prog_bar=True Lightning would read the loss in every step, and wait for a GPU
-        self.log("train/loss", loss.detach(), batch_size=len(window))
+        self.log("train/loss", loss.detach(), batch_size=len(window) // self.members)
         return loss
 
     def validation_step(self, start: RolloutBatch, batch_idx: int) -> None:

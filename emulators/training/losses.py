@@ -5,6 +5,7 @@ does not apply and average over the rest.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -50,6 +51,14 @@ class Criterion(nn.Module, ABC):
         if weights.shape[1:] != values.shape[2:]:
             weights = coarsen(weights[None], weights.shape[-1] // values.shape[-1])[0]
         return apply_weights(values, weights.to(values.dtype)).flatten(1).mean(1)
+
+    def check(self, shape: tuple[int, ...], latents: Sequence[tuple[int, ...]] = ()) -> None:
+        """Check that fields on these grids can be compared.
+
+        Args:
+            shape: Number of points of a state along each axis.
+            latents: The same of each latent that the network predicts.
+        """
 
     @abstractmethod
     def forward(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:

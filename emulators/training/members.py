@@ -1,12 +1,106 @@
 """Windows that are predicted several times, by members of an ensemble, in training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
 import torch
 from jaxtyping import Float
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
-from emulators.context import Context, Window
+from datamodules.files.sizes import readable
+from datamodules.storage.free_memory import free_on
+from emulators.context import Context, Window, Windows, checked_loss, training_context
+from emulators.training.objectives import Objective
+from emulators.training.randomness import training_position
+
+if TYPE_CHECKING:
+    from emulators.emulator import Emulator
 
 Repeated = Float[Tensor, "sample time channel *space"]
+
+
+def windows_of_members(emulator: "Emulator", batch: Window | Windows) -> tuple[Repeated, Context]:
+    """Return the windows of a training batch and their context, once per member.
+
+    Args:
+        emulator: Emulator in training.
+        batch: Windows, with parameters and times if the data have them.
+
+    Raises:
+        ValueError: The memory has no room for what the first training step keeps for its gradient.
+    """
+    position = training_position(emulator)
+    context = training_context(batch, emulator.training_seed, *(position or (0, 0)))
+    window = batch if isinstance(batch, Tensor) else batch.states
+    if emulator.members > 1 and position is not None:
+        if position[1] == 0 or not emulator.members_fit:  # the first step, also of a resumed run
+            check_training_memory(emulator, window, context)
+        emulator.members_fit = True
+    return repeat_members(window, context, emulator.members)
+
+
+def check_training_memory(emulator: "Emulator", window: Window, context: Context) -> None:
+    """Check that what a training step keeps for its gradient fits into the free memory.
+
+    It is measured with two and with three members of one window.
+
+    Args:
+        emulator: Emulator.
+        window: Windows of a batch.
+        context: Context of the windows.
+
+    Raises:
+        ValueError: It does not fit; the number of members that fits is named.
+    """
+    two, three = (kept_for_gradient(emulator, window, context, members) for members in (2, 3))
+    each = max(three - two, 1) * len(window)
+    free = free_on(window.device) - max(two - 2 * (three - two), 0)  # without what all members use
+    if emulator.members * each <= free:
+        return
+    fits, windows = free // each, len(window) * free // (emulator.members * each)
+    ways = [f"model.members to {fits}"] if fits > 1 else []
+    ways += [f"data.batch_size to {windows}"] if windows > 0 else []
+    raise ValueError(
+        f"A training step with model.members={emulator.members} of {len(window)} windows of "
+        f"{tuple(window.shape[2:])} needs {readable(emulator.members * each)}, and "
+        f"{readable(max(free, 0))} are free; "
+        + (f"lower {', or '.join(ways)}." if ways else "lower both, or choose a smaller network.")
+    )
+
+
+def kept_for_gradient(emulator: "Emulator", window: Window, context: Context, members: int) -> int:
+    """Return what the loss of some members of the first window keeps for its gradient [bytes]."""
+    one = apply_to_collection(context, Tensor, lambda value: value[:1])
+    kept: dict[int, int] = {}
+
+    def keep(value: Tensor) -> Tensor:
+        storage = value.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return value
+
+    with (
+        scoring(emulator, members),
+        torch.compiler.set_stance("force_eager"),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value),
+    ):
+        _ = checked_loss(emulator)(*repeat_members(window[:1], one, members))
+    return sum(kept.values())
+
+
+@contextmanager
+def scoring(emulator: "Emulator", members: int) -> Iterator[None]:
+    """Train with another number of members in this context, and leave buffers as they are."""
+    own, objective = emulator.members, cast(Objective, emulator.distance)
+    buffers = [(value, value.clone()) for value in emulator.trained.buffers()]
+    emulator.members, emulator.distance = members, objective.of(members)
+    try:
+        yield
+    finally:
+        emulator.members, emulator.distance = own, objective
+        for value, before in buffers:
+            value.copy_(before)
 
 
 def repeat_members(window: Window, context: Context, members: int) -> tuple[Repeated, Context]:

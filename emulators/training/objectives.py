@@ -174,8 +174,9 @@ class CRPS(KernelScore):
 
     Args:
         alpha: Share of the fair score.
-        factors: Coarsening factors. The score is the mean over the factors, each with the fields
-            averaged over blocks; a factor beyond the points of a latent is left out.
+        factors: Coarsening factors, which divide the grid. The score is the mean over the factors,
+            each with the fields averaged over blocks; a factor beyond the points of a latent is
+            left out.
 
     Example:
         Members at 0 and 2, truth 3: the mean error is 2, half the distance of the pair 1.
@@ -196,6 +197,16 @@ class CRPS(KernelScore):
             )
         self.factors = tuple(factors)
 
+    def check(self, shape: tuple[int, ...], latents: Sequence[tuple[int, ...]] = ()) -> None:
+        """Check that factors divide the grid of the states, and of latents with as many points.
+
+        Raises:
+            ValueError: One does not.
+        """
+        for factor in self.factors:
+            for grid in (shape, *[latent for latent in latents if factor <= min(latent)]):
+                check_factor(factor, grid)
+
     def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
         difference = one - other
         points = min(difference.shape[2:])
@@ -212,12 +223,17 @@ class CRPS(KernelScore):
         Raises:
             ValueError: The factor does not divide the grid.
         """
-        if any(size % factor for size in field.shape[2:]):
-            raise ValueError(
-                f"CRPS.factors has the factor {factor}, which does not divide the grid "
-                f"{tuple(field.shape[2:])} of the states or of a latent; choose another factor."
-            )
+        check_factor(factor, tuple(field.shape[2:]))
         return coarsen(field, factor)
+
+
+def check_factor(factor: int, grid: tuple[int, ...]) -> None:
+    """Raise an error if a factor does not divide a grid."""
+    if any(size % factor for size in grid):
+        raise ValueError(
+            f"CRPS.factors has the factor {factor}, which does not divide the "
+            f"grid {grid} of the states or of a latent; choose another factor."
+        )
 
 
 class EnergyScore(KernelScore):
@@ -311,71 +327,13 @@ class WeightedSum(Objective):
         """True if any of the objectives does."""
         return any(one.sees_phases for one in self.objectives)
 
+    def check(self, shape: tuple[int, ...], latents: Sequence[tuple[int, ...]] = ()) -> None:
+        """Check that each objective can compare fields on these grids."""
+        for one in self.objectives:
+            one.check(shape, latents)
+
     def score(
         self, members: Float[Tensor, "member batch channel *space"], truth: Fields
     ) -> Float[Tensor, " batch"]:
         parts = zip(self.weights, self.objectives, strict=True)
         return torch.stack([w * one.score(members, truth) for w, one in parts]).sum(0)
-
-
-def check_dropout(network: nn.Module, objective: Objective | None) -> None:
-    """Check that members differ in training by nothing that is absent from rollouts.
-
-    Args:
-        network: Network of an emulator.
-        objective: Objective of the emulator, or None.
-
-    Raises:
-        ValueError: There is an objective, and the network has dropout.
-    """
-    for module in network.modules() if objective is not None else ():
-        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
-            raise ValueError(
-                f"The network has dropout of {module.p:g}, by which members would differ in "
-                f"training and not in a rollout; set it to 0 with model.objective="
-                f"{type(objective).__name__}."
-            )
-
-
-def check_objective(
-    objective: Objective | None, distance: object, members: int, stochastic: bool
-) -> None:
-    """Check that an objective over members has members, which differ.
-
-    Args:
-        objective: Objective of an emulator, or None.
-        distance: Distance of the emulator.
-        members: Number of members in training.
-        stochastic: Whether the network is given random numbers.
-
-    Raises:
-        ValueError: There are fewer than two members, they would be equal, or nothing would say
-            where waves are.
-    """
-    if isinstance(distance, Objective):
-        raise ValueError(
-            f"model.distance is {type(distance).__name__}, which scores an ensemble; set "
-            "model.objective to it."
-        )
-    if objective is None:
-        return
-    name = getattr(objective, "__name__", type(objective).__name__)
-    if not isinstance(objective, Objective):
-        raise ValueError(
-            f"model.objective is {name}, expected an object such as CRPS() that scores an "
-            "ensemble; a distance of single predictions is given as model.distance."
-        )
-    if not objective.sees_phases:
-        raise ValueError(
-            f"model.objective={name} compares the energy of wavenumbers, which does not say where "
-            "waves are; give it a share of a WeightedSum with CRPS."
-        )
-    if members < 2:
-        raise ValueError(
-            f"model.objective={name} needs model.members of at least 2, got {members}."
-        )
-    if not stochastic:
-        raise ValueError(
-            f"model.objective={name} compares members, and the network is given no random numbers "
-            "by which they would differ; set model.noise_fields or model.noise_numbers."
-        )

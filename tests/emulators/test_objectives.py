@@ -9,8 +9,19 @@ import torch
 from jaxtyping import TypeCheckError
 from torch.testing import assert_close
 
-from emulators import CRPS, L2, EnergyScore, KernelScore, Objective, SpectralCRPS, WeightedSum
-from emulators.training.objectives import check_objective
+from emulators import (
+    CRPS,
+    L2,
+    Baseline,
+    EnergyScore,
+    Hierarchical,
+    KernelScore,
+    Objective,
+    SpectralCRPS,
+    WeightedSum,
+)
+from emulators.training.objective_checks import check_objective
+from tests.emulators.networks_for_tests import small_unet
 
 M, BATCH = 3, 2
 
@@ -168,6 +179,29 @@ def test_targets_that_differ_between_members_are_refused():
         CRPS().of(2)(torch.zeros(4, 1, 4), torch.randn(4, 1, 4))
     with pytest.raises(ValueError, match="the 3 windows given"):
         CRPS().of(2)(torch.zeros(3, 1, 4), torch.zeros(3, 1, 4))
+
+
+@pytest.mark.parametrize("factors", [[1, 3], [1, 16]])
+def test_factors_are_checked_against_the_grid_before_training(factors):
+    options = {"dimensions": 1, "network": small_unet, "noise_fields": [2]}
+    for objective in (CRPS(factors=factors), WeightedSum([CRPS(), CRPS(factors=factors)], [1, 1])):
+        emulator = Baseline(objective=objective, **options)
+        with pytest.raises(ValueError, match=rf"the factor {factors[1]}, .* the grid \(8,\) of"):
+            emulator.check((8,))
+    Baseline(objective=CRPS(factors=[1, 2]), **options).check((8,))
+
+
+def test_factors_are_checked_against_the_grids_of_latents():
+    options = {"dimensions": 1, "network": small_unet, "noise_fields": [2], "latents": [(1, 4)]}
+    Hierarchical(objective=CRPS(factors=[1, 4]), **options).check((8,))  # the latent has 2 points
+    with pytest.raises(ValueError, match=r"the factor 4, .* the grid \(6,\) of .* a latent"):
+        Hierarchical(objective=CRPS(factors=[1, 4]), **options).check((24,))
+
+
+def test_members_without_an_objective_are_refused():
+    with pytest.raises(ValueError, match=r"model.members is 3, and model.distance scores single"):
+        Baseline(network=small_unet, members=3)
+    assert Baseline(network=small_unet).members == 1
 
 
 def test_factor_that_does_not_divide_the_grid_is_refused():

@@ -1,5 +1,7 @@
 """Stochastic emulators from the command line: training, ensembles, forecasts, fine-tuning."""
 
+import os
+
 import netCDF4
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import xarray
 import cli
 from emulators import Emulator
 from tests.conftest import SMOKE
+from tests.integration.test_resumed_test import INTERRUPT, SAVE
+from tests.processes import start, wait
 
 CHECKPOINT = "runs/random/last.ckpt"
 RANDOM = ["--model.noise_fields=[2]", "--model.noise_numbers=3"]
@@ -59,6 +63,51 @@ def test_ensemble_from_one_state_is_trained_tested_and_predicted(stochastic):
     torch.testing.assert_close(stored[:, 0], first[:, 1::2, 0], rtol=0, atol=0)
     assert (stored[:, 1] != stored[:, 0]).any()
     assert (stored[:, 1] != stored[:, 2]).any()
+
+
+def test_interrupted_test_of_an_ensemble_goes_on_and_ends_with_the_same_scores(
+    stochastic, workplace, monkeypatch
+):
+    whole = skill(root="runs/whole")
+    (workplace / "stop_at_5.py").write_text(INTERRUPT.replace("at = None", "at = 5"))
+    monkeypatch.syspath_prepend(workplace)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        skill("--trainer.callbacks+=stop_at_5.Interrupt", *SAVE, root="runs/broken")
+    assert (workplace / "runs/broken/rollout-0.ckpt").is_file()
+    np.testing.assert_array_equal(skill("--resume=true", root="runs/broken"), whole)
+
+
+TWO_RANKS = """
+import torch
+torch.set_num_threads(1)
+import cli
+cli.run({words!r})
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_ensembles_of_two_ranks_are_those_of_one(stochastic, workplace):
+    single = ["--data.test_rollouts.batch_size=1"]
+    one = skill(*single, root="runs/one")
+    words = ["test", f"--ckpt_path={CHECKPOINT}", *MEMBERS, *single]
+    words += ["--trainer.callbacks+=callbacks.EnsembleSkill", "--trainer.default_root_dir=runs/two"]
+    words += ["--trainer.strategy=ddp_fork", "--trainer.devices=2"]
+    (workplace / "two.py").write_text(TWO_RANKS.format(words=words))
+    status, text = wait(start("two.py"))
+    assert status == 0, text[-3000:]
+    with xarray.open_dataset("runs/two/scores.nc") as scores:
+        np.testing.assert_array_equal((scores["crps"], scores["ensemble_spread"]), one)
+
+
+def test_training_with_more_members_than_the_memory_holds_is_refused(workplace, say, monkeypatch):
+    (workplace / "smoke.yaml").write_text(SMOKE.read_text())
+    free = {"bytes": 10**5}
+    monkeypatch.setattr("emulators.training.members.free_on", lambda device: free["bytes"])
+    words = ["fit", "-c", "smoke.yaml", "--trainer.default_root_dir=runs/many", *RANDOM]
+    status, _, err = say(*words, "--model.objective=CRPS", "--model.members=50")
+    assert status == 1
+    assert "A training step with model.members=50 of 4 windows of (1, 32) needs" in err
+    assert "KiB are free; lower both, or choose a smaller network." in err
 
 
 def test_deterministic_checkpoint_becomes_an_ensemble(workplace, stochastic):
