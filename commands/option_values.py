@@ -13,12 +13,13 @@ from typing import Any, get_args, get_type_hints
 from jsonargparse import Namespace, get_loader, set_loader
 from yaml import YAMLError
 
+from commands.own_defaults import start_from_own_defaults
 from commands.yaml_files import check
 
 
 @cache
 def check_values() -> None:
-    """Check every YAML value that the parser loads, as `read_mapping` checks files."""
+    """Check every YAML value that the parser loads, and keep no defaults of a former class."""
     load = get_loader("yaml")
 
     def checked(text: str) -> Any:
@@ -28,6 +29,7 @@ def check_values() -> None:
         return rename(load(text))
 
     set_loader("yaml", checked, exceptions=(YAMLError,))
+    start_from_own_defaults()
 
 
 def expand_home(settings: Any) -> Any:

@@ -1,8 +1,7 @@
 """An emulator: a training recipe and a step.
 
 An emulator advances a state of a dynamical system by one snapshot interval, again and again. A
-subclass defines a `step` and the `loss` of a window of true snapshots; everything else (rollouts,
-evaluation, optimiser, averaged weights, statistics, checkpoints) is defined here, once.
+subclass defines a `step` and the `loss` of a window of true snapshots; the rest is defined here.
 
 States outside are float32 in physical units. Inside, fields are standardised by the statistics of
 the training split, which are buffers and travel in the checkpoint.
@@ -60,6 +59,7 @@ from emulators.rollout import RolloutBatch
 from emulators.standardize import Standardize
 from emulators.training.losses import L1L2, Distance
 from emulators.training.members import windows_of_members
+from emulators.training.muon import Muon
 from emulators.training.objective_checks import check_dropout, check_objective
 from emulators.training.objectives import Objective
 from emulators.training.optimizers import Schedule
@@ -127,7 +127,7 @@ class Emulator(Forecasting, ABC):
         members: int = 2,
         noise_fields: list[int] = [],  # noqa: B006 - shown in --help
         noise_numbers: int = 0,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
+        optimizer: OptimizerCallable = Muon,
         schedule: Schedule | None = WarmupCosine,
         ema_decay: float = 0.999,
         noise: float = 0.0,

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from datamodules.solvers.finite import check_finite
@@ -65,6 +66,7 @@ class ImPiNDiff(Emulator):
         origin: Lower corner of the domain [L], where coordinates do not start at 0.
         regularization: Weight r of the mean square of the weights.
         distance: Distance d of standardised states.
+        optimizer: Optimiser of all parameters, many of which are no matrices.
 
     Raises:
         ValueError: dt does not divide the interval, or unrolled_steps is below 1; a coefficient is
@@ -103,6 +105,7 @@ class ImPiNDiff(Emulator):
         origin: Sequence[float] | None = None,
         regularization: float = 0.0,
         distance: Distance = L2(),
+        optimizer: OptimizerCallable = torch.optim.AdamW,
         **kwargs: Any,
     ) -> None:
         check_finite(
@@ -120,7 +123,9 @@ class ImPiNDiff(Emulator):
                 f"got unrolled_steps={unrolled_steps}, regularization={regularization}."
             )
         hybrid = Hybrid(physics, learned, coefficients, conditioned_on, origin)
-        super().__init__(network=hybrid, distance=distance, project=None, **kwargs)
+        super().__init__(
+            network=hybrid, distance=distance, optimizer=optimizer, project=None, **kwargs
+        )
         if self.channels != len(physics.variables):
             raise ValueError(
                 f"The physics has {len(physics.variables)} variables "
