@@ -1,7 +1,6 @@
 """Autocorrelation of the leading principal components."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,20 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.climate import Split
 from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
+from callbacks.diagnostics.components import ComponentDiagnostic
 from callbacks.diagnostics.options import is_whole
 from callbacks.diagnostics.units import mean_square_units
-from callbacks.metrics.pca import autocorrelation, principal_components
+from callbacks.metrics.pca import autocorrelation
 from callbacks.metrics.per_sample import PerSampleMetric
 from callbacks.plotting.curves import axis_label, plot_seeds
 from callbacks.plotting.style import COLOURS, DATA, EACH, mean_of_finite, quantity, sheet
-from datamodules.point_weights import apply_weights
 from emulators.rollout import RolloutBatch, State
 
 
-class PCAAutocorrelation(RolloutDiagnostic):
+class PCAAutocorrelation(ComponentDiagnostic):
     """Autocorrelation of the projections onto the principal components of the data, by lag.
 
     The rollout's first `length` states are projected onto the leading components of the reference
@@ -80,75 +78,29 @@ class PCAAutocorrelation(RolloutDiagnostic):
         normalise: bool = True,
         reference: Split = "train",
     ) -> None:
-        super().__init__()
+        super().__init__(components, centre, reference)
         if not (is_whole(components) and is_whole(length) and is_whole(lags, 1, length - 1)):
             raise ValueError(
                 "PCAAutocorrelation needs components of at least 1 and lags of at least 1 and "
                 f"below length, got components={components}, lags={lags}, length={length}."
             )
-        self.components = components
         self.length = length
         self.lags = lags
-        self.centre = centre
         self.normalise = normalise
-        self.reference_split = reference
         self.rows = PerSampleMetric("series")
-        self.basis: tuple[Tensor, Tensor]  # mean and components, with the reference
-        self.reference: Mapping[str, np.ndarray] = {}
         self.broken = 0
 
-    def definition(self) -> dict[str, Any]:
-        return {**super().definition(), "components": self.components, "centre": self.centre}
-
     def prepare(self) -> None:
-        if self.reference:
-            return
-        self.reference = self.reference_of(self.reference_split, self._reference)
-        self.basis = tuple(torch.from_numpy(self.reference[n]) for n in ("mean", "components"))
+        super().prepare()
         self.kept = min(self.length, int(self.reference["lengths"].max()))
-
-    def _reference(self) -> Mapping[str, np.ndarray]:
-        split = self.source.trajectories(self.reference_split)
-
-        def chunks():  # noqa: ANN202
-            return map(self.apply_root_weights, split.chunks("principal components"))
-
-        mean, components, variances = principal_components(chunks, self.components, self.centre)
-        self.basis = (mean, components)
-        series, total, image = [], 0.0, 0.0
-        for chunk in split.chunks("principal components: series"):
-            series.append(self.project(chunk))
-            departure = self.apply_root_weights(chunk).double().flatten(1) - mean
-            total = total + departure.square().sum()
-            image = image + series[-1].T @ departure
-        rest = image / split.snapshots - variances[:, None] * components
-        return {
-            "residual": (rest.norm(dim=1) / variances[0]).numpy(),
-            "mean": mean.numpy(),
-            "components": components.numpy(),
-            "share": (variances * split.snapshots / total).numpy(),
-            "series": torch.cat(series).numpy(),
-            "lengths": np.array(split.lengths),
-        }
-
-    def project(self, state: State) -> Tensor:
-        """Return the projections of each state onto components, (batch, component), in float64."""
-        mean, components = (part.to(state.device) for part in self.basis)
-        return (self.apply_root_weights(state).double().flatten(1) - mean) @ components.T
-
-    def apply_root_weights(self, state: State) -> State:
-        """Return the comparable state times √w, with the weights w of points if there are any."""
-        state = self.comparable(state)
-        return state if self.weights is None else apply_weights(state.double(), self.weights.sqrt())
 
     def begin(self, start: RolloutBatch) -> None:
         self.index = start.index
-        self.basis = tuple(part.to(start.initial.device) for part in self.basis)
         self.series = self.unknown(start, min(self.kept, start.steps), self.components)
 
     def observe(self, lead: int, forecast: State, truth: State | None) -> None:
         if lead <= self.series.shape[1]:
-            series = self.project(forecast)
+            series = self.departure(forecast) @ self.basis[1].T
             if self.diverged is not None:
                 series = torch.where(self.diverged[:, None], float("nan"), series)
             self.series[:, lead - 1] = series
@@ -215,12 +167,7 @@ class PCAAutocorrelation(RolloutDiagnostic):
                 f"PCAAutocorrelation: {self.broken} of {scores.sizes['initial_condition']} "
                 "rollouts diverged within the states that enter and are left out of the mean."
             )
-        residual = float(self.reference["residual"].max())
-        if residual > 1e-9:
-            said.append(
-                "PCAAutocorrelation: the components are approximate, the covariance times one of "
-                f"them differs from a multiple of it by {residual:.0e} of the largest variance."
-            )
+        said += super().remarks(scores)
         if self.kept == self.length:
             return said
         return [

@@ -62,7 +62,7 @@ def test_components_that_did_not_converge_are_said_to_be_approximate(evaluate, p
     starts = [RolloutBatch(torch.randn(1, 1, 8, 8), torch.arange(1), 60, 0)]
     diagnostic = PCAAutocorrelation(length=50, lags=9)
     assert not diagnostic.remarks(evaluate(diagnostic, Exact(), known, starts))
-    monkeypatch.setattr("callbacks.diagnostics.pca_autocorrelation.principal_components", few)
+    monkeypatch.setattr("callbacks.diagnostics.components.principal_components", few)
     known.root = known.root / "elsewhere"
     diagnostic = PCAAutocorrelation(length=50, lags=9)
     (remark,) = diagnostic.remarks(evaluate(diagnostic, Exact(), known, starts))
@@ -98,6 +98,11 @@ def test_chunks_do_not_matter():
 def test_fewer_states_than_components_are_refused():
     with pytest.raises(ValueError, match=r"9 principal components .* there are 5 states; lower"):
         principal_components(lambda: [torch.randn(5, 40)], 9)
+
+
+def test_fewer_values_of_a_state_than_components_are_refused():
+    with pytest.raises(ValueError, match=r"6 principal components .* a state has 4 values; lower"):
+        principal_components(lambda: [torch.randn(9, 4)], 6)
 
 
 @pytest.mark.parametrize("centre", [True, False])
