@@ -1,6 +1,7 @@
 from .diagnostics.band_crps import BandCRPS
 from .diagnostics.base import RolloutDiagnostic
 from .diagnostics.compared import Column, Panel, ScoreLayout
+from .diagnostics.component_plume import ComponentPlume
 from .diagnostics.covariance import CovarianceError
 from .diagnostics.distribution import Distribution
 from .diagnostics.energy_plume import EnergyPlume
@@ -44,6 +45,7 @@ __all__ = [
     "Checkpoints",
     "Column",
     "Compile",
+    "ComponentPlume",
     "CovarianceError",
     "Distribution",
     "Divergence",

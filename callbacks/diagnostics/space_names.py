@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 RESERVED = re.compile(
-    "anomaly_correlation|autocorrelation.*|band|bin|brier.*|channel|climate|component|crps.*"
+    "anomaly_correlation|autocorrelation.*|band|bin|brier.*|channel|climate|component.*|crps.*"
     "|curve.*|density|energy.*|ensemble.*|enstrophy|exceedance.*|explained_variance|failed"
     "|failure|field|forecast_probability|hovmoeller.*|initial_.*|lag|last_good_state"
     "|latent.*|lead_time|limit.*|long_lead_time|mean_map.*|member|movie.*|mse.*|panel.*"

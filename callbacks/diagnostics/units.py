@@ -17,6 +17,14 @@ def channel_units(fields: Sequence[Variable]) -> str:
     return ", ".join(dict.fromkeys(field.units for field in fields))
 
 
+def comparable_units(fields: Sequence[Variable]) -> str:
+    """Return the units of a state whose channels can be added.
+
+    Several channels are divided by their standard deviations, which are the unit.
+    """
+    return "training std" if len(fields) > 1 else fields[0].units
+
+
 def mean_square_units(fields: Sequence[Variable]) -> str:
     """Return the units of the mean square of all channels.
 

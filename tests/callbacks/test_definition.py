@@ -15,7 +15,8 @@ PLANE = Grid((8, 8), (2.0, 3.0))
 STATES = torch.randn(12, 2, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 OTHER = {"every": 2, "burn_in": 3, "leads": (2, 3), "periods": 7, "length": 150, "lags": 9,
          "normalise": False, "threshold": 0.3, "width": 2.0, "points": 7, "stop_at": 2.0,
-         "bins": 30, "reach": 3.0, "components": 2, "centre": False, "channel": 1, "coarsen": 2,
+         "bins": 30, "reach": 3.0, "component": 2, "components": 2, "centre": False,
+         "channel": 1, "coarsen": 2,
          "bands": ("enstrophy",), "reference": "val", "scale": 10.0,
          "quantiles": (0.3, 0.8), "initial_conditions": 2}  # fmt: skip
 KINDS = [

@@ -29,6 +29,7 @@ KINDS = [
     "RankHistogram",
     "ExceedanceReliability",
     "EnergyPlume",
+    "ComponentPlume",
     "EnsemblePanels",
 ]
 

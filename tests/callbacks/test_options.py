@@ -38,6 +38,8 @@ BAD = [
     *[("length", "PCAAutocorrelation", value) for value in (0, 50)],
     ("initial_conditions", "PredictabilityLimit", 0),
     ("initial_conditions", "EnergyPlume", 0),
+    ("initial_conditions", "ComponentPlume", 0),
+    *[("component", "ComponentPlume", value) for value in (0, -1)],
     ("points", "Hovmoeller", 0),
     ("frames", "Movie", 0),
     ("steps", "Movie", 0),
@@ -104,13 +106,6 @@ def test_periods_longer_than_the_reference_are_not_a_number_and_said(evaluate, p
     (remark,) = diagnostic.remarks(scores)
     assert "15 snapshots" in remark
     assert "every" in remark
-
-
-def test_more_components_than_values_in_a_state_are_refused(evaluate):
-    diagnostic = callbacks.PCAAutocorrelation(components=6, length=5, lags=2)
-    data = Data(None, torch.randn(9, 1, 4), variables=("u",))
-    with pytest.raises(ValueError, match=r"PCAAutocorrelation\.components .* a state, got 6"):
-        evaluate(diagnostic, Exact(), data, [])
 
 
 @pytest.mark.parametrize("seconds", [-1.0, NAN, INF])

@@ -84,8 +84,8 @@ def watched(data):
              callbacks.RelativeError(), callbacks.PredictabilityLimit(),
              callbacks.EnsembleSkill(), callbacks.BandCRPS(), callbacks.RankHistogram(leads=(1, 9)),
              callbacks.ExceedanceReliability(leads=(1, 9)), callbacks.Panels(),
-             callbacks.EnergyPlume(2), callbacks.EnsemblePanels(leads=(1, 9)),
-             callbacks.Hovmoeller()]  # fmt: skip
+             callbacks.EnergyPlume(2), callbacks.ComponentPlume(2, 3),
+             callbacks.EnsemblePanels(leads=(1, 9)), callbacks.Hovmoeller()]  # fmt: skip
     late = {"burn_in": 100, "every": 7}  # when what is lost is no longer computed
     kinds += [kind(**late) for kind in (callbacks.Spectrum, callbacks.ZonalMean,
               callbacks.Distribution, callbacks.Moments)]  # fmt: skip

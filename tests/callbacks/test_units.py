@@ -2,6 +2,7 @@ import pytest
 
 from callbacks.diagnostics.units import (
     channel_units,
+    comparable_units,
     energy_units,
     enstrophy_units,
     mean_square_units,
@@ -31,6 +32,11 @@ def test_units_are_raised_to_a_power(units, power, expected):
 
 def test_units_that_channels_share_are_named_once():
     assert channel_units(fields("K", "m s-1", "K")) == "K, m s-1"
+
+
+def test_channels_that_are_added_are_in_units_of_their_std():
+    assert comparable_units(fields("K")) == "K"
+    assert comparable_units(fields("K", "K")) == "training std"
 
 
 def test_several_channels_are_squared_in_units_of_their_variance():
