@@ -5,6 +5,7 @@ others from running. A study that is ended ends its runs, which write their chec
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from typing import NoReturn, TextIO
 from commands.study import StudyRun
 
 PROGRAM = Path(__file__).parents[1] / "cli.py"
+MOVES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""What progress bars within others move the cursor by."""
+
 PATIENCE = 20.0
 """Seconds that runs are given to end by themselves after an interruption by the keyboard."""
 
@@ -197,7 +201,7 @@ class Job:
         """Return the newest line of the run's progress bar."""
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - 2000))
-            text = file.read().decode(errors="replace")
+            text = MOVES.sub("", file.read().decode(errors="replace"))
         lines = [line for line in text.replace("\r", "\n").split("\n") if "%|" in line]
         return (
             f"{self.run.name:<14} {self.stage[0]:<5} {lines[-1].strip() if lines else 'starting'}"

@@ -400,7 +400,8 @@ def test_two_studies_are_not_at_work_on_one_run(working_study, tmp_path):
 
 def test_status_is_the_newest_line_of_the_progress_bar(tmp_path, monkeypatch):
     monkeypatch.setattr("commands.jobs.PROGRAM", tmp_path / "program.py")
-    (tmp_path / "program.py").write_text("print('a: 10%|# |\\ra: 20%|##|\\nother', end='')\n")
+    said = "a: 10%|# |\r\x1b[1Aa: 20%|##|\x1b[A\nother"
+    (tmp_path / "program.py").write_text(f"print({said!r}, end='')\n")
     monkeypatch.setattr(StudyRun, "commands", lambda run: [["fit"]])
     job = Job(StudyRun("one", tmp_path / "one", []), threads=1)
     job.process.wait()
