@@ -253,7 +253,7 @@ class DataDescription:
         """Reason why there is no uniform grid; empty if there is one."""
         return reason_not_uniform(self.axes)
 
-    @property
+    @cached_property
     def spherical(self) -> bool:
         """True if an axis is a latitude or longitude."""
         return any(axis.spherical for axis in self.axes)

@@ -75,7 +75,9 @@ def pad_periodic(x: Features, width: int) -> Features:
     The memory format is kept, which `torch.nn.functional.pad(mode="circular")` does not.
     """
     if not torch.compiler.is_compiling():
-        return _PadPeriodic.apply(x, width)
+        if torch.is_grad_enabled():
+            return _PadPeriodic.apply(x, width)
+        return _PadPeriodic.forward(x, width)  # `apply` inspects the function's signature each time
     for axis in range(2, x.dim()):  # the compiler cannot see into the function, and fuses these
         x = wrap(x, width, axis)
     return x
