@@ -69,6 +69,16 @@ class Projection(nn.ModuleList):
             )
 
     def forward(self, prediction: State, state: State) -> State:
+        """Return the prediction on the constraints, given the state before it.
+
+        Raises:
+            ValueError: They have different shapes.
+        """
+        if prediction.shape != state.shape:
+            raise ValueError(
+                f"A prediction of shape {tuple(prediction.shape)} cannot be projected with a state "
+                f"of shape {tuple(state.shape)} before it; give states of equal shapes."
+            )
         for constraint in self:
             prediction = constraint(prediction, state)
         return prediction

@@ -32,6 +32,20 @@ class Criterion(nn.Module, ABC):
         super().__init__()
         self.register_buffer("point_weights", None, persistent=False)
 
+    def __call__(self, prediction: Fields, target: Fields) -> Float[Tensor, " batch"]:
+        """Return one number per sample.
+
+        Raises:
+            ValueError: Prediction and target have different shapes, which would be broadcast.
+        """
+        if prediction.shape != target.shape:
+            raise ValueError(
+                f"{type(self).__name__} compares a prediction of shape {tuple(prediction.shape)} "
+                f"with a target of shape {tuple(target.shape)}; give fields of equal shapes, such "
+                "as `window[:, 1]` of a window of states."
+            )
+        return super().__call__(prediction, target)
+
     def set_weights(self, weights: Weights | None) -> None:
         """Set the weight of each point of each channel, with the mean 1; None for equal weights."""
         device = None if self.point_weights is None else self.point_weights.device

@@ -333,3 +333,8 @@ def test_named_constraints_need_trajectories():
     Projection("data").learn(nothing, data, standardized())
     with pytest.raises(ValueError, match="learned from trajectories, and SimpleNamespace has none"):
         Projection([ConservedMean()]).learn(nothing, data, standardized())
+
+
+def test_states_of_other_shapes_are_not_projected():
+    with pytest.raises(ValueError, match=r"\(2, 1, 4\) cannot be projected with a state of"):
+        Projection(None)(torch.zeros(2, 1, 4), torch.zeros(2, 3, 1, 4))
