@@ -183,7 +183,7 @@ def test_checkpoint_of_another_network(workplace, refused):
         ("--model.predict=increment", "model.predict=state, this emulator has increment"),
         ("--model.latents=[[1,2],[3,4]]", "model.latents=[[1, 2], [2, 4]], this emulator has [[1,"),
         ("--model.network.padding=zeros", "model.network.padding=data, this emulator has zer"),
-        ("--model.optimizer=emulators.Muon", "model.optimizer=torch.optim.AdamW, this emulator"),
+        ("--model.optimizer=AdamW", "model.optimizer=emulators.Muon, this emulator has torch.op"),
     ],
 )
 def test_resuming_with_another_model(workplace, refused, option, words):

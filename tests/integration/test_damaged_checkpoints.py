@@ -111,12 +111,12 @@ def inside(checkpoint):
     yield "optimizer", lambda c: c["optimizer_states"].clear()
     yield "group", lambda c: c["optimizer_states"][0]["param_groups"][0].pop("lr")
     yield "groups", lambda c: c["optimizer_states"][0]["param_groups"].clear()
-    first = next(iter(optimizer["state"]))
-    yield "moment", lambda c: c["optimizer_states"][0]["state"][first].update(exp_avg="text")
-    yield "moments", lambda c: c["optimizer_states"][0]["state"][first].pop("exp_avg_sq")
+    first = next(n for n, state in optimizer["state"].items() if "average" in state)
+    yield "moment", lambda c: c["optimizer_states"][0]["state"][first].update(average="text")
+    yield "moments", lambda c: c["optimizer_states"][0]["state"][first].pop("square")
     yield (
         "shape",
-        lambda c: c["optimizer_states"][0]["state"][first].update(exp_avg=torch.zeros(3, 5)),
+        lambda c: c["optimizer_states"][0]["state"][first].update(average=torch.zeros(3, 5)),
     )
     yield "schedule", lambda c: c["lr_schedulers"][0].pop("last_epoch")
     yield "last epoch", lambda c: c["lr_schedulers"][0].update(last_epoch="soon")

@@ -29,8 +29,9 @@ class Spoil(Callback):
             if self.what == "loss":
                 outputs["loss"].fill_(self.value)
             elif self.what == "moment":
-                state = list(trainer.optimizers[0].state.values())[3]
-                state["exp_avg_sq"].view(-1)[-1] = self.value
+                states = trainer.optimizers[0].state.values()
+                squares = [state["square"] for state in states if "square" in state]
+                squares[3].view(-1)[-1] = self.value
             else:
                 list(getattr(pl_module, self.what).parameters())[2].view(-1)[-1] = self.value
 
@@ -112,7 +113,8 @@ def test_checkpoint_that_is_not_finite_is_refused(workplace, say, where, command
     path = "runs/smoke/last.ckpt"
     checkpoint = torch.load(path, weights_only=True)
     if where == "optimizer":
-        list(checkpoint["optimizer_states"][0]["state"].values())[2]["exp_avg"].fill_(math.inf)
+        states = checkpoint["optimizer_states"][0]["state"].values()
+        [state for state in states if "average" in state][2]["average"].fill_(math.inf)
     else:
         name = next(name for name in checkpoint["state_dict"] if name.startswith(where))
         checkpoint["state_dict"][name].view(-1)[1] = math.nan
