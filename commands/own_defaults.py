@@ -4,9 +4,11 @@ The parser keeps the settings of the former class that the new one has too. Thos
 the defaults of the former class, are not kept: AdamW in place of Muon begins with AdamW's rate.
 """
 
+from dataclasses import MISSING
 from functools import cache
 from inspect import signature
 from pkgutil import resolve_name
+from types import FunctionType
 from typing import Any
 
 from jsonargparse import _typehints  # the library has no other place for it
@@ -40,14 +42,25 @@ def defaults_among(path: str, given: dict[str, Any]) -> list[str]:
         >>> defaults_among("torch.optim.AdamW", {"lr": 1e-3, "betas": [0.9, 0.99]})
         ['lr']
     """
-    parameters = signature(resolve_name(path)).parameters
-    return [
-        name
-        for name, value in given.items()
-        if name in parameters and as_list(parameters[name].default) == as_list(value)
-    ]
+    owner = resolve_name(path)
+    defaults: dict[str, Any] = {}
+    made = [vars(kind).get("__init__") for kind in getattr(owner, "__mro__", ())] or [owner]
+    for function in reversed(made):  # a base class has the defaults of arguments passed on to it
+        if isinstance(function, FunctionType):
+            parameters = signature(function).parameters.items()
+            defaults.update({name: one.default for name, one in parameters})
+    return [name for name, value in given.items() if is_default(value, defaults.get(name, MISSING))]
 
 
-def as_list(value: Any) -> Any:
-    """Return a tuple as the list that YAML makes of it, and other values as they are."""
-    return list(value) if isinstance(value, tuple) else value
+def is_default(value: Any, default: Any) -> bool:
+    """Return whether a plain value is a default; YAML makes a list of a tuple.
+
+    Example:
+        >>> is_default([0.9, 0.999], (0.9, 0.999)), is_default(1, True), is_default(2, 2.0)
+        (True, False, True)
+    """
+    if isinstance(default, tuple | list) and isinstance(value, tuple | list):
+        return len(value) == len(default) and all(map(is_default, value, default))
+    if isinstance(default, bool) or isinstance(value, bool) or default is None:
+        return value is default
+    return isinstance(default, int | float | str) and value == default

@@ -113,6 +113,7 @@ class RolloutObserver(ABC):
     Attributes:
         stages: Stages, among validate, test and predict, whose rollouts are observed.
         options: Arguments of the constructor, if the class stores them.
+        room: Memory that `observe_members` needs, in sizes of the states of all members.
         diverged: Mask of the trajectories in the batch that some observer has declared diverged, or
             None. The state of the current step is judged before `observe` is called, so that no
             mean includes the state in which a trajectory diverges. An observer with
@@ -142,6 +143,7 @@ class RolloutObserver(ABC):
 
     stages: ClassVar[tuple[str, ...]] = ("validate", "test", "predict")
     options: Mapping[str, Any] = {}
+    room: ClassVar[float] = 0.0
     diverged: Choice | None = None
 
     def observes(self, stage: str) -> bool:
@@ -247,6 +249,7 @@ def run_rollout(
         observer.begin(start)
     current = RolloutState(0, initial, None, context, torch.arange(len(initial), device=device))
     step, interval = checked_step(model), getattr(model, "interval", None)
+    room = max((observer.room for observer in observers), default=0.0)
     inputs = StepInputs(start, getattr(model, "steps_per_call", 1))
     if saver is not None:
         current = saver.open(start, observers) or current
@@ -262,7 +265,7 @@ def run_rollout(
         total=start.steps,
     ):
         given = inputs.at(lead - 1, current.context, current.active)
-        state, memory = step_in_parts(step, current.state, current.memory, given, batch)
+        state, memory = step_in_parts(step, current.state, current.memory, given, batch, room)
         current = RolloutState(lead, state, memory, current.context.after(interval), current.active)
         forecast = state
         if len(state) < len(initial):

@@ -1,6 +1,7 @@
 """Steps of the members of an ensemble, a part of them at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ def step_in_parts(
     memory: Any,
     context: Context,
     size: int,
+    room: float = 0.0,
 ) -> tuple[State, Any]:
     """Return the result of a step of many members, a part of them at a time.
 
@@ -34,8 +36,10 @@ def step_in_parts(
         context: Context of all members.
         size: Number of initial conditions, which is the number of samples in a call of the step if
             that is above `SMALLEST`.
+        room: Memory that is needed after the step, in sizes of the states of all members.
 
     Raises:
+        TypeError: The memory holds objects whose tensors cannot be divided.
         ValueError: The states and memories of all members do not fit into the free memory.
     """
     batch, points = size, state[0, 0].numel()
@@ -48,8 +52,9 @@ def step_in_parts(
         part = apply_to_collection((memory, context), Tensor, lambda value, at=chosen: value[at])
         parts.append(step(state[chosen], *part))
         if memory is None and not first:
-            # the parts of a step and their concatenation, and the states before it
-            each = 2 * size_of(parts[0]) * batch // size + state[:batch].nbytes
+            result, one = size_of(parts[0]) * batch // size, state[:batch].nbytes
+            # the states before a step, its parts and their concatenation; then what observers need
+            each = max(one + 2 * result, result + int(room * one))
             check_memory(state[:batch], len(state) // batch, each)
     states, memories = zip(*parts, strict=True)
     return torch.cat(states), concatenated(memories)
@@ -82,4 +87,15 @@ def concatenated(parts: Sequence[Any]) -> Any:
     if isinstance(first, tuple | list):
         items = [concatenated(items) for items in zip(*parts, strict=True)]
         return type(first)(*items) if hasattr(first, "_fields") else type(first)(items)
+    if is_dataclass(first) and not isinstance(first, type):
+        names = [field.name for field in fields(first) if field.init]
+        return replace(
+            first, **{name: concatenated([getattr(part, name) for part in parts]) for name in names}
+        )
+    if first is not None and not isinstance(first, bool | int | float | complex | str):
+        raise TypeError(
+            f"The memory of a step holds a {type(first).__name__}, whose tensors cannot be divided "
+            "among members; use tensors, numbers, and tuples, lists, dictionaries or dataclasses "
+            "of them."
+        )
     return first

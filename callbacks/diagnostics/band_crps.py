@@ -47,6 +47,7 @@ class BandCRPS(EnsembleDiagnostic):
 
     version = 1
     needs_ensemble = False
+    room = 18.0  # errors, their spectrum and one band of it in float64, sorted
     layouts = (
         ScoreLayout(
             "crps_band",

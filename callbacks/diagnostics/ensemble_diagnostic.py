@@ -21,6 +21,7 @@ class EnsembleDiagnostic(RolloutDiagnostic):
     """
 
     stages = ("test",)
+    room: ClassVar[float] = 5.0
     needs_ensemble: ClassVar[bool] = True
 
     def unsupported_reason(self) -> str | None:

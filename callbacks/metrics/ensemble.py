@@ -1,5 +1,7 @@
 """Scores of ensembles, per initial condition and channel, averaged over the grid, in float64."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,6 +12,7 @@ from datamodules.solvers.variable import State
 
 Members = Float[Tensor, "member batch channel *space"]
 Score = Float[Tensor, "batch channel"]
+ROWS = 64  # members whose distances from all others are in memory at once
 
 
 def crps(members: Members, truth: State, weights: Weights | None = None) -> Score:
@@ -124,9 +127,10 @@ def energy_score(
         fields = apply_weights(fields, share.sqrt())
     points = fields.flatten(2).transpose(0, 1) / channels**0.5
     # products of fields would have rounding errors as large as in the largest distance
-    distance = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-    pairs = distance[:, 1:, 1:].sum((1, 2)) / (2 * count * (count - 1))
-    return distance[:, 0, 1:].mean(1) - pairs
+    truth, others = points[:, :1], points[:, 1:]
+    distance = partial(torch.cdist, compute_mode="donot_use_mm_for_euclid_dist")
+    pairs = sum(distance(part, others).sum((1, 2)) for part in others.split(ROWS, dim=1))
+    return distance(truth, others)[:, 0].mean(1) - pairs / (2 * count * (count - 1))
 
 
 def ensemble_spread(members: Members, weights: Weights | None = None) -> Score:

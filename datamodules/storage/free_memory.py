@@ -96,7 +96,7 @@ def check_memory(
         raise ValueError(
             f"An ensemble of {members} members from {len(initial)} initial conditions of "
             f"{tuple(initial.shape[1:])} needs {readable(members * each)}, and {readable(free)} "
-            f"are free; lower members to {max(free // each, 1)}, or start from fewer initial "
-            "conditions at a time: batch_size of data.val_rollouts, test_rollouts or "
-            "predict_rollouts."
+            f"are free; lower members to {max(free // each, 1)} or less, or start from fewer "
+            "initial conditions at a time: batch_size of data.val_rollouts, test_rollouts or "
+            "predict_rollouts, in Python fewer states of `initial`."
         )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from emulators.emulator import Emulator
 
 Repeated = Float[Tensor, "sample time channel *space"]
+PEAK = 1.6  # of the memory in a backward pass, over what is kept for it; measured for our networks
+LARGE = 10_000  # windows; what a network keeps of a window is below it
 
 
 def windows_of_members(emulator: "Emulator", batch: Window | Windows) -> tuple[Repeated, Context]:
@@ -44,7 +46,9 @@ def windows_of_members(emulator: "Emulator", batch: Window | Windows) -> tuple[R
 def check_training_memory(emulator: "Emulator", window: Window, context: Context) -> None:
     """Check that what a training step keeps for its gradient fits into the free memory.
 
-    It is measured with two and with three members of one window.
+    It is measured with two and with three members of one window, unless it is small for certain.
+    At its peak a backward pass needs up to `PEAK` times as much. Processes of one node share the
+    memory.
 
     Args:
         emulator: Emulator.
@@ -54,9 +58,17 @@ def check_training_memory(emulator: "Emulator", window: Window, context: Context
     Raises:
         ValueError: It does not fit; the number of members that fits is named.
     """
-    two, three = (kept_for_gradient(emulator, window, context, members) for members in (2, 3))
-    each = max(three - two, 1) * len(window)
-    free = free_on(window.device) - max(two - 2 * (three - two), 0)  # without what all members use
+    trainer = emulator._trainer
+    shares = trainer.num_devices if trainer is not None and window.device.type == "cpu" else 1
+    free = free_on(window.device) // shares
+    if emulator.members * window.nbytes * LARGE < free:
+        return
+    try:
+        two, three = (kept_for_gradient(emulator, window, context, n) for n in (2, 3))
+    except Exception:  # a loss that needs its whole batch; the training will tell
+        return
+    each = max(int(PEAK * (three - two)), 1) * len(window)
+    free -= max(two - 2 * (three - two), 0)  # of all members
     if emulator.members * each <= free:
         return
     fits, windows = free // each, len(window) * free // (emulator.members * each)
@@ -64,7 +76,7 @@ def check_training_memory(emulator: "Emulator", window: Window, context: Context
     ways += [f"data.batch_size to {windows}"] if windows > 0 else []
     raise ValueError(
         f"A training step with model.members={emulator.members} of {len(window)} windows of "
-        f"{tuple(window.shape[2:])} needs {readable(emulator.members * each)}, and "
+        f"{tuple(window.shape[2:])} needs about {readable(emulator.members * each)}, and "
         f"{readable(max(free, 0))} are free; "
         + (f"lower {', or '.join(ways)}." if ways else "lower both, or choose a smaller network.")
     )
@@ -78,7 +90,7 @@ def kept_for_gradient(emulator: "Emulator", window: Window, context: Context, me
     def keep(value: Tensor) -> Tensor:
         storage = value.untyped_storage()
         kept[storage.data_ptr()] = storage.nbytes()
-        return value
+        return value.detach()  # the tensor itself would refer to the graph that refers to it
 
     with (
         scoring(emulator, members),
@@ -91,13 +103,15 @@ def kept_for_gradient(emulator: "Emulator", window: Window, context: Context, me
 
 @contextmanager
 def scoring(emulator: "Emulator", members: int) -> Iterator[None]:
-    """Train with another number of members in this context, and leave buffers as they are."""
+    """Train with another number of members in this context, log nothing, and restore buffers."""
     own, objective = emulator.members, cast(Objective, emulator.distance)
     buffers = [(value, value.clone()) for value in emulator.trained.buffers()]
     emulator.members, emulator.distance = members, objective.of(members)
+    emulator.log = lambda *words, **options: None  # type: ignore[method-assign] # in this context
     try:
         yield
     finally:
+        del emulator.log
         emulator.members, emulator.distance = own, objective
         for value, before in buffers:
             value.copy_(before)

@@ -234,3 +234,18 @@ def test_points_without_a_value_do_not_change_others():
     found = sorted_members(members)
     assert found[..., 0].isnan().all()
     assert found[..., 1].flatten().tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 64])
+def test_energy_score_does_not_depend_on_the_members_in_memory_at_once(rows, monkeypatch):
+    members, truth = torch.randn(7, 2, 3, 4), torch.randn(2, 3, 4)
+    std = torch.tensor([1.0, 2.0, 0.5])
+    monkeypatch.setattr("callbacks.metrics.ensemble.ROWS", rows)
+    x, y = (fields.double() / std[:, None] for fields in (members, truth))
+
+    def norm(field):
+        return field.square().mean((-2, -1)).sqrt()
+
+    error = norm(x - y).mean(0)
+    pairs = norm(x[:, None] - x).sum((0, 1)) / (2 * 7 * 6)
+    np.testing.assert_allclose(energy_score(members, truth, std), error - pairs, rtol=1e-12)

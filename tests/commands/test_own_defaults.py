@@ -73,3 +73,11 @@ def test_network_begins_with_its_own_defaults(settings, tmp_path):
 def test_defaults_are_told_from_what_was_given():
     given = {"lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-6, "another": 1}
     assert defaults_among("torch.optim.AdamW", given) == ["lr", "betas"]
+
+
+def test_defaults_of_arguments_that_are_passed_on():
+    given = {"detached_steps": 2, "ema_decay": 0.999, "masking": 0.7, "noise": False}
+    found = defaults_among("emulators.HierarchicalPushforward", given)
+    assert "ema_decay" in found  # of Emulator
+    assert "masking" not in found
+    assert "noise" not in found  # False is no number

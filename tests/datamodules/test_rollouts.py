@@ -90,7 +90,7 @@ def test_ensemble_that_does_not_fit_into_memory_is_refused(files, monkeypatch):
     starts = InitialConditions(varying(files), 5, 3, 3, members=100)
     state = starts.trajectories.read(0, 0, 1).nbytes
     monkeypatch.setattr("datamodules.storage.free_memory.free_memory", lambda: 2 * 4 * state * 17)
-    with pytest.raises(ValueError, match=r"100 members from 2 initial .* lower members to 17, or"):
+    with pytest.raises(ValueError, match=r"100 members from 2 initial .* lower members to 17 or"):
         starts.collate([0, 1])
     monkeypatch.setattr("datamodules.storage.free_memory.free_memory", lambda: 2 * 4 * state * 100)
     assert len(starts.collate([0, 1]).perturbed) == 99

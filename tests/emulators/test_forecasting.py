@@ -274,7 +274,7 @@ def test_an_ensemble_larger_than_the_memory_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("datamodules.storage.free_memory.free_memory", lambda: 4 * state.nbytes * 6)
     emulator = adding()
     emulator.stochastic = True
-    with pytest.raises(ValueError, match=r"7 members from 2 initial .* lower members to 6, or"):
+    with pytest.raises(ValueError, match=r"7 members from 2 initial .* lower members to 6 or"):
         emulator.forecast(initial(), 3, members=7, path=tmp_path / "forecast.nc")
     assert emulator.forecast(initial(), 3, members=6).sizes["member"] == 6
 

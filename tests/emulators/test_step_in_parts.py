@@ -1,5 +1,8 @@
 """Steps of many members: how many samples a call has, and whether their states fit into memory."""
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -34,7 +37,7 @@ class Wide(nn.Module):
 def test_ensemble_whose_memory_does_not_fit_is_refused(emulator, held, monkeypatch):
     state = torch.zeros(BATCH, 1, POINTS).nbytes
     monkeypatch.setattr(FREE, lambda: 20 * held * state + state // 2)
-    with pytest.raises(ValueError, match=r"21 members from 2 initial .* lower members to 20, or"):
+    with pytest.raises(ValueError, match=r"21 members from 2 initial .* lower members to 20 or"):
         first_step(emulator, 21)
     assert len(first_step(emulator, 20)[0]) == 40
 
@@ -65,6 +68,48 @@ def test_calls_have_the_samples_of_a_batch_and_more_on_small_grids(shape, size, 
 
     step_in_parts(step, torch.zeros(1, *shape).expand(40, *shape), (), None, size)
     assert found == calls
+
+
+@dataclass
+class Past:
+    states: torch.Tensor
+    further: dict
+    count: int = 3
+
+
+@pytest.mark.parametrize("kind", [Past, SimpleNamespace])
+def test_memories_of_other_kinds(kind):
+    """A dataclass is divided among members, other objects are refused."""
+    state = torch.arange(40.0).reshape(40, 1, 1)
+
+    def step(state, memory, context):
+        before = state if memory is None else memory.further["before"]
+        return state + before, kind(states=state, further={"before": state}, count=3)
+
+    if kind is SimpleNamespace:
+        with pytest.raises(TypeError, match="holds a SimpleNamespace, whose tensors cannot be div"):
+            step_in_parts(step, state, None, None, 1)
+        return
+    found, memory = step_in_parts(step, state, None, None, 1)
+    assert found.flatten().tolist() == [2.0 * n for n in range(40)]
+    assert memory.count == 3
+    found, memory = step_in_parts(step, found, memory, None, 1)
+    assert found.flatten().tolist() == [3.0 * n for n in range(40)]
+    assert memory.states.flatten().tolist() == [2.0 * n for n in range(40)]
+
+
+def test_what_observers_need_counts(monkeypatch):
+    emulator = Baseline(network=nn.Identity(), dimensions=1)
+    state = torch.zeros(BATCH, 1, POINTS).nbytes
+    monkeypatch.setattr(FREE, lambda: 20 * (1 + 7) * state)
+    for members in (20, 21):
+        states = torch.zeros(BATCH, 1, POINTS).repeat(members, 1, 1)
+        words = (emulator.eval().step, states, None, Context(), BATCH, 7.0)
+        if members == 20:
+            step_in_parts(*words)
+        else:
+            with pytest.raises(ValueError, match="lower members to 20"):
+                step_in_parts(*words)
 
 
 def test_size_of_nested_tensors():
