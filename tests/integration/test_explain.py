@@ -36,7 +36,7 @@ from tests.conftest import SMOKE, says
             ["--data.join=space"],
             "data.join must be one of 'time', 'folder', 'name', null, got space",
         ),
-        (["--model.optimizer.lr=0.5"], "model.optimizer.lr=0.001, this emulator has 0.5"),
+        (["--model.optimizer.lr=0.5"], "model.optimizer.lr=0.005, this emulator has 0.5"),
         (["--data.batch_size=x"], "data.batch_size must be of type int, got x"),
         (["--model=Nothere"], "model names the class 'Nothere', which is neither"),
         (["--model.ema_decay=2"], "error: model.ema_decay must lie in [0, 1), got 2.0."),
@@ -68,7 +68,8 @@ def test_wrong_setting_is_one_sentence(words, sentence, say, workplace):
 
 
 def test_option_that_an_optimiser_refuses_at_its_first_step_is_named(say, workplace):
-    status, _, err = say("fit", "-c", SMOKE, "--model.optimizer.capturable=true")
+    words = ["--model.optimizer=AdamW", "--model.optimizer.capturable=true"]
+    status, _, err = say("fit", "-c", SMOKE, *words)
     assert status == 1
     assert "emulate: error: model.optimizer cannot take a step with its options" in err
     assert "capturable=True" in err

@@ -57,7 +57,7 @@ def test_run_that_is_in_the_folder_is_moved_aside_whole(workplace, say):
     assert moved["last.ckpt"] == again["last.ckpt"]
 
 
-FAILS = "--model.optimizer.capturable=true"  # at the first step, on a CPU
+FAILS = "--model.optimizer={class_path: AdamW, init_args: {capturable: true}}"  # at its first step
 
 
 def test_training_that_fails_before_its_first_step_leaves_the_folder_as_it_was(workplace, say):

@@ -13,10 +13,10 @@ from tests.processes import start, wait
 
 FIT = ["fit", "-c", str(SMOKE)]
 WIDE = ["--model=Baseline", "--model.network.width=16"]
-ADAMW = [*WIDE, "--trainer.max_steps=3", "--model.optimizer.fused=true"]
+ADAMW = [*WIDE, "--trainer.max_steps=3", "--model.optimizer=AdamW", "--model.optimizer.fused=true"]
 ADAMW += ["--trainer.gradient_clip_val=0.1"]
 MUON = [*WIDE, "--trainer.max_steps=4", "--trainer.val_check_interval=9"]
-MUON += ["--model.optimizer=emulators.Muon", "--trainer.precision=bf16-mixed"]
+MUON += ["--model.optimizer.lr=0.001", "--trainer.precision=bf16-mixed"]
 MUON += ["--trainer.gradient_clip_val=null"]
 TUNED = ["--trainer.max_steps=1", "--trainer.callbacks+=callbacks.FineTuning"]
 TUNED += ["--trainer.callbacks.checkpoint=runs/smoke/last.ckpt"]

@@ -85,6 +85,7 @@ cli.run({words!r})
 """
 
 
+@pytest.mark.slow  # test_ranks.py has the same for single forecasts
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 def test_ensembles_of_two_ranks_are_those_of_one(stochastic, workplace):
     single = ["--data.test_rollouts.batch_size=1"]
