@@ -26,7 +26,7 @@ from emulators.former_names import rename_weights
 from emulators.hierarchy.coarsening import Coarse, CoarseningFactory, Pooling
 from emulators.hierarchy.latent_layout import LatentLayout
 from emulators.host_copies import copy_to_device
-from emulators.networks.interface import Latents, coarsen
+from emulators.networks.interface import Latents, check_factors, coarsen
 from emulators.training.randomness import add_noise
 
 Memory = tuple[Latents, tuple[State, ...]]
@@ -126,12 +126,7 @@ class Hierarchical(Emulator):
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Check that all factors divide the grid."""
-        for factor in self.layout.factors:
-            if any(size % factor for size in shape):
-                raise ValueError(
-                    f"model.latents has the factor {factor}, which does not divide the grid "
-                    f"{tuple(shape)}; choose factors that divide it."
-                )
+        check_factors("model.latents", self.layout.factors, shape)
         super().check(shape)
 
     # Stepping -----------------------------------------------------------------------------------

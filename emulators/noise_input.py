@@ -21,7 +21,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from emulators.context import Context
-from emulators.networks.interface import Latents, NetworkInterface, Parameters, State
+from emulators.networks.interface import (
+    Latents,
+    NetworkInterface,
+    Parameters,
+    State,
+    check_factors,
+)
 
 
 class NoiseInput:
@@ -73,12 +79,7 @@ class NoiseInput:
         Raises:
             ValueError: One does not.
         """
-        for factor in self.fields:
-            if any(size % factor for size in shape):
-                raise ValueError(
-                    f"model.noise_fields has the factor {factor}, which does not divide the grid "
-                    f"{tuple(shape)}; choose factors that divide it."
-                )
+        check_factors("model.noise_fields", self.fields, shape)
 
     def add(
         self,

@@ -8,7 +8,7 @@ standardised numbers per sample.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int, Shaped
@@ -135,6 +135,26 @@ class Network(nn.Module, ABC):
 
 
 NetworkFactory = Callable[[NetworkInterface], Network]
+
+
+def check_factors(option: str, factors: Sequence[int], grid: Sequence[int], of: str = "") -> None:
+    """Check that coarsening factors divide a grid.
+
+    Args:
+        option: Option that gives the factors.
+        factors: Coarsening factors.
+        grid: Number of points along each axis.
+        of: End of the phrase that names the grid, if it is not the grid of the states alone.
+
+    Raises:
+        ValueError: A factor does not.
+    """
+    for factor in factors:
+        if any(size % factor for size in grid):
+            raise ValueError(
+                f"{option} has the factor {factor}, which does not divide the grid {tuple(grid)}"
+                f"{of}; choose factors that divide it."
+            )
 
 
 def coarsen(field: State, factor: int) -> Float[Tensor, "batch channel *coarse"]:

@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datamodules.solvers.finite import check_finite
-from emulators.networks.interface import coarsen
+from emulators.networks.interface import check_factors, coarsen
 from emulators.networks.layers import PeriodicOnly
 from emulators.training.losses import Criterion, Fields
 from emulators.training.spectral_losses import rings
@@ -203,9 +203,9 @@ class CRPS(KernelScore):
         Raises:
             ValueError: One does not.
         """
-        for factor in self.factors:
-            for grid in (shape, *[latent for latent in latents if factor <= min(latent)]):
-                check_factor(factor, grid)
+        self._check_grid(self.factors, shape)
+        for latent in latents:
+            self._check_grid([factor for factor in self.factors if factor <= min(latent)], latent)
 
     def between(self, one: Fields, other: Fields) -> Float[Tensor, " batch"]:
         difference = one - other
@@ -223,17 +223,13 @@ class CRPS(KernelScore):
         Raises:
             ValueError: The factor does not divide the grid.
         """
-        check_factor(factor, tuple(field.shape[2:]))
+        self._check_grid([factor], field.shape[2:])
         return coarsen(field, factor)
 
-
-def check_factor(factor: int, grid: tuple[int, ...]) -> None:
-    """Raise an error if a factor does not divide a grid."""
-    if any(size % factor for size in grid):
-        raise ValueError(
-            f"CRPS.factors has the factor {factor}, which does not divide the "
-            f"grid {grid} of the states or of a latent; choose another factor."
-        )
+    @staticmethod
+    def _check_grid(factors: Sequence[int], grid: Sequence[int]) -> None:
+        """Check that factors divide the grid of states or of a latent."""
+        check_factors("CRPS.factors", factors, grid, " of the states or of a latent")
 
 
 class EnergyScore(KernelScore):
