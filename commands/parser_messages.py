@@ -267,7 +267,7 @@ def allowed_types(inner: str, key: str, value: str | None, command: str, outer: 
     if "float" in named and got is not None and got.strip("'+-.").lower() in NOT_FINITE:
         return f"{key} must be a finite number, got {got}."
     if found:
-        return f"{key} must be of type {found[1]}, got {found[2]}."
+        return f"{key} must be of type {found[1]}, got {got}."
     null = " or null" if "NoneType" in names else ""
     return f"{key} must be of type {' or '.join(named)}{null}, got {value}."
 

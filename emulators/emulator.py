@@ -60,7 +60,7 @@ from emulators.standardize import Standardize
 from emulators.training.losses import L1L2, Distance
 from emulators.training.members import windows_of_members
 from emulators.training.muon import Muon
-from emulators.training.objective_checks import check_dropout, check_objective
+from emulators.training.objective_checks import DEFAULT_MEMBERS, check_dropout, check_objective
 from emulators.training.objectives import Objective
 from emulators.training.optimizers import Schedule
 from emulators.training.precision import check_precision
@@ -124,7 +124,7 @@ class Emulator(Forecasting, ABC):
         predict: Literal["state", "increment"] = "state",
         distance: Distance = L1L2(),
         objective: Objective | None = None,
-        members: int = 2,
+        members: int = DEFAULT_MEMBERS,
         noise_fields: list[int] = [],  # noqa: B006 - shown in --help
         noise_numbers: int = 0,
         optimizer: OptimizerCallable = Muon,

@@ -127,10 +127,10 @@ def energy_score(
         fields = apply_weights(fields, share.sqrt())
     points = fields.flatten(2).transpose(0, 1) / channels**0.5
     # products of fields would have rounding errors as large as in the largest distance
-    truth, others = points[:, :1], points[:, 1:]
+    first, others = points[:, :1], points[:, 1:]  # of the truth, and of the members
     distance = partial(torch.cdist, compute_mode="donot_use_mm_for_euclid_dist")
     pairs = sum(distance(part, others).sum((1, 2)) for part in others.split(ROWS, dim=1))
-    return distance(truth, others)[:, 0].mean(1) - pairs / (2 * count * (count - 1))
+    return distance(first, others)[:, 0].mean(1) - pairs / (2 * count * (count - 1))
 
 
 def ensemble_spread(members: Members, weights: Weights | None = None) -> Score:
