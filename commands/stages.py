@@ -30,6 +30,7 @@ from datamodules import TrajectoryDataModule
 from datamodules.files.netcdf_writer import atomic_write
 from emulators.checkpoint_file import read_checkpoint
 from emulators.former_names import rename
+from emulators.training.precision import default_precision
 
 exported(callbacks, datamodules, emulators)
 
@@ -141,7 +142,7 @@ class EmulatorCLI(LightningCLI):
             parser.link_arguments(f"data.{name}", target, count, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Set `weights_only` unless `--weights_only=false` is typed, and drop duplicate callbacks.
+        """Set `weights_only` and the precision, unless given, and drop duplicate callbacks.
 
         (The settings of a resumed run may list a callback that the command line repeats.)
         """
@@ -151,6 +152,7 @@ class EmulatorCLI(LightningCLI):
         refuse_null(config)
         refuse_no_group(config.data, TrajectoryDataModule)
         trainer = config.trainer
+        trainer.precision = trainer.precision or default_precision(trainer.accelerator)
         if isinstance(given := trainer.callbacks, list):
             trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]
 

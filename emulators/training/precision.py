@@ -24,6 +24,22 @@ def bfloat16_cost() -> float:
     return seconds[torch.bfloat16] / seconds[torch.float32]
 
 
+def default_precision(accelerator: object) -> str:
+    """Return bf16-mixed on a CUDA device (NVIDIA or AMD), and 32-true on any other.
+
+    Most CPUs have no matrix units for bfloat16 and are slower in it (`bfloat16_cost`).
+
+    Args:
+        accelerator: `accelerator` of the trainer.
+
+    Example:
+        >>> default_precision("cpu")
+        '32-true'
+    """
+    on_gpu = accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available()
+    return "bf16-mixed" if on_gpu else "32-true"
+
+
 def check_precision(precision: str) -> None:
     """Raise an error for a precision that keeps weights and states in 16 bits.
 

@@ -69,7 +69,7 @@ def test_help_can_be_typed(words, say):
 def test_help_of_an_option_has_one_default(say):
     words = " ".join(say("fit", "--help")[1].split())
     (about,) = re.findall(r"--trainer.precision PRECISION(.*?)--trainer", words)
-    assert re.findall(r"[Dd]efault: (\S+)", about) == ["bf16-mixed)"]
+    assert re.findall(r"[Dd]efault: (\S+)", about) == ["null)"]
     (about,) = re.findall(r"--trainer.max_steps MAX_STEPS(.*?)--trainer", words)
     assert "Disabled by default" not in about
     assert about.endswith("(type: int, default: 10000) ")

@@ -1,0 +1,50 @@
+"""The precision of a run that was given none."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import cli
+import emulators
+from emulators.training.precision import default_precision
+from tests.conftest import SMOKE
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "gpu", "precision"),
+    [
+        ("auto", True, "bf16-mixed"),
+        ("gpu", True, "bf16-mixed"),
+        ("cuda", True, "bf16-mixed"),
+        ("auto", False, "32-true"),
+        ("cpu", True, "32-true"),
+        ("mps", False, "32-true"),
+        (object(), True, "32-true"),
+    ],
+)
+def test_default_is_fast_on_the_device(monkeypatch, accelerator, gpu, precision):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert default_precision(accelerator) == precision
+
+
+def precision_of(run):
+    return yaml.safe_load((Path(run) / "config.yaml").read_text())["trainer"]["precision"]
+
+
+def test_run_keeps_the_precision_that_was_chosen(workplace, monkeypatch):
+    for chosen in ("32-true", "bf16-mixed"):
+        monkeypatch.setattr("commands.stages.default_precision", lambda _, chosen=chosen: chosen)
+        run = f"runs/{chosen}"
+        words = ["--trainer.max_steps=1", f"--trainer.default_root_dir={run}"]
+        cli.run(["fit", "-c", str(SMOKE), *words, "--trainer.precision=null"])
+        assert precision_of(run) == emulators.load(run).precision == chosen
+    # another machine continues in the precision of the run, unless told otherwise
+    cli.run(["fit", "--ckpt_path=runs/32-true/last.ckpt", "--trainer.max_steps=2"])
+    assert precision_of("runs/32-true") == "32-true"
+
+
+def test_shipped_settings_leave_the_precision_to_the_device():
+    settings = yaml.safe_load((Path(__file__).parents[2] / "configs/trainer.yaml").read_text())
+    assert settings["trainer"]["precision"] is None
