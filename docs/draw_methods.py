@@ -21,7 +21,7 @@ def rows() -> list[list[str]]:
 
 
 def draw(table: list[list[str]]) -> plt.Figure:
-    """Return the figure: error, stability and energy of the smallest scales of each method."""
+    """Return the figure: error, stability and energy of the high wavenumbers of each method."""
     *methods, solver = table
     numbers = [
         [[float(one) for one in re.findall(NUMBER, cell)] for cell in row] for row in methods
@@ -42,7 +42,7 @@ def draw(table: list[list[str]]) -> plt.Figure:
     axes[2].axvline(0, color=SOLVER, linestyle="--", label="data")
     axes[0].set(xlabel="MSE at 25 steps [training variance]", title="Error", xlim=(0, None))
     axes[1].set(xlabel="stable for 10⁴ steps [%]", title="Stability, each seed", xlim=(-5, 105))
-    axes[2].set(xlabel="energy, high wavenumbers [% from data]", title="Smallest scales")
+    axes[2].set(xlabel="energy, k = 11 to 32 [% from data]", title="High wavenumbers")
     axes[0].set_yticks(list(heights), names)
     for axis in axes:
         axis.grid(alpha=0.3)
