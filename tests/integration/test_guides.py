@@ -55,8 +55,11 @@ def test_tutorial(page, say, single_precision):
 
 
 @pytest.mark.parametrize("page", ["your-equation.md"], indirect=True)
-def test_equation_of_ones_own(page, say, single_precision):
+def test_equation_of_ones_own(page, say, single_precision, capsys):
     exec(compile(Path("check.py").read_text(), "check.py", "exec"), {})
+    exec(compile(Path("order.py").read_text(), "order.py", "exec"), {})
+    ratios = [float(ratio) for ratio in capsys.readouterr().out.split(", ")]
+    assert ratios == pytest.approx([16, 16], rel=0.06)
     few = [f"--data.generator.splits.{split}.trajectories=1" for split in ("train", "val", "test")]
     assert say("generate", "-c", "burgers.yaml", *few)[0] == 0
     with xarray.open_dataset("data/burgers_waves/train/train_0000.nc") as data:
