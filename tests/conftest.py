@@ -1,3 +1,4 @@
+import gc
 import io
 import os
 import shutil
@@ -29,6 +30,12 @@ def no_waiting_for_the_disk():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda handle: None)
         yield
+
+
+def pytest_collection_finish():
+    """Keep what was imported and collected from later garbage collections: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 OURS = ("callbacks", "commands", "datamodules", "emulators")
