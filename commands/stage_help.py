@@ -41,7 +41,7 @@ CHECKPOINT = {
 TEXTS = {
     "config": "Configuration in YAML; of several, a later one overrides an earlier one.",
     "print_config": "Print the configuration and exit; =skip_default leaves the defaults out.",
-    "seed_everything": "Seed of weights, order of windows, noise and rollouts; true draws one.",
+    "seed_everything": "Seed of weights, noise and rollouts; true draws one.",
     "weights_only": "Whether to refuse a checkpoint that can run code; false if you trust it.",
     "model": "Emulator, by the name of its class; --model.OPTION VALUE after it sets one of its "
     "options, which --model.help CLASS lists.",

@@ -201,7 +201,7 @@ def test_help_shows_what_has_an_effect_in_a_stage(command, say):
     assert (
         "Checkpoint to resume from" if trains else "Checkpoint of the trained emulator"
     ) in words
-    assert "Seed of weights, order of windows, noise and rollouts" in words
+    assert "Seed of weights, noise and rollouts;" in words
     assert "Defaults are set in configs/trainer.yaml." in words
 
 
