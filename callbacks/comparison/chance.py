@@ -47,9 +47,10 @@ def paired_interval(
 
     The percentiles of a bootstrap that resamples seeds and initial conditions have no such degrees
     of freedom: with three seeds and eight initial conditions their 95 % interval contains the
-    difference in 78 to 89 % of all cases where seeds differ as much as initial conditions do
-    (`tests/callbacks/test_chance.py`). Where the interaction is the largest part of the variance,
-    this interval is wider than it need be.
+    difference in 80 % of all cases if nearly all variance is of the seeds, and in 89 % if much of
+    it is of the initial conditions. Where the interaction is the whole variance, this interval is
+    wider than necessary: it contains the difference in more than 99 %. All of these are in
+    `tests/callbacks/test_chance.py`.
 
     Args:
         first: Scores of the first method, (..., seed, initial condition).

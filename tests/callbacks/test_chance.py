@@ -72,10 +72,19 @@ def test_intervals_of_skewed_errors_are_not_too_narrow():
     assert 0.93 < ((found.low <= 0) & (found.high >= 0)).mean() < 0.99
 
 
-def test_percentiles_of_a_bootstrap_would_be_too_narrow():
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_intervals_are_too_wide_if_the_interaction_is_the_whole_variance(seeds):
+    scores = synthetic(np.random.default_rng(seeds), (seeds, seeds), 8, (0.0, 0.0, 0.0, 1.0))
+    assert coverage(*paired_interval(*scores)[1:]) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"), [((1.0, 3.0, 1.0, 1.0), 0.89), ((1.0, 0.3, 0.1, 0.1), 0.80)]
+)
+def test_percentiles_of_a_bootstrap_would_be_too_narrow(parts, expected):
     rng = np.random.default_rng(1)
     count, seeds, starts = 1000, 3, 8
-    first, second = synthetic(rng, (seeds, seeds), starts, (1.0, 3.0, 1.0, 1.0), count)
+    first, second = synthetic(rng, (seeds, seeds), starts, parts, count)
     rows, means = np.arange(count)[:, None, None], []
     for _ in range(200):
         start = rng.integers(starts, size=(count, 1, starts))
@@ -84,7 +93,7 @@ def test_percentiles_of_a_bootstrap_would_be_too_narrow():
         own = [scores[rows, seed, start].mean((1, 2)) for scores, seed in pair]
         means.append(own[0] - own[1])
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    assert coverage(low, high) < 0.91
+    assert coverage(low, high) == pytest.approx(expected, abs=0.03)
     assert coverage(*paired_interval(first, second)[1:]) > 0.93
 
 
