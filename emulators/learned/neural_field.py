@@ -110,6 +110,9 @@ def hypernetwork(width: int, depth: int, code: int) -> nn.Sequential:
 class NeuralField(LearnedField):
     """Conditional neural field of Akhare et al. (2025): λ(x, t) = s σ(NF(x; P HY(t) + p)).
 
+    By default its values are not negative: σ is the rectifier (ReLU). A coefficient of both signs,
+    such as a velocity, needs `output=torch.nn.Identity()`.
+
     It is evaluated in full precision under every precision of the trainer: sin(30 r) of rounded
     numbers is noise.
 
@@ -117,7 +120,7 @@ class NeuralField(LearnedField):
         names: Names of the coefficients, each with a network of its own.
         steady: Whether they do not change in time; HY is then evaluated at t = 0.
         scale: Typical size s of the coefficients in their units.
-        output: Activation σ; by default the rectifier, for coefficients that are not negative.
+        output: Activation σ; `torch.nn.ReLU()` by default.
         dimensions: Number of spatial dimensions.
         width: Number of features of NF.
         code: Number c of outputs of HY.
