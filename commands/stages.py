@@ -48,8 +48,8 @@ KEYS = ("seed_everything", "trainer", "model", "data")
 class StageParser(Parser, LightningArgumentParser):
     """Parser of a stage, whose paths may begin at the home folder.
 
-    The parser of the command line, of which the parser of a stage is a part, would add the defaults of
-    all classes and check all values once more: a third of the time of parsing.
+    The parser of the command line, of which this parser is a part, would add the defaults of all
+    classes and check all values once more, which takes half of the time of parsing.
     """
 
     def _parse_common(self, *args: Any, **kwargs: Any) -> Namespace:
