@@ -28,8 +28,22 @@ def page(tmp_path, monkeypatch):
 
 
 def test_each_class_has_at_most_forty_lines():
-    assert set(CODE) == {"mine", "walk", "two_states", "convolutions", "nets"}
+    assert set(CODE) == {"one_step", "mine", "walk", "two_states", "convolutions", "nets"}
     assert all(len(code.strip().splitlines()) <= 40 for code in CODE.values())
+
+
+def test_smallest_emulator_of_the_page_is_the_baseline(page):
+    from one_step import OneStep
+
+    from emulators import Baseline, DilatedResNet
+
+    torch.manual_seed(0)
+    own, baseline = (kind(network=DilatedResNet, dimensions=1) for kind in (OneStep, Baseline))
+    own.load_state_dict(baseline.state_dict())
+    window = torch.randn(3, 2, 1, 16)
+    assert own.loss(window) == baseline.loss(window) > 0
+    states = [emulator.eval().rollout(window[:, 0], 4) for emulator in (own, baseline)]
+    torch.testing.assert_close(*states, rtol=0, atol=0)
 
 
 def test_emulator_of_the_page_is_stochastic_and_reproducible(page):
