@@ -54,8 +54,8 @@ TEXTS = {
     "trainer.num_nodes": "Number of nodes.",
     "trainer.strategy": "Strategy of several processes, such as ddp; emulators.Sharded divides "
     "the weights among them.",
-    "trainer.precision": "Precision, such as 32-true, 64-true or bf16-mixed; null "
-    "means bf16-mixed on an NVIDIA or AMD GPU, and 32-true elsewhere.",
+    "trainer.precision": "32-true, 64-true or bf16-mixed; null means bf16-mixed on an NVIDIA or "
+    "AMD GPU, and 32-true elsewhere.",
     "trainer.max_steps": "Number of training steps; -1 means no limit.",
     "trainer.max_epochs": "Largest number of epochs; -1 means no limit.",
     "trainer.max_time": "Longest duration of the training, DD:HH:MM:SS or a map such as "
