@@ -166,7 +166,8 @@ class EmulatorCLI(LightningCLI):
         refuse_null(config)
         refuse_no_group(config.data, TrajectoryDataModule)
         trainer = config.trainer
-        trainer.precision = trainer.precision or default_precision(trainer.accelerator)
+        if "Precision" not in str(trainer.get("plugins")):  # a plugin that brings its own
+            trainer.precision = trainer.precision or default_precision(trainer.accelerator)
         if isinstance(given := trainer.callbacks, list):
             trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]
 

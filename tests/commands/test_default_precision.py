@@ -45,6 +45,14 @@ def test_run_keeps_the_precision_that_was_chosen(workplace, monkeypatch):
     assert precision_of("runs/32-true") == "32-true"
 
 
+def test_plugin_brings_its_own_precision(workplace):
+    words = ["--trainer.max_steps=1", "--trainer.default_root_dir=runs/plugin"]
+    words += ["--trainer.precision=null", "--trainer.plugins=DoublePrecision"]
+    command = cli.run(["fit", "-c", str(SMOKE), *words])
+    assert command.trainer.precision == "64-true"
+    assert precision_of("runs/plugin") is None
+
+
 def test_shipped_settings_leave_the_precision_to_the_device():
     settings = yaml.safe_load((Path(__file__).parents[2] / "configs/trainer.yaml").read_text())
     assert settings["trainer"]["precision"] is None
