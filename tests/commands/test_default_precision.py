@@ -40,7 +40,7 @@ def test_run_keeps_the_precision_that_was_chosen(workplace, monkeypatch):
         words = ["--trainer.max_steps=1", f"--trainer.default_root_dir={run}"]
         cli.run(["fit", "-c", str(SMOKE), *words, "--trainer.precision=null"])
         assert precision_of(run) == emulators.load(run).precision == chosen
-    # another machine continues in the precision of the run, unless told otherwise
+    # a resumed run keeps its precision, although the default here is now bf16-mixed
     cli.run(["fit", "--ckpt_path=runs/32-true/last.ckpt", "--trainer.max_steps=2"])
     assert precision_of("runs/32-true") == "32-true"
 
