@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from datamodules.files.formats.format import Contents, StoredVariable
+from datamodules.files.paths import inspection_of
 
 
 class Scope(Mapping[str, StoredVariable]):
@@ -72,6 +73,40 @@ def scope_of(contents: Contents, names: Sequence[str]) -> Contents:
                     "expected the same; name variables of one group in data.variables."
                 )
     return replace(contents, variables=views[0])
+
+
+def check_inputs(contents: Contents, state: str, inputs: Sequence[str]) -> None:
+    """Check that inputs of other groups have the coordinates of the state.
+
+    An input of a group without a coordinate of its own has the points of the state.
+
+    Args:
+        contents: Contents of the file in the scope of the state.
+        state: Name of a variable of the state in the whole file.
+        inputs: Names of static fields, forcing and mask, of which those that exist are checked.
+
+    Raises:
+        ValueError: The coordinate of an input differs from the coordinate of the state.
+    """
+    variables = contents.variables
+    if not isinstance(variables, Scope):
+        variables = Scope(variables, "")
+    along = variables[state].dimensions
+    for name in inputs:
+        field = variables.get(name)
+        group = field.name.rpartition("/")[0] if field is not None else ""
+        if field is None or group == state.rpartition("/")[0]:
+            continue
+        view = Scope(variables.variables, group, variables.defined)
+        for dimension in field.dimensions:
+            own, other = variables.get(dimension), view.get(dimension)
+            if dimension in along and other is not None and not _same(own, other):
+                raise ValueError(
+                    f"{contents.path}: the coordinate '{dimension}' of '{field.name}' differs from "
+                    f"the coordinate of '{state}', expected the same; write the input with the "
+                    "points and times of the state, or name another variable; "
+                    f"{inspection_of(contents.path)}"
+                )
 
 
 def _same(one: StoredVariable | None, two: StoredVariable | None) -> bool:

@@ -258,6 +258,14 @@ class _Finder:
                 f"({', '.join(field.dimensions)}), expected {wanted}; {remedy}, or name another in "
                 f"data.{option}."
             )
+        sizes = dict(zip(field.dimensions, field.shape, strict=True))
+        for axis, size in sizes.items():
+            if size != self.axes[axis]:
+                raise ValueError(
+                    f"{contents.path}: variable '{name}' of data.{option} has {size} points along "
+                    f"'{axis}', but the fields have {self.axes[axis]}, expected as many; write it "
+                    f"for the points and times of the fields, or name another in data.{option}."
+                )
         return field
 
 

@@ -11,7 +11,7 @@ from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
 from datamodules.files.formats.netcdf import NetCDF
-from datamodules.files.groups import scope_of
+from datamodules.files.groups import check_inputs, scope_of
 from datamodules.files.input_fields import NO_INPUTS, FileInputs, InputNames
 from datamodules.files.integrity import checked_hash
 from datamodules.files.levels import levels_of, members_of
@@ -81,6 +81,7 @@ class TrajectoryFile(TrajectoryReader):
             self._check_names(contents, variables)
             stored = [contents.variables[name] for name in variables]
             contents = scope_of(contents, variables)
+            check_inputs(contents, variables[0], inputs.variables)
             more = [contents.variables.get(name) for name in inputs.variables]
             check_used(self.path, select, [*stored, *(field for field in more if field)])
             chosen = [selected(contents, field, dimensions, select) for field in stored]
@@ -92,8 +93,12 @@ class TrajectoryFile(TrajectoryReader):
             channels = channel_names(variables, select)
             shapes = {name: field.shape for name, field in zip(channels, fields, strict=True)}
             if len(set(zip(map(tuple, names), shapes.values(), strict=True))) > 1:
+                sizes_of = {
+                    name: dict(zip(field.dimensions, field.shape, strict=True))
+                    for name, field in zip(channels, fields, strict=True)
+                }
                 raise ValueError(
-                    f"{path}: the variables must have the same dimensions, got {shapes}; "
+                    f"{path}: the variables must have the same dimensions, got {sizes_of}; "
                     "name those that have them in data.variables."
                 )
             found, shape = list(names[0]), shapes[channels[0]]

@@ -464,3 +464,64 @@ def test_perturbations_leave_masked_points_alone(tmp_path):
     there = batch.initial[:, 0][:, torch.from_numpy(~LAND)]
     found = change[:, :, 0][..., torch.from_numpy(~LAND)].std((0, 2))
     assert torch.allclose(found, 0.1 * there.std(1), rtol=0.01)
+
+
+def two_groups(path, rows=range(4), hours=range(5), own=True):
+    """Write a state in group `a` and inputs in group `b`, whose coordinates may differ."""
+    rows, hours = np.asarray(rows, float), np.asarray(hours, float)
+    path.parent.mkdir(parents=True)
+    with netCDF4.Dataset(path, "w") as file:
+        a, b = file.createGroup("a"), file.createGroup("b")
+        for group, y, time in ((a, np.arange(4.0), np.arange(5.0)), (b, rows, hours)):
+            for name, values in (("time", time), ("y", y), ("x", np.arange(6.0))):
+                group.createDimension(name, len(values))
+                if own or group is a:
+                    group.createVariable(name, "f8", (name,))[:] = values
+        a.createVariable("u", "f4", ("time", "y", "x"))[:] = 1.0
+        b.createVariable("z", "f4", ("y", "x"))[:] = np.arange(6) + 10 * rows[:, None]
+        b.createVariable("wet", "f4", ("y", "x"))[:] = 1
+        b.createVariable("co2", "f4", ("time",))[:] = hours
+
+
+@pytest.mark.parametrize(
+    ("other", "axis"),
+    [
+        ({"rows": np.arange(4.0)[::-1]}, "y"),
+        ({"rows": np.arange(4.0) * 100}, "y"),
+        ({"rows": np.arange(7.0)}, "y"),
+        ({"hours": np.arange(10) * 0.5}, "time"),
+        ({"hours": np.arange(5) + 1.0}, "time"),
+    ],
+)
+@pytest.mark.parametrize("option", ["static", "mask", "forcing"])
+def test_inputs_of_a_group_with_other_coordinates_are_refused(tmp_path, other, axis, option):
+    two_groups(tmp_path / "train" / "a.nc", **other)
+    given = {"static": {"static": ["b/z"]}, "mask": {"mask": "b/wet"},
+             "forcing": {"forcing": ["b/co2"]}}[option]  # fmt: skip
+    space = Dimensions(space=("y", "x"))
+    data = TrajectoryDataModule(tmp_path, ["a/u"], space, **given)
+    if (option == "forcing") == (axis == "time"):
+        name = next(iter(given.values()))
+        name = name if isinstance(name, str) else name[0]
+        with pytest.raises(ValueError, match=f"the coordinate '{axis}' of '{name}' differs from "):
+            data.readers("train")
+    else:
+        data.readers("train")
+
+
+def test_inputs_of_another_group_with_the_same_points_are_read(tmp_path):
+    two_groups(tmp_path / "train" / "a.nc")
+    data = TrajectoryDataModule(tmp_path, ["a/u"], Dimensions(space=("y", "x")), static=["b/z"])
+    wanted = np.arange(6) + 10 * np.arange(4.0)[:, None]
+    np.testing.assert_array_equal(data.readers("train")[0].read_static()[0, 0], wanted)
+
+
+def test_inputs_without_coordinates_have_the_points_of_the_state(tmp_path):
+    space = Dimensions(space=("y", "x"))
+    two_groups(tmp_path / "train" / "a.nc", own=False)
+    data = TrajectoryDataModule(tmp_path, ["a/u"], space, static=["b/z"], forcing=["b/co2"])
+    data.readers("train")
+    two_groups(tmp_path / "other" / "train" / "a.nc", rows=np.arange(3.0), own=False)
+    data = TrajectoryDataModule(tmp_path / "other", ["a/u"], space, static=["b/z"])
+    with pytest.raises(ValueError, match=r"'b/z' of data.static has 3 points along 'y', but the"):
+        data.readers("train")
