@@ -23,6 +23,8 @@ KINDS = {
     "V": "records or values of an own type",
     "c": "complex numbers",
     "b": "truth values",
+    "M": "times of a type of their own",
+    "m": "time spans of a type of their own",
 }
 
 
@@ -173,14 +175,9 @@ def check_numbers(path: Path, name: str, dtype: np.dtype) -> None:
 
 def _layout(dataset: h5py.Dataset, path: Path, name: str) -> Layout:
     """Return the layout of a data set."""
-    for source in dataset.virtual_sources() if dataset.is_virtual else ():
-        if source.file_name != "." and not (path.parent / source.file_name).exists():
-            raise ValueError(
-                f"{path}: variable '{name}' lies in {source.file_name}, which is missing; put that "
-                "file into the same folder, or name another variable in data.variables."
-            )
     held = tuple(dataset.shape)
     creation = dataset.id.get_create_plist()
+    check_elsewhere(path, name, dataset, creation)
     contiguous = creation.get_layout() == h5py.h5d.CONTIGUOUS and not creation.get_external_count()
     filled = creation.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED
     unwritten = None
@@ -200,6 +197,58 @@ def _layout(dataset: h5py.Dataset, path: Path, name: str) -> Layout:
         unwritten,
         filled,
     )
+
+
+def check_elsewhere(
+    path: Path, name: str, dataset: h5py.Dataset, creation: h5py.h5p.PropDCID
+) -> None:
+    """Check that the values of a data set that lie in other files are there.
+
+    HDF5 reads zeros for values that are not.
+
+    Raises:
+        ValueError: A file, a data set in it, or a part of the values is missing.
+    """
+    remedy = "restore it, or name another variable in data.variables."
+    mapped = 0
+    for source in dataset.virtual_sources() if dataset.is_virtual else ():
+        mapped += source.vspace.get_select_npoints()
+        place = path.parent / source.file_name
+        if source.file_name != "." and not place.exists():
+            raise ValueError(
+                f"{path}: variable '{name}' lies in {source.file_name}, which is missing; put that "
+                "file into the same folder, or name another variable in data.variables."
+            )
+        if not _has_data_set(path if source.file_name == "." else place, source.dset_name):
+            raise ValueError(
+                f"{path}: variable '{name}' lies in '{source.dset_name}' of {place}, which that "
+                f"file does not have; {remedy}"
+            )
+    if dataset.is_virtual and mapped < dataset.size and not np.isnan(dataset.fillvalue):
+        raise ValueError(
+            f"{path}: of the {dataset.size} values of variable '{name}' only {mapped} are mapped "
+            f"to a source, and the others would be read as {dataset.fillvalue:g}; {remedy}"
+        )
+    needed = 0 if dataset.is_virtual else dataset.size * dataset.dtype.itemsize
+    for number in range(creation.get_external_count()):
+        raw, offset, size = creation.get_external(number)
+        place = path.parent / raw.decode()
+        there = max(0, place.stat().st_size - offset) if place.exists() else 0
+        wanted = min(size, needed)
+        if there < wanted:
+            raise ValueError(
+                f"{path}: variable '{name}' lies in {place}, which has {there} bytes of it, "
+                f"expected {wanted}; {remedy}"
+            )
+        needed -= wanted
+
+
+def _has_data_set(path: Path, name: str) -> bool:
+    """Return whether a file has a data set; True for a pattern of several names."""
+    if "%" in name:
+        return True
+    with h5py.File(path, "r", locking=False) as file:
+        return isinstance(file.get(name), h5py.Dataset)
 
 
 def _dimensions(dataset: h5py.Dataset) -> tuple[int, ...]:

@@ -240,6 +240,8 @@ def has_masked_points(found: Inspection) -> bool:
     """Return whether the same points of a field lack values in the first and the last snapshot."""
     masked = False
     for name in found.fields:
+        if not found.variables[name].size:
+            return False
         first, last = (
             np.abs(_snapshot(found, found.variables[name], last)) < LARGEST
             for last in (False, True)

@@ -247,3 +247,40 @@ def test_stamps_that_were_never_written_are_missing(tmp_path, format, kind):
     np.testing.assert_array_equal(found, [*range(17), *[np.nan] * 3])
     with pytest.raises(ValueError, match=r"a.nc: stamp 17 of 'time' was never written"):
         TrajectoryFile(tmp_path / "a.nc", ["u"], Dimensions(space=("x",)))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("fill", [None, np.nan])
+def test_values_that_no_source_holds(tmp_path, whole, fill):
+    """HDF5 reads zeros for a renamed source and for a part that is not mapped."""
+    with h5py.File(tmp_path / "part.nc", "w") as file:
+        file["u"] = np.arange(1.0, 7.0).reshape(2, 3)
+    layout = h5py.VirtualLayout((4, 3), "f8")
+    layout[:2] = h5py.VirtualSource("part.nc", "u", (2, 3))
+    if whole:
+        layout[2:] = h5py.VirtualSource("part.nc", "v", (2, 3))
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file.create_virtual_dataset("u", layout, fillvalue=fill)
+    if whole:
+        with pytest.raises(ValueError, match=r"a.nc: variable 'u' lies in 'v' of .*part.nc, which"):
+            open_array(tmp_path / "a.nc", "u")
+    elif fill is None:
+        with pytest.raises(ValueError, match=r"of the 12 values of variable 'u' only 6 are mapped"):
+            open_array(tmp_path / "a.nc", "u")
+    else:
+        values = open_array(tmp_path / "a.nc", "u")[:]
+        np.testing.assert_array_equal(np.isfinite(values).all(1), [True, True, False, False])
+
+
+@pytest.mark.parametrize("there", [96, 48, 0])
+def test_values_in_a_raw_file_that_was_cut(tmp_path, there):
+    values = np.arange(12.0).reshape(4, 3)
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        external = [("raw.bin", 0, h5py.h5f.UNLIMITED)]
+        file.create_dataset("u", (4, 3), "f8", external=external)
+    (tmp_path / "raw.bin").write_bytes(values.tobytes()[:there])
+    if there == values.nbytes:
+        open_array(tmp_path / "a.nc", "u")
+        return
+    with pytest.raises(ValueError, match=rf"raw.bin, which has {there} bytes of it, expected 96;"):
+        open_array(tmp_path / "a.nc", "u")

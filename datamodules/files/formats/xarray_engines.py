@@ -12,6 +12,7 @@ import yaml
 
 from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable, beginning
+from datamodules.files.hdf5 import check_numbers
 from datamodules.files.open_files import file_stamp
 
 if TYPE_CHECKING:
@@ -138,7 +139,9 @@ class EngineArray(DiskArray):
 
     def __init__(self, path: Path, name: str, engine: str, options: str) -> None:
         self.path, self.name, self.how = path, name, (engine, options)
-        self.shape = self.variable.shape
+        self.shape, dtype = self.variable.shape, self.variable.dtype
+        if dtype.kind != "b":
+            check_numbers(path, name, dtype)
 
     @property
     def variable(self) -> "xarray.Variable":

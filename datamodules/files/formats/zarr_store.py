@@ -21,10 +21,12 @@ from datamodules.files.decoded_chunks import ChunkedArray
 from datamodules.files.disk_array import ArrayKey, DiskArray, as_tuple, ranges_of, with_all_axes
 from datamodules.files.filled_array import FilledArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
+from datamodules.files.hdf5 import check_numbers
 from datamodules.files.store_files import Archive, StoreFiles, files_of, names_in
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 COMPRESSORS = ("blosc", "gzip", "zstd")  # of version 3 itself, without a prefix
+TIMES = {"numpy.datetime64": "M8[s]", "numpy.timedelta64": "m8[s]"}  # of version 3
 EMPTY = 2**64 - 1  # offset of a chunk that a shard does not hold
 Decoder = Callable[[Any], Any]
 
@@ -134,14 +136,23 @@ def _variable(store: Path, name: str, held: dict[str, Any]) -> StoredVariable:
 
 
 def names_of(held: dict[str, Any]) -> list[str] | None:
-    """Return the names of the dimensions of an array, or None if there are none."""
-    return held.get("attributes", {}).get("_ARRAY_DIMENSIONS") or held.get("dimension_names")
+    """Return the names of the dimensions of an array, or None if there are none.
+
+    If some have names, a dimension without a name is called `axis_N`.
+    """
+    names = held.get("attributes", {}).get("_ARRAY_DIMENSIONS") or held.get("dimension_names")
+    if not names or not any(names):
+        return None
+    return [name or f"axis_{number}" for number, name in enumerate(names)]
 
 
 def type_of(held: dict[str, Any]) -> np.dtype:
     """Return the type of an array; objects for types that NumPy does not know by this name."""
+    kind: Any = held.get("data_type", held.get("dtype"))
+    if isinstance(kind, dict):  # of version 3
+        kind = TIMES.get(str(kind.get("name")), "O")
     try:
-        return np.dtype(held.get("data_type", held.get("dtype")))
+        return np.dtype(kind)
     except (TypeError, ValueError):  # texts of version 3, or records
         return np.dtype("O")
 
@@ -149,6 +160,8 @@ def type_of(held: dict[str, Any]) -> np.dtype:
 def fill_of(held: dict[str, Any], dtype: np.dtype) -> Any:
     """Return the value of chunks that were not written."""
     value = held.get("fill_value")
+    if dtype.kind in "mM":
+        return np.zeros((), dtype)[()]
     return dtype.type(0 if value is None else value)
 
 
@@ -158,6 +171,8 @@ def open_array(folder: Path, name: str, attributes: dict[str, Any]) -> DiskArray
     Chunks that are not in the store hold the `_FillValue` if there is one, and so are missing.
     """
     array = ZarrArray(folder)
+    if array.dtype.kind != "b":
+        check_numbers(folder.parent, name, array.dtype)
     found = decoded(array, array.dtype, attributes, name, filled=False)
     declared = numbers(attributes.get("_FillValue"))
     if len(declared) and array.library is not None:  # which fills by itself

@@ -107,3 +107,11 @@ def test_files_that_an_engine_cannot_open_are_named(tmp_path):
         pass
     with pytest.raises(FileNotFoundError, match="no such file"), Xarray().open(tmp_path / "b.nc"):
         pass
+
+
+def test_complex_numbers_are_refused(tmp_path):
+    values = np.ones((3, 4), complex)
+    xarray.Dataset({"u": (("time", "x"), values)}).to_zarr(tmp_path / "a.zarr")
+    wrong = pytest.raises(ValueError, match="variable 'u' holds complex numbers, expected real")
+    with wrong, Xarray("zarr").open(tmp_path / "a.zarr") as contents:
+        contents.variables["u"].open()

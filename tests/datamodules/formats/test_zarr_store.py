@@ -12,7 +12,7 @@ import zarr
 
 from datamodules import Dimensions, SplitFiles, TrajectoryDataModule
 from datamodules.files.formats.detect import format_of
-from datamodules.files.formats.zarr_store import Zarr
+from datamodules.files.formats.zarr_store import Zarr, open_array
 from datamodules.files.trajectory_file import TrajectoryFile
 
 SHAPE = (3, 9, 12, 20)  # trajectory, time, x, y
@@ -341,3 +341,35 @@ def test_a_missing_chunk_is_missing_where_a_fill_value_is_declared(
     read = TrajectoryFile(tmp_path / "a.zarr", ["u"], Dimensions(space=("x",)), format=Zarr())
     field[2] = np.nan if missing else 100.0
     np.testing.assert_array_equal(read.read(0, 0, 4)[:, 0], field)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("c8", "complex numbers"), ("m8[s]", "time spans of a type of their own")],
+)
+def test_values_that_are_no_real_numbers_are_refused(tmp_path, version, kind, words):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=version)
+    group.create_array("u", shape=(4, 6), dtype=kind, chunks=(2, 6))
+    with pytest.raises(ValueError, match=f"variable 'u' holds {words}, expected real numbers"):
+        open_array(tmp_path / "a.zarr" / "u", "u", {})
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_truth_values_are_ones_and_zeros(tmp_path, version):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=version)
+    stored = group.create_array("u", shape=(2, 3), dtype=bool, chunks=(2, 3))
+    stored[:] = wanted = np.array([[True, False, True], [False, False, True]])
+    np.testing.assert_array_equal(open_array(tmp_path / "a.zarr" / "u", "u", {})[:], wanted)
+
+
+def test_dimension_without_a_name_is_named_by_its_number(tmp_path):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    shape, names = (4, 3, 6), [None, "y", "x"]
+    group.create_array("u", shape=shape, dtype="f4", chunks=shape, dimension_names=names)
+    with Zarr().open(tmp_path / "a.zarr") as contents:
+        assert contents.variables["u"].dimensions == ("axis_0", "y", "x")
+    with pytest.raises(
+        ValueError, match=r"'u' has dimensions \(axis_0, y, x\), expected \(time, y"
+    ):
+        TrajectoryFile(tmp_path / "a.zarr", ["u"], Dimensions(space=("y", "x")), format=Zarr())
