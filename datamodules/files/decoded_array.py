@@ -231,6 +231,17 @@ def text(value: object) -> str | None:
     return found[0].decode(errors="replace") if isinstance(found[0], bytes) else found[0]
 
 
+def with_texts(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes of HDF5 with texts for bytes, which C, Fortran and MATLAB write.
+
+    Example:
+        >>> with_texts({"units": np.bytes_(b"K"), "axis": np.array([b"X"]), "modulo": 360.0})
+        {'units': 'K', 'axis': 'X', 'modulo': 360.0}
+    """
+    said = {name: text(value) for name, value in attributes.items()}
+    return {name: value if said[name] is None else said[name] for name, value in attributes.items()}
+
+
 def texts(value: Any) -> list[str]:
     """Return an attribute of one text or several as a list; other items are dropped."""
     found = [] if value is None else np.atleast_1d(value).tolist()

@@ -6,7 +6,6 @@ rounding of the type, and no more. The interval is the mean over the whole axis,
 (last - first) / (n - 1), with as many digits as the type supports.
 """
 
-import math
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,8 +15,9 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from datamodules.files.formats.format import Contents, check_length
+from datamodules.files.formats.format import Contents, StoredVariable, check_length
 from datamodules.files.paths import inspection_of
+from datamodules.files.rounded_numbers import fewest_digits, least_spread
 from datamodules.files.units import SECONDS, time_unit
 
 FROM_NAME = "_from_name"  # attribute of a time that was read from the name of its file
@@ -145,7 +145,7 @@ class TimeAxis:
         if low == 1 and more < less - 1:
             return False
         stamps = np.concatenate(([0], np.cumsum(steps)))
-        return _least_spread(stamps) <= 1 + 1e-6
+        return least_spread(stamps) <= 1 + 1e-6
 
     def _simplest(self, value: float, uncertainty: float) -> float:
         """Return the number with the fewest digits that agrees with the mean step.
@@ -155,12 +155,14 @@ class TimeAxis:
         """
         own = SECONDS.get(self.unit)
         if own is None:
-            return _digits(value, uncertainty)[1]
+            return fewest_digits(value, uncertainty)[1]
         natural = [unit for unit in sorted(SECONDS.values(), reverse=True) if unit <= value * own]
         factors = [own / unit for unit in natural[:2]] or [1.0]
-        found = [(_digits(value * factor, uncertainty * factor), factor) for factor in factors]
+        found = [
+            (fewest_digits(value * factor, uncertainty * factor), factor) for factor in factors
+        ]
         (_, rounded), factor = min(found, key=lambda item: item[0][0])
-        return _digits(rounded / factor, 4 * float(np.spacing(rounded / factor)))[1]
+        return fewest_digits(rounded / factor, 4 * float(np.spacing(rounded / factor)))[1]
 
     def _unequal_step_message(self, index: int, typical: float) -> str:
         """Return the message on a step that differs from the others."""
@@ -269,6 +271,8 @@ def read_time_axis(
             if not _counts(axis):
                 check_interval(axis, interval, "data.interval")
                 return axis
+        if own is not None and own.kind in "iuf" and len(own.shape) == 2:
+            _check_each(contents, own, dimension, interval)
         stamps = interval * np.arange(size)
         rounding = float(np.spacing(stamps.max(initial=interval)))
         return TimeAxis(path, dimension, stamps, {}, rounding, False)
@@ -302,6 +306,21 @@ def read_time_axis(
     resolution = scale if kind in "iu" else float(np.spacing(np.asarray(largest, dtype))) * scale
     named = FROM_NAME in variable.attributes
     return TimeAxis(path, name, values, attributes, resolution, kind in "iu", named)
+
+
+def _check_each(
+    contents: Contents, stamps: StoredVariable, dimension: str, interval: float
+) -> None:
+    """Check that stamps of each trajectory, in an array with two axes, have a given interval."""
+    values = stamps.values()
+    rows = values.T if stamps.dimensions[0] == dimension else values
+    whole, kept = stamps.kind in "iu", dict(stamps.attributes)
+    for row in rows if dimension in stamps.dimensions else ():
+        largest = np.nanmax(np.abs(row), initial=0.0)
+        resolution = 1.0 if whole else float(np.spacing(np.asarray(largest, stamps.dtype)))
+        axis = TimeAxis(contents.path, stamps.name, row, kept, resolution, whole)
+        if not _counts(axis):
+            check_interval(axis, interval, "data.interval")
 
 
 def check_interval(axis: TimeAxis, interval: float, option: str) -> None:
@@ -361,29 +380,3 @@ def _timed(contents: Contents, dimension: str) -> list[str]:
         if variable.dimensions == (dimension,) and variable.kind in "iuf" and timed:
             found.append(name)
     return found
-
-
-def _least_spread(stamps: np.ndarray) -> float:
-    """Return the spread of stamps (largest minus smallest residual) about the line that fits best.
-
-    The spread is at most 1 for uniform stamps that were rounded, or truncated, to integers.
-    """
-    numbers = np.arange(len(stamps))
-    mean = (stamps[-1] - stamps[0]) / (len(stamps) - 1)
-    low, high = mean - 1 / len(stamps), mean + 1 / len(stamps)
-    for _ in range(60):  # the spread is a convex function of the slope
-        third = (high - low) / 3
-        left, right = (np.ptp(stamps - slope * numbers) for slope in (low + third, high - third))
-        low, high = (low, high - third) if left < right else (low + third, high)
-    return float(np.ptp(stamps - low * numbers))
-
-
-def _digits(value: float, uncertainty: float) -> tuple[int, float]:
-    """Return the fewest significant digits of a number within an uncertainty, and that number."""
-    if not math.isfinite(value) or value == 0:
-        return 17, value
-    for digits in range(1, 17):
-        rounded = float(f"{value:.{digits - 1}e}")
-        if abs(rounded - value) <= uncertainty:
-            return digits, rounded
-    return 17, value

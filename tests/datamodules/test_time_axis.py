@@ -263,3 +263,18 @@ def test_stamps_of_another_kind_of_origin_are_refused(tmp_path, units, calendar)
     other = axis(tmp_path, np.arange(4.0), units, calendar=calendar)
     with pytest.raises(ValueError, match="cannot be compared"):
         other.expressed_like(one)
+
+
+def test_interval_agrees_with_the_stamps_of_each_trajectory(tmp_path):
+    stamps = np.stack([0.3 * np.arange(6), 0.7 * np.arange(6)])
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("trajectory", 2)
+        file.createDimension("time", 6)
+        file.createVariable("time", "f8", ("trajectory", "time"))[:] = stamps
+    wrong = pytest.raises(ValueError, match=r"'time' are 0.7 apart .*data.interval is 0.3")
+    with wrong, NetCDF().open(tmp_path / "a.nc") as contents:
+        read_time_axis(contents, "time", size=6, interval=0.3)
+    with netCDF4.Dataset(tmp_path / "a.nc", "r+") as file:
+        file["time"][:] = np.stack([0.3 * np.arange(6), 5 + 0.3 * np.arange(6)])
+    with NetCDF().open(tmp_path / "a.nc") as contents:
+        assert read_time_axis(contents, "time", size=6, interval=0.3).values[-1] == 1.5

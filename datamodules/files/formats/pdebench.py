@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import yaml
 
-from datamodules.files.decoded_array import texts
+from datamodules.files.decoded_array import texts, with_texts
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.formats.hdf5_format import HDF5Format, stored_part
 from datamodules.files.formats.plain_arrays import Values
@@ -73,7 +73,7 @@ class PDEBench(HDF5Format):
                 f"{path} has no t-coordinate, expected trajectories in time: maps, as in Darcy "
                 "flow, cannot be rolled out; remove it from data.SPLIT.files."
             )
-        attributes = dict(file.attrs) | numbers(file.attrs.get("config"))
+        attributes = with_texts(file.attrs) | numbers(file.attrs.get("config"))
         return Contents(path, {variable.name: variable for variable in variables}, attributes)
 
     def _of_groups(self, file: h5py.File, path: Path) -> list[StoredVariable]:

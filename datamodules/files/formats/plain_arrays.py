@@ -175,6 +175,7 @@ class PlainArrays(FileFormat):
                 f"{path} holds no times, expected an array 'time' or the interval between "
                 f"snapshots; set data.format.init_args.interval of {type(self).__name__}."
             )
+        self._check_lengths(path, variables)
         for name, values in given.items():
             named = {FROM_NAME: True} if name == "time" and self.axes != self.order else {}
             opened = partial(Values, path, values)
@@ -186,6 +187,27 @@ class PlainArrays(FileFormat):
                 if variable.dimensions == ("time",) and name.rpartition("/")[2] == "time":
                     variables[name] = with_interval(path, variable, self.interval, option)
         yield Contents(path, variables, attributes)
+
+    def _check_lengths(self, path: Path, variables: Mapping[str, StoredVariable]) -> None:
+        """Check that coordinates in the file extend over the given lengths.
+
+        The last point is at the end of the domain, or a spacing before it.
+
+        Raises:
+            ValueError: They extend over another length.
+        """
+        for name, length in zip(self.space, self.lengths, strict=False):
+            if name not in variables or variables[name].size < 2:
+                continue
+            extent = float(np.ptp(variables[name].values()))
+            size = variables[name].size
+            if not any(np.isclose(extent * f, length, rtol=0.01) for f in (1, size / (size - 1))):
+                raise ValueError(
+                    f"{path}: the coordinate '{name}' extends over {extent:g} with {size} points, "
+                    f"and {type(self).__name__}.lengths is {length:g} for it, expected the same; "
+                    "leave lengths out to use the coordinates, or correct them; "
+                    f"{inspection_of(path)}"
+                )
 
     def attributes(self, path: Path) -> dict[str, Any]:
         """Return the attributes of a file."""

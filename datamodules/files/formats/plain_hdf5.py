@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from datamodules.files.arrays import open_array
+from datamodules.files.decoded_array import with_texts
 from datamodules.files.disk_array import viewed
 from datamodules.files.formats.format import beginning
 from datamodules.files.formats.hdf5_format import DAMAGE, open_hdf5
@@ -64,7 +65,7 @@ class HDF5(PlainArrays):
 
     def attributes(self, path: Path) -> dict[str, Any]:
         with h5py.File(path, "r", locking=False) as file:
-            return dict(file.attrs)
+            return with_texts(file.attrs)
 
 
 def is_netcdf(file: h5py.File) -> bool:
@@ -92,7 +93,7 @@ def read_arrays(path: Path, label: str) -> dict[str, StoredArray]:
     def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
         if isinstance(item, h5py.Dataset) and item.shape is not None:
             opened = partial(open_array, path, name)
-            found[name] = StoredArray(item.shape, type_of(item), opened, dict(item.attrs))
+            found[name] = StoredArray(item.shape, type_of(item), opened, with_texts(item.attrs))
 
     with open_hdf5(path, label) as file:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from datamodules.files.decoded_array import texts
+from datamodules.files.decoded_array import texts, with_texts
 from datamodules.files.formats.format import Contents, StoredVariable
 from datamodules.files.formats.hdf5_format import HDF5Format, stored_part
 from datamodules.files.part import Part
@@ -67,7 +67,7 @@ class TheWell(HDF5Format):
         for name, dataset in file.get("scalars", {}).items():
             names = varying(dataset, leading=dataset.ndim)
             variables[name] = stored_part(path, dataset, name, names)
-        return Contents(path, variables, dict(file.attrs))
+        return Contents(path, variables, with_texts(file.attrs))
 
 
 class Fields(dict[str, StoredVariable]):

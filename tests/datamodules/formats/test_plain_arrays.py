@@ -94,7 +94,7 @@ def test_lengths_and_coordinates(tmp_path):
     np.testing.assert_array_equal(x.values, 0.5 * np.arange(9))
     assert opened(path, NumPy, order=ORDER, **OPTIONS).axes[0].values is None
     path = save_npz(tmp_path / "a", VALUES)
-    file = opened(path, NumPy, ["nu"], order=ORDER, lengths=[6.0, 4.5], **OPTIONS)
+    file = opened(path, NumPy, ["nu"], order=ORDER, lengths=[6.0, 24.0], **OPTIONS)
     np.testing.assert_array_equal(file.axes[1].values, 3.0 * np.arange(9))  # as in the file
     assert file.parameters.tolist() == [[0.01], [0.01]]
 
@@ -265,7 +265,7 @@ def test_files_of_one_snapshot_are_joined_by_the_numbers_in_their_names(tmp_path
     for number, state in enumerate(VALUES[0]):
         save(tmp_path / f"v2_{5 * number}", state)
     name = f"v2_*{save(tmp_path / 'v2_0', VALUES[0, 0]).suffix}"
-    format = SAVE[save](["channel", "y", "x"], ["u", "v"], 0.1, start=3.0, lengths=[6.0, 4.5])
+    format = SAVE[save](["channel", "y", "x"], ["u", "v"], 0.1, start=3.0, lengths=[6.0, 24.0])
     splits = dict.fromkeys(("train", "val", "test"), SplitFiles(name))
     data = TrajectoryDataModule(tmp_path, ["v", "u"], **splits, format=format)
     (reader,) = data.readers("train")

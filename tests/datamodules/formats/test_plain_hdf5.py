@@ -148,3 +148,33 @@ def test_other_files_of_julia_are_refused(tmp_path, header):
         HDF5(["time", "x"]).open(path),
     ):
         pass
+
+
+@pytest.mark.parametrize("wrap", [str, np.bytes_, lambda word: np.array([word.encode()])])
+def test_texts_of_attributes_may_be_bytes(tmp_path, wrap):
+    """h5py returns bytes for texts of fixed length, which C, Fortran and MATLAB write."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["u"], file["t"] = np.ones((3, 4, 6)), np.arange(3.0)
+        file["lat"], file["lon"] = np.arange(4.0) * 10, np.arange(6.0) * 60
+        for name, unit in {"u": "K", "t": "hours since 2000-01-01", "lat": "degrees_north",
+                           "lon": "degrees_east"}.items():  # fmt: skip
+            file[name].attrs["units"] = wrap(unit)
+        file.attrs["source"] = wrap("a model")
+    order = HDF5(["time", "lat", "lon"])
+    file = TrajectoryFile(tmp_path / "a.h5", ("u",), Dimensions(space=("lat", "lon")), format=order)
+    assert file.variables[0].units == "K"
+    assert file.time.units == "hours since 2000-01-01"
+    assert [axis.periodic_by_attributes for axis in file.axes] == [False, True]
+    assert all(axis.spherical for axis in file.axes)
+    with order.open(tmp_path / "a.h5") as contents:
+        assert contents.attributes == {"source": "a model"}
+
+
+@pytest.mark.parametrize("length", [4.5, 6.0, 1.0])
+def test_lengths_agree_with_the_coordinates(path, length):
+    """Three points two apart are of a periodic domain of 6, or of one of 4 with both ends."""
+    if length == 6.0:
+        opened(path, lengths=[length, 8.0])
+        return
+    with pytest.raises(ValueError, match=r"'x' extends over 4 with 3 points, and HDF5.lengths is "):
+        opened(path, lengths=[length, 8.0])
