@@ -13,6 +13,7 @@ from datamodules.files.space_axis import SpaceAxis
 
 Mask = Bool[Tensor, "channel *space"]
 Weights = Float[Tensor, "channel *space"]
+BEYOND = 1e-3  # degrees by which a pole may be rounded
 
 
 def latitude_weights(axes: Sequence[SpaceAxis]) -> Float[Tensor, "*space"]:
@@ -25,7 +26,8 @@ def latitude_weights(axes: Sequence[SpaceAxis]) -> Float[Tensor, "*space"]:
         axes: Spatial axes, of which one is a latitude.
 
     Raises:
-        ValueError: No axis, or more than one, is a latitude with coordinates.
+        ValueError: No axis, or more than one, is a latitude with coordinates; or a latitude lies
+            beyond a pole.
 
     Example:
         The polar rows extend over 45 degrees of latitude, the equatorial row over 90 degrees:
@@ -44,8 +46,16 @@ def latitude_weights(axes: Sequence[SpaceAxis]) -> Float[Tensor, "*space"]:
             "coordinates, expected one, with units such as degrees_north; leave data.weights out "
             "or add the units to the files."
         )
-    turn = full_turn(axes[found[0]].attributes)
-    edges = (cell_edges(values) * 360 / turn).clip(-90, 90)
+    axis = axes[found[0]]
+    degrees = values * 360 / full_turn(axis.attributes)
+    beyond = degrees[np.abs(degrees) > 90 + BEYOND]
+    if len(beyond):
+        raise ValueError(
+            f"data.weights is latitude, but '{axis.name}' has {beyond[0]:g} degrees (units: "
+            f"{axis.units}), expected latitudes from -90 to 90; leave data.weights out, or write "
+            "latitudes into the files."
+        )
+    edges = cell_edges(degrees).clip(-90, 90)
     area = np.abs(np.diff(np.sin(np.deg2rad(edges))))
     shape = [-1 if number == found[0] else 1 for number in range(len(axes))]
     full = torch.from_numpy(area / area.mean()).reshape(shape)

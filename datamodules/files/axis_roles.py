@@ -26,7 +26,7 @@ INDICES: Forms = {"x": f"n?i|n?xi{PLACE}|n?col(umn)?s?", "y": f"n?j|n?eta{PLACE}
 FIRM = (WORDS, SPHERE)  # an index may count along either axis, if its attributes say so
 DEGREES = re.compile(
     "(°|degs?|degrees?|arc_?degrees?|arc_?min(ute)?s?|arc_?sec(ond)?s?)"
-    "_?(n|north|e|east|s|south|w|west|t|true)?"
+    "(?P<towards>_?(n|north|e|east|s|south|w|west|t|true))?"
 )
 RADIANS = re.compile("rad|radians?")
 SPHERICAL = ("latitude", "longitude", "grid_latitude", "grid_longitude")
@@ -76,8 +76,30 @@ def is_spherical(name: str, attributes: Mapping[str, Any]) -> bool:
 
 
 def full_turn(attributes: Mapping[str, Any]) -> float:
-    """Return the full circle of longitude in the units of the coordinate."""
-    return 2 * math.pi if RADIANS.fullmatch(_text(attributes, "units")) else 360.0
+    """Return the full circle of longitude in the units of the coordinate.
+
+    Example:
+        >>> full_turn({"units": "arcmin"}), full_turn({"units": "degrees_east"})
+        (21600.0, 360.0)
+    """
+    units = _text(attributes, "units")
+    if RADIANS.fullmatch(units):
+        return 2 * math.pi
+    parts = {"min": 60.0, "sec": 3600.0}
+    return 360.0 * next(
+        (n for part, n in parts.items() if f"arc{part}" in units.replace("_", "")), 1.0
+    )
+
+
+def counts_backwards(attributes: Mapping[str, Any]) -> bool:
+    """Return whether the units count degrees to the west or south, such as degrees_west.
+
+    Example:
+        >>> counts_backwards({"units": "degrees_west"}), counts_backwards({"units": "degree_E"})
+        (True, False)
+    """
+    found = DEGREES.fullmatch(_text(attributes, "units"))
+    return found is not None and found["towards"] in ("_w", "_west", "_s", "_south")
 
 
 def _text(attributes: Mapping[str, Any], key: str) -> str:

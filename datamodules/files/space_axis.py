@@ -16,6 +16,7 @@ import numpy as np
 from datamodules.files.axis_roles import (
     FIRM,
     Role,
+    counts_backwards,
     full_turn,
     is_spherical,
     role_of_attributes,
@@ -233,6 +234,20 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
             f"{values[where]:.8g}, {values[where + 1]:.8g} at point {where}; correct the file, or "
             f"roll the axis so that it does; {inspection_of(path)}"
         )
+    if counts_backwards(attributes):
+        raise ValueError(
+            f"{path}: coordinate '{name}' counts to the west or south (units: {axis.units}), "
+            "expected degrees_east or degrees_north; change the signs and the units; "
+            f"{inspection_of(path)}"
+        )
+    if axis.role == "x" and axis.spherical and axis.values is not None:
+        extent, turn = float(np.ptp(axis.values)), full_turn(attributes)
+        if extent > turn * (1 + SHARE):
+            raise ValueError(
+                f"{path}: the longitudes of '{name}' extend over {extent:g}, more than a circle of "
+                f"{turn:g}, expected each meridian once; remove those that are there twice; "
+                f"{inspection_of(path)}"
+            )
     return axis
 
 

@@ -382,3 +382,32 @@ def test_only_a_modulo_that_is_the_length_says_that_an_axis_is_periodic(
 ):
     field_file(tmp_path, ("time", "a"), {"a": points}, {"a": attributes})
     assert read(tmp_path, "a").axes[0].periodic_by_attributes == periodic
+
+
+@pytest.mark.parametrize(
+    "longitudes",
+    [
+        np.tile(np.arange(0.0, 360.0, 45.0), 2),  # two files, joined along the wrong axis
+        np.concatenate([np.arange(0.0, 360.0, 90.0), np.arange(45.0, 360.0, 90.0)]),
+        np.arange(0.0, 720.0, 45.0),
+    ],
+)
+def test_longitudes_beyond_a_circle_are_refused(tmp_path, longitudes):
+    east = {"lon": {"units": "degrees_east"}}
+    field_file(tmp_path, ("time", "lat", "lon"), {"lat": Y, "lon": longitudes}, east)
+    with pytest.raises(ValueError, match=r"longitudes of 'lon' extend over .*, more than a circle"):
+        read(tmp_path, "lat", "lon")
+
+
+@pytest.mark.parametrize("last", [315.0, 360.0])
+def test_a_circle_may_have_both_ends(tmp_path, last):
+    east, points = {"lon": {"units": "degrees_east"}}, np.arange(0.0, last + 1, 45.0)
+    field_file(tmp_path, ("time", "lat", "lon"), {"lat": Y, "lon": points}, east)
+    np.testing.assert_array_equal(read(tmp_path, "lat", "lon").axes[1].values, points)
+
+
+@pytest.mark.parametrize(("name", "units"), [("lon", "degrees_west"), ("lat", "degree_S")])
+def test_degrees_to_the_west_or_south_are_refused(tmp_path, name, units):
+    field_file(tmp_path, ("time", "lat", "lon"), {"lat": Y, "lon": X}, {name: {"units": units}})
+    with pytest.raises(ValueError, match=rf"'{name}' counts to the west or south \(units: {units}"):
+        read(tmp_path, "lat", "lon")
