@@ -27,6 +27,7 @@ from callbacks import (
     ScoreWriter,
     TrainingCost,
 )
+from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.run.checkpoints import Checkpoints, WholeFiles
 from callbacks.run.divergence import Divergence
 from callbacks.run.forecast_writer import ForecastFormat
@@ -39,6 +40,7 @@ from callbacks.run.run_folder import (
     resumes_run,
 )
 from commands.trainer_options import check_trainer
+from datamodules.notices import notify
 from emulators.checkpoint_file import check_like
 
 BROKEN = (KeyError, TypeError, AttributeError, IndexError, AssertionError)
@@ -53,6 +55,8 @@ AVERAGES = ("exp_avg", "exp_avg_sq", "momentum_buffer", "momentum", "average", "
 def with_required_callbacks(given: Callback | Sequence[Callback] | None) -> list[Callback]:
     """Return the callbacks with exactly one of each required class: the last given, or a default.
 
+    Of several diagnostics of one class, whose scores have the same names, the last is kept.
+
     Raises:
         ValueError: A callback with a state in checkpoints is given twice.
     """
@@ -60,6 +64,11 @@ def with_required_callbacks(given: Callback | Sequence[Callback] | None) -> list
     for kind in (*FIRST, *LAST):
         found = [callback for callback in callbacks if isinstance(callback, kind)]
         callbacks = [c for c in callbacks if not isinstance(c, kind) or c is found[-1]]
+    kinds = [type(c) for c in callbacks if isinstance(c, RolloutDiagnostic)]
+    for kind in dict.fromkeys(kind for kind in kinds if kinds.count(kind) > 1):
+        notify(f"trainer.callbacks has {kind.__name__} {kinds.count(kind)} times; the last counts.")
+        *earlier, _ = (c for c in callbacks if type(c) is kind)
+        callbacks = [c for c in callbacks if c not in earlier]
     missing = [k for k in (*FIRST, *LAST) if not any(isinstance(c, k) for c in callbacks)]
     first, last = ([kind() for kind in kinds if kind in missing] for kinds in (FIRST, LAST))
     callbacks = [*first, *callbacks, *last]

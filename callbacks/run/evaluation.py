@@ -9,7 +9,7 @@ import xarray
 from lightning import LightningDataModule, Trainer
 
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.run.score_writer import merged_scores
+from callbacks.run.score_writer import check_classes, merged_scores
 from emulators.emulator import Emulator
 
 
@@ -29,7 +29,8 @@ def evaluate(
         All scores, with the provenance as an attribute in JSON.
 
     Raises:
-        ValueError: The data do not fit the emulator, or no diagnostic has scores of them.
+        ValueError: The data do not fit the emulator, no diagnostic has scores of them, or two
+            diagnostics are of one class.
 
     Example:
         An emulator that never changes the state, on states that grow by 1 per snapshot:
@@ -52,6 +53,7 @@ def evaluate(
         >>> scores["mse_physical"].mean("initial_condition").values.ravel().tolist()
         [1.0, 4.0, 9.0]
     """
+    check_classes(diagnostics)
     device, training = emulator.device, emulator.training
     off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     with quiet():

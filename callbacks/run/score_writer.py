@@ -70,6 +70,11 @@ class ScoreWriter(Callback):
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check that scores of two diagnostics are not of the same class, before the rollouts."""
+        if stage == "test":
+            check_classes([c for c in trainer.callbacks if isinstance(c, RolloutDiagnostic)])
+
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write everything, on one rank."""
         if not trainer.is_global_zero:
@@ -82,17 +87,16 @@ class ScoreWriter(Callback):
             if isinstance(callback, RolloutDiagnostic) and callback.results is not None
         ]
         scores = merged_scores(trainer, pl_module, diagnostics)
-        summary = {
-            name: value
-            for diagnostic in diagnostics
-            for name, value in diagnostic.summary(diagnostic.results).items()
-        }
+        summary = merged_summary(diagnostics)
         about = json.loads(scores.attrs["provenance"])
         written = [save_netcdf(scores, folder / "scores.nc")]
         text = json.dumps({"scores": as_json(summary), **about}, indent=2, default=str)
         written.append(atomic_write(folder / "scores.json", text + "\n"))
+        drawn = set[str]()
         for diagnostic in diagnostics:
             for name, content in pictures(diagnostic, scores).items():
+                if not may_be_written(name, drawn, diagnostic):
+                    continue
                 written.append(atomic_write(folder / name, content))
                 show(trainer, f"test/{Path(name).stem}", content, pl_module.trained_steps)
         print(table(summary, scores))
@@ -124,6 +128,58 @@ def merged_scores(
     about = scores_provenance(trainer, emulator, diagnostics)
     scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
     return scores
+
+
+def check_classes(diagnostics: Sequence[RolloutDiagnostic]) -> None:
+    """Check that no two diagnostics are of the same class.
+
+    Raises:
+        ValueError: Two are, so that the scores of one would replace the scores of the other.
+    """
+    names = [type(diagnostic).__name__ for diagnostic in diagnostics]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"the diagnostics have {name} {names.count(name)} times, expected once, because "
+                "their scores have the same names; leave one out, or derive a class whose scores "
+                "have other names."
+            )
+
+
+def merged_summary(diagnostics: Sequence[RolloutDiagnostic]) -> dict[str, float]:
+    """Return the numbers of all summaries; the first of a name counts, with a note."""
+    numbers: dict[str, float] = {}
+    owners: dict[str, str] = {}
+    for diagnostic in diagnostics:
+        kind = type(diagnostic).__name__
+        for name, value in diagnostic.summary(diagnostic.results).items():
+            if owners.setdefault(name, kind) != kind:
+                print(
+                    f"note: the number '{name}' of {kind} has the name of a number of "
+                    f"{owners[name]} and is left out; choose another name."
+                )
+                continue
+            numbers[name] = value
+    return numbers
+
+
+def may_be_written(name: str, drawn: set[str], diagnostic: RolloutDiagnostic) -> bool:
+    """Return whether a picture has a plain file name that no earlier one has; print a note if not.
+
+    Args:
+        name: Name of the file.
+        drawn: Names of those before, to which it is added.
+        diagnostic: Diagnostic that drew it.
+    """
+    if name in drawn or Path(name).name != name:
+        reason = "is there already" if name in drawn else "is no plain name of a file"
+        print(
+            f"note: the picture '{name}' of {type(diagnostic).__name__} is left out, because that "
+            f"name {reason}; choose another name."
+        )
+        return False
+    drawn.add(name)
+    return True
 
 
 def warn_of_names(diagnostics: Sequence[RolloutDiagnostic]) -> None:

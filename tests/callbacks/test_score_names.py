@@ -1,11 +1,14 @@
 """What a diagnostic of one's own returns by mistake, and names that are taken."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import xarray
 
-from callbacks import RolloutDiagnostic, score_forecasts
-from callbacks.run.score_writer import warn_of_names
+from callbacks import RolloutDiagnostic, RolloutError, ScoreWriter, evaluate, score_forecasts
+from callbacks.run.score_writer import may_be_written, merged_summary, warn_of_names
+from commands.trainer import with_required_callbacks
 from datamodules import DataDescription
 from datamodules.solvers import Grid, Variable
 
@@ -49,3 +52,57 @@ def test_a_name_that_is_taken_is_named(capsys):
     found = capsys.readouterr().out.splitlines()
     assert [line.split("'")[1] for line in found] == ["mse", "largest"]
     assert "of Other has the name of a score of Right" in found[0]
+
+
+class Clashing(RolloutDiagnostic):
+    """Diagnostic whose number, and whose picture, have the names of others."""
+
+    def begin(self, start):
+        pass
+
+    def observe(self, lead, forecast, truth):
+        pass
+
+    def scores(self):
+        return xarray.Dataset({"own": 1.0})
+
+    def summary(self, scores):
+        return {"mse/lead_1": -5.0, "own": 1.0}
+
+
+def known(diagnostic, **scores):
+    diagnostic.results = xarray.Dataset(scores)
+    return diagnostic
+
+
+class Plain(Clashing):
+    def summary(self, scores):
+        return {"mse/lead_1": 2.0}
+
+
+def test_the_first_number_of_a_name_counts(capsys):
+    assert merged_summary([known(Plain()), known(Clashing())]) == {"mse/lead_1": 2.0, "own": 1.0}
+    assert "'mse/lead_1' of Clashing has the name of a number of Plain" in capsys.readouterr().out
+
+
+def test_pictures_have_plain_names_of_their_own(capsys):
+    names = ["energy.png", "energy.png", "../evil.png", "a/b.png", "other.png"]
+    drawn = set()
+    assert [may_be_written(name, drawn, Clashing()) for name in names] == [1, 0, 0, 0, 1]
+    said = capsys.readouterr().out.splitlines()
+    assert [("is there already" in line, "plain name" in line) for line in said] == [
+        (True, False), (False, True), (False, True),
+    ]  # fmt: skip
+
+
+def test_two_diagnostics_of_a_class_are_refused_and_the_trainer_keeps_the_last(capsys):
+    two = [RolloutError(threshold=0.5), Clashing(), RolloutError(threshold=5.0)]
+    with pytest.raises(
+        ValueError, match="the diagnostics have RolloutError 2 times, expected once"
+    ):
+        evaluate(None, None, two)
+    with pytest.raises(ValueError, match="RolloutError 2 times"):
+        ScoreWriter().setup(SimpleNamespace(callbacks=two), None, "test")
+    kept = [c for c in with_required_callbacks(two) if isinstance(c, RolloutDiagnostic)]
+    assert kept == two[1:]
+    assert "trainer.callbacks has RolloutError 2 times; the last counts" in capsys.readouterr().err
