@@ -201,6 +201,11 @@ def checked_step(emulator: Steps) -> Callable[[Tensor, Any, Context], tuple[Tens
                 f"{name} returned a {shown}, expected a tuple of the next state and the memory; "
                 "write `return state, None` if there is no memory."
             )
+        if found[0].shape != state.shape:
+            raise ValueError(
+                f"{name} returned a state of shape {tuple(found[0].shape)} for one of shape "
+                f"{tuple(state.shape)}, expected the same; return the next state of each sample."
+            )
         if mask is None:
             return found
         # masked points of the data keep their values

@@ -52,7 +52,6 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Emulator:
     settings = yaml.load(checkpoint.get("settings", "{}"), LOADER)
     emulator.precision = str(settings.get("trainer", {}).get("precision") or "32-true")
     emulator.run_seed = emulator.training_seed
-    # as in a stage, which loads the weights in single precision before it converts them
     return emulator.double() if emulator.precision == "64-true" else emulator
 
 

@@ -32,6 +32,18 @@ class RunReport(Callback):
         test split: 160 bytes, loaded into memory (...)
     """
 
+    began: float | None = None
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say so if a run was resumed at its end, so that nothing was trained."""
+        if trainer.is_global_zero and self.began is None:
+            print(
+                f"nothing was trained: the run is at training step {trainer.global_step}, which is "
+                f"its end; raise trainer.max_steps ({trainer.max_steps}) or max_epochs "
+                f"({trainer.max_epochs})",
+                flush=True,
+            )
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print emulator, data and steps, and a hint if another precision may be faster."""
         self.began, self.first_step = time.monotonic(), trainer.global_step
@@ -59,7 +71,7 @@ class RunReport(Callback):
         """Print the time of the training and the command that tests it."""
         steps = trainer.global_step - self.first_step
         if trainer.is_global_zero and steps:
-            seconds = time.monotonic() - self.began
+            seconds = time.monotonic() - (self.began or 0.0)
             path = Path(trainer.default_root_dir) / "last.ckpt"
             then = f"next: emulate test --ckpt_path {path}"
             print(

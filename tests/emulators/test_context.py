@@ -9,7 +9,14 @@ import torch
 from lightning import Trainer
 
 from emulators import Context, Emulator
-from emulators.context import checked_loss, rollout_keys, takes_context, with_context
+from emulators.context import (
+    NO_CONTEXT,
+    checked_loss,
+    checked_step,
+    rollout_keys,
+    takes_context,
+    with_context,
+)
 from emulators.evaluation import evaluate
 from emulators.rollout import RolloutObserver, RolloutState
 
@@ -184,3 +191,18 @@ def test_time_and_lead_advance_by_a_step():
     assert (context.time.tolist(), context.lead) == ([1.5, 5.5], 1)
     assert context.after(None).time.tolist() == [1.5, 5.5]
     assert Context().after(0.5).time is None
+
+
+def test_step_that_returns_another_batch_is_refused():
+    """Without the check, one forecast would be broadcast to all initial conditions."""
+
+    class First:
+        def step(self, state, memory=None):
+            return state[:1], None
+
+    step = checked_step(First())
+    step(torch.ones(1, 2, 4), None, NO_CONTEXT)
+    with pytest.raises(
+        ValueError, match=r"First.step returned a state of shape \(1, 2, 4\) for one"
+    ):
+        step(torch.ones(3, 2, 4), None, NO_CONTEXT)

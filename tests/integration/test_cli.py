@@ -208,11 +208,13 @@ model:
 SLOW = [pytest.param(model, marks=pytest.mark.slow) for model in (LEARNED_LATENTS, DROPOUT)]
 
 
-@pytest.mark.parametrize("model", [None, CURRICULUM, *SLOW])
+@pytest.mark.parametrize("model", [None, CURRICULUM, *SLOW, "64-true"])
 def test_resumed_training_equals_the_uninterrupted_one(workplace, monkeypatch, model):
     # 9 batches per epoch: interrupted in the second, after the checkpoint of step 12
     smoke = SMOKE.read_text()
-    if model:
+    if model == "64-true":
+        smoke = smoke.replace("32-true", model)
+    elif model:
         smoke = smoke[: smoke.index("model:")] + model + smoke[smoke.index("data:") :]
     (workplace / "interrupting.py").write_text(INTERRUPT)
     monkeypatch.syspath_prepend(workplace)
@@ -237,6 +239,19 @@ def test_resumed_training_equals_the_uninterrupted_one(workplace, monkeypatch, m
         for name, value in state.items():
             assert torch.equal(torch.as_tensor(again[number][name]), torch.as_tensor(value)), name
     assert resumed["lr_schedulers"] == whole["lr_schedulers"]
+    loaded = emulators.load("runs/broken").state_dict()
+    for name, value in resumed["state_dict"].items():
+        assert torch.equal(loaded[name], value), name
+        if model == "64-true" and name.startswith("trained"):
+            assert not torch.equal(value, value.float().double()) or not value.any()
+
+
+def test_run_that_is_resumed_at_its_end_says_so(workplace, say):
+    status, said, _ = say("fit", "--ckpt_path", CHECKPOINT)
+    assert status == 0
+    assert "nothing was trained: the run is at training step 6" in said
+    status, said, _ = say("fit", "--ckpt_path", CHECKPOINT, "--trainer.max_steps=7")
+    assert (status, "nothing was trained" in said) == (0, False)
 
 
 def test_predict_writes_a_cf_forecast(workplace):
