@@ -1,6 +1,7 @@
 """Error messages of the program: one sentence that says what to change."""
 
 import re
+import traceback
 from argparse import ArgumentError
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ UNHELPFUL_WARNINGS = (
 
 
 NO_METRIC = r"conditioned on metric `(.+?)` which is not available.*: `(.*?)`"
+HOME = Path(__file__).resolve().parents[1]
 ENDED_PROCESS = ("gloo/transport", "remote process exited")
 
 
@@ -34,7 +36,18 @@ def is_expected(error: Exception) -> bool:
     """Return whether an error is due to the user or the system, and needs no traceback."""
     kinds = (ArgumentError, ValueError, OSError, FloatingPointError, YAMLError)
     watched = isinstance(error, RuntimeError) and re.search(NO_METRIC, str(error), re.DOTALL)
+    if isinstance(error, TypeError) and is_raised_on_purpose(error):
+        return True
     return isinstance(error, kinds) or bool(watched) or is_of_an_ended_process(str(error))
+
+
+def is_raised_on_purpose(error: TypeError) -> bool:
+    """Return whether a `raise` of this program, not an operation that failed, raised an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return False
+    file = Path(frames[-1].filename)
+    return file.is_relative_to(HOME) and (frames[-1].line or "").startswith("raise TypeError(")
 
 
 def is_of_an_ended_process(message: str) -> bool:

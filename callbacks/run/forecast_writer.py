@@ -1,5 +1,6 @@
 """Writes forecasts to NetCDF or Zarr while they are computed."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from emulators.rollout import RolloutBatch
 
 ForecastFormat = Literal["netcdf", "zarr"]
 FORMATS: dict[str, type[GrowingFile]] = {"netcdf": GrowingNetCDF, "zarr": GrowingZarr}
+CLOCK = 2.0  # seconds by which the clock of a file system may be behind
 
 
 class ForecastWriter(Callback, ForecastRecorder):
@@ -85,6 +87,18 @@ class ForecastWriter(Callback, ForecastRecorder):
         check_names(self.data)
         self.target = Path(self.folder or trainer.default_root_dir)
         self.target.mkdir(parents=True, exist_ok=True)
+        self.began = time.time()
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print a note on forecasts of an earlier call that are in the same folder."""
+        found = sorted(self.target.glob("forecast_[0-9]*")) if trainer.is_global_zero else []
+        earlier = [path.name for path in found if path.stat().st_mtime < self.began - CLOCK]
+        if earlier:
+            print(
+                f"note: {self.target} also has {len(earlier)} forecasts of an earlier call "
+                f"({earlier[0]}{' and others' if len(earlier) > 1 else ''}), which do not belong "
+                "to these; remove them, or set ForecastWriter.folder."
+            )
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException

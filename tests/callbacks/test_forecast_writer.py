@@ -1,6 +1,8 @@
 import json
+import os
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import netCDF4
 import numpy as np
@@ -184,3 +186,17 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     trainer = Trainer(logger=False, enable_checkpointing=False)
     with pytest.raises(ValueError, match=r"zarr, .*run `pip install \"implicit-emulators\[zarr\]"):
         ForecastWriter(tmp_path, format="zarr").on_predict_start(trainer, LightningModule())
+
+
+def test_forecasts_of_an_earlier_call_are_named(tmp_path, plane, capsys):
+    forecast, trainer = writer(tmp_path, plane), SimpleNamespace(is_global_zero=True)
+    for number in range(3):
+        (tmp_path / f"forecast_000{number}.nc").touch()
+        os.utime(tmp_path / f"forecast_000{number}.nc", (1e9, 1e9 + 100 * (number == 1)))
+    forecast.began = 1e9 + 50
+    forecast.on_predict_end(trainer, None)
+    said = capsys.readouterr().out
+    assert "also has 2 forecasts of an earlier call (forecast_0000.nc and others)" in said
+    forecast.began = 1e9
+    forecast.on_predict_end(trainer, None)
+    assert not capsys.readouterr().out
