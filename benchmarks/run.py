@@ -1,10 +1,11 @@
 """Runs benchmarks with their defaults, one after the other, each in a process of its own.
 
-    python benchmarks/run.py [NAME ...] [--list] [--peers peers/bin/python]
+    python benchmarks/run.py [NAME ...] [--list] [--peers PYTHON] [--apebench PYTHON]
 
 Without names all of them run, which takes hours. Results are in `benchmarks/results/`, in Markdown
-and JSON: the newer scripts write both, of the others what they print is kept. Those of
-`benchmarks/apebench/` need APEBench's environment and are started by hand, as they say.
+and JSON: the newer scripts write both, of the others what they print is kept. `--peers` and
+`--apebench` are interpreters of environments with exponax and jax-cfd, and with APEBench; without
+them the comparisons with these are skipped.
 """
 
 import argparse
@@ -19,7 +20,8 @@ import torch
 
 FOLDER = Path(__file__).parent
 SHARED = ("machine", "optimisers", "systems", "traffic", "run")
-NEEDS_PEERS = ("solvers",)
+NEEDS_OTHERS = {"solvers": ("peers", "exponax and jax-cfd"),
+                "apebench_comparison": ("apebench", "APEBench")}  # fmt: skip
 NEEDS_GPU = ("gpu",)
 NEEDS_OPTIMISERS = ("time_to_error",)
 
@@ -47,12 +49,17 @@ def tables(markdown: str) -> list[list[dict[str, str]]]:
     return found
 
 
-def run(name: str, peers: Path | None) -> bool:
-    """Run a benchmark, keep what it prints if it writes no result, and return whether it ended."""
+def run(name: str, python: Path | None) -> bool:
+    """Run a benchmark, keep what it prints if it writes no result, and return whether it ended.
+
+    Args:
+        name: Name of the benchmark.
+        python: Interpreter of the environment with the libraries that it is compared with.
+    """
     script, result = FOLDER / f"{name}.py", FOLDER / "results" / f"{name}.md"
     command = [sys.executable, str(script)]
-    if name in NEEDS_PEERS:
-        command += ["--python", str(peers)]
+    if python is not None:
+        command += ["--python", str(python)]
     writes = any(word in script.read_text() for word in ("record(", "RESULTS"))
     ended = subprocess.run(command, stdout=None if writes else subprocess.PIPE, text=True)
     if not writes and ended.returncode == 0:
@@ -67,7 +74,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--list", action="store_true", help="Only list them.")
-    parser.add_argument("--peers", type=Path, help="Interpreter that has exponax and jax-cfd.")
+    for option, libraries in NEEDS_OTHERS.values():
+        parser.add_argument(f"--{option}", type=Path, help=f"Interpreter that has {libraries}.")
     options = parser.parse_args()
     known = benchmarks()
     if unknown := [name for name in options.names if name not in known]:
@@ -77,8 +85,10 @@ def main() -> None:
         return
     failed = []
     for name in options.names or known:
-        if name in NEEDS_PEERS and not (options.peers and options.peers.is_file()):
-            print(f"{name} is skipped: --peers names no interpreter with exponax and jax-cfd.")
+        option, libraries = NEEDS_OTHERS.get(name, ("", ""))
+        python = getattr(options, option) if option else None
+        if option and not (python and python.is_file()):
+            print(f"{name} is skipped: --{option} names no interpreter with {libraries}.")
             continue
         if name in NEEDS_GPU and not torch.cuda.is_available():
             print(f"{name} is skipped: this machine has no GPU that PyTorch can use.")
@@ -87,7 +97,7 @@ def main() -> None:
             print(f"{name} is skipped: run `pip install pytorch_optimizer`.")
             continue
         print(f"{name}: {known[name]}", flush=True)
-        if not run(name, options.peers):
+        if not run(name, python):
             failed.append(name)
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import machine, run
+from benchmarks import apebench_comparison, machine, run
 
 
 def test_every_benchmark_says_what_it_measures():
@@ -26,10 +26,43 @@ def test_unknown_benchmark_is_refused_by_name(monkeypatch, capsys):
     assert "there is no benchmark 'nothing'" in capsys.readouterr().err
 
 
-def test_comparison_without_its_peers_is_skipped_in_a_sentence(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["run.py", "solvers"])
+@pytest.mark.parametrize("name", run.NEEDS_OTHERS)
+def test_comparison_without_its_peers_is_skipped_in_a_sentence(monkeypatch, capsys, name):
+    monkeypatch.setattr(sys, "argv", ["run.py", name])
     run.main()
-    assert capsys.readouterr().out.startswith("solvers is skipped: ")
+    option, libraries = run.NEEDS_OTHERS[name]
+    said = f"{name} is skipped: --{option} names no interpreter with {libraries}.\n"
+    assert capsys.readouterr().out == said
+
+
+def test_comparison_with_apebench_does_what_is_left(tmp_path):
+    def scripts():
+        found = apebench_comparison.commands("ape", tmp_path, [20], seeds=2)
+        return [(python, " ".join(words)) for python, words in found]
+
+    place, problems = f"--folder {tmp_path}", apebench_comparison.SCENARIOS
+    first, *trained = scripts()
+    assert first == ("ape", f"export.py {place}")
+    assert len(trained) == 2 * len(problems) + 2
+    for name in problems:
+        file = tmp_path / name / "test" / "trajectories.nc"
+        file.parent.mkdir(parents=True)
+        file.touch()
+    peer = {"scenario": "diff_adv", "updates": 20, "train": "one"}
+    (tmp_path / "peer.jsonl").write_text(json.dumps(peer) + "\n")
+    forecasts = tmp_path / "forecasts" / "ours-one-20"
+    forecasts.mkdir(parents=True)
+    (forecasts / "diff_adv-0.npz").touch()
+    (forecasts / "diff_burgers-0.npz").touch()
+    (forecasts / "diff_burgers-1.npz").touch()
+    left = scripts()
+    assert left[0][1].endswith(
+        "--scenarios diff_adv --updates 20 --recipe ours --objective one --seeds 1"
+    )
+    peers = f"peer.py {place} --scenarios diff_burgers --updates 20 --seeds 2"
+    assert left[1] == ("ape", peers)
+    assert "diff_kdv" in left[2][1]
+    assert [words.split()[0] for _, words in left[-2:]] == ["score.py", "table.py"]
 
 
 def test_ratios_are_taken_turn_by_turn_and_of_the_fastest():

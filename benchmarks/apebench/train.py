@@ -42,13 +42,15 @@ def equal(updates: int) -> dict[str, Any]:
     }
 
 
-def ours(updates: int) -> dict[str, Any]:
+def ours(
+    updates: int, *, width: int = 32, blocks: int = 2, noise: float = 0.005, rate: float = 5e-3
+) -> dict[str, Any]:
     """Return what does better here: dilated convolutions, increments, Muon, averaged weights."""
     return {
-        "network": partial(DilatedResNet, width=32, blocks=2, dilations=(1, 2, 4, 2, 1)),
+        "network": partial(DilatedResNet, width=width, blocks=blocks, dilations=(1, 2, 4, 2, 1)),
         "predict": "increment",
-        "noise": 0.005,
-        "optimizer": partial(Muon, lr=5e-3),
+        "noise": noise,
+        "optimizer": partial(Muon, lr=rate),
         "schedule": partial(WarmupCosine, warmup=updates // 20),
         "ema_decay": 0.99,
     }

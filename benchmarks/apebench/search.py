@@ -1,0 +1,96 @@
+"""Choose width, blocks, noise and learning rate of our recipe on APEBench's training trajectories.
+
+    python benchmarks/apebench/search.py --folder data/apebench --updates 2000 [--width 32 24] ...
+
+Every combination is trained, with one seed, on the first 38 of the 50 training trajectories and
+scored on the last 10: the geometric mean over steps 1 to 50 of APEBench's normalised error, the
+mean over trajectories of |forecast - truth| / |truth|. The test trajectories have no part in it.
+Results go to `search.jsonl` in the folder, a line for each training; what is there already is not
+trained again. The last column of the table is the geometric mean over the problems.
+"""
+
+import argparse
+import json
+import logging
+import time
+import warnings
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import torch
+import xarray
+from train import SCENARIOS, ours, train
+
+from datamodules import Dimensions, TrajectoryDataModule
+from emulators import Baseline
+
+PARTS = {"train": slice(0, 38), "val": slice(38, 40), "test": slice(40, 50)}
+STEPS = 50
+OPTIONS = {"width": int, "blocks": int, "noise": float, "rate": float}
+
+
+def split(folder: Path, scenario: str) -> Path:
+    """Return a folder with the training trajectories split into training and test."""
+    target = folder / "search" / scenario
+    if not target.exists():
+        with xarray.open_dataset(folder / scenario / "train" / "trajectories.nc") as file:
+            for name, chosen in PARTS.items():
+                (target / name).mkdir(parents=True)
+                file.isel(trajectory=chosen).to_netcdf(target / name / "trajectories.nc")
+    return target
+
+
+def score(folder: Path, updates: int, choice: dict[str, float]) -> tuple[float, float]:
+    """Return the error of a training on the held-out trajectories, and its CPU seconds."""
+    began = time.process_time()
+    emulator = train(folder, partial(Baseline, **ours(updates, **choice)), updates, seed=0)
+    seconds = time.process_time() - began
+    held = TrajectoryDataModule(folder, ["u"], Dimensions(space=["x"])).trajectories("test")
+    truth = held.windows([(number, 0) for number in range(10)], STEPS + 1)
+    with torch.no_grad():
+        forecast = emulator.rollout(truth[:, 0], STEPS)
+    error = (forecast - truth[:, 1:]).norm(dim=-1) / truth[:, 1:].norm(dim=-1)
+    return float(error.mean((0, 2)).log().mean().exp()), seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--scenarios", nargs="+", default=SCENARIOS)
+    parser.add_argument("--updates", type=int, default=2_000)
+    default = ours(1)
+    parser.add_argument("--width", type=int, nargs="+", default=[32])
+    parser.add_argument("--blocks", type=int, nargs="+", default=[2])
+    parser.add_argument("--noise", type=float, nargs="+", default=[default["noise"]])
+    parser.add_argument("--rate", type=float, nargs="+", default=[5e-3])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    results = options.folder / "search.jsonl"
+    known = (
+        [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    )
+    print("| updates | " + " | ".join((*OPTIONS, *options.scenarios)) + " | mean | CPU s |")
+    for values in product(*(getattr(options, name) for name in OPTIONS)):
+        choice = dict(zip(OPTIONS, values, strict=True))
+        errors, total = [], 0.0
+        for scenario in options.scenarios:
+            key = {"scenario": scenario, "updates": options.updates, **choice}
+            found = next((line for line in known if key.items() <= line.items()), None)
+            if found is None:
+                error, seconds = score(split(options.folder, scenario), options.updates, choice)
+                found = {**key, "error": error, "cpu_seconds": seconds}
+                with open(results, "a") as file:
+                    file.write(json.dumps(found) + "\n")
+            errors.append(found["error"])
+            total += found["cpu_seconds"]
+        mean = float(torch.tensor(errors).log().mean().exp())
+        cells = [options.updates, *values, *(f"{error:.3g}" for error in errors)]
+        print("| " + " | ".join(map(str, cells)) + f" | {mean:.3g} | {total / len(errors):.0f} |",
+              flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
