@@ -43,7 +43,7 @@ def equal(updates: int) -> dict[str, Any]:
 
 
 def ours(
-    updates: int, *, width: int = 32, blocks: int = 2, noise: float = 0.005, rate: float = 5e-3
+    updates: int, *, width: int = 32, blocks: int = 1, noise: float = 0.001, rate: float = 2e-3
 ) -> dict[str, Any]:
     """Return what does better here: dilated convolutions, increments, Muon, averaged weights."""
     return {
