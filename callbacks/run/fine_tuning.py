@@ -1,5 +1,6 @@
 """Fine-tuning: training that starts from the weights of another run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -98,13 +99,36 @@ class FineTuning(Callback):
                 for k, v in state.items()
                 if not k.startswith(("standardize.", "conditioning.", "input_fields."))
             }
-        for name in [name for name in state if name.startswith("averaged.")]:
-            state[name.replace("averaged.", "trained.", 1)] = state[name]
         present = pl_module.state_dict()
+        state = with_averages(state, present)
         if getattr(pl_module, "noise_input", None) is not None and pl_module.noise_input.given:
             state = {k: with_random_inputs(v, present.get(k, v)) for k, v in state.items()}
         state = {k: divided(v, present[k]) if k in present else v for k, v in state.items()}
         pl_module.load_state_dict({**present, **state})
+
+
+def with_averages(state: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights that begin with the averages of a checkpoint, if it has some.
+
+    An emulator without averages takes only these, and one with averages of its own begins them with
+    the weights of a checkpoint that has none.
+
+    Example:
+        >>> with_averages({"trained.w": 1, "averaged.w": 2}, {"trained.w": 0})
+        {'trained.w': 2}
+        >>> with_averages({"trained.w": 1}, {"trained.w": 0, "averaged.w": 0})
+        {'trained.w': 1, 'averaged.w': 1}
+    """
+    begin, averaged = "trained.", "averaged."
+    weights = {name: value for name, value in state.items() if not name.startswith(averaged)}
+    for name, value in state.items():
+        if name.startswith(averaged):
+            weights[begin + name.removeprefix(averaged)] = value
+    for name in present:
+        own = begin + name.removeprefix(averaged)
+        if name.startswith(averaged) and own in weights:
+            weights[name] = weights[own]
+    return weights
 
 
 def with_random_inputs(weight: Tensor, present: Tensor) -> Tensor:

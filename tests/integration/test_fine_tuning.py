@@ -42,6 +42,21 @@ def test_weights_are_the_averaged_ones_and_statistics_are_kept(doubled):
         assert torch.equal(found[name], wanted), name
 
 
+def test_averages_may_begin_and_end(doubled):
+    found = fit("--model.ema_decay=0")
+    assert not [name for name in found if name.startswith("averaged.")]
+    names = [name for name in found if name.startswith("trained.")]
+    assert names
+    for name in names:
+        assert torch.equal(found[name], doubled[name.replace("trained.", "averaged.", 1)]), name
+    Path("runs/fine").rename("runs/plain")
+    begun = fit("--trainer.callbacks.checkpoint=runs/plain/last.ckpt")
+    for name in names:
+        averaged = begun[name.replace("trained.", "averaged.", 1)]
+        assert torch.equal(begun[name], found[name])
+        torch.testing.assert_close(averaged, found[name])
+
+
 def test_statistics_are_recomputed_on_demand(doubled):
     found = fit("--trainer.callbacks.statistics=recompute")
     torch.testing.assert_close(found["standardize.std"], 2 * doubled["standardize.std"])
