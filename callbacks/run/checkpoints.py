@@ -12,6 +12,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from callbacks.run.kept_buffers import KeptBuffers
 from callbacks.run.run_folder import move_scores_aside
 from datamodules.files.netcdf_writer import atomic_write
 from emulators.checkpoint_file import read_checkpoint
@@ -91,6 +92,8 @@ class Checkpoints(Callback):
         self.saved_at = 0
         self.began_at: int | None = None
         self.shared: dict[str, int] | None = None
+        self.buffers = KeptBuffers()
+        self.kept_at = -1
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best score, and the numbers of processes and of windows per step."""
@@ -110,8 +113,13 @@ class Checkpoints(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Set the saved progress so that a resumed run repeats batches of an unfinished step."""
-        rewind_progress(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"], trainer)
+        """Set the saved progress so that a resumed run repeats batches of an unfinished step.
+
+        Running statistics are saved as they were before these batches.
+        """
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        if rewind_progress(progress, trainer):
+            self.buffers.put_into(checkpoint["state_dict"])
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `best.ckpt` if the score is better than before."""
@@ -142,6 +150,8 @@ class Checkpoints(Callback):
         Scores in the folder belong to weights that this training replaces; they are moved aside.
         """
         self.saved_at = self.began_at = trainer.global_step
+        self.buffers, self.kept_at = KeptBuffers(), -1
+        self._keep_buffers(trainer, pl_module)
         if trainer.is_global_zero and not trainer.fast_dev_run:
             move_scores_aside(Path(trainer.default_root_dir), trainer.global_step)
         before, self.shared = self.shared, shared_batch(trainer)
@@ -163,8 +173,14 @@ class Checkpoints(Callback):
         batch_idx: int,
     ) -> None:
         """Write a checkpoint every `every` training steps."""
+        self._keep_buffers(trainer, pl_module)
         if trainer.global_step - self.saved_at >= self.every:
             self._save(trainer)
+
+    def _keep_buffers(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.global_step != self.kept_at:
+            self.buffers.keep(pl_module)
+            self.kept_at = trainer.global_step
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the final state."""
@@ -198,8 +214,10 @@ class Checkpoints(Callback):
         )
 
 
-def rewind_progress(progress: dict[str, Any], trainer: Trainer) -> None:
+def rewind_progress(progress: dict[str, Any], trainer: Trainer) -> bool:
     """Set the number of completed batches to its value at the last training step.
+
+    Returns whether there are batches after it, which a resumed run repeats.
 
     The checkpoint holds the weights and averages of that step, and no gradients that were
     accumulated since.
@@ -207,11 +225,13 @@ def rewind_progress(progress: dict[str, Any], trainer: Trainer) -> None:
     current = progress["current"]
     done = current["processed"]
     pending = done % trainer.accumulate_grad_batches if done != trainer.num_training_batches else 0
-    if pending or current["ready"] != done:
+    repeated = bool(pending) or current["ready"] != done
+    if repeated:
         total = progress["total"]["processed"]
         for counts, number in ((current, done), (progress["total"], total)):
             counts.update(dict.fromkeys(counts, number - pending))
         progress["is_last_batch"] = False
+    return repeated
 
 
 def shared_batch(trainer: Trainer) -> dict[str, int]:

@@ -50,7 +50,7 @@ def test_resumed_run_counts_from_where_it_was(tmp_path):
     trainer.accumulate_grad_batches = trainer.world_size = 1
     trainer.fast_dev_run = False
     trainer.datamodule = SimpleNamespace(batch_size=4)
-    checkpoints, module = Checkpoints(every=3), Mock(spec=LightningModule)
+    checkpoints, module = Checkpoints(every=3), LightningModule()
     checkpoints.on_train_start(trainer, module)
     for step in range(41, 45):
         trainer.global_step = step

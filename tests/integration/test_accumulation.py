@@ -11,10 +11,11 @@ import os
 import signal
 
 from lightning.pytorch import Callback
+from torch import nn
 
 
 class Stop(Callback):
-    at = None
+    at = within = None
     number = signal.SIGTERM
     seen = 0
 
@@ -25,6 +26,19 @@ class Stop(Callback):
                 os.kill(os.getpid(), self.number)
             else:
                 raise KeyboardInterrupt
+
+
+class Normed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv1d(1, 3, 1), nn.BatchNorm1d(3), nn.Conv1d(3, 1, 1))
+
+    def forward(self, x):
+        if Stop.within and self.training and Stop.seen == Stop.within:
+            Stop.within = None
+            self.layers(x)
+            raise KeyboardInterrupt
+        return self.layers(x)
 """
 # 148 windows: 11 batches of 13 in an epoch, so that steps end after batches 3, 6, 9, 11, 14, ...
 FIT = ["fit", "-c", str(SMOKE), "--model=Pushforward", "--model.network.width=4",
@@ -79,3 +93,23 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(stopping, number, batches)
     for batch, steps in batches.items():
         # a signal at the end of a batch is heeded after the next, which makes a step of batch 5
         assert ended_and_resumed(stopping, batch, number) in (steps, steps + 1)
+
+
+@pytest.mark.parametrize(
+    ("accumulated", "at", "within"), [(3, 7, None), (3, 11, None), (3, None, 4), (1, None, 4)]
+)
+def test_running_statistics_are_saved_as_they_were_after_a_step(stopping, accumulated, at, within):
+    """A batch that is repeated by the resumed run has changed them once only."""
+    words = [*FIT, "--model.network=stopping_within.Normed", "--model.ema_decay=0"]
+    words += [f"--trainer.accumulate_grad_batches={accumulated}"]
+    stopping.at = stopping.within = None
+    cli.run([*words, "--trainer.default_root_dir=runs/normed"])
+    stopping.at, stopping.within, stopping.seen, stopping.number = at, within, 0, 0
+    broken = "--trainer.default_root_dir=runs/broken"
+    with pytest.raises(SystemExit):
+        cli.run([*words, broken, "--trainer.callbacks+=stopping_within.Stop"])
+    stopping.at = None
+    cli.run(["fit", "--ckpt_path=runs/broken/last.ckpt"])
+    whole, resumed = stored("normed"), stored("broken")
+    assert [value > 0 for name, value in whole["state_dict"].items() if "batches_tracked" in name]
+    torch.testing.assert_close(resumed["state_dict"], whole["state_dict"], rtol=0, atol=0)
