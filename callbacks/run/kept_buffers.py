@@ -8,8 +8,8 @@ from torch import Tensor, nn
 class KeptBuffers:
     """Copies of the buffers of a module that its state dictionary holds.
 
-    A forward pass in training changes running statistics, such as those of `BatchNorm2d`. If it is
-    not followed by a step of the optimiser, a resumed run computes it again.
+    A forward pass in training changes the running statistics of layers such as `BatchNorm2d`. If it
+    is not followed by a step of the optimiser, a resumed run computes it again.
 
     Example:
         >>> import torch

@@ -54,6 +54,7 @@ class JoinedFiles(TrajectoryReader):
             "trajectories",
             "parameter_units",
             "levels",
+            "points",
         ):
             setattr(self, name, getattr(first, name))
         self.path = first.path

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from datamodules.files.auxiliary import Points, difference_of_points
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.levels import Levels, difference_of_levels
 from datamodules.files.space_axis import SpaceAxis
@@ -35,6 +36,7 @@ class TrajectoryReader(ABC):
         used: Range of the snapshots that are used.
         interval: Time between snapshots [unit of the time axis].
         levels: Value and units of each coordinate of one value that was left out, such as a level.
+        points: Some auxiliary coordinates of the grid.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class TrajectoryReader(ABC):
     used: range
     interval: float
     levels: Levels
+    points: Points = {}  # noqa: RUF012 - never changed
 
     @property
     @abstractmethod
@@ -138,6 +141,8 @@ def _difference(one: TrajectoryReader, two: TrajectoryReader) -> tuple[str, str]
     for axis, other_axis in zip(one.axes, two.axes, strict=True):
         if difference := axis.difference(other_axis):
             return difference
+    if difference := difference_of_points(one.points, two.points):
+        return difference
     steps = [(reader.interval, reader.time.unit) for reader in (one, two)]
     if not same_time(*steps):
         texts = [f"{step:g} {unit}".removesuffix(" 1") for step, unit in steps]

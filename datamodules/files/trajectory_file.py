@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from datamodules.files.auxiliary import auxiliary_points
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.disk_array import DiskArray
 from datamodules.files.formats.format import Contents, FileFormat, StoredVariable
@@ -131,6 +132,7 @@ class TrajectoryFile(TrajectoryReader):
             axes = {name: sizes[name] for name in read}
             self.inputs = FileInputs(contents, inputs, dimensions, axes, down, select, subset)
             dropped = [name for each in chosen for name in each.dropped]
+            self.points = auxiliary_points(contents, stored[0], dimensions.space)
             self.levels = levels_of(contents, stored, dropped, parameters, select)
             counted = contents.variables.get(dimensions.trajectory)
             self.members = None
