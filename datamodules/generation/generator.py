@@ -207,13 +207,15 @@ class Generator:
         shards = self.files(root)
         for shard in shards:
             shard.check()
-        missing = [shard for shard in shards[rank::ranks] if not shard.path.exists()]
+        own = shards[rank::ranks]
+        # a run that was killed may have left segments of a file that it completed
+        missing = [s for s in own if not s.path.exists() or s.segments.folder.exists()]
         if not missing:
             return
         self.solver.to(device)
         if self.coarse is not None:
             self.coarse.to(device)
-        total = sum(shard.solver_steps * shard.count for shard in missing)
+        total = sum(s.solver_steps * s.count for s in missing if not s.path.exists())
         with tqdm(total=total, desc=f"simulating {root}", unit="snapshot") as progress:
             for shard in missing:
                 shard.make(progress, device)

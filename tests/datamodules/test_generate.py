@@ -194,6 +194,18 @@ def test_killed_run_resumes_to_the_same_data(tmp_path, monkeypatch):
     assert not partial.exists()
 
 
+def test_segments_of_a_file_that_is_complete_are_removed(tmp_path):
+    """A run may be killed after the file appears and before its segments are gone."""
+    generator = flame(splits={"train": SplitSize(2, 20)})
+    generator.generate(tmp_path)
+    before, shard = hashes(tmp_path), generator.files(tmp_path)[0]
+    shard.segments.folder.mkdir()
+    (shard.segments.folder / "00000.npz").touch()
+    generator.generate(tmp_path)
+    assert not shard.segments.folder.exists()
+    assert hashes(tmp_path) == before
+
+
 def test_segments_of_other_settings_are_not_continued(tmp_path):
     generator = flame(splits={"train": SplitSize(2, 120)})
     shard = generator.files(tmp_path)[0]
