@@ -177,7 +177,8 @@ def _layout(dataset: h5py.Dataset, path: Path, name: str) -> Layout:
     """Return the layout of a data set."""
     held = tuple(dataset.shape)
     creation = dataset.id.get_create_plist()
-    check_elsewhere(path, name, dataset, creation)
+    check_sources(path, name, dataset)
+    check_raw_files(path, name, dataset, creation)
     contiguous = creation.get_layout() == h5py.h5d.CONTIGUOUS and not creation.get_external_count()
     filled = creation.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED
     unwritten = None
@@ -199,37 +200,44 @@ def _layout(dataset: h5py.Dataset, path: Path, name: str) -> Layout:
     )
 
 
-def check_elsewhere(
-    path: Path, name: str, dataset: h5py.Dataset, creation: h5py.h5p.PropDCID
-) -> None:
-    """Check that the values of a data set that lie in other files are there.
-
-    HDF5 reads zeros for values that are not.
+def check_sources(path: Path, name: str, dataset: h5py.Dataset) -> None:
+    """Check that the sources of a virtual data set are there; HDF5 reads zeros for others.
 
     Raises:
         ValueError: A file, a data set in it, or a part of the values is missing.
     """
     remedy = "restore it, or name another variable in data.variables."
-    mapped = 0
-    for source in dataset.virtual_sources() if dataset.is_virtual else ():
-        mapped += source.vspace.get_select_npoints()
-        place = path.parent / source.file_name
-        if source.file_name != "." and not place.exists():
+    sources = dataset.virtual_sources() if dataset.is_virtual else []
+    for file, source in dict.fromkeys((each.file_name, each.dset_name) for each in sources):
+        place = path if file == "." else path.parent / file
+        if not place.exists():
             raise ValueError(
-                f"{path}: variable '{name}' lies in {source.file_name}, which is missing; put that "
+                f"{path}: variable '{name}' lies in {file}, which is missing; put that "
                 "file into the same folder, or name another variable in data.variables."
             )
-        if not _has_data_set(path if source.file_name == "." else place, source.dset_name):
+        if not _has_data_set(place, source):
             raise ValueError(
-                f"{path}: variable '{name}' lies in '{source.dset_name}' of {place}, which that "
+                f"{path}: variable '{name}' lies in '{source}' of {place}, which that "
                 f"file does not have; {remedy}"
             )
-    if dataset.is_virtual and mapped < dataset.size and not np.isnan(dataset.fillvalue):
+    mapped = sum(each.vspace.get_select_npoints() for each in sources)
+    if sources and mapped < dataset.size and not np.isnan(dataset.fillvalue):
         raise ValueError(
             f"{path}: of the {dataset.size} values of variable '{name}' only {mapped} are mapped "
             f"to a source, and the others would be read as {dataset.fillvalue:g}; {remedy}"
         )
-    needed = 0 if dataset.is_virtual else dataset.size * dataset.dtype.itemsize
+
+
+def check_raw_files(
+    path: Path, name: str, dataset: h5py.Dataset, creation: h5py.h5p.PropDCID
+) -> None:
+    """Check that raw files with the values of a data set are whole; HDF5 reads zeros beyond them.
+
+    Raises:
+        ValueError: A file is missing or too short.
+    """
+    remedy = "restore it, or name another variable in data.variables."
+    needed = dataset.size * dataset.dtype.itemsize
     for number in range(creation.get_external_count()):
         raw, offset, size = creation.get_external(number)
         place = path.parent / raw.decode()
