@@ -293,8 +293,13 @@ def read_time_axis(
         )
     if size:
         check_length(contents, variable, size)
+    return _axis_of(path, name, variable, variable.values())
+
+
+def _axis_of(path: Path, name: str, variable: StoredVariable, values: np.ndarray) -> TimeAxis:
+    """Return the time axis of stamps, which are the values of a variable or a row of them."""
     attributes = {key: value for key, value in variable.attributes.items() if key[0] != "_"}
-    values = variable.values()
+    kind = variable.kind
     values = np.where(np.abs(values) < 9.9e36, values, np.nan)
     scale = abs(float(np.ravel(attributes.get("scale_factor", 1.0))[0]))
     largest = np.nanmax(np.abs(values), initial=0.0) / scale
@@ -314,11 +319,8 @@ def _check_each(
     """Check that stamps of each trajectory, in an array with two axes, have a given interval."""
     values = stamps.values()
     rows = values.T if stamps.dimensions[0] == dimension else values
-    whole, kept = stamps.kind in "iu", dict(stamps.attributes)
     for row in rows if dimension in stamps.dimensions else ():
-        largest = np.nanmax(np.abs(row), initial=0.0)
-        resolution = 1.0 if whole else float(np.spacing(np.asarray(largest, stamps.dtype)))
-        axis = TimeAxis(contents.path, stamps.name, row, kept, resolution, whole)
+        axis = _axis_of(contents.path, stamps.name, stamps, row)
         if not _counts(axis):
             check_interval(axis, interval, "data.interval")
 
