@@ -81,25 +81,22 @@ def check_inputs(contents: Contents, state: str, inputs: Sequence[str]) -> None:
     An input of a group without a coordinate of its own has the points of the state.
 
     Args:
-        contents: Contents of the file in the scope of the state.
-        state: Name of a variable of the state in the whole file.
+        contents: Contents of the file.
+        state: Name of a variable of the state.
         inputs: Names of static fields, forcing and mask, of which those that exist are checked.
 
     Raises:
         ValueError: The coordinate of an input differs from the coordinate of the state.
     """
-    variables = contents.variables
-    if not isinstance(variables, Scope):
-        variables = Scope(variables, "")
-    along = variables[state].dimensions
-    for name in inputs:
-        field = variables.get(name)
-        group = field.name.rpartition("/")[0] if field is not None else ""
-        if field is None or group == state.rpartition("/")[0]:
+    home, along = state.rpartition("/")[0], contents.variables[state].dimensions
+    scope = Scope(contents.variables, home, contents.defined)
+    for field in filter(None, map(scope.get, inputs)):
+        group = field.name.rpartition("/")[0]
+        if group == home:
             continue
-        view = Scope(variables.variables, group, variables.defined)
+        view = Scope(contents.variables, group, contents.defined)
         for dimension in field.dimensions:
-            own, other = variables.get(dimension), view.get(dimension)
+            own, other = scope.get(dimension), view.get(dimension)
             if dimension in along and other is not None and not _same(own, other):
                 raise ValueError(
                     f"{contents.path}: the coordinate '{dimension}' of '{field.name}' differs from "

@@ -81,8 +81,8 @@ class TrajectoryFile(TrajectoryReader):
         with format.open(self.path) as contents:
             self._check_names(contents, variables)
             stored = [contents.variables[name] for name in variables]
-            contents = scope_of(contents, variables)
             check_inputs(contents, variables[0], inputs.variables)
+            contents = scope_of(contents, variables)
             more = [contents.variables.get(name) for name in inputs.variables]
             check_used(self.path, select, [*stored, *(field for field in more if field)])
             chosen = [selected(contents, field, dimensions, select) for field in stored]
@@ -90,20 +90,16 @@ class TrajectoryFile(TrajectoryReader):
             self._items = [item for each in chosen for item in each.items]
             for field in fields:
                 self._check_dimensions(contents, field, dimensions)
-            names = [field.dimensions for field in fields]
             channels = channel_names(variables, select)
-            shapes = {name: field.shape for name, field in zip(channels, fields, strict=True)}
-            if len(set(zip(map(tuple, names), shapes.values(), strict=True))) > 1:
-                sizes_of = {
-                    name: dict(zip(field.dimensions, field.shape, strict=True))
-                    for name, field in zip(channels, fields, strict=True)
-                }
+            axes_of = [dict(zip(field.dimensions, field.shape, strict=True)) for field in fields]
+            sizes, shape = axes_of[0], fields[0].shape
+            found = list(sizes)
+            if any(list(other.items()) != list(sizes.items()) for other in axes_of):
+                shown = dict(zip(channels, axes_of, strict=True))
                 raise ValueError(
-                    f"{path}: the variables must have the same dimensions, got {sizes_of}; "
+                    f"{path}: the variables must have the same dimensions, got {shown}; "
                     "name those that have them in data.variables."
                 )
-            found, shape = list(names[0]), shapes[channels[0]]
-            sizes = dict(zip(found, shape, strict=True))
             if not all(sizes.values()):
                 raise ValueError(
                     f"{path}: variable '{variables[0]}' has no values (its shape is {shape}); "
