@@ -99,7 +99,8 @@ def counts_backwards(attributes: Mapping[str, Any]) -> bool:
         (True, False)
     """
     found = DEGREES.fullmatch(_text(attributes, "units"))
-    return found is not None and found["towards"] in ("_w", "_west", "_s", "_south")
+    towards = (found and found["towards"]) or ""
+    return towards.strip("_") in ("w", "west", "s", "south")
 
 
 def _text(attributes: Mapping[str, Any], key: str) -> str:

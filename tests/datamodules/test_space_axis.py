@@ -406,7 +406,9 @@ def test_a_circle_may_have_both_ends(tmp_path, last):
     np.testing.assert_array_equal(read(tmp_path, "lat", "lon").axes[1].values, points)
 
 
-@pytest.mark.parametrize(("name", "units"), [("lon", "degrees_west"), ("lat", "degree_S")])
+@pytest.mark.parametrize(
+    ("name", "units"), [("lon", "degrees_west"), ("lon", "degreesW"), ("lat", "degree_S")]
+)
 def test_degrees_to_the_west_or_south_are_refused(tmp_path, name, units):
     field_file(tmp_path, ("time", "lat", "lon"), {"lat": Y, "lon": X}, {name: {"units": units}})
     with pytest.raises(ValueError, match=rf"'{name}' counts to the west or south \(units: {units}"):
