@@ -93,7 +93,6 @@ class Checkpoints(Callback):
         self.began_at: int | None = None
         self.shared: dict[str, int] | None = None
         self.buffers = KeptBuffers()
-        self.kept_at = -1
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best score, and the numbers of processes and of windows per step."""
@@ -150,8 +149,8 @@ class Checkpoints(Callback):
         Scores in the folder belong to weights that this training replaces; they are moved aside.
         """
         self.saved_at = self.began_at = trainer.global_step
-        self.buffers, self.kept_at = KeptBuffers(), -1
-        self._keep_buffers(trainer, pl_module)
+        self.buffers = KeptBuffers()
+        self.buffers.keep(pl_module, trainer.global_step)
         if trainer.is_global_zero and not trainer.fast_dev_run:
             move_scores_aside(Path(trainer.default_root_dir), trainer.global_step)
         before, self.shared = self.shared, shared_batch(trainer)
@@ -173,14 +172,9 @@ class Checkpoints(Callback):
         batch_idx: int,
     ) -> None:
         """Write a checkpoint every `every` training steps."""
-        self._keep_buffers(trainer, pl_module)
+        self.buffers.keep(pl_module, trainer.global_step)
         if trainer.global_step - self.saved_at >= self.every:
             self._save(trainer)
-
-    def _keep_buffers(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.global_step != self.kept_at:
-            self.buffers.keep(pl_module)
-            self.kept_at = trainer.global_step
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the final state."""

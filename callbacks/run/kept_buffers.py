@@ -14,7 +14,7 @@ class KeptBuffers:
     Example:
         >>> import torch
         >>> layer, kept = nn.BatchNorm1d(1), KeptBuffers()
-        >>> kept.keep(layer)
+        >>> kept.keep(layer, step=0)
         >>> _ = layer(torch.ones(2, 1))
         >>> kept.put_into(state := layer.state_dict())
         >>> layer.running_mean.item() > 0, state["running_mean"].item()
@@ -23,10 +23,19 @@ class KeptBuffers:
 
     def __init__(self) -> None:
         self._copies: dict[str, Tensor] = {}
+        self._step: int | None = None
         self._places: list[tuple[str, dict[str, Tensor | None], str]] = []
 
-    def keep(self, module: nn.Module) -> None:
-        """Copy the buffers, which are looked for in the first call."""
+    def keep(self, module: nn.Module, step: int) -> None:
+        """Copy the buffers, which are looked for in the first call, unless the step is the same.
+
+        Args:
+            module: Module with the buffers.
+            step: Number of complete training steps.
+        """
+        if step == self._step:
+            return
+        self._step = step
         if not self._places:
             self._places = [
                 (f"{prefix}.{name}" if prefix else name, part._buffers, name)
