@@ -9,8 +9,8 @@ from pathlib import Path
 from yaml import YAMLError
 
 from commands.own_code import place_in_own_code
-from commands.parser_messages import explain_parser
-from commands.shipped import close_file
+from commands.parser_messages import ROOMS, explain_parser
+from commands.shipped import HOME, close_file
 
 UNHELPFUL_WARNINGS = (
     ".*does not have many workers.*",
@@ -28,7 +28,7 @@ UNHELPFUL_WARNINGS = (
 
 
 NO_METRIC = r"conditioned on metric `(.+?)` which is not available.*: `(.*?)`"
-HOME = Path(__file__).resolve().parents[1]
+PROGRAM = [HOME / room for room in (*ROOMS, "commands")]
 ENDED_PROCESS = ("gloo/transport", "remote process exited")
 
 
@@ -36,9 +36,9 @@ def is_expected(error: Exception) -> bool:
     """Return whether an error is due to the user or the system, and needs no traceback."""
     kinds = (ArgumentError, ValueError, OSError, FloatingPointError, YAMLError)
     watched = isinstance(error, RuntimeError) and re.search(NO_METRIC, str(error), re.DOTALL)
-    if isinstance(error, TypeError) and is_raised_on_purpose(error):
-        return True
-    return isinstance(error, kinds) or bool(watched) or is_of_an_ended_process(str(error))
+    meant = isinstance(error, TypeError) and is_raised_on_purpose(error)
+    known = isinstance(error, kinds) or bool(watched) or meant
+    return known or is_of_an_ended_process(str(error))
 
 
 def is_raised_on_purpose(error: TypeError) -> bool:
@@ -46,8 +46,9 @@ def is_raised_on_purpose(error: TypeError) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return False
-    file = Path(frames[-1].filename)
-    return file.is_relative_to(HOME) and (frames[-1].line or "").startswith("raise TypeError(")
+    file, line = Path(frames[-1].filename), frames[-1].line or ""
+    ours = any(file.is_relative_to(room) for room in PROGRAM)
+    return ours and line.startswith("raise TypeError(")
 
 
 def is_of_an_ended_process(message: str) -> bool:
