@@ -71,7 +71,7 @@ class ScoreWriter(Callback):
         self.folder = folder
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check that scores of two diagnostics are not of the same class, before the rollouts."""
+        """Check, before the rollouts, that no two diagnostics are of the same class."""
         if stage == "test":
             check_classes([c for c in trainer.callbacks if isinstance(c, RolloutDiagnostic)])
 
@@ -153,13 +153,11 @@ def merged_summary(diagnostics: Sequence[RolloutDiagnostic]) -> dict[str, float]
     for diagnostic in diagnostics:
         kind = type(diagnostic).__name__
         for name, value in diagnostic.summary(diagnostic.results).items():
-            if owners.setdefault(name, kind) != kind:
-                print(
-                    f"note: the number '{name}' of {kind} has the name of a number of "
-                    f"{owners[name]} and is left out; choose another name."
-                )
-                continue
-            numbers[name] = value
+            owner = owners.setdefault(name, kind)
+            if owner == kind:
+                numbers[name] = value
+            else:
+                say_taken("number", name, kind, owner)
     return numbers
 
 
@@ -190,10 +188,15 @@ def warn_of_names(diagnostics: Sequence[RolloutDiagnostic]) -> None:
         for name, score in (diagnostic.results or {}).items():
             owner, first = owners.setdefault(str(name), (kind, score))
             if owner != kind and not first.identical(score):
-                print(
-                    f"note: the score '{name}' of {kind} has the name of a score of {owner} and is "
-                    "left out; choose another name."
-                )
+                say_taken("score", str(name), kind, owner)
+
+
+def say_taken(what: str, name: str, kind: str, owner: str) -> None:
+    """Print a note on a score or number of one class that is left out for one of another class."""
+    print(
+        f"note: the {what} '{name}' of {kind} has the name of a {what} of {owner} and is left out; "
+        "choose another name."
+    )
 
 
 def pictures(diagnostic: RolloutDiagnostic, scores: xarray.Dataset) -> dict[str, bytes]:

@@ -54,14 +54,8 @@ def test_a_name_that_is_taken_is_named(capsys):
     assert "of Other has the name of a score of Right" in found[0]
 
 
-class Clashing(RolloutDiagnostic):
+class Clashing(Wrong):
     """Diagnostic whose number, and whose picture, have the names of others."""
-
-    def begin(self, start):
-        pass
-
-    def observe(self, lead, forecast, truth):
-        pass
 
     def scores(self):
         return xarray.Dataset({"own": 1.0})
