@@ -5,6 +5,7 @@
 Every combination is trained, with one seed, on the first 38 of the 50 training trajectories and
 scored on the last 10: the geometric mean over steps 1 to 50 of APEBench's normalised error, the
 mean over trajectories of |forecast - truth| / |truth|. The test trajectories have no part in it.
+Options that are left out are those of the recipe in `train.py`.
 Results go to `search.jsonl` in the folder, a line for each training; what is there already is not
 trained again. The last column of the table is the geometric mean over the problems.
 """
@@ -15,6 +16,7 @@ import logging
 import time
 import warnings
 from functools import partial
+from inspect import signature
 from itertools import product
 from pathlib import Path
 
@@ -27,7 +29,8 @@ from emulators import Baseline
 
 PARTS = {"train": slice(0, 38), "val": slice(38, 40), "test": slice(40, 50)}
 STEPS = 50
-OPTIONS = {"width": int, "blocks": int, "noise": float, "rate": float}
+OPTIONS = {name: option.default for name, option in signature(ours).parameters.items()
+           if option.kind is option.KEYWORD_ONLY}  # fmt: skip
 
 
 def split(folder: Path, scenario: str) -> Path:
@@ -59,11 +62,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--scenarios", nargs="+", default=SCENARIOS)
     parser.add_argument("--updates", type=int, default=2_000)
-    default = ours(1)
-    parser.add_argument("--width", type=int, nargs="+", default=[32])
-    parser.add_argument("--blocks", type=int, nargs="+", default=[1])
-    parser.add_argument("--noise", type=float, nargs="+", default=[default["noise"]])
-    parser.add_argument("--rate", type=float, nargs="+", default=[2e-3])
+    for name, default in OPTIONS.items():
+        parser.add_argument(f"--{name}", type=type(default), nargs="+", default=[default])
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
