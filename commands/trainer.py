@@ -64,11 +64,12 @@ def with_required_callbacks(given: Callback | Sequence[Callback] | None) -> list
     for kind in (*FIRST, *LAST):
         found = [callback for callback in callbacks if isinstance(callback, kind)]
         callbacks = [c for c in callbacks if not isinstance(c, kind) or c is found[-1]]
-    kinds = [type(c) for c in callbacks if isinstance(c, RolloutDiagnostic)]
-    for kind in dict.fromkeys(kind for kind in kinds if kinds.count(kind) > 1):
-        notify(f"trainer.callbacks has {kind.__name__} {kinds.count(kind)} times; the last counts.")
-        *earlier, _ = (c for c in callbacks if type(c) is kind)
-        callbacks = [c for c in callbacks if c not in earlier]
+    for kind in {type(c): None for c in callbacks if isinstance(c, RolloutDiagnostic)}:
+        *earlier, _ = (callback for callback in callbacks if type(callback) is kind)
+        if earlier:
+            callbacks = [callback for callback in callbacks if callback not in earlier]
+            times = len(earlier) + 1
+            notify(f"trainer.callbacks has {kind.__name__} {times} times; the last counts.")
     missing = [k for k in (*FIRST, *LAST) if not any(isinstance(c, k) for c in callbacks)]
     first, last = ([kind() for kind in kinds if kind in missing] for kinds in (FIRST, LAST))
     callbacks = [*first, *callbacks, *last]

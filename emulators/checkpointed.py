@@ -35,11 +35,6 @@ class Checkpointed(Optimized):
         checkpoint["trained_on"] = self.trained_on.to_dict() if self.trained_on else {}
         checkpoint["training_seed"] = self.training_seed
 
-    @property
-    def _precision(self) -> str | None:
-        """Precision of the trainer, or None without one."""
-        return None if self._trainer is None else str(self._trainer.precision)
-
     @classmethod
     def load_from_checkpoint(
         cls, checkpoint_path: Any, map_location: Any = None, *args: Any, **kwargs: Any
@@ -56,7 +51,8 @@ class Checkpointed(Optimized):
         """
         weights = [state_dict[name] for name, _ in self.named_parameters() if name in state_dict]
         precise = {weight.dtype for weight in weights if weight.is_floating_point()}
-        if precise == {torch.float64} and self._precision in (None, "64-true"):
+        trainer = self._trainer
+        if precise == {torch.float64} and (trainer is None or trainer.precision == "64-true"):
             self.double()
         try:
             return super().load_state_dict(state_dict, *args, **kwargs)

@@ -119,13 +119,13 @@ def with_averages(state: Mapping[str, Tensor], present: Mapping[str, Tensor]) ->
         >>> with_averages({"trained.w": 1}, {"trained.w": 0, "averaged.w": 0})
         {'trained.w': 1, 'averaged.w': 1}
     """
-    begin, averaged = "trained.", "averaged."
+    trained, averaged = "trained.", "averaged."
     weights = {name: value for name, value in state.items() if not name.startswith(averaged)}
     for name, value in state.items():
         if name.startswith(averaged):
-            weights[begin + name.removeprefix(averaged)] = value
+            weights[trained + name.removeprefix(averaged)] = value
     for name in present:
-        own = begin + name.removeprefix(averaged)
+        own = trained + name.removeprefix(averaged)
         if name.startswith(averaged) and own in weights:
             weights[name] = weights[own]
     return weights

@@ -71,7 +71,8 @@ class RunReport(Callback):
         """Print the time of the training and the command that tests it."""
         steps = trainer.global_step - self.first_step
         if trainer.is_global_zero and steps:
-            seconds = time.monotonic() - (self.began or 0.0)
+            assert self.began is not None  # since the training started
+            seconds = time.monotonic() - self.began
             path = Path(trainer.default_root_dir) / "last.ckpt"
             then = f"next: emulate test --ckpt_path {path}"
             print(
