@@ -1,9 +1,12 @@
 """Package and its workflows: what is shipped, pinned and tested is what the project declares."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
+from shutil import which
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -63,3 +66,17 @@ def test_version_and_date_are_the_same_everywhere():
     assert citation["version"] == PROJECT["version"]
     heading = f"## {PROJECT['version']} - {citation['date-released']}"
     assert heading in (ROOT / "CHANGELOG.md").read_text().splitlines()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or not which("git"), reason="no clone")
+def test_top_level_has_no_files_of_runs():
+    """Examples write data and checkpoints into the working folder, which may be this one."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout
+    top = {path.split("/")[0] for path in listed.split() if not path.startswith(".")}
+    folders = {name for name in top if (ROOT / name).is_dir()}
+    assert folders <= {
+        *("benchmarks", "callbacks", "commands", "configs", "datamodules", "docs"),
+        *("emulators", "examples", "tests"),
+    }
+    kinds = {Path(name).suffix for name in top - folders}
+    assert kinds <= {"", ".cff", ".md", ".py", ".toml", ".txt"}
