@@ -34,7 +34,8 @@ def levels_of(
         fields: Fields with all their dimensions.
         dropped: Dimensions of one item that are left out.
         parameters: Names of physical parameters.
-        select: Items of further dimensions; lists become channels, whose names have the levels.
+        select: Items of further dimensions. Of a list, which becomes channels named by their levels,
+            the first is among the levels, for its units.
     """
     scalars = [
         name
@@ -44,10 +45,10 @@ def levels_of(
     dimensions = {name for field in fields for name in field.dimensions}
     found: dict[str, Level] = {}
     for name, value in select.items():
-        if name in dimensions and not (isinstance(value, list) or name in parameters):
+        if name in dimensions and name not in parameters:
             units = _units(contents.variables.get(name))
             if _is_level(name, units):
-                found[name] = float(value), units
+                found[name] = float(value[0] if isinstance(value, list) else value), units
     for name in dict.fromkeys([*dropped, *scalars, *VERTICAL, *sorted(COUNTED)]):
         variable = contents.variables.get(name)
         if (

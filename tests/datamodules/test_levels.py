@@ -64,10 +64,10 @@ def test_the_note_on_a_dimension_left_out_has_its_level(tmp_path, capsys):
     assert "left out: lev (500 hPa)" in "".join(capsys.readouterr())
 
 
-def write_levels(path, levels, start=0):
+def write_levels(path, levels, units="hPa"):
     """Write five snapshots at several levels, each with its number as value."""
     field = np.broadcast_to(np.asarray(levels)[:, None, None], (5, len(levels), 4, 6))
-    coordinates = {"time": start + np.arange(5.0), "lev": ("lev", levels, {"units": "hPa"})}
+    coordinates = {"time": np.arange(5.0), "lev": ("lev", levels, {"units": units})}
     path.parent.mkdir(exist_ok=True)
     xarray.Dataset({"q": (("time", "lev", "y", "x"), field)}, coordinates).to_netcdf(path)
 
@@ -92,7 +92,30 @@ def test_the_level_is_in_the_description_however_it_is_given(tmp_path):
 def test_levels_that_are_channels_have_their_values_in_the_names(tmp_path):
     write_levels(tmp_path / "train/a.nc", [500.0, 850.0])
     data = module(tmp_path, select={"lev": [850, 500]}).describe()
-    assert (data.variables, dict(data.levels)) == (["q_850", "q_500"], {})
+    assert data.variables == ["q_850", "q_500"]
+
+
+@pytest.mark.parametrize("among", ["files", "splits"])
+@pytest.mark.parametrize("select", [{"lev": 500}, {"lev": [500, 850]}])
+def test_selected_levels_in_other_units_are_refused(tmp_path, among, select):
+    write_levels(tmp_path / "train/a.nc", [500.0, 850.0])
+    folder = "val" if among == "splits" else "train"
+    write_levels(tmp_path / folder / "b.nc", [500.0, 850.0], units="m")
+    data = module(tmp_path, select=select)
+    with pytest.raises(ValueError, match=r"b.nc has the level lev = 500 m, .*a.nc 500 hPa"):
+        data.readers("train"), data.readers("val")
+
+
+def test_an_emulator_refuses_selected_levels_in_other_units(tmp_path):
+    write_levels(tmp_path / "train/a.nc", [500.0, 850.0])
+    write_levels(tmp_path / "val/b.nc", [500.0, 850.0], units="m")
+    one, other = (
+        TrajectoryDataModule(
+            tmp_path, ["q"], train=SplitFiles(f"{folder}/*.nc"), select={"lev": [850, 500]}
+        ).describe()
+        for folder in ("train", "val")
+    )
+    assert "level lev = 850 hPa" in other.difference(one)
 
 
 @pytest.mark.parametrize("variables", [["sp", "q"], ["q", "sp"]])
