@@ -34,8 +34,8 @@ def levels_of(
         fields: Fields with all their dimensions.
         dropped: Dimensions of one item that are left out.
         parameters: Names of physical parameters.
-        select: Items of further dimensions. Of a list, which becomes channels named by their levels,
-            the first is among the levels, for its units.
+        select: Items of further dimensions. Of a list, which becomes channels, the first item is
+            among the levels, for its units.
     """
     scalars = [
         name

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+import xarray
 from torch.testing import assert_close
 
+from datamodules import SplitFiles, TrajectoryDataModule
 from datamodules.statistics import accumulate
 
 
@@ -56,3 +58,19 @@ def test_data_are_left_as_they_are():
     before = data.clone()
     accumulate(data.split(3))
     assert torch.equal(data, before)
+
+
+@pytest.mark.parametrize(("mean", "noted"), [(3.0, False), (-101325.0, True), (0.0, False)])
+def test_a_channel_that_loses_its_digits_in_float32_is_noted(tmp_path, capsys, mean, noted):
+    """At 101325, numbers are 1/128 apart; ±0.05 are stored as ±6 of these steps."""
+    signs = np.random.default_rng(0).choice([-0.05, 0.05], (1, 6, 8))
+    changes = signs * (-1.0) ** np.arange(400)[:, None, None]
+    axes = ("time", "y", "x")
+    data = xarray.Dataset({"w": (axes, 2 + 30 * changes), "p": (axes, mean + changes)})
+    data["p"].attrs["units"] = "Pa"
+    data.assign_coords(time=np.arange(400.0)).to_netcdf(tmp_path / "a.nc")
+    module = TrajectoryDataModule(tmp_path, ["w", "p"], train=SplitFiles("a.nc"))
+    module.statistics  # noqa: B018
+    said = capsys.readouterr().err
+    assert "'w'" not in said
+    assert ("'p' changes by 0.09375 Pa" in said and "are 0.007812 Pa apart" in said) == noted
