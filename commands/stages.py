@@ -76,12 +76,19 @@ class SaveSettings(SaveConfigCallback):
         kept = Namespace({key: self.config[key] for key in KEYS if key in self.config})
         return self.parser.dump(kept, skip_unset=False, skip_validation=True)
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Do nothing: a training that is refused keeps the settings that are there."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write config.yaml into the folder of the run."""
+        if trainer.is_global_zero:
+            self.save_config(trainer, pl_module, "fit")
+
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write config.yaml into the folder of the run."""
-        if stage == "fit":
-            folder = Path(trainer.default_root_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            atomic_write(folder / "config.yaml", self.text)
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write(folder / "config.yaml", self.text)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -33,8 +33,10 @@ from callbacks.run.divergence import Divergence
 from callbacks.run.forecast_writer import ForecastFormat
 from callbacks.run.loss_bar import LossBar
 from callbacks.run.run_folder import (
+    EVENTS,
     REMEDY,
     locked_folder,
+    matching_files,
     move_run_aside,
     remove_failed_start,
     resumes_run,
@@ -43,7 +45,6 @@ from commands.trainer_options import check_trainer
 from datamodules.notices import notify
 from emulators.checkpoint_file import check_like
 
-BROKEN = (KeyError, TypeError, AttributeError, IndexError, AssertionError)
 # what keeps a run: those before all other callbacks, and those after
 FIRST = (GracefulShutdown, RunReport, Checkpoints, TrainingCost)
 LAST = (ForecastWriter, ScoreWriter, RolloutCheckpoint, Divergence)
@@ -157,7 +158,8 @@ class RunTrainer(Trainer):
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Train an emulator in a new folder or, with --ckpt_path, resume the run of a checkpoint.
 
-        A training that fails before its first step leaves the folder as it was.
+        A training that fails before its first step leaves the folder as it was, and so does one
+        whose checkpoint is refused.
 
         Raises:
             ValueError: The weights to start from would be moved aside with the run in the folder.
@@ -172,16 +174,24 @@ class RunTrainer(Trainer):
                     f"run; {REMEDY}."
                 )
         with self.locked_run() as folder:
-            if not begins or not self.is_global_zero:
+            if not self.is_global_zero:
                 return super().fit(*args, **kwargs)
-            earlier = move_run_aside(folder)
+            earlier = move_run_aside(folder) if begins else None
+            events = matching_files(folder, [EVENTS])
             try:
                 return super().fit(*args, **kwargs)
             except BaseException:
-                if self.global_step == 0:
-                    with suppress(OSError):  # the error of the training says more
+                with suppress(OSError):  # the error of the training says more
+                    if begins and self.global_step == 0:
                         remove_failed_start(folder, earlier)
+                    elif not begins and not self._has_begun():
+                        for file in set(matching_files(folder, [EVENTS])) - set(events):
+                            file.unlink()
                 raise
+
+    def _has_begun(self) -> bool:
+        """Return whether the training has begun, after all checks of a checkpoint."""
+        return any(isinstance(c, RunReport) and c.began is not None for c in self.callbacks)
 
     def test(  # noqa: D417
         self, *args: Any, verbose: bool = False, resume: bool = False, **kwargs: Any

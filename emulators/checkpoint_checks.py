@@ -238,6 +238,8 @@ def check_model(saved: Mapping[str, Any], present: Mapping[str, Any], resumed: b
         names += sorted(name for name in {*before, *now} if name.split(".")[0] == "network")
         # the state in the checkpoint would replace these options of the optimiser
         names += sorted(name for name in before.keys() & now.keys() if "optimizer." in name)
+        if None in (before.get("schedule", ""), now.get("schedule", "")):  # its state is missing
+            names += ["schedule"]
     for name in names:
         was, given = before.get(name), now.get(name)
         if was != given:

@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 
 SCORES = ("scores.nc", "scores.json", "*.png", "*.gif", "forecast_*.nc")
+EVENTS = "events.out.tfevents.*"  # of TensorBoard
 RUN = (
     *("*.ckpt", "config.yaml", "hparams.yaml", "training.json", "validation.jsonl"),
-    *("events.out.tfevents.*", *SCORES),
+    *(EVENTS, *SCORES),
 )
 REMEDY = "set trainer.default_root_dir to another folder"
 

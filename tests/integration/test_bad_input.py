@@ -9,6 +9,7 @@ import torch
 
 from tests.conftest import SMOKE, says
 from tests.datamodules.files import write_file
+from tests.integration.test_run_folder import contents
 
 CHECKPOINT = "runs/smoke/last.ckpt"
 FOREIGN = "--data.generator=null"  # the files are the user's own: nothing to compare them with
@@ -184,11 +185,14 @@ def test_checkpoint_of_another_network(workplace, refused):
         ("--model.latents=[[1,2],[3,4]]", "model.latents=[[1, 2], [2, 4]], this emulator has [[1,"),
         ("--model.network.padding=zeros", "model.network.padding=data, this emulator has zer"),
         ("--model.optimizer=AdamW", "model.optimizer=emulators.Muon, this emulator has torch.op"),
+        ("--model.schedule=null", "model.schedule=emulators.WarmupCosine, this emulator has None"),
     ],
 )
 def test_resuming_with_another_model(workplace, refused, option, words):
+    before = contents("runs/smoke")
     sentence = refused("fit", "--ckpt_path", CHECKPOINT, "--trainer.max_steps=8", option)
     assert f"The checkpoint is of {words}" in sentence
+    assert contents("runs/smoke") == before
 
 
 def test_checkpoint_of_another_target(workplace, refused):
