@@ -24,6 +24,7 @@ from torchmetrics import Metric
 
 from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
 from callbacks.diagnostics.options import is_whole
+from callbacks.diagnostics.returned import checked_scores, checked_summary
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
 from datamodules.description import DataDescription
@@ -362,13 +363,12 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Compute the scores from the rollouts of all ranks and return the summary."""
         if self.unsupported_reason():
             return {}
-        self.results = self.scores()
-        if not isinstance(self.results, xarray.Dataset):
-            raise TypeError(
-                f"{type(self).__name__}.scores returned a {type(self.results).__name__}, expected "
-                "an xarray.Dataset; return xarray.Dataset({name: (dimensions, values)})."
-            )
-        return self.summary(self.results)
+        self.results = checked_scores(type(self).__name__, self.scores())
+        return self.numbers(self.results)
+
+    def numbers(self, scores: xarray.Dataset) -> dict[str, float]:
+        """Return the numbers of `summary`, which are checked."""
+        return checked_summary(type(self).__name__, self.summary(scores))
 
     def _begin(self, stage: str, pl_module: LightningModule) -> None:
         if self.observes(stage):

@@ -11,6 +11,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
 from callbacks.diagnostics.base import RolloutDiagnostic
+from callbacks.diagnostics.returned import checked_remarks
 from callbacks.diagnostics.space_names import space_names
 from callbacks.plotting.export import gif, png
 from callbacks.plotting.trackers import show
@@ -101,7 +102,9 @@ class ScoreWriter(Callback):
                 show(trainer, f"test/{Path(name).stem}", content, pl_module.trained_steps)
         print(table(summary, scores))
         for diagnostic in diagnostics:
-            print("".join(f"{text}\n" for text in diagnostic.remarks(diagnostic.results)), end="")
+            remarks = diagnostic.remarks(diagnostic.results)
+            for text in checked_remarks(type(diagnostic).__name__, remarks):
+                print(text)
         known = trainer.datamodule.describe().dimension_names.space
         for old, new in zip(known, space_names(known), strict=True):
             if new != old:
@@ -152,7 +155,7 @@ def merged_summary(diagnostics: Sequence[RolloutDiagnostic]) -> dict[str, float]
     owners: dict[str, str] = {}
     for diagnostic in diagnostics:
         kind = type(diagnostic).__name__
-        for name, value in diagnostic.summary(diagnostic.results).items():
+        for name, value in diagnostic.numbers(diagnostic.results).items():
             owner = owners.setdefault(name, kind)
             if owner == kind:
                 numbers[name] = value
@@ -242,7 +245,7 @@ def scores_provenance(
 
 def diagnostic_provenance(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
     """Return the module of a diagnostic's class and the names of the numbers of its summary."""
-    summary = list(diagnostic.summary(diagnostic.results))
+    summary = list(diagnostic.numbers(diagnostic.results))
     return {"module": type(diagnostic).__module__, "summary": summary}
 
 

@@ -2,11 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import xarray
 
 from callbacks import RolloutDiagnostic, RolloutError, ScoreWriter, evaluate, score_forecasts
+from callbacks.diagnostics.returned import checked_remarks
 from callbacks.run.score_writer import may_be_written, merged_summary, warn_of_names
 from commands.trainer import with_required_callbacks
 from datamodules import DataDescription
@@ -43,6 +45,48 @@ def run(diagnostic):
 def test_scores_that_are_no_dataset_are_refused():
     with pytest.raises(TypeError, match=r"Wrong\.scores returned a dict, expected an xarray"):
         run(Wrong())
+
+
+class Summarised(Right):
+    def __init__(self, numbers):
+        super().__init__()
+        self.returned = numbers
+
+    def summary(self, scores):
+        return self.returned
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        (None, r"Summarised\.summary returned a NoneType, expected a mapping"),
+        ("fine", r"Summarised\.summary returned a str, expected a mapping"),
+        ([1.0], r"Summarised\.summary returned a list, expected a mapping"),
+        ({1: 2.0}, r"Summarised\.summary has the name 1, expected a text"),
+        ({"a": "text"}, r"Summarised\.summary has a='text', expected a number"),
+        ({"a": None}, r"Summarised\.summary has a=None, expected a number"),
+        ({"a": [1.0, 2.0]}, r"Summarised\.summary has a=\[1.0, 2.0\], expected a number"),
+        ({"b": 1.0, "a": torch.ones(3)}, r"Summarised\.summary has a=tensor.*, expected a number"),
+        ({"a": 1j}, r"Summarised\.summary has a=1j, expected a number"),
+    ],
+)
+def test_a_summary_that_holds_no_numbers_is_refused(numbers, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        run(Summarised(numbers))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [2.5, np.float32(2.5), np.array(2.5), torch.tensor(2.5), xarray.DataArray(2.5)],
+)
+def test_a_number_of_a_summary_may_be_an_array_of_one_value(value):
+    assert merged_summary([run(Summarised({"a": value}))]) == {"a": 2.5}
+
+
+@pytest.mark.parametrize("remarks", ["a remark", None, [1.0], {"a": "b"}])
+def test_remarks_that_are_no_texts_are_refused(remarks):
+    with pytest.raises(TypeError, match=r"Mine\.remarks returned .*, expected a list of texts"):
+        checked_remarks("Mine", remarks)
 
 
 def test_a_name_that_is_taken_is_named(capsys):
