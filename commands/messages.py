@@ -8,7 +8,7 @@ from pathlib import Path
 
 from yaml import YAMLError
 
-from commands.own_code import place_in_own_code
+from commands.own_code import is_of_a_library, place_in_own_code
 from commands.parser_messages import ROOMS, explain_parser
 from commands.shipped import HOME, close_file
 
@@ -29,6 +29,7 @@ UNHELPFUL_WARNINGS = (
 
 NO_METRIC = r"conditioned on metric `(.+?)` which is not available.*: `(.*?)`"
 PROGRAM = [HOME / room for room in (*ROOMS, "commands")]
+LIGHTNING = (("pytorch", "callbacks"), ("pytorch", "tuner"))
 ENDED_PROCESS = ("gloo/transport", "remote process exited")
 
 
@@ -37,8 +38,23 @@ def is_expected(error: Exception) -> bool:
     kinds = (ArgumentError, ValueError, OSError, FloatingPointError, YAMLError)
     watched = isinstance(error, RuntimeError) and re.search(NO_METRIC, str(error), re.DOTALL)
     meant = isinstance(error, TypeError) and is_raised_on_purpose(error)
-    known = isinstance(error, kinds) or bool(watched) or meant
+    known = isinstance(error, kinds) or bool(watched) or meant or bool(lightning_callback(error))
     return known or is_of_an_ended_process(str(error))
+
+
+def lightning_callback(error: Exception) -> str:
+    """Return the module of a callback of Lightning in which an error arose, or an empty text.
+
+    No code of this program, or of the user, was called by the callback when the error arose.
+    """
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        file = Path(frame.filename)
+        if file.parts[-3:-1] in LIGHTNING:
+            place = ".".join((*file.parts[-4:-1], file.stem))
+        elif not is_of_a_library(file):
+            place = ""
+    return place
 
 
 def is_raised_on_purpose(error: TypeError) -> bool:
@@ -66,6 +82,8 @@ def sentence(error: Exception, program: Sequence[Path], command: str = "fit") ->
     """
     text = explain(str(error), command)
     place = place_in_own_code(error, program)
+    if place is None and (callback := lightning_callback(error)):
+        place = f"{type(error).__name__} in {callback}"
     if place is None:
         return text
     return f"{text.rstrip('.')} ({place}; EMULATE_TRACEBACK=1 shows the whole traceback)."

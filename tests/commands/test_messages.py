@@ -1,11 +1,12 @@
 """Errors that are reported in one sentence, and others, which keep their traceback."""
 
 import linecache
+from pathlib import Path
 
 import pytest
 import torch
 
-from commands.messages import is_expected
+from commands.messages import is_expected, sentence
 from commands.shipped import HOME
 from emulators.context import NO_CONTEXT, checked_step
 
@@ -42,3 +43,42 @@ def test_error_that_a_library_raises_is_not_expected(monkeypatch, place, expecte
     with pytest.raises(TypeError) as caught:
         exec(compile(line, file, "exec"))
     assert is_expected(caught.value) is expected
+
+
+def raised_in(*files, kind):
+    """Return an error that code of the last file raised, which code of those before called."""
+    names = {"error": kind("'Own' object has no attribute 'lr'"), "codes": []}
+    for file in files:
+        last = file is files[-1]
+        text = "raise error" if last else "exec(codes.pop(0))"
+        names["codes"].append(compile(text, str(file), "exec"))
+    try:
+        exec(names["codes"].pop(0), names)
+    except kind as error:
+        return error
+
+
+LIBRARIES = Path(torch.__file__).parents[1]
+FINDER = LIBRARIES / "lightning/pytorch/callbacks/lr_finder.py"
+
+
+@pytest.mark.parametrize("kind", [AttributeError, RuntimeError, ModuleNotFoundError])
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        ([FINDER], "lightning.pytorch.callbacks.lr_finder"),
+        ([FINDER, LIBRARIES / "torch/nn/module.py"], "lightning.pytorch.callbacks.lr_finder"),
+        ([HOME / "commands/trainer.py", FINDER], "lightning.pytorch.callbacks.lr_finder"),
+        ([FINDER, HOME / "emulators/emulator.py"], ""),  # a mistake of ours
+        ([LIBRARIES / "lightning/pytorch/trainer/trainer.py"], ""),
+    ],
+)
+def test_error_in_a_callback_of_lightning_is_one_sentence(monkeypatch, files, place, kind):
+    monkeypatch.setattr("commands.messages.is_of_a_library", lambda file: HOME not in file.parents)
+    error = raised_in(*files, kind=kind)
+    assert is_expected(error) == bool(place)
+    if place:
+        assert sentence(error, [HOME]).endswith(
+            f"no attribute 'lr' ({kind.__name__} in {place}; EMULATE_TRACEBACK=1 shows the whole "
+            "traceback)."
+        )
