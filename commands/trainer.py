@@ -284,8 +284,8 @@ class Restoring(_CheckpointConnector):
         with self.naming("optimizer_states", ValueError):
             saved = self._loaded_checkpoint.get("optimizer_states", [])
             for state, optimizer in zip(saved, self.trainer.optimizers, strict=True):
-                pairs = zip(state["param_groups"], optimizer.param_groups, strict=True)
-                for group, present in pairs:
+                groups = optimizer.param_groups if state else []  # empty: there was no optimiser
+                for group, present in zip(state.get("param_groups", []), groups, strict=True):
                     check_like(group, dict.fromkeys(present))
             super().restore_optimizers()
             for optimizer in self.trainer.optimizers:

@@ -281,7 +281,7 @@ def check_finite_weights(
     weights = {name for name, _ in emulator.named_parameters()}
     kept = [(name, v) for name, v in checkpoint["state_dict"].items() if name in weights]
     for states in checkpoint.get("optimizer_states", []):
-        kept += averages_in(states["state"].values())
+        kept += averages_in(states.get("state", {}).values())
     name = first_not_finite(kept)
     if name is not None:
         raise ValueError(

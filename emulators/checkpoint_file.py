@@ -164,7 +164,9 @@ def is_description(value: Any) -> bool:
 
 
 def is_optimizer(value: object) -> bool:
-    """Return whether a value is the stored state of an optimiser."""
+    """Return whether a value is the stored state of an optimiser, or empty for none."""
+    if value == {}:
+        return True
     if not isinstance(value, Mapping) or not {"state", "param_groups"} <= value.keys():
         return False
     states, groups = value["state"], value["param_groups"]

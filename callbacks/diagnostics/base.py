@@ -23,7 +23,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
-from callbacks.diagnostics.options import is_whole
+from callbacks.diagnostics.options import check_attached, is_whole
 from callbacks.diagnostics.returned import checked_scores, checked_summary
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
@@ -371,6 +371,7 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         return checked_summary(type(self).__name__, self.summary(scores))
 
     def _begin(self, stage: str, pl_module: LightningModule) -> None:
+        check_attached(self)
         if self.observes(stage):
             self.start(pl_module.device)
 

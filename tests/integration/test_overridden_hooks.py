@@ -1,0 +1,82 @@
+"""Hooks of Lightning that a user's class overrides, without a call of its base class or result."""
+
+import pytest
+
+from tests.conftest import SMOKE
+
+OWN = """
+import xarray
+from callbacks import RolloutDiagnostic
+from emulators import Baseline
+
+
+class Bare(Baseline):
+    def setup(self, stage):
+        pass
+
+
+class Whole(Baseline):
+    def setup(self, stage):
+        super().setup(stage)
+
+
+class Still(Baseline):
+    def configure_optimizers(self):
+        return None
+
+
+class Detached(RolloutDiagnostic):
+    def setup(self, trainer, pl_module, stage):
+        pass
+
+    def begin(self, start):
+        pass
+
+    def observe(self, lead, forecast, truth):
+        pass
+
+    def scores(self):
+        return xarray.Dataset()
+"""
+
+
+@pytest.fixture
+def own(workplace, monkeypatch):
+    (workplace / "own_hooks.py").write_text(OWN)
+    monkeypatch.syspath_prepend(workplace)
+
+
+FIT = ["fit", "-c", str(SMOKE), "--trainer.default_root_dir=runs/own", "--trainer.max_steps=2"]
+
+
+def test_setup_of_an_emulator_calls_the_setup_of_its_base(own, say):
+    """Without it the data would be standardised by the mean 0 and the deviation 1."""
+    status, _, err = say(*FIT, "--model=own_hooks.Bare")
+    assert status == 1
+    assert "Bare.setup has not set the statistics of the data; call super().setup(stage)" in err
+    assert say(*FIT, "--model=own_hooks.Whole")[0] == 0
+
+
+def test_setup_of_a_diagnostic_calls_the_setup_of_its_base(own, say):
+    words = ["--ckpt_path=runs/smoke/last.ckpt", "--trainer.callbacks+=own_hooks.Detached"]
+    status, _, err = say("test", *words)
+    assert status == 1
+    assert "Detached.setup has not attached the data; call super().setup(trainer," in err
+
+
+def test_a_training_without_optimiser_is_resumed_and_tested(own, say):
+    assert say(*FIT, "--model=own_hooks.Still")[0] == 0
+    last = "--ckpt_path=runs/own/last.ckpt"
+    status, _, err = say("fit", last, "--trainer.max_steps=4")
+    assert status == 0, err
+    status, _, err = say("test", last)
+    assert status == 0, err
+
+
+def test_values_of_enumerations_among_defaults_are_saved(workplace, say):
+    timer = ["--trainer.callbacks+=lightning.pytorch.callbacks.Timer",
+             "--trainer.callbacks.duration=00:00:10:00"]  # fmt: skip
+    status, _, err = say(*FIT, *timer)
+    assert status == 0, err
+    assert "interval: step" in (workplace / "runs/own/config.yaml").read_text()
+    assert say("fit", "--ckpt_path=runs/own/last.ckpt", "--trainer.max_steps=4")[0] == 0
