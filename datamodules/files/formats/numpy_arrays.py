@@ -12,11 +12,20 @@ import numpy as np
 from numpy.lib import format as npy
 
 from datamodules.files.formats.format import beginning
-from datamodules.files.formats.plain_arrays import REAL, PlainArrays, StoredArray, refuse
+from datamodules.files.formats.plain_arrays import (
+    REAL,
+    TYPED,
+    PlainArrays,
+    StoredArray,
+    refuse,
+)
 from datamodules.files.loaded_array import LoadedArray
 from datamodules.files.mapped_array import MappedArray
 from datamodules.files.store_files import data_offset, names_in
 from datamodules.notices import notify
+
+TIMES = {"M": "seconds since 1970-01-01", "m": "seconds"}
+"""Units in which dates (`datetime64`) and durations (`timedelta64`) are read."""
 
 
 class NumPy(PlainArrays):
@@ -24,7 +33,7 @@ class NumPy(PlainArrays):
 
     The variable in `a.npy` is called `a` unless there are channels. In an `.npz` file
     one-dimensional arrays with the name of an axis are its coordinates, and single numbers can be
-    named in `data.parameters`.
+    named in `data.parameters`. Dates (`datetime64`) are read in seconds since 1970.
 
     Example:
         Two trajectories of five snapshots, every 0.5 s, on 8 points of a line of 4 m:
@@ -78,6 +87,10 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
             f"{path} is not a readable NumPy file ({error}); restore it or remove it from "
             "data.SPLIT.files."
         ) from None
+    if dtype.kind in TIMES and len(shape) < 2:  # times, not a field
+        attributes = {"units": TIMES[dtype.kind], TYPED: str(dtype)}
+        seconds = partial(LoadedArray, path, name, shape, partial(_seconds, path, name))
+        return StoredArray(shape, np.dtype("f8"), seconds, attributes)
     if dtype.kind not in REAL:
         kind = "Python objects" if dtype.hasobject else f"values of type {dtype}"
         return StoredArray(shape, dtype, partial(refuse, path, name, kind))
@@ -99,3 +112,11 @@ def _load(path: Path, name: str) -> np.ndarray:
     """Return an array of a compressed file."""
     with np.load(path, allow_pickle=False) as file:
         return file[name]
+
+
+def _seconds(path: Path, name: str) -> np.ndarray:
+    """Return dates or durations in seconds; NaN where one is missing."""
+    found = np.load(path, allow_pickle=False)
+    values = found if isinstance(found, np.ndarray) else found[name]
+    since = np.datetime64(0, "s") if values.dtype.kind == "M" else np.timedelta64(0, "s")
+    return (values - since) / np.timedelta64(1, "s")

@@ -23,6 +23,7 @@ from datamodules.solvers.finite import check_finite
 CHANNEL = "channel"
 REAL = "iuf"  # kinds of real numbers
 OTHER = np.dtype("O")  # type of arrays that do not hold numbers
+TYPED = "_type"  # attribute of times whose type has units, which `time_units` leaves
 MOST = 10  # arrays that a message names
 
 
@@ -170,11 +171,15 @@ class PlainArrays(FileFormat):
         given = self._coordinates(path, sizes, snapshot_numbers(path, arrays, sizes, owners))
         groups = [name.rpartition("/")[0] for name in owners] if self.channels else []
         variables |= placed(path, places, groups, given)
+        others = [n for n, array in arrays.items() if axis_of(n) == "time" and not array.is_real]
+        unread = f" but '{others[0]}', which has no numbers" if others else ""
         if "time" not in variables and self.interval is None:
             raise ValueError(
-                f"{path} holds no times, expected an array 'time' or the interval between "
+                f"{path} holds no times{unread}, expected an array 'time' or the interval between "
                 f"snapshots; set data.format.init_args.interval of {type(self).__name__}."
             )
+        if unread and "time" not in variables:
+            notify(f"{path} holds no times{unread}; the interval gives the times.")
         self._check_lengths(path, variables)
         for name, values in given.items():
             named = {FROM_NAME: True} if name == "time" and self.axes != self.order else {}
@@ -283,7 +288,8 @@ class PlainArrays(FileFormat):
         self, name: str, dimensions: tuple[str, ...], array: StoredArray
     ) -> StoredVariable:
         attributes = dict(array.attributes)
-        if name == "time" and (self.time_units != "1" or "units" not in attributes):
+        given = self.time_units != "1" or "units" not in attributes
+        if name == "time" and given and TYPED not in attributes:
             attributes["units"] = self.time_units
         return StoredVariable(name, dimensions, array.shape, array.dtype, attributes, array.open)
 
@@ -314,7 +320,8 @@ class PlainArrays(FileFormat):
 
     def _unknown(self, path: Path, arrays: Mapping[str, StoredArray]) -> str:
         """Return the message on arrays whose axes are not known."""
-        shapes = [f"'{name}' {array.shape}" for name, array in arrays.items()]
+        no_numbers = {True: "", False: " of no real numbers"}
+        shapes = [f"'{n}' {a.shape}{no_numbers[a.is_real]}" for n, a in arrays.items()]
         more = f" and {len(shapes) - MOST} more" if len(shapes) > MOST else ""
         found = ", ".join(shapes[:MOST]) + more
         return (
