@@ -468,21 +468,27 @@ def test_perturbations_leave_masked_points_alone(tmp_path):
 
 def two_groups(path, rows=range(4), hours=range(5), own=True):
     """Write a state in group `a` and inputs in group `b`, whose coordinates may differ."""
-    rows, hours = np.asarray(rows, float), np.asarray(hours, float)
+    rows, hours, columns = np.asarray(rows, float), np.asarray(hours, float), np.arange(6.0)
+    state = {"u": (("time", "y", "x"), np.ones((5, 4, 6), "f4"))}
+    points = {"time": np.arange(5.0), "y": np.arange(4.0), "x": columns}
+    inputs = {"z": (("y", "x"), columns + 10 * rows[:, None]),
+              "wet": (("y", "x"), np.ones((len(rows), 6))),
+              "co2": (("time",), hours)}  # fmt: skip
+    theirs = {"time": hours, "y": rows, "x": columns} if own else {}
     path.parent.mkdir(parents=True)
-    with netCDF4.Dataset(path, "w") as file:
-        a, b = file.createGroup("a"), file.createGroup("b")
-        for group, y, time in ((a, np.arange(4.0), np.arange(5.0)), (b, rows, hours)):
-            for name, values in (("time", time), ("y", y), ("x", np.arange(6.0))):
-                group.createDimension(name, len(values))
-                if own or group is a:
-                    group.createVariable(name, "f8", (name,))[:] = values
-        a.createVariable("u", "f4", ("time", "y", "x"))[:] = 1.0
-        b.createVariable("z", "f4", ("y", "x"))[:] = np.arange(6) + 10 * rows[:, None]
-        b.createVariable("wet", "f4", ("y", "x"))[:] = 1
-        b.createVariable("co2", "f4", ("time",))[:] = hours
+    for group, fields, coordinates in (("a", state, points), ("b", inputs, theirs)):
+        data = xarray.Dataset(fields, coordinates)
+        if path.suffix == ".nc":
+            data.to_netcdf(path, mode="w" if group == "a" else "a", group=group)
+        else:
+            data.to_zarr(path, group=group, zarr_format=int(path.stem[-1]), consolidated=False)
 
 
+STORES = ["a.nc", "a2.zarr", "a3.zarr"]
+
+
+@pytest.mark.filterwarnings("ignore:.*Zarr")
+@pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize(
     ("other", "axis"),
     [
@@ -494,12 +500,13 @@ def two_groups(path, rows=range(4), hours=range(5), own=True):
     ],
 )
 @pytest.mark.parametrize("option", ["static", "mask", "forcing"])
-def test_inputs_of_a_group_with_other_coordinates_are_refused(tmp_path, other, axis, option):
-    two_groups(tmp_path / "train" / "a.nc", **other)
+def test_inputs_of_a_group_with_other_coordinates_are_refused(tmp_path, other, axis, option, store):
+    two_groups(tmp_path / "train" / store, **other)
     given = {"static": {"static": ["b/z"]}, "mask": {"mask": "b/wet"},
              "forcing": {"forcing": ["b/co2"]}}[option]  # fmt: skip
     space = Dimensions(space=("y", "x"))
-    data = TrajectoryDataModule(tmp_path, ["a/u"], space, **given)
+    train = SplitFiles(f"train/{store}")
+    data = TrajectoryDataModule(tmp_path, ["a/u"], space, train=train, **given)
     if (option == "forcing") == (axis == "time"):
         name = next(iter(given.values()))
         name = name if isinstance(name, str) else name[0]
@@ -509,19 +516,23 @@ def test_inputs_of_a_group_with_other_coordinates_are_refused(tmp_path, other, a
         data.readers("train")
 
 
-def test_inputs_of_another_group_with_the_same_points_are_read(tmp_path):
-    two_groups(tmp_path / "train" / "a.nc")
-    data = TrajectoryDataModule(tmp_path, ["a/u"], Dimensions(space=("y", "x")), static=["b/z"])
+@pytest.mark.parametrize("store", STORES)
+def test_inputs_of_another_group_with_the_same_points_are_read(tmp_path, store):
+    two_groups(tmp_path / "train" / store)
+    space, train = Dimensions(space=("y", "x")), SplitFiles(f"train/{store}")
+    data = TrajectoryDataModule(tmp_path, ["a/u"], space, static=["b/z"], train=train)
     wanted = np.arange(6) + 10 * np.arange(4.0)[:, None]
     np.testing.assert_array_equal(data.readers("train")[0].read_static()[0, 0], wanted)
 
 
-def test_inputs_without_coordinates_have_the_points_of_the_state(tmp_path):
-    space = Dimensions(space=("y", "x"))
-    two_groups(tmp_path / "train" / "a.nc", own=False)
-    data = TrajectoryDataModule(tmp_path, ["a/u"], space, static=["b/z"], forcing=["b/co2"])
+@pytest.mark.parametrize("store", STORES)
+def test_inputs_without_coordinates_have_the_points_of_the_state(tmp_path, store):
+    space, train = Dimensions(space=("y", "x")), SplitFiles(f"train/{store}")
+    two_groups(tmp_path / "train" / store, own=False)
+    given = {"static": ["b/z"], "train": train}
+    data = TrajectoryDataModule(tmp_path, ["a/u"], space, forcing=["b/co2"], **given)
     data.readers("train")
-    two_groups(tmp_path / "other" / "train" / "a.nc", rows=np.arange(3.0), own=False)
-    data = TrajectoryDataModule(tmp_path / "other", ["a/u"], space, static=["b/z"])
+    two_groups(tmp_path / "other" / "train" / store, rows=np.arange(3.0), own=False)
+    data = TrajectoryDataModule(tmp_path / "other", ["a/u"], space, **given)
     with pytest.raises(ValueError, match=r"'b/z' of data.static has 3 points along 'y', but the"):
         data.readers("train")
