@@ -1,5 +1,6 @@
 """What an import loads, in a process of its own: large libraries take seconds."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +35,26 @@ def test_exported_names_are_found_and_others_are_not():
     assert emulators.Baseline.__name__ == "Baseline"
     with pytest.raises(AttributeError, match="Basline"):
         emulators.Basline  # noqa: B018
+
+
+def test_garbage_is_collected_after_the_imports_and_not_among_what_they_made(monkeypatch, say):
+    during = []
+    monkeypatch.setattr("cli.run", lambda words: during.append(gc.isenabled()))
+    assert say("compare")[0] == 0
+    assert during == [False]
+    assert gc.isenabled()
+
+
+def test_what_is_imported_is_searched_for_garbage_by_no_collection():
+    """Neither while it is imported, nor later, nor when Python ends."""
+    lines = (
+        "import gc, cli",
+        "gc.disable()",
+        "passes = []",
+        "gc.callbacks.append(lambda *about: passes.append(about))",
+        "cli.collect_garbage()",
+        "print(gc.isenabled(), gc.get_freeze_count() > 1000, passes)",
+    )
+    words = [sys.executable, "-c", "\n".join(lines)]
+    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said == "True True []\n"
