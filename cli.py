@@ -60,11 +60,12 @@ def main() -> None:
     except (OSError, ImportError) as error:
         print(f"emulate: error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    from commands.garbage import collect_garbage
     from commands.kept_help import keeping, print_kept
     from commands.messages import is_expected, sentence
 
     words = sys.argv[1:]
-    gc.disable()  # until the libraries are imported
+    gc.disable()  # until a command has imported its libraries
     try:
         if not print_kept(words):
             with keeping(words):
@@ -79,19 +80,7 @@ def main() -> None:
         print(f"emulate: error: {sentence(error, program, *words[:1])}", file=sys.stderr)
         raise SystemExit(1) from None
     finally:
-        gc.enable()
-
-
-def collect_garbage() -> None:
-    """Let Python collect garbage from now on, among objects that are not there yet.
-
-    The imported libraries are a million objects, which it would search several times while they
-    are imported and once when it ends: two seconds of a program that takes six to its first
-    training step.
-    """
-    if not (gc.isenabled() or gc.get_freeze_count()):
-        gc.freeze()
-    gc.enable()
+        collect_garbage()
 
 
 def find_own_modules_last() -> None:
@@ -236,9 +225,9 @@ def run(args: Sequence[str]) -> Any:
     if command in (*STAGES, "generate"):
         check_files(rest)
     if command in others:
-        collect_garbage()
         return others[command](rest)
     if command in STAGES:
+        from commands.garbage import collect_garbage
         from commands.option_values import check_values
         from commands.stages import EmulatorCLI
 

@@ -48,11 +48,12 @@ def test_garbage_is_collected_after_the_imports_and_not_among_what_they_made(mon
 def test_what_is_imported_is_searched_for_garbage_by_no_collection():
     """Neither while it is imported, nor later, nor when Python ends."""
     lines = (
-        "import gc, cli",
+        "import gc",
+        "from commands.garbage import collect_garbage",
         "gc.disable()",
         "passes = []",
         "gc.callbacks.append(lambda *about: passes.append(about))",
-        "cli.collect_garbage()",
+        "collect_garbage()",
         "print(gc.isenabled(), gc.get_freeze_count() > 1000, passes)",
     )
     words = [sys.executable, "-c", "\n".join(lines)]
