@@ -42,6 +42,8 @@ USAGES = {
     "test": "emulate test --ckpt_path RUN/last.ckpt [options]",
     "predict": "emulate predict --ckpt_path RUN/last.ckpt [--steps N] [--format zarr] [options]",
 }
+yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, one: dumper.represent_data(one.value))
+"""Enumerations that the parser leaves are defaults of texts, as of Lightning's Timer."""
 KEYS = ("seed_everything", "trainer", "model", "data")
 """What of the settings a checkpoint keeps."""
 
@@ -75,7 +77,7 @@ class SaveSettings(SaveConfigCallback):
     def text(self) -> str:
         """Settings as YAML."""
         kept = Namespace({key: self.config[key] for key in KEYS if key in self.config})
-        return self.parser.dump(without_enums(kept), skip_unset=False, skip_validation=True)
+        return self.parser.dump(kept, skip_unset=False, skip_validation=True)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Do nothing: a training that is refused keeps the settings that are there."""
@@ -182,7 +184,7 @@ class EmulatorCLI(LightningCLI):
     def _dump_config(self) -> None:
         """Set the hyperparameters of the model; Lightning would check and write all settings."""
         if not hasattr(self, "config_dump"):
-            kept = without_enums(Namespace(model=self.config[self.subcommand].get("model")))
+            kept = Namespace(model=self.config[self.subcommand].get("model"))
             text = self._parser(self.subcommand).dump(
                 kept, skip_unset=False, skip_link_targets=False, skip_validation=True
             )
@@ -190,23 +192,6 @@ class EmulatorCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: in Lightning, settings of the checkpoint would override the command line."""
-
-
-def without_enums(settings: Any) -> Any:
-    """Return settings with the values of enumerations, which are defaults of Lightning's classes.
-
-    Example:
-        >>> from lightning.pytorch.callbacks.timer import Interval
-        >>> without_enums({"interval": [Interval.step, 2]})
-        {'interval': ['step', 2]}
-    """
-    if isinstance(settings, Namespace):
-        return Namespace(without_enums(vars(settings)))
-    if isinstance(settings, dict):
-        return {key: without_enums(value) for key, value in settings.items()}
-    if isinstance(settings, list | tuple):
-        return type(settings)(without_enums(value) for value in settings)
-    return settings.value if isinstance(settings, Enum) else settings
 
 
 def refuse_code(settings: object, trusted: bool, name: str = "") -> None:

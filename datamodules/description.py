@@ -90,7 +90,8 @@ class DataDescription:
         missing: True at masked points without a value in the files, which have none in forecasts
             either, (channel, *space); or None if there are no such points.
         weighting: `latitude` if means over space weight points by their area, or None.
-        levels: Value and units of each coordinate of one value that fields are at, such as a level.
+        levels: Value and units of each coordinate of one value that fields are at, such as a level;
+            of levels that are channels, the first.
         unknown: Entries that the checkpoint of an earlier version lacks; `difference` skips them.
 
     Example:

@@ -364,14 +364,11 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         if self.unsupported_reason():
             return {}
         self.results = checked_scores(type(self).__name__, self.scores())
-        return self.numbers(self.results)
-
-    def numbers(self, scores: xarray.Dataset) -> dict[str, float]:
-        """Return the numbers of `summary`, which are checked."""
-        return checked_summary(type(self).__name__, self.summary(scores))
+        return checked_summary(self, self.results)
 
     def _begin(self, stage: str, pl_module: LightningModule) -> None:
-        check_attached(self)
+        if super().observes(stage):
+            check_attached(self)
         if self.observes(stage):
             self.start(pl_module.device)
 

@@ -1,10 +1,18 @@
 """Checks of scores, numbers and remarks that the methods of a diagnostic return."""
 
+import math
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 
 import xarray
+
+
+class Summarised(Protocol):
+    """Object that summarises its scores."""
+
+    def summary(self, scores: xarray.Dataset, /) -> Mapping[str, float]:
+        """Return numbers by name."""
 
 
 def checked_scores(name: str, scores: Any) -> xarray.Dataset:
@@ -25,20 +33,17 @@ def checked_scores(name: str, scores: Any) -> xarray.Dataset:
     return scores
 
 
-def checked_summary(name: str, summary: Any) -> dict[str, float]:
-    """Return the numbers of a summary; arrays of one value become numbers.
+def checked_summary(diagnostic: Summarised, scores: xarray.Dataset) -> dict[str, float]:
+    """Return the numbers of a diagnostic's summary; arrays of one value become numbers.
 
     Args:
-        name: Name of the diagnostic, for messages.
-        summary: Value that `summary` returned.
+        diagnostic: Diagnostic.
+        scores: Its scores.
 
     Raises:
-        TypeError: It is no mapping from texts to numbers.
-
-    Example:
-        >>> checked_summary("Largest", {"largest": xarray.DataArray(2.5)})
-        {'largest': 2.5}
+        TypeError: The summary is no mapping from texts to numbers.
     """
+    summary, name = diagnostic.summary(scores), type(diagnostic).__name__
     if not isinstance(summary, Mapping):
         raise TypeError(
             f"{name}.summary returned a {type(summary).__name__}, expected a mapping from names to "
@@ -72,7 +77,7 @@ def checked_remarks(name: str, remarks: Any) -> list[str]:
 
 
 def _number(name: str, key: str, value: Any) -> float:
-    if not isinstance(value, Real) and getattr(value, "shape", None) == ():
+    if not isinstance(value, Real) and math.prod(getattr(value, "shape", (0,))) == 1:
         value = value.item()
     if not isinstance(value, Real):
         raise TypeError(

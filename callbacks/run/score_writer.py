@@ -11,7 +11,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
 
 from callbacks.diagnostics.base import RolloutDiagnostic
-from callbacks.diagnostics.returned import checked_remarks
+from callbacks.diagnostics.returned import checked_remarks, checked_summary
 from callbacks.diagnostics.space_names import space_names
 from callbacks.plotting.export import gif, png
 from callbacks.plotting.trackers import show
@@ -155,7 +155,7 @@ def merged_summary(diagnostics: Sequence[RolloutDiagnostic]) -> dict[str, float]
     owners: dict[str, str] = {}
     for diagnostic in diagnostics:
         kind = type(diagnostic).__name__
-        for name, value in diagnostic.numbers(diagnostic.results).items():
+        for name, value in checked_summary(diagnostic, diagnostic.results).items():
             owner = owners.setdefault(name, kind)
             if owner == kind:
                 numbers[name] = value
@@ -245,7 +245,7 @@ def scores_provenance(
 
 def diagnostic_provenance(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
     """Return the module of a diagnostic's class and the names of the numbers of its summary."""
-    summary = list(diagnostic.numbers(diagnostic.results))
+    summary = list(checked_summary(diagnostic, diagnostic.results))
     return {"module": type(diagnostic).__module__, "summary": summary}
 
 

@@ -240,12 +240,6 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
             "expected degrees_east or degrees_north; change the signs and the units; "
             f"{inspection_of(path)}"
         )
-    if _as_radians(axis):
-        raise ValueError(
-            f"{path}: the angles of '{name}' extend from {values.min():.4g} to {values.max():.4g} "
-            "and have no units, but cover the globe if they are radians, expected units; add "
-            f"units: radian, or degrees_north or degrees_east; {inspection_of(path)}"
-        )
     if axis.role == "x" and axis.spherical and axis.values is not None:
         extent, turn = float(np.ptp(axis.values)), full_turn(attributes)
         if extent > turn * (1 + SHARE):
@@ -294,18 +288,6 @@ def type_for(values: np.ndarray, stored: np.dtype) -> str:
             if (values.astype(kind) == values).all():
                 return kind.str
     return "f8"
-
-
-def _as_radians(axis: SpaceAxis) -> bool:
-    """Return whether angles without units extend over the globe if they are radians."""
-    values = axis.values
-    if not axis.spherical or axis.units not in ("", "1") or values is None or axis.size < 4:
-        return False
-    step = float(np.ptp(values)) / (axis.size - 1)
-    if axis.role == "x":
-        return abs(axis.size * step - 2 * np.pi) < 0.1 * step
-    ends = np.abs(values[[0, -1]])
-    return bool((np.abs(ends - np.pi / 2) < step).all() and values[0] * values[-1] < 0)
 
 
 def _monotonic(values: np.ndarray) -> bool:

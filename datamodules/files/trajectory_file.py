@@ -18,6 +18,7 @@ from datamodules.files.integrity import checked_hash
 from datamodules.files.levels import levels_of, members_of
 from datamodules.files.physical_parameters import read_parameters
 from datamodules.files.provenance import provenance_in
+from datamodules.files.radians import refuse_radians
 from datamodules.files.reader import TrajectoryReader
 from datamodules.files.selected import (
     Select,
@@ -109,6 +110,7 @@ class TrajectoryFile(TrajectoryReader):
                 self.path,
                 [read_space_axis(contents, d, sizes[d]) for d in dimensions.space],
             )
+            refuse_radians(self.path, self.axes)
             if _is_spectral(provenance_in(contents.attributes)):
                 # files of earlier versions do not have this attribute
                 self.axes = tuple(

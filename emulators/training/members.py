@@ -31,11 +31,11 @@ def windows_of_members(emulator: "Emulator", batch: Window | Windows) -> tuple[R
         batch: Windows, with parameters and times if the data have them.
 
     Raises:
-        TypeError: A subclass overrides `setup` without calling it.
+        TypeError: There is a data module, and a subclass overrides `setup` without calling it.
         ValueError: The memory has no room for what the first training step keeps for its gradient.
     """
     position = training_position(emulator)
-    if position is not None and emulator.trained_on is None:
+    if position is not None and emulator.trained_on is None and emulator.trainer.datamodule:
         raise TypeError(
             f"{type(emulator).__name__}.setup has not set the statistics of the data; call "
             "super().setup(stage) in it."

@@ -413,39 +413,3 @@ def test_degrees_to_the_west_or_south_are_refused(tmp_path, name, units):
     field_file(tmp_path, ("time", "lat", "lon"), {"lat": Y, "lon": X}, {name: {"units": units}})
     with pytest.raises(ValueError, match=rf"'{name}' counts to the west or south \(units: {units}"):
         read(tmp_path, "lat", "lon")
-
-
-@pytest.mark.parametrize(
-    ("name", "points"),
-    [
-        ("lon", np.arange(16) * np.pi / 8),
-        ("longitude", -np.pi + (np.arange(16) + 0.5) * np.pi / 8),
-        ("lat", np.deg2rad(np.linspace(-84, 84, 15))),
-        ("nav_lat", np.deg2rad(np.linspace(90, -90, 15))),  # with the poles, from north to south
-    ],
-)
-@pytest.mark.parametrize("units", [None, "1", "radian"])
-def test_angles_without_units_that_are_radians_are_refused(tmp_path, name, points, units):
-    said = {} if units is None else {"units": units}
-    field_file(tmp_path, ("time", name), {name: points}, {name: said})
-    if units == "radian":
-        assert read(tmp_path, name).axes[0].periodic_by_attributes == name.startswith("lon")
-        return
-    with pytest.raises(ValueError, match=rf"angles of '{name}' .* no units, .* add units: radian"):
-        read(tmp_path, name)
-
-
-@pytest.mark.parametrize(
-    ("name", "points"),
-    [
-        ("lon", np.arange(0.0, 6.5, 0.5)),
-        ("lon", np.arange(16) * 22.5),
-        ("lat", np.arange(-1.0, 1.1, 0.1)),
-        ("lat", np.arange(0.1, 1.5, 0.1)),
-        ("lat", np.linspace(-84, 84, 15)),
-        ("x", np.arange(16) * np.pi / 8),
-    ],
-)
-def test_other_angles_without_units_are_degrees(tmp_path, name, points):
-    field_file(tmp_path, ("time", name), {name: points})
-    assert read(tmp_path, name).axes[0].spherical == (name != "x")
