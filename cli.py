@@ -8,7 +8,6 @@ from `configs/trainer.yaml`, the checkpoint named by --ckpt_path, the files give
 order, and the options on the command line.
 """
 
-import gc
 import logging
 import os
 import sys
@@ -60,12 +59,12 @@ def main() -> None:
     except (OSError, ImportError) as error:
         print(f"emulate: error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    from commands.garbage import collect_garbage
+    from commands.garbage import resume_collections, suspend_collections
     from commands.kept_help import keeping, print_kept
     from commands.messages import is_expected, sentence
 
     words = sys.argv[1:]
-    gc.disable()  # until a command has imported its libraries
+    suspend_collections()  # until a command has imported its libraries
     try:
         if not print_kept(words):
             with keeping(words):
@@ -80,7 +79,7 @@ def main() -> None:
         print(f"emulate: error: {sentence(error, program, *words[:1])}", file=sys.stderr)
         raise SystemExit(1) from None
     finally:
-        collect_garbage()
+        resume_collections()
 
 
 def find_own_modules_last() -> None:
@@ -227,14 +226,14 @@ def run(args: Sequence[str]) -> Any:
     if command in others:
         return others[command](rest)
     if command in STAGES:
-        from commands.garbage import collect_garbage
+        from commands.garbage import resume_collections
         from commands.option_values import check_values
         from commands.stages import EmulatorCLI
 
         check_values()
         for library in ("lightning.pytorch", "lightning.fabric"):  # which their import sets to INFO
             logging.getLogger(library).setLevel(logging.WARNING)
-        collect_garbage()
+        resume_collections()
         with tempfile.TemporaryDirectory() as folder:
             return EmulatorCLI.run(command, rest, Path(folder))
     from commands.suggestions import did_you_mean

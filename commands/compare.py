@@ -26,9 +26,9 @@ def compare_runs(args: list[str]) -> None:
     )
     options = parser.parse_args(args)
     from callbacks.comparison import compare
-    from commands.garbage import collect_garbage
+    from commands.garbage import resume_collections
 
-    collect_garbage()
+    resume_collections()
     runs, output = [run.expanduser() for run in options.runs], options.output.expanduser()
     text, paths = compare(runs, output, options.mse_unit, options.diagnostics)
     print(text, *(f"wrote {path}" for path in paths), sep="\n")

@@ -37,13 +37,13 @@ def export_run(args: list[str]) -> None:
     from pkgutil import resolve_name
 
     from commands.about_run import about_run
-    from commands.garbage import collect_garbage
+    from commands.garbage import resume_collections
     from emulators import export, load
     from emulators.checkpoint_file import read_checkpoint
     from emulators.former_names import rename
     from emulators.loading import checkpoint_of
 
-    collect_garbage()
+    resume_collections()
     file = checkpoint_of(options.run.expanduser())
     checkpoint = read_checkpoint(file, "RUN")
     model = rename(checkpoint.get("hyper_parameters", {})).get("_class_path")

@@ -32,7 +32,7 @@ def generate(args: list[str]) -> None:
 
 def simulate(args: Sequence[str]) -> bool:
     """Simulate the missing files of a data set; return whether it has a generator."""
-    from commands.garbage import collect_garbage
+    from commands.garbage import resume_collections
     from commands.option_values import expand_home, refuse_no_group, refuse_null
     from datamodules import TrajectoryDataModule
 
@@ -41,7 +41,7 @@ def simulate(args: Sequence[str]) -> bool:
     refuse_null(options)
     refuse_no_group(options.data, TrajectoryDataModule)
     data = parser.instantiate(expand_home(options)).data
-    collect_garbage()
+    resume_collections()
     if data.generator is None:
         return False
     device = checked_device(options.device or default_device())

@@ -29,11 +29,11 @@ def inspect_paths(args: list[str]) -> None:
     )
     options = parser.parse_args(args)
     from callbacks.plotting.snapshots import draw_snapshots
-    from commands.garbage import collect_garbage
+    from commands.garbage import resume_collections
     from datamodules.files.atomic import atomic_write
     from datamodules.files.inspection import first_snapshots, inspect_file
 
-    collect_garbage()
+    resume_collections()
     paths = [path.expanduser() for path in options.paths]
     for path in paths:
         if not path.exists():

@@ -29,7 +29,7 @@ UNHELPFUL_WARNINGS = (
 
 NO_METRIC = r"conditioned on metric `(.+?)` which is not available.*: `(.*?)`"
 PROGRAM = [HOME / room for room in (*ROOMS, "commands")]
-LIGHTNING = (("pytorch", "callbacks"), ("pytorch", "tuner"))
+CALLBACKS = r"lightning/pytorch/(callbacks|tuner)/.*"
 ENDED_PROCESS = ("gloo/transport", "remote process exited")
 
 
@@ -50,10 +50,11 @@ def lightning_callback(error: Exception) -> str:
     place = ""
     for frame in traceback.extract_tb(error.__traceback__):
         file = Path(frame.filename)
-        if file.parts[-3:-1] in LIGHTNING:
-            place = ".".join((*file.parts[-4:-1], file.stem))
-        elif not is_of_a_library(file):
+        ours = any(file.is_relative_to(part) for part in (*PROGRAM, HOME / "cli.py"))
+        if ours or not is_of_a_library(file):
             place = ""
+        elif found := re.search(CALLBACKS, file.with_suffix("").as_posix()):
+            place = found[0].replace("/", ".")
     return place
 
 
@@ -80,7 +81,7 @@ def sentence(error: Exception, program: Sequence[Path], command: str = "fit") ->
         program: Files and folders of this program.
         command: Command that was typed.
     """
-    text = explain(str(error), command)
+    text = explain(str(error) or "an error without a message", command)
     place = place_in_own_code(error, program)
     if place is None and (callback := lightning_callback(error)):
         place = f"{type(error).__name__} in {callback}"

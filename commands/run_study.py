@@ -38,11 +38,11 @@ def run_study(args: list[str]) -> None:
     search = search_of(study)
     import torch
 
-    from commands.garbage import collect_garbage
+    from commands.garbage import resume_collections
     from commands.generate import simulate
     from commands.jobs import run_all
 
-    collect_garbage()
+    resume_collections()
     cores = torch.get_num_threads()
     for arguments in study.data:
         simulate(arguments)  # data of the user's own are there already

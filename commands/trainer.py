@@ -177,14 +177,14 @@ class RunTrainer(Trainer):
             if not self.is_global_zero:
                 return super().fit(*args, **kwargs)
             earlier = move_run_aside(folder) if begins else None
-            events = matching_files(folder, [EVENTS])
+            events, kept = matching_files(folder, [EVENTS]), stamps(folder)
             try:
                 return super().fit(*args, **kwargs)
             except BaseException:
                 with suppress(OSError):  # the error of the training says more
                     if begins and self.global_step == 0:
                         remove_failed_start(folder, earlier)
-                    elif not begins and not self._has_begun():
+                    elif not begins and not self._has_begun() and stamps(folder) == kept:
                         for file in set(matching_files(folder, [EVENTS])) - set(events):
                             file.unlink()
                 raise
@@ -298,6 +298,12 @@ class Restoring(_CheckpointConnector):
             for state, _ in zip(saved, self.trainer.lr_scheduler_configs, strict=True):
                 check_like(state, {"last_epoch": 0})
             super().restore_lr_schedulers()
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    """Return when settings and checkpoints of a run were written, which a training replaces."""
+    files = matching_files(folder, ["config.yaml", "*.ckpt"])
+    return {path.name: path.stat().st_mtime_ns for path in files}
 
 
 def check_shapes(optimizer: Optimizer) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from commands.garbage import resume_collections, suspend_collections
+
 ROOT = Path(__file__).parents[1]
 LARGE = {"torch", "numpy", "lightning", "torchmetrics", "xarray", "pandas", "matplotlib", "h5py"}
 LARGE |= {"netCDF4", "jsonargparse", "tensorboard", "scipy", "sympy", "PIL"}
@@ -49,13 +51,24 @@ def test_what_is_imported_is_searched_for_garbage_by_no_collection():
     """Neither while it is imported, nor later, nor when Python ends."""
     lines = (
         "import gc",
-        "from commands.garbage import collect_garbage",
-        "gc.disable()",
+        "from commands.garbage import resume_collections, suspend_collections",
+        "suspend_collections()",
         "passes = []",
         "gc.callbacks.append(lambda *about: passes.append(about))",
-        "collect_garbage()",
+        "import json, decimal, argparse",
+        "resume_collections()",
         "print(gc.isenabled(), gc.get_freeze_count() > 1000, passes)",
     )
     words = [sys.executable, "-c", "\n".join(lines)]
     said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert said == "True True []\n"
+
+
+def test_collections_that_another_program_disabled_stay_so():
+    gc.disable()
+    try:
+        suspend_collections()
+        resume_collections()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

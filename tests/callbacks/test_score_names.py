@@ -65,6 +65,7 @@ class Summarised(Right):
         ({1: 2.0}, r"Summarised\.summary has the name 1, expected a text"),
         ({"a": "text"}, r"Summarised\.summary has a='text', expected a number"),
         ({"a": None}, r"Summarised\.summary has a=None, expected a number"),
+        ({"a": torch.ones(0)}, r"Summarised\.summary has a=tensor"),
         ({"a": [1.0, 2.0]}, r"Summarised\.summary has a=\[1.0, 2.0\], expected a number"),
         ({"b": 1.0, "a": torch.ones(3)}, r"Summarised\.summary has a=tensor.*, expected a number"),
         ({"a": 1j}, r"Summarised\.summary has a=1j, expected a number"),
@@ -77,8 +78,9 @@ def test_a_summary_that_holds_no_numbers_is_refused(numbers, sentence):
 
 @pytest.mark.parametrize(
     "value",
-    [2.5, np.float32(2.5), np.array(2.5), torch.tensor(2.5), xarray.DataArray(2.5)],
-)
+    [2.5, np.float32(2.5), np.array(2.5), torch.tensor(2.5), xarray.DataArray(2.5),
+     torch.full((1, 1), 2.5)],
+)  # fmt: skip
 def test_a_number_of_a_summary_may_be_an_array_of_one_value(value):
     assert merged_summary([run(Summarised({"a": value}))]) == {"a": 2.5}
 

@@ -71,10 +71,14 @@ FINDER = LIBRARIES / "lightning/pytorch/callbacks/lr_finder.py"
         ([HOME / "commands/trainer.py", FINDER], "lightning.pytorch.callbacks.lr_finder"),
         ([FINDER, HOME / "emulators/emulator.py"], ""),  # a mistake of ours
         ([LIBRARIES / "lightning/pytorch/trainer/trainer.py"], ""),
+        ([FINDER, LIBRARIES / "emulators/emulator.py"], ""),  # of ours that is installed
+        ([FINDER.parent / "progress/tqdm_progress.py"],
+         "lightning.pytorch.callbacks.progress.tqdm_progress"),
     ],
-)
+)  # fmt: skip
 def test_error_in_a_callback_of_lightning_is_one_sentence(monkeypatch, files, place, kind):
-    monkeypatch.setattr("commands.messages.is_of_a_library", lambda file: HOME not in file.parents)
+    program = [HOME / "emulators", HOME / "commands", LIBRARIES / "emulators"]
+    monkeypatch.setattr("commands.messages.PROGRAM", program)
     error = raised_in(*files, kind=kind)
     assert is_expected(error) == bool(place)
     if place:
@@ -82,3 +86,10 @@ def test_error_in_a_callback_of_lightning_is_one_sentence(monkeypatch, files, pl
             f"no attribute 'lr' ({kind.__name__} in {place}; EMULATE_TRACEBACK=1 shows the whole "
             "traceback)."
         )
+
+
+def test_error_in_a_folder_of_the_user_that_is_called_as_lightnings_is_not_expected(tmp_path):
+    file = tmp_path / "lightning/pytorch/callbacks/mine.py"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert not is_expected(raised_in(file, kind=AttributeError))

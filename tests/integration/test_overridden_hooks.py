@@ -5,7 +5,11 @@ import pytest
 from tests.conftest import SMOKE
 
 OWN = """
+from enum import Enum
+
 import xarray
+from lightning import Callback
+
 from callbacks import RolloutDiagnostic
 from emulators import Baseline
 
@@ -23,6 +27,41 @@ class Whole(Baseline):
 class Still(Baseline):
     def configure_optimizers(self):
         return None
+
+
+class Failing(Callback):
+    def on_train_batch_end(self, *args):
+        raise OSError("of the user")
+
+
+class Kind(Enum):
+    PLAIN = 1
+    FANCY = 2
+
+
+class Chosen(Callback):
+    def __init__(self, kind: Kind = Kind.PLAIN):
+        self.kind = kind
+
+
+class OnlyTested(RolloutDiagnostic):
+    stages = ("test",)
+
+    def setup(self, trainer, pl_module, stage):
+        if stage == "test":
+            super().setup(trainer, pl_module, stage)
+
+    def begin(self, start):
+        self.numbers = [1.0]  # names that a class may use as it likes
+
+    def observe(self, lead, forecast, truth):
+        pass
+
+    def scores(self):
+        return xarray.Dataset({"one": 1.0})
+
+    def summary(self, scores):
+        return {"one": 1.0}
 
 
 class Detached(RolloutDiagnostic):
@@ -64,6 +103,23 @@ def test_setup_of_a_diagnostic_calls_the_setup_of_its_base(own, say):
     assert "Detached.setup has not attached the data; call super().setup(trainer," in err
 
 
+def test_a_diagnostic_of_the_test_alone_needs_no_data_in_validation(own, say):
+    status, _, err = say(*FIT, "--trainer.callbacks+=own_hooks.OnlyTested")
+    assert status == 0, err
+    status, out, err = say("test", "--ckpt_path=runs/own/last.ckpt")
+    assert status == 0, err
+    assert "one " in out
+
+
+def test_a_resume_that_fails_later_keeps_its_curves(own, say, workplace):
+    words = ["--ckpt_path=runs/smoke/last.ckpt", "--trainer.max_steps=8"]
+    before = {*workplace.glob("runs/smoke/events*")}
+    status, _, err = say("fit", *words, "--trainer.callbacks+=own_hooks.Failing")
+    assert status == 1
+    assert "of the user" in err
+    assert {*workplace.glob("runs/smoke/events*")} > before
+
+
 def test_a_training_without_optimiser_is_resumed_and_tested(own, say):
     assert say(*FIT, "--model=own_hooks.Still")[0] == 0
     last = "--ckpt_path=runs/own/last.ckpt"
@@ -73,10 +129,14 @@ def test_a_training_without_optimiser_is_resumed_and_tested(own, say):
     assert status == 0, err
 
 
-def test_values_of_enumerations_among_defaults_are_saved(workplace, say):
+def test_values_of_enumerations_are_saved(own, workplace, say):
     timer = ["--trainer.callbacks+=lightning.pytorch.callbacks.Timer",
              "--trainer.callbacks.duration=00:00:10:00"]  # fmt: skip
-    status, _, err = say(*FIT, *timer)
+    chosen = ["--trainer.callbacks+=own_hooks.Chosen", "--trainer.callbacks.kind=FANCY"]
+    status, _, err = say(*FIT, *timer, *chosen)
     assert status == 0, err
-    assert "interval: step" in (workplace / "runs/own/config.yaml").read_text()
+    settings = (workplace / "runs/own/config.yaml").read_text()
+    assert "interval: step" in settings
+    assert "kind: FANCY" in settings  # as it is typed
+    assert say("test", "--ckpt_path=runs/own/last.ckpt")[0] == 0
     assert say("fit", "--ckpt_path=runs/own/last.ckpt", "--trainer.max_steps=4")[0] == 0

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 from operator import mul
@@ -13,6 +14,7 @@ from numpy.lib import format as npy
 
 from datamodules.files.formats.format import beginning
 from datamodules.files.formats.plain_arrays import (
+    OTHER,
     REAL,
     TYPED,
     PlainArrays,
@@ -21,7 +23,9 @@ from datamodules.files.formats.plain_arrays import (
 )
 from datamodules.files.loaded_array import LoadedArray
 from datamodules.files.mapped_array import MappedArray
+from datamodules.files.paths import inspection_of
 from datamodules.files.store_files import data_offset, names_in
+from datamodules.files.units import SECONDS, time_unit
 from datamodules.notices import notify
 
 TIMES = {"M": "seconds since 1970-01-01", "m": "seconds"}
@@ -33,7 +37,8 @@ class NumPy(PlainArrays):
 
     The variable in `a.npy` is called `a` unless there are channels. In an `.npz` file
     one-dimensional arrays with the name of an axis are its coordinates, and single numbers can be
-    named in `data.parameters`. Dates (`datetime64`) are read in seconds since 1970.
+    named in `data.parameters`. Dates (`datetime64`) are read in seconds since 1970, unless an
+    interval is given.
 
     Example:
         Two trajectories of five snapshots, every 0.5 s, on 8 points of a line of 4 m:
@@ -56,6 +61,31 @@ class NumPy(PlainArrays):
         return beginning(path, len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
 
     def arrays(self, path: Path) -> Mapping[str, StoredArray]:
+        found = self._stored(path)
+        if self.interval is None:
+            return found
+        return {name: self._passed_over(path, name, array) for name, array in found.items()}
+
+    def _passed_over(self, path: Path, name: str, array: StoredArray) -> StoredArray:
+        """Return an array; dates as one without numbers, because the interval gives the times.
+
+        Raises:
+            ValueError: The interval of the dates is another one.
+        """
+        if TYPED not in array.attributes or self.interval is None:
+            return array
+        values, unit = np.atleast_1d(array.open()[()]), SECONDS.get(time_unit(self.time_units))
+        steps = np.diff(values)
+        if unit and not np.allclose(steps, self.interval * unit, rtol=1e-3, atol=0):
+            raise ValueError(
+                f"{path}: the dates in '{name}' are {steps[0]:g} s apart, and NumPy.interval is "
+                f"{self.interval:g} {self.time_units}, expected the same; leave interval and "
+                f"time_units out to read the dates; {inspection_of(path)}"
+            )
+        return replace(array, dtype=OTHER, attributes={})
+
+    def _stored(self, path: Path) -> dict[str, StoredArray]:
+        """Return the arrays in a file, dates among them."""
         if not zipfile.is_zipfile(path):
             with path.open("rb") as file:
                 return {path.stem: _array(path, file, path.stem, 0)}
@@ -87,7 +117,7 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
             f"{path} is not a readable NumPy file ({error}); restore it or remove it from "
             "data.SPLIT.files."
         ) from None
-    if dtype.kind in TIMES and len(shape) < 2:  # times, not a field
+    if dtype.kind in TIMES and len(shape) < 2 and _has_seconds(dtype):  # times, not a field
         attributes = {"units": TIMES[dtype.kind], TYPED: str(dtype)}
         seconds = partial(LoadedArray, path, name, shape, partial(_seconds, path, name))
         return StoredArray(shape, np.dtype("f8"), seconds, attributes)
@@ -117,6 +147,14 @@ def _load(path: Path, name: str) -> np.ndarray:
 def _seconds(path: Path, name: str) -> np.ndarray:
     """Return dates or durations in seconds; NaN where one is missing."""
     found = np.load(path, allow_pickle=False)
-    values = found if isinstance(found, np.ndarray) else found[name]
+    if not isinstance(found, np.ndarray):
+        with found:
+            found = found[name]
+    values: np.ndarray = found
     since = np.datetime64(0, "s") if values.dtype.kind == "M" else np.timedelta64(0, "s")
     return (values - since) / np.timedelta64(1, "s")
+
+
+def _has_seconds(dtype: np.dtype) -> bool:
+    """Return whether dates or durations have a length in seconds, unlike months as durations."""
+    return dtype.kind == "M" or np.datetime_data(dtype)[0] not in ("Y", "M", "generic")

@@ -48,7 +48,15 @@ def test_a_missing_date_is_refused(tmp_path):
         opened(tmp_path / "a.npz")
 
 
-@pytest.mark.parametrize("times", [np.array([*"abcde"]), np.arange(5) * 1j])
+@pytest.mark.parametrize(
+    "times",
+    [
+        np.array([*"abcde"]),
+        np.arange(5) * 1j,
+        np.timedelta64(1, "M") * np.arange(5),  # of no length in seconds
+        np.arange(5).astype("m8"),
+    ],
+)
 def test_times_that_are_no_numbers_are_said_not_to_be_read(tmp_path, times, capsys):
     np.savez(tmp_path / "a.npz", u=VALUES, t=times)
     with pytest.raises(ValueError, match="no times but 't', which has no numbers, expected"):
@@ -62,3 +70,20 @@ def test_a_field_of_no_real_numbers_is_named_so(tmp_path):
     sentence = r"'u' \(5, 6, 9\) of no real numbers, 'w' \(9,\) without"
     with pytest.raises(ValueError, match=sentence), NumPy().open(tmp_path / "a.npz"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("interval", "units"), [(6.0, "h"), (0.25, "days"), (21600, "s"), (2, "1")]
+)
+def test_a_given_interval_counts_where_there_are_dates(tmp_path, interval, units, capsys):
+    """As in runs of before, when dates were passed over."""
+    np.savez(tmp_path / "a.npz", u=VALUES, time=np.datetime64("2001", "h") + 6 * np.arange(5))
+    file = opened(tmp_path / "a.npz", interval=interval, time_units=units)
+    assert (file.interval, file.times[0]) == (interval, 0)
+    assert "the interval gives the times" in capsys.readouterr().err
+
+
+def test_an_interval_that_contradicts_the_dates_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", u=VALUES, time=np.datetime64("2001", "h") + 6 * np.arange(5))
+    with pytest.raises(ValueError, match=r"dates in 'time' are 21600 s apart, .* is 5 h"):
+        opened(tmp_path / "a.npz", interval=5.0, time_units="h")
