@@ -22,7 +22,7 @@ def refuse_radians(path: Path, axes: Sequence[SpaceAxis]) -> None:
         axes: Spatial axes of the file.
 
     Raises:
-        ValueError: All angles may be radians, and those of an axis extend over the globe.
+        ValueError: All angles may be radians, and one axis of them extends over the globe.
     """
     angles = [axis for axis in axes if axis.spherical and axis.role and axis.values is not None]
     for axis in angles if all(map(_may_be_radians, angles)) else []:

@@ -103,7 +103,7 @@ def kept_columns(grid: Grid) -> int:
     return -(-grid.shape[-1] // 3)
 
 
-def on_one_thread(values: Tensor) -> bool:
+def _on_one_thread(values: Tensor) -> bool:
     """Return whether one thread of a processor computes with a tensor, outside of a compiler."""
     compiling = torch.compiler.is_compiling()
     return not compiling and values.is_cpu and torch.get_num_threads() == 1
@@ -127,7 +127,7 @@ def field_of_columns(
         >>> torch.allclose(field_of_columns(spectrum[:, :2], grid), to_field(spectrum, grid))
         True
     """
-    if not on_one_thread(columns):
+    if not _on_one_thread(columns):
         return torch.fft.irfft2(columns, s=grid.shape)
     return torch.fft.irfft(torch.fft.ifft(columns, dim=-2), n=grid.shape[-1])
 
@@ -148,7 +148,7 @@ def columns_of_field(
         >>> torch.allclose(columns_of_field(field, 2), torch.fft.rfft2(field)[:, :2])
         True
     """
-    if field.shape[-2] < LARGE or not on_one_thread(field):
+    if field.shape[-2] < LARGE or not _on_one_thread(field):
         return torch.fft.rfft2(field)[..., :count]
     return torch.fft.fft(torch.fft.rfft(field)[..., :count], dim=-2)
 
