@@ -23,8 +23,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from callbacks.diagnostics.compared import Column, Method, Panel, ScoreLayout
-from callbacks.diagnostics.options import check_attached, is_whole
-from callbacks.diagnostics.returned import checked_scores, checked_summary
+from callbacks.diagnostics.options import is_whole
+from callbacks.diagnostics.returned import check_attached, checked_scores, checked_summary
 from callbacks.diagnostics.space_names import space_names
 from callbacks.metrics.energy import has_kinetic_energy
 from datamodules.description import DataDescription
@@ -363,8 +363,9 @@ class RolloutDiagnostic(Callback, RolloutObserver):
         """Compute the scores from the rollouts of all ranks and return the summary."""
         if self.unsupported_reason():
             return {}
-        self.results = checked_scores(type(self).__name__, self.scores())
-        return checked_summary(self, self.results)
+        name = type(self).__name__
+        self.results = checked_scores(name, self.scores())
+        return checked_summary(name, self.summary(self.results))
 
     def _begin(self, stage: str, pl_module: LightningModule) -> None:
         if super().observes(stage):

@@ -15,16 +15,3 @@ def is_whole(value: Any, least: int = 1, most: int | None = None) -> bool:
 def is_finite(value: Any, above: float = 0.0) -> bool:
     """Return whether a value is a finite number greater than `above`."""
     return math.isfinite(value) and bool(value > above)
-
-
-def check_attached(diagnostic: object) -> None:
-    """Check that `setup` attached the data to a diagnostic.
-
-    Raises:
-        TypeError: A subclass overrides `setup` without calling it.
-    """
-    if "data" not in vars(diagnostic):
-        raise TypeError(
-            f"{type(diagnostic).__name__}.setup has not attached the data; call "
-            "super().setup(trainer, pl_module, stage) in it."
-        )

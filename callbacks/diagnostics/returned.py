@@ -1,18 +1,24 @@
-"""Checks of scores, numbers and remarks that the methods of a diagnostic return."""
+"""Checks of what the methods of a diagnostic return, and that its `setup` attached the data."""
 
 import math
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any
 
 import xarray
 
 
-class Summarised(Protocol):
-    """Object that summarises its scores."""
+def check_attached(diagnostic: object) -> None:
+    """Check that `setup` attached the data to a diagnostic.
 
-    def summary(self, scores: xarray.Dataset, /) -> Mapping[str, float]:
-        """Return numbers by name."""
+    Raises:
+        TypeError: A subclass overrides `setup` without calling it.
+    """
+    if "data" not in vars(diagnostic):
+        raise TypeError(
+            f"{type(diagnostic).__name__}.setup has not attached the data; call "
+            "super().setup(trainer, pl_module, stage) in it."
+        )
 
 
 def checked_scores(name: str, scores: Any) -> xarray.Dataset:
@@ -33,17 +39,16 @@ def checked_scores(name: str, scores: Any) -> xarray.Dataset:
     return scores
 
 
-def checked_summary(diagnostic: Summarised, scores: xarray.Dataset) -> dict[str, float]:
-    """Return the numbers of a diagnostic's summary; arrays of one value become numbers.
+def checked_summary(name: str, summary: Any) -> dict[str, float]:
+    """Return the numbers of a summary; arrays of one value become numbers.
 
     Args:
-        diagnostic: Diagnostic.
-        scores: Its scores.
+        name: Name of the diagnostic, for messages.
+        summary: Value that `summary` returned.
 
     Raises:
-        TypeError: The summary is no mapping from texts to numbers.
+        TypeError: It is no mapping from texts to numbers.
     """
-    summary, name = diagnostic.summary(scores), type(diagnostic).__name__
     if not isinstance(summary, Mapping):
         raise TypeError(
             f"{name}.summary returned a {type(summary).__name__}, expected a mapping from names to "

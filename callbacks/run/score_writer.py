@@ -155,7 +155,8 @@ def merged_summary(diagnostics: Sequence[RolloutDiagnostic]) -> dict[str, float]
     owners: dict[str, str] = {}
     for diagnostic in diagnostics:
         kind = type(diagnostic).__name__
-        for name, value in checked_summary(diagnostic, diagnostic.results).items():
+        summary = diagnostic.summary(diagnostic.results)
+        for name, value in checked_summary(kind, summary).items():
             owner = owners.setdefault(name, kind)
             if owner == kind:
                 numbers[name] = value
@@ -245,7 +246,7 @@ def scores_provenance(
 
 def diagnostic_provenance(diagnostic: RolloutDiagnostic) -> dict[str, Any]:
     """Return the module of a diagnostic's class and the names of the numbers of its summary."""
-    summary = list(checked_summary(diagnostic, diagnostic.results))
+    summary = list(diagnostic.summary(diagnostic.results))
     return {"module": type(diagnostic).__module__, "summary": summary}
 
 
