@@ -139,18 +139,17 @@ def _array(path: Path, file: Any, name: str, place: int | None) -> StoredArray:
 
 
 def _load(path: Path, name: str) -> np.ndarray:
-    """Return an array of a compressed file."""
-    with np.load(path, allow_pickle=False) as file:
-        return file[name]
+    """Return a whole array of a file."""
+    found = np.load(path, allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        return found
+    with found:
+        return found[name]
 
 
 def _seconds(path: Path, name: str) -> np.ndarray:
     """Return dates or durations in seconds; NaN where one is missing."""
-    found = np.load(path, allow_pickle=False)
-    if not isinstance(found, np.ndarray):
-        with found:
-            found = found[name]
-    values: np.ndarray = found
+    values = _load(path, name)
     since = np.datetime64(0, "s") if values.dtype.kind == "M" else np.timedelta64(0, "s")
     return (values - since) / np.timedelta64(1, "s")
 
