@@ -179,7 +179,7 @@ class PlainArrays(FileFormat):
                 f"snapshots; set data.format.init_args.interval of {type(self).__name__}."
             )
         if unread and "time" not in variables:
-            notify(f"{path} holds no times{unread}; the interval gives the times.")
+            notify(f"{path.parent}: no times{unread}; the interval gives the times.")
         self._check_lengths(path, variables)
         for name, values in given.items():
             named = {FROM_NAME: True} if name == "time" and self.axes != self.order else {}

@@ -87,3 +87,10 @@ def test_an_interval_that_contradicts_the_dates_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", u=VALUES, time=np.datetime64("2001", "h") + 6 * np.arange(5))
     with pytest.raises(ValueError, match=r"dates in 'time' are 21600 s apart, .* is 5 h"):
         opened(tmp_path / "a.npz", interval=5.0, time_units="h")
+
+
+def test_one_note_is_printed_for_all_files_of_a_folder(tmp_path, capsys):
+    for number in range(3):
+        np.savez(tmp_path / f"a{number}.npz", u=VALUES, time=np.array([*"abcde"]))
+        opened(tmp_path / f"a{number}.npz", interval=0.5)
+    assert capsys.readouterr().err.count("the interval gives the times") == 1
