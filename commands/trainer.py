@@ -42,6 +42,7 @@ from callbacks.run.run_folder import (
     resumes_run,
 )
 from commands.trainer_options import check_trainer
+from datamodules.files.open_files import FileStamp, file_stamp
 from datamodules.notices import notify
 from emulators.checkpoint_file import check_like
 
@@ -177,21 +178,17 @@ class RunTrainer(Trainer):
             if not self.is_global_zero:
                 return super().fit(*args, **kwargs)
             earlier = move_run_aside(folder) if begins else None
-            events, kept = matching_files(folder, [EVENTS]), stamps(folder)
+            events, settings = matching_files(folder, [EVENTS]), settings_stamps(folder)
             try:
                 return super().fit(*args, **kwargs)
             except BaseException:
                 with suppress(OSError):  # the error of the training says more
                     if begins and self.global_step == 0:
                         remove_failed_start(folder, earlier)
-                    elif not begins and not self._has_begun() and stamps(folder) == kept:
+                    elif not begins and settings_stamps(folder) == settings:  # it was refused
                         for file in set(matching_files(folder, [EVENTS])) - set(events):
                             file.unlink()
                 raise
-
-    def _has_begun(self) -> bool:
-        """Return whether the training has begun, after all checks of a checkpoint."""
-        return any(isinstance(c, RunReport) and c.began is not None for c in self.callbacks)
 
     def test(  # noqa: D417
         self, *args: Any, verbose: bool = False, resume: bool = False, **kwargs: Any
@@ -300,10 +297,9 @@ class Restoring(_CheckpointConnector):
             super().restore_lr_schedulers()
 
 
-def stamps(folder: Path) -> dict[str, int]:
-    """Return when settings and checkpoints of a run were written, which a training replaces."""
-    files = matching_files(folder, ["config.yaml", "*.ckpt"])
-    return {path.name: path.stat().st_mtime_ns for path in files}
+def settings_stamps(folder: Path) -> list[FileStamp]:
+    """Return what identifies the settings of a run, which a training replaces when it begins."""
+    return [file_stamp(path) for path in matching_files(folder, ["config.yaml"])]
 
 
 def check_shapes(optimizer: Optimizer) -> None:
