@@ -61,7 +61,7 @@ def main() -> None:
         raise SystemExit(1) from None
     from commands.garbage import resume_collections, suspend_collections
     from commands.kept_help import keeping, print_kept
-    from commands.messages import is_expected, sentence
+    from commands.messages import PROGRAM, is_expected, sentence
 
     words = sys.argv[1:]
     suspend_collections()  # until a command has imported its libraries
@@ -75,8 +75,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("EMULATE_TRACEBACK") or not is_expected(error):
             raise
-        program = [HOME / name for name in (*OURS, "cli.py")]
-        print(f"emulate: error: {sentence(error, program, *words[:1])}", file=sys.stderr)
+        print(f"emulate: error: {sentence(error, PROGRAM, *words[:1])}", file=sys.stderr)
         raise SystemExit(1) from None
     finally:
         resume_collections()
@@ -226,14 +225,12 @@ def run(args: Sequence[str]) -> Any:
     if command in others:
         return others[command](rest)
     if command in STAGES:
-        from commands.garbage import resume_collections
         from commands.option_values import check_values
         from commands.stages import EmulatorCLI
 
         check_values()
         for library in ("lightning.pytorch", "lightning.fabric"):  # which their import sets to INFO
             logging.getLogger(library).setLevel(logging.WARNING)
-        resume_collections()
         with tempfile.TemporaryDirectory() as folder:
             return EmulatorCLI.run(command, rest, Path(folder))
     from commands.suggestions import did_you_mean

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from yaml import YAMLError
 
-from commands.own_code import is_of_a_library, place_in_own_code
+from commands.own_code import belongs_to, is_of_a_library, place_in_own_code
 from commands.parser_messages import ROOMS, explain_parser
 from commands.shipped import HOME, close_file
 
@@ -28,7 +28,8 @@ UNHELPFUL_WARNINGS = (
 
 
 NO_METRIC = r"conditioned on metric `(.+?)` which is not available.*: `(.*?)`"
-PROGRAM = [HOME / room for room in (*ROOMS, "commands")]
+PROGRAM = [HOME / name for name in (*ROOMS, "commands", "cli.py")]
+"""Files and folders of this program."""
 CALLBACKS = r"lightning/pytorch/(callbacks|tuner)/.*"
 ENDED_PROCESS = ("gloo/transport", "remote process exited")
 
@@ -50,8 +51,7 @@ def lightning_callback(error: Exception) -> str:
     place = ""
     for frame in traceback.extract_tb(error.__traceback__):
         file = Path(frame.filename)
-        ours = any(file.is_relative_to(part) for part in (*PROGRAM, HOME / "cli.py"))
-        if ours or not is_of_a_library(file):
+        if belongs_to(file, PROGRAM) or not is_of_a_library(file):
             place = ""
         elif found := re.search(CALLBACKS, file.with_suffix("").as_posix()):
             place = found[0].replace("/", ".")
@@ -64,8 +64,7 @@ def is_raised_on_purpose(error: TypeError) -> bool:
     if not frames:
         return False
     file, line = Path(frames[-1].filename), frames[-1].line or ""
-    ours = any(file.is_relative_to(room) for room in PROGRAM)
-    return ours and line.startswith("raise TypeError(")
+    return belongs_to(file, PROGRAM) and line.startswith("raise TypeError(")
 
 
 def is_of_an_ended_process(message: str) -> bool:

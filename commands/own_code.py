@@ -21,7 +21,7 @@ def place_in_own_code(error: BaseException, program: Sequence[Path]) -> str | No
     for cause in reversed(chain(error)):
         for frame in reversed(extract_tb(cause.__traceback__)):
             file = Path(frame.filename).resolve()
-            if any(file.is_relative_to(part) for part in program):
+            if belongs_to(file, program):
                 return None
             if not is_of_a_library(file):
                 kind = type(cause).__name__
@@ -35,6 +35,11 @@ def chain(error: BaseException) -> list[BaseException]:
     while (before := found[-1].__cause__ or found[-1].__context__) and before not in found:
         found.append(before)
     return found
+
+
+def belongs_to(file: Path, program: Sequence[Path]) -> bool:
+    """Return whether a file is one of the files, or lies in one of the folders, of a program."""
+    return any(file.is_relative_to(part) for part in program)
 
 
 def is_of_a_library(file: Path) -> bool:

@@ -22,6 +22,7 @@ import emulators
 from callbacks.run.run_folder import lies_in
 from commands.exported import exported
 from commands.former_options import with_present_names
+from commands.garbage import resume_collections
 from commands.help import Parser
 from commands.option_values import expand_home, refuse_no_group, refuse_null
 from commands.stage_help import describe_stage
@@ -42,8 +43,8 @@ USAGES = {
     "test": "emulate test --ckpt_path RUN/last.ckpt [options]",
     "predict": "emulate predict --ckpt_path RUN/last.ckpt [--steps N] [--format zarr] [options]",
 }
+# the parser writes the names of enumerations, but leaves defaults of texts, as of Lightning's Timer
 yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, one: dumper.represent_data(one.value))
-"""Enumerations that the parser leaves are defaults of texts, as of Lightning's Timer."""
 KEYS = ("seed_everything", "trainer", "model", "data")
 """What of the settings a checkpoint keeps."""
 
@@ -106,6 +107,7 @@ class EmulatorCLI(LightningCLI):
     @classmethod
     def run(cls, command: str, args: list[str], folder: Path) -> "EmulatorCLI":
         """Run a stage; settings in the checkpoint come before those on the command line."""
+        resume_collections()
         given = [value for _, value in typed(args, "--weights_only")]
         trusted = bool(given) and given[-1].lower() == "false"
         settings = settings_in_checkpoint(command, args, folder, trusted)
