@@ -5,7 +5,7 @@
 Every combination is trained, with one seed, on the first 38 of the 50 training trajectories and
 scored on the last 10: the geometric mean over steps 1 to 50 of APEBench's normalised error, the
 mean over trajectories of |forecast - truth| / |truth|. The test trajectories have no part in it.
-Options that are left out are those of the recipe in `train.py`.
+An omitted option has the value of the recipe in `train.py`.
 Results go to `search.jsonl` in the folder, a line for each training; what is there already is not
 trained again. The last column of the table is the geometric mean over the problems.
 """
