@@ -103,7 +103,7 @@ class DecodedArray(DiskArray):
             low, high = found["valid_range"]
         elif len(found["valid_range"]):
             notify(
-                f"{self.path}: valid_range of '{self.name}' is "
+                f"{self.path.parent}: valid_range of '{self.name}' is "
                 f"{found['valid_range'].tolist()}, expected two numbers; it is ignored."
             )
         packing = [part.dtype for part in (self.scale, self.offset) if part is not None]

@@ -202,8 +202,8 @@ def read_space_axis(contents: Contents, name: str, size: int) -> SpaceAxis:
         return SpaceAxis(name, size, None, {})
     if variable.dimensions != (name,):
         notify(
-            f"{path}: '{name}' has the dimensions ({', '.join(variable.dimensions)}): the grid is "
-            "curvilinear, and its points are taken without coordinates."
+            f"{path.parent}: '{name}' has the dimensions ({', '.join(variable.dimensions)}): the "
+            "grid is curvilinear, and its points are taken without coordinates."
         )
         return SpaceAxis(name, size, None, {})
     if variable.kind not in "iuf":

@@ -1,3 +1,5 @@
+import shutil
+
 import netCDF4
 import numpy as np
 import pytest
@@ -300,6 +302,9 @@ def test_a_curvilinear_grid_has_no_coordinates(tmp_path, capsys):
         file.createVariable("u", "f4", ("time", "lat", "lon"))[:] = 1.0
     file = read(tmp_path, "lat", "lon")
     assert "curvilinear" in capsys.readouterr().err
+    shutil.copy(tmp_path / "a.nc", tmp_path / "b.nc")
+    read(tmp_path, "lat", "lon", name="b.nc")
+    assert "curvilinear" not in capsys.readouterr().err  # said once for a folder
     assert describe(file, []).coordinates == {}
     assert "no coordinate" in describe(file, []).no_grid
 
