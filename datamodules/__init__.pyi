@@ -14,7 +14,8 @@ from .files.formats.xarray_engines import Xarray
 from .files.formats.zarr_store import Zarr
 from .files.selection import Range, SplitFiles
 from .files.selection import Source as Source
-from .generation.generator import CoarseSpinUp, Generator, SplitSize
+from .generation.generator import CoarseSpinUp, Generator
+from .generation.split_size import SplitSize
 from .observations import LatticeSensors, Observations, RandomSensors, Sensors, SensorsAt
 from .rollouts import InitialConditions, Rollouts, TrajectoryRolloutBatch
 from .source import DataSource

@@ -6,7 +6,6 @@ resumes after the last segment, and the data are the same. Files are independent
 that any number of processes divide them by number.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,52 +22,11 @@ from datamodules.files.integrity import checked_hash
 from datamodules.files.netcdf_writer import write_trajectories
 from datamodules.files.provenance import describe, first_difference, provenance_in, random_seed
 from datamodules.generation.segments import SegmentStore, locked_folder
+from datamodules.generation.split_size import SplitSize
 from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resample
 from datamodules.solvers.finite import check_finite
 
-LARGEST = 1_000_000  # trajectories or snapshots of a split
 SEGMENT = 100  # snapshots of a segment, after which an interrupted simulation resumes
-
-
-@dataclass(frozen=True)
-class SplitSize:
-    """Size of one split.
-
-    Args:
-        trajectories: Number of independent trajectories.
-        snapshots: Number of snapshots of each trajectory.
-        operating_points: Physical parameters that differ between trajectories, by name: trajectory
-            k has entry k, modulo their number; by default all have the parameters of the solver.
-
-    Example:
-        >>> SplitSize(trajectories=4, snapshots=100).points(first=0, count=2)
-        []
-        >>> SplitSize(4, 100, operating_points=[{"beta": 0.0}, {"beta": 5.0}]).points(1, 2)
-        [{'beta': 5.0}, {'beta': 0.0}]
-    """
-
-    trajectories: int
-    snapshots: int
-    operating_points: Sequence[dict[str, float]] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("trajectories", "snapshots"):
-            number = getattr(self, name)
-            if not 1 <= number <= LARGEST:
-                raise ValueError(
-                    f"{name} of data.generator.splits must lie in 1..{LARGEST}, got {number}."
-                )
-        check_finite("data.generator.splits", operating_points=self.operating_points)
-
-    def points(self, first: int, count: int) -> list[dict[str, float]]:
-        """Return the operating points of trajectories, in turns; an empty list if none are set.
-
-        Args:
-            first: Number of the first trajectory.
-            count: Number of trajectories.
-        """
-        every = self.operating_points
-        return [dict(every[k % len(every)]) for k in range(first, first + count) if every]
 
 
 @dataclass(frozen=True)
@@ -105,8 +63,8 @@ class Generator:
 
     Args:
         solver: Solver, whose interval is the time between snapshots.
-        initial: Distribution of the states before the spin-up; None where the solver has an initial
-            state of its own.
+        initial: Distribution of the states before the spin-up, for the splits without one of their
+            own; None where the solver has an initial state of its own.
         splits: Size of each split, by its name.
         spin_up: Length of the discarded start of every trajectory [T].
         shape: Number of points of the stored fields along each axis, if coarser than the solver's;
@@ -169,8 +127,8 @@ class Generator:
         for split in self.splits.values():
             if split.operating_points:
                 solver.at(split.operating_points)  # refuses what cannot be
-        if initial is None:
-            solver.initial_state()
+        if initial is None and any(split.initial is None for split in self.splits.values()):
+            solver.initial_state()  # refuses a solver that has none
 
     @property
     def operating_points_differ(self) -> bool:
@@ -251,6 +209,7 @@ class Shard:
         self.count = count
         self.snapshots = generator.splits[split].snapshots
         self.points = generator.splits[split].points(first, count)
+        self.initial = generator.splits[split].initial or generator.initial
         self.path = (
             Path(root) / split / f"{split}_{first // generator.trajectories_per_file:04d}.nc"
         )
@@ -267,6 +226,8 @@ class Shard:
         description.update(
             split=self.split, first=self.first, count=self.count, snapshots=self.snapshots
         )
+        if self.initial is not self.generator.initial:
+            description["initial"] = describe(self.initial)
         if self.points:
             description["operating_points"] = self.points
         return description
@@ -316,11 +277,11 @@ class Shard:
     def initial_state(self) -> Tensor:
         """Return the states at the start of the spin-up, (trajectory, channel, *space)."""
         generator, solver = self.generator, self.solver(0)
-        if generator.initial is None:
+        if self.initial is None:
             states = solver.initial_state().cpu()
             return states.expand(self.count, *states.shape[1:]).clone()
         states = [
-            generator.initial.sample(
+            self.initial.sample(
                 solver.grid,
                 len(solver.variables),
                 torch.Generator().manual_seed(random_seed(generator.seed, self.split, number)),

@@ -14,7 +14,8 @@ from datamodules.describe import describe
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.netcdf_writer import atomic_file
 from datamodules.files.trajectory_file import TrajectoryFile
-from datamodules.generation.generator import CoarseSpinUp, Generator, SplitSize
+from datamodules.generation.generator import CoarseSpinUp, Generator
+from datamodules.generation.split_size import SplitSize
 from datamodules.solvers import (
     ETDRK2,
     BetaPlane,
@@ -170,7 +171,7 @@ def test_existing_files_are_left_alone(tmp_path):
 SCRIPT = """
 import sys
 from tests.datamodules.test_generate import flame
-from datamodules.generation.generator import SplitSize
+from datamodules.generation.split_size import SplitSize
 flame(dt=0.05, spin_up=5.0, splits={"train": SplitSize(2, 400)}).generate(sys.argv[1])
 """
 
@@ -338,6 +339,38 @@ def test_operating_points_that_the_solver_does_not_have_are_refused():
         diffusing({"train": SplitSize(2, 3, [{"nu": 0.1}])})
     with pytest.raises(ValueError, match=r"SpectralSolver has no parameter 'nu' .*; it has none"):
         flame(splits={"train": SplitSize(2, 3, [{"nu": 0.1}])})
+
+
+LARGE, SMALL = GaussianField(1.0, 2.0, 1.0), GaussianField(0.7, 5.0, 0.1)
+
+
+def test_a_split_may_have_initial_states_of_its_own(tmp_path):
+    generator = diffusing({"train": SplitSize(3, 4), "test": SplitSize(2, 3, initial=SMALL)})
+    generator.generate(tmp_path)
+    train, _, test = (shard.initial_state() for shard in generator.files(tmp_path))
+    for states, wavenumber in ((train, 2), (test, 5)):
+        assert torch.fft.rfft(states).abs().mean((0, 1)).argmax() == wavenumber
+    alone = diffusing({"test": SplitSize(2, 3)})
+    alone.initial = SMALL
+    assert_close(alone.files(tmp_path)[0].initial_state(), test)  # the same random numbers
+    states = generator.solver.rollout(test, 2)[1, 0].float()
+    assert_close(torch.from_numpy(read(tmp_path, "test")[1][1]), states)
+
+
+def test_initial_states_of_a_split_determine_its_data_alone(tmp_path):
+    diffusing({"train": SplitSize(2, 3), "test": SplitSize(2, 3)}).generate(tmp_path)
+    diffusing({"train": SplitSize(2, 3, initial=LARGE), "test": SplitSize(2, 3)}).generate(tmp_path)
+    other = diffusing({"train": SplitSize(2, 3), "test": SplitSize(2, 3, initial=SMALL)})
+    with pytest.raises(ValueError, match=r"test_0000.nc was .*initial.std=1.0 in the file, 0.7"):
+        other.generate(tmp_path)
+
+
+def test_a_solver_without_initial_state_needs_one_for_each_split():
+    splits = {"train": SplitSize(2, 3, initial=LARGE), "test": SplitSize(2, 3, initial=SMALL)}
+    solver = diffusing(splits).solver
+    Generator(solver, None, splits)
+    with pytest.raises(ValueError, match="initial"):
+        Generator(solver, None, {**splits, "val": SplitSize(2, 3)})
 
 
 def test_initial_states_may_be_those_of_the_solver(tmp_path):

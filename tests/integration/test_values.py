@@ -8,7 +8,7 @@ import callbacks  # noqa: F401 - classes are looked up where they are
 import emulators  # noqa: F401 - as above
 from commands.option_values import refuse_no_group, refuse_null
 from datamodules import TrajectoryDataModule
-from datamodules.generation.generator import SplitSize
+from datamodules.generation.split_size import SplitSize
 from datamodules.rollouts import Rollouts
 
 

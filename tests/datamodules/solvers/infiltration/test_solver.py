@@ -7,7 +7,8 @@ from torch.testing import assert_close
 from datamodules.files.dimensions import Dimensions
 from datamodules.files.provenance import describe
 from datamodules.files.trajectory_file import TrajectoryFile
-from datamodules.generation.generator import Generator, SplitSize
+from datamodules.generation.generator import Generator
+from datamodules.generation.split_size import SplitSize
 from datamodules.solvers.finite_volume import Closure, RandomField
 from datamodules.solvers.infiltration import Arrhenius, Sealing
 from tests.datamodules.solvers.infiltration.preforms import HOUR, preform
