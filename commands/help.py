@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
+from commands.constructors import refusal_of, remembering
 from commands.refused_options import name_option
 from commands.suggestions import (
     FOREIGN,
@@ -240,11 +241,14 @@ class Parser(ArgumentParser):
 
     def instantiate(self, settings: Any, **kwargs: Any) -> Any:
         """Instantiate the settings; errors of constructors name the option as it is typed."""
-        try:
-            return super().instantiate(settings, **kwargs)
-        except ValueError as error:
-            name_option(error, settings)
-            raise
+        with remembering() as refusals:
+            try:
+                return super().instantiate(settings, **kwargs)
+            except ValueError as error:
+                name_option(error, settings)
+                if refusal := refusal_of(error, refusals):
+                    raise ValueError(refusal.message) from refusal.error
+                raise
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise the error of a command line, with a suggestion for an unknown option."""

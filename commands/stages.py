@@ -20,6 +20,7 @@ import callbacks
 import datamodules
 import emulators
 from callbacks.run.run_folder import lies_in
+from commands.constructors import check_constructed
 from commands.exported import exported
 from commands.former_options import with_present_names
 from commands.garbage import resume_collections
@@ -156,6 +157,11 @@ class EmulatorCLI(LightningCLI):
             },
             args=[command, *args],
         )
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Return the trainer; the emulator is checked before the trainer uses it."""
+        check_constructed(self.model)
+        return super().instantiate_trainer(**kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Set the numbers of channels, dimensions, parameters and input fields from the data."""

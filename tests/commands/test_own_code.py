@@ -99,7 +99,8 @@ def test_file_outside_of_the_working_folder_is_named_whole(own, tmp_path, monkey
 
 
 @pytest.mark.parametrize(("where", "sentence", "place"), [
-    ("init", "no such place", "TypeError at mine_place.py, line 16, in __init__"),
+    ("init", "mine_place.Mine cannot be made: no such place",
+     "TypeError at mine_place.py, line 16, in __init__"),
     ("loss", "no such loss", "ValueError at mine_place.py, line 20, in loss"),
 ])  # fmt: skip
 def test_own_emulator_that_fails_is_named_by_file_and_line(workplace, say, where, sentence, place):

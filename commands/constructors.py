@@ -1,0 +1,117 @@
+"""Errors of constructors, in place of the parser's list of all types as which a value was tried.
+
+The parser keeps the first of several errors as the cause, which need not be the constructor's, and
+lists their messages among its own. Its instantiator `construct` therefore remembers them.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from traceback import walk_tb
+from typing import Any
+
+from jsonargparse import add_instantiator
+
+from commands.own_code import chain
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Error that was raised while an object was constructed.
+
+    Args:
+        kind: Class of the object.
+        error: Error.
+    """
+
+    kind: type
+    error: BaseException
+
+    @property
+    def message(self) -> str:
+        """Message of the error; of an error that is not about a value, with the class."""
+        text = str(self.error)
+        if isinstance(self.error, ValueError):
+            return text
+        advice = "; call super().__init__ first" if "before Module.__init__()" in text else ""
+        return f"{path_of(self.kind)} cannot be made: {text.rstrip('.')}{advice}."
+
+
+REFUSALS: ContextVar[list[Refusal] | None] = ContextVar("refusals", default=None)
+
+
+def construct(kind: type, /, *args: Any, **kwargs: Any) -> Any:
+    """Return an object of a class; an error is remembered."""
+    try:
+        made = kind(*args, **kwargs)
+        check_constructed(made)
+    except Exception as error:
+        if (refusals := REFUSALS.get()) is not None:
+            refusals.append(Refusal(kind, error))
+        raise
+    return made
+
+
+add_instantiator(construct, object, subclasses=True)
+
+
+@contextmanager
+def remembering() -> Iterator[list[Refusal]]:
+    """Yield the list of refusals, one list for all calls within this one."""
+    outer = REFUSALS.get()
+    refusals = [] if outer is None else outer
+    token = REFUSALS.set(refusals)
+    try:
+        yield refusals
+    finally:
+        REFUSALS.reset(token)
+
+
+def refusal_of(error: ValueError, refusals: Sequence[Refusal]) -> Refusal | None:
+    """Return the refusal behind an error of the parser, or None.
+
+    Args:
+        error: Error of the parser.
+        refusals: Refusals during the same call. Those that the parser recovered from are not in
+            the message of `error`.
+    """
+    listed = " ".join(str(error).split())
+    for refusal in refusals:
+        text = " ".join(str(refusal.error).split())
+        if refusal.error is not error and text and text in listed:
+            return refusal
+    root = chain(error)[-1]
+    kind = constructed_class(root)
+    return None if root is error or kind is None else Refusal(kind, root)
+
+
+def constructed_class(error: BaseException) -> type | None:
+    """Return the class whose constructor raised an error, the innermost one; None without any."""
+    names = ("__init__", "__post_init__")
+    frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name in names]
+    for frame in reversed(frames):
+        arguments = frame.f_code.co_varnames
+        if arguments and arguments[0] in frame.f_locals:
+            return type(frame.f_locals[arguments[0]])
+    return None
+
+
+def check_constructed(made: object) -> None:
+    """Check that the constructor of a module called the constructor of its base class.
+
+    Raises:
+        ValueError: It did not.
+    """
+    torch = sys.modules.get("torch")  # help does not load it, and without it there are no modules
+    if torch and isinstance(made, torch.nn.Module) and "_modules" not in vars(made):
+        raise ValueError(
+            f"{path_of(type(made))}.__init__ does not call super().__init__; call it first, with "
+            "the arguments of the base class."
+        )
+
+
+def path_of(kind: type) -> str:
+    """Return the import path of a class."""
+    return f"{kind.__module__}.{kind.__qualname__}"
