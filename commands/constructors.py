@@ -1,20 +1,19 @@
 """Errors of constructors, in place of the parser's list of all types as which a value was tried.
 
 The parser keeps the first of several errors as the cause, which need not be the constructor's, and
-lists their messages among its own. Its instantiator `construct` therefore remembers them.
+lists their messages among its own. Its instantiators therefore remember them.
 """
 
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from traceback import walk_tb
+from functools import wraps
 from typing import Any
 
 from jsonargparse import add_instantiator
-
-from commands.own_code import chain
 
 
 @dataclass(frozen=True)
@@ -40,18 +39,35 @@ class Refusal:
 
 
 REFUSALS: ContextVar[list[Refusal] | None] = ContextVar("refusals", default=None)
+ENDS = r"(?= - | Given value|\. Got value|$)"
+"""What follows a reason in the parser's list."""
 
 
+def remembered(instantiator: Callable) -> Callable:
+    """Return an instantiator of the parser whose errors are remembered.
+
+    Args:
+        instantiator: Function that makes an object of the class that is its first argument.
+    """
+
+    @wraps(instantiator)
+    def construct(kind: type, /, *args: Any, **kwargs: Any) -> Any:
+        try:
+            made = instantiator(kind, *args, **kwargs)
+            check_constructed(made)
+        except Exception as error:
+            if (refusals := REFUSALS.get()) is not None:
+                refusals.append(Refusal(kind, error))
+            raise
+        return made
+
+    return construct
+
+
+@remembered
 def construct(kind: type, /, *args: Any, **kwargs: Any) -> Any:
-    """Return an object of a class; an error is remembered."""
-    try:
-        made = kind(*args, **kwargs)
-        check_constructed(made)
-    except Exception as error:
-        if (refusals := REFUSALS.get()) is not None:
-            refusals.append(Refusal(kind, error))
-        raise
-    return made
+    """Return an object of a class."""
+    return kind(*args, **kwargs)
 
 
 add_instantiator(construct, object, subclasses=True)
@@ -70,31 +86,19 @@ def remembering() -> Iterator[list[Refusal]]:
 
 
 def refusal_of(error: ValueError, refusals: Sequence[Refusal]) -> Refusal | None:
-    """Return the refusal behind an error of the parser, or None.
+    """Return the refusal that is among the reasons in an error of the parser, or None.
 
     Args:
         error: Error of the parser.
-        refusals: Refusals during the same call. Those that the parser recovered from are not in
-            the message of `error`.
+        refusals: Refusals during the same call. Those that the parser, or another constructor,
+            recovered from are not among the reasons.
     """
-    listed = " ".join(str(error).split())
+    reasons = " ".join(str(error).split())
     for refusal in refusals:
         text = " ".join(str(refusal.error).split())
-        if refusal.error is not error and text and text in listed:
+        listed = text and re.search(rf"(?:^|- |: ){re.escape(text)}{ENDS}", reasons)
+        if listed and refusal.error is not error:
             return refusal
-    root = chain(error)[-1]
-    kind = constructed_class(root)
-    return None if root is error or kind is None else Refusal(kind, root)
-
-
-def constructed_class(error: BaseException) -> type | None:
-    """Return the class whose constructor raised an error, the innermost one; None without any."""
-    names = ("__init__", "__post_init__")
-    frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name in names]
-    for frame in reversed(frames):
-        arguments = frame.f_code.co_varnames
-        if arguments and arguments[0] in frame.f_locals:
-            return type(frame.f_locals[arguments[0]])
     return None
 
 

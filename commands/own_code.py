@@ -30,11 +30,21 @@ def place_in_own_code(error: BaseException, program: Sequence[Path]) -> str | No
 
 
 def chain(error: BaseException) -> list[BaseException]:
-    """Return an error followed by its causes, the original error last."""
+    """Return an error followed by its causes, the original error last.
+
+    An error that was raised `from None` is an original one.
+    """
     found = [error]
-    while (before := found[-1].__cause__ or found[-1].__context__) and before not in found:
+    while before := cause_of(found[-1]):
+        if before in found:
+            break
         found.append(before)
     return found
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """Return the error that led to another one, or None."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def belongs_to(file: Path, program: Sequence[Path]) -> bool:

@@ -1,7 +1,7 @@
 """The stages of a run, `fit`, `validate`, `test` and `predict`, on Lightning's command line."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import cached_property, partial
 from inspect import isclass
@@ -20,7 +20,7 @@ import callbacks
 import datamodules
 import emulators
 from callbacks.run.run_folder import lies_in
-from commands.constructors import check_constructed
+from commands.constructors import remembered
 from commands.exported import exported
 from commands.former_options import with_present_names
 from commands.garbage import resume_collections
@@ -66,6 +66,10 @@ class StageParser(Parser, LightningArgumentParser):
         """Check the settings, unless the parser of the command line does so next."""
         if "_prefix" not in kwargs:
             super().validate(*args, **kwargs)
+
+    def add_instantiator(self, instantiator: Callable, *args: Any, **kwargs: Any) -> None:
+        """Add an instantiator, as Lightning does for the model and the data."""
+        super().add_instantiator(remembered(instantiator), *args, **kwargs)
 
     def instantiate(self, settings: Any, **kwargs: Any) -> Any:
         """Instantiate the settings."""
@@ -157,11 +161,6 @@ class EmulatorCLI(LightningCLI):
             },
             args=[command, *args],
         )
-
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Return the trainer; the emulator is checked before the trainer uses it."""
-        check_constructed(self.model)
-        return super().instantiate_trainer(**kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Set the numbers of channels, dimensions, parameters and input fields from the data."""

@@ -209,7 +209,8 @@ class Shard:
         self.count = count
         self.snapshots = generator.splits[split].snapshots
         self.points = generator.splits[split].points(first, count)
-        self.initial = generator.splits[split].initial or generator.initial
+        own = generator.splits[split].initial
+        self.initial = generator.initial if own is None else own
         self.path = (
             Path(root) / split / f"{split}_{first // generator.trajectories_per_file:04d}.nc"
         )

@@ -147,8 +147,8 @@ class Solver(nn.Module, ABC):
             ValueError: The solver prescribes no initial state.
         """
         raise ValueError(
-            f"{type(self).__name__} has no initial state of its own; set generator.initial to a "
-            "distribution of initial states."
+            f"{type(self).__name__} has no initial state of its own; set data.generator.initial, "
+            "or initial of each of data.generator.splits, to a distribution of initial states."
         )
 
     def unroll(self, state: State) -> Iterator[State]:

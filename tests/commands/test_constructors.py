@@ -6,12 +6,15 @@ import pytest
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
+import cli
 import emulators
 from commands.constructors import Refusal, refusal_of
 from commands.help import Parser
 from commands.messages import PROGRAM, sentence
+from commands.shipped import HOME
 from emulators import UNet
 
+QUICKSTART = HOME / "configs/data/quickstart.yaml"
 ERRORS = {
     "value": ValueError("an odd width,\nwhich is 3"),
     "key": KeyError("alpha"),
@@ -40,6 +43,11 @@ class Watch(Callback):
 class Model(emulators.Baseline):
     def __init__(self, network, error: str = "value", **options):
         raise type(ERRORS[error])(*ERRORS[error].args)
+
+
+class WithoutSuper(emulators.Baseline):
+    def __init__(self, network, **options):
+        self.width = 3
 
 
 class WithoutBase(nn.Module):
@@ -111,9 +119,35 @@ def test_constructors_that_leave_out_their_base_are_refused():
     assert "; call super().__init__ first (AttributeError at" in text
 
 
+class Translated(emulators.Baseline):
+    def __init__(self, network, kind: str = "x", **options):
+        try:
+            {"a": 1}[kind]
+        except KeyError:
+            raise ValueError(f"kind must be a, got {kind}.") from None
+
+
+def test_a_constructor_may_replace_the_error_of_another_one():
+    text = said("--model=OWN.Translated", "--model.network=UNet")
+    assert text.startswith("model.kind must be a, got x (ValueError at")
+
+
+def test_errors_of_the_stages_are_reported_too(tmp_path, monkeypatch):
+    """Lightning makes the model and the data by an instantiator of its own."""
+    monkeypatch.chdir(tmp_path)
+    words = ["fit", "-c", str(QUICKSTART), f"--model={__name__}.Model", "--model.network=UNet"]
+    with pytest.raises(ValueError, match=r"test_constructors.Model cannot be made: 'alpha'\.$"):
+        cli.run([*words, "--model.error=key"])
+    words[3] = f"--model={__name__}.WithoutSuper"
+    with pytest.raises(ValueError, match=r"WithoutSuper\.__init__ does not call super"):
+        cli.run(words)
+
+
 def test_errors_that_the_parser_recovers_from_are_not_reported():
     """A value that a first type refuses may be right for a second one."""
     recovered = Refusal(Network, ValueError("a first type"))
     error = ValueError("batch_size must be at least 1, got 0.")
     assert refusal_of(error, [recovered]) is None
-    assert refusal_of(ValueError("Errors:\n  - a first\n    type"), [recovered]) is recovered
+    assert refusal_of(error, [Refusal(Network, KeyError(1))]) is None  # "1" is a part of it
+    listed = ValueError("Errors:\n  - a first\n    type\n  - Expected a <class 'int'>")
+    assert refusal_of(listed, [Refusal(Watch, KeyError("a")), recovered]) is recovered

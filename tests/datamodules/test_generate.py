@@ -369,7 +369,7 @@ def test_a_solver_without_initial_state_needs_one_for_each_split():
     splits = {"train": SplitSize(2, 3, initial=LARGE), "test": SplitSize(2, 3, initial=SMALL)}
     solver = diffusing(splits).solver
     Generator(solver, None, splits)
-    with pytest.raises(ValueError, match="initial"):
+    with pytest.raises(ValueError, match=r"or initial of each of data.generator.splits, to a"):
         Generator(solver, None, {**splits, "val": SplitSize(2, 3)})
 
 
@@ -386,7 +386,7 @@ def test_initial_states_may_be_those_of_the_solver(tmp_path):
     for trajectory in trajectories:
         assert_close(torch.from_numpy(trajectory), torch.full((2, 1, 16), 0.25).float())
     with pytest.raises(
-        ValueError, match=r"has no initial state of its own; set generator\.initial"
+        ValueError, match=r"has no initial state of its own; set data\.generator\.initial"
     ):
         Generator(generator.solver, None, {"train": SplitSize(1, 2)})
 
