@@ -1,10 +1,11 @@
-"""APEBench's four problems in one dimension: error and time against APEBench's own training.
+"""APEBench's problems in one or two dimensions: error and time against APEBench's own training.
 
 Everything that `benchmarks/apebench/` does, one after the other: APEBench's trajectories, its own
 training, ours, its scores, and the table, which is printed. What is in the folder already is not
 done again.
 
     python benchmarks/apebench_comparison.py --python ape/bin/python [--updates 2000 10000]
+    python benchmarks/apebench_comparison.py --python ape/bin/python --dimensions 2 --updates 500
 
 `--python` is the interpreter of an environment with APEBench and netCDF4 (`pip install
 apebench==0.1.1 netCDF4`).
@@ -18,7 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parent / "apebench"
-SCENARIOS = ("diff_adv", "diff_burgers", "diff_kdv", "diff_ks")
+sys.path.append(str(SCRIPTS))
+from problems import RECIPES, of_dimensions  # noqa: E402
 
 
 def trained_by_apebench(folder: Path) -> set[tuple[str, int]]:
@@ -29,31 +31,33 @@ def trained_by_apebench(folder: Path) -> set[tuple[str, int]]:
     return {(one["scenario"], one["updates"]) for one in found if one["train"] == "one"}
 
 
-def trained_here(folder: Path, updates: int) -> set[tuple[str, str]]:
+def trained_here(folder: Path, recipe: str, updates: int) -> set[tuple[str, str]]:
     """Return the scenarios and seeds of which `train.py` has left forecasts."""
-    files = folder.glob(f"forecasts/ours-one-{updates}/*.npz")
+    files = folder.glob(f"forecasts/{recipe}-one-{updates}/*.npz")
     return {tuple(path.stem.rsplit("-", 1)) for path in files}
 
 
 def commands(
-    python: str, folder: Path, budgets: list[int], seeds: int
+    python: str, folder: Path, budgets: list[int], seeds: int, dimensions: int = 1
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield the commands that are left, each with its interpreter, when it is due."""
-    place = ["--folder", str(folder)]
-    if not all((folder / name / "test" / "trajectories.nc").exists() for name in SCENARIOS):
-        yield python, ["export.py", *place]
+    place, recipe = ["--folder", str(folder)], RECIPES[dimensions]
+    scenarios = of_dimensions(dimensions)
+    exported = [name for name in scenarios if (folder / name / "test" / "trajectories.nc").exists()]
+    if missing := [name for name in scenarios if name not in exported]:
+        yield python, ["export.py", *place, "--scenarios", *missing]
     for updates in budgets:
-        for name in SCENARIOS:
+        for name in scenarios:
             budget = ["--scenarios", name, "--updates", str(updates)]
             if (name, updates) not in trained_by_apebench(folder):
                 yield python, ["peer.py", *place, *budget, "--seeds", str(seeds)]
-            done = trained_here(folder, updates)
+            done = trained_here(folder, recipe, updates)
             left = [str(seed) for seed in range(seeds) if (name, str(seed)) not in done]
             if left:
                 yield (
                     sys.executable,
                     [
-                        *("train.py", *place, *budget, "--recipe", "ours"),
+                        *("train.py", *place, *budget, "--recipe", recipe),
                         *("--objective", "one", "--seeds", *left),
                     ],
                 )
@@ -67,10 +71,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("data/apebench"))
     parser.add_argument("--updates", type=int, nargs="+", default=[2_000, 10_000])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--dimensions", type=int, choices=RECIPES, default=1)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     for interpreter, (script, *words) in commands(
-        options.python, options.folder, options.updates, options.seeds
+        options.python, options.folder, options.updates, options.seeds, options.dimensions
     ):
         last = script == "table.py"  # its standard output is the result
         said = None if last else sys.stderr

@@ -40,9 +40,10 @@ def test_comparison_with_apebench_does_what_is_left(tmp_path):
         found = apebench_comparison.commands("ape", tmp_path, [20], seeds=2)
         return [(python, " ".join(words)) for python, words in found]
 
-    place, problems = f"--folder {tmp_path}", apebench_comparison.SCENARIOS
+    place = f"--folder {tmp_path}"
+    problems = ["diff_adv", "diff_burgers", "diff_kdv", "diff_ks"]
     first, *trained = scripts()
-    assert first == ("ape", f"export.py {place}")
+    assert first == ("ape", f"export.py {place} --scenarios {' '.join(problems)}")
     assert len(trained) == 2 * len(problems) + 2
     for name in problems:
         file = tmp_path / name / "test" / "trajectories.nc"
@@ -63,6 +64,17 @@ def test_comparison_with_apebench_does_what_is_left(tmp_path):
     assert left[1] == ("ape", peers)
     assert "diff_kdv" in left[2][1]
     assert [words.split()[0] for _, words in left[-2:]] == ["score.py", "table.py"]
+
+
+def test_comparison_in_two_dimensions_has_its_own_recipe(tmp_path):
+    forecasts = tmp_path / "forecasts" / "plane-one-20"
+    forecasts.mkdir(parents=True)
+    (forecasts / "phy_decay_turb-1.npz").touch()
+    found = apebench_comparison.commands("ape", tmp_path, [20], seeds=2, dimensions=2)
+    export, _, first, _, second, *_ = [" ".join(words) for _, words in found]
+    assert export.endswith("--scenarios phy_decay_turb phy_kolm_flow")
+    assert first.endswith("phy_decay_turb --updates 20 --recipe plane --objective one --seeds 0")
+    assert second.endswith("phy_kolm_flow --updates 20 --recipe plane --objective one --seeds 0 1")
 
 
 def test_ratios_are_taken_turn_by_turn_and_of_the_fastest():

@@ -2,10 +2,10 @@
 
     python benchmarks/apebench/peer.py --folder data/apebench --train one --updates 10000
 
-runs in APEBench's environment. All seeds are trained at once, as APEBench does it; seconds per seed
-are those of the whole call, with compilation and scoring, divided by the seeds. Adam, its warm-up
-over a fifth of the updates and the cosine after it are APEBench's defaults. Results go to
-`peer.jsonl` in the folder, one line per scenario.
+runs in APEBench's environment, on the trajectories that `export.py` wrote. All seeds are trained at
+once, as APEBench does it; seconds per seed are those of the whole call, with compilation and
+scoring, divided by the seeds. Adam, its warm-up over a fifth of the updates and the cosine after it
+are APEBench's defaults. Results go to `peer.jsonl` in the folder, one line per scenario.
 """
 
 import argparse
@@ -13,15 +13,30 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 from apebench import aggregate_gmean, melt_metrics
 from apebench.scenarios import scenario_dict
-from export import SCENARIOS
+from export import read
+from problems import DIMENSIONS, of_dimensions
+
+
+def stored(kind: type, folder: Path, name: str) -> type:
+    """Return a kind of scenario whose trajectories are read, not simulated again."""
+
+    class Stored(kind):
+        def get_train_data(self) -> np.ndarray:
+            return read(folder, name, "train")
+
+        def get_test_data(self) -> np.ndarray:
+            return read(folder, name, "test")
+
+    return Stored
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--scenarios", nargs="+", default=SCENARIOS)
+    parser.add_argument("--scenarios", nargs="+", choices=DIMENSIONS, default=of_dimensions(1))
     parser.add_argument("--network", default="FNO;12;18;4;gelu")
     parser.add_argument("--train", default="one", help="one, or sup;5 for five steps unrolled")
     parser.add_argument("--updates", type=int, default=10_000)
@@ -30,7 +45,9 @@ def main() -> None:
     for name in options.scenarios:
         warmup = options.updates // 5
         optimisation = f"adam;{options.updates};warmup_cosine;0.0;1e-3;{warmup}"
-        scenario = scenario_dict[name](optim_config=optimisation)
+        scenario = stored(scenario_dict[name], options.folder, name)(
+            num_spatial_dims=DIMENSIONS[name], optim_config=optimisation
+        )
         wall, cpu = time.perf_counter(), time.process_time()
         frame, _ = scenario(
             network_config=options.network, train_config=options.train, num_seeds=options.seeds

@@ -1,6 +1,7 @@
-"""Choose width, blocks, noise and learning rate of our recipe on APEBench's training trajectories.
+"""Choose the options of a recipe of ours on APEBench's training trajectories.
 
     python benchmarks/apebench/search.py --folder data/apebench --updates 2000 [--width 32 24] ...
+    python benchmarks/apebench/search.py --folder data/apebench --dimensions 2 --patch 2 4 ...
 
 Every combination is trained, with one seed, on the first 38 of the 50 training trajectories and
 scored on the last 10: the geometric mean over steps 1 to 50 of APEBench's normalised error, the
@@ -19,18 +20,22 @@ from functools import partial
 from inspect import signature
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 import xarray
-from train import SCENARIOS, ours, train
+from problems import AXES, DIMENSIONS, RECIPES, of_dimensions
+from train import ours, plane, train
 
 from datamodules import Dimensions, TrajectoryDataModule
 from emulators import Baseline
 
 PARTS = {"train": slice(0, 38), "val": slice(38, 40), "test": slice(40, 50)}
 STEPS = 50
-OPTIONS = {name: option.default for name, option in signature(ours).parameters.items()
-           if option.kind is option.KEYWORD_ONLY}  # fmt: skip
+MAKERS = {"ours": ours, "plane": plane}
+DEFAULTS = {recipe: {name: option.default for name, option in signature(make).parameters.items()
+                     if option.kind is option.KEYWORD_ONLY}
+            for recipe, make in MAKERS.items()}  # fmt: skip
 
 
 def split(folder: Path, scenario: str) -> Path:
@@ -44,25 +49,34 @@ def split(folder: Path, scenario: str) -> Path:
     return target
 
 
-def score(folder: Path, updates: int, choice: dict[str, float]) -> tuple[float, float]:
+def score(
+    folder: Path, dimensions: int, updates: int, settings: dict[str, Any]
+) -> tuple[float, float]:
     """Return the error of a training on the held-out trajectories, and its CPU seconds."""
     began = time.process_time()
-    emulator = train(folder, partial(Baseline, **ours(updates, **choice)), updates, seed=0)
+    emulator = train(folder, partial(Baseline, **settings), updates, 0, dimensions)
     seconds = time.process_time() - began
-    held = TrajectoryDataModule(folder, ["u"], Dimensions(space=["x"])).trajectories("test")
+    space = Dimensions(space=AXES[dimensions])
+    held = TrajectoryDataModule(folder, ["u"], space).trajectories("test")
     truth = held.windows([(number, 0) for number in range(10)], STEPS + 1)
     with torch.no_grad():
         forecast = emulator.rollout(truth[:, 0], STEPS)
-    error = (forecast - truth[:, 1:]).norm(dim=-1) / truth[:, 1:].norm(dim=-1)
+    error = (forecast - truth[:, 1:]).flatten(3).norm(dim=-1)
+    error = error / truth[:, 1:].flatten(3).norm(dim=-1)
     return float(error.mean((0, 2)).log().mean().exp()), seconds
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--dimensions", type=int, choices=RECIPES, default=1)
+    number = first.parse_known_args()[0].dimensions
+    recipe = RECIPES[number]
+    parser = argparse.ArgumentParser(description=__doc__, parents=[first])
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--scenarios", nargs="+", default=SCENARIOS)
+    parser.add_argument("--scenarios", nargs="+", choices=DIMENSIONS, default=of_dimensions(number))
     parser.add_argument("--updates", type=int, default=2_000)
-    for name, default in OPTIONS.items():
+    names = DEFAULTS[recipe]
+    for name, default in names.items():
         parser.add_argument(f"--{name}", type=type(default), nargs="+", default=[default])
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -72,15 +86,19 @@ def main() -> None:
     known = (
         [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     )
-    print("| updates | " + " | ".join((*OPTIONS, *options.scenarios)) + " | mean | CPU s |")
-    for values in product(*(getattr(options, name) for name in OPTIONS)):
-        choice = dict(zip(OPTIONS, values, strict=True))
+    print("| updates | " + " | ".join((*names, *options.scenarios)) + " | mean | CPU s |")
+    for values in product(*(getattr(options, name) for name in names)):
+        choice = dict(zip(names, values, strict=True))
         errors, total = [], 0.0
         for scenario in options.scenarios:
             key = {"scenario": scenario, "updates": options.updates, **choice}
+            if recipe != "ours":
+                key["recipe"] = recipe
             found = next((line for line in known if key.items() <= line.items()), None)
             if found is None:
-                error, seconds = score(split(options.folder, scenario), options.updates, choice)
+                settings = MAKERS[recipe](options.updates, **choice)
+                place = split(options.folder, scenario)
+                error, seconds = score(place, DIMENSIONS[scenario], options.updates, settings)
                 found = {**key, "error": error, "cpu_seconds": seconds}
                 with open(results, "a") as file:
                     file.write(json.dumps(found) + "\n")

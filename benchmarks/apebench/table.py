@@ -5,7 +5,8 @@
 prints a table of what `peer.py` and `score.py` left in the folder, and writes
 `benchmarks/results/apebench.json`. Published medians are read off the figures of Koehler et al.,
 "APEBench: A Benchmark for Autoregressive Neural Emulators of PDEs", NeurIPS 2024, to within 0.01 or
-0.02: one-step training, 10,000 updates, networks of 27 to 33 thousand parameters.
+0.02: one-step training, 10,000 updates, in one dimension with networks of 27 to 33 thousand
+parameters.
 """
 
 import argparse
@@ -17,24 +18,21 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import header
+from problems import TITLES
 
 RESULTS = Path(__file__).parents[1] / "results"
-PROBLEMS = {
-    "diff_adv": "advection",
-    "diff_burgers": "Burgers",
-    "diff_kdv": "KdV",
-    "diff_ks": "KS",
-}
 PUBLISHED = {  # by network
     "diff_burgers": {"FNO": 0.07, "Res": 0.01},
     "diff_kdv": {"FNO": 0.21, "Dil": 0.075},
     "diff_ks": {"FNO": 0.54, "Dil": 0.155},
+    "phy_kolm_flow": {"FNO": 0.69, "UNet": 0.825},
 }
 OBJECTIVES = {"one": "one step", "sup;5": "five steps", "unrolled": "five steps"}
 NAMES = {
     "APEBench": "APEBench, FNO",
     "equal": "here, FNO, Adam as there",
     "ours": "here, our recipe",
+    "plane": "here, our recipe for two dimensions",
 }
 COLUMNS = (
     "problem",
@@ -78,7 +76,7 @@ def row(result: dict[str, Any], peers: list[dict[str, Any]]) -> str:
         ratios = [f"{middle / error:.2g}", f"{result['cpu_seconds'] / seconds:.2f}"]
     published = PUBLISHED.get(result["scenario"], {}).values()
     cells = [
-        PROBLEMS[result["scenario"]],
+        TITLES[result["scenario"]],
         result["train"],
         NAMES[result["recipe"]],
         f"{result['parameters']:,}",
@@ -97,7 +95,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     folder = parser.parse_args().folder
     results = read(folder / "peer.jsonl") + read(folder / "ours.jsonl")
-    order = [*PROBLEMS], ["one step", "five steps"], [*NAMES]
+    order = [*TITLES], ["one step", "five steps"], [*NAMES]
     results.sort(
         key=lambda r: (
             order[0].index(r["scenario"]),
@@ -108,7 +106,7 @@ def main() -> None:
     )
     print(header("APEBench: error and time against APEBench's own training"))
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
-    for scenario, title in PROBLEMS.items():
+    for scenario, title in TITLES.items():
         for network, error in PUBLISHED.get(scenario, {}).items():
             cells = [title, "one step", f"published, {network}", "", "10,000", f"{error}"]
             print(f"| {' | '.join(cells + [''] * (len(COLUMNS) - len(cells)))} |")
