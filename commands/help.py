@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-from commands.constructors import refusal_of, remembering
+from commands.constructors import path_of, refusal_of, remembering
 from commands.refused_options import name_option
 from commands.suggestions import (
     FOREIGN,
@@ -89,7 +89,7 @@ def as_yaml(value: object) -> object:
         return [as_yaml(part) for part in value]
     if isinstance(value, type):
         short = f"{value.__module__.split('.')[0]}.{value.__name__}"
-        return short if class_at(short) is value else f"{value.__module__}.{value.__qualname__}"
+        return short if class_at(short) is value else path_of(value)
     if isinstance(value, bool | int | float | str | None):
         return value
     return str(value)
