@@ -20,7 +20,7 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).parent / "apebench"
 sys.path.append(str(SCRIPTS))
-from problems import RECIPES, of_dimensions  # noqa: E402
+from problems import OUR_RECIPES, of_dimensions  # noqa: E402
 
 
 def trained_by_apebench(folder: Path) -> set[tuple[str, int]]:
@@ -41,10 +41,10 @@ def commands(
     python: str, folder: Path, budgets: list[int], seeds: int, dimensions: int = 1
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield the commands that are left, each with its interpreter, when it is due."""
-    place, recipe = ["--folder", str(folder)], RECIPES[dimensions]
+    place, recipe = ["--folder", str(folder)], OUR_RECIPES[dimensions]
     scenarios = of_dimensions(dimensions)
-    exported = [name for name in scenarios if (folder / name / "test" / "trajectories.nc").exists()]
-    if missing := [name for name in scenarios if name not in exported]:
+    files = {name: folder / name / "test" / "trajectories.nc" for name in scenarios}
+    if missing := [name for name, file in files.items() if not file.exists()]:
         yield python, ["export.py", *place, "--scenarios", *missing]
     for updates in budgets:
         for name in scenarios:
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("data/apebench"))
     parser.add_argument("--updates", type=int, nargs="+", default=[2_000, 10_000])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--dimensions", type=int, choices=RECIPES, default=1)
+    parser.add_argument("--dimensions", type=int, choices=OUR_RECIPES, default=1)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     for interpreter, (script, *words) in commands(

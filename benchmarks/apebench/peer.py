@@ -2,10 +2,11 @@
 
     python benchmarks/apebench/peer.py --folder data/apebench --train one --updates 10000
 
-runs in APEBench's environment, on the trajectories that `export.py` wrote. All seeds are trained at
-once, as APEBench does it; seconds per seed are those of the whole call, with compilation and
-scoring, divided by the seeds. Adam, its warm-up over a fifth of the updates and the cosine after it
-are APEBench's defaults. Results go to `peer.jsonl` in the folder, one line per scenario.
+runs in APEBench's environment, on the trajectories that `export.py` wrote. APEBench trains all
+seeds in one call. The seconds per seed are the time of this call, which includes compilation and
+scoring, divided by the number of seeds. Adam, its warm-up over a fifth of the updates and the
+cosine after it are APEBench's defaults. Results go to `peer.jsonl` in the folder, one line per
+scenario.
 """
 
 import argparse

@@ -20,8 +20,8 @@ TITLES = {
     "phy_kolm_flow": "Kolmogorov flow",
 }
 AXES = {1: ["x"], 2: ["y", "x"]}
-RECIPES = {1: "ours", 2: "plane"}
-"""Our recipe, by the number of dimensions."""
+OUR_RECIPES = {1: "ours", 2: "plane"}
+"""Name of our recipe, by the number of dimensions."""
 
 
 def of_dimensions(number: int) -> list[str]:

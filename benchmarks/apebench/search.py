@@ -24,18 +24,14 @@ from typing import Any
 
 import torch
 import xarray
-from problems import AXES, DIMENSIONS, RECIPES, of_dimensions
-from train import ours, plane, train
+from problems import DIMENSIONS, OUR_RECIPES, of_dimensions
+from train import RECIPES, space_of, train
 
-from datamodules import Dimensions, TrajectoryDataModule
+from datamodules import TrajectoryDataModule
 from emulators import Baseline
 
 PARTS = {"train": slice(0, 38), "val": slice(38, 40), "test": slice(40, 50)}
 STEPS = 50
-MAKERS = {"ours": ours, "plane": plane}
-DEFAULTS = {recipe: {name: option.default for name, option in signature(make).parameters.items()
-                     if option.kind is option.KEYWORD_ONLY}
-            for recipe, make in MAKERS.items()}  # fmt: skip
 
 
 def split(folder: Path, scenario: str) -> Path:
@@ -49,15 +45,12 @@ def split(folder: Path, scenario: str) -> Path:
     return target
 
 
-def score(
-    folder: Path, dimensions: int, updates: int, settings: dict[str, Any]
-) -> tuple[float, float]:
+def score(folder: Path, updates: int, settings: dict[str, Any]) -> tuple[float, float]:
     """Return the error of a training on the held-out trajectories, and its CPU seconds."""
     began = time.process_time()
-    emulator = train(folder, partial(Baseline, **settings), updates, 0, dimensions)
+    emulator = train(folder, partial(Baseline, **settings), updates, seed=0)
     seconds = time.process_time() - began
-    space = Dimensions(space=AXES[dimensions])
-    held = TrajectoryDataModule(folder, ["u"], space).trajectories("test")
+    held = TrajectoryDataModule(folder, ["u"], space_of(folder)).trajectories("test")
     truth = held.windows([(number, 0) for number in range(10)], STEPS + 1)
     with torch.no_grad():
         forecast = emulator.rollout(truth[:, 0], STEPS)
@@ -68,14 +61,15 @@ def score(
 
 def main() -> None:
     first = argparse.ArgumentParser(add_help=False)
-    first.add_argument("--dimensions", type=int, choices=RECIPES, default=1)
+    first.add_argument("--dimensions", type=int, choices=OUR_RECIPES, default=1)
     number = first.parse_known_args()[0].dimensions
-    recipe = RECIPES[number]
+    recipe = RECIPES[OUR_RECIPES[number]]
     parser = argparse.ArgumentParser(description=__doc__, parents=[first])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--scenarios", nargs="+", choices=DIMENSIONS, default=of_dimensions(number))
     parser.add_argument("--updates", type=int, default=2_000)
-    names = DEFAULTS[recipe]
+    every = signature(recipe).parameters.values()
+    names = {option.name: option.default for option in every if option.kind is option.KEYWORD_ONLY}
     for name, default in names.items():
         parser.add_argument(f"--{name}", type=type(default), nargs="+", default=[default])
     options = parser.parse_args()
@@ -92,13 +86,11 @@ def main() -> None:
         errors, total = [], 0.0
         for scenario in options.scenarios:
             key = {"scenario": scenario, "updates": options.updates, **choice}
-            if recipe != "ours":
-                key["recipe"] = recipe
             found = next((line for line in known if key.items() <= line.items()), None)
             if found is None:
-                settings = MAKERS[recipe](options.updates, **choice)
+                settings = recipe(options.updates, **choice)
                 place = split(options.folder, scenario)
-                error, seconds = score(place, DIMENSIONS[scenario], options.updates, settings)
+                error, seconds = score(place, options.updates, settings)
                 found = {**key, "error": error, "cpu_seconds": seconds}
                 with open(results, "a") as file:
                     file.write(json.dumps(found) + "\n")

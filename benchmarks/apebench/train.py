@@ -5,9 +5,9 @@
     python benchmarks/apebench/score.py --folder data/apebench        # in APEBench's environment
 
 `equal` is an FNO of as many parameters as APEBench's in one dimension, with its optimiser, schedule
-and loss; `ours` is another network and recipe, and `plane` is `ours` for two dimensions. Batches
-are of 20, as there. Seconds are those of building, training and rolling out 200 steps from 30
-initial conditions, without imports. Forecasts go to
+and loss; `ours` is another network and recipe, and `plane` is `ours` for two dimensions. A batch
+has 20 windows, as in APEBench. The recorded time includes building, training and a rollout of 200
+steps from 30 initial conditions, but no imports. Forecasts go to
 `forecasts/RECIPE-OBJECTIVE-UPDATES/SCENARIO-SEED.npz` in the folder.
 """
 
@@ -83,15 +83,18 @@ def emulator_of(recipe: str, objective: str, updates: int) -> Callable[..., Emul
     return partial(Unrolled, unrolled_steps=5, **settings)
 
 
-def train(
-    folder: Path, make: Callable[..., Emulator], updates: int, seed: int, dimensions: int = 1
-) -> Emulator:
+def space_of(folder: Path) -> Dimensions:
+    """Return the axes of the trajectories in a folder, which has the name of their scenario."""
+    return Dimensions(space=AXES[DIMENSIONS[folder.name]])
+
+
+def train(folder: Path, make: Callable[..., Emulator], updates: int, seed: int) -> Emulator:
     """Return an emulator trained on the trajectories of a scenario."""
     seed_everything(seed, verbose=False)
     data = TrajectoryDataModule(
         folder,
         ["u"],
-        Dimensions(space=AXES[dimensions]),
+        space_of(folder),
         batch_size=20,
         storage="memory",
         seed=seed,
@@ -107,7 +110,7 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    emulator = make(dimensions=dimensions, distance=L2())
+    emulator = make(dimensions=DIMENSIONS[folder.name], distance=L2())
     trainer.fit(emulator, data)
     return emulator.eval()
 
@@ -130,12 +133,10 @@ def main() -> None:
     make = emulator_of(options.recipe, options.objective, options.updates)
     for seed, scenario in product(options.seeds, options.scenarios):
         folder = options.folder / scenario
-        dimensions = DIMENSIONS[scenario]
-        space = Dimensions(space=AXES[dimensions])
-        test = TrajectoryDataModule(folder, ["u"], space).trajectories("test")
+        test = TrajectoryDataModule(folder, ["u"], space_of(folder)).trajectories("test")
         initial = test.windows([(number, 0) for number in range(30)], 1)[:, 0]
         wall, cpu = time.perf_counter(), time.process_time()
-        emulator = train(folder, make, options.updates, seed, dimensions)
+        emulator = train(folder, make, options.updates, seed)
         with torch.no_grad():
             forecast = emulator.rollout(initial, STEPS)
         np.savez(
