@@ -74,13 +74,22 @@ add_instantiator(construct, object, subclasses=True)
 
 
 @contextmanager
-def remembering() -> Iterator[list[Refusal]]:
-    """Yield the list of refusals, one list for all calls within this one."""
-    outer = REFUSALS.get()
-    refusals = [] if outer is None else outer
+def refusals_reported() -> Iterator[None]:
+    """Raise the refusal behind an error of the parser in its place.
+
+    Calls within another one leave it to the outermost, whose parser may recover from the refusal.
+    """
+    if REFUSALS.get() is not None:
+        yield
+        return
+    refusals: list[Refusal] = []
     token = REFUSALS.set(refusals)
     try:
-        yield refusals
+        yield
+    except ValueError as error:
+        if refusal := refusal_of(error, refusals):
+            raise ValueError(refusal.message) from refusal.error
+        raise
     finally:
         REFUSALS.reset(token)
 

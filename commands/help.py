@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-from commands.constructors import path_of, refusal_of, remembering
+from commands.constructors import path_of, refusals_reported
 from commands.refused_options import name_option
 from commands.suggestions import (
     FOREIGN,
@@ -241,13 +241,11 @@ class Parser(ArgumentParser):
 
     def instantiate(self, settings: Any, **kwargs: Any) -> Any:
         """Instantiate the settings; errors of constructors name the option as it is typed."""
-        with remembering() as refusals:
+        with refusals_reported():
             try:
                 return super().instantiate(settings, **kwargs)
             except ValueError as error:
                 name_option(error, settings)
-                if refusal := refusal_of(error, refusals):
-                    raise ValueError(refusal.message) from refusal.error
                 raise
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

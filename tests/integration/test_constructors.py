@@ -12,6 +12,7 @@ from commands.constructors import Refusal, refusal_of
 from commands.help import Parser
 from commands.messages import PROGRAM, sentence
 from commands.shipped import HOME
+from datamodules.solvers import GaussianField
 from emulators import UNet
 
 QUICKSTART = HOME / "configs/data/quickstart.yaml"
@@ -42,6 +43,11 @@ class Watch(Callback):
 
 class Model(emulators.Baseline):
     def __init__(self, network, error: str = "value", **options):
+        raise type(ERRORS[error])(*ERRORS[error].args)
+
+
+class Field(GaussianField):
+    def __init__(self, error: str = "value"):
         raise type(ERRORS[error])(*ERRORS[error].args)
 
 
@@ -138,6 +144,9 @@ def test_errors_of_the_stages_are_reported_too(tmp_path, monkeypatch):
     words = ["fit", "-c", str(QUICKSTART), f"--model={__name__}.Model", "--model.network=UNet"]
     with pytest.raises(ValueError, match=r"test_constructors.Model cannot be made: 'alpha'\.$"):
         cli.run([*words, "--model.error=key"])
+    field = [f"--data.generator.initial={__name__}.Field", "--data.generator.initial.error=key"]
+    with pytest.raises(ValueError, match=r"test_constructors.Field cannot be made: 'alpha'\.$"):
+        cli.run([*words, *field])
     words[3] = f"--model={__name__}.WithoutSuper"
     with pytest.raises(ValueError, match=r"WithoutSuper\.__init__ does not call super"):
         cli.run(words)
