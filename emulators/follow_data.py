@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from lightning.pytorch.utilities import rank_zero_warn
+
 from datamodules.description import DataDescription
 from emulators.checkpoint_checks import follow_boundaries
 from emulators.hierarchy.coarsening import LearnedCoarsening
+from emulators.networks.interface import Network
 from emulators.training.losses import Criterion
 from emulators.training.objectives import Objective
 
@@ -67,3 +70,6 @@ def learn_from(emulator: "Emulator", source: Any, data: DataDescription) -> None
     if data.parameters:
         emulator.conditioning.set_statistics(source.trajectories("train").parameters)
     emulator.projection.learn(source, data, emulator.standardize)
+    network = emulator.trained
+    if data.vorticity and isinstance(network, Network) and (advice := network.advice(data.shape)):
+        rank_zero_warn(advice)

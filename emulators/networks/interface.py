@@ -133,6 +133,17 @@ class Network(nn.Module, ABC):
             ValueError: It cannot, in a sentence that names the option.
         """
 
+    def advice(self, shape: tuple[int, ...]) -> str | None:
+        """Return a sentence if points far apart hardly act on each other in the network, or None.
+
+        It is printed before training on a flow that is given by its vorticity, where the velocity
+        at each point follows from the vorticity at all points.
+
+        Args:
+            shape: Number of points along each axis, in the order of the axes.
+        """
+        return None
+
 
 NetworkFactory = Callable[[NetworkInterface], Network]
 

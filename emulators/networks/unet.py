@@ -43,6 +43,8 @@ from emulators.networks.layers import (
 )
 
 Features = Float[Tensor, "batch _ ..."]
+FEW = 4
+"""Number of points per axis of the coarsest level, from which all points act on each other."""
 
 
 class Block(nn.Module):
@@ -126,7 +128,9 @@ class UNet(Network):
     Args:
         interface: Fields that the network takes and returns; set by the emulator.
         width: Number of channels of the finest level.
-        multipliers: Number of channels of each level, in units of `width`.
+        multipliers: Number of channels of each level, in units of `width`; one level more for each
+            doubling of the grid keeps the coarsest at 4 points per axis, from where all points act
+            on each other.
         blocks: Number of residual blocks per level, in the encoder and again in the decoder.
         patch: Number of points per axis that the first layer gathers into channels.
         detail: Number of channels at full resolution, which the last layer reads together with the
@@ -148,7 +152,7 @@ class UNet(Network):
         self,
         interface: NetworkInterface,
         width: int = 48,
-        multipliers: Sequence[int] = (1, 2, 2),
+        multipliers: Sequence[int] = (1, 2, 2, 2),
         blocks: int = 1,
         patch: int = 2,
         detail: int = 8,
@@ -177,6 +181,7 @@ class UNet(Network):
                     "or divisors of UNet.patch."
                 )
         self.patch = patch
+        self.multipliers = tuple(multipliers)
         self.latent_inputs = tuple(latent_inputs)
         self.latent_outputs = tuple(latent_outputs)
         self.channels = channels
@@ -254,11 +259,31 @@ class UNet(Network):
     def check(self, shape: tuple[int, ...]) -> None:
         """Check that the halvings divide a grid."""
         if any(size % self.strides[-1] for size in shape):
+            fitting = [not any(size % stride for size in shape) for stride in self.strides]
+            shorter = f" to {list(self.multipliers[: sum(fitting)])}" if any(fitting) else ""
             raise ValueError(
                 f"A UNet with {len(self.strides)} levels and patches of {self.patch} needs a grid "
                 f"divisible by {self.strides[-1]}, got {tuple(shape)}; shorten "
-                "model.network.multipliers or lower model.network.patch."
+                f"model.network.multipliers{shorter} or lower model.network.patch."
             )
+
+    def advice(self, shape: tuple[int, ...]) -> str | None:
+        """Return a sentence that names further levels, if they fit and the coarsest is large."""
+        multipliers = list(self.multipliers)
+        coarsest = [size // self.strides[-1] for size in shape]
+        if max(coarsest) <= FEW:
+            return None
+        further = coarsest
+        while max(further) > FEW and not any(size % 2 for size in further):
+            further = [size // 2 for size in further]
+            multipliers.append(multipliers[-1])
+        if further == coarsest:
+            return None
+        return (
+            f"The coarsest level of UNet has {' x '.join(map(str, coarsest))} points. Flows in "
+            f"which all points act on each other had lower errors with levels down to {FEW} points "
+            f"per axis: --model.network.multipliers={multipliers}."
+        )
 
     def forward(
         self,

@@ -133,9 +133,36 @@ def test_factor_that_does_not_fit_the_patches_is_refused():
 
 
 def test_grid_that_the_halvings_do_not_divide_is_refused():
-    with pytest.raises(ValueError, match=r"needs a grid divisible by 4, got \(18, 16\); shorten"):
+    with pytest.raises(ValueError, match=r"divisible by 4, got \(18, 16\); .*multipliers to \[1\]"):
         build().check((18, 16))
     build().check((16, 8))
+    network = build(multipliers=(1, 2, 3, 5))
+    with pytest.raises(ValueError, match=r"divisible by 16, .*multipliers to \[1, 2, 3\] or lower"):
+        network.check((24, 16))
+    with pytest.raises(ValueError, match=r"multipliers or lower model.network.patch"):
+        network.check((9, 16))
+
+
+@pytest.mark.parametrize(
+    ("shape", "multipliers"),
+    [
+        ((32, 16), None),  # coarsest 4 x 2 points
+        ((64, 16), [1, 2, 3, 3]),
+        ((48, 144), [1, 2, 3, 3]),  # then 3 x 9 points, which have no half
+        ((256, 256), [1, 2, 3, 3, 3, 3]),
+        ((72, 40), None),  # 9 x 5 points
+    ],
+)
+def test_advice_names_the_levels_down_to_four_points(shape, multipliers):
+    advice = build(multipliers=(1, 2, 3)).advice(shape)
+    if multipliers is None:
+        assert advice is None
+    else:
+        assert f"{shape[0] // 8} x {shape[1] // 8} points" in advice
+        assert f"--model.network.multipliers={multipliers}." in advice
+        further = build(multipliers=multipliers)
+        further.check(shape)
+        assert further.advice(shape) is None
 
 
 @pytest.mark.parametrize(
