@@ -16,11 +16,8 @@ SMALL = {"size": 32, "width": 16, "multipliers": (1, 2, 8), "modes": 8}
 CASES = [
     *[(kind, shape, {}) for kind in (UNet, DilatedResNet, FNO) for shape in ((64,), (16, 16))],
     (FourierUNet, (32, 32), SMALL),
-    (
-        UNet,
-        (16, 24),
-        {"width": 4},
-    ),  # 48 numbers per sample end within a vector
+    # 48 numbers per sample at the coarsest level end within a vector
+    (UNet, (16, 24), {"width": 4, "multipliers": (1, 2, 2)}),
     (UNet, (48, 48), {"width": 6}),  # divided among threads
     (FNO, (10, 13), {"width": 8, "modes": 8}),  # matrices of 8 are multiplied in another way
 ]
