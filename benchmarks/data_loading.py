@@ -10,7 +10,7 @@ and of ten snapshots), and as others read them:
 - xarray: one open data set, one `isel` per window, `torch.stack`; not for The Well's file.
 
 All take turns in one process, one batch each of the same windows, so that they meet the same
-machine; ratios are medians of the ratios of neighbouring batches. Then the quickstart's network is
+machine; ratios are medians of the ratios of neighbouring batches. Then the default network is
 trained for some steps with each storage and from each layout, and the share of waiting is what
 `TrainingCost` reports.
 
@@ -187,7 +187,7 @@ def measure(folder: Path, layout: str, size: int, window: int, device, rounds: i
 
 
 def waiting(root: Path, layout: str, storage: str, device: torch.device, steps: int) -> dict:
-    """Train the quickstart's network, and return what `TrainingCost` reports."""
+    """Train the default network, and return what `TrainingCost` reports."""
     torch.manual_seed(0)
     files = SplitFiles(LAYOUTS[layout])
     data = TrajectoryDataModule(root, batch_size=8, storage=storage, periodic=True, train=files)
@@ -253,9 +253,7 @@ def main() -> None:
         for row in rows:
             ratios = shown(row["stream_over"], OTHERS, ".1f")
             text.append(f"| {row['layout']} | {row['size']}² | {row['window']} | {ratios} |")
-        text.append(
-            "\nWaiting for data in training (baseline, network of the quickstart, 64², batch 8)\n"
-        )
+        text.append("\nWaiting for data in training (baseline, default network, 64², batch 8)\n")
         text.append("| file | storage | s per step | waiting, of it |\n|---|---|---|---|")
         kinds = [("generated", storage) for storage in ("memory", "shared", "device")]
         for layout, storage in [*((layout, "stream") for layout in LAYOUTS), *kinds]:

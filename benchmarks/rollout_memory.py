@@ -25,7 +25,7 @@ from emulators.rollout import run_rollout
 SYSTEMS = {
     # name: (field, batch, network options, long rollout)
     "1-D, 128 points": ((128,), 16, {"width": 16, "multipliers": (1, 2)}, 100_000),
-    "2-D, 64² (quickstart network)": ((64, 64), 16, {}, 2_000),
+    "2-D, 64² (default network)": ((64, 64), 16, {}, 2_000),
 }
 
 

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from emulators import L2, Baseline, FourierUNet, Hierarchical, UNet
 
 CASES = [(32, 8), (64, 8), (64, 1), (128, 2), (128, 8)]
-PUBLISHED = {"U-Net of the quickstart": UNet, "U-Net of Jiang et al. (2025)": FourierUNet}
+PUBLISHED = {"default U-Net": UNet, "U-Net of Jiang et al. (2025)": FourierUNet}
 LATENTS = [(1, 8), (2, 32)]
 
 
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(header("Cost against grid and batch, network of the quickstart, bf16 autocast"))
+    print(header("Cost against grid and batch, default network, bf16 autocast"))
     rows = []
     for size, batch in CASES:
         rows.append({"points": size**2 * batch, **measure(size, batch, options.rounds)})

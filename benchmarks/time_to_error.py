@@ -120,7 +120,15 @@ class Setting:
 
 
 PROBLEMS = {
-    "flow": Problem(DATA / "quickstart.yaml", {"width": 32}, 400, 0.55, 16, (1, 1, 1), 5),
+    "flow": Problem(
+        DATA / "quickstart.yaml",
+        {"width": 32, "multipliers": (1, 2, 2)},
+        400,
+        0.55,
+        16,
+        (1, 1, 1),
+        5,
+    ),
     "ks": Problem(DATA / "ks1d.yaml", {}, 1000, 0.01, 32),
 }
 

@@ -32,7 +32,7 @@ from datamodules import TrajectoryDataModule
 from emulators import L2, Baseline, UNet
 
 NETWORKS = {
-    "network of the quickstart": {},
+    "default network": {},
     "a network of few weights": {"width": 4, "multipliers": (1, 1), "patch": 8},
 }
 BATCH = 8

@@ -16,7 +16,7 @@ from machine import clock, compared, record
 from emulators import L2, Baseline, Hierarchical, Muon, Pushforward, UNet, Unrolled
 
 NETWORKS = {
-    "quickstart (32² after patches, width 48)": {},
+    "default (32² after patches, width 48)": {},
     "no patches (64², width 32)": {"patch": 1, "width": 32, "multipliers": (1, 2, 2, 4)},
 }
 LATENTS = [(1, 4), (2, 16)]
