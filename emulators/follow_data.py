@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.utilities import rank_zero_warn
+from torch import nn
 
 from datamodules.description import DataDescription
 from emulators.checkpoint_checks import follow_boundaries
@@ -70,6 +71,15 @@ def learn_from(emulator: "Emulator", source: Any, data: DataDescription) -> None
     if data.parameters:
         emulator.conditioning.set_statistics(source.trajectories("train").parameters)
     emulator.projection.learn(source, data, emulator.standardize)
-    network = emulator.trained
+    advise(emulator.trained, data)
+
+
+def advise(network: nn.Module, data: DataDescription) -> None:
+    """Warn where a flow is given by its vorticity and points far apart hardly meet in the network.
+
+    Args:
+        network: Trained part of an emulator.
+        data: Description of the data.
+    """
     if data.vorticity and isinstance(network, Network) and (advice := network.advice(data.shape)):
         rank_zero_warn(advice)

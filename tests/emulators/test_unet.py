@@ -1,8 +1,13 @@
+import warnings
+from types import SimpleNamespace
+
 import pytest
 import torch
+from torch import nn
 from torch.testing import assert_close
 
-from emulators import UNet
+from emulators import FNO, UNet
+from emulators.follow_data import advise
 from emulators.networks.interface import NetworkInterface
 
 
@@ -163,6 +168,21 @@ def test_advice_names_the_levels_down_to_four_points(shape, multipliers):
         further = build(multipliers=multipliers)
         further.check(shape)
         assert further.advice(shape) is None
+
+
+def test_advice_is_given_on_flows_alone():
+    flow = SimpleNamespace(vorticity="w", shape=(64, 64))
+    other = SimpleNamespace(vorticity=None, shape=(64, 64))
+    with pytest.warns(
+        UserWarning, match=r"The coarsest level of UNet has 16 x 16 points.*2, 2, 2\]"
+    ):
+        advise(build(multipliers=(1, 2)), flow)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        advise(build(multipliers=(1, 2)), other)
+        advise(build(multipliers=(1, 2, 2, 2)), flow)
+        advise(FNO(NetworkInterface(1, 2), width=4, modes=4), flow)
+        advise(nn.Linear(1, 1), flow)  # learned terms of a physics
 
 
 @pytest.mark.parametrize(
