@@ -174,7 +174,7 @@ def test_advice_is_given_on_flows_alone():
     flow = SimpleNamespace(vorticity="w", shape=(64, 64))
     other = SimpleNamespace(vorticity=None, shape=(64, 64))
     with pytest.warns(
-        UserWarning, match=r"The coarsest level of UNet has 16 x 16 points.*2, 2, 2\]"
+        UserWarning, match=r"UNet has 16 x 16 points.*2, 2, 2\]"
     ):
         advise(build(multipliers=(1, 2)), flow)
     with warnings.catch_warnings():
