@@ -173,9 +173,7 @@ def test_advice_names_the_levels_down_to_four_points(shape, multipliers):
 def test_advice_is_given_on_flows_alone():
     flow = SimpleNamespace(vorticity="w", shape=(64, 64))
     other = SimpleNamespace(vorticity=None, shape=(64, 64))
-    with pytest.warns(
-        UserWarning, match=r"UNet has 16 x 16 points.*2, 2, 2\]"
-    ):
+    with pytest.warns(UserWarning, match=r"UNet has 16 x 16 points.*2, 2, 2\]"):
         advise(build(multipliers=(1, 2)), flow)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
