@@ -84,7 +84,7 @@ def test_two_processes_take_the_steps_of_one(workplace):
 
 
 def test_divided_network_of_channels_last_layers_has_the_same_gradient(tmp_path):
-    network, state = UNet(NetworkInterface(1, 2), width=4), torch.randn(2, 1, 8, 8)
+    network, state = UNet(NetworkInterface(1, 2), width=4), torch.randn(2, 1, 16, 16)
     wanted = network(state)[0]
     wanted.square().sum().backward()
     gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
