@@ -129,7 +129,7 @@ PROBLEMS = {
         (1, 1, 1),
         5,
     ),
-    "ks": Problem(DATA / "ks1d.yaml", {}, 1000, 0.01, 32),
+    "ks": Problem(DATA / "ks1d.yaml", {"multipliers": (1, 2, 2)}, 1000, 0.01, 32),
 }
 
 

@@ -71,7 +71,8 @@ def learn_from(emulator: "Emulator", source: Any, data: DataDescription) -> None
     if data.parameters:
         emulator.conditioning.set_statistics(source.trajectories("train").parameters)
     emulator.projection.learn(source, data, emulator.standardize)
-    advise(emulator.trained, data)
+    if emulator.trainer.ckpt_path is None:  # the network of a resumed run is what it is
+        advise(emulator.trained, data)
 
 
 def advise(network: nn.Module, data: DataDescription) -> None:

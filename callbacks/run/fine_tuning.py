@@ -1,6 +1,6 @@
 """Fine-tuning: training that starts from the weights of another run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +31,8 @@ class FineTuning(Callback):
 
     Raises:
         FileNotFoundError: The checkpoint does not exist when a training begins.
-        ValueError: The checkpoint's network differs, or is conditioned on other parameters.
+        ValueError: The checkpoint's network differs, also in depth, or is conditioned on other
+            parameters.
 
     Example:
         Training on states with mean 0, then on states with mean 10:
@@ -101,10 +102,50 @@ class FineTuning(Callback):
             }
         present = pl_module.state_dict()
         state = with_averages(state, present)
+        inputs = getattr(pl_module, "noise_input", None)
+        added = before is None or before.parameters != data.parameters
+        weights = [name for name, _ in pl_module.named_parameters()]
+        self.check_weights(weights, state, added or bool(inputs is not None and inputs.given))
         if getattr(pl_module, "noise_input", None) is not None and pl_module.noise_input.given:
             state = {k: with_random_inputs(v, present.get(k, v)) for k, v in state.items()}
         state = {k: divided(v, present[k]) if k in present else v for k, v in state.items()}
         pl_module.load_state_dict({**present, **state})
+
+    def check_weights(self, names: Iterable[str], state: Mapping[str, Tensor], added: bool) -> None:
+        """Check that the checkpoint has the weights of the network, except for added inputs.
+
+        Args:
+            names: Names of the weights of the emulator.
+            state: Weights of the checkpoint.
+            added: Whether the network may have further inputs, random ones or parameters.
+
+        Raises:
+            ValueError: It lacks weights of the network, which would stay untrained.
+        """
+        known = {part_of(name) for name in state}
+        lacking = [
+            name
+            for name in names
+            if name.startswith("trained.") and name not in state
+            # inputs have parts of their own, and a stem for each random field
+            if not added or (part_of(name) in known and part_of(name) != "trained.stems")
+        ]
+        if lacking:
+            raise ValueError(
+                f"{self.checkpoint} has no weights for {lacking[0].removeprefix('trained.')} and "
+                f"{len(lacking) - 1} others of the network; set model.network to the network of "
+                "the checkpoint, also its depth: the config.yaml next to it has its options."
+            )
+
+
+def part_of(name: str) -> str:
+    """Return the name of the part of an emulator that has a weight.
+
+    Example:
+        >>> part_of("trained.stems.0.bias")
+        'trained.stems'
+    """
+    return ".".join(name.split(".")[:2])
 
 
 def with_averages(state: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> dict[str, Tensor]:

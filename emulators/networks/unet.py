@@ -260,11 +260,13 @@ class UNet(Network):
         """Check that the halvings divide a grid."""
         if any(size % self.strides[-1] for size in shape):
             fitting = [not any(size % stride for size in shape) for stride in self.strides]
-            shorter = f" to {list(self.multipliers[: sum(fitting)])}" if any(fitting) else ""
+            shorter = (
+                f"shorten model.network.multipliers to {list(self.multipliers[: sum(fitting)])} or "
+            )
             raise ValueError(
                 f"A UNet with {len(self.strides)} levels and patches of {self.patch} needs a grid "
-                f"divisible by {self.strides[-1]}, got {tuple(shape)}; shorten "
-                f"model.network.multipliers{shorter} or lower model.network.patch."
+                f"divisible by {self.strides[-1]}, got {tuple(shape)}; "
+                f"{shorter if any(fitting) else ''}lower model.network.patch."
             )
 
     def advice(self, shape: tuple[int, ...]) -> str | None:

@@ -74,6 +74,17 @@ def test_other_networks_are_refused_in_a_sentence(doubled, say):
     assert "The checkpoint does not fit this Hierarchical" in err
 
 
+def test_deeper_networks_are_refused(doubled, say):
+    for options in (["--model.network.blocks=2"], ["--model.network.multipliers=[1,2,2]"]):
+        _, _, told = say("fit", "-c", "smoke.yaml", "--trainer.callbacks+=callbacks.FineTuning",
+                   f"--trainer.callbacks.checkpoint={CHECKPOINT}", *options)  # fmt: skip
+        says(told, CHECKPOINT, "has no weights for", "also its depth", "config.yaml")
+        _, _, noisy = say("fit", "-c", "smoke.yaml", "--trainer.callbacks+=callbacks.FineTuning",
+                    f"--trainer.callbacks.checkpoint={CHECKPOINT}", "--model.noise_numbers=2",
+                    "--model.objective=CRPS", *options)  # fmt: skip
+        says(noisy, "has no weights for", "also its depth")
+
+
 def test_what_has_begun_needs_the_other_run_no_more(doubled):
     before = fit()
     Path(CHECKPOINT).unlink()
