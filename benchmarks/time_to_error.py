@@ -119,17 +119,10 @@ class Setting:
     batch: int
 
 
+LEVELS = {"multipliers": (1, 2, 2)}  # of the recorded results
 PROBLEMS = {
-    "flow": Problem(
-        DATA / "quickstart.yaml",
-        {"width": 32, "multipliers": (1, 2, 2)},
-        400,
-        0.55,
-        16,
-        (1, 1, 1),
-        5,
-    ),
-    "ks": Problem(DATA / "ks1d.yaml", {"multipliers": (1, 2, 2)}, 1000, 0.01, 32),
+    "flow": Problem(DATA / "quickstart.yaml", {"width": 32} | LEVELS, 400, 0.55, 16, (1, 1, 1), 5),
+    "ks": Problem(DATA / "ks1d.yaml", LEVELS, 1000, 0.01, 32),
 }
 
 

@@ -44,7 +44,7 @@ from emulators.networks.layers import (
 
 Features = Float[Tensor, "batch _ ..."]
 FEW = 4
-"""Number of points per axis of the coarsest level, from which all points act on each other."""
+"""Number of points per axis of a coarsest level on which all points act on each other."""
 
 
 class Block(nn.Module):
@@ -259,22 +259,18 @@ class UNet(Network):
     def check(self, shape: tuple[int, ...]) -> None:
         """Check that the halvings divide a grid."""
         if any(size % self.strides[-1] for size in shape):
-            fitting = [not any(size % stride for size in shape) for stride in self.strides]
-            shorter = (
-                f"shorten model.network.multipliers to {list(self.multipliers[: sum(fitting)])} or "
-            )
+            fitting = sum(not any(size % stride for size in shape) for stride in self.strides)
+            shorter = f"shorten model.network.multipliers to {list(self.multipliers[:fitting])} or "
             raise ValueError(
                 f"A UNet with {len(self.strides)} levels and patches of {self.patch} needs a grid "
                 f"divisible by {self.strides[-1]}, got {tuple(shape)}; "
-                f"{shorter if any(fitting) else ''}lower model.network.patch."
+                f"{shorter if fitting else ''}lower model.network.patch."
             )
 
     def advice(self, shape: tuple[int, ...]) -> str | None:
         """Return a sentence that names further levels, if they fit and the coarsest is large."""
         multipliers = list(self.multipliers)
         coarsest = [size // self.strides[-1] for size in shape]
-        if max(coarsest) <= FEW:
-            return None
         further = coarsest
         while max(further) > FEW and not any(size % 2 for size in further):
             further = [size // 2 for size in further]

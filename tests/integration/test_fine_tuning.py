@@ -75,14 +75,14 @@ def test_other_networks_are_refused_in_a_sentence(doubled, say):
 
 
 def test_deeper_networks_are_refused(doubled, say):
-    for options in (["--model.network.blocks=2"], ["--model.network.multipliers=[1,2,2]"]):
-        _, _, told = say("fit", "-c", "smoke.yaml", "--trainer.callbacks+=callbacks.FineTuning",
-                   f"--trainer.callbacks.checkpoint={CHECKPOINT}", *options)  # fmt: skip
-        says(told, CHECKPOINT, "has no weights for", "also its depth", "config.yaml")
-        _, _, noisy = say("fit", "-c", "smoke.yaml", "--trainer.callbacks+=callbacks.FineTuning",
-                    f"--trainer.callbacks.checkpoint={CHECKPOINT}", "--model.noise_numbers=2",
-                    "--model.objective=CRPS", *options)  # fmt: skip
-        says(noisy, "has no weights for", "also its depth")
+    words = ["fit", "-c", "smoke.yaml", "--trainer.callbacks+=callbacks.FineTuning",
+             f"--trainer.callbacks.checkpoint={CHECKPOINT}"]  # fmt: skip
+    noise = ["--model.noise_numbers=2", "--model.objective=CRPS"]
+    for deeper in ("--model.network.blocks=2", "--model.network.multipliers=[1,2,2]"):
+        for added in ([], noise):
+            status, _, err = say(*words, deeper, *added)
+            assert status == 1
+            says(err, CHECKPOINT, "has no weights for", "also its depth", "config.yaml")
 
 
 def test_what_has_begun_needs_the_other_run_no_more(doubled):
