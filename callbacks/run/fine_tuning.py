@@ -102,11 +102,12 @@ class FineTuning(Callback):
             }
         present = pl_module.state_dict()
         state = with_averages(state, present)
-        inputs = getattr(pl_module, "noise_input", None)
-        added = before is None or before.parameters != data.parameters
+        noise = getattr(pl_module, "noise_input", None)
+        random_inputs = noise is not None and noise.given
+        conditioned = before is None or before.parameters != data.parameters
         weights = [name for name, _ in pl_module.named_parameters()]
-        self.check_weights(weights, state, added or bool(inputs is not None and inputs.given))
-        if getattr(pl_module, "noise_input", None) is not None and pl_module.noise_input.given:
+        self.check_weights(weights, state, added=random_inputs or conditioned)
+        if random_inputs:
             state = {k: with_random_inputs(v, present.get(k, v)) for k, v in state.items()}
         state = {k: divided(v, present[k]) if k in present else v for k, v in state.items()}
         pl_module.load_state_dict({**present, **state})
