@@ -62,7 +62,7 @@ def plane(
 ) -> dict[str, Any]:
     """Return what `ours` is in two dimensions, where a U-Net sees as far with less arithmetic."""
     return ours(updates, noise=noise, rate=rate) | {
-        "network": partial(UNet, width=width, patch=patch)
+        "network": partial(UNet, width=width, multipliers=(1, 2, 2), patch=patch)
     }
 
 
