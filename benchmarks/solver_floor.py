@@ -36,7 +36,7 @@ def measure(scheme: str, size: int, fields: int, rounds: int) -> dict[str, str |
         began = clock()
         solver.advance(state_hat, repeats)
         middle = clock()
-        with threads_for(state_hat):  # as the solver does: one for small fields
+        with threads_for(grid.shape, state_hat.device):  # as the solver does
             for _ in range(repeats):
                 for call in traffic.transforms:
                     call()

@@ -8,7 +8,7 @@ from inspect import signature
 import torch
 from torch import Tensor
 
-from datamodules.solvers.cpu import cache_sized_parts, threads_for
+from datamodules.solvers.cpu import by_parts, threads_for
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.grid import Grid
 from datamodules.solvers.pseudo_spectral.equation import Equation, Spectrum
@@ -98,14 +98,14 @@ class SpectralSolver(Solver, SpectralModule):
             state_hat: First `equation.columns` columns of a dealiased spectrum.
             steps: Number of inner steps of length dt.
         """
-        step, nonlinear = self.stepper.step, self.equation.nonlinear
-        advanced = []
-        with threads_for(state_hat):
-            for part in cache_sized_parts(state_hat):
+
+        def advanced(part: Spectrum) -> Spectrum:
+            with threads_for(self.grid.shape, part.device):
                 for _ in range(steps):
-                    part = step(part, nonlinear)
-                advanced.append(part)
-        return torch.cat(advanced)
+                    part = self.stepper.step(part, self.equation.nonlinear)
+            return part
+
+        return by_parts(advanced, state_hat)
 
     def step(self, state: State) -> State:
         state_hat = to_spectrum(state, self.grid)[..., : self.equation.columns] * self.mask

@@ -40,12 +40,6 @@ def test_parts_that_fit_the_cache_give_what_the_whole_batch_gives(monkeypatch):
     assert_close(solver().step(state), whole)
 
 
-def test_threads_are_given_back():
-    torch.set_num_threads(2)
-    solver().step(states(1))
-    assert torch.get_num_threads() == 2
-
-
 def test_unresolved_modes_are_projected_out():
     y, x = GRID.points()
     # 2/3 rule on 16 points keeps modes up to 5
