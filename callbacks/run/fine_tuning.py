@@ -107,6 +107,10 @@ class FineTuning(Callback):
         conditioned = before is None or before.parameters != data.parameters
         weights = [name for name, _ in pl_module.named_parameters()]
         self.check_weights(weights, state, added=random_inputs or conditioned)
+        others = [n for n in weights if not n.startswith("trained.") and n not in state]
+        if others:
+            parts = ", ".join(dict.fromkeys(map(part_of, others)))
+            rank_zero_warn(f"{self.checkpoint} has no weights for {parts}; they begin untrained.")
         if random_inputs:
             state = {k: with_random_inputs(v, present.get(k, v)) for k, v in state.items()}
         state = {k: divided(v, present[k]) if k in present else v for k, v in state.items()}

@@ -85,6 +85,11 @@ def test_deeper_networks_are_refused(doubled, say):
             says(err, CHECKPOINT, "has no weights for", "also its depth", "config.yaml")
 
 
+def test_weights_outside_of_the_network_that_begin_untrained_are_named(doubled):
+    with pytest.warns(match="no weights for coarsening.encoders, coarsening.decoders; they begin"):
+        fit("--model.coarsening=emulators.LearnedCoarsening")
+
+
 def test_what_has_begun_needs_the_other_run_no_more(doubled):
     before = fit()
     Path(CHECKPOINT).unlink()
