@@ -36,6 +36,7 @@ class Panels(Snapshots):
         [[-1.0, 1.0], [1.0, 3.0]]
     """
 
+    stages = ("validate", "test")
     version = 1
     layouts = (
         ScoreLayout(

@@ -48,6 +48,19 @@ def log_picture(logger: Logger, tag: str, content: bytes, step: int) -> None:
     """
 
 
+def takes_pictures(trainer: Trainer) -> bool:
+    """Return whether any logger of a run takes pictures.
+
+    Example:
+        >>> from lightning.pytorch.loggers import CSVLogger
+        >>> off = dict.fromkeys(("enable_checkpointing", "enable_progress_bar"), False)
+        >>> takes_pictures(Trainer(logger=CSVLogger("."), accelerator="cpu", **off))
+        False
+    """
+    nothing = log_picture.dispatch(object)
+    return any(log_picture.dispatch(type(logger)) is not nothing for logger in trainer.loggers)
+
+
 @log_picture.register
 def _(logger: TensorBoardLogger, tag: str, content: bytes, step: int) -> None:
     width, height = Image.open(io.BytesIO(content)).size

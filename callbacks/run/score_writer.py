@@ -14,7 +14,7 @@ from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.returned import checked_remarks, checked_summary
 from callbacks.diagnostics.space_names import space_names
 from callbacks.plotting.export import gif, png
-from callbacks.plotting.trackers import show
+from callbacks.plotting.trackers import show, takes_pictures
 from callbacks.run.provenance import provenance
 from callbacks.run.scores_seal import seal
 from datamodules.description import DataDescription
@@ -34,6 +34,9 @@ SHARED = {  # coordinates of several diagnostics
 
 class ScoreWriter(Callback):
     """Writes `scores.nc`, `scores.json` and one PNG per figure after a test.
+
+    Figures also reach the trackers of the run, such as TensorBoard, as `test/NAME`, and after each
+    validation as `val/NAME`.
 
     Args:
         folder: Folder of the files; by default the trainer's `default_root_dir`.
@@ -76,17 +79,24 @@ class ScoreWriter(Callback):
         if stage == "test":
             check_classes([c for c in trainer.callbacks if isinstance(c, RolloutDiagnostic)])
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the figures in the trackers, on one rank."""
+        if trainer.sanity_checking or not trainer.is_global_zero or not takes_pictures(trainer):
+            return
+        diagnostics = scored(trainer)
+        scores = merged_datasets(diagnostics)
+        step = trainer.global_step if trainer.state.fn == "fit" else pl_module.trained_steps
+        for diagnostic in diagnostics:
+            for name, content in pictures(diagnostic, scores).items():
+                show(trainer, f"val/{Path(name).stem}", content, step)
+
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write everything, on one rank."""
         if not trainer.is_global_zero:
             return
         folder = Path(self.folder or trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        diagnostics = [
-            callback
-            for callback in trainer.callbacks
-            if isinstance(callback, RolloutDiagnostic) and callback.results is not None
-        ]
+        diagnostics = scored(trainer)
         scores = merged_scores(trainer, pl_module, diagnostics)
         summary = merged_summary(diagnostics)
         about = json.loads(scores.attrs["provenance"])
@@ -112,6 +122,22 @@ class ScoreWriter(Callback):
         print("\n".join(f"wrote {path}" for path in written))
 
 
+def scored(trainer: Trainer) -> list[RolloutDiagnostic]:
+    """Return the diagnostics of a trainer that have scores."""
+    diagnostics = [c for c in trainer.callbacks if isinstance(c, RolloutDiagnostic)]
+    return [diagnostic for diagnostic in diagnostics if diagnostic.results is not None]
+
+
+def merged_datasets(diagnostics: Sequence[RolloutDiagnostic]) -> xarray.Dataset:
+    """Return the scores of all diagnostics in one dataset."""
+    datasets = [diagnostic.results for diagnostic in diagnostics]
+    scores = xarray.merge(datasets, compat="override", join="outer")
+    for name, text in SHARED.items():
+        if name in scores.coords:
+            scores[name].attrs = {"long_name": text, "units": "1", **scores[name].attrs}
+    return scores
+
+
 def merged_scores(
     trainer: Trainer, emulator: LightningModule, diagnostics: Sequence[RolloutDiagnostic]
 ) -> xarray.Dataset:
@@ -123,11 +149,7 @@ def merged_scores(
         diagnostics: Diagnostics that have scores.
     """
     warn_of_names(diagnostics)
-    datasets = [diagnostic.results for diagnostic in diagnostics]
-    scores = xarray.merge(datasets, compat="override", join="outer")
-    for name, text in SHARED.items():
-        if name in scores.coords:
-            scores[name].attrs = {"long_name": text, "units": "1", **scores[name].attrs}
+    scores = merged_datasets(diagnostics)
     about = scores_provenance(trainer, emulator, diagnostics)
     scores.attrs = {"title": "scores of rollouts", "provenance": json.dumps(about)}
     return scores

@@ -1,7 +1,8 @@
-"""Scores and figures of a test reach the trackers of the run's loggers."""
+"""Scores and figures of validations and tests reach the trackers of the run's loggers."""
 
 import csv
 import io
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,10 +11,12 @@ import pytest
 from lightning.pytorch.loggers import CometLogger, CSVLogger, MLFlowLogger
 from lightning.pytorch.loggers.wandb import WandbLogger
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import cli
 from callbacks.plotting.export import gif
 from callbacks.plotting.trackers import log_picture, show
+from tests.conftest import SMOKE
 
 MOVIE = gif(np.zeros((2, 8, 8, 3), np.uint8))
 
@@ -34,6 +37,31 @@ def mlflow(monkeypatch):
 def run_test(logger):
     """Test the run in the working directory with another logger than in its training."""
     cli.run(["test", "--ckpt_path=runs/smoke/last.ckpt", "--trainer.logger", logger])
+
+
+def run_fit(*options):
+    cli.run(
+        ["fit", "-c", "smoke.yaml", "--trainer.default_root_dir=runs/watched",
+         "--trainer.callbacks+=callbacks.Panels", "--trainer.callbacks.leads=[2]", *options]
+    )  # fmt: skip
+
+
+def test_figures_of_each_validation_are_shown(workplace):
+    shutil.copy(SMOKE, "smoke.yaml")
+    run_fit()
+    (file,) = Path("runs/watched").glob("events*")
+    events = EventAccumulator(str(file), size_guidance={"images": 0}).Reload()
+    assert {"val/rollout_error", "val/energy", "val/panels"} <= set(events.Tags()["images"])
+    assert [image.step for image in events.Images("val/panels")] == [3, 6]
+    assert not list(Path("runs/watched").glob("*.png"))
+
+
+def test_figures_of_validations_are_not_drawn_for_loggers_that_take_none(workplace, monkeypatch):
+    shutil.copy(SMOKE, "smoke.yaml")
+    drawn = []
+    monkeypatch.setattr("callbacks.Panels.figures", lambda self, scores: drawn.append(scores) or {})
+    run_fit("--trainer.logger=lightning.pytorch.loggers.CSVLogger", "--trainer.logger.save_dir=csv")
+    assert not drawn
 
 
 def test_csv_logger_has_the_scores_and_the_figures_are_files(workplace):
