@@ -33,7 +33,12 @@ MAY_IMPORT = {  # the innermost room first
         SOLVERS,
     },
     "datamodules": {"datamodules"},
-    "emulators/networks": {"emulators.networks"},
+    # on how many threads, and how, a processor transforms small grids
+    "emulators/networks": {
+        "emulators.networks",
+        "datamodules.solvers.cpu",
+        "datamodules.solvers.fourier",
+    },
     # forecasts are datasets with the coordinates and times of files, or are written to files
     "emulators/forecasting": {
         "emulators",

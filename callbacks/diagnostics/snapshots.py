@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ class Snapshots(RolloutDiagnostic):
         leads: Leads that are kept [intervals].
     """
 
-    stages = ("test",)
+    stages: ClassVar[tuple[str, ...]] = ("test",)
 
     def __init__(self, channel: int = 0) -> None:
         super().__init__()

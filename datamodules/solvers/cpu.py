@@ -6,26 +6,48 @@ on one thread, beat threads that share every operation (1.2 times at 16 trajecto
 cores). On a GPU nothing here applies.
 
 The bits of a result must not depend on the number of threads, as the last of them decides which
-trajectory a chaotic system takes. Fourier transforms of at most 64² points differ between one
-thread and several. In larger arrays each thread computes a share, and numbers that are left over in
-its last vector are rounded differently.
+trajectory a chaotic system takes. In large arrays each thread computes a share, and numbers that
+are left over in its last vector are rounded differently. For transforms see `fourier`.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
 
 CACHE_NUMBERS = 2**16  # complex numbers of one state array that stay in the cache with their stages
 SINGLE_THREAD_POINTS = 2**12  # of a grid
+SMALL_AXIS = 64  # points of the last axis up to which several threads transform in another way
 VECTOR = 16  # numbers; a share of whole vectors is rounded as a whole array
 
 
 @contextmanager
-def threads_for(shape: Sequence[int], device: torch.device) -> Iterator[None]:
+def at_most(threads: int) -> Iterator[None]:
+    """Use at most a number of threads within a `with` block.
+
+    Args:
+        threads: Number of threads.
+
+    Example:
+        >>> with at_most(1):
+        ...     torch.get_num_threads()
+        1
+    """
+    before = torch.get_num_threads()
+    if threads >= before:
+        yield
+        return
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def threads_for(shape: Sequence[int], device: torch.device) -> AbstractContextManager[None]:
     """Use as many threads within a `with` block as give the bits of a single one.
 
     These are one thread on small grids and on grids that vectors do not divide, and else a power of
@@ -33,7 +55,7 @@ def threads_for(shape: Sequence[int], device: torch.device) -> Iterator[None]:
 
     Args:
         shape: Number of points of the grid along each axis. The number of fields does not count, so
-            that a field is transformed alike in every batch.
+            that a field is computed alike in every batch.
         device: Device of the fields. On others than a processor nothing is done.
 
     Example:
@@ -42,19 +64,11 @@ def threads_for(shape: Sequence[int], device: torch.device) -> Iterator[None]:
         1
     """
     if device.type != "cpu" or torch.compiler.is_compiling():
-        yield
-        return
-    threads = torch.get_num_threads()
-    whole = math.prod(shape) > SINGLE_THREAD_POINTS and not any(n % VECTOR for n in shape)
-    chosen = 2 ** int(math.log2(threads)) if whole else 1
-    if chosen == threads:
-        yield
-        return
-    torch.set_num_threads(chosen)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+        return nullcontext()
+    small = math.prod(shape) <= SINGLE_THREAD_POINTS or shape[-1] <= SMALL_AXIS
+    if small or any(points % VECTOR for points in shape):
+        return at_most(1)
+    return at_most(2 ** int(math.log2(torch.get_num_threads())))
 
 
 def by_parts(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:

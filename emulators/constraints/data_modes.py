@@ -7,6 +7,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from datamodules.description import DataDescription
+from datamodules.solvers.fourier import irfftn, rfftn
 from datamodules.solvers.variable import State
 from emulators.constraints.constraint import Constraint, Snapshots
 from emulators.standardize import Standardize
@@ -74,5 +75,5 @@ class DataModes(Constraint):
             )
         with torch.autocast(prediction.device.type, enabled=False):
             exact = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
-            spectrum = torch.fft.rfftn(exact, dim=axes) * self.occupied
-            return torch.fft.irfftn(spectrum, s=shape, dim=axes).to(prediction.dtype)
+            spectrum = rfftn(exact, axes) * self.occupied
+            return irfftn(spectrum, shape, axes).to(prediction.dtype)

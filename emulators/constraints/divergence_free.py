@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.description import DataDescription
+from datamodules.solvers.fourier import irfftn, rfftn
 from datamodules.solvers.variable import State
 from emulators.constraints.constraint import Constraint, Snapshots, channels_of
 from emulators.standardize import Standardize
@@ -88,7 +89,7 @@ class DivergenceFree(Constraint):
             exact = torch.promote_types(prediction.dtype, torch.float32)
             scale = self.scale.to(exact)[:, None, None]
             velocity = prediction[:, self.channels].to(exact) * scale
-            spectrum = torch.fft.rfft2(velocity)
+            spectrum = rfftn(velocity, (2, 3))
             along = (spectrum * self.directions).sum(1, keepdim=True) * self.directions
-            flow = torch.fft.irfft2(spectrum - along, s=prediction.shape[2:]) / scale
+            flow = irfftn(spectrum - along, prediction.shape[2:], (2, 3)) / scale
         return prediction.index_copy(1, self.channels, flow.to(prediction.dtype))

@@ -13,6 +13,8 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from datamodules.solvers.cpu import at_most
+
 Features = Float[Tensor, "batch _ ..."]
 
 VECTORS = 32  # elements of a vectorised block in PyTorch: two registers of AVX-512
@@ -92,21 +94,51 @@ def mix_modes(
     return torch.cat(products, 1)[:, :batch].permute(1, 2, 0).unflatten(2, modes)
 
 
+def scale_modes(
+    spectrum: Complex[Tensor, "batch channel *modes"], weight: Complex[Tensor, "channel *modes"]
+) -> Complex[Tensor, "batch channel *modes"]:
+    """Return x_c w_c for each mode.
+
+    Without gradients one thread computes it, since numbers at the end of a thread's share are
+    rounded differently.
+    """
+    if torch.is_grad_enabled() or not spectrum.is_cpu or torch.compiler.is_compiling():
+        return spectrum * weight
+    with at_most(1):
+        return spectrum * weight
+
+
 def silu(x: Features) -> Features:
     """Return x / (1 + exp(-x)).
 
     PyTorch's vectorised kernel processes blocks of `VECTORS` elements; a scalar loop handles the
     remainder of each thread's share and rounds differently. Where a remainder may fall within a
-    sample, samples are computed one at a time.
+    sample, samples are computed one at a time, by as many threads as have shares of whole blocks.
     """
     if torch.is_grad_enabled() or not has_fixed_order(x, x):
         return nn.functional.silu(x)
-    if x[0].numel() % VECTORS == 0 and x.numel() <= SHARE:
+    elements = x[0].numel()
+    if elements % VECTORS == 0 and x.numel() <= SHARE:
         return nn.functional.silu(x)
     result = torch.empty_like(x)
-    for sample, out in zip(x, result, strict=True):
-        torch.ops.aten.silu.out(sample, out=out)
+    with at_most(threads_of_whole_blocks(elements)):
+        for sample, out in zip(x, result, strict=True):
+            torch.ops.aten.silu.out(sample, out=out)
     return result
+
+
+def threads_of_whole_blocks(elements: int) -> int:
+    """Return the largest number of threads that divide elements into shares of whole blocks.
+
+    Example:
+        >>> threads_of_whole_blocks(131072 + 1)
+        1
+    """
+    for threads in range(torch.get_num_threads(), 1, -1):
+        shares = min(threads, -(-elements // SHARE))
+        if shares == 1 or -(-elements // shares) % VECTORS == 0:
+            return threads
+    return 1
 
 
 def has_fixed_order(x: Tensor, weight: Tensor) -> bool:

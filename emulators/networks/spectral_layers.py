@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from emulators.networks.batches import mix_modes
+from datamodules.solvers.fourier import irfftn, rfftn
+from emulators.networks.batches import mix_modes, scale_modes
 
 Features = Float[Tensor, "batch channel *space"]
 
@@ -35,15 +36,15 @@ class DepthwiseSpectral(nn.Module):
         axes, m = tuple(range(2, x.dim())), self.modes
         with torch.autocast(x.device.type, enabled=False):
             exact = torch.promote_types(x.dtype, torch.float32)
-            spectrum = torch.fft.rfftn(x.to(exact), dim=axes)
+            spectrum = rfftn(x.to(exact), axes)
             weight = torch.view_as_complex(self.weight.to(exact))
             result = torch.zeros_like(spectrum)
             if x.dim() == 3:
-                result[..., :m] = spectrum[..., :m] * weight[0]
+                result[..., :m] = scale_modes(spectrum[..., :m], weight[0])
             else:
-                result[..., :m, :m] = spectrum[..., :m, :m] * weight[0]
-                result[..., -m:, :m] = spectrum[..., -m:, :m] * weight[1]
-            return torch.fft.irfftn(result, s=x.shape[2:], dim=axes).to(x.dtype)
+                result[..., :m, :m] = scale_modes(spectrum[..., :m, :m], weight[0])
+                result[..., -m:, :m] = scale_modes(spectrum[..., -m:, :m], weight[1])
+            return irfftn(result, x.shape[2:], axes).to(x.dtype)
 
 
 class SpectralConvolution(nn.Module):
@@ -71,7 +72,7 @@ class SpectralConvolution(nn.Module):
         axes = tuple(range(2, x.dim()))
         with torch.autocast(x.device.type, enabled=False):
             exact = torch.promote_types(x.dtype, torch.float32)
-            spectrum = torch.fft.rfftn(x.to(exact), dim=axes, norm="forward")
+            spectrum = rfftn(x.to(exact), axes, norm="forward")
             weight = torch.view_as_complex(self.weight.to(exact))
             last = slice(0, min(weight.shape[-1], spectrum.shape[-1]))
             if x.dim() == 3:  # the inverse transform pads with zeros
@@ -82,5 +83,5 @@ class SpectralConvolution(nn.Module):
                 rows = torch.arange(-half, self.modes - half, device=x.device)
                 part = mix_modes(spectrum[:, :, rows][..., last], weight[..., last])
                 result[:, :, rows, last] = part
-            field = torch.fft.irfftn(result, s=x.shape[2:], dim=axes, norm="forward")
+            field = irfftn(result, x.shape[2:], axes, norm="forward")
             return (field + self.bias.to(exact)).to(x.dtype)

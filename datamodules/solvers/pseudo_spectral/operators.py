@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
-from datamodules.solvers.cpu import threads_for
+from datamodules.solvers.fourier import irfftn, rfftn
 from datamodules.solvers.grid import Grid
 
 LARGE = 256  # rows from which a transform of some columns alone is the faster one
@@ -52,8 +52,7 @@ def to_spectrum(field: Float[Tensor, "*any"], grid: Grid) -> Complex[Tensor, "*a
         >>> to_spectrum(torch.ones(8), Grid((8,), (1.0,))).real.tolist()
         [8.0, 0.0, 0.0, 0.0, 0.0]
     """
-    with threads_for(grid.shape, field.device):
-        return torch.fft.rfftn(field, dim=grid.axes)
+    return rfftn(field, grid.axes)
 
 
 def to_field(spectrum: Complex[Tensor, "*any"], grid: Grid) -> Float[Tensor, "*any2"]:
@@ -71,8 +70,7 @@ def to_field(spectrum: Complex[Tensor, "*any"], grid: Grid) -> Float[Tensor, "*a
         >>> to_field(to_spectrum(torch.tensor([1.0, 2.0, 3.0, 2.0]), grid), grid).tolist()
         [1.0, 2.0, 3.0, 2.0]
     """
-    with threads_for(grid.shape, spectrum.device):
-        return torch.fft.irfftn(spectrum, s=grid.shape, dim=grid.axes)
+    return irfftn(spectrum, grid.shape, grid.axes)
 
 
 def dealias_mask(grid: Grid) -> Float[Tensor, "*spectrum"]:
