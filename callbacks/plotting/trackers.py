@@ -81,6 +81,8 @@ def _(logger: WandbLogger, tag: str, content: bytes, step: int) -> None:
 @log_picture.register
 def _(logger: MLFlowLogger, tag: str, content: bytes, step: int) -> None:
     folder, _, name = tag.rpartition("/")
+    if folder == "val":  # an artifact has no step
+        name = f"{name}_{step}"
     with TemporaryDirectory() as place:
         file = Path(place) / f"{name}.{kind_of(content)}"
         file.write_bytes(content)

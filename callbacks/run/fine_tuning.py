@@ -107,7 +107,9 @@ class FineTuning(Callback):
         conditioned = before is None or before.parameters != data.parameters
         weights = [name for name, _ in pl_module.named_parameters()]
         self.check_weights(weights, state, added=random_inputs or conditioned)
-        others = [n for n in weights if not n.startswith("trained.") and n not in state]
+        others = [
+            n for n in weights if n not in state and not n.startswith(("trained.", "averaged."))
+        ]
         if others:
             parts = ", ".join(dict.fromkeys(map(part_of, others)))
             rank_zero_warn(f"{self.checkpoint} has no weights for {parts}; they begin untrained.")

@@ -4,11 +4,13 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import xarray
 from lightning import LightningModule, Trainer
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.diagnostics.base import RolloutDiagnostic
 from callbacks.diagnostics.returned import checked_remarks, checked_summary
@@ -21,6 +23,7 @@ from datamodules.description import DataDescription
 from datamodules.files.netcdf_writer import atomic_file, atomic_write
 from datamodules.source import DataSource
 
+SHARE = 0.03  # of the time of a training that figures of validations may take
 SHARED = {  # coordinates of several diagnostics
     "initial_condition": "number of the initial condition",
     "twin": "number of the initial condition",
@@ -35,8 +38,9 @@ SHARED = {  # coordinates of several diagnostics
 class ScoreWriter(Callback):
     """Writes `scores.nc`, `scores.json` and one PNG per figure after a test.
 
-    Figures also reach the trackers of the run, such as TensorBoard, as `test/NAME`, and after each
-    validation as `val/NAME`.
+    Figures also reach the trackers of the run, such as TensorBoard, as `test/NAME`, and figures of
+    validations as `val/NAME`: of the first one and the last, and of others if drawing takes at most
+    3 % of the time.
 
     Args:
         folder: Folder of the files; by default the trainer's `default_root_dir`.
@@ -73,6 +77,8 @@ class ScoreWriter(Callback):
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
+        self.drawn_until = 0.0  # time of the last figures of a validation [s]
+        self.drawing = 0.0  # how long they took [s]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check, before the rollouts, that no two diagnostics are of the same class."""
@@ -83,12 +89,21 @@ class ScoreWriter(Callback):
         """Show the figures in the trackers, on one rank."""
         if trainer.sanity_checking or not trainer.is_global_zero or not takes_pictures(trainer):
             return
+        began = perf_counter()
+        last = trainer.global_step == trainer.max_steps
+        if SHARE * (began - self.drawn_until) < self.drawing and not last:
+            return
         diagnostics = scored(trainer)
         scores = merged_datasets(diagnostics)
         step = trainer.global_step if trainer.state.fn == "fit" else pl_module.trained_steps
-        for diagnostic in diagnostics:
-            for name, content in pictures(diagnostic, scores).items():
-                show(trainer, f"val/{Path(name).stem}", content, step)
+        try:
+            for diagnostic in diagnostics:
+                for name, content in pictures(diagnostic, scores).items():
+                    show(trainer, f"val/{Path(name).stem}", content, step)
+        except Exception as error:  # of a tracker: of its connection, or of the disk
+            rank_zero_warn(f"The figures of a validation were not shown: {error}")
+        self.drawn_until = perf_counter()
+        self.drawing = self.drawn_until - began
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write everything, on one rank."""

@@ -24,6 +24,7 @@ from datamodules.files.provenance import describe, first_difference, provenance_
 from datamodules.generation.segments import SegmentStore, locked_folder
 from datamodules.generation.split_size import SplitSize
 from datamodules.solvers import Grid, InitialCondition, Solver, Variable, resample
+from datamodules.solvers.cpu import at_most
 from datamodules.solvers.finite import check_finite
 
 SEGMENT = 100  # snapshots of a segment, after which an interrupted simulation resumes
@@ -281,14 +282,15 @@ class Shard:
         if self.initial is None:
             states = solver.initial_state().cpu()
             return states.expand(self.count, *states.shape[1:]).clone()
-        states = [
-            self.initial.sample(
-                solver.grid,
-                len(solver.variables),
-                torch.Generator().manual_seed(random_seed(generator.seed, self.split, number)),
-            )
-            for number in range(self.first, self.first + self.count)
-        ]
+        with at_most(1):  # whose sums have a fixed order
+            states = [
+                self.initial.sample(
+                    solver.grid,
+                    len(solver.variables),
+                    torch.Generator().manual_seed(random_seed(generator.seed, self.split, number)),
+                )
+                for number in range(self.first, self.first + self.count)
+            ]
         dtype = torch.float32 if generator.precision == 32 else torch.float64
         return torch.stack(states).to(dtype)
 

@@ -11,6 +11,7 @@ are left over in its last vector are rounded differently. For transforms see `fo
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -45,6 +46,22 @@ def at_most(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def one_thread_without_gradients(device: torch.device) -> AbstractContextManager[None]:
+    """Use one thread within a `with` block on a CPU, unless gradients are recorded.
+
+    Args:
+        device: Device of what is computed.
+
+    Example:
+        >>> with torch.no_grad(), one_thread_without_gradients(torch.device("cpu")):
+        ...     torch.get_num_threads()
+        1
+    """
+    if device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return nullcontext()
+    return at_most(1)
 
 
 def threads_for(shape: Sequence[int], device: torch.device) -> AbstractContextManager[None]:
@@ -89,7 +106,8 @@ def by_parts(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
         return function(batch)
     parts = batch.tensor_split(min(len(batch), -(-batch.numel() // CACHE_NUMBERS)) or 1)
     threads = torch.get_num_threads()
-    if len(parts) == 1 or threads == 1 or torch.is_grad_enabled():
+    workers = min(threads, len(parts), free_cores())
+    if workers == 1 or torch.is_grad_enabled():
         return torch.cat([function(part) for part in parts])
     inference = torch.is_inference_mode_enabled()
 
@@ -99,7 +117,22 @@ def by_parts(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
             return function(part)
 
     try:
-        with ThreadPoolExecutor(min(threads, len(parts))) as pool:
+        with ThreadPoolExecutor(workers) as pool:
             return torch.cat(list(pool.map(alone, parts)))
     finally:
         torch.set_num_threads(threads)
+
+
+def free_cores() -> int:
+    """Return the number of cores on which new threads of this one may run.
+
+    Example:
+        With `OMP_PROC_BIND=true` this is one core, on which parts side by side would wait for each
+        other:
+
+        >>> free_cores() >= 1
+        True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datamodules.description import DataDescription
+from datamodules.solvers.cpu import one_thread_without_gradients
 from datamodules.solvers.variable import State
 from emulators.constraints.constraint import Constraint, Snapshots, channels_of
 from emulators.standardize import Standardize
@@ -69,5 +70,6 @@ class ConservedMean(Constraint):
         if self.weights is None:
             return prediction
         axes = tuple(range(2, prediction.dim()))
-        change = ((prediction - state) * self.weights).sum(axes, keepdim=True)
+        with one_thread_without_gradients(prediction.device):  # which sums in a fixed order
+            change = ((prediction - state) * self.weights).sum(axes, keepdim=True)
         return prediction - change

@@ -18,6 +18,7 @@ from datamodules.solvers.cpu import at_most
 Features = Float[Tensor, "batch _ ..."]
 
 VECTORS = 32  # elements of a vectorised block in PyTorch: two registers of AVX-512
+FEW = 4  # rows of a matrix below which the kernel of its product depends on the size
 SHARE = 32768  # elements from which on PyTorch divides an operation among threads
 
 
@@ -29,8 +30,13 @@ def pointwise_linear(
     On a CPU this batched matrix product takes a third of the time of `conv1d` with a kernel of one
     point.
     """
-    if not torch.is_grad_enabled() and len(x) == 1:  # another kernel multiplies a single matrix
-        return pointwise_linear(x.expand(2, -1, -1), weight, bias)[:1]
+    if not torch.is_grad_enabled():
+        if len(x) == 1:  # another kernel multiplies a single matrix
+            return pointwise_linear(x.expand(2, -1, -1), weight, bias)[:1]
+        points = x.shape[-1]
+        if len(weight) < FEW and points % VECTORS:  # the rest of a vector has another kernel
+            padded = nn.functional.pad(x, (0, -points % VECTORS))
+            return pointwise_linear(padded, weight, bias)[..., :points]
     matrices = weight.squeeze(-1).expand(x.shape[0], -1, -1)
     return torch.bmm(matrices, x) if bias is None else torch.baddbmm(bias[:, None], matrices, x)
 
@@ -113,7 +119,7 @@ def silu(x: Features) -> Features:
 
     PyTorch's vectorised kernel processes blocks of `VECTORS` elements; a scalar loop handles the
     remainder of each thread's share and rounds differently. Where a remainder may fall within a
-    sample, samples are computed one at a time, by as many threads as have shares of whole blocks.
+    sample, samples are computed one at a time, by one thread if shares are not of whole blocks.
     """
     if torch.is_grad_enabled() or not has_fixed_order(x, x):
         return nn.functional.silu(x)
@@ -121,24 +127,13 @@ def silu(x: Features) -> Features:
     if elements % VECTORS == 0 and x.numel() <= SHARE:
         return nn.functional.silu(x)
     result = torch.empty_like(x)
-    with at_most(threads_of_whole_blocks(elements)):
+    threads = torch.get_num_threads()
+    shares = min(threads, -(-elements // SHARE))
+    whole = shares == 1 or -(-elements // shares) % VECTORS == 0
+    with at_most(threads if whole else 1):  # other numbers cost milliseconds to set
         for sample, out in zip(x, result, strict=True):
             torch.ops.aten.silu.out(sample, out=out)
     return result
-
-
-def threads_of_whole_blocks(elements: int) -> int:
-    """Return the largest number of threads that divide elements into shares of whole blocks.
-
-    Example:
-        >>> threads_of_whole_blocks(131072 + 1)
-        1
-    """
-    for threads in range(torch.get_num_threads(), 1, -1):
-        shares = min(threads, -(-elements // SHARE))
-        if shares == 1 or -(-elements // shares) % VECTORS == 0:
-            return threads
-    return 1
 
 
 def has_fixed_order(x: Tensor, weight: Tensor) -> bool:

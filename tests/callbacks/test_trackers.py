@@ -56,6 +56,27 @@ def test_figures_of_each_validation_are_shown(workplace):
     assert not list(Path("runs/watched").glob("*.png"))
 
 
+@pytest.mark.parametrize(("share", "steps"), [(0.0, [2, 6]), (1e9, [2, 4, 6])])
+def test_figures_take_a_small_share_of_a_training(workplace, monkeypatch, share, steps):
+    shutil.copy(SMOKE, "smoke.yaml")
+    monkeypatch.setattr("callbacks.run.score_writer.SHARE", share)
+    run_fit("--trainer.val_check_interval=2")
+    (file,) = Path("runs/watched").glob("events*")
+    events = EventAccumulator(str(file), size_guidance={"images": 0}).Reload()
+    assert [image.step for image in events.Images("val/panels")] == steps
+
+
+def test_a_tracker_that_fails_does_not_end_a_training(workplace, monkeypatch):
+    shutil.copy(SMOKE, "smoke.yaml")
+
+    def refuse(*args):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("callbacks.run.score_writer.show", refuse)
+    with pytest.warns(match="figures of a validation were not shown: no space left"):
+        run_fit()
+
+
 def test_figures_of_validations_are_not_drawn_for_loggers_that_take_none(workplace, monkeypatch):
     shutil.copy(SMOKE, "smoke.yaml")
     drawn = []

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from emulators.hierarchy.coarsening import LearnedCoarsening
-from emulators.networks.batches import convolve, linear, mix_modes, silu
+from emulators.networks.batches import convolve, linear, mix_modes, pointwise_linear, silu
 from emulators.networks.dilated_resnet import DilatedResNet
 from emulators.networks.fno import FNO
 from emulators.networks.fourier_unet import FourierUNet
@@ -21,6 +21,7 @@ CASES = [
     # 48 numbers per sample at the coarsest level end within a vector
     (UNet, (16, 24), {"width": 4, "multipliers": (1, 2, 2)}),
     (UNet, (48, 48), {"width": 6}),  # divided among threads
+    (FNO, (66,), {"modes": 8}),  # not a multiple of a vector
     (FNO, (10, 13), {"width": 8, "modes": 8}),  # matrices of 8 are multiplied in another way
 ]
 
@@ -62,6 +63,20 @@ def test_a_sample_gives_the_same_bits_in_any_batch_on_any_number_of_threads(
         threads(number)
         parts = [outputs(slice(start, start + size)) for start in range(0, 16, size)]
         assert torch.equal(torch.cat(parts), whole), (number, size)
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3, 5])
+@pytest.mark.parametrize("points", [1, 50, 64, 66, 101, 250])
+def test_a_matrix_per_point_gives_the_same_bits_in_any_batch(outputs, points, threads):
+    x, weight, bias = torch.randn(5, 32, points), torch.randn(outputs, 32, 1), torch.randn(outputs)
+    wanted = torch.einsum("oi,bix->box", weight[..., 0], x) + bias[:, None]
+    with torch.no_grad():
+        whole = pointwise_linear(x, weight, bias)
+        torch.testing.assert_close(whole, wanted, rtol=1e-4, atol=1e-5)
+        for number, size in ((1, 1), (1, 3), (2, 5), (3, 1), (6, 5)):
+            threads(number)
+            parts = [pointwise_linear(part, weight, bias) for part in x.split(size)]
+            assert torch.equal(torch.cat(parts), whole), (number, size)
 
 
 @pytest.mark.parametrize("size", [(40,), (3, 12, 20), (5, 64, 64)])

@@ -90,6 +90,11 @@ def test_weights_outside_of_the_network_that_begin_untrained_are_named(doubled):
         fit("--model.coarsening=emulators.LearnedCoarsening")
 
 
+def test_averages_of_added_inputs_are_not_named(doubled, recwarn):
+    fit("--model.noise_numbers=2", "--model.objective=CRPS")
+    assert not [one for one in recwarn if "begin untrained" in str(one.message)]
+
+
 def test_what_has_begun_needs_the_other_run_no_more(doubled):
     before = fit()
     Path(CHECKPOINT).unlink()

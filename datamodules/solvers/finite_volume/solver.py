@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from datamodules.solvers.cpu import one_thread_without_gradients
 from datamodules.solvers.finite import check_finite
 from datamodules.solvers.finite_volume.balance import Balance
 from datamodules.solvers.finite_volume.boundaries import Periodic
@@ -128,12 +129,13 @@ class FiniteVolumeSolver(Solver):
 
     def step_at(self, state: State, time: float) -> State:
         still = self.values(time)
-        for n in range(self.substeps):
-            state = self.stepper.step(
-                self.balance,
-                state,
-                self.values if self.moving else lambda time: still,
-                time + n * self.dt,
-                self.dt,
-            )
+        with one_thread_without_gradients(state.device):  # whose sums have a fixed order
+            for n in range(self.substeps):
+                state = self.stepper.step(
+                    self.balance,
+                    state,
+                    self.values if self.moving else lambda time: still,
+                    time + n * self.dt,
+                    self.dt,
+                )
         return state

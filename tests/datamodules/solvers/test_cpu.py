@@ -7,8 +7,17 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from datamodules.solvers import BetaPlane, Grid, SpectralSolver
+from datamodules.generation.generator import Generator
+from datamodules.generation.split_size import SplitSize
+from datamodules.solvers import BetaPlane, GaussianField, Grid, SpectralSolver, Variable
 from datamodules.solvers.cpu import by_parts, threads_for
+from datamodules.solvers.finite_volume import (
+    Balance,
+    Decay,
+    Domain,
+    ExplicitEuler,
+    FiniteVolumeSolver,
+)
 from datamodules.solvers.pseudo_spectral.operators import resample
 
 
@@ -76,6 +85,7 @@ def test_threads_are_given_back_after_a_failure_and_to_new_threads(threads, monk
 
 def test_parts_side_by_side_are_in_order_each_on_one_thread(threads, monkeypatch):
     monkeypatch.setattr("datamodules.solvers.cpu.CACHE_NUMBERS", 4)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1, 2})
     threads(3)
     seen = []
 
@@ -87,6 +97,46 @@ def test_parts_side_by_side_are_in_order_each_on_one_thread(threads, monkeypatch
     with torch.inference_mode():
         assert torch.equal(by_parts(double, batch), 2 * batch)
     assert sorted(seen) == [(1, 1, True), (2, 1, True), (2, 1, True)]
+
+
+def test_parts_are_not_side_by_side_where_threads_are_bound_to_one_core(threads, monkeypatch):
+    monkeypatch.setattr("datamodules.solvers.cpu.CACHE_NUMBERS", 1)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0})
+    threads(2)
+    seen = []
+    with torch.no_grad():
+        by_parts(lambda part: seen.append(torch.get_num_threads()) or part, torch.ones(2, 1))
+    assert seen == [2, 2]
+
+
+@pytest.mark.parametrize("size", [210, 256])
+def test_initial_states_have_the_same_bits_with_any_number_of_threads(threads, tmp_path, size):
+    solver = SpectralSolver(BetaPlane(square(size), viscosity=1e-3), 0.005, 0.01)
+    generator = Generator(solver, GaussianField(3.0), {"train": SplitSize(6, 2)}, precision=64)
+    states = []
+    for number in (1, 2, 3):
+        threads(number)
+        states.append(torch.cat([s.initial_state() for s in generator.files(tmp_path)]))
+    assert torch.equal(states[0], states[1])
+    assert torch.equal(states[0], states[2])
+
+
+def test_finite_volumes_take_one_thread_unless_gradients_are_recorded(threads):
+    seen = []
+
+    class Counting(ExplicitEuler):
+        def step(self, *args):
+            seen.append(torch.get_num_threads())
+            return super().step(*args)
+
+    domain, u = Domain(Grid((4,), (4.0,))), Variable("u", "u", "1")
+    balance = Balance(domain, (u,), {"decay": Decay("r")})
+    solver = FiniteVolumeSolver(balance, {"r": 1.0}, 0.5, 0.5, stepper=Counting())
+    threads(3)
+    for recording in (False, True):
+        with torch.set_grad_enabled(recording):
+            solver.step(torch.ones(1, 1, 4))
+    assert seen == [1, 3]
 
 
 def test_gradients_pass_through_parts(threads, monkeypatch):

@@ -7,7 +7,18 @@ from torch.testing import assert_close
 from datamodules.solvers.fourier import irfftn, rfftn
 
 # small kernels along the last axis, along another axis, and large ones
-SHAPES = [(32,), (64,), (8, 8), (12, 12), (32, 32), (64, 64), (128, 64), (256, 16), (128, 128)]
+SHAPES = [
+    (32,),
+    (64,),
+    (8, 8),
+    (12, 12),
+    (32, 32),
+    (64, 64),
+    (128, 64),
+    (256, 16),
+    (48, 80),
+    (128, 128),
+]
 
 
 @pytest.fixture
@@ -22,9 +33,10 @@ def there_and_back(field, axes):
     return torch.view_as_real(spectrum), irfftn(spectrum, field.shape[2:], axes, norm="forward")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_fields_have_the_same_bits_in_any_batch_on_any_number_of_threads(threads, shape):
-    field = torch.randn(5, 1, *shape, dtype=torch.float32)
+def test_fields_have_the_same_bits_in_any_batch_on_any_number_of_threads(threads, shape, dtype):
+    field = torch.randn(5, 1, *shape, dtype=dtype)
     axes = tuple(range(2, field.dim()))
     threads(1)
     wanted = there_and_back(field, axes)
