@@ -34,7 +34,8 @@ def pointwise_linear(
         if len(x) == 1:  # another kernel multiplies a single matrix
             return pointwise_linear(x.expand(2, -1, -1), weight, bias)[:1]
         points = x.shape[-1]
-        if len(weight) < FEW and points % VECTORS:  # the rest of a vector has another kernel
+        few = len(weight) < FEW and not torch.compiler.is_compiling()
+        if few and points % VECTORS:  # the rest of a vector has another kernel
             padded = nn.functional.pad(x, (0, -points % VECTORS))
             return pointwise_linear(padded, weight, bias)[..., :points]
     matrices = weight.squeeze(-1).expand(x.shape[0], -1, -1)
