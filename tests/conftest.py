@@ -14,6 +14,12 @@ import cli
 
 
 @pytest.fixture(autouse=True)
+def no_figures_of_validations(monkeypatch):
+    """Draw no figures of validations, which take a second per training, unless a module does."""
+    monkeypatch.setattr("callbacks.run.score_writer.takes_pictures", lambda trainer: False)
+
+
+@pytest.fixture(autouse=True)
 def double_precision_seeded_single_thread():
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)

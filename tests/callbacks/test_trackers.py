@@ -21,6 +21,11 @@ from tests.conftest import SMOKE
 MOVIE = gif(np.zeros((2, 8, 8, 3), np.uint8))
 
 
+@pytest.fixture(autouse=True)
+def no_figures_of_validations():
+    """Draw the figures of validations, other than in the rest of the suite."""
+
+
 @pytest.fixture
 def picture():
     buffer = io.BytesIO()
