@@ -59,7 +59,7 @@ def test_a_sample_gives_the_same_bits_in_any_batch_on_any_number_of_threads(
 
     whole = outputs(slice(None))
     assert whole.std() > 1e-3
-    for number, size in ((1, 1), (1, 2), (1, 3), (1, 5), (2, 16), (2, 1), (3, 16), (3, 3)):
+    for number, size in ((1, 1), (1, 3), (2, 5), (3, 16)):
         threads(number)
         parts = [outputs(slice(start, start + size)) for start in range(0, 16, size)]
         assert torch.equal(torch.cat(parts), whole), (number, size)
@@ -73,7 +73,7 @@ def test_a_matrix_per_point_gives_the_same_bits_in_any_batch(outputs, points, th
     with torch.no_grad():
         whole = pointwise_linear(x, weight, bias)
         torch.testing.assert_close(whole, wanted, rtol=1e-4, atol=1e-5)
-        for number, size in ((1, 1), (1, 3), (2, 5), (3, 1), (6, 5)):
+        for number, size in ((1, 1), (1, 3), (3, 5), (6, 1)):
             threads(number)
             parts = [pointwise_linear(part, weight, bias) for part in x.split(size)]
             assert torch.equal(torch.cat(parts), whole), (number, size)
