@@ -341,7 +341,7 @@ def test_states_of_other_shapes_are_not_projected():
 
 
 @pytest.mark.parametrize("kind", [DataModes, DivergenceFree, ConservedMean])
-@pytest.mark.parametrize("size", [16, 32, 64, 100, 256])
+@pytest.mark.parametrize("size", [16, 64, 256])
 def test_a_state_has_the_same_bits_in_any_batch_on_any_number_of_threads(kind, size):
     constraint, channels = kind(), 2 if kind is DivergenceFree else 1
     if kind is DataModes:

@@ -42,7 +42,7 @@ def vorticity(batch, size):
 def test_a_step_has_the_same_bits_with_any_number_of_threads(threads, size, batch, recording):
     solver = SpectralSolver(BetaPlane(square(size), beta=20.0, viscosity=1e-3), 0.005, 0.01).float()
     results = []
-    for number in (1, 2, 3, 5):
+    for number in (1, 2, 3):
         threads(number)
         with torch.set_grad_enabled(recording):
             results.append(solver.step(vorticity(batch, size)))

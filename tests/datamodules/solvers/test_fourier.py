@@ -40,7 +40,7 @@ def test_fields_have_the_same_bits_in_any_batch_on_any_number_of_threads(threads
     axes = tuple(range(2, field.dim()))
     threads(1)
     wanted = there_and_back(field, axes)
-    for number, size in ((1, 1), (1, 2), (2, 1), (2, 2), (2, 5), (3, 5)):
+    for number, size in ((1, 1), (2, 2), (2, 5), (3, 5)):
         threads(number)
         parts = [there_and_back(part, axes) for part in field.split(size)]
         for found, whole in zip(zip(*parts, strict=True), wanted, strict=True):
