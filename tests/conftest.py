@@ -13,6 +13,13 @@ from PIL import Image
 import cli
 
 
+@pytest.fixture
+def threads():
+    """Give the function that sets the number of threads, 1 before and after the test."""
+    yield torch.set_num_threads
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def no_figures_of_validations(monkeypatch):
     """Draw no figures of validations, which take a second per training, unless a module does."""

@@ -33,14 +33,6 @@ def single_precision():
     torch.set_default_dtype(torch.float64)
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("parameters", [0, 3])
 @pytest.mark.parametrize(("kind", "shape", "options"), CASES)
 def test_a_sample_gives_the_same_bits_in_any_batch_on_any_number_of_threads(

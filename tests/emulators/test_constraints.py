@@ -342,7 +342,7 @@ def test_states_of_other_shapes_are_not_projected():
 
 @pytest.mark.parametrize("kind", [DataModes, DivergenceFree, ConservedMean])
 @pytest.mark.parametrize("size", [16, 64, 256])
-def test_a_state_has_the_same_bits_in_any_batch_on_any_number_of_threads(kind, size):
+def test_a_state_has_the_same_bits_in_any_batch_on_any_number_of_threads(kind, size, threads):
     constraint, channels = kind(), 2 if kind is DivergenceFree else 1
     if kind is DataModes:
         constraint.occupied = torch.rand(1, size, size // 2 + 1) < 0.5
@@ -352,12 +352,11 @@ def test_a_state_has_the_same_bits_in_any_batch_on_any_number_of_threads(kind, s
     if kind is ConservedMean:
         constraint.weights = torch.rand(1, size, size).float()
     prediction = torch.randn(5, channels, size, size, dtype=torch.float32)
-    state, before, results = torch.randn_like(prediction), torch.get_num_threads(), []
+    state, results = torch.randn_like(prediction), []
     for number, part in ((1, 5), (1, 1), (2, 5), (2, 1), (3, 2)):
-        torch.set_num_threads(number)
+        threads(number)
         parts = zip(prediction.split(part), state.split(part), strict=True)
         with torch.no_grad():
             results.append(torch.cat([constraint(*one) for one in parts]))
-    torch.set_num_threads(before)
     assert results[0].std() > 0.1
     assert all(torch.equal(result, results[0]) for result in results)

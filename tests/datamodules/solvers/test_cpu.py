@@ -21,13 +21,6 @@ from datamodules.solvers.finite_volume import (
 from datamodules.solvers.pseudo_spectral.operators import resample
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def square(size):
     return Grid((size, size), (2 * math.pi, 2 * math.pi))
 
