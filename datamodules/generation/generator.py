@@ -282,7 +282,7 @@ class Shard:
         if self.initial is None:
             states = solver.initial_state().cpu()
             return states.expand(self.count, *states.shape[1:]).clone()
-        with at_most(1):  # whose sums have a fixed order
+        with at_most(1):  # several threads add in another order
             states = [
                 self.initial.sample(
                     solver.grid,

@@ -7,8 +7,9 @@ chaotic system after some hundred steps. On a CPU these functions transform fiel
 one thread, and none alone.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 
 import torch
 from jaxtyping import Complex, Float
@@ -31,12 +32,8 @@ def rfftn(
         >>> rfftn(torch.ones(8), axes=(0,)).real.tolist()
         [8.0, 0.0, 0.0, 0.0, 0.0]
     """
-    if not _on_processor(field):
-        return torch.fft.rfftn(field, dim=axes, norm=norm)
-    with _threads_for(field.shape[-1]):
-        if not _is_alone(field, axes):
-            return torch.fft.rfftn(field, dim=axes, norm=norm)
-        return torch.fft.rfftn(field.expand(2, *field.shape[1:]), dim=axes, norm=norm)[:1]
+    transform = partial(torch.fft.rfftn, dim=axes, norm=norm)
+    return _transformed(transform, field, axes, field.shape[-1])
 
 
 def irfftn(
@@ -57,26 +54,18 @@ def irfftn(
         >>> irfftn(torch.tensor([8.0, 0.0, 0.0]) + 0j, shape=(4,), axes=(0,)).tolist()
         [2.0, 2.0, 2.0, 2.0]
     """
-    if not _on_processor(spectrum):
-        return torch.fft.irfftn(spectrum, s=shape, dim=axes, norm=norm)
-    with _threads_for(shape[-1]):
-        if not _is_alone(spectrum, axes):
-            return torch.fft.irfftn(spectrum, s=shape, dim=axes, norm=norm)
-        pair = spectrum.expand(2, *spectrum.shape[1:])
-        return torch.fft.irfftn(pair, s=shape, dim=axes, norm=norm)[:1]
+    transform = partial(torch.fft.irfftn, s=shape, dim=axes, norm=norm)
+    return _transformed(transform, spectrum, axes, shape[-1])
 
 
-def _on_processor(values: Tensor) -> bool:
-    """Return whether a processor computes with a tensor, outside of a compiler."""
-    return values.is_cpu and not torch.compiler.is_compiling()
-
-
-def _threads_for(points: int) -> AbstractContextManager[None]:
-    """Use one thread within a `with` block if there are few points along the last axis."""
-    return at_most(1) if points <= SMALL_AXIS else nullcontext()
-
-
-def _is_alone(values: Tensor, axes: Sequence[int]) -> bool:
-    """Return whether there is a single field in a batch of one."""
+def _transformed(
+    transform: Callable[[Tensor], Tensor], values: Tensor, axes: Sequence[int], points: int
+) -> Tensor:
+    """Return a transform of values that are real fields with some points along the last axis."""
+    if not values.is_cpu or torch.compiler.is_compiling():
+        return transform(values)
     batch = values.shape[: values.dim() - len(axes)]
-    return bool(batch) and batch.numel() == 1
+    with at_most(1) if points <= SMALL_AXIS else nullcontext():
+        if batch and batch.numel() == 1:  # a single field, which is transformed with a copy
+            return transform(values.expand(2, *values.shape[1:]))[:1]
+        return transform(values)

@@ -70,6 +70,6 @@ class ConservedMean(Constraint):
         if self.weights is None:
             return prediction
         axes = tuple(range(2, prediction.dim()))
-        with one_thread_without_gradients(prediction.device):  # which sums in a fixed order
+        with one_thread_without_gradients(prediction.device):  # several add in another order
             change = ((prediction - state) * self.weights).sum(axes, keepdim=True)
         return prediction - change

@@ -13,7 +13,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from datamodules.solvers.cpu import at_most
+from datamodules.solvers.cpu import at_most, one_thread_without_gradients
 
 Features = Float[Tensor, "batch _ ..."]
 
@@ -109,9 +109,7 @@ def scale_modes(
     Without gradients one thread computes it, since numbers at the end of a thread's share are
     rounded differently.
     """
-    if torch.is_grad_enabled() or not spectrum.is_cpu or torch.compiler.is_compiling():
-        return spectrum * weight
-    with at_most(1):
+    with one_thread_without_gradients(spectrum.device):
         return spectrum * weight
 
 

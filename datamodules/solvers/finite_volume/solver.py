@@ -129,7 +129,7 @@ class FiniteVolumeSolver(Solver):
 
     def step_at(self, state: State, time: float) -> State:
         still = self.values(time)
-        with one_thread_without_gradients(state.device):  # whose sums have a fixed order
+        with one_thread_without_gradients(state.device):  # several add in another order
             for n in range(self.substeps):
                 state = self.stepper.step(
                     self.balance,
