@@ -32,7 +32,7 @@ def run_study(args: list[str]) -> None:
         if study.search:
             names = ", ".join(study.search.space)
             print(f"# each of the {study.search.trials} trials of a run sets {names}")
-        for run in (run for run in study.runs if not run.finished):
+        for run in (run for run in study.all_runs if not run.finished):
             print(" && ".join(shlex.join(["emulate", *command]) for command in run.commands()))
         return
     search = search_of(study)
@@ -49,7 +49,8 @@ def run_study(args: list[str]) -> None:
     if search is not None:
         reports = search(study.runs, study.root, study.search, options.jobs or cores, cores)
         study.runs = best_runs(reports, study.root)
-    failed = run_all(study.runs, min(options.jobs or cores, len(study.runs)), cores)
+    runs = study.all_runs
+    failed = run_all(runs, min(options.jobs or cores, len(runs)), cores)
     for folder, runs in study.compared().items():
         done = [str(run.folder) for run in runs if run not in failed]
         if done:
@@ -57,9 +58,7 @@ def run_study(args: list[str]) -> None:
     print(f"watch with: tensorboard --logdir {study.root}")
     if failed:
         logs = ", ".join(str(run.folder / "log.txt") for run in failed)
-        raise ValueError(
-            f"{len(failed)} of {len(study.runs)} runs failed; the reasons are in {logs}."
-        )
+        raise ValueError(f"{len(failed)} of {len(runs)} runs failed; the reasons are in {logs}.")
 
 
 def search_of(study: Study) -> "Callable[..., list[SearchReport]] | None":

@@ -13,14 +13,16 @@ A study is a YAML file:
     runs:                             # configuration files and options of each run
       baseline: [../model/baseline.yaml]
       noisy: [../model/baseline.yaml, --model.noise=0.03]
+    untrained:                        # if given, runs that are only tested, once for all seeds,
+      exact: [../model/simulation.yaml]    # without the `options` of the model
     search: {trials: 40, ...}         # if given, trials of each run with other options: see
                                       # `commands.search_section`
 
 `commands.jobs` runs them, `commands.search` the trials of a search.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -67,6 +69,15 @@ class StudyRun:
         return [command for command in (fit, test) if command[0] in self.stages]
 
 
+class UntrainedRun(StudyRun):
+    """Run of an emulator that has nothing to train, such as `emulators.Simulation`."""
+
+    def commands(self) -> list[list[str]]:
+        """Return the only stage, a test with all arguments, as arguments of this program."""
+        resume = ["--resume=true"] if (self.folder / "rollout-0.ckpt").exists() else []
+        return [["test", *self.arguments, f"--trainer.default_root_dir={self.folder}", *resume]]
+
+
 @dataclass
 class Study:
     """Contents of a study file.
@@ -76,18 +87,25 @@ class Study:
         data: Arguments of `generate` for each data set, to be simulated before the runs if it has
             a generator.
         runs: Runs in the order of the file.
+        untrained: Runs that are only tested.
         search: Search of options of each run, if there is one.
     """
 
     root: Path
     data: list[list[str]]
     runs: list[StudyRun]
+    untrained: list[UntrainedRun] = field(default_factory=list)
     search: Search | None = None
+
+    @property
+    def all_runs(self) -> list[StudyRun]:
+        """Runs with a training, then those without."""
+        return [*self.runs, *self.untrained]
 
     def compared(self) -> dict[Path, list[StudyRun]]:
         """Return the runs grouped by data set; the keys are the folders of the comparisons."""
         folders: dict[Path, list[StudyRun]] = {}
-        for run in self.runs:
+        for run in self.all_runs:
             folders.setdefault(run.folder.parent, []).append(run)
         return folders
 
@@ -145,8 +163,34 @@ def read_study(file: Path) -> Study:
             if seed is not None:
                 arguments += [f"--seed_everything={seed}", f"--data.seed={seed}"]
             runs.append(StudyRun(name, folder / name, arguments))
+    untrained = []
+    for (folder, (data, more)), (name, own) in product(
+        places.items(), study.get("untrained", {}).items()
+    ):
+        paths, words = split(own, existing)
+        words = [*without_model(options), *words, *without_model(more)]
+        arguments = [f"--config={path}" for path in (*data, *common, *paths)]
+        arguments += [f"--trainer.method={name}", *words]
+        untrained.append(UntrainedRun(name, folder / name, arguments))
+    check_untrained(file, runs, untrained)
     data_sets = [one for n, one in enumerate(made) if one and one not in made[:n]]
-    return Study(root, data_sets, runs, search)
+    return Study(root, data_sets, runs, untrained, search)
+
+
+def check_untrained(file: Path, runs: Sequence[StudyRun], untrained: Sequence[StudyRun]) -> None:
+    """Raise an error for an untrained run in the folder of another run, or with a seed."""
+    folders = {str(run.folder).casefold() for run in runs}
+    for run in untrained:
+        if str(run.folder).casefold() in folders:
+            raise ValueError(
+                f"{file}: 'runs' and 'untrained' both have a run in {run.folder}; rename one."
+            )
+        for word in run.arguments:
+            if "{seed}" in word:
+                raise ValueError(
+                    f"{file}: the untrained run '{run.name}' has {{seed}} in {word}, but it is "
+                    "made once for all seeds; give the option to each of 'runs' instead."
+                )
 
 
 def split(
@@ -159,11 +203,27 @@ def split(
 
 def data_arguments(files: list[Path], words: list[str]) -> list[str]:
     """Return the arguments of a run that name its data; empty if there are none."""
-    options = []
-    for word, before in zip(words, ["", *words], strict=False):
-        value = before in options and "=" not in before and not word.startswith("--")
-        if word.startswith("--data.") or value:
-            options.append(word)
+    pairs = zip(words, options_of(words), strict=True)
+    options = [word for word, option in pairs if option.startswith("--data.")]
     if not files and not any(word.startswith("--data.root") for word in options):
         return []
     return [*(f"--config={path}" for path in files), *options]
+
+
+def without_model(words: list[str]) -> list[str]:
+    """Return words without the options of the model and their values."""
+    pairs = zip(words, options_of(words), strict=True)
+    return [word for word, option in pairs if not option.startswith("--model")]
+
+
+def options_of(words: list[str]) -> list[str]:
+    """Return for each word the option that it is or that it is the value of.
+
+    Example:
+        >>> options_of(["--data.root", "x", "--model.noise=0.1"])
+        ['--data.root', '--data.root', '--model.noise=0.1']
+    """
+    options: list[str] = []
+    for word in words:
+        options.append(word if word.startswith("--") or not options else options[-1])
+    return options

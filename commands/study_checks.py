@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-OPTIONAL = ("common", "data", "options", "search", "seeds")
+OPTIONAL = ("common", "data", "options", "search", "seeds", "untrained")
 KEYS = tuple(sorted(("root", "runs", *OPTIONAL)))
 LARGEST_SEED = 2**32 - 1  # of numpy's generators, which Lightning seeds too
 
@@ -24,7 +24,7 @@ def check_study(file: Path, study: dict[Any, Any]) -> None:
         )
     if not isinstance(study["root"], str) or not study["root"].strip():
         raise wrong_type(file, "root", study["root"], "the path of a folder, in quotes if need be")
-    for key in ("runs", "data"):
+    for key in ("runs", "data", "untrained"):
         if key in study:
             check_named_lists(file, key, study[key])
     for key in ("common", "options", "seeds"):

@@ -52,6 +52,8 @@ class Best(NamedTuple):
 def best_of(column: Column, groups: Sequence[Method], independent: int | None) -> Best | None:
     """Return the best method of a column; None if it has no best, or no finite number.
 
+    Methods without weights, such as the solver of the data, are references and take no part.
+
     Args:
         column: Column of the table.
         groups: Methods that are compared.
@@ -79,7 +81,7 @@ def best_of(column: Column, groups: Sequence[Method], independent: int | None) -
         return None
     sign = 1 if column.best == "least" else -1
     known: list[tuple[float, int, Method]] = []
-    for group in groups:
+    for group in competing(groups):
         values = [value for run in group.runs if (value := column.value(run)) is not None]
         if values and np.isfinite(np.mean(values)):
             known.append((sign * float(np.mean(values)), len(known), group))
@@ -91,6 +93,11 @@ def best_of(column: Column, groups: Sequence[Method], independent: int | None) -
         low, high = interval(column, first, group, independent)
         found.append(Difference(group.name, sign * (mean - value), low, high))
     return Best(column.heading, first.name, found)
+
+
+def competing(groups: Sequence[Method]) -> Sequence[Method]:
+    """Return the methods with weights, or all methods if none has any."""
+    return [group for group in groups if group.has_weights] or groups
 
 
 def interval(

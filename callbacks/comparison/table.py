@@ -8,11 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from callbacks.comparison.differences import Best, best_of
+from callbacks.comparison.differences import Best, best_of, competing
 from callbacks.comparison.escaping import in_csv, in_markdown
 from callbacks.comparison.found_diagnostics import all_diagnostics, columns_of
 from callbacks.comparison.guarded_columns import guarded, has_cells, in_unit
 from callbacks.comparison.independence import independence
+from callbacks.comparison.words import references
 from callbacks.diagnostics.compared import Column, Method, Run, methods
 
 
@@ -159,7 +160,7 @@ def bests(runs: Sequence[Run], unit: float | None = None) -> dict[str, Best]:
         unit: Unit of the error [units of the data]; by default the training standard deviation.
     """
     groups, independent = methods(runs), independence(runs).count
-    if len(groups) < 2:
+    if len(competing(groups)) < 2:
         return {}
     found = {c.heading: best_of(c, groups, independent) for c in columns(runs, unit)}
     return {heading: best for heading, best in found.items() if best}
@@ -219,14 +220,15 @@ def note(runs: Sequence[Run], unit: float | None = None) -> str:
 
 def certainty(runs: Sequence[Run]) -> str:
     """Return a sentence on the methods in bold; empty for a single method."""
-    groups = methods(runs)
+    groups = competing(methods(runs))
     if len(groups) < 2:
         return ""
+    left_out = references(methods(runs))
     single = any(len(group.runs) < 2 for group in groups)
     over = "initial conditions" + (", for these seeds alone" if single else " and seeds")
     return (
         "Bold: better than every other method by more than chance (95 % intervals of the paired "
-        f"differences, over {over}). "
+        f"differences, over {over}). {left_out and left_out + ' '}"
     )
 
 

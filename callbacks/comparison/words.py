@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from callbacks.comparison.differences import best_of
+from callbacks.comparison.differences import best_of, competing
 from callbacks.comparison.independence import Independence, independence
 from callbacks.diagnostics.compared import Method, Run, methods
 from callbacks.diagnostics.rollout_error import COMPARED, mse_column
@@ -59,9 +59,10 @@ def summary(runs: Sequence[Run], unit: float | None = None) -> list[str]:
     """
     groups, starts = methods(runs), independence(runs)
     found = [best for lead in COMPARED if (best := least(groups, lead, unit, starts.count))]
-    compared = bool(found) and len(groups) > 1
+    compared = bool(found) and len(competing(groups)) > 1
     sentences = [errors(found)]
-    sentences += [chance(found), caution(groups, starts)] if compared else []
+    if compared:
+        sentences += [chance(found), caution(competing(groups), starts), references(groups)]
     return [sentence for sentence in (*sentences, stability(groups)) if sentence]
 
 
@@ -162,6 +163,15 @@ def caution(groups: Sequence[Method], starts: Independence) -> str:
         f"These are means over {starts.phrase}; {who} a single seed, and another "
         "seed may change the order where differences are small."
     )
+
+
+def references(groups: Sequence[Method]) -> str:
+    """Return a sentence on the methods that take no part in comparisons; empty without any."""
+    names = [group.name for group in groups if group not in competing(groups)]
+    if not names:
+        return ""
+    have, are = ("has", "is") if len(names) == 1 else ("have", "are")
+    return f"{listed(names)} {have} no weights and {are} left out of these comparisons."
 
 
 def stability(groups: Sequence[Method]) -> str:

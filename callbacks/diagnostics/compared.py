@@ -129,6 +129,11 @@ class Method:
         """Name in the legend of a figure."""
         return escape(self.name)
 
+    @property
+    def has_weights(self) -> bool:
+        """False for a reference that has nothing to train, such as the solver of the data."""
+        return any(run.about.get("parameters") != 0 for run in self.runs)
+
     def per_seed(self, name: str, over: str = "initial_condition") -> np.ndarray:
         """Return the means (seed, ...) of a labelled array over a dimension, if it has it."""
         return np.stack([run.mean_over(name, [over]) for run in self.runs])

@@ -13,7 +13,7 @@ from callbacks.comparison import table
 from callbacks.comparison.chance import paired_interval
 from callbacks.comparison.independence import independence, starts_apart
 from callbacks.comparison.json_file import comparison_json
-from callbacks.comparison.table import certain_cells
+from callbacks.comparison.table import bests, certain_cells
 from callbacks.comparison.words import summary
 from callbacks.diagnostics.compared import Run
 from datamodules.rollouts import TrajectoryRolloutBatch
@@ -198,6 +198,27 @@ def test_only_a_method_that_differs_from_all_others_is_in_bold():
     assert certain_cells([next_best, best, alike]) == set()
     assert "**" not in table([next_best, best, alike])
     assert certain_cells([best]) == set()
+
+
+def test_a_reference_without_weights_is_neither_best_nor_compared_with_the_best():
+    best, next_best = errors("a", (1.0, 2.0, 3.0)), errors("b", (1.9, 3.1, 4.0))
+    solver, other = errors("solver", (0.1, 0.2, 0.3)), errors("persistence", (5.0, 6.0, 7.0))
+    for run, parameters in ((best, 7), (solver, 0), (other, 0)):  # unknown of the fourth
+        run.about["parameters"] = parameters
+    assert certain_cells([solver, next_best, best]) == {(3, 2)}
+    assert bests([solver, next_best, best])["MSE at 1"].others[0].other == "b"
+    sentence = "s has no weights and is left out of these comparisons."
+    assert sentence in table([next_best, best, solver])
+    said = summary([solver, next_best, best])
+    assert said[0] == "The mean squared error is least for a at lead 1 (2; 33 % below b)."
+    assert sentence in said
+    assert certain_cells([solver, best]) == set()
+    assert summary([solver, best])[0] == "The mean squared error of a is 2 at lead 1."
+    assert "Bold" not in table([solver, best])
+    assert certain_cells([solver, other]) == {(1, 2)}  # none has weights
+    assert "left out" not in table([solver, other])
+    assert "p, s have" not in table([other, solver, best, next_best])
+    assert "p and s have no weights and are left out" in table([other, solver, best, next_best])
 
 
 def test_scores_that_are_not_finite_are_never_best_and_have_no_interval():

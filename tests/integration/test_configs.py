@@ -115,13 +115,14 @@ def test_study_configuration(path):
     assert study.data
     device = device_of(path)
     left_out = ("--trainer.", "--seed_everything=", "--data.seed=")
-    words = [[w for w in run.arguments if not w.startswith(left_out)] for run in study.runs]
+    words = [[w for w in run.arguments if not w.startswith(left_out)] for run in study.all_runs]
     for arguments in covering(words):
         of_trainer = ("/infiltration.yaml", "/paper.yaml")
         given = [word for word in arguments if not word.endswith(of_trainer)]
         data = made_data(device, *(word for word in given if not of_the_model(word)))
         sizes = {"channels": data.channels, "dimensions": data.dimensions}
-        sizes["parameters"] = len(data.parameters)  # as `emulate` links them
+        if data.parameters:  # as `emulate` links them
+            sizes["parameters"] = len(data.parameters)
         linked = [f"--model.{name}={size}" for name, size in sizes.items()]
         model = made_model(device, *filter(of_the_model, given), *linked)
         *_, size = data.generator.grid.shape

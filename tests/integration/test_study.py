@@ -14,7 +14,7 @@ import commands.jobs
 from callbacks.comparison import compare, load_runs, table
 from callbacks.comparison.table import note
 from commands.jobs import Job, next_run, run_all
-from commands.study import StudyRun, read_study
+from commands.study import StudyRun, UntrainedRun, read_study
 from tests.conftest import SMOKE
 from tests.processes import start, wait, wait_for
 
@@ -128,6 +128,66 @@ def test_every_run_on_every_data_set_is_compared_within_its_set(tmp_path):
     assert groups == {"runs/jet": 4, "runs/calm": 4}
 
 
+def test_untrained_runs_are_tested_once_without_the_options_of_the_model(tmp_path):
+    for name in ("d", "s", "a", "jet"):
+        (tmp_path / f"{name}.yaml").write_text("model: {}\n")
+    text = (
+        "root: runs\nseeds: [3, 4]\ncommon: [d.yaml]\nruns: {one: [a.yaml]}\n"
+        "options: [--data.x=1, --model.noise, 0.1, --model.y=2, --trainer.precision, 32-true]\n"
+        "untrained: {solver: [s.yaml, --model.z=3]}\n"
+    )
+    study = read_study(write(tmp_path, text))
+    assert [run.name for run in study.all_runs] == ["one-seed3", "one-seed4", "solver"]
+    (run,) = study.untrained
+    files = [f"--config={tmp_path / name}.yaml" for name in ("d", "s")]
+    words = ["--data.x=1", "--trainer.precision", "32-true", "--model.z=3"]
+    (command,) = run.commands()
+    assert command == [
+        "test",
+        *files,
+        "--trainer.method=solver",
+        *words,
+        "--trainer.default_root_dir=runs/solver",
+    ]
+    assert study.compared() == {Path("runs"): study.all_runs}
+    text += "data: {jet: [jet.yaml, --data.u=5, --model.v=6], calm: []}\n"
+    jet, calm = read_study(write(tmp_path, text)).untrained
+    assert [str(run.folder) for run in (jet, calm)] == ["runs/jet/solver", "runs/calm/solver"]
+    assert jet.arguments == [
+        f"--config={tmp_path / 'jet.yaml'}", *files, "--trainer.method=solver", *words, "--data.u=5"
+    ]  # fmt: skip
+
+
+def test_interrupted_test_of_an_untrained_run_is_resumed(tmp_path):
+    run = UntrainedRun("solver", tmp_path / "solver", ["--config=s.yaml"])
+    run.folder.mkdir()
+    (run.folder / "rollout-0.ckpt").touch()
+    assert run.commands() == [
+        [
+            "test",
+            "--config=s.yaml",
+            f"--trainer.default_root_dir={run.folder}",
+            "--resume=true",
+        ]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("untrained: {A: []}", "'runs' and 'untrained' both have a run in runs/A; rename one"),
+        ("untrained: {a-seed1: []}\nseeds: [1]", "both have a run in runs/a-seed1; rename one"),
+        (
+            "untrained: {s: []}\nseeds: [1]\noptions: ['--data.root=x{seed}']",
+            r"run 's' has \{seed\} in --data.root=x\{seed\}, but it is made once",
+        ),
+    ],
+)
+def test_untrained_runs_have_folders_of_their_own_and_no_seed(tmp_path, text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read_study(write(tmp_path, f"root: runs\nruns: {{a: []}}\n{text}\n"))
+
+
 def test_cores_are_shared_among_the_runs_that_are_left(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("commands.jobs.PROGRAM", tmp_path / "program.py")
     (tmp_path / "program.py").write_text("import os\nprint(os.environ['OMP_NUM_THREADS'])\n")
@@ -211,6 +271,7 @@ def test_dry_run_prints_the_commands_of_what_is_unfinished(tmp_path, say, monkey
         ("data: {}", "'data' is {}, expected"),
         ("data: {1.5: []}", "'data' has the name 1.5, which"),
         ("data: {a: [2020-01-01]}", "'data.a[0]' is datetime.date(2020, 1, 1), expected"),
+        ("untrained: {a: b.yaml}", "'untrained.a' is 'b.yaml', expected a list; write [b.yaml]"),
         ("common: a.yaml", "'common' is 'a.yaml', expected a list; write [a.yaml]"),
         ("common: {a: b}", "'common' is {'a': 'b'}, expected a list."),
         ("common: [null]", "'common[0]' is None, expected"),
