@@ -1,9 +1,10 @@
-"""Draws docs/published_flows.png from the runs of configs/study/published_flows.yaml.
+"""Draws docs/published_flows.png from runs of published_256_short.yaml and published_flows.yaml.
 
-python docs/draw_flows.py runs/published_flows
+python docs/draw_flows.py runs/published_256_short runs/published_flows
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -11,21 +12,22 @@ import numpy as np
 import xarray
 
 FOLDER = Path(__file__).parent
-FLOWS = {
-    "jet256": "jets, 256² of 512² points",
-    "nojet256": "no jets, 256² points",
-    "jet512": "jets, 512² points",
-}
+TITLES = ("jets, 256² of 512² points", "no jets, 256² points", "jets, 512² points")
 LEADS = (0, 1, 2, 3)  # of the panels: 1, 25, 50 and 100 steps
 
 
-def draw(root: Path) -> plt.Figure:
-    """Return the figure: truth, baseline and hierarchy of each flow, a column per lead time."""
-    figure = plt.figure(figsize=(9, 6 * len(FLOWS)), layout="constrained")
-    for part, (flow, title) in zip(figure.subfigures(len(FLOWS)), FLOWS.items(), strict=True):
+def draw(folders: Sequence[Path]) -> plt.Figure:
+    """Return the figure: truth, baseline and hierarchy of each flow, a column per lead time.
+
+    Args:
+        folders: Folder of the runs on each flow.
+    """
+    figure = plt.figure(figsize=(9, 6 * len(folders)), layout="constrained")
+    parts = figure.subfigures(len(folders))
+    for part, folder, title in zip(parts, folders, TITLES, strict=True):
         part.suptitle(title, fontsize=11)
         runs = {
-            name: xarray.load_dataset(root / flow / name / "scores.nc")
+            name: xarray.load_dataset(folder / name / "scores.nc")
             for name in ("baseline", "hierarchical")
         }
         truth = runs["baseline"]["panel_truth"]
@@ -44,4 +46,6 @@ def draw(root: Path) -> plt.Figure:
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1])).savefig(FOLDER / "published_flows.png", dpi=75)
+    main_flow, others = map(Path, sys.argv[1:])
+    flows = (main_flow, others / "nojet256", others / "jet512")
+    draw(flows).savefig(FOLDER / "published_flows.png", dpi=75)
