@@ -25,6 +25,7 @@ from .networks.fourier_unet import FourierUNet
 from .networks.from_module import FromModule
 from .networks.interface import Network, NetworkInterface
 from .networks.unet import UNet
+from .persistence import Persistence
 from .pushforward import Pushforward, Unrolled
 from .rollout import RolloutObserver
 from .simulation import Simulation
@@ -40,6 +41,7 @@ from .training.objectives import (
 )
 from .training.schedules import ConstantCosine, WarmupConstant, WarmupCosine
 from .training.spectral_losses import BinnedSpectralPower, Sobolev
+from .untrained import Untrained
 
 __all__ = [
     "CRPS",
@@ -73,6 +75,7 @@ __all__ = [
     "Network",
     "NetworkInterface",
     "Objective",
+    "Persistence",
     "Pooling",
     "Pushforward",
     "RolloutObserver",
@@ -83,6 +86,7 @@ __all__ = [
     "SpectralTruncation",
     "UNet",
     "Unrolled",
+    "Untrained",
     "WarmupConstant",
     "WarmupCosine",
     "WeightedSum",

@@ -10,7 +10,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
 from emulators.im_pindiff import ImPiNDiff
-from emulators.simulation import Simulation
+from emulators.untrained import Untrained
 
 MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
@@ -32,7 +32,7 @@ class Compile(Callback):
             the network alone. Copies were tested with a backend that overwrites, not on a GPU.
 
     Raises:
-        ValueError: Torch knows no such backend or mode, or the emulator steps by a solver.
+        ValueError: Torch knows no such backend or mode, or the emulator has no network.
 
     Example:
         In Python it is one of the trainer's callbacks, `Trainer(callbacks=[Compile()])`. Modes that
@@ -59,9 +59,9 @@ class Compile(Callback):
     def _compile(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.compiled is pl_module:
             return
-        if isinstance(pl_module, ImPiNDiff | Simulation):
+        if isinstance(pl_module, ImPiNDiff | Untrained):
             raise ValueError(
-                f"{type(pl_module).__name__} steps by a solver and has no network to compile; "
+                f"{type(pl_module).__name__} has no network to compile; "
                 "leave out the callback callbacks.Compile."
             )
         for network in (pl_module.trained, pl_module.averaged):

@@ -8,7 +8,7 @@ from lightning import Callback, Trainer
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from emulators import L2, Distance, Emulator, ImPiNDiff, Simulation, UNet
+from emulators import L2, Distance, Emulator, ImPiNDiff, UNet, Untrained
 from emulators.context import Context
 from emulators.rollout import RolloutState
 from tests.emulators.networks_for_tests import small_unet
@@ -19,7 +19,7 @@ def below(kind):
     return [found for child in kind.__subclasses__() for found in (child, *below(child))]
 
 
-WITHOUT_NETWORK = (Simulation, ImPiNDiff)  # tested in files of their own
+WITHOUT_NETWORK = (*below(Untrained), Untrained, ImPiNDiff)  # tested in files of their own
 EMULATORS = [
     kind
     for kind in below(Emulator)

@@ -29,6 +29,7 @@ from tests.integration.test_im_pindiff import with_physics
 
 HERE = Path(__file__).parents[1]
 NETWORK = {"class_path": "UNet", "init_args": {"width": 4, "multipliers": [1, 2]}}
+UNTRAINED = "Simulation", "Persistence"
 OPTIONS = {  # of each emulator, in addition to the network
     "Baseline": {}, "Pushforward": {}, "Unrolled": {"unrolled_steps": 2}, "Bundled": {"bundle": 2},
     "Hierarchical": {"latents": [[1, 2], [2, 4]]},
@@ -145,11 +146,11 @@ def difference(ours, others):
 def main(name):
     torch.set_num_threads(1)
     callbacks.run.score_writer.png = dot
-    trains, resumes = name != "Simulation", name == "resumed"
+    trains, resumes = name not in UNTRAINED, name == "resumed"
     if name == "ImPiNDiff":
         write(yaml.safe_load(with_physics()))
     else:
-        kind = name if name in (*OPTIONS, "Simulation") else "Hierarchical"
+        kind = name if name in (*OPTIONS, *UNTRAINED) else "Hierarchical"
         model = {"class_path": kind, "init_args": {**OPTIONS.get(kind, {})}}
         model["init_args"] |= ({"network": NETWORK} if trains else {}) | OTHERS.get(name, {})
         made = settings(model, "bf16-mixed" if name == "mixed" else "32-true")

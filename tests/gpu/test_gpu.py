@@ -9,7 +9,15 @@ from tests.processes import start, wait
 
 BATCH = "copy to the GPU utilities/apply_func.py"  # Lightning's copy of the training batch
 USUAL = ["conditioned", "stochastic"]
-FAMILIES = [*program.OPTIONS, "Simulation", "ImPiNDiff", "mixed", "projected", "resumed"]
+FAMILIES = [
+    *program.OPTIONS,
+    "Simulation",
+    "Persistence",
+    "ImPiNDiff",
+    "mixed",
+    "projected",
+    "resumed",
+]
 
 
 def test_simulated_gpu_refuses_and_records_what_a_gpu_would(tmp_path, monkeypatch):

@@ -98,7 +98,7 @@ FAMILIES = {
     name
     for name in emulators.__all__
     if inspect.isclass(family := getattr(emulators, name)) and issubclass(family, Emulator)
-    if family not in (Emulator, emulators.ImPiNDiff, emulators.Simulation)
+    if family not in (Emulator, emulators.ImPiNDiff) and not issubclass(family, emulators.Untrained)
 }
 TWO = {"Baseline", "Hierarchical"}  # without a memory and with one
 
@@ -129,8 +129,8 @@ def test_compiled_networks_equal_eager_ones_and_compile_little(workplace, famili
     assert "outlasts reduce-overhead True" in text
 
 
-@pytest.mark.parametrize("kind", ["Simulation"])
-def test_solver_is_not_compiled(workplace, say, kind):
+@pytest.mark.parametrize("kind", ["Simulation", "Persistence"])
+def test_emulators_without_a_network_are_not_compiled(workplace, say, kind):
     words = ["test", "-c", SMOKE, f"--model={kind}", "--trainer.callbacks+=callbacks.Compile"]
     status, _, err = say(*words)
     assert status == 1

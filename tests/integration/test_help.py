@@ -120,7 +120,7 @@ def test_help_of_an_emulator_is_short_and_names_what_can_be_chosen(kind, say):
 
 CHOSEN = ("UNet", "FourierUNet", "FNO", "DilatedResNet")
 EMULATORS = ("Baseline", "Pushforward", "Unrolled", "Bundled", "Hierarchical", "ImPiNDiff")
-EMULATORS += ("HierarchicalPushforward", "Simulation")
+EMULATORS += ("HierarchicalPushforward", "Simulation", "Persistence")
 CALLBACKS = [
     name
     for name in callbacks.__all__

@@ -1,4 +1,4 @@
-"""The solver, tested like an emulator, has no error and is stable."""
+"""References without weights: the solver has no error, persistence changes nothing."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import xarray
 
 import cli
 from datamodules.description import DataDescription
@@ -13,6 +14,7 @@ from datamodules.files.space_axis import SpaceAxis
 from datamodules.solvers import Grid, KuramotoSivashinsky, SpectralSolver, Variable
 from emulators import Simulation
 from tests.conftest import SMOKE, says
+from tests.datamodules.files import write_file
 
 MODEL = """
 model: {class_path: Simulation}
@@ -40,10 +42,36 @@ def test_scores_of_the_solver_are_the_truth(config):
     assert scores["test/stability_rate"] == 1
 
 
-def test_training_the_solver_is_refused(config, say):
-    status, _, err = say("fit", *config)
+@pytest.mark.parametrize("kind", ["Simulation", "Persistence"])
+def test_training_without_weights_is_refused(config, say, kind):
+    status, _, err = say("fit", *config, f"--model={kind}")
     assert status == 1
-    assert says(err, "Simulation", "`emulate test`")
+    assert says(err, kind, "`emulate test`")
+
+
+def test_error_of_persistence_is_the_change_of_the_truth(config, workplace):
+    cli.run(["test", *config, "--model=Persistence"])
+    scores = xarray.load_dataset("runs/truth/scores.nc")
+    states = {}
+    for split in ("train", "test"):
+        (path,) = (workplace / "data" / split).glob("*.nc")
+        states[split] = xarray.load_dataset(path)["u"].values
+    variance = states["train"].astype(float).var()
+    starts = zip(scores.initial_trajectory.values, scores.initial_snapshot.values, strict=True)
+    for row, (trajectory, first) in enumerate(starts):
+        truth = states["test"][trajectory, first : first + 9].astype(float)
+        expected = ((truth[1:] - truth[0]) ** 2).mean(-1) / variance
+        np.testing.assert_allclose(scores.mse.values[row], expected, rtol=1e-5)
+
+
+def test_persistence_runs_on_data_with_forcing(config, workplace):
+    for split, length in {"train": 30, "val": 25, "test": 25}.items():
+        path = workplace / "other" / split / "a.nc"
+        write_file(path, (length, 6, 10), ("u", "v", "light"), ("time", "y", "x"))
+    words = ["--data.root=other", "--data.generator=null", "--data.variables=[u, v]"]
+    words += ["--data.dimensions={space: [y, x]}", "--data.forcing=[light]", "--model=Persistence"]
+    tested = cli.run(["test", "-c", "truth.yaml", *words])
+    assert tested.trainer.callback_metrics["test/mse/lead_1"] > 0
 
 
 def simulation_of(data) -> Simulation:
