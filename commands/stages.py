@@ -188,6 +188,26 @@ class EmulatorCLI(LightningCLI):
         if isinstance(given := trainer.callbacks, list):
             trainer.callbacks = [c for n, c in enumerate(given) if c not in given[:n]]
 
+    def refuse_untrained(self) -> None:
+        """Check that the weights of an emulator come from a training.
+
+        Raises:
+            ValueError: There is no checkpoint, and the emulator has parameters to be trained.
+        """
+        untrained = isinstance(self.model, emulators.Untrained)
+        given = self.config[self.subcommand].ckpt_path
+        if not (given or untrained) and any(p.requires_grad for p in self.model.parameters()):
+            name = type(self.model).__name__
+            self.trainer.remove_empty_folders(Path(self.trainer.default_root_dir))
+            raise ValueError(
+                f"emulate {self.subcommand} needs a trained emulator, and {name} has weights that "
+                "no training has set; give --ckpt_path RUN/last.ckpt."
+            )
+
+    before_validate = refuse_untrained
+    before_test = refuse_untrained
+    before_predict = refuse_untrained
+
     def _dump_config(self) -> None:
         """Set the hyperparameters of the model; Lightning would check and write all settings."""
         if not hasattr(self, "config_dump"):

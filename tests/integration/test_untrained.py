@@ -49,6 +49,14 @@ def test_training_without_weights_is_refused(config, say, kind):
     assert says(err, kind, "`emulate test`")
 
 
+@pytest.mark.parametrize("stage", ["validate", "test", "predict"])
+def test_weights_that_no_training_has_set_are_refused(config, say, workplace, stage):
+    status, _, err = say(stage, *config, "--model=Baseline")
+    assert status == 1
+    assert says(err, "needs a trained emulator, and Baseline has weights", "give --ckpt_path")
+    assert not (workplace / "runs" / "truth").exists()
+
+
 def test_error_of_persistence_is_the_change_of_the_truth(config, workplace):
     cli.run(["test", *config, "--model=Persistence"])
     scores = xarray.load_dataset("runs/truth/scores.nc")
