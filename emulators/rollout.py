@@ -18,6 +18,7 @@ from tqdm import tqdm
 from datamodules.solvers.variable import State
 from emulators.context import NO_CONTEXT, Context, Steps, checked_step
 from emulators.host_copies import copy_to_device
+from emulators.rollout_records import as_before, as_plain, is_record
 from emulators.step_in_parts import step_in_parts
 
 Members = Float[Tensor, "member batch channel *space"]
@@ -183,13 +184,15 @@ class RolloutObserver(ABC):
     def rollout_state(self) -> dict[str, Any]:
         """Return the records of this and earlier batches, as a state to resume from.
 
-        The state consists of all attributes made of tensors and numbers.
+        The state consists of all attributes made of tensors, NumPy arrays and numbers.
         """
-        return {name: value for name, value in vars(self).items() if is_rollout_state(value)}
+        found = {name: value for name, value in vars(self).items() if is_record(value)}
+        return {name: as_plain(value) for name, value in found.items()}
 
     def load_rollout_state(self, state: dict[str, Any]) -> None:
         """Resume from a saved state, after `begin`."""
-        vars(self).update(state)
+        present = vars(self)
+        present.update({name: as_before(value, present.get(name)) for name, value in state.items()})
 
     def find_diverged(self) -> Choice | None:
         """Return a mask of the trajectories that have diverged and can be stopped, or None.
@@ -206,15 +209,6 @@ class RolloutObserver(ABC):
 
         The rollouts may have ended early, if every trajectory has diverged.
         """
-
-
-def is_rollout_state(value: object) -> bool:
-    """Return whether a value is made of tensors and numbers."""
-    if isinstance(value, dict):
-        return all(is_rollout_state(part) for part in value.values())
-    if isinstance(value, list | tuple):
-        return all(is_rollout_state(part) for part in value)
-    return isinstance(value, Tensor | bool | int | float)
 
 
 def run_rollout(
