@@ -33,7 +33,7 @@ class Untrained(Emulator):
         if stage == "fit":
             raise ValueError(
                 f"{type(self).__name__} has nothing to train; run `emulate test` without a "
-                "checkpoint."
+                "checkpoint, or list it under 'untrained' in a study."
             )
         check_precision(self.trainer.precision)
         statistics = self.trainer.datamodule.statistics
