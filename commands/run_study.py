@@ -49,16 +49,24 @@ def run_study(args: list[str]) -> None:
     if search is not None:
         reports = search(study.runs, study.root, study.search, options.jobs or cores, cores)
         study.runs = best_runs(reports, study.root)
+        if not study.runs:  # another process tests the best, and the untrained runs
+            return
     runs = study.all_runs
     failed = run_all(runs, min(options.jobs or cores, len(runs)), cores)
-    for folder, runs in study.compared().items():
-        done = [str(run.folder) for run in runs if run not in failed]
-        if done:
-            compare_runs([*done, f"--output={folder}"])
-    print(f"watch with: tensorboard --logdir {study.root}")
+    faults: list[str] = []
     if failed:
         logs = ", ".join(str(run.folder / "log.txt") for run in failed)
-        raise ValueError(f"{len(failed)} of {len(runs)} runs failed; the reasons are in {logs}.")
+        faults.append(f"{len(failed)} of {len(runs)} runs failed; the reasons are in {logs}.")
+    for folder, group in study.compared().items():
+        done = [str(run.folder) for run in group if run not in failed]
+        try:
+            if done:
+                compare_runs([*done, f"--output={folder}"])
+        except (OSError, ValueError) as error:  # the other data sets have comparisons
+            faults.append(str(error))
+    print(f"watch with: tensorboard --logdir {study.root}")
+    if faults:
+        raise ValueError(" ".join(faults))
 
 
 def search_of(study: Study) -> "Callable[..., list[SearchReport]] | None":

@@ -169,7 +169,16 @@ def read_study(file: Path) -> Study:
     ):
         paths, words = split(own, existing)
         words = [*without_model(options), *words, *without_model(more)]
-        arguments = [f"--config={path}" for path in (*data, *common, *paths)]
+        if any(option.partition("=")[0] == "--config" for option in options_of(words)):
+            raise ValueError(
+                f"{file}: an option names a file with --config, whose model would take the place "
+                f"of the untrained run '{name}'; name the file under 'common', without --config."
+            )
+        paths = [*data, *common, *paths]
+        made.append(
+            data_arguments([path for path in paths if path in data or has_data(path)], words)
+        )
+        arguments = [f"--config={path}" for path in paths]
         arguments += [f"--trainer.method={name}", *words]
         untrained.append(UntrainedRun(name, folder / name, arguments))
     check_untrained(file, runs, untrained)
@@ -189,7 +198,7 @@ def check_untrained(file: Path, runs: Sequence[StudyRun], untrained: Sequence[St
             if "{seed}" in word:
                 raise ValueError(
                     f"{file}: the untrained run '{run.name}' has {{seed}} in {word}, but it is "
-                    "made once for all seeds; give the option to each of 'runs' instead."
+                    "made once for all seeds; write the number, or give the option to 'runs' only."
                 )
 
 

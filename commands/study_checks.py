@@ -18,6 +18,11 @@ def check_study(file: Path, study: dict[Any, Any]) -> None:
     wrong += [key for key in ("root", "runs") if key not in study]
     if wrong:
         is_there = wrong[0] in study
+        if wrong[0] == "runs" and "untrained" in study:
+            raise ValueError(
+                f"{file}: 'runs' is missing, and a study trains at least one; test what is under "
+                "'untrained' by `emulate test`, and compare by `emulate compare`."
+            )
         raise ValueError(
             f"{file}: '{wrong[0]}' is {'not a key' if is_there else 'missing'}; "
             f"the keys are {', '.join(KEYS)}."
@@ -27,6 +32,10 @@ def check_study(file: Path, study: dict[Any, Any]) -> None:
     for key in ("runs", "data", "untrained"):
         if key in study:
             check_named_lists(file, key, study[key])
+    names = {name.strip().casefold() for name in study["runs"]}
+    for name in study.get("untrained", {}):
+        if name.strip().casefold() in names:  # else it would count as another seed of the method
+            raise ValueError(f"{file}: 'runs' and 'untrained' both have '{name}'; rename one.")
     for key in ("common", "options", "seeds"):
         if key in study and not isinstance(study[key], list):
             raise not_a_list(file, key, study[key])

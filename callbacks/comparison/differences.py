@@ -52,7 +52,7 @@ class Best(NamedTuple):
 def best_of(column: Column, groups: Sequence[Method], independent: int | None) -> Best | None:
     """Return the best method of a column; None if it has no best, or no finite number.
 
-    Methods without weights, such as the solver of the data, are references and take no part.
+    Where two methods or more have weights, others, such as the solver of the data, take no part.
 
     Args:
         column: Column of the table.
@@ -96,8 +96,9 @@ def best_of(column: Column, groups: Sequence[Method], independent: int | None) -
 
 
 def competing(groups: Sequence[Method]) -> Sequence[Method]:
-    """Return the methods with weights, or all methods if none has any."""
-    return [group for group in groups if group.has_weights] or groups
+    """Return the methods with weights; all methods if fewer than two have any."""
+    trained = [group for group in groups if group.has_weights]
+    return trained if len(trained) > 1 else groups
 
 
 def interval(

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from callbacks.comparison.differences import competing
 from callbacks.comparison.options import differing_options
 from callbacks.comparison.table import (
     bests,
@@ -82,6 +83,7 @@ def all_differences(runs: Sequence[Run], unit: float | None = None) -> str:
 
 def options_table(runs: Sequence[Run]) -> str:
     """Return the fold of the options that differ between runs."""
+    runs = [run for method in competing(methods(runs)) for run in method.runs]
     found = differing_options(runs)
     if not found:
         return ""

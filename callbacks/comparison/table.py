@@ -211,8 +211,11 @@ def note(runs: Sequence[Run], unit: float | None = None) -> str:
         f"{certainty(runs)}Stable: "
         "trajectories whose energy stays within the band of the reference for "
         f"{about.get('steps', 'all')} steps. Scores of the climate leave out rollouts that "
-        "diverged before their first sample. All runs were trained and tested on the same data"
+        "diverged before their first sample. All runs were "
     )
+    trained = all(method.has_weights for method in methods(runs))
+    text += "trained and tested" if trained else "tested, and trained if they have weights,"
+    text += " on the same data"
     text += f" ({runs[0].about.get('data_hash', 'unknown')[:16]}), at {commits(runs)}."
     unequal = inequalities(runs)
     return f"{text} They differ in {'; '.join(unequal)}." if unequal else text
@@ -224,8 +227,10 @@ def certainty(runs: Sequence[Run]) -> str:
     if len(groups) < 2:
         return ""
     left_out = references(methods(runs))
-    single = any(len(group.runs) < 2 for group in groups)
-    over = "initial conditions" + (", for these seeds alone" if single else " and seeds")
+    seeds = [len(group.runs) for group in groups if group.has_weights]
+    over = "initial conditions"
+    if seeds:
+        over += ", for these seeds alone" if min(seeds) < 2 else " and seeds"
     return (
         "Bold: better than every other method by more than chance (95 % intervals of the paired "
         f"differences, over {over}). {left_out and left_out + ' '}"

@@ -154,10 +154,13 @@ def shares(found: Sequence[Least]) -> str:
 
 def caution(groups: Sequence[Method], starts: Independence) -> str:
     """Return a sentence on the number of samples behind a difference."""
-    seeds = min(len(group.runs) for group in groups)
+    trained = [group for group in groups if group.has_weights]
+    if not trained:
+        return f"These are means over {starts.phrase}."
+    seeds = min(len(group.runs) for group in trained)
     if seeds > 1:
         return f"These are means over {starts.phrase} and at least {seeds} seeds of each method."
-    single = all(len(group.runs) == 1 for group in groups)
+    single = all(len(group.runs) == 1 for group in trained)
     who = "each method has" if single else "some methods have"
     return (
         f"These are means over {starts.phrase}; {who} a single seed, and another "

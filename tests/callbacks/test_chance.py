@@ -212,10 +212,16 @@ def test_a_reference_without_weights_is_neither_best_nor_compared_with_the_best(
     said = summary([solver, next_best, best])
     assert said[0] == "The mean squared error is least for a at lead 1 (2; 33 % below b)."
     assert sentence in said
-    assert certain_cells([solver, best]) == set()
-    assert summary([solver, best])[0] == "The mean squared error of a is 2 at lead 1."
-    assert "Bold" not in table([solver, best])
+    assert "tested, and trained if they have weights, on the same data" in table([solver, best])
+    # a single method with weights is compared with the references
+    assert bests([solver, best])["MSE at 1"].others[0].other == "a"
+    assert summary([solver, best])[0] == (
+        "The mean squared error is least for s at lead 1 (0.2; 90 % below a)."
+    )
+    assert "for these seeds alone" in table([solver, best])
+    assert "a single seed" in summary([solver, best])[2]
     assert certain_cells([solver, other]) == {(1, 2)}  # none has weights
+    assert "seed" not in " ".join((*summary([solver, other]), table([solver, other])))
     assert "left out" not in table([solver, other])
     assert "p, s have" not in table([other, solver, best, next_best])
     assert "p and s have no weights and are left out" in table([other, solver, best, next_best])

@@ -218,6 +218,9 @@ def test_options_that_differ_are_listed_for_each_run(tmp_path):
     assert differing_options(runs) == {"model": ["Baseline", "<Other>"], "model.width": ["8", "16"]}
     assert "<td class=text>&lt;Other&gt;</td>" in options_table(runs)
     assert options_table(runs[:1]) == ""
+    solver = run("s", (1, 2, 3), folder=tmp_path / "s")  # a test alone has no config.yaml
+    solver.about["parameters"] = 0
+    assert options_table([solver, *runs]) == options_table(runs)
 
 
 BOMB = (

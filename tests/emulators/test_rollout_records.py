@@ -54,7 +54,8 @@ def test_numpy_arrays_and_scalars_keep_their_values_and_types(kind):
 @pytest.mark.parametrize(
     "value",
     [
-        True, 7, 0.25, 1 - 2j, [], (), {}, [1, (2.5, None)], {"a": [np.float64(0.1), "name"], 3: ()},
+        True, 7, 0.25, 1 - 2j, [], (), {}, [1, (2.5, None)],
+        {"a": [np.float64(0.1), "name"], 3: ()},
         {"NumPy array": 1, "b": 2}, {np.int64(4): [False]}, OrderedDict(b=1, a=2),
     ],
 )  # fmt: skip

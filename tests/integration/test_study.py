@@ -175,7 +175,10 @@ def test_interrupted_test_of_an_untrained_run_is_resumed(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("untrained: {A: []}", "'runs' and 'untrained' both have a run in runs/A; rename one"),
+        ("untrained: {A: []}", "'runs' and 'untrained' both have 'A'; rename one"),
+        ("untrained: {a: []}\nseeds: [1]", "'runs' and 'untrained' both have 'a'; rename one"),
+        ("untrained: {s: []}\noptions: [--config=b.yaml]", "with --config, .* untrained run 's'"),
+        ("untrained: {s: []}\noptions: [--config, b]", "with --config, .* untrained run 's'"),
         ("untrained: {a-seed1: []}\nseeds: [1]", "both have a run in runs/a-seed1; rename one"),
         (
             "untrained: {s: []}\nseeds: [1]\noptions: ['--data.root=x{seed}']",
@@ -186,6 +189,42 @@ def test_interrupted_test_of_an_untrained_run_is_resumed(tmp_path):
 def test_untrained_runs_have_folders_of_their_own_and_no_seed(tmp_path, text, sentence):
     with pytest.raises(ValueError, match=sentence):
         read_study(write(tmp_path, f"root: runs\nruns: {{a: []}}\n{text}\n"))
+
+
+def test_study_without_a_training_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"'runs' is missing, .* `emulate test`, and compare by"):
+        read_study(write(tmp_path, "root: runs\nuntrained: {s: []}\n"))
+
+
+def test_data_of_untrained_runs_are_made_with_the_others(tmp_path):
+    (tmp_path / "d.yaml").write_text("data: {}\n")
+    (tmp_path / "s.yaml").write_text("model: {}\n")
+    text = (
+        "root: runs\ncommon: [d.yaml]\nruns: {a: []}\nuntrained: {s: [s.yaml], t: [--data.x=1]}\n"
+    )
+    file = f"--config={tmp_path / 'd.yaml'}"
+    assert read_study(write(tmp_path, text)).data == [[file], [file, "--data.x=1"]]
+
+
+def test_refused_comparison_hides_neither_failed_runs_nor_other_comparisons(
+    tmp_path, monkeypatch, say
+):
+    made = []
+
+    def compare(arguments):
+        made.append(arguments)
+        if "--output=runs/jet" in arguments:
+            raise ValueError("one and two cannot be compared.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("commands.run_study.compare_runs", compare)
+    monkeypatch.setattr("commands.jobs.run_all", lambda runs, jobs, cores: [runs[-1]])
+    text = "root: runs\nruns: {one: [], two: []}\ndata: {jet: [], calm: []}\n"
+    status, _, err = say("study", str(write(tmp_path, text)))
+    assert status == 1
+    assert [arguments[-1] for arguments in made] == ["--output=runs/jet", "--output=runs/calm"]
+    assert "1 of 4 runs failed; the reasons are in runs/calm/two/log.txt." in err
+    assert "one and two cannot be compared." in err
 
 
 def test_cores_are_shared_among_the_runs_that_are_left(tmp_path, monkeypatch, capsys):
