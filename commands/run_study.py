@@ -41,8 +41,10 @@ def run_study(args: list[str]) -> None:
     from commands.garbage import resume_collections
     from commands.generate import simulate
     from commands.jobs import run_all
+    from commands.run_options import check_runs
 
     resume_collections()
+    check_runs(study, options.file)
     cores = torch.get_num_threads()
     for arguments in study.data:
         simulate(arguments)  # data of the user's own are there already
@@ -84,7 +86,7 @@ def search_of(study: Study) -> "Callable[..., list[SearchReport]] | None":
             f"{study.search.file}: 'search' needs the library {error.name}; run "
             '`pip install "implicit-emulators[search]"`.'
         ) from None
-    from commands.trial_options import check_trials
+    from commands.run_options import check_trials
 
     check_trials(study)
     return search_options

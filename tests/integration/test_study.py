@@ -219,12 +219,40 @@ def test_refused_comparison_hides_neither_failed_runs_nor_other_comparisons(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("commands.run_study.compare_runs", compare)
     monkeypatch.setattr("commands.jobs.run_all", lambda runs, jobs, cores: [runs[-1]])
+    monkeypatch.setattr("commands.run_options.check_runs", lambda study, file: None)
     text = "root: runs\nruns: {one: [], two: []}\ndata: {jet: [], calm: []}\n"
     status, _, err = say("study", str(write(tmp_path, text)))
     assert status == 1
     assert [arguments[-1] for arguments in made] == ["--output=runs/jet", "--output=runs/calm"]
     assert "1 of 4 runs failed; the reasons are in runs/calm/two/log.txt." in err
     assert "one and two cannot be compared." in err
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "option"),
+    [
+        ("runs: {a: [], b: [--model.nose=1]}", "b", "'nose'"),
+        ("runs: {a: [], b: [--trainer.max_steps=many]}\nseeds: [0, 1]", "b-seed0", "max_steps"),
+        (
+            "runs: {a: []}\nuntrained: {s: [--data.batch_sise=4, --model=Simulation]}",
+            "s",
+            "batch_sise",
+        ),
+        ("runs: {a: []}\nuntrained: {s: [--model=Simulation, --model.width=4]}", "s", "'width'"),
+    ],
+)
+def test_options_of_every_run_are_checked_before_the_first_starts(
+    tmp_path, say, monkeypatch, text, name, option
+):
+    monkeypatch.setattr("commands.jobs.run_all", lambda *given: pytest.fail("a run started"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "smoke.yaml").write_text(SMOKE.read_text())
+    status, _, err = say(
+        "study", str(write(tmp_path, f"root: runs\ncommon: [smoke.yaml]\n{text}\n"))
+    )
+    assert status == 1
+    assert re.search(rf"study\.yaml: the run '{name}' is refused: .*{option}", err), err
+    assert not (tmp_path / "data").exists()
 
 
 def test_cores_are_shared_among_the_runs_that_are_left(tmp_path, monkeypatch, capsys):
