@@ -201,7 +201,8 @@ class EmulatorCLI(LightningCLI):
             self.trainer.remove_empty_folders(Path(self.trainer.default_root_dir))
             raise ValueError(
                 f"emulate {self.subcommand} needs a trained emulator, and {name} has weights that "
-                "no training has set; give --ckpt_path RUN/last.ckpt."
+                "no training has set; give --ckpt_path RUN/last.ckpt, or derive a class that needs "
+                "no training from emulators.Untrained."
             )
 
     before_validate = refuse_untrained

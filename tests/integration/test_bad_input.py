@@ -242,8 +242,8 @@ def test_nothing_to_generate(workplace, refused):
 
 def test_user_emulator_that_returns_nan_still_ends_normally(workplace, say):
     (workplace / "broken.py").write_text(
-        "from emulators import Baseline\n"
-        "class Broken(Baseline):\n"
+        "from emulators import Untrained\n"
+        "class Broken(Untrained):\n"
         "    '''Forecast of nothing.'''\n"
         "    def step(self, state, memory=None):\n"
         "        return state * float('nan'), None\n"
@@ -253,7 +253,6 @@ def test_user_emulator_that_returns_nan_still_ends_normally(workplace, say):
         "-c",
         SMOKE,
         "--model=broken.Broken",
-        "--model.network.width=4",
         "--trainer.default_root_dir=runs/broken",
     )
     assert status == 0
