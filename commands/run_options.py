@@ -1,6 +1,7 @@
 """Check of the options of runs and trials by the parser, before any of them is run."""
 
 from argparse import ArgumentError
+from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
@@ -12,14 +13,14 @@ from commands.messages import explain
 from commands.option_values import check_values
 from commands.search_section import corners
 from commands.stages import EmulatorCLI
-from commands.study import Study
+from commands.study import Study, StudyRun
 
 
-def check_runs(study: Study, file: Path) -> None:
-    """Check that the parser accepts the options of each run that is to be made, of one seed each.
+def check_runs(runs: Sequence[StudyRun], file: Path) -> None:
+    """Check that the parser accepts the options of runs, of one seed of each method.
 
     Args:
-        study: Contents of the file.
+        runs: Runs that are to be made.
         file: Study file, for messages.
 
     Raises:
@@ -27,13 +28,13 @@ def check_runs(study: Study, file: Path) -> None:
     """
     check_values()
     checked = set()
-    for run in study.untrained if study.search else study.all_runs:
+    for run in runs:
         method = [word for word in run.arguments if word.startswith("--trainer.method=")]
         key = (run.folder.parent, *method)
-        if key not in checked and not run.finished:
+        if key not in checked:
             stage = run.commands()[0][0]
             check_arguments(stage, run.arguments, f"{file}: the run '{run.name}' is refused")
-        checked.add(key)
+            checked.add(key)
 
 
 def check_trials(study: Study) -> None:

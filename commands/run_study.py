@@ -41,10 +41,14 @@ def run_study(args: list[str]) -> None:
     from commands.garbage import resume_collections
     from commands.generate import simulate
     from commands.jobs import run_all
-    from commands.run_options import check_runs
 
     resume_collections()
-    check_runs(study, options.file)
+    waiting = study.untrained if study.search else study.all_runs
+    waiting = [run for run in waiting if not run.finished]
+    if waiting:  # the parser takes seconds to import
+        from commands.run_options import check_runs
+
+        check_runs(waiting, options.file)
     cores = torch.get_num_threads()
     for arguments in study.data:
         simulate(arguments)  # data of the user's own are there already

@@ -255,6 +255,17 @@ def test_options_of_every_run_are_checked_before_the_first_starts(
     assert not (tmp_path / "data").exists()
 
 
+def test_options_are_checked_also_if_another_seed_is_finished(tmp_path, say, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "smoke.yaml").write_text(SMOKE.read_text())
+    (tmp_path / "runs/a-seed0").mkdir(parents=True)
+    (tmp_path / "runs/a-seed0/scores.json").write_text("{}")
+    text = "root: runs\ncommon: [smoke.yaml]\nseeds: [0, 1]\nruns: {a: [--model.nose=1]}\n"
+    status, _, err = say("study", str(write(tmp_path, text)))
+    assert status == 1
+    assert "the run 'a-seed1' is refused" in err
+
+
 def test_cores_are_shared_among_the_runs_that_are_left(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("commands.jobs.PROGRAM", tmp_path / "program.py")
     (tmp_path / "program.py").write_text("import os\nprint(os.environ['OMP_NUM_THREADS'])\n")
