@@ -134,6 +134,9 @@ def read_study(file: Path) -> Study:
     def has_data(path: Path) -> bool:
         return "data" in read_mapping(path)
 
+    def described(data: list[Path], paths: list[Path]) -> list[Path]:
+        return [path for path in paths if path in data or has_data(path)]
+
     common = existing(study.get("common", []))
     options = [str(option) for option in study.get("options", [])]
     root = Path(study["root"]).expanduser()
@@ -155,9 +158,7 @@ def read_study(file: Path) -> Study:
                     f"{file}: run '{name}' has {{seed}} in an option, but the study has no seeds; "
                     "add a list of 'seeds', or write the number."
                 )
-            made.append(
-                data_arguments([path for path in paths if path in data or has_data(path)], words)
-            )
+            made.append(data_arguments(described(data, paths), words))
             arguments = [f"--config={path}" for path in paths]
             arguments += [f"--trainer.method={method}", *words]
             if seed is not None:
@@ -175,9 +176,7 @@ def read_study(file: Path) -> Study:
                 f"of the untrained run '{name}'; name the file under 'common', without --config."
             )
         paths = [*data, *common, *paths]
-        made.append(
-            data_arguments([path for path in paths if path in data or has_data(path)], words)
-        )
+        made.append(data_arguments(described(data, paths), words))
         arguments = [f"--config={path}" for path in paths]
         arguments += [f"--trainer.method={name}", *words]
         untrained.append(UntrainedRun(name, folder / name, arguments))

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ARRAY, SCALAR = "NumPy array", "NumPy scalar"  # keys of the tensors that stand for them
-NUMBERS = (bool, int, float, complex)
+ARRAY, SCALAR = "NumPy array", "NumPy scalar"  # dictionary keys: each is stored as a tensor
+NUMBERS: tuple[type, ...] = (bool, int, float, complex)
 
 
 def is_record(value: object) -> bool:
@@ -64,9 +64,10 @@ def plain_number(value: Any) -> Any:
     """Return a number of a derived class, such as a NumPy scalar or an enumeration, as builtin."""
     if isinstance(value, np.generic):
         return value.item()
-    kinds = (kind for kind in NUMBERS if isinstance(value, kind))
-    kind = next(kinds, None)
-    return value if kind is None else kind(value)
+    for kind in NUMBERS:
+        if isinstance(value, kind):
+            return kind(value)
+    return value
 
 
 def as_before(plain: Any, present: Any = None) -> Any:

@@ -97,8 +97,13 @@ def best_of(column: Column, groups: Sequence[Method], independent: int | None) -
 
 def competing(groups: Sequence[Method]) -> Sequence[Method]:
     """Return the methods with weights; all methods if fewer than two have any."""
-    trained = [group for group in groups if group.has_weights]
+    trained = with_weights(groups)
     return trained if len(trained) > 1 else groups
+
+
+def with_weights(groups: Sequence[Method]) -> list[Method]:
+    """Return the methods that are not references without weights."""
+    return [group for group in groups if group.has_weights]
 
 
 def interval(

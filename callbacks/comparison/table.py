@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from callbacks.comparison.differences import Best, best_of, competing
+from callbacks.comparison.differences import Best, best_of, competing, with_weights
 from callbacks.comparison.escaping import in_csv, in_markdown
 from callbacks.comparison.found_diagnostics import all_diagnostics, columns_of
 from callbacks.comparison.guarded_columns import guarded, has_cells, in_unit
@@ -227,7 +227,7 @@ def certainty(runs: Sequence[Run]) -> str:
     if len(groups) < 2:
         return ""
     left_out = references(methods(runs))
-    seeds = [len(group.runs) for group in groups if group.has_weights]
+    seeds = [len(group.runs) for group in with_weights(groups)]
     over = "initial conditions"
     if seeds:
         over += ", for these seeds alone" if min(seeds) < 2 else " and seeds"

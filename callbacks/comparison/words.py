@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from callbacks.comparison.differences import best_of, competing
+from callbacks.comparison.differences import best_of, competing, with_weights
 from callbacks.comparison.independence import Independence, independence
 from callbacks.diagnostics.compared import Method, Run, methods
 from callbacks.diagnostics.rollout_error import COMPARED, mse_column
@@ -154,7 +154,7 @@ def shares(found: Sequence[Least]) -> str:
 
 def caution(groups: Sequence[Method], starts: Independence) -> str:
     """Return a sentence on the number of samples behind a difference."""
-    trained = [group for group in groups if group.has_weights]
+    trained = with_weights(groups)
     if not trained:
         return f"These are means over {starts.phrase}."
     seeds = min(len(group.runs) for group in trained)
